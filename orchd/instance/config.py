@@ -101,7 +101,7 @@ class Project:
 class RemoteConfig:
     """The table `[remote]`."""
 
-    listen: _Listened | None = None  # where whoever has an authorised key may connect from other machines
+    listen: _Listened | None = None  # where clients with authorized keys connect from other machines
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,9 +214,7 @@ KEYS: dict[str, Key] = {
     "runners": Key("tables", "`[runners.NAME]`: see [runners](runners.md)", RUNNERS, "those that are built in"),
     "pm": Key("table", "`[pm]`: `labels` say which skill a task with a label is done with", AT_ONCE, "no labels"),
     "worktree": Key("table", "`[worktree]`: see [worktrees](worktrees.md#what-git-does-not-track)", AT_ONCE, "empty"),
-    "remote": Key(
-        "table", "`[remote]`: `listen` is where clients on other machines may connect", RESTART, "nobody may"
-    ),
+    "remote": Key("table", "`[remote]`: `listen` is where clients on other machines may connect", RESTART, "disabled"),
 }
 
 

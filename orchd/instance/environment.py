@@ -36,7 +36,7 @@ OF_ONE_AGENT = frozenset(
         *(ENV_BASE, ENV_BEFORE, ENV_CHECKOUT),
     }
 )
-"""What must not pass from an agent to those that it spawns."""
+"""Variables that must not pass from an agent to the agents that it spawns."""
 
 _NAME = re.compile(r"[^\s=\0]+")
 

@@ -66,7 +66,7 @@ class Home:
         self.server_key = directory / "server.key"  # what this daemon proves to other machines that it is
         self.keys = directory / "keys.json"  # whom it lets in from there
         self.service = directory / "service"  # which service the daemon is; see orchd.instance.service
-        self.namespaces = directory / "namespaces"  # those of the last daemon; see orchd.processes.launching.namespaces
+        self.namespaces = directory / "namespaces"  # of the last daemon; see orchd.processes.launching.namespaces
         self.reserve = directory / "reserve"  # room on the disk that `orchctl prune` gives back first
         self.tag = hashlib.sha256(os.fsencode(directory)).hexdigest()[:12]
 
@@ -91,7 +91,7 @@ class Home:
     def create(self) -> None:
         """Create the directories, private to this user. Raises HomeError when that fails."""
         if self.sockets != self.directory:
-            _make_private(self.sockets.parent)  # whoever owns it could put another socket in the place of ours
+            _make_private(self.sockets.parent)  # its owner could put another socket in the place of ours
         for directory in (self.directory, self.sockets, self.agents, self.environments, self.bin):
             _make_private(directory)
             check_writable(directory)

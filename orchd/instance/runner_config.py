@@ -1,6 +1,6 @@
 """Configuration of runners, which turn a prompt into the command of a coding agent, and its output into a report.
 
-`[runners.NAME]` of config.toml changes those that are built in and makes others. The daemon checks the tables when it
+`[runners.NAME]` of config.toml changes built-in runners and defines others. The daemon checks the tables when it
 starts, the runner program reads them when it runs. docs/runners.md explains every key.
 """
 
@@ -37,7 +37,7 @@ PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _MEMBERS_OWN = "command"  # what a composition's member says that brings a command of its own
-# Which keys say something of which runner; those of its own kind say something of all others.
+# Which keys apply to which built-in runner; the keys of its own kind apply to all others.
 _OF = {
     MOCK: {"env", "unset"},
     CLAUDE: {"command", "args", "model", "subagents", "prices", "env", "unset"},

@@ -62,7 +62,7 @@ class RunnerReport:
 
     status: Annotated[str, Constraint(STATUSES.__contains__, f"one of {', '.join(STATUSES)}")]
     reason: _Text | None = None  # one line: why it is not `completed`
-    input_tokens: _Count = 0  # without those read from a cache
+    input_tokens: _Count = 0  # without tokens read from a cache
     output_tokens: _Count = 0
     cache_read_tokens: _Count = 0
     cache_write_tokens: _Count = 0

@@ -33,7 +33,7 @@ _FRAMES_A_TURN = 64
 _CONNECTIONS, _LEAST = 512, 8
 _SILENT = 64  # connections that have asked nothing yet, and may never have a key
 _HANDSHAKE = 10_000  # milliseconds in which a connection must have shown its key
-_TOLD = 100  # keys that are refused are told of in the log; who makes up more of them fills no disk
+_TOLD = 100  # refused keys that are logged; a client with made-up keys cannot fill the disk
 _ZAP = 7  # frames of a question, of which the last is the key (RFC 27)
 _ROUTE = 5  # bytes that libzmq makes, of which the first is 0; what a client chose itself might be another's
 

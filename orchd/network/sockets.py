@@ -74,7 +74,7 @@ class LocalSockets:
         return self._epoll.fileno()
 
     def bind(self) -> None:
-        """Bind both sockets, or those that were removed or replaced. Raises OSError.
+        """Bind both sockets, or the ones that were removed or replaced. Raises OSError.
 
         The daemon that has the home's lock owns its sockets, so a stale one may be replaced. Connections stay.
         """

@@ -9,7 +9,7 @@ from typing import Annotated
 from orchd.protocol.schema import Constraint
 
 UNLIMITED = -1  # as setrlimit(2) has it
-POLICIES = ("other", "batch", "idle")  # those that need no right; of others the caller's agents get none
+POLICIES = ("other", "batch", "idle")  # policies that need no privilege; agents inherit no others
 LIMITS = (
     *("as", "core", "cpu", "data", "fsize", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio"),
     *("rttime", "sigpending", "stack"),

@@ -30,7 +30,7 @@ class ShapeError(ValueError):
         self.words = words
         self.path = path
         self.key = path or ""  # the path without what is inside a list
-        self.unknown: tuple[str, Iterable[str]] | None = None  # a key, and those that are known in its place
+        self.unknown: tuple[str, Iterable[str]] | None = None  # a key, and the known keys in its place
         self.shown: str | None = None  # the value, where a person may see it
         self.others: tuple[ShapeError, ...] = ()
 

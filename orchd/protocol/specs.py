@@ -65,8 +65,8 @@ class AgentSpec:
     env: dict[str, str] = field(default_factory=dict)  # over the request's
     stdin: Path | None = None  # /dev/null otherwise
     input: Input | None = None  # the content of its standard input, instead of `stdin`; kept privately by the daemon
-    output_dir: Path | None = None  # made before the start, told to the agent as ORCHD_OUTPUT_DIR
-    result: Path | None = None  # the file for its result, told to the agent as ORCHD_RESULT
+    output_dir: Path | None = None  # created before the start; the agent gets it as ORCHD_OUTPUT_DIR
+    result: Path | None = None  # the file for its result; the agent gets it as ORCHD_RESULT
     worktree: bool = False  # work in a git worktree of its own of the repository that holds `cwd`
     base: Commit | None = None  # that the worktree begins at; the HEAD of the checkout when it is made, otherwise
     tokens: Annotated[int, Constraint(lambda number: 0 <= number <= 10**12, "between 0 and 10^12")] | None = (

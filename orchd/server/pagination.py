@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from orchd.protocol.frames import MAX_FRAME, pack_result
 
-ROOM = MAX_FRAME // 2  # of a page's list; what is told beside it has the other half
+ROOM = MAX_FRAME // 2  # of a page's list; the rest of the reply has the other half
 
 _SHORT = frozenset(
     {"id", "name", "goal", "runner", "status", "level", "depth", "parent", "run", "attempt", "position", "reason"}

@@ -98,7 +98,7 @@ class Resolver:
         for agent in agents:
             check_may_control(caller, agent)
             for blocker in agent.spec.after:
-                with suppress(WireError):  # it was pruned, so it is over
+                with suppress(WireError):  # it was pruned, so it has ended
                     self._records.recall(blocker)
         return tuple(dict.fromkeys(agent.id for agent in agents))
 
