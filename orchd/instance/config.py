@@ -201,17 +201,17 @@ KEYS: dict[str, Key] = {
     "rate_limit_waits": Key("waits", "how often an agent waits for its service to take it again before it fails"),
     "rate_limit_time": Key("duration", "from the first rate limit of an agent to the end of its last, before it fails"),
     "free_bytes": Key(
-        "size", "with less room than this on the disk of the home nobody starts; 0 is any", RELOAD, _FREE
+        "size", "with less room than this on the disk of the home no agent starts; 0 is any", RELOAD, _FREE
     ),
     "keep_age": Key("duration", "agents that ended longer ago leave the history", RELOAD, "for ever"),
-    "keep_count": Key("agents", "how many that are over the history has"),
+    "keep_count": Key("agents", "how many finished agents the history keeps"),
     "keep_bytes": Key("size", "what the logs of all attempts may take", RELOAD, _KEPT),
     "log_bytes": Key("size", "of the output of one attempt that are kept: its head and its tail"),
     "cgroups": Key("auto or off", "whether agents get cgroups of their own where the machine allows it", RESTART),
     "runner": Key(
         "name", "what runs an agent that names neither a runner nor a command", NEW_AGENTS, "the CLI that is installed"
     ),
-    "runners": Key("tables", "`[runners.NAME]`: see [runners](runners.md)", RUNNERS, "those that are built in"),
+    "runners": Key("tables", "`[runners.NAME]`: see [runners](runners.md)", RUNNERS, "the built-in runners"),
     "pm": Key("table", "`[pm]`: `labels` say which skill a task with a label is done with", AT_ONCE, "no labels"),
     "worktree": Key("table", "`[worktree]`: see [worktrees](worktrees.md#what-git-does-not-track)", AT_ONCE, "empty"),
     "remote": Key("table", "`[remote]`: `listen` is where clients on other machines may connect", RESTART, "disabled"),
