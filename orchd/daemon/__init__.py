@@ -1,1 +1,1 @@
-"""The life of a daemon: wiring, loop, engine."""
+"""The running daemon: wiring, loop, engine."""

@@ -1,4 +1,4 @@
-"""The engine keeps the order: decide, make processes behind their gates, commit once, then act."""
+"""The engine and its order: decide, start processes behind their gates, commit once, then act."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ SLICE = 0.01  # seconds that a turn goes on launching after these, while request
 
 
 class Actions(Protocol):
-    """Whoever does what the core asks for."""
+    """Performs what the core requests."""
 
     def ask(self, question: Question) -> Input:
         """Answer `question` now, before the commit."""
 
     def promised(self, effects: Iterable[Effect]) -> list[StoredReply]:
-        """The replies among `effects` that a repeated request must find again."""
+        """Return the replies among `effects` that repeated requests must get again."""
 
     def noted(self, events: Sequence[Event], wall: float) -> None:
-        """These are on the disk now; what they are about is still in memory."""
+        """Take note of committed events, whose agents are still in memory."""
 
     def do(self, effect: Effect) -> None:
-        """Do it, after the commit."""
+        """Perform an effect, after the commit."""
 
 
 class Engine:
@@ -52,9 +52,9 @@ class Engine:
     def feed(self, inputs: Iterable[Input]) -> None:
         """Decide all, commit once, then act.
 
-        A turn that does nothing but open gates is acted upon when its commit has ended, and the next one may be decided
-        meanwhile: nobody hears of either before. When a commit fails StoreError is raised and the process must die:
-        memory is ahead of disk.
+        A turn that only opens gates is acted upon when its commit has ended, and the next one may be decided
+        meanwhile: no client is informed of either before. When a commit fails StoreError is raised and the process must
+        die: memory is ahead of disk.
         """
         turn = Turn(self.state, self._clock())
         turn.launches_left = _LEAST
@@ -73,7 +73,7 @@ class Engine:
             self.finish()
 
     def _answer_questions(self, turn: Turn) -> None:
-        """Ask what the turn asks, one question after the other; while there is time, each answer may bring one more."""
+        """Answer the questions of a turn in order; each answer may cause another while there is time."""
         launched = 0
         while turn.questions:
             if self._store.commits.has_ended:
@@ -88,7 +88,7 @@ class Engine:
             decide(turn, answer)
 
     def finish(self) -> None:
-        """Return when all that was decided is on the disk and done."""
+        """Return when all decisions are on the disk and performed."""
         if self._begun is None:
             return
         self._store.finish()
@@ -101,11 +101,11 @@ class Engine:
         self._over |= over
 
     def ended(self) -> set[AgentId]:
-        """The agents that are over since this was last asked: on the disk, and not in memory any more."""
+        """Return the agents that have ended since the last call: on the disk, and no longer in memory."""
         over, self._over = self._over, set()
         return over
 
     @property
     def is_ahead(self) -> bool:
-        """Whether a turn is decided that is not done."""
+        """Return whether a turn is decided and not yet performed."""
         return self._begun is not None

@@ -41,7 +41,7 @@ log = logging.getLogger("orchd")
 
 
 def refusal(home: Home) -> WireError:
-    """The error that answers a change."""
+    """Return the error that answers a change."""
     return WireError(
         "disk-full",
         f"the disk of {home.directory} is full, and the daemon can write nothing: free some space there; "
@@ -51,7 +51,7 @@ def refusal(home: Home) -> WireError:
 
 @dataclass(slots=True)
 class Signals:
-    """What signals asked for since the last turn."""
+    """Requests by signals since the last turn."""
 
     leaving: bool = False
 
@@ -68,7 +68,7 @@ class _Held:
 
 
 class HeldWaits:
-    """Waits that cannot be answered before there is room, or before their own time-outs."""
+    """Waits that are answered when there is room, or at their time-outs."""
 
     def __init__(self, clock: Callable[[], Instant]) -> None:
         self._clock = clock
@@ -76,27 +76,27 @@ class HeldWaits:
         self._late: deque[Answer] = deque()
 
     def hold(self, request: RequestId, timeout: float | None, targets: tuple[AgentId, ...]) -> None:
-        """Answer this wait when its time is up."""
+        """Answer this wait at its time-out."""
         late = Answer(request, targets, timed_out=True)
         self.add(request, timeout, partial(self._late.append, late), targets)
 
     def add(
         self, request: RequestId, timeout: float | None, end: Callable[[], None], targets: tuple[AgentId, ...] = ()
     ) -> None:
-        """Call `end` when the time of a wait is up."""
+        """Call `end` at the time-out of a wait."""
         deadline = inf if timeout is None else self._clock().mono + timeout
         self._waits[request] = _Held(deadline, end, targets)
 
     def targets(self) -> set[AgentId]:
-        """The agents that are waited for."""
+        """Return the targets of all waits."""
         return {target for held in self._waits.values() for target in held.targets}
 
     def deadlines(self) -> list[float]:
-        """When the time of each wait is up."""
+        """Return the time-out of each wait."""
         return [held.deadline for held in self._waits.values()]
 
     def expire(self) -> list[Answer]:
-        """End the waits whose time is up. Returns the answers of those that have agents."""
+        """End waits that have timed out. Returns the answers of waits with targets."""
         now = self._clock().mono
         for request, held in list(self._waits.items()):
             if held.deadline <= now:
@@ -270,7 +270,7 @@ class FullDisk:
             self._ports.reply(peer.route, pack_error(request.id, refusal(self._home)))
 
     def _wait_alone(self, peer: Peer, request: Request) -> None:
-        """Hold a wait for agents of which nothing can be read."""
+        """Hold a wait for agents that cannot be read."""
         try:
             args = shaped(request.op, request.args)
         except WireError as error:
@@ -294,7 +294,7 @@ class FullDisk:
 
 
 def take_up(parts: Components, stack: ExitStack) -> None:
-    """Know what the database has, and follow the attempts that are alive, so that agents are known when they call."""
+    """Load the state from the database and follow live attempts, so that calling agents are identified."""
     parts.context.records.restore(parts.unfinished, parts.context.clock().mono)
     parts.context.state.has_disk_pressure = True
     parts.context.is_disk_full = True

@@ -1,4 +1,4 @@
-"""One daemon's life: what must happen in which order before the first request is answered and after the last."""
+"""Startup and shutdown of a daemon: their steps in order, before the first request and after the last."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def serve(
     service: Service | None,
     ready: Callable[[], None],
 ) -> None:
-    """Run until told to leave. Raises OrchdError or HomeError for what a person must mend first."""
+    """Run until a stop is requested. Raises OrchdError or HomeError for what a person must fix first."""
     with ExitStack() as stack:
         check_proc()
         check_uid()
@@ -84,7 +84,7 @@ def serve(
 def serve_without_room(
     home: Home, lock: Lock, clock: Callable[[], Instant], notify: Notifier, ready: Callable[[], None]
 ) -> bool:
-    """Serve while the disk of the home is full; True when there is room, False when told to leave.
+    """Serve while the disk of the home is full; True when there is room, False when a stop was requested.
 
     Raises as `serve` does, and DiskFull when pruning needs more room than there is.
     """
@@ -110,7 +110,7 @@ def serve_without_room(
 def _readable(
     home: Home, clock: Callable[[], Instant], notify: Notifier, held: HeldWaits, stack: ExitStack
 ) -> Components | None:
-    """All parts, over a database that is only read; None where it cannot be."""
+    """Return all components over a read-only database; None where it cannot be read."""
     try:
         settings = configuration.read(home.config)
     except ConfigError:
@@ -132,7 +132,7 @@ def _named(agents: Iterable[str]) -> str:
 
 
 def _door(home: Home, listen: str | None, stack: ExitStack) -> RemoteAccess:
-    """The door for other machines, held closed for now. Nothing of it is ever plain."""
+    """Return the remote port, still closed. It never sends or accepts unencrypted data."""
     keyring = Keyring(home.keys)
     if listen is None:
         return RemoteAccess(keyring, None)
@@ -142,7 +142,7 @@ def _door(home: Home, listen: str | None, stack: ExitStack) -> RemoteAccess:
 
 
 def _open(home: Home, presence: Presence, door: RemoteAccess) -> None:
-    """From now on there are answers."""
+    """Open the sockets: requests are answered from now on."""
     presence.begin()
     if door.remote is not None:
         door.remote.open()
@@ -151,7 +151,7 @@ def _open(home: Home, presence: Presence, door: RemoteAccess) -> None:
 
 
 def _recover(home: Home, parts: Components, loop: Loop) -> None:
-    """Take up what an earlier daemon left: its agents become inputs like any others, through the same admission."""
+    """Recover the agents of an earlier daemon: they become inputs like any others, through the same admission."""
     state = parts.context.state
     restore(home, parts)
     _link_client(home)
@@ -175,8 +175,8 @@ def _recover(home: Home, parts: Components, loop: Loop) -> None:
 
 
 def _become_daemon() -> ProcessAttributes:
-    """Be nobody's child to speak of and everybody's parent who has lost theirs. Returns what agents get that bring no
-    attributes of their own: what this process was started with, where it changes that for itself."""
+    """Detach from the parent process and become a subreaper. Returns the default attributes of agents: the values that
+    this process was started with, where it changes them for itself."""
     if os.getsid(0) != os.getpid() and os.getpgid(0) != os.getpid():
         os.setsid()
     umask = os.umask(0o077)
@@ -190,7 +190,7 @@ def _become_daemon() -> ProcessAttributes:
 
 @contextmanager
 def _signals() -> Iterator[int]:
-    """A descriptor that is readable when a signal came. Ended children vanish by themselves; pidfds tell of them."""
+    """Return a descriptor that is readable when a signal came. The kernel reaps ended children; pidfds report them."""
     reader, writer = socket.socketpair()
     for end in (reader, writer):
         os.set_blocking(end.fileno(), False)
@@ -212,7 +212,7 @@ def _heed_signals(loop: Loop) -> None:
 
 
 def _link_client(home: Home) -> None:
-    """`orchctl` in a directory of its own, so that an agent's PATH gains it and nothing else."""
+    """Link `orchctl` in a directory of its own, so that an agent's PATH gains only that."""
     link = home.bin / "orchctl"
     script = Path(sys.executable).parent / "orchctl"
     link.unlink(missing_ok=True)

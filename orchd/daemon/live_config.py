@@ -17,7 +17,7 @@ log = logging.getLogger("orchd")
 
 
 def read(path: Path) -> Config:
-    """The configuration in `path`, or the defaults when there is none. Raises ConfigError with all that is wrong."""
+    """Return the configuration in `path`, or the defaults without a file. Raises ConfigError with all mistakes."""
     try:
         return read_settings(path)
     except SettingsError as error:
@@ -37,9 +37,9 @@ class LiveConfig:
         self._apply = apply
 
     def reload(self) -> dict[str, object]:
-        """Read the file again: the keys that changed, and the keys whose change waits, each with what it waits for.
+        """Read the file again. Returns the changed keys, and the keys whose change is deferred, each with the reason.
 
-        The service manager is notified, whoever asked for it.
+        The service manager is notified in any case.
         Raises ConfigError when the file cannot be used; then everything stays as it was.
         """
         self._notify.reloading()
@@ -61,7 +61,7 @@ class LiveConfig:
         self._apply(config)
 
     def in_force(self) -> dict[str, object]:
-        """The value of each key that is no table: of the last file that was read, or of the start."""
+        """Return the value of each key that is not a table: of the last file that was read, or of the start."""
         return {
             key: getattr(self._started if KEYS[key].heeded == RESTART else self.current, key)
             for key in KEYS
@@ -69,7 +69,7 @@ class LiveConfig:
         }
 
     def limits(self) -> SetLimit:
-        """The input for the core that sets the limit to that of the file."""
+        """Return the input that sets the limit to the value of the file."""
         return SetLimit(None, self.current.limit, resident_of(self.current), by_command=False)
 
 

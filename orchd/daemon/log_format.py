@@ -1,4 +1,4 @@
-"""What a line of the daemon's log looks like: with its time in a file, with its priority for the journal."""
+"""Format of the daemon's log lines: with a time in a file, with a priority in the journal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _DEBUG = 7
 
 
 def configure(stream: TextIO, environ: Mapping[str, str]) -> None:
-    """Log to `stream`, in the form of whoever reads it."""
+    """Log to `stream`, in the format for the journal or for a file."""
     handler = logging.StreamHandler(stream)
     is_journal = goes_to_the_journal(stream.fileno(), environ)
     handler.setFormatter(
@@ -22,15 +22,15 @@ def configure(stream: TextIO, environ: Mapping[str, str]) -> None:
 
 
 def goes_to_the_journal(descriptor: int, environ: Mapping[str, str]) -> bool:
-    """Whether this very file is the journal's. The variable alone says little: a shell in a service inherits it too."""
+    """Return whether a descriptor is the journal's; the variable is no proof: a shell in a service inherits it."""
     status = os.fstat(descriptor)
     return environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
 
 
 class JournalFormatter(logging.Formatter):
-    """`<4>text` (sd-daemon(3)). The journal knows the time, and takes every line for an entry of its own."""
+    """Formats `<4>text` (sd-daemon(3)). The journal adds the time, and makes every line an entry."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """All lines of a message have its priority."""
+        """Return the message with its priority on every line."""
         level = next((number for least, number in _PRIORITIES if record.levelno >= least), _DEBUG)
         return "\n".join(f"<{level}>{line}" for line in super().format(record).splitlines() or [""])

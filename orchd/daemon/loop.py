@@ -1,4 +1,4 @@
-"""The loop: one thread, one poll, one writer. It sleeps until something happens or the core's next deadline."""
+"""The loop of the daemon: one thread, one poll, one writer; it sleeps until an event or the next deadline."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LONGEST_SLEEP = 86_400.0  # a deadline may be farther away than any timer can c
 
 
 class Loop:
-    """Drains all that is ready, feeds it to the engine, and tells who waits."""
+    """Reads all ready sources, passes inputs to the engine, and answers waits."""
 
     def __init__(self, parts: Components, wakeup: int, notify: Notifier, presence: Presence | None = None) -> None:
         self._parts = parts
@@ -53,7 +53,7 @@ class Loop:
             self._poller.register(parts.remote.zap, zmq.POLLIN)
 
     def run(self) -> None:
-        """Serve until somebody wants us to leave and nobody is in the way."""
+        """Serve until a stop is requested and no agent prevents it."""
         self._show()
         context, remote = self._parts.context, self._parts.remote
         while not context.is_leaving and not (context.state.is_draining and not context.state.living):
@@ -75,15 +75,15 @@ class Loop:
         self._parts.context.processes.close()
 
     def feed(self, inputs: list[Input]) -> None:
-        """Decide `events`, and whatever that brings about at once; then nothing is left to be done."""
+        """Decide `inputs` and all inputs that follow at once; return when nothing is left to perform."""
         if inputs or self._parts.engine.is_ahead:  # most turns only answer a question
             self._feed_ahead(inputs)
             self._parts.engine.finish()
             self._tidy()
-        self._tell()  # also of those whose commit ended before this
+        self._tell()  # also for agents whose commit ended before this
 
     def _feed_ahead(self, inputs: list[Input]) -> None:
-        """The same, but the last commit may be on its way."""
+        """Do the same, but the last commit may be unfinished."""
         while inputs:
             self._parts.engine.feed(inputs)
             inputs = self._parts.shell.backlog
@@ -108,7 +108,7 @@ class Loop:
         self._is_to_reload = True
 
     def _patience(self) -> int | None:
-        """Milliseconds until the next deadline, rounded up so that it has passed when we look; None without one."""
+        """Return milliseconds until the next deadline, rounded up so that the poll ends after it; None without any."""
         parts = self._parts
         now = parts.context.clock().mono
         again = now + LOOK_AGAIN if parts.context.state.has_disk_pressure and len(parts.context.state.queue) else None
@@ -168,15 +168,15 @@ class Loop:
         self._hint()
 
     def _more(self) -> list[Input]:
-        """What starts the next agents of a large fleet, a slice a turn: between two slices requests are answered."""
+        """Return the input that starts the next slice of a large fleet: between two slices requests are answered."""
         return [Admit()] if self._parts.engine.has_more else []
 
     def _prune(self) -> None:
-        """A slice of what is not wanted any more, when nothing else is on its way to the disk."""
+        """Prune a slice of the history, when no commit is unfinished."""
         parts = self._parts
         if parts.context.pruner.is_due():
             parts.engine.finish()
-            self._tell()  # who is told holds on to nobody any more
+            self._tell()  # answered waits keep no agent in memory
             if not parts.context.store.commits.is_pending:
                 self._tidy()
                 parts.context.pruner.turn(parts.context.waits.targets())
@@ -184,14 +184,14 @@ class Loop:
                     parts.dispatcher.finish(request, result)
 
     def _show(self) -> None:
-        """Tell the service manager that we live, and how full we are."""
+        """Send the service manager the watchdog signal and the slots in use."""
         if self._notify.is_wanted:
             now = self._parts.context.clock().mono
             self._notify.live(now)
             self._notify.status(summary(self._parts.context.state), now)
 
     def _heed_signals(self) -> None:
-        """Those that ask us to leave are heeded where the loop ends."""
+        """Handle signals; requests to stop take effect at the end of the turn."""
         if not self._is_to_reload:
             return
         self._is_to_reload = False
@@ -209,14 +209,14 @@ class Loop:
             self._parts.scribe.write()
 
     def _hint(self) -> None:
-        """Tell whoever listens that there are new events."""
+        """Publish that there are new events."""
         if (seq := self._parts.context.store.last_seq()) != self._told:
             self._told = seq
             self._parts.ports.publish(pack_hint(seq))
             self._parts.context.subscribers.publish(pack_hint(seq))
 
     def _listen(self, inputs: list[Input], *, is_due: bool) -> None:
-        """A turn in which somebody may be told something: all that was decided is on the disk before."""
+        """Perform a turn in which clients may get replies: all earlier decisions are on the disk before."""
         self.feed(inputs)
         inputs = self._parts.dispatcher.news()
         if is_due:

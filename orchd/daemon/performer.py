@@ -1,4 +1,4 @@
-"""The shell does what the core asks: one function an effect, in one table."""
+"""Performs the effects of the core: one function for each kind of effect, in one table."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _ENDS = AgentCompleted | AgentFailed | AgentCancelled | AgentTimedOut | AgentLos
 
 
 class Performer:
-    """Hands effects to the processes and to the dispatcher; what they bring about at once waits in `backlog`."""
+    """Passes effects to processes and dispatcher; inputs that follow at once are in `backlog`."""
 
     def __init__(
         self,
@@ -55,18 +55,18 @@ class Performer:
         self.backlog: list[Input] = []
 
     def ask(self, question: Question) -> Input:
-        """Make a process, or look when one was last heard."""
+        """Start a process, or return when an agent last wrote output."""
         if isinstance(question, Launch):
             return self._processes.start(self._state.agents[question.agent])
         ago = self._processes.quiet_for(question.agent, question.attempt)
         return OutputSeen(question.agent, question.attempt, ago)
 
     def promised(self, wanted: Iterable[Effect]) -> list[StoredReply]:
-        """The replies that must survive us."""
+        """Return the replies that must survive a restart."""
         return self._dispatcher.replies_to_store(wanted)
 
     def noted(self, events: Sequence[Event], wall: float) -> None:
-        """Something happened, and may be shown."""
+        """Pass committed events to the session files, and keep what queued agents were given."""
         self._scribe.note(events, wall)
         agents = self._state.agents  # what agents were given follows them
         self._given.began(agents[event.agent] for event in events if isinstance(event, AgentQueued | AgentRevived))
@@ -81,7 +81,7 @@ class Performer:
         self._processes.release(effect.agent, effect.attempt)
 
     def stop(self, effect: effects.Terminate | effects.Kill) -> None:
-        """Ask a tree to end, or end it: in this turn, or in one of the next when there are many. A daemon that dies
+        """Terminate or kill a tree: in this turn, or in a later turn when there are many. A daemon that dies
         before that leaves agents that are `stopping`, and the next one ends them."""
         self._stops.append(effect)
         self._stop_some()
@@ -94,31 +94,31 @@ class Performer:
 
     @property
     def has_more(self) -> bool:
-        """Whether trees are still to be ended that were to end in an earlier turn."""
+        """Return whether trees of an earlier turn are still to be ended."""
         return bool(self._stops)
 
     def next_turn(self) -> None:
-        """Go on with what the turn before left."""
+        """Perform a slice of what the last turn left."""
         self._stopped_for = 0.0
         self._stop_some()
 
     def stop_all(self) -> None:
-        """Leave nothing to a later turn."""
+        """End all trees that are still to be ended."""
         while self._stops:
             self.next_turn()
 
     def hold(self, effect: effects.Freeze | effects.Thaw) -> None:
-        """Keep a tree from running, or let it run."""
+        """Freeze or thaw a tree."""
         act = self._processes.freeze if isinstance(effect, effects.Freeze) else self._processes.thaw
         act(effect.agent, effect.attempt)
 
     def watch(self, effect: effects.WatchCaller) -> None:
-        """Watch a client that is blocked."""
+        """Watch the process of a blocked client."""
         if (gone := self._dispatcher.watch(effect.agent, effect.request)) is not None:
             self.backlog.append(gone)
 
     def reply(self, effect: effects.Answer | effects.Refuse) -> None:
-        """Tell whoever asked."""
+        """Send the reply to a request."""
         self._dispatcher.perform(effect)
 
 

@@ -1,4 +1,4 @@
-"""The files by which clients and other daemons see this daemon: the lock of its home, and its sockets.
+"""The lock of the home and the sockets, by which clients and other daemons see this daemon.
 
 When one of them is removed, inotify reports it, and the file is made again. A database that was removed or replaced, or
 that something was mounted over, ends the daemon: what it acknowledged would be gone with it.
@@ -70,7 +70,7 @@ class Lock:
             self._descriptor = None
 
     def is_kept(self) -> bool:
-        """Whether the lock file is still the one that we hold, made again if it was removed.
+        """Return whether we still hold the lock file, created again if it was removed.
 
         False when another daemon has locked a new file in its place.
         """
@@ -131,7 +131,7 @@ class Presence:
             self._changes.register(mounts, select.EPOLLPRI)  # proc_pid_mountinfo(5): when a mount has changed
 
     def fileno(self) -> int:
-        """Readable when a file may have been removed or replaced, or a mount has changed."""
+        """Return the descriptor that is readable when a file may be removed or replaced, or a mount has changed."""
         return self._changes.fileno()
 
     def begin(self) -> None:
@@ -141,7 +141,7 @@ class Presence:
         self._ports.bind()
 
     def keep(self) -> bool:
-        """Make again what was removed. False when another daemon has taken the home over: then this one must leave."""
+        """Create again what was removed. Returns False when another daemon holds the home: then stop."""
         if self._inotify is not None:
             self._inotify.events()
         self._changes.poll(0)  # reads the event of the mounts
@@ -167,7 +167,7 @@ class Presence:
         return True
 
     def _has_database(self) -> bool:
-        """Whether the files of the database in the home are still those that are open."""
+        """Return whether the open database files are still in the home."""
         for path in files_of(self._home.database):
             try:
                 state = path.stat()

@@ -1,4 +1,4 @@
-"""What the service manager is told of us (sd_notify(3)): ready, reloading, leaving, slots, signs of life."""
+"""Messages to the service manager (sd_notify(3)): ready, reloading, stopping, status, watchdog."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MINE = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 
 
 class Notifier:
-    """Says nothing to nobody when no service manager asked to be told."""
+    """Sends states to the service manager; does nothing without one."""
 
     def __init__(self, address: str | None = None, period: float | None = None) -> None:
         self._address = address
@@ -30,7 +30,7 @@ class Notifier:
 
     @classmethod
     def from_environment(cls, environ: MutableMapping[str, str], pid: int) -> Notifier:
-        """Whoever started us says by the environment what to tell; it is taken out, since it is meant for us alone."""
+        """Return a notifier by the service manager's variables, and remove them: they are for this process alone."""
         taken = {name: value for name in _MINE if (value := environ.pop(name, None)) is not None}
         address, usec, whose = (taken.get(name) for name in _MINE)
         is_watched = usec is not None and usec.isdigit() and int(usec) > 0 and whose in (None, str(pid))
@@ -40,33 +40,33 @@ class Notifier:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether somebody listens."""
+        """Return whether a service manager listens."""
         return self._socket is not None
 
     def ready(self) -> None:
-        """Requests are answered from now on, or again after `reloading`."""
+        """Report that requests are answered, from now on or again after `reloading`."""
         self._send("READY=1")
 
     def reloading(self) -> None:
-        """The configuration is being read again; `ready` says when that is done."""
+        """Report a reload of the configuration; `ready` reports its end."""
         self._send("RELOADING=1")
 
     def stopping(self) -> None:
-        """We are leaving: nobody need hear more of us."""
+        """Report the shutdown; nothing is sent after it."""
         self._period = None
         self._send("STOPPING=1")
 
     def failed(self, why: str) -> None:
-        """The daemon ends for this reason: the manager shows it for as long as the unit is failed."""
+        """Report why the daemon fails: the manager shows it while the unit is failed."""
         self._send(f"STATUS={' '.join(why.split())}")
 
     def close(self) -> None:
-        """Hold no descriptor."""
+        """Close the socket."""
         if self._socket is not None:
             self._socket.close()
 
     def status(self, text: str, now: float) -> None:
-        """Let `text` be what is shown of us, soon: lines that follow each other at once are not all sent."""
+        """Set the status text; texts in quick succession are not all sent."""
         self._wanted = text
         if self._wanted != self._told and now >= self._rest_until:
             self._told = self._wanted
@@ -74,13 +74,13 @@ class Notifier:
             self._send(f"STATUS={self._told}")
 
     def live(self, now: float) -> None:
-        """A sign of life, when one is due. To be called by the loop itself: whatever stops the loop must stop this."""
+        """Send the watchdog signal when it is due. Only the loop may call it: what blocks the loop must block this."""
         if self._period is not None and now >= self._sign_due:
             self._sign_due = now + self._period
             self._send("WATCHDOG=1")
 
     def next_deadline(self) -> float | None:
-        """When there will be something to say; None for an idle daemon that nobody watches."""
+        """Return when something is to be sent; None for an idle daemon without a watchdog."""
         due = []
         if self._period is not None:
             due.append(self._sign_due)

@@ -1,4 +1,4 @@
-"""The parts of one daemon, each made once and given what it needs of the others."""
+"""Builds the components of a daemon and connects them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ from orchd.views.registry import AgentRegistry
 
 
 class RemoteAccess(NamedTuple):
-    """Who may come from other machines, and where, if anywhere."""
+    """The authorized keys, and the remote port if there is any."""
 
     keyring: Keyring
     remote: RemoteSocket | None
@@ -55,7 +55,7 @@ class RemoteAccess(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """What the loop drives."""
+    """The components that the loop drives."""
 
     context: Context
     unfinished: list[Agent]  # of an earlier daemon, not in the state yet
@@ -72,7 +72,7 @@ class Components:
 
 
 def open_store(home: Home) -> Store:
-    """The database. Raises StoreError for one that cannot be used, and where it is gone and agents of it are not."""
+    """Return the database. Raises StoreError when it cannot be used, or is missing while the home has agents."""
     has_attempts = unrecorded.has_attempts(home)
     if has_attempts and not home.database.exists():
         raise StoreError(lost(home.database, "is missing"))
@@ -80,7 +80,7 @@ def open_store(home: Home) -> Store:
 
 
 def restore(home: Home, parts: Components) -> None:
-    """Put into memory what an earlier daemon left unfinished. Raises StoreError when agents run that the database does
+    """Load what an earlier daemon left unfinished. Raises StoreError when agents run that the database does
     not know."""
     context = parts.context
     context.records.restore(parts.unfinished, context.clock().mono)
@@ -104,7 +104,7 @@ def build_components(
     change: Callable[[Context, Call], Result] = run,
     send: Callable[[tuple[bytes, ...], bytes], None] | None = None,
 ) -> Components:
-    """All parts, wired; nothing has happened yet. `change` performs operations that may change something; `send` sends
+    """Return all components, connected and idle. `change` performs operations that may change something; `send` sends
     replies, by the sockets where it is None."""
     state = State(limit=config.limit, resident=resident_of(config))
     unfinished = store.restore(state, clock())
@@ -191,7 +191,7 @@ def _identity(home: Home) -> dict[str, object]:
 def _sender(
     ports: LocalSockets, remote: RemoteSocket | None, scribe: SessionFileWriter
 ) -> Callable[[tuple[bytes, ...], bytes], None]:
-    """How replies are sent: session files report an end before a reply does."""
+    """Return the function that sends replies: session files report an end before a reply does."""
 
     def send(route: tuple[bytes, ...], frame: bytes) -> None:
         scribe.before_reply()

@@ -1,1 +1,1 @@
-"""What lies in the home of an instance, and how it is configured; shared by daemon and client."""
+"""The home of an instance and its configuration; shared by daemon and client."""

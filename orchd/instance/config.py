@@ -1,4 +1,4 @@
-"""`config.toml`: every key, its unit, and when a change of it is heeded; the daemon reads it, and so do clients.
+"""Keys of `config.toml`: their units, and when a change takes effect; read by daemon and clients.
 
 What is changed live with a command is state, not configuration. docs/configuration.md is made from this module.
 """
@@ -58,7 +58,7 @@ _Pids = Annotated[int, Constraint(lambda number: number >= 4, "4 or more")]
 
 
 class SettingsError(ValueError):
-    """A file that cannot be used, with all that is wrong with it."""
+    """A configuration file cannot be used; has all problems of the file."""
 
     def __init__(self, path: Path, problems: list[Violation]) -> None:
         count = "" if len(problems) == 1 else f"{len(problems)} problems: "
@@ -75,7 +75,7 @@ class ProjectManagement:
 
 @dataclass(frozen=True, slots=True)
 class Trees:
-    """How the git worktrees of agents are filled. A pattern is one of git's (`glob`), from the top of the checkout."""
+    """How the git worktrees of agents are filled. Patterns are git's (`glob`), from the top of the checkout."""
 
     copy: tuple[_Pattern, ...] = ()  # files that git ignores, copied from the checkout
     setup: _Line | None = None  # run in the worktree before the agent, in its attempt
@@ -101,7 +101,7 @@ class Project:
 class RemoteConfig:
     """The table `[remote]`."""
 
-    listen: _Listened | None = None  # where whoever has an authorised key may connect from other machines
+    listen: _Listened | None = None  # where clients with authorized keys connect from other machines
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ class Config:
 
     @property
     def known_runners(self) -> Runners:
-        """The runners there are. Raises ShapeError when there cannot be such."""
+        """Return all runners. Raises ShapeError when their settings are invalid."""
         return checked(self.runner, self.runners)
 
 
@@ -159,7 +159,7 @@ AT_ONCE = "at once, without a reload"
 
 
 class Key(NamedTuple):
-    """What a key is, in words."""
+    """The description of a key."""
 
     unit: str
     about: str
@@ -201,27 +201,25 @@ KEYS: dict[str, Key] = {
     "rate_limit_waits": Key("waits", "how often an agent waits for its service to take it again before it fails"),
     "rate_limit_time": Key("duration", "from the first rate limit of an agent to the end of its last, before it fails"),
     "free_bytes": Key(
-        "size", "with less room than this on the disk of the home nobody starts; 0 is any", RELOAD, _FREE
+        "size", "with less room than this on the disk of the home no agent starts; 0 is any", RELOAD, _FREE
     ),
     "keep_age": Key("duration", "agents that ended longer ago leave the history", RELOAD, "for ever"),
-    "keep_count": Key("agents", "how many that are over the history has"),
+    "keep_count": Key("agents", "how many finished agents the history keeps"),
     "keep_bytes": Key("size", "what the logs of all attempts may take", RELOAD, _KEPT),
     "log_bytes": Key("size", "of the output of one attempt that are kept: its head and its tail"),
     "cgroups": Key("auto or off", "whether agents get cgroups of their own where the machine allows it", RESTART),
     "runner": Key(
         "name", "what runs an agent that names neither a runner nor a command", NEW_AGENTS, "the CLI that is installed"
     ),
-    "runners": Key("tables", "`[runners.NAME]`: see [runners](runners.md)", RUNNERS, "those that are built in"),
+    "runners": Key("tables", "`[runners.NAME]`: see [runners](runners.md)", RUNNERS, "the built-in runners"),
     "pm": Key("table", "`[pm]`: `labels` say which skill a task with a label is done with", AT_ONCE, "no labels"),
     "worktree": Key("table", "`[worktree]`: see [worktrees](worktrees.md#what-git-does-not-track)", AT_ONCE, "empty"),
-    "remote": Key(
-        "table", "`[remote]`: `listen` is where clients on other machines may connect", RESTART, "nobody may"
-    ),
+    "remote": Key("table", "`[remote]`: `listen` is where clients on other machines may connect", RESTART, "disabled"),
 }
 
 
 def read(path: Path) -> Config:
-    """The configuration in `path`, or the defaults when there is none. Raises SettingsError with all that is wrong."""
+    """Return the configuration in `path`, or the defaults without a file. Raises SettingsError with all problems."""
     import tomllib  # a quick command that wants one number of this module does not pay for a parser
 
     try:
@@ -246,7 +244,7 @@ _WRITTEN: dict[str, Callable[[str], float]] = {
 
 
 def _plain(whole: Mapping[str, object]) -> tuple[dict[str, object], list[Violation]]:
-    """The values with their units taken away, and those that are written wrong."""
+    """Return the values without their units, and the violations of malformed values."""
     plain, problems = _flat(whole)
     for key, reads in _WRITTEN.items():
         if isinstance(text := plain.get(key), str):
@@ -261,7 +259,7 @@ def _plain(whole: Mapping[str, object]) -> tuple[dict[str, object], list[Violati
 
 
 def _flat(whole: Mapping[str, object]) -> tuple[dict[str, object], list[Violation]]:
-    """The values with those of a table `[limit]` beside the others: there `agents` is the key `limit`."""
+    """Return the values with the table `[limit]` flattened: `agents` in it is the key `limit`."""
     plain, bad = dict(whole), []
     if isinstance(table := whole.get("limit"), dict):
         del plain["limit"]
@@ -277,7 +275,7 @@ def _flat(whole: Mapping[str, object]) -> tuple[dict[str, object], list[Violatio
 
 
 def _wrong(whole: Mapping[str, object]) -> Iterator[Violation]:
-    """What is wrong with each key, then what those that are right cannot be together."""
+    """Yield the violations of each key, then of valid keys that contradict each other."""
     problems = list(violations(Config, whole))
     yield from problems
     bad = {problem.key.partition(".")[0] for problem in problems}
@@ -290,21 +288,21 @@ def _wrong(whole: Mapping[str, object]) -> Iterator[Violation]:
 
 
 def resident_of(config: Config) -> int:
-    """The second limit in force where no command has set it."""
+    """Return the limit of resident agents where no command has set it."""
     return config.resident or RESIDENT_PER_LIMIT * config.limit
 
 
 def default(key: str) -> object:
-    """What holds when a key is not given."""
+    """Return the value of a key that is not given."""
     (declared,) = (candidate for candidate in fields(Config) if candidate.name == key)
     return blank(declared)
 
 
 def blank(declared: Field[Any]) -> object:
-    """What a field is when it is not given; MISSING when it must be."""
+    """Return the default of a field; MISSING when it is required."""
     return declared.default if declared.default_factory is MISSING else declared.default_factory()
 
 
 def changed(old: Config, new: Config) -> list[str]:
-    """The keys in which two configurations differ."""
+    """Return the keys in which two configurations differ."""
     return [key for key in KEYS if getattr(old, key) != getattr(new, key)]

@@ -1,4 +1,4 @@
-"""The database file: what it is, what its errors mean, and whether it can be used, looked at without changing it."""
+"""Checks the database file without changing it, and explains its errors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STEPS = 20_000  # of SQLite, between two looks at the clock
 
 
 class Checked(NamedTuple):
-    """What keeps a daemon from using it and what to do, or what is worth knowing."""
+    """The result of a check: an error with its remedy, or a note."""
 
     problem: str | None
     note: str | None = None
@@ -25,12 +25,12 @@ class Checked(NamedTuple):
 
 
 def files_of(path: Path) -> tuple[Path, Path]:
-    """The database file and its write-ahead log."""
+    """Return the database file and its write-ahead log."""
     return path, path.with_name(f"{path.name}-wal")
 
 
 def check(path: Path, now: Callable[[], float], seconds: float) -> Checked:
-    """Look at the database in `path` for so many `seconds` of the clock `now`."""
+    """Check the database in `path` for at most `seconds` of the clock `now`."""
     if not path.exists():
         return Checked(None, "it does not exist yet", is_empty=True)
     if not path.is_file():
@@ -59,7 +59,7 @@ def _aside(path: Path) -> str:
 
 
 def _uri(path: Path) -> str:
-    """Without a write-ahead log nothing is being written, and so no shared memory has to be made beside the file."""
+    """Return the URI for reading: without a write-ahead log nothing writes, and no shared memory file is needed."""
     _, wal = files_of(path)
     is_folded = not wal.exists() or not wal.stat().st_size
     return f"{path.absolute().as_uri()}?{'immutable=1' if is_folded else 'mode=ro'}"
@@ -90,7 +90,7 @@ def _look(database: sqlite3.Connection, path: Path, now: Callable[[], float], se
 
 
 def lost(path: Path, how: str) -> str:
-    """The sentence for a database in `path` that is gone or empty, as `how` says, beside files of agents."""
+    """Return the message for a database in `path` that is gone or empty, as `how` says, beside files of agents."""
     agents = path.parent / "agents"
     return (
         f"{path} {how}, and {agents} has files of agents that it knew: put it back, or move {agents} away to begin "
@@ -99,7 +99,7 @@ def lost(path: Path, how: str) -> str:
 
 
 def attempts_begun(path: Path, agents: Iterable[int]) -> dict[int, int]:
-    """How many attempts each of these agents has begun, by their numbers; those that it does not know are left out.
+    """Return how many attempts each of these agents has begun, by number; unknown agents are left out.
 
     Raises sqlite3.Error for a database that cannot be read, or has no tables.
     """
@@ -113,7 +113,7 @@ def attempts_begun(path: Path, agents: Iterable[int]) -> dict[int, int]:
 
 
 def reason(error: sqlite3.Error) -> str:
-    """What went wrong, and what to do."""
+    """Return what went wrong, and what to do."""
     name = getattr(error, "sqlite_errorname", "") or type(error).__name__
     return f"{error} ({name}): {REMEDIES.get(name.partition('_IOERR')[0], REMEDIES[''])}"
 

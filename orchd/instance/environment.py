@@ -1,4 +1,4 @@
-"""The variables by which an agent is told who it is. Those that say nothing about an agent are not set for it."""
+"""Environment variables that describe an agent to itself. Variables without a value are not set."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ OF_ONE_AGENT = frozenset(
         *(ENV_BASE, ENV_BEFORE, ENV_CHECKOUT),
     }
 )
-"""What must not pass from an agent to those that it spawns."""
+"""Variables that must not pass from an agent to the agents that it spawns."""
 
 _NAME = re.compile(r"[^\s=\0]+")
 
 
 def listed(paths: Iterable[str]) -> str:
-    """`paths` as a variable holds them: a JSON array, which any path survives. Bytes that are not UTF-8 stay bytes."""
+    """Return `paths` as a JSON array, which preserves any path. Bytes that are not UTF-8 stay bytes."""
     import json  # not every client needs it
 
     return json.dumps(list(paths), ensure_ascii=False)
 
 
 def paths(text: str) -> list[str]:
-    """The paths in a variable: an array, or separated by colons, as a run has them that began before an upgrade."""
+    """Return the paths in a variable: an array, or separated by colons, as in runs from before an upgrade."""
     if not text.startswith("["):
         return [path for path in text.split(":") if path]
     import json
@@ -59,5 +59,5 @@ def paths(text: str) -> list[str]:
 
 
 def is_name(text: str) -> bool:
-    """Whether a person may name a variable so. Programs read names with other characters than letters too."""
+    """Return whether a user may name a variable so. Programs read names with other characters than letters too."""
     return _NAME.fullmatch(text) is not None

@@ -1,4 +1,4 @@
-"""Versions of the files that we write: an unversioned file is version 1, and a newer version is refused in words."""
+"""Versions of our files: an unversioned file is version 1, and a newer version is refused with a message."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ FIELD = "version"
 
 
 class NewerFormatError(Exception):
-    """A file that a newer version wrote; the message names it, both versions and the way out."""
+    """A newer version of orchd wrote a file; the message names it, both versions and the way out."""
 
 
 def check(path: str | Path, whole: Mapping[str, object], known: int, way_out: str) -> None:
-    """Raises NewerFormatError for a file with a version above `known`, and for a version that is none."""
+    """Raise NewerFormatError for a version above `known`, and for an invalid version."""
     version = whole.get(FIELD, 1)
     if type(version) is int and 1 <= version <= known:
         return

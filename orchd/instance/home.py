@@ -1,4 +1,4 @@
-"""Where an instance keeps everything. One directory is one instance: its daemon, its state, its socket."""
+"""The home directory of an instance: its daemon, its state and its sockets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class HomeError(Exception):
 
 
 def default_home() -> Path:
-    """`$ORCHD_HOME`, or the user's state directory by the XDG rules."""
+    """Return `$ORCHD_HOME`, or the user's state directory by the XDG rules."""
     if given := os.environ.get(ENV_HOME):
         return absolute(given)
     from platformdirs import user_state_path  # only the outside of an agent gets here: ORCHD_HOME is set inside
@@ -38,7 +38,7 @@ def default_home() -> Path:
 
 
 def absolute(given: str | Path) -> Path:
-    """`given` as an absolute path. Raises HomeError for a relative one in a directory that was deleted."""
+    """Return `given` as an absolute path. Raises HomeError for a relative path in a deleted directory."""
     try:
         return Path(given).absolute()
     except FileNotFoundError:
@@ -48,7 +48,7 @@ def absolute(given: str | Path) -> Path:
 
 
 class Home:
-    """The places of one instance, all computed from its directory alone, so that every shell finds the same daemon."""
+    """The paths of one instance, all computed from its directory alone, so that every shell reaches the same daemon."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -66,13 +66,13 @@ class Home:
         self.server_key = directory / "server.key"  # what this daemon proves to other machines that it is
         self.keys = directory / "keys.json"  # whom it lets in from there
         self.service = directory / "service"  # which service the daemon is; see orchd.instance.service
-        self.namespaces = directory / "namespaces"  # those of the last daemon; see orchd.processes.launching.namespaces
+        self.namespaces = directory / "namespaces"  # of the last daemon; see orchd.processes.launching.namespaces
         self.reserve = directory / "reserve"  # room on the disk that `orchctl prune` gives back first
         self.tag = hashlib.sha256(os.fsencode(directory)).hexdigest()[:12]
 
     @property
     def sockets(self) -> Path:
-        """The directory of both sockets: the home, or a short one under the runtime directory when it is too deep."""
+        """Return the directory of both sockets: the home, or if that is too deep, one in the runtime directory."""
         longest = self.directory / "events.sock"
         if len(os.fsencode(longest)) <= MAX_SOCKET_PATH:
             return self.directory
@@ -80,30 +80,30 @@ class Home:
 
     @property
     def socket(self) -> Path:
-        """Where requests are answered (ROUTER)."""
+        """Return the path of the request socket (ROUTER)."""
         return self.sockets / "orchd.sock"
 
     @property
     def events(self) -> Path:
-        """Where news is published (PUB)."""
+        """Return the path of the event socket (PUB)."""
         return self.sockets / "events.sock"
 
     def create(self) -> None:
-        """Make the directories, private to this user. Raises HomeError when that cannot be had."""
+        """Create the directories, private to this user. Raises HomeError when that fails."""
         if self.sockets != self.directory:
-            _make_private(self.sockets.parent)  # whoever owns it could put another socket in the place of ours
+            _make_private(self.sockets.parent)  # its owner could put another socket in the place of ours
         for directory in (self.directory, self.sockets, self.agents, self.environments, self.bin):
             _make_private(directory)
             check_writable(directory)
         self.check()
 
     def check(self) -> None:
-        """Raises HomeError for the first of `misplaced`."""
+        """Raise HomeError for the first path of `misplaced`."""
         for path, expected in self.misplaced():
             raise HomeError(f"{path} is not {expected}; remove it, or set {ENV_HOME} to another directory")
 
     def misplaced(self) -> Iterator[tuple[Path, str]]:
-        """The paths at which something of another kind lies than a daemon needs there, and the kind that it needs.
+        """Return the paths that have another file type than a daemon needs, and the type that it needs.
 
         Other libraries would block on a FIFO, and follow a link.
         """
@@ -125,7 +125,7 @@ class Home:
 
 
 def _runtime_directory() -> Path:
-    """A short directory that depends on the user alone, not on variables that differ between two shells of theirs."""
+    """Return a short directory that depends on the user alone, not on variables that differ between shells."""
     uid = os.getuid()
     run = Path(f"/run/user/{uid}")
     if run.is_dir() and os.access(run, os.W_OK):
@@ -134,7 +134,7 @@ def _runtime_directory() -> Path:
 
 
 def way_out(error: OSError) -> str:
-    """What to do about a home that cannot be written, as an imperative sentence."""
+    """Return what to do about a home that cannot be written, as an imperative sentence."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "free some space there: `orchctl prune` deletes finished agents and their logs"
     if error.errno == errno.EROFS:
@@ -145,7 +145,7 @@ def way_out(error: OSError) -> str:
 
 
 def _make_private(directory: Path) -> None:
-    """Every level that is made here is 0700; what was there must be a directory of ours that others cannot enter."""
+    """Create a directory, new levels with mode 0700; an existing one must be ours and closed to others."""
     try:
         for level in (*reversed(directory.parents), directory):
             if not level.exists():

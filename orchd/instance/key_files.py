@@ -14,11 +14,11 @@ _MOST = 1 << 20  # bytes of such a file
 
 
 class KeyFileError(Exception):
-    """A file that must not be used; the message says why and what to do, and nothing of what is in it."""
+    """A file must not be used; the message says why and what to do, and nothing of its content."""
 
 
 def read_secret(path: Path) -> str:
-    """The secret key in a file. Raises KeyFileError, and FileNotFoundError where there is none."""
+    """Return the secret key in a file. Raises KeyFileError, and FileNotFoundError without a file."""
     text = read_private(path).decode("ascii", "replace").strip()
     if not is_key(text):
         raise KeyFileError(
@@ -28,7 +28,7 @@ def read_secret(path: Path) -> str:
 
 
 def read_private(path: Path) -> bytes:
-    """What is in a file of this user's alone. Raises KeyFileError, and FileNotFoundError where there is none."""
+    """Return the content of a private file of this user. Raises KeyFileError, and FileNotFoundError without a file."""
     try:
         descriptor = open_file(path, os.O_RDONLY)
     except FileNotFoundError:

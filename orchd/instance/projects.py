@@ -1,4 +1,4 @@
-"""Projects: the directories in which files of sessions are written, and what makes git ignore these files.
+"""Project directories, in which session files are written, and the git exclusion of these files.
 
 An agent can change everything in a project, and in the git directory of a checkout: no link of either is followed.
 """
@@ -24,7 +24,7 @@ HEAD = "# written by orchd; `orchctl uninstall-project` removes it"
 
 
 def is_project(directory: Path) -> bool:
-    """Whether files of sessions belong there: it has `.agent`, or it is a git checkout and no home directory."""
+    """Return whether a directory is a project: it has `.agent`, or it is a git checkout and no home directory."""
     try:
         return (directory / MARK).is_dir() or (
             (directory / ".git").exists() and not any(_is_same(directory, home) for home in _homes())
@@ -42,7 +42,7 @@ def mark(directory: Path) -> None:
 def exclude(checkout: Path, places: Iterable[str]) -> bool:
     """Make git ignore the directories `places` of `checkout`, and of all its worktrees, without a tracked file.
 
-    False when this is no git checkout of this user, or git could not be told. Raises OSError.
+    Returns False when this is not a git checkout of this user, or its git directory cannot be used. Raises OSError.
     """
     common = _common(checkout)
     patterns = [_pattern(place) for place in places]
@@ -59,7 +59,7 @@ def exclude(checkout: Path, places: Iterable[str]) -> bool:
 
 
 def include(checkout: Path, places: Iterable[str]) -> list[str]:
-    """Take back what `exclude` wrote for `places`; the lines that were removed. Raises OSError."""
+    """Remove what `exclude` wrote for `places`. Returns the removed lines. Raises OSError."""
     common = _common(checkout)
     if common is None or not (common / "info").is_dir():
         return []
@@ -74,7 +74,7 @@ def include(checkout: Path, places: Iterable[str]) -> list[str]:
 
 
 def others(checkout: Path) -> list[Path]:
-    """The other checkouts of the same repository, to which the lines of `exclude` apply too. Raises OSError."""
+    """Return the other checkouts of the repository, to which the lines of `exclude` also apply. Raises OSError."""
     common = _common(checkout)
     if common is None:
         return []
@@ -86,7 +86,7 @@ def others(checkout: Path) -> list[Path]:
 
 
 def _pattern(place: str) -> str:
-    """The line of gitignore(5) that matches this directory, from the root of a checkout, and no other."""
+    """Return the line of gitignore(5) that matches only this directory, from the root of a checkout."""
     return "/" + re.sub(r"([\\*?\[ ])", r"\\\1", place) + "/"
 
 
@@ -98,7 +98,7 @@ def _content(path: Path) -> bytes:
 
 
 def _common(checkout: Path) -> Path | None:
-    """The git directory that all worktrees of a checkout share; None where there is none, or it is not this user's."""
+    """Return the git directory that all worktrees of a checkout share; None if it is missing or not this user's."""
     place = checkout / ".git"
     try:
         mode = place.lstat().st_mode
@@ -111,7 +111,7 @@ def _common(checkout: Path) -> Path | None:
 
 
 def _pointed(file: Path) -> Path | None:
-    """The shared git directory that the `.git` file of a worktree or a submodule names (gitrepository-layout(5))."""
+    """Return the shared git directory that the `.git` file of a worktree names (gitrepository-layout(5))."""
     head, _, name = read_as_text(file).strip().partition(" ")
     if head != "gitdir:" or not name or "\0" in name:
         return None
@@ -139,5 +139,5 @@ def _is_same(first: Path, second: Path) -> bool:
 
 
 def project_of(directory: Path) -> Path:
-    """The root of the git checkout that `directory` is in, or the directory itself where there is none."""
+    """Return the root of the git checkout of `directory`, or the directory itself outside a checkout."""
     return next((level for level in (directory, *directory.parents) if (level / ".git").exists()), directory)

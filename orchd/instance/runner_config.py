@@ -1,6 +1,6 @@
-"""Runners: what turns a prompt into a coding agent's own command, and its words into a report.
+"""Configuration of runners, which turn a prompt into the command of a coding agent, and its output into a report.
 
-`[runners.NAME]` of config.toml changes those that are built in and makes others. The daemon checks the tables when it
+`[runners.NAME]` of config.toml changes built-in runners and defines others. The daemon checks the tables when it
 starts, the runner program reads them when it runs. docs/runners.md explains every key.
 """
 
@@ -37,7 +37,7 @@ PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _MEMBERS_OWN = "command"  # what a composition's member says that brings a command of its own
-# Which keys say something of which runner; those of its own kind say something of all others.
+# Which keys apply to which built-in runner; the keys of its own kind apply to all others.
 _OF = {
     MOCK: {"env", "unset"},
     CLAUDE: {"command", "args", "model", "subagents", "prices", "env", "unset"},
@@ -94,33 +94,32 @@ class RunnerSettings:
 
 @dataclass(frozen=True, slots=True)
 class Runners:
-    """The runners there are, and which of them is meant when none is named."""
+    """All runners, and the default runner."""
 
     default: str | None  # None: none is configured, see `chosen`
     settings: Mapping[str, RunnerSettings]
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Those that are built in, then one's own."""
+        """Return the names of built-in runners, then of custom runners."""
         return (*BUILT_IN, *(name for name in self.settings if name not in BUILT_IN))
 
     def of(self, name: str) -> RunnerSettings:
-        """What is set for a runner."""
+        """Return the settings of a runner."""
         return self.settings.get(name, RunnerSettings())
 
     def program(self, name: str) -> str | None:
-        """The program that a runner starts; None for the mock."""
+        """Return the program that a runner starts; None for the mock."""
         return None if name == MOCK else (self.of(name).command or (name,))[0]
 
     def installed(self, path: str | None) -> list[str]:
-        """The runners whose programs are on this PATH."""
+        """Return the runners whose programs are on this PATH."""
         programs = {name: self.program(name) for name in self.names}
         return [name for name, program in programs.items() if program and shutil.which(program, path=path or "")]
 
     def chosen(self, environment: Mapping[str, str]) -> str:
-        """The runner of work that names none, for a caller with this environment: what ORCHD_DEFAULT_RUNNER says, else
-        `runner` of config.toml, else the only one that is installed. Raises WireError `no-runner` or
-        `unknown-runner`."""
+        """Return the default runner for a caller with this environment: ORCHD_DEFAULT_RUNNER, else `runner` of
+        config.toml, else the only installed runner. Raises WireError `no-runner` or `unknown-runner`."""
         name = environment.get(ENV_DEFAULT_RUNNER) or self.default
         if name is not None:
             return self.known(name)
@@ -137,7 +136,7 @@ class Runners:
         )
 
     def known(self, name: str) -> str:
-        """`name`, if there is such a runner. Raises WireError `unknown-runner`."""
+        """Return `name`, if there is such a runner. Raises WireError `unknown-runner`."""
         if name not in self.names:
             raise WireError(
                 "unknown-runner",
@@ -147,14 +146,14 @@ class Runners:
 
 
 def checked(default: str | None, settings: Mapping[str, RunnerSettings]) -> Runners:
-    """The runners of a configuration. Raises ShapeError for what each alone, or all together, cannot be."""
+    """Return the runners of a configuration. Raises ShapeError for the first violation."""
     if (first := next(wrong(default, settings), None)) is not None:
         raise ShapeError(first.message)
     return Runners(default, settings)
 
 
 def wrong(default: str | None, settings: Mapping[str, RunnerSettings]) -> Iterator[Violation]:
-    """All that each alone, or all together, cannot be."""
+    """Yield the violations of each runner, and of all runners together."""
     for name, runner in settings.items():
         if not _NAME.fullmatch(name) or name == _MEMBERS_OWN:
             yield Violation(
@@ -171,7 +170,7 @@ def wrong(default: str | None, settings: Mapping[str, RunnerSettings]) -> Iterat
 
 
 def read(path: Path) -> Runners:
-    """The runners in a config.toml, or those that are built in when there is none. Raises ShapeError, OSError."""
+    """Return the runners in a config.toml, or the built-in runners without a file. Raises ShapeError, OSError."""
     try:
         text = read_file(path, follow=True)
     except FileNotFoundError:
@@ -220,7 +219,7 @@ def _wrong_resume(name: str, settings: RunnerSettings) -> Violation | None:
 
 
 def _wrong_own(name: str, settings: RunnerSettings) -> Violation | None:
-    """What a runner of one's own cannot say. Where several things are wrong, the later ones follow from the first."""
+    """Return the first violation of a custom runner; any later violations follow from it."""
     path = f"runners.{name}"
     if not settings.command:
         return Violation(path, f"{path}.command is missing: a list with the program and its arguments")

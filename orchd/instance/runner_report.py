@@ -1,4 +1,4 @@
-"""What a runner reports of an attempt: a small JSON file, written once, before the runner ends.
+"""The report of a runner about an attempt: a small JSON file, written once, before the runner ends.
 
 The daemon reads it when the attempt has ended; it never reads what the agent puts out.
 """
@@ -43,7 +43,7 @@ NOTES = (
 
 
 class RunnerNote(NamedTuple):
-    """Something that a person should know of an attempt and that is no failure."""
+    """A note about an attempt for the user that is not a failure."""
 
     code: str  # one of NOTES
     text: str  # one line: `3 permissions denied`
@@ -58,11 +58,11 @@ _Notes = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class RunnerReport:
-    """What became of an attempt, by its runner's word. Tokens are counted as the agent's own CLI counts them."""
+    """The result of an attempt as its runner reports it. Tokens are counted as the agent's own CLI counts them."""
 
     status: Annotated[str, Constraint(STATUSES.__contains__, f"one of {', '.join(STATUSES)}")]
     reason: _Text | None = None  # one line: why it is not `completed`
-    input_tokens: _Count = 0  # without those read from a cache
+    input_tokens: _Count = 0  # without tokens read from a cache
     output_tokens: _Count = 0
     cache_read_tokens: _Count = 0
     cache_write_tokens: _Count = 0
@@ -81,7 +81,7 @@ _KEYS = {field.name for field in fields(RunnerReport)}
 
 
 def cleaned(value: Any) -> Any:
-    """JSON without control characters in its texts: a NUL in a reason of a CLI must not cost the whole report."""
+    """Return JSON without control characters in its texts: a NUL in the reason of a CLI must not cost the report."""
     if isinstance(value, str):
         return value if value.isprintable() else "".join(char if char.isprintable() else " " for char in value).strip()
     if isinstance(value, dict):
@@ -90,12 +90,12 @@ def cleaned(value: Any) -> Any:
 
 
 def write(path: Path, report: RunnerReport) -> None:
-    """Leave `report` at `path`, whole or not at all."""
+    """Write `report` to `path`, as a whole or not at all."""
     whole.write(path, json.dumps(cleaned(asdict(report))).encode(), mode=0o600)
 
 
 def read(path: str) -> RunnerReport | None:
-    """The report at `path`; None when there is none, or none that makes sense: then the exit code alone decides."""
+    """Return the report at `path`; None when it is missing or invalid: then the exit code alone decides."""
     try:
         descriptor = open_file(path, os.O_RDONLY)
     except OSError:

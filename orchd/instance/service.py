@@ -1,4 +1,4 @@
-"""Which service of systemd a home's daemon is, when it is one: the daemon leaves word, and clients go by it."""
+"""The systemd service of the daemon of a home, if any: the daemon records it, and clients read it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SCOPES = ("user", "system")
 
 
 class Service(NamedTuple):
-    """A unit, and whose manager has it."""
+    """A systemd unit and its manager."""
 
     scope: str
     unit: str
@@ -21,21 +21,21 @@ class Service(NamedTuple):
         return f"{self.scope}:{self.unit}"
 
     def systemctl(self, *words: str) -> list[str]:
-        """The command that asks its manager for something."""
+        """Return the command line of systemctl for this unit."""
         return ["systemctl", *(["--user"] if self.scope == "user" else []), *words, self.unit]
 
     def says(self, *words: str) -> str:
-        """That command as a person types it."""
+        """Return that command as text."""
         return " ".join(self.systemctl(*words)).removesuffix(".service")
 
     @property
     def log(self) -> str:
-        """The command that shows what the daemon has said. Where journals are not kept apart, `--user` finds none."""
+        """Return the command that shows the daemon's log. Without journals per user, `--user` shows none."""
         return f"journalctl --{'user-' if self.scope == 'user' else ''}unit {self.unit.removesuffix('.service')}"
 
 
 def parse(text: str) -> Service:
-    """`user:orchd.service`. Raises ValueError."""
+    """Parse `user:orchd.service`. Raises ValueError."""
     scope, _, unit = text.strip().partition(":")
     if scope not in SCOPES or not unit.endswith(".service") or "/" in unit:
         raise ValueError(f"{text!r} is no service: user:NAME.service or system:NAME.service")
@@ -43,7 +43,7 @@ def parse(text: str) -> Service:
 
 
 def served_by(home: Home) -> Service | None:
-    """The service that the home's last daemon was; None when it was a plain process."""
+    """Return the service of the home's last daemon; None when it was a plain process."""
     try:
         return parse(read_file(home.service).decode())
     except (OSError, ValueError):
@@ -51,13 +51,13 @@ def served_by(home: Home) -> Service | None:
 
 
 def log_of(home: Home) -> str:
-    """Where to look for what the daemon has said: a file, or the command that shows it."""
+    """Return where the daemon's log is: a file, or the command that shows it."""
     service = served_by(home)
     return str(home.log) if service is None else f"`{service.log}`"
 
 
 def record_service(home: Home, service: Service | None) -> None:
-    """Say which service the daemon is that serves the home from now on."""
+    """Record the service of the daemon that serves the home from now on."""
     if service is None:
         home.service.unlink(missing_ok=True)
         return

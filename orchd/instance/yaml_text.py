@@ -11,7 +11,7 @@ _OTHER_TYPES = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y"
 
 
 def scalar(text: str, plain: Pattern[str]) -> str:
-    """`text` as it is where it matches `plain` and is of no other type, and otherwise in double quotes.
+    """Return `text` unquoted where it matches `plain` and is of no other type, otherwise in double quotes.
 
     JSON is YAML, except for halves of characters.
     """
@@ -22,8 +22,8 @@ def scalar(text: str, plain: Pattern[str]) -> str:
 
 
 def _escaped(char: str) -> str:
-    """A character as it stands in double quotes: control characters, ends of lines, and what changes the direction of
-    a text are not left as they are."""
+    """Return a character for double quotes: control characters, ends of lines, and characters that change the text
+    direction are escaped."""
     if char.isprintable():
         return char
     number = ord(char)

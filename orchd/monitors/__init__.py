@@ -1,1 +1,1 @@
-"""What the daemon measures while agents run."""
+"""Measurements of the daemon while agents run."""

@@ -1,4 +1,4 @@
-"""Agents that count as waiting and work all the same: seen by the CPU time of their process trees.
+"""Detects agents that count as waiting and work all the same, by the CPU time of their process trees.
 
 An agent may wait in the background (`orchctl wait agent-002 &`) and go on. No event shows that, so the CPU time of
 each waiting agent is compared with what it was, soon after its wait began and then ever less often. Nothing is looked
@@ -31,7 +31,7 @@ SLACK = 0.03  # seconds of CPU: what a client uses to begin and to end a wait
 
 @dataclass(slots=True)
 class _Look:
-    """What was seen of one waiting agent, and when it is looked at again."""
+    """The last measurement of one waiting agent, and the time of the next."""
 
     attempt: int
     waits: int
@@ -44,7 +44,7 @@ class _Look:
 
 
 class BackgroundWork:
-    """Looks at the waiting agents of `state`. `load_seconds` are the CPU time of the tree of an attempt and the time in
+    """Measures the waiting agents of `state`. `load_seconds` are the CPU time of the tree of an attempt and the time in
     which its processes waited for a CPU; `freeze` freezes it again."""
 
     def __init__(
@@ -61,7 +61,7 @@ class BackgroundWork:
         self._looks: dict[AgentId, _Look] = {}
 
     def next_deadline(self) -> float | None:
-        """When to look again, on the clock that is compared; None while no agent waits."""
+        """Return the time of the next measurement, on the clock that is compared; None while no agent waits."""
         if not self._state.waiting or not self._state.is_strict:
             self._looks.clear()
             return None
@@ -77,7 +77,7 @@ class BackgroundWork:
         return min((seen.due for seen in self._looks.values()), default=None)
 
     def look(self) -> list[WorkedWhileWaiting]:
-        """The agents that have worked since the last look at them, and before that look too."""
+        """Return the agents that worked in their last two intervals."""
         now, working = self._clock(), []
         for agent_id, before in self._looks.items():
             agent = self._state.waiting.get(agent_id)
@@ -100,5 +100,5 @@ class BackgroundWork:
 
 
 def _is_about(seen: _Look, agent: Agent) -> bool:
-    """Whether the agent waits, or is frozen, as it was when it was looked at."""
+    """Return whether the agent still waits, or is frozen, as at its measurement."""
     return (seen.attempt, seen.is_frozen) == (agent.attempt, agent.has_frozen_tree)

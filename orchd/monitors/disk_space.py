@@ -1,4 +1,4 @@
-"""Room on the disk of the home: looked at in every turn, which costs a microsecond, and told when it matters."""
+"""Free space on the disk of the home: read in every turn, which costs a microsecond, and reported when it matters."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from orchd.instance.system.open_file import open_file
 
 log = logging.getLogger("orchd")
 
-_USUAL = 256 << 20  # bytes that shall be free where nobody says how many
+_USUAL = 256 << 20  # bytes that shall be free where the configuration has no number
 _OF_SMALL = 20  # of a small disk, this part of it
 RESERVE = 1 << 20  # bytes of the reserve, and bytes that must be free before a daemon writes again
 _OF_TINY = 16  # of a tiny disk, this part of it
-LOOK_AGAIN = 2.0  # seconds, while somebody is queued for want of room: no kernel tells of room
+LOOK_AGAIN = 2.0  # seconds, while an agent is queued for want of room: no kernel tells of room
 
 
 def has_room(directory: Path) -> bool:
-    """Whether as many bytes as the reserve has can be written: only an attempt also knows of quotas. Raises nothing."""
+    """Return whether a file of the size of the reserve can be written: only a trial respects quotas. Raises nothing."""
     probe = directory / ".room"
     try:
         _allocate(probe, _reserve_of(directory))
@@ -35,7 +35,7 @@ def has_room(directory: Path) -> bool:
 
 
 def keep_reserve(reserve: Path) -> None:
-    """Have a file of some size that can be deleted when the disk is full, so that pruning has room to begin."""
+    """Keep a file that can be deleted when the disk is full, so that pruning has room to begin."""
     try:
         wanted = _reserve_of(reserve.parent)
         if reserve.exists() and reserve.stat().st_blocks * 512 >= wanted:
@@ -63,7 +63,7 @@ def _allocate(path: Path, size: int) -> None:
 
 
 class DiskSpace:
-    """The disk that a directory is on."""
+    """The free space of the disk of a directory."""
 
     def __init__(self, directory: Path, floor: int | None) -> None:
         self._directory = directory
@@ -74,10 +74,10 @@ class DiskSpace:
         self._floor = config.free_bytes
 
     def look(self, *, has_disk_pressure: bool) -> DiskSpaceChanged | None:
-        """What there is, where that is not what is known."""
+        """Return the free space, if disk pressure begins or ends with it; None otherwise."""
         try:
             disk = os.statvfs(self._directory)
-        except OSError:  # whoever writes there will say what is wrong
+        except OSError:  # the next write there reports the error
             return None
         free = disk.f_bavail * disk.f_frsize
         usual = min(_USUAL, disk.f_blocks * disk.f_frsize // _OF_SMALL)

@@ -1,9 +1,9 @@
-"""Agents that make no progress while another agent waits for a slot: seen by their CPU time and by their output.
+"""Detects agents without progress while another agent waits for a slot, by their CPU time and output.
 
-An agent that lent its slot is frozen with all that it holds, and an agent whose wait is over is kept from going on. An
+An agent that lent its slot is frozen with all that it holds, and an agent whose wait has ended cannot go on. An
 agent at work that needs such a thing, a lock or the other end of a pipe, is blocked for ever. No event shows that. What
 shows it is that it uses no CPU and puts nothing out, as does an agent that waits for time or for the network, so that
-it is announced and nothing is done about it. Of an agent in a lent slot this is enough; an agent whose wait is over
+it is announced and nothing is done about it. Of an agent in a lent slot this is enough; an agent whose wait has ended
 gets the slot of any other agent, so that all agents at work must stand still. Nothing is looked at while no agent waits
 for a slot.
 """
@@ -28,14 +28,14 @@ SLACK = 0.01  # seconds of CPU between two looks, or of waiting for one: less is
 
 @dataclass(slots=True)
 class _Progress:
-    """What was seen of an agent at work."""
+    """The last measurement of an agent at work."""
 
     load: float  # seconds of CPU, and of waiting for a CPU
     moved: float  # when it was last seen to make progress, on the clock that is compared
 
 
 class LentSlots:
-    """Looks at the agents of `state` that keep another from its slot.
+    """Measures the agents of `state` that keep another from its slot.
 
     `load_seconds` are the CPU time of the tree of an attempt and the time in which its processes waited for a CPU;
     `quiet_for` are the seconds since its last output.
@@ -57,7 +57,7 @@ class LentSlots:
         self._told: frozenset[Key] = frozenset()
 
     def next_deadline(self) -> float | None:
-        """When to look again, on the clock that is compared; None while no agent waits for a slot."""
+        """Return the next measurement, on the clock that is compared; None while no agent waits for a slot."""
         has_lent = any(agent.lent_to is not None for agent in self._state.waiting.values())
         if not has_lent and returning_without_slot(self._state) is None:
             self._due, self._told = None, frozenset()
@@ -67,7 +67,7 @@ class LentSlots:
         return self._due
 
     def look(self) -> list[StoodStill]:
-        """Those that stand still now, when these are others than before."""
+        """Return the agents without progress, when these are others than before; empty otherwise."""
         now = self._clock()
         if self._due is None or now < self._due:
             return []

@@ -1,1 +1,1 @@
-"""Connections: who connects, who they are, what they may do."""
+"""Connections of clients: their transport, identity and permissions."""

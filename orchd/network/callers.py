@@ -1,4 +1,4 @@
-"""Who is asking, by the kernel's word: the process that connected, walked up to a shim.
+"""Identifies callers by the kernel's credentials: from the connected process up to the shim of an agent.
 
 The answer is given once, when the connection is accepted, and holds for all its requests. A process is an agent's when
 it descends from the agent's shim, or is in its session, or the leader of its session descends from the shim. The cgroup
@@ -40,13 +40,13 @@ Caller = AgentId | Outside | RemoteClient
 
 
 def agent_of(caller: Caller) -> AgentId | None:
-    """The agent that calls, or None for somebody outside."""
+    """Return the calling agent, or None for a caller outside every agent."""
     return caller if isinstance(caller, str) else None
 
 
 @contextmanager
 def seeing() -> Iterator[None]:
-    """Look at whoever calls. When no descriptor is free to look with, they are told to ask again."""
+    """Inspect a caller in this context. Raises WireError, to be repeated by the client, when no descriptor is free."""
     try:
         yield
     except OSError as error:
@@ -54,7 +54,7 @@ def seeing() -> Iterator[None]:
 
 
 def check_proc() -> None:
-    """Raise OrchdError when processes of other users are hidden: whoever is outside is known by the first of all."""
+    """Raise OrchdError when processes of other users are hidden: outside callers are known by ancestors up to pid 1."""
     try:
         first = read_process(1)
     except PermissionError:
@@ -67,7 +67,7 @@ def check_proc() -> None:
 
 
 def check_uid() -> None:
-    """Raise OrchdError when this user's uid is the one that stands for every user without a uid of their own."""
+    """Raise OrchdError when our uid is the overflow uid, which stands for every user without a mapped uid."""
     uid, overflow = os.getuid(), int((PROC / "sys/kernel/overflowuid").read_bytes())
     if uid == overflow and (PROC / "self/uid_map").read_bytes().split() != _WHOLE:
         raise OrchdError(
@@ -78,12 +78,12 @@ def check_uid() -> None:
 
 
 def check_namespaces(home: Home) -> None:
-    """Make the namespaces of this process those of the home. Raises OrchdError when agents run in others."""
+    """Record the namespaces of this process for the home. Raises OrchdError when agents run in others."""
     namespaces.enter(home)
 
 
 class Callers:
-    """Tells callers apart: `identify` once for each connection, `who` for each request."""
+    """Identifies callers: `identify` once for each connection, `who` for each request."""
 
     def __init__(self, home: Home, processes: LocalProcesses) -> None:
         self._home = home
@@ -92,7 +92,7 @@ class Callers:
         self._accepts_confined = False
 
     def who(self, peer: Peer) -> Caller:
-        """The agent that this peer belongs to, or what it is otherwise."""
+        """Return the agent that this peer belongs to, or which outside caller it is."""
         if peer.remote_client is not None:
             return peer.remote_client
         if isinstance(peer.identity, Outside):
@@ -104,7 +104,7 @@ class Callers:
         self._accepts_confined = config.confined_callers == "accept"
 
     def check_confinement(self, peer: Peer, caller: Caller) -> None:
-        """Raises WireError `forbidden` when agents of this caller would run outside of what is around it."""
+        """Raise WireError `forbidden` when a confined caller would start agents without its confinement."""
         if self._accepts_confined or isinstance(caller, RemoteClient):
             return
         try:
@@ -120,7 +120,7 @@ class Callers:
             )
 
     def identify(self, peer: Credentials) -> Identity:
-        """What is proven of the process that connected. Raises OSError when no descriptor is free to look with."""
+        """Return the proven identity of the connected process. Raises OSError when no descriptor is free."""
         if peer.uid != self._uid:
             return Outside.STRANGER
         if peer.pid <= 0:
@@ -146,13 +146,13 @@ class Callers:
                 home = str(self._home.directory)
                 is_marked = any(ENV_AGENT in markers and markers.get(ENV_HOME) == home for markers in shown)
                 return Outside.MARKED if is_marked else Outside.OWNER
-            # a process in between ended meanwhile, and those below it have another parent now
+            # a process in between ended meanwhile, and its descendants have another parent now
         return Outside.NOBODY
 
     def _proven(self, caller: Process, shims: dict[int, Key]) -> Identity | None:
-        """The attempt that an orphan belongs to by its session, which no process can choose.
+        """Return the attempt that an orphan belongs to by its session, which no process can choose.
 
-        A process can choose its cgroup, so that only takes rights away: whoever is in one of an agent is not the owner.
+        A process can choose its cgroup, so that only removes rights: a process in an agent's cgroup is not the owner.
         """
         cgroups = self._processes.cgroups()
         in_session = shims.get(caller.session)
@@ -170,7 +170,7 @@ class Callers:
         return of_cgroup if of_cgroup in (None, Outside.FORMER) else Outside.NOBODY
 
     def _is_in_a_cgroup_of_ours(self, pid: int) -> bool:
-        """The quick question: to say which one it is, all mounts have to be read."""
+        """Return whether a process is in a cgroup of an agent; quick, while to say which needs all mounts."""
         try:
             return f"orchd-{self._home.tag}".encode() in (PROC / str(pid) / "cgroup").read_bytes()
         except (FileNotFoundError, ProcessLookupError):
@@ -178,7 +178,7 @@ class Callers:
 
 
 def _line(pid: int) -> list[Process]:
-    """The process, its parent and so on, as far up as they can be seen; whose parent is 0 is the topmost there is."""
+    """Return the process, its parent and so on, as far as they are visible; a process with parent 0 is the topmost."""
     line: list[Process] = []
     while pid and (process := read_process(pid)) is not None:
         line.append(process)

@@ -1,4 +1,4 @@
-"""Connections of clients on this machine: what is sent and received on each, and how many of whom there may be."""
+"""Connections of local clients: their buffers, and limits on their number for each caller."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _AT_LEAST = 4  # connections of any agent
 
 
 class Gone(Exception):
-    """The connection is over."""
+    """The connection has ended."""
 
 
 class LocalConnection:
-    """One client."""
+    """The connection of one local client."""
 
     def __init__(self, number: int, sock: socket.socket, peer: Credentials, identity: Identity, session: ZmtpSession):
         self.number = number
@@ -37,7 +37,7 @@ class LocalConnection:
         self._out: deque[memoryview] = deque()
 
     def receive(self) -> None:
-        """Read what there is, a bounded amount. Raises Gone, and ProtocolError for what is no message."""
+        """Read pending messages, a bounded amount. Raises Gone, and ProtocolError for a malformed message."""
         try:
             data = self.socket.recv(_BLOCK)
         except BlockingIOError:
@@ -52,7 +52,7 @@ class LocalConnection:
             self.send(answers)
 
     def send(self, data: bytes) -> None:
-        """Send, now or when the client reads; nothing when it has left. Raises Gone when too much waits for it."""
+        """Send now or when the client reads; do nothing when it has left. Raises Gone when too much is buffered."""
         if self._is_deaf:
             return
         self._out.append(memoryview(data))
@@ -62,7 +62,7 @@ class LocalConnection:
             self.flush()
 
     def flush(self) -> None:
-        """Send as much of what waits as the client takes now."""
+        """Send as much of the buffer as the client takes now."""
         try:
             while self._out:
                 sent = self.socket.send(self._out[0])
@@ -78,32 +78,32 @@ class LocalConnection:
 
     @property
     def has_to_send(self) -> bool:
-        """Whether something waits for the client to read."""
+        """Return whether data is buffered for the client."""
         return bool(self._out)
 
     @property
     def reads(self) -> bool:
-        """Whether the client takes its replies; while it does not, none of its messages is taken."""
+        """Return whether the client reads its replies; while it does not, its messages are not read."""
         return len(self._out) < _REPLIES_WAITING
 
     @property
     def is_heard(self) -> bool:
-        """Whether more is received from it."""
+        """Return whether more is received from the client."""
         return self.reads and len(self.messages) < _REQUESTS_KEPT
 
     def leave(self) -> None:
-        """The client has left: what it sent before is taken, and nothing is sent."""
+        """Stop sending to a client that has left; what it sent before is still received."""
         self.is_over = self._is_deaf = True
         self._out.clear()
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self.socket.close()
         self.peer.close()
 
 
 class Table:
-    """The connections there are, at most `most`. No agent takes the room of another or of the owner."""
+    """All connections, at most `most`. No agent uses up the share of another or of the owner."""
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -114,21 +114,21 @@ class Table:
         return iter(list(self._by_number.values()))
 
     def get(self, number: int) -> LocalConnection | None:
-        """The connection of this number, if it is still there."""
+        """Return the connection with this number; None when it is closed."""
         return self._by_number.get(number)
 
     def add(self, connection: LocalConnection) -> None:
-        """Count it."""
+        """Add a connection."""
         self._by_number[connection.number] = connection
         self._shares[_share(connection.identity)] += 1
 
     def remove(self, connection: LocalConnection) -> None:
-        """Count it no more."""
+        """Remove a connection."""
         if self._by_number.pop(connection.number, None) is not None:
             self._shares[_share(connection.identity)] -= 1
 
     def has_room(self, identity: Identity) -> bool:
-        """Whether one more of this caller may come in."""
+        """Return whether another connection of this caller may be accepted."""
         return len(self._by_number) < self.most and self._has_share(identity)
 
     def _has_share(self, identity: Identity) -> bool:
@@ -139,7 +139,7 @@ class Table:
         return others < self.most * 3 // 4 and self._shares[share] < max(_AT_LEAST, self.most // 8)
 
     def in_the_way(self, identity: Identity) -> LocalConnection | None:
-        """The oldest connection that has not finished its handshake, and whose end would make room for this caller."""
+        """Return the oldest connection without a finished handshake whose end would make room for this caller."""
         if self.has_room(identity):
             return None
         unready = (connection for connection in self._by_number.values() if not connection.session.is_ready)
@@ -150,5 +150,5 @@ class Table:
 
 
 def _share(identity: Identity) -> object:
-    """Whose room a connection takes: each attempt has its own, the owner has, and all that are refused share one."""
+    """Return the share that a connection counts in: of an attempt, of the owner, or of all refused callers."""
     return identity if identity is Outside.OWNER or not isinstance(identity, Outside) else Outside.NOBODY

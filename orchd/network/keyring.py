@@ -1,4 +1,4 @@
-"""The keys that let clients of other machines in: a file of the home, read once; the ops about keys change it."""
+"""Authorized keys of remote clients: a file of the home, read once and changed by operations on keys."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _VERSION = 1  # of the file
 
 
 class KeyringError(OrchdError):
-    """Keys that must not be used, or cannot be: nobody is let in by guessing."""
+    """The keys cannot or must not be used; then no client is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorizedKey:
-    """A key that lets somebody in."""
+    """A public key with its name, its role and the time of its authorization."""
 
     name: str
     public: str
@@ -36,7 +36,7 @@ class AuthorizedKey:
 
 
 def server_secret(path: Path) -> str:
-    """The daemon's own secret key, made when there is none. Raises KeyringError."""
+    """Return the daemon's secret key, created when there is none. Raises KeyringError."""
     try:
         try:
             return read_secret(path)
@@ -51,7 +51,7 @@ def server_secret(path: Path) -> str:
 
 
 class Keyring:
-    """Records by their public keys. Raises KeyringError for a file that must not be believed."""
+    """Authorized keys by public key. Raises KeyringError for a file that must not be trusted."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -59,16 +59,16 @@ class Keyring:
         self._unwritten: dict[str, AuthorizedKey] = {}  # revoked, and the disk did not take it
 
     def remote_client(self, public: str) -> RemoteClient | None:
-        """Who has shown to have this key, if it lets anybody in."""
+        """Return the remote client with this key; None when the key is not authorized."""
         record = self._records.get(public)
         return RemoteClient(record.name, record.role) if record else None
 
     def records(self) -> list[AuthorizedKey]:
-        """All there are, the oldest first."""
+        """Return all authorized keys, the oldest first."""
         return list(self._records.values())
 
     def authorize(self, args: KeyAuthorize, now: str) -> AuthorizedKey:
-        """Let this key in; said twice, it is the same. Raises WireError."""
+        """Authorize a key; to repeat it changes nothing. Raises WireError."""
         for record in self._records.values():
             if (record.name, record.public, record.role) == (args.key, args.public, args.role):
                 return record
@@ -83,7 +83,7 @@ class Keyring:
         return made
 
     def revoke(self, name: str) -> AuthorizedKey:
-        """Let it in no more, whatever the disk says. Raises WireError."""
+        """Revoke a key, in memory even when the file cannot be written. Raises WireError."""
         known = {**self._records, **self._unwritten}
         gone = next((record for record in known.values() if record.name == name), None)
         if gone is None:

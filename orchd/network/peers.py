@@ -1,4 +1,4 @@
-"""The process at the other end of a unix socket, as the kernel reports it, and what the daemon makes of it.
+"""Credentials of the process at the other end of a unix socket, and the sender of a request.
 
 The kernel remembers which process connected. Its pid alone is not enough: when that process has ended, its pid may be
 another's. So the process is held by a pidfd from the moment of the accept, and every look at the pid is followed by
@@ -27,7 +27,7 @@ Key = tuple[AgentId, int]
 
 
 class Outside(Enum):
-    """A caller that is no agent."""
+    """Kinds of callers that are not agents."""
 
     OWNER = "owner"  # a person, or a program of theirs, outside every agent
     NOBODY = "nobody"  # below the daemon, and nothing proves of which agent
@@ -44,14 +44,14 @@ Identity = Key | Outside
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """The process that connected. `pidfd` is None when it had ended by the time of the accept."""
+    """The connected process. `pidfd` is None when it had ended before the accept."""
 
     uid: int
     pid: int
     pidfd: int | None
 
     def is_alive(self) -> bool:
-        """Whether that very process still runs, so that its pid is not another's."""
+        """Return whether that process still runs, so that its pid is not another's."""
         if self.pidfd is None:
             return False
         poll = select.poll()
@@ -59,13 +59,13 @@ class Credentials:
         return not poll.poll(0)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close the pidfd."""
         if self.pidfd is not None:
             os.close(self.pidfd)
 
 
 def credentials_of(connection: socket.socket) -> Credentials:
-    """The process that connected this unix socket. Raises OSError when no descriptor is free."""
+    """Return the process that connected this unix socket. Raises OSError when no descriptor is free."""
     pid, uid, _ = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
     return Credentials(uid, pid, _pidfd(connection, pid) if pid > 0 else None)
 
@@ -85,7 +85,7 @@ def _pidfd(connection: socket.socket, pid: int) -> int | None:
 
 
 class Peer(NamedTuple):
-    """The sender of a request: the way back, and who it is by the kernel's word or by the key that it has shown."""
+    """The sender of a request: the route of replies, and its identity by kernel credentials or by key."""
 
     route: tuple[bytes, ...]
     uid: int

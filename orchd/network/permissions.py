@@ -1,6 +1,6 @@
-"""Who may do what. The owner may do all of it; an agent may start, see and end what is its own; nobody else may.
+"""Permissions: the owner may do everything; an agent may start, see and end its own agents; all others are refused.
 
-What a client on another machine may is said by the role of its key: see orchd.network.roles.
+The role of its key decides what a client on another machine may do: see orchd.network.roles.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ REFUSED = {
 
 
 def check_op(caller: Caller, op: str, role: str, *, for_agents: bool) -> None:
-    """Raise WireError `forbidden` when `caller` may not ask for `op`, which needs a key of `role`."""
+    """Raise WireError `forbidden` when `caller` may not request `op`, which needs a key of `role`."""
     if isinstance(caller, Outside):
         if caller is not Outside.OWNER:
             raise WireError("forbidden", REFUSED[caller])
@@ -39,12 +39,12 @@ def check_op(caller: Caller, op: str, role: str, *, for_agents: bool) -> None:
 
 
 def check_visible(caller: Caller, root: AgentId | None, agent: Agent) -> None:
-    """An agent, of the tree of `root`, sees that tree: what is above it, beside it and below it."""
+    """Raise WireError `forbidden` when `agent` is outside the tree of `root`, which is all that its members may see."""
     if isinstance(caller, str) and agent.root != root:
         raise WireError("forbidden", f"{agent.id} is not of the tree of {caller}, which may not look at it")
 
 
 def check_may_control(caller: Caller, agent: Agent) -> None:
-    """An agent commands what is below it."""
+    """Raise WireError `forbidden` when `agent` is not a descendant of the calling agent."""
     if isinstance(caller, str) and caller not in agent.ancestors:
         raise WireError("forbidden", f"{agent.id} is not below {caller}, which may not command it")

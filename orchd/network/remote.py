@@ -1,7 +1,7 @@
-"""The door for other machines: a ROUTER that speaks CURVE and nothing else, and the answer to who may come in.
+"""The TCP port for other machines: a ROUTER with CURVE only, and the authentication of its clients.
 
-It has a ZeroMQ context, and so a thread of libzmq, of its own: what strangers keep busy does not serve this machine.
-Who is in is asked again with every message, and nobody stays connected when a key is revoked.
+It has a ZeroMQ context, and so a thread of libzmq, of its own: load from outside does not slow local clients.
+The key is checked again with every message, and a revoked key ends all its connections.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ _FRAMES_A_TURN = 64
 _CONNECTIONS, _LEAST = 512, 8
 _SILENT = 64  # connections that have asked nothing yet, and may never have a key
 _HANDSHAKE = 10_000  # milliseconds in which a connection must have shown its key
-_TOLD = 100  # keys that are refused are told of in the log; who makes up more of them fills no disk
+_TOLD = 100  # refused keys that are logged; a client with made-up keys cannot fill the disk
 _ZAP = 7  # frames of a question, of which the last is the key (RFC 27)
 _ROUTE = 5  # bytes that libzmq makes, of which the first is 0; what a client chose itself might be another's
 
 
 class RemoteError(OrchdError):
-    """The door cannot be opened."""
+    """The remote port cannot be opened."""
 
 
 class RemoteRoute(tuple[bytes, ...]):
-    """The way back to a client on another machine."""
+    """The route of replies to a client on another machine."""
 
     __slots__ = ()
 
 
 class RemoteSocket:
-    """The door, closed until `open`. Raises RemoteError when it can never be opened."""
+    """The remote port, closed until `open`. Raises RemoteError when it can never be opened."""
 
     def __init__(self, listen: str, secret: str, keyring: Keyring) -> None:
         self._keyring = keyring
@@ -69,13 +69,13 @@ class RemoteSocket:
         self._guests = RemoteConnections(most, min(_SILENT, most // 2))
 
     def open(self) -> None:
-        """Take connections."""
+        """Accept connections from now on."""
         router = self._context.socket(zmq.ROUTER)
         for option, value in (
             (zmq.CURVE_SERVER, 1),
             (zmq.CURVE_SECRETKEY, self._secret),
             (zmq.ZAP_DOMAIN, b"orchd"),
-            (zmq.ZAP_ENFORCE_DOMAIN, 1),  # nobody gets in where nobody is asked
+            (zmq.ZAP_ENFORCE_DOMAIN, 1),  # without an authenticator no client is accepted
             (zmq.ROUTER_MANDATORY, 1),
             (zmq.LINGER, 200),
             (zmq.BACKLOG, _BACKLOG),
@@ -96,7 +96,7 @@ class RemoteSocket:
         self.router = router
 
     def _monitored(self, router: zmq.Socket[bytes]) -> zmq.Socket[bytes]:
-        """Where libzmq reports of its connections. Without a bound: its thread would wait while nothing is read."""
+        """Return the socket on which libzmq reports connections; unbounded, since its thread would block otherwise."""
         place = f"inproc://monitor-{next(self._numbers)}"
         router.monitor(place, zmq.Event.ACCEPTED | zmq.Event.DISCONNECTED)
         made = self._context.socket(zmq.PAIR)
@@ -106,7 +106,7 @@ class RemoteSocket:
         return made
 
     def cut(self) -> None:
-        """End every connection, with what was not sent yet. Whoever still may comes back by themselves."""
+        """End every connection, with unsent data. Clients with valid keys reconnect by themselves."""
         if self.router is not None:
             self._close(0)
             self._guests.clear()
@@ -119,14 +119,14 @@ class RemoteSocket:
             self.router.close(linger)
 
     def see(self, ready: Mapping[object, int]) -> None:
-        """Handle what is ready of handshakes and of connections that came or went."""
+        """Handle pending handshakes and reports of connections."""
         if self.zap in ready:
             self.authenticate()
         if self.monitor in ready:
             self.watch()
 
     def watch(self) -> None:
-        """Take note of connections that came and went, and end some when there are too many."""
+        """Read reports of opened and closed connections, and end some when there are too many."""
         while self.monitor is not None:
             try:
                 event, _ = self.monitor.recv_multipart(zmq.NOBLOCK)
@@ -139,7 +139,7 @@ class RemoteSocket:
                 self._guests.left(descriptor)
 
     def authenticate(self) -> None:
-        """Say of each key that asks to come in whether it may, a bounded number at a time."""
+        """Answer pending authentication requests, a bounded number at a time."""
         for _ in range(_FRAMES_A_TURN):
             try:
                 request = self.zap.recv_multipart(zmq.NOBLOCK)
@@ -155,7 +155,7 @@ class RemoteSocket:
             self.zap.send_multipart([*request[:2], *status, b""])
 
     def requests(self) -> Iterator[tuple[Peer, bytes]]:
-        """What has come in from keys that are authorised now, a bounded number at a time."""
+        """Return requests from currently authorized keys, a bounded number at a time."""
         for _ in range(_FRAMES_A_TURN):
             if self.router is None:
                 return
@@ -172,7 +172,7 @@ class RemoteSocket:
                     yield Peer(RemoteRoute((route,)), -1, 0, remote_client), frames[1].bytes
 
     def reply(self, route: tuple[bytes, ...], frame: bytes) -> bool:
-        """Send a reply; False when whoever asked is connected no more. Who does not read misses it."""
+        """Send a reply; returns False when its client is disconnected. A client that does not read misses it."""
         if self.router is None:
             return False
         try:
@@ -184,18 +184,18 @@ class RemoteSocket:
         return True
 
     def close(self) -> None:
-        """Let nobody in any more; what was said is given a moment to leave."""
+        """Close the port; unsent replies get a moment to be sent."""
         self._close()
         self.zap.close()
         self._listener.close()
         self._context.term()
 
 
-NOTHING = pack_result("", None)  # an answer to nobody, which a client passes over: it tells whether there is one
+NOTHING = pack_result("", None)  # a reply to no request: clients ignore it, sending it fails without a client
 
 
 def _listener(listen: str) -> tuple[socket.socket, str]:
-    """A socket that listens there, and the address with the port that it has."""
+    """Return a listening socket, and its address with the actual port."""
     wanted = addresses.address(listen)
     if wanted is None:
         raise RemoteError(f"[remote] listen: {listen} is no tcp://ADDRESS:PORT; correct it in config.toml")

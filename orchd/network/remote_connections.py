@@ -1,4 +1,4 @@
-"""TCP connections to the remote port: how many there are, and how many of them have asked nothing yet.
+"""Limits TCP connections to the remote port, in all and without a request.
 
 libzmq accepts them by itself and reports descriptors. A descriptor may be another file's when the report arrives, so
 a connection is known by its cookie, which the kernel gives to no other socket (SO_COOKIE in socket(7)).
@@ -22,7 +22,7 @@ class _Guest(NamedTuple):
 
 
 class RemoteConnections:
-    """The connections by their descriptors; `most` in all, `most_silent` of those that have asked nothing yet."""
+    """The connections by their descriptors; `most` in all, at most `most_silent` without a request."""
 
     def __init__(self, most: int, most_silent: int) -> None:
         self._most = most
@@ -31,7 +31,7 @@ class RemoteConnections:
         self._known: dict[int, _Guest] = {}
 
     def accepted(self, descriptor: int) -> None:
-        """One more; another is ended when that is one too many."""
+        """Add a connection; end another when the limit is exceeded."""
         self.left(descriptor)
         try:
             with _opened(descriptor) as connection:
@@ -49,23 +49,23 @@ class RemoteConnections:
                     connection.shutdown(socket.SHUT_RDWR)
 
     def mark_active(self, descriptor: int) -> None:
-        """It has sent a request, and so has shown a key."""
+        """Record that a connection has sent a request, and so has a valid key."""
         if (guest := self._silent.pop(descriptor, None)) is not None:
             self._known[descriptor] = guest
 
     def left(self, descriptor: int) -> None:
-        """It is over."""
+        """Remove a connection that has ended."""
         self._silent.pop(descriptor, None)
         self._known.pop(descriptor, None)
 
     def clear(self) -> None:
-        """All are over."""
+        """Remove all connections."""
         self._silent.clear()
         self._known.clear()
 
 
 def _opened(descriptor: int) -> socket.socket:
-    """A socket of our own for the same connection. Raises OSError when it is none."""
+    """Return a socket of our own for the same connection. Raises OSError when the descriptor is not a socket."""
     copy = os.dup(descriptor)
     try:
         return socket.socket(fileno=copy)

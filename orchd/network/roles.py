@@ -1,4 +1,4 @@
-"""The roles of keys: each may ask for what its own role and those below it may."""
+"""Roles of remote keys: each role includes the permissions of the roles below it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ VIEWER, USER, ADMIN = ROLES
 
 @dataclass(frozen=True, slots=True)
 class RemoteClient:
-    """A client on another machine, by the key that it has shown to have. It is never inside an agent."""
+    """A client on another machine, identified by its key. It is never inside an agent."""
 
     key: str
     role: str

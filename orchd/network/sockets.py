@@ -37,7 +37,7 @@ _ROUTE = 8  # bytes
 
 
 class _Kind(NamedTuple):
-    """One of the two sockets."""
+    """Kind of a socket: requests or events."""
 
     name: bytes
     peers: frozenset[bytes]
@@ -50,7 +50,7 @@ _PUB = _Kind(b"PUB", frozenset({b"SUB", b"XSUB"}), 256)
 
 
 class LocalSockets:
-    """Both sockets and all their connections."""
+    """The two sockets of this machine and all their connections."""
 
     def __init__(self, home: Home, identify: Callable[[Credentials], Identity]) -> None:
         self._home = home
@@ -63,18 +63,18 @@ class LocalSockets:
         self._bound: dict[Path, tuple[int, os.stat_result]] = {}  # by path: its listener, and the file that is ours
         self._descriptors: dict[int, LocalConnection] = {}
         self._subscribers: dict[int, LocalConnection] = {}
-        self._heard: dict[int, LocalConnection] = {}  # those with messages that were not taken yet
+        self._heard: dict[int, LocalConnection] = {}  # connections with messages that were not taken yet
         self._table = Table(most_connections())
         self._numbers = itertools.count(1)
         self._is_full = False
         self._ended: list[bytes] = []  # the routes of connections that ended since they were asked for
 
     def fileno(self) -> int:
-        """Readable when something has come in, or something that waits can be sent."""
+        """Return the descriptor that is readable when data was received or buffered data can be sent."""
         return self._epoll.fileno()
 
     def bind(self) -> None:
-        """Open both, or again what was removed or replaced. Raises OSError.
+        """Bind both sockets, or the ones that were removed or replaced. Raises OSError.
 
         The daemon that has the home's lock owns its sockets, so a stale one may be replaced. Connections stay.
         """
@@ -103,7 +103,7 @@ class LocalSockets:
             return False
 
     def requests(self) -> Iterator[tuple[Peer, bytes]]:
-        """What has come in, a bounded number at a time; a message of no known form is passed over."""
+        """Return received requests, a bounded number at a time; messages of an unknown form are ignored."""
         for descriptor, events in self._epoll.poll(0):
             if descriptor in self._listeners:
                 self._accept(*self._listeners[descriptor])
@@ -116,7 +116,7 @@ class LocalSockets:
             os.eventfd_write(self._again, 1)
 
     def _taken(self) -> Iterator[tuple[Peer, bytes]]:
-        """Messages that were read, one of each client after the other."""
+        """Return messages that were read, in turn one from each client."""
         while self._heard:
             for connection in list(self._heard.values()):
                 if not (connection.messages and connection.reads):
@@ -137,7 +137,7 @@ class LocalSockets:
             self._send(connection, encode([*route[1:], frame]))
 
     def ended(self) -> list[bytes]:
-        """The first parts of the routes of connections that have ended since this was last asked."""
+        """Return the first parts of routes of connections that have ended since the last call."""
         ended, self._ended = self._ended, []
         return ended
 
@@ -173,7 +173,7 @@ class LocalSockets:
             self._admit(accepted, kind)
 
     def _admit(self, accepted: socket.socket, kind: _Kind) -> None:
-        """Take the connection, or tell it to come later."""
+        """Accept a connection, or refuse it for now."""
         accepted.settimeout(0)
         try:
             check_for_client()
@@ -244,7 +244,7 @@ class LocalSockets:
             self._close(connection)
 
     def _look_again(self, connection: LocalConnection) -> None:
-        """Look for what can be done with this connection now."""
+        """Set the events for which this connection is polled."""
         if connection.socket.fileno() < 0:
             return
         wanted = select.EPOLLIN * connection.is_heard | select.EPOLLOUT * connection.has_to_send
@@ -265,7 +265,7 @@ class LocalSockets:
         connection.close()
 
     def close(self) -> None:
-        """Let go of both sockets; the last replies have a moment to leave."""
+        """Close both sockets; unsent replies get a moment to be sent."""
         for path in filter(self._is_in_place, self._bound):
             path.unlink(missing_ok=True)
         for listener, _ in self._listeners.values():
@@ -291,7 +291,7 @@ class LocalSockets:
 
 
 def _peer(connection: LocalConnection, envelope: tuple[bytes, ...]) -> Peer:
-    """The sender. A connection whose process has ended speaks for it no more, whoever has it now."""
+    """Return the sender. A connection whose process has ended has no rights, whichever process holds it now."""
     peer = connection.peer
     identity = connection.identity
     if (identity is Outside.OWNER or not isinstance(identity, Outside)) and not peer.is_alive():

@@ -1,4 +1,4 @@
-"""What the daemon does for other machines beside answering: keys are managed, and those who listen get hints."""
+"""Remote connections that receive hints, and changes of the authorized keys."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _REMEMBERED = 64  # answers about keys: who is cut off by their own request asks
 
 
 class Subscribers:
-    """Keys, and who listens. `remote` is the door, or None when there is none."""
+    """Authorized keys and subscribed connections. `remote` is the remote port, or None without one."""
 
     def __init__(self, keyring: Keyring, remote: RemoteSocket | None, now: Callable[[], str]) -> None:
         self._keyring = keyring
@@ -28,11 +28,11 @@ class Subscribers:
         self._answered: OrderedDict[tuple[str, Caller], dict[str, object]] = OrderedDict()
 
     def keys(self) -> dict[str, object]:
-        """Whose keys are authorised, and this daemon's own."""
+        """Return the authorized keys and the daemon's own public key."""
         return {"keys": [asdict(record) for record in self._keyring.records()], "server": self._server()}
 
     def change(self, request: str, caller: Caller, args: KeyAuthorize | KeyRevoke) -> dict[str, object]:
-        """Authorise or revoke; asked again with the same id, it was done. Raises WireError."""
+        """Authorize or revoke a key; a repeated request with the same id succeeds. Raises WireError."""
         known = self._answered.get((request, caller))
         if known is not None:
             return known
@@ -47,7 +47,7 @@ class Subscribers:
         return made
 
     def listen(self, caller: Caller, route: tuple[bytes, ...]) -> None:
-        """Send hints there from now on. Raises WireError."""
+        """Send hints to this route from now on. Raises WireError."""
         if not isinstance(caller, RemoteClient):
             raise WireError("bad-request", "listen is for other machines; here, subscribe to events.sock")
         own = [listener for listener, remote_client in self._listeners.items() if remote_client.key == caller.key]
@@ -58,12 +58,12 @@ class Subscribers:
         self._listeners[route] = caller
 
     def publish(self, hint: bytes) -> None:
-        """Send it to all who listen."""
+        """Send a hint to all subscribers."""
         if self._remote is not None and self._listeners:
             self._drop([route for route in self._listeners if not self._remote.reply(route, hint)])
 
     def is_there(self, route: tuple[bytes, ...]) -> bool:
-        """Whether somebody is still connected there."""
+        """Return whether a client is still connected at this route."""
         return self._remote is not None and self._remote.reply(route, NOTHING)
 
     def _drop(self, routes: list[tuple[bytes, ...]]) -> None:

@@ -18,11 +18,11 @@ _PING_TTL = 2  # bytes before the context of a PING
 
 
 class ProtocolError(Exception):
-    """The other side does not speak ZMTP 3 with NULL, or sends more than it may: hang up."""
+    """The peer does not speak ZMTP 3 with NULL, or exceeds a limit: close the connection."""
 
 
 def encode(parts: Iterable[bytes], *, more: bool = False) -> bytes:
-    """One message of these parts; with `more` a part follows."""
+    """Return the bytes of a message of these parts; with `more` another part follows."""
     listed = list(parts)
     last = len(listed) - 1
     return b"".join(_frame(_MORE * (more or number < last), part) for number, part in enumerate(listed))
@@ -34,12 +34,12 @@ def _frame(flags: int, body: bytes) -> bytes:
 
 
 def command(name: bytes, data: bytes) -> bytes:
-    """One command."""
+    """Return the bytes of a command."""
     return _frame(_COMMAND, bytes((len(name),)) + name + data)
 
 
 def refusal(status: bytes) -> bytes:
-    """What a client gets that is not let in: it sees a failed handshake with this status of three digits."""
+    """Return the bytes that refuse a client: it reports a failed handshake with this status of three digits."""
     return GREETING + command(b"ERROR", bytes((len(status),)) + status)
 
 
@@ -58,7 +58,7 @@ class ZmtpSession:
         self._count = 0
 
     def feed(self, data: bytes) -> Iterator[tuple[bytes, ...]]:
-        """The messages that are complete with `data`. Messages of many parts are left out. Raises ProtocolError."""
+        """Return the messages that `data` completes. Messages of many parts are ignored. Raises ProtocolError."""
         self._buffer += data
         if not self._is_greeted:
             if len(self._buffer) < _SIZE:
@@ -80,7 +80,7 @@ class ZmtpSession:
             del self._buffer[:start]
 
     def _next(self, start: int) -> tuple[int, int, int] | None:
-        """The flags of the next frame, where its body begins and ends; None while it is not complete."""
+        """Return the flags of the next frame and the bounds of its body; None while it is incomplete."""
         buffer = self._buffer
         left = len(buffer) - start
         if left < 2:  # noqa: PLR2004
@@ -108,7 +108,7 @@ class ZmtpSession:
             self._parts, self._count = [], 0
 
     def _check_greeting(self, seen: bytes) -> None:
-        """A part of a greeting is checked as far as it goes."""
+        """Check a greeting, or as much of it as was received."""
         signature = seen[:1] in (b"", b"\xff") and seen[9:10] in (b"", b"\x7f")
         version = len(seen) < 11 or seen[10] >= 3  # noqa: PLR2004
         if not (signature and version and _MECHANISM.startswith(seen[12:32])):
@@ -127,7 +127,7 @@ class ZmtpSession:
 
 
 def _properties(data: bytes) -> dict[bytes, bytes]:
-    """The metadata of a READY command. Raises ProtocolError."""
+    """Return the metadata of a READY command. Raises ProtocolError."""
     properties: dict[bytes, bytes] = {}
     while data:
         size = data[0]

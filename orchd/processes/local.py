@@ -104,7 +104,7 @@ class LocalProcesses:
         return self._shims.held()
 
     def shown(self) -> dict[str, object]:
-        """Return what enforces each resource limit, and the cgroup above those of attempts, None without one."""
+        """Return what enforces each resource limit, and the cgroup above the attempts' cgroups or None."""
         return {"resource_limits": dict(self.held()), "cgroups": self._shims.cgroup_base()}
 
     def follow(self, agents: Iterable[Agent]) -> None:

@@ -1,1 +1,1 @@
-"""What crosses the socket; shared by daemon and client."""
+"""The wire protocol; shared by daemon and client."""

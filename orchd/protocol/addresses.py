@@ -25,7 +25,7 @@ class Address(NamedTuple):
 
 
 def address(text: str) -> Address | None:
-    """What `text` says, or None when it is no such address."""
+    """Parse `text`; None when it is not such an address."""
     match = _ADDRESS.fullmatch(text)
     if match is None or int(match["port"]) >= _PORTS:
         return None
@@ -33,7 +33,7 @@ def address(text: str) -> Address | None:
 
 
 def can_be_listened_on(text: str) -> bool:
-    """Whether it names this machine by numbers: what a name stands for is somebody else's word."""
+    """Return whether an address is numeric: what a name stands for is decided elsewhere."""
     import ipaddress
 
     parsed = address(text)

@@ -1,4 +1,4 @@
-"""The attributes of a process that its children inherit and that are no variables: a caller's agents get its own."""
+"""Process attributes that children inherit beside variables: agents get the attributes of their caller."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 from orchd.protocol.schema import Constraint
 
 UNLIMITED = -1  # as setrlimit(2) has it
-POLICIES = ("other", "batch", "idle")  # those that need no right; of others the caller's agents get none
+POLICIES = ("other", "batch", "idle")  # policies that need no privilege; agents inherit no others
 LIMITS = (
     *("as", "core", "cpu", "data", "fsize", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio"),
     *("rttime", "sigpending", "stack"),
@@ -22,7 +22,7 @@ _OOM = range(1, 1001)  # what a caller has that is lower protects it, and protec
 
 
 def parse_cpus(text: str) -> frozenset[int]:
-    """The CPUs in a list like `0-3,8`. Raises ValueError."""
+    """Return the CPUs in a list like `0-3,8`. Raises ValueError."""
     cpus: set[int] = set()
     for part in text.split(","):
         bounds = re.fullmatch(r"([0-9]{1,5})(?:-([0-9]{1,5}))?", part)
@@ -54,7 +54,7 @@ _Pair = Annotated[tuple[int, ...], Constraint(lambda pair: len(pair) == 2, "a li
 
 @dataclass(frozen=True, slots=True)
 class SentAttributes:
-    """What is not given is the daemon's own."""
+    """Attributes in a request; the daemon's own apply where a value is missing."""
 
     umask: Annotated[int, Constraint(_MASK.__contains__, "between 0 and 511 (octal 777)")] | None = None
     nice: Annotated[int, Constraint(_NICE.__contains__, "between -20 and 19")] | None = None

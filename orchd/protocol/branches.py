@@ -12,7 +12,7 @@ _MARK = 8  # hex digits that tell cut names apart
 
 
 def branch_of(name: str) -> str:
-    """The branch of the agent `name`: `orchd/Fix-login` for `Fix login`. Two names may have the same one."""
+    """Return the branch of the agent `name`: `orchd/Fix-login` for `Fix login`. Two names may have the same branch."""
     text = re.sub(r"\.\.+", ".", _FOREIGN.sub("-", name)).strip("-.")
     if text.endswith(".lock"):
         text = f"{text.removesuffix('.lock')}-lock"

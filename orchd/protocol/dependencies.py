@@ -7,7 +7,7 @@ CONDITIONS = (COMPLETED, FAILED, ANY)
 
 
 def split(text: str) -> tuple[str, str | None]:
-    """The agent and the condition of `api:any`.
+    """Return the agent and the condition of `api:any`.
 
     Without a colon the agent is empty and the condition None; with an unknown suffix the condition is None.
     """
@@ -16,7 +16,7 @@ def split(text: str) -> tuple[str, str | None]:
 
 
 def unknown(text: str) -> str:
-    """The message for a suffix that is no condition."""
+    """Return the message for a suffix that is not a condition."""
     head, _, suffix = text.rpartition(":")
     known = ", ".join(f"{head}:{condition}" for condition in CONDITIONS)
     return (

@@ -1,4 +1,4 @@
-"""Durations as people write them: `90`, `90s`, `15m`, `2h`, `1d`."""
+"""Durations as users write them: `90`, `90s`, `15m`, `2h`, `1d`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def duration(text: str | float) -> float:
-    """Seconds in `text`. Raises ValueError, naming the value and the forms that are understood."""
+    """Return the seconds in `text`. Raises ValueError, naming the value and the valid forms."""
     try:
         if isinstance(text, str):
             text = text.strip()

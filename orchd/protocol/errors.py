@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 
 class WireError(Exception):
-    """A refusal: a kebab-case `code`, a sentence for people and, where one can compute with them, `details`."""
+    """A refusal: a kebab-case `code`, a sentence for users and, for programs, `details`."""
 
     def __init__(self, code: str, message: str, details: Mapping[str, object] | None = None) -> None:
         super().__init__(message)

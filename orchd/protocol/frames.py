@@ -16,7 +16,7 @@ _MAX_ID = 64
 
 
 class Request(NamedTuple):
-    """One request as it came: `args` is not checked yet, that needs the op's shape."""
+    """One request as received: `args` is not checked yet, which needs the shape of the operation."""
 
     id: str
     op: str
@@ -48,12 +48,12 @@ def pack_error(request_id: str, error: WireError) -> bytes:
 
 
 def pack_hint(seq: int) -> bytes:
-    """What PUB says after a commit: the sequence number of the newest event, and nothing anyone could misuse."""
+    """Return the frame that PUB sends after a commit: the sequence number of the newest event, and nothing else."""
     return _pack({"v": VERSION, "seq": seq})
 
 
 def unpack_hint(frame: bytes) -> int:
-    """The newest event's sequence number."""
+    """Return the sequence number of the newest event."""
     seq = _unpack(frame).get("seq")
     if not isinstance(seq, int):
         raise WireError("bad-frame", "a hint carries no sequence number")
@@ -61,7 +61,7 @@ def unpack_hint(frame: bytes) -> int:
 
 
 def unpack_request(frame: bytes) -> Request:
-    """A request whose envelope is right; the version is looked at before anything else."""
+    """Return a request with a valid envelope; the version is checked first."""
     body = _unpack(frame)
     version = body.get("v")
     if type(version) is not int or version != VERSION:
@@ -81,7 +81,7 @@ def unpack_request(frame: bytes) -> Request:
 
 
 def request_id_of(frame: bytes) -> str:
-    """The id of a request that is otherwise wrong, for the reply to it; empty when even that cannot be read."""
+    """Return the id of an invalid request, for the reply to it; empty when even that cannot be read."""
     try:
         request_id = _unpack(frame).get("id")
     except WireError:
@@ -90,12 +90,12 @@ def request_id_of(frame: bytes) -> str:
 
 
 def _is_id(text: str) -> bool:
-    """Bytes that are not UTF-8 come in as what is not printable: no database takes them as text."""
+    """Return whether `text` is a valid id. Bytes that are not UTF-8 arrive unprintable, and no database takes them."""
     return 0 < len(text) <= _MAX_ID and text.isprintable()
 
 
 def unpack_reply(frame: bytes) -> ReplyFrame:
-    """A reply; an error in it is returned, not raised: whoever asked decides."""
+    """Return a reply; an error in it is returned, not raised."""
     body = _unpack(frame)
     request_id = body.get("id")
     if not isinstance(request_id, str):

@@ -13,17 +13,17 @@ class NoCurveError(Exception):
 
 
 def is_key(text: str) -> bool:
-    """Whether it is written as a key is."""
+    """Return whether `text` has the form of a key."""
     return _KEY.fullmatch(text) is not None
 
 
 def is_name(text: str) -> bool:
-    """Whether a key can be called so: it is also the name of a file."""
+    """Return whether `text` can be the name of a key, which is also the name of a file."""
     return _NAME.fullmatch(text) is not None
 
 
 def new_secret() -> str:
-    """The secret half of a new pair. Raises NoCurveError where the libzmq that is installed cannot encrypt."""
+    """Return the secret half of a new pair. Raises NoCurveError where the libzmq that is installed cannot encrypt."""
     import zmq
     from zmq.utils import z85
 
@@ -33,7 +33,7 @@ def new_secret() -> str:
 
 
 def public_of(secret: str) -> str:
-    """The public half of the pair."""
+    """Return the public half of the pair."""
     import zmq
     from zmq.utils import z85
 

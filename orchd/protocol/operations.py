@@ -1,4 +1,4 @@
-"""Every operation's shape, declared once and checked at the door. docs/protocol.md shows each with an example.
+"""Shapes of all operations, declared once and checked on receipt. docs/protocol.md shows each with an example.
 
 Durations are seconds. Ids are `agent-001`; `1` and `agent-1` name the same agent.
 """
@@ -16,7 +16,7 @@ from orchd.protocol.specs import Agents, Dollars, Groups, Ids, Members, Name, Pa
 
 @dataclass(frozen=True, slots=True)
 class Spawn:
-    """All of `agents` or none. Result: `{agents: [{id, name, status, position, reason}]}`."""
+    """Spawn all of `agents` or none. Result: `{agents: [{id, name, status, position, reason}]}`."""
 
     agents: Agents
     cwd: Path
@@ -29,7 +29,7 @@ class Spawn:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A composition as agents, all or none. `groups` begins with the whole. Result: `{run: {...}, agents: [...]}`."""
+    """Begin a composition, all of it or none. `groups` begins with the whole. Result: `{run: {...}, agents: [...]}`."""
 
     name: Name
     groups: Groups
@@ -47,16 +47,16 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """The runs there are, newest first, without their members. Result: `{runs: [...], more}`."""
+    """List runs, newest first, without their members. Result: `{runs: [...], more}`."""
 
-    all: bool = False  # those that are over too; otherwise only the last ten of them
+    all: bool = False  # finished runs too; otherwise only the last ten of them
     before: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RunStatus:
-    """One run with a page of its members, as `status` shows them. Result: `{run: {...}, agents: [...], more}`;
-    `more` is the `skip` of the next page, and of later pages `run` is null: the first one told it."""
+    """Show one run with a page of its members, as `status` shows them. Result: `{run: {...}, agents: [...], more}`;
+    `more` is the `skip` of the next page, and of later pages `run` is null: the first has it."""
 
     id: Name
     skip: Annotated[int, Constraint(lambda number: number >= 0, "0 or more")] = (
@@ -66,7 +66,7 @@ class RunStatus:
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
-    """The sessions there are, of one directory or of all, newest first. Result: `{sessions: [...], more}`."""
+    """List sessions, of one directory or of all, newest first. Result: `{sessions: [...], more}`."""
 
     project: Path | None = None
     before: int | None = None
@@ -84,7 +84,7 @@ class SessionStatus:
 
 @dataclass(frozen=True, slots=True)
 class SessionNew:
-    """A new session in a directory; the one that is open there is closed. Result: `{session: {...}}`."""
+    """Open a session in a directory; the open session there is closed. Result: `{session: {...}}`."""
 
     project: Path
     name: Name | None = None
@@ -94,7 +94,7 @@ class SessionNew:
 
 @dataclass(frozen=True, slots=True)
 class SessionClose:
-    """What is spawned in its directory later belongs to another one. Result: `{session: {...}}`."""
+    """Close a session: later agents in its directory belong to another. Result: `{session: {...}}`."""
 
     id: Name
 
@@ -112,7 +112,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Skills:
-    """What is known of skills from agents that completed. Result: `{skills: {name: {seconds, samples}}, limit}`."""
+    """Show durations of skills, from completed agents. Result: `{skills: {name: {seconds, samples}}, limit}`."""
 
     names: Ids
 
@@ -122,7 +122,7 @@ class Status:
     """What there is. Result: docs/protocol.md, `status`; `more` is the next page's `before`, or null.
 
     With `most` and without `all` the answer is one page, of the agents that matter most; `counts` counts them all by
-    status, and `budgets` are those of sessions and runs with unfinished agents, and of the agents that `ids` names.
+    status, and `budgets` has the sessions and runs of unfinished agents, and of the agents that `ids` names.
     """
 
     ids: Ids = ()
@@ -134,7 +134,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """Why an agent or run does not go on, or ended so. Result: docs/protocol.md, `why`."""
+    """Explain why an agent or run is blocked, or how it ended. Result: docs/protocol.md, `why`."""
 
     id: Name
 
@@ -192,7 +192,7 @@ class Resume:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Show the limit, or change it at once; `reset` sets both numbers to those of the configuration.
+    """Show the limit, or change it at once; `reset` sets both numbers to the configured values.
     Result: docs/protocol.md, `limit`."""
 
     limit: Annotated[int, Constraint(lambda number: 1 <= number <= 10_000, "between 1 and 10,000")] | None = None
@@ -202,7 +202,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Logs:
-    """Where an attempt's output is. Result: `{id, attempt, attempts, path, over}`."""
+    """Show where the output of an attempt is. Result: `{id, attempt, attempts, path, over}`."""
 
     id: Name
     attempt: Annotated[int, Constraint(lambda number: number >= 1, "1 or more")] | None = None
@@ -210,18 +210,18 @@ class Logs:
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """The events after `since`, oldest first; of those up to `pruned` some are gone.
+    """List the events after `since`, oldest first; of the events up to `pruned` some are deleted.
     Result: `{events: [{seq, at, event, agent, ...}], last, pruned}`."""
 
     since: Annotated[int, Constraint(lambda number: number >= 0, "0 or more")] = 0
     count: Annotated[int, Constraint(lambda number: 1 <= number <= 1000, "between 1 and 1,000")] = 1000
-    agent: Name | None = None  # only those about this one
+    agent: Name | None = None  # only events about this agent
 
 
 @dataclass(frozen=True, slots=True)
 class Prune:
-    """Let go what is over, with its logs: what ended longer ago, all but so many agents, or else what the configuration
-    says. Answered when it is gone. Result: `{agents, runs, bytes, dry_run, left}`."""
+    """Delete finished agents with their logs: by age, all but so many agents, or else as the configuration says.
+    Answered when they are deleted. Result: `{agents, runs, bytes, dry_run, left}`."""
 
     older_than: Seconds | None = None
     keep: Annotated[int, Constraint(lambda number: number >= 0, "0 or more")] | None = None
@@ -230,24 +230,24 @@ class Prune:
 
 @dataclass(frozen=True, slots=True)
 class Daemon:
-    """Who is there. Result: `{pid, version, uptime_seconds, socket, home}`."""
+    """Show the daemon's identity. Result: `{pid, version, uptime_seconds, socket, home}`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The settings in force. Result: `{config, values, by_command}`."""
+    """Show the settings in force. Result: `{config, values, by_command}`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reload:
-    """Read `config.toml` again; a wrong one changes nothing. Result: `{config, changed, later}`."""
+    """Read `config.toml` again; an invalid file changes nothing. Result: `{config, changed, later}`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """End the daemon: `keep` leaves agents running, `stop` ends them, `drain` lets them finish.
+    """Stop the daemon: `keep` leaves agents running, `stop` ends them, `drain` lets them finish.
 
-    Result: `{living, agents}`, how many lived when it was asked, and which: with `keep` those that are left.
+    Result: `{living, agents}`, how many were alive when it was requested, and which: with `keep`, the remaining agents.
     """
 
     agents: Annotated[str, Constraint(lambda how: how in ("keep", "stop", "drain"), "keep, stop or drain")]

@@ -1,4 +1,4 @@
-"""The operations that are there for clients on other machines, and those about the keys that let them in."""
+"""Operations for clients on other machines, and operations on their keys."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 from orchd.protocol.keys import is_key, is_name
 from orchd.protocol.schema import Constraint
 
-ROLES = ("viewer", "user", "admin")  # each may do what those before it may
+ROLES = ("viewer", "user", "admin")  # each includes the permissions of the roles before it
 MOST_BYTES = 1 << 20  # of one piece of output
 
 _Id = Annotated[str, Constraint(lambda name: 0 < len(name) <= 200, "1 to 200 characters")]  # noqa: PLR2004
@@ -20,12 +20,12 @@ _Size = Annotated[int, Constraint(lambda count: 1 <= count <= MOST_BYTES, "betwe
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Whose keys open the door for other machines. Result: `{keys: [{name, public, role, added_at}], server}`."""
+    """Show the authorized keys of other machines. Result: `{keys: [{name, public, role, added_at}], server}`."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyAuthorize:
-    """Let in whoever has the secret half of `public`. Result: `{name, public, role, added_at, server}`."""
+    """Authorize the clients that have the secret half of `public`. Result: `{name, public, role, added_at, server}`."""
 
     key: _KeyName
     public: _Public
@@ -34,14 +34,14 @@ class KeyAuthorize:
 
 @dataclass(frozen=True, slots=True)
 class KeyRevoke:
-    """Let them in no more, and cut them off at once. Result: `{name, public, role, added_at}`."""
+    """Revoke a key and close its connections. Result: `{name, public, role, added_at}`."""
 
     key: _KeyName
 
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """Be sent hints on this connection, for clients who do not reach `events.sock`. Result: `{last}`."""
+    """Send hints on this connection, for clients that do not reach `events.sock`. Result: `{last}`."""
 
 
 @dataclass(frozen=True, slots=True)

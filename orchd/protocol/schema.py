@@ -1,4 +1,4 @@
-"""Shapes: a dataclass says what a map must look like, `build` makes one from the map or says what is wrong with it."""
+"""Shapes: a dataclass declares the form of a map, `parse` converts a map to it or reports what is wrong."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ShapeError(ValueError):
         self.words = words
         self.path = path
         self.key = path or ""  # the path without what is inside a list
-        self.unknown: tuple[str, Iterable[str]] | None = None  # a key, and those that are known in its place
+        self.unknown: tuple[str, Iterable[str]] | None = None  # a key, and the known keys in its place
         self.shown: str | None = None  # the value, where a person may see it
         self.others: tuple[ShapeError, ...] = ()
 
@@ -38,7 +38,7 @@ class ShapeError(ValueError):
         return self.words if self.path is None else f"{self.path.removeprefix('.') or 'the value'} {self.words}"
 
     def under(self, step: str) -> ShapeError:
-        """This error and its others, seen from one level further out."""
+        """Return this error and its others with `step` before their paths."""
         for error in (self, *self.others):
             error.__traceback__ = None  # it holds the frame of a walk, which holds the error
             error.path = step + (error.path or "")
@@ -55,7 +55,7 @@ class Constraint(typing.NamedTuple):
 
 
 class Violation(typing.NamedTuple):
-    """One thing that does not fit, for a person who corrects a whole file at once."""
+    """One violation, for users who correct a whole file at once."""
 
     key: str
     message: str
@@ -63,7 +63,7 @@ class Violation(typing.NamedTuple):
 
 
 def parse(shape: type[T], value: object, path: str = "") -> T:
-    """`value` as a `shape`. Raises the first ShapeError of the walk; unknown keys do not fit either."""
+    """Return `value` as a `shape`. Raises the first ShapeError of the walk; unknown keys are errors too."""
     try:
         return typing.cast("T", _converter(typing.cast("Any", shape))(value))
     except ShapeError as error:
@@ -72,7 +72,7 @@ def parse(shape: type[T], value: object, path: str = "") -> T:
 
 
 def violations(shape: type[Any], value: object, path: str = "") -> Iterator[Violation]:
-    """Every ShapeError of the same walk; nothing when `value` fits. A list ends the walk at its first bad item."""
+    """Yield every ShapeError of the same walk; none when `value` fits. A list ends the walk at its first bad item."""
     try:
         _converter(typing.cast("Any", shape))(value)
     except ShapeError as error:
@@ -106,7 +106,7 @@ def _fields(shape: Any) -> dict[str, tuple[Any, bool]]:
 
 @functools.cache
 def _converter(hint: Any) -> Callable[[Any], Any]:
-    """What makes a value of this type, or raises ShapeError. Worked out once: a request has a dozen fields."""
+    """Return the function that converts a value to this type or raises ShapeError; cached for each type."""
     origin = get_origin(hint)
     if origin is Annotated:
         return _checked(*get_args(hint))
@@ -152,14 +152,14 @@ def _unknown(name: str, known: Iterable[str]) -> ShapeError:
 
 
 def _with_value(error: ShapeError, value: object) -> ShapeError:
-    """A word that has the wrong type is shown; a map or a list may hold secrets."""
+    """Add a scalar of the wrong type to the message; a map or a list may hold secrets."""
     if not error.path and not isinstance(value, (Mapping, list)):
         error.shown = _short(value)
     return error
 
 
 def _together(errors: Iterable[ShapeError]) -> ShapeError:
-    """The first of these, with the others, and theirs."""
+    """Return the first of these errors, with all others in it."""
     first, *others = islice((other for error in errors for other in (error, *error.others)), _MOST)
     first.others = tuple(others)
     return first

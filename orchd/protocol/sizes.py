@@ -1,4 +1,4 @@
-"""Bytes and processors as people write them: `512M`, `2G`; `50%`, `150%`."""
+"""Bytes and processors as users write them: `512M`, `2G`; `50%`, `150%`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
 def size(text: str | int) -> int:
-    """Bytes in `text`, units being powers of 1024. Raises ValueError, naming the value and the forms."""
+    """Return the bytes in `text`, units being powers of 1024. Raises ValueError, naming the value and the forms."""
     word = str(text).strip().lower()
     number = word.removesuffix("b").removesuffix("i") if word[-1:] == "b" else word
     unit = _UNITS.get(number[-1:], 1)
@@ -22,7 +22,7 @@ def size(text: str | int) -> int:
 
 
 def share(text: str | float) -> float:
-    """Processors in `text`: 1.5 for `150%`. Raises ValueError, naming the value and the form."""
+    """Return the processors in `text`: 1.5 for `150%`. Raises ValueError, naming the value and the form."""
     word = str(text).strip()
     try:
         percent = float(word[:-1]) if word.endswith("%") else math.nan

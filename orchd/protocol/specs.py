@@ -1,4 +1,4 @@
-"""What agents and the parts of runs are to be, as requests say it: the shapes inside of the operations' shapes.
+"""Shapes of agents and of the parts of runs, inside of the shapes of operations.
 
 Durations are seconds. Ids are `agent-001`; `1` and `agent-1` name the same agent.
 """
@@ -65,8 +65,8 @@ class AgentSpec:
     env: dict[str, str] = field(default_factory=dict)  # over the request's
     stdin: Path | None = None  # /dev/null otherwise
     input: Input | None = None  # the content of its standard input, instead of `stdin`; kept privately by the daemon
-    output_dir: Path | None = None  # made before the start, told to the agent as ORCHD_OUTPUT_DIR
-    result: Path | None = None  # the file for its result, told to the agent as ORCHD_RESULT
+    output_dir: Path | None = None  # created before the start; the agent gets it as ORCHD_OUTPUT_DIR
+    result: Path | None = None  # the file for its result; the agent gets it as ORCHD_RESULT
     worktree: bool = False  # work in a git worktree of its own of the repository that holds `cwd`
     base: Commit | None = None  # that the worktree begins at; the HEAD of the checkout when it is made, otherwise
     tokens: Annotated[int, Constraint(lambda number: 0 <= number <= 10**12, "between 0 and 10^12")] | None = (
@@ -85,12 +85,12 @@ class AgentSpec:
 
     @property
     def has_work(self) -> bool:
-        """Whether it says what is to be done."""
+        """Return whether it has a command or a prompt."""
         return bool(self.command or self.goal or self.skill or self.stdin or self.input)
 
 
 def name_of(spec: AgentSpec) -> str:
-    """What the agent is called, also when nobody gave it a name."""
+    """Return the name of the agent, by default its skill, runner or program."""
     program = spec.command[0].rstrip("/").rpartition("/")[2][:200] if spec.command else ""
     return spec.name or (not spec.command and spec.skill) or spec.runner or program or "agent"
 

@@ -1,4 +1,4 @@
-"""Words that the daemon sends and clients compare: statuses of agents, the events of their ends, simulated costs."""
+"""Values that the daemon sends and clients compare: statuses of agents, the events of their ends, simulated costs."""
 
 from __future__ import annotations
 

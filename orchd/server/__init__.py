@@ -1,1 +1,1 @@
-"""Requests become inputs of the core or answers."""
+"""Requests of clients: their operations, and the replies to them."""

@@ -1,4 +1,4 @@
-"""Requests that their callers may ask, what the table knows of an operation, and what an operation comes to."""
+"""Permitted requests, rows of the table of operations, and results of operations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orchd.network.peers import Peer
 
 
 class Reply(NamedTuple):
-    """A result that is sent at once, and an input that is decided after it."""
+    """A result that is sent at once, and an input to decide after it."""
 
     result: object
     then: Input | None = None
@@ -24,7 +24,7 @@ Result = Input | Answer | Reply | None
 
 
 class Operation(NamedTuple):
-    """One row of the table: everything that the daemon knows of an operation beside its shape's docstring."""
+    """A row of the table: all that the daemon knows of an operation beside the docstring of its shape."""
 
     shape: type
     role: str  # the least role of a key that may ask for it
@@ -39,7 +39,7 @@ class Operation(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A request that its caller may ask, with the row of its operation."""
+    """A permitted request with the row of its operation."""
 
     id: RequestId
     op: str

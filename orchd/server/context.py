@@ -1,4 +1,4 @@
-"""What operations work on."""
+"""The objects that operations use."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ class CurrentSettings(Protocol):
 
     @property
     def current(self) -> Config:
-        """The configuration of the last file that was read."""
+        """Return the configuration of the last file that was read."""
 
     def reload(self) -> dict[str, object]:
         """Read the file again. Returns the keys that changed. Raises ConfigError, and then changes nothing."""
 
     def in_force(self) -> Mapping[str, object]:
-        """The value of each key that is no table."""
+        """Return the value of each key that is not a table."""
 
     def limits(self) -> SetLimit:
-        """The input that sets the limit to that of the file."""
+        """Return the input that sets the limit to the value of the file."""
 
 
 @dataclass(slots=True)
 class Context:
-    """All that operations may use. The wiring makes it once."""
+    """The objects that operations may use, created once by the wiring."""
 
     home: Home
     state: State

@@ -1,4 +1,4 @@
-"""Dependencies of a request: which agents its agents come after, and under which conditions."""
+"""Dependencies in a request: the agents that its agents wait for, and their conditions."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Conditions = tuple[tuple[AgentId, Condition], ...]
 def dependencies_of(
     texts: Iterable[str], names: Container[str], find: Callable[[str], AgentId]
 ) -> tuple[tuple[AgentId, ...], Conditions]:
-    """The agents, and those of the conditions that are not `completed`.
+    """Return the agents, and the conditions other than `completed`.
 
-    `names` are those of the request's own agents; `find` raises WireError for an id or name of no agent.
+    `names` are the names of the request's own agents; `find` raises WireError for an id or name of no agent.
     """
     of_agents: dict[AgentId, Condition] = {}
     for text in texts:
@@ -30,7 +30,7 @@ def dependencies_of(
 
 
 def _dependency(text: str, names: Container[str], find: Callable[[str], AgentId]) -> tuple[AgentId, Condition]:
-    """An agent and its condition.
+    """Return an agent and its condition.
 
     In this order: a name of the request, an id or a name of the request with a condition, a name of another agent,
     such a name with a condition. So an agent whose name contains a colon can be named, and most texts need no lookup.

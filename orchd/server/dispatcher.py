@@ -1,4 +1,4 @@
-"""Requests become inputs or are answered from what is known; effects become replies."""
+"""Dispatches requests to operations, and sends replies for effects of the core."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def run(context: Context, call: Call) -> Result:
 
 
 class Dispatcher:
-    """Between the sockets and the engine. `change` performs operations that may change something."""
+    """Connects sockets and engine. `change` performs operations that may change something."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class Dispatcher:
         return Call(RequestId(request.id), request.op, args, operation, caller, peer)
 
     def _is_repeated(self, call: Call) -> bool:
-        """Whether this request is pending or was answered: then the reply goes to the client that asked last."""
+        """Return whether this request is pending or was answered; the reply goes to its latest sender."""
         if (pending := self.context.pending.get(call.id)) is not None:
             if pending.caller != call.caller or pending.op != call.op:
                 raise id_in_use(call.id)
@@ -107,7 +107,7 @@ class Dispatcher:
         return outcome
 
     def _answered(self, call: Call) -> bytes:
-        """The reply to a question. It has changed nothing, so a mistake of ours in it need not end the daemon."""
+        """Return the reply to a query. A query changes nothing, so a bug in it does not end the daemon."""
         try:
             outcome = run(self.context, call)
             return packed(call.id, outcome.result if isinstance(outcome, Reply) else None)
@@ -127,7 +127,7 @@ class Dispatcher:
         return [reply for reply in replies if reply is not None]
 
     def perform(self, effect: Answer | Refuse) -> None:
-        """Reply. A client that is gone gets nothing."""
+        """Send a reply; do nothing for a client that is gone."""
         if (call := self.context.pending.pop(effect.request, None)) is None:
             self._cache.drop(effect.request)
             return
@@ -139,7 +139,7 @@ class Dispatcher:
             self._send(call.peer.route, packed(effect.request, self._cache.pop(self.context, call, effect)))
 
     def finish(self, request: RequestId, result: object) -> None:
-        """Reply with the result of a request that took its time."""
+        """Send the reply to a request that was finished in a later turn."""
         self._cache.put(request, result)
         self.perform(Answer(request))
 
@@ -151,7 +151,7 @@ class Dispatcher:
         return gone
 
     def news(self) -> list[Input]:
-        """Answer the waits whose time is up. Returns the ends of clients that have died."""
+        """Answer waits that have timed out. Returns the ends of clients that have died."""
         gone, late = self.context.waits.news()
         for answer in late:
             self.perform(answer)

@@ -1,4 +1,4 @@
-"""Waits of callers outside every agent: they hold no slot, so the core need not know of them."""
+"""Waits of callers outside every agent; they hold no slot, so the core does not know them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from orchd.core.state.agents import AgentId, RequestId
 
 @dataclass(slots=True)
 class ExternalWait:
-    """Somebody who wants to be told when agents have ended."""
+    """A wait of an outside caller for the end of agents."""
 
     request: RequestId
     targets: tuple[AgentId, ...]
@@ -19,12 +19,12 @@ class ExternalWait:
     remaining: set[AgentId] = field(default_factory=set)
 
     def is_satisfied(self) -> bool:
-        """Whether what it waits for has come about."""
+        """Return whether enough of its targets have ended."""
         return len(self.remaining) < len(self.targets) if self.is_any else not self.remaining
 
 
 class ExternalWaits:
-    """Those who wait, by whom they wait for."""
+    """Pending waits, by their targets."""
 
     def __init__(self, unfinished: Callable[[Iterable[AgentId]], set[AgentId]]) -> None:
         self.unfinished = unfinished  # which of these agents are not over
@@ -32,13 +32,13 @@ class ExternalWaits:
         self._by_target: dict[AgentId, set[RequestId]] = {}
 
     def add(self, onlooker: ExternalWait) -> None:
-        """It waits from now on; sent again, the request is the same wait."""
+        """Add a wait; a repeated request is the same wait."""
         self._waiting[onlooker.request] = onlooker
         for target in onlooker.remaining:
             self._by_target.setdefault(target, set()).add(onlooker.request)
 
     def ended(self, agents: Iterable[AgentId]) -> list[ExternalWait]:
-        """Those whose wait is over because these agents are. One that is tried again is waited for again."""
+        """Remove and return the waits that the end of these agents satisfies. A retried agent is waited for again."""
         done = []
         for onlooker in self._seem_done(agents):
             onlooker.remaining = self.unfinished(onlooker.targets)
@@ -49,7 +49,7 @@ class ExternalWaits:
         return done
 
     def _seem_done(self, agents: Iterable[AgentId]) -> list[ExternalWait]:
-        """Those of whose targets enough have ended at some time. They do not wait any more."""
+        """Remove and return the waits of which enough targets have ended at some time."""
         waits = []
         for agent in agents:
             for request in self._by_target.pop(agent, set()):
@@ -60,21 +60,21 @@ class ExternalWaits:
         return waits
 
     def expired(self, now: float) -> list[ExternalWait]:
-        """Those whose time is up."""
+        """Remove and return the waits that have timed out."""
         late = [wait for wait in self._waiting.values() if wait.deadline is not None and wait.deadline <= now]
         return [self._remove(onlooker) for onlooker in late]
 
     def targets(self) -> Iterator[AgentId]:
-        """All that anybody waits for."""
+        """Return the targets of all waits."""
         for onlooker in self._waiting.values():
             yield from onlooker.targets
 
     def next_deadline(self) -> float | None:
-        """When the first one's time is up."""
+        """Return the earliest time-out; None without any."""
         return min((wait.deadline for wait in self._waiting.values() if wait.deadline is not None), default=None)
 
     def drop(self, request: RequestId) -> None:
-        """It has gone away."""
+        """Remove the wait of a client that is gone."""
         if (onlooker := self._waiting.get(request)) is not None:
             self._remove(onlooker)
 

@@ -1,4 +1,4 @@
-"""Replies are stored with what they report: a request that is sent again gets its own, and is done once."""
+"""Stored replies: a repeated request is performed once, and gets the reply that was committed with its change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orchd.store.reader import StoredReply
 
 
 class ReplyCache:
-    """Results that were computed before the state went on, until their replies are sent."""
+    """Results of changes, from their computation until their replies are sent."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -50,7 +50,7 @@ class ReplyCache:
 
 
 def id_in_use(request: RequestId) -> WireError:
-    """The refusal of a request whose id is in use."""
+    """Return the refusal of a request whose id is in use."""
     return WireError("bad-request", f"the id {request!r} is another request's")
 
 

@@ -1,4 +1,4 @@
-"""Which agents `status` tells of: pages of all of them, or the first of a large fleet and how many there are."""
+"""Selects the agents of `status`: pages of all agents, or the first of a large fleet with counts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RECENT = 10
 ENDED = "ended"  # in the counts, whatever an agent ended as
 
 _ORDER = {Status.STOPPING: 0, Status.STARTING: 0, Status.RUNNING: 0, Status.WAITING: 1, Status.QUEUED: 2}
-_LAST = 3  # those that have ended come after all others
+_LAST = 3  # ended agents come after all others
 
 
 class First(NamedTuple):
@@ -32,7 +32,7 @@ class First(NamedTuple):
 
 
 class AgentListing:
-    """Looks up agents in the state, and in the store those that have ended."""
+    """Looks up agents in the state, and ended agents in the store."""
 
     def __init__(self, state: State, store: Store, records: AgentRegistry) -> None:
         self._state = state
@@ -40,12 +40,12 @@ class AgentListing:
         self._records = records
 
     def all(self, before: int | None, root: AgentId | None, count: int) -> list[int]:
-        """The numbers of the `count` newest agents below `before`, newest first. With `root`, those of this tree."""
+        """Return the numbers of the `count` newest agents below `before`, newest first; with `root`, in this tree."""
         return self._store.page(before, count, number_of(root) if root else None)
 
     def current(self, before: int | None, root: AgentId | None) -> list[int]:
-        """The numbers below `before` in the trees in which something is not over, and in those of the last few agents
-        whatever became of them; newest first. With `root`, those of this tree."""
+        """Return the numbers below `before` in trees with an unfinished agent and in trees of the last few agents,
+        newest first; with `root`, in this tree."""
         roots = {number_of(agent.root) for agent in self._unfinished(root)}
         tree = number_of(root) if root else None
         roots |= self._store.roots_of(self._store.page(None, RECENT, tree))
@@ -54,8 +54,8 @@ class AgentListing:
         return sorted((number for number in numbers if before is None or number < before), reverse=True)
 
     def first(self, most: int, root: AgentId | None) -> First:
-        """The first `most` of these: those that work, then those that wait, then the queue in its order, then those
-        that ended, newest first; and those above them. Those that ended are only counted where there is room for them.
+        """Return the first `most` agents: running, then waiting, then the queue in its order, then ended agents, newest
+        first; and their ancestors. Ended agents are only counted when there is room for them.
         """
         unfinished = self._unfinished(root)
         living = [agent for agent in self._state.living.values() if root in (None, agent.root)]
@@ -71,21 +71,21 @@ class AgentListing:
         return First(self._with_those_above(chosen), dict(+counts))
 
     def _queued(self, most: int, unfinished: Iterable[Agent]) -> list[Agent]:
-        """The first of those that are queued, and after all that are ready those that are not."""
+        """Return the first queued agents, ready agents before blocked ones."""
         known = {agent.id: agent for agent in unfinished if agent.status is Status.QUEUED}
         ready = (agent_id(entry.number) for entry in self._state.queue.in_order())
         ready_agents = list(islice((known.pop(queued) for queued in ready if queued in known), max(0, most)))
         return ready_agents + nsmallest(most - len(ready_agents), known.values(), key=lambda agent: agent.number)
 
     def first_of(self, agents: Iterable[Agent], most: int) -> First:
-        """The first `most` of these agents, and how many they are."""
+        """Return the first `most` of these agents, and their counts by status."""
         distinct = list({agent.id: agent for agent in agents}.values())
         counts = Counter(ENDED if agent.is_over else agent.shown_status for agent in distinct)
         return First(sorted(nsmallest(most, distinct, key=self._rank), key=lambda agent: agent.number), dict(counts))
 
     def budgets(self, named: Iterable[Agent], root: AgentId | None, own: SessionId | None) -> list[dict[str, object]]:
-        """What has a budget, of the sessions and runs with unfinished agents and of those of `named`; with `root`, only
-        those of this tree, whose session is `own`."""
+        """Return the budgets of sessions and runs with unfinished agents, and of `named`; with `root`, only of this
+        tree, whose session is `own`."""
         of_named = {agent.spec.session for agent in named} if own is None else {own}
         sessions = {
             *(self._state.in_sessions if own is None else ()),
@@ -103,7 +103,7 @@ class AgentListing:
         ]
 
     def tokens(self, agents: Iterable[Agent]) -> int:
-        """What the whole sessions of these agents have taken."""
+        """Return the tokens that the sessions of these agents have used."""
         sessions = map(self._session, {agent.spec.session for agent in agents if agent.spec.session is not None})
         return sum(session.spent.tokens for session in sessions if session is not None)
 

@@ -1,4 +1,4 @@
-"""Pieces of what attempts put out, for whoever cannot open the file."""
+"""Pieces of logs, for clients that cannot open the file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LAST = 1 << 62  # no file has as many bytes, and no file system takes a much gr
 
 
 class Piece(NamedTuple):
-    """Some bytes of a file, where they begin, how many it has, and the first gap behind their beginning."""
+    """Some bytes of a file, their offset, the size of the file, and the first gap behind the offset."""
 
     offset: int
     data: bytes
@@ -22,7 +22,7 @@ class Piece(NamedTuple):
 
 
 def piece(path: str, offset: int, count: int) -> Piece:
-    """At most `count` bytes from `offset` on; below 0 it counts from the end. Raises WireError `no-log`."""
+    """Read at most `count` bytes from `offset` on; below 0 it counts from the end. Raises WireError `no-log`."""
     try:
         descriptor = open_file(path, os.O_RDONLY)
     except OSError as error:

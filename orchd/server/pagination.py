@@ -1,4 +1,4 @@
-"""Replies that fit into a frame: a page ends where there is no more room, and what has no pages is told in short."""
+"""Keeps replies within a frame: a page ends where there is no more room, other results are shortened."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from orchd.protocol.frames import MAX_FRAME, pack_result
 
-ROOM = MAX_FRAME // 2  # of a page's list; what is told beside it has the other half
+ROOM = MAX_FRAME // 2  # of a page's list; the rest of the reply has the other half
 
 _SHORT = frozenset(
     {"id", "name", "goal", "runner", "status", "level", "depth", "parent", "run", "attempt", "position", "reason"}
@@ -20,7 +20,7 @@ _WAYS = ((None, 256), (_SHORT, 256), (_SHORT, 24))
 
 
 def fitting(shown: Sequence[object]) -> int:
-    """How many of these, from the first on, have room on a page: one has, whatever its size."""
+    """Return how many of these fit on a page, at least 1."""
     if _size(shown) <= ROOM:
         return len(shown)
     count, size = 1, _size(shown[0])
@@ -33,7 +33,7 @@ def fitting(shown: Sequence[object]) -> int:
 
 
 def packed(request: str, result: object) -> bytes:
-    """The reply. One that would be larger than a frame, which no client takes, has its agents in short."""
+    """Return the bytes of a reply; shorten its agents if it would be larger than a frame."""
     frame, shorter = pack_result(request, result), _shortened(result)
     while len(frame) > MAX_FRAME and (short := next(shorter, None)) is not None:
         frame = pack_result(request, short)

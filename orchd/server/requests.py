@@ -1,4 +1,4 @@
-"""The arguments of a request in the shape of its operation."""
+"""Converts the arguments of a request into the shape of its operation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from orchd.protocol.schema import ShapeError, parse
 
 
 def shaped(op: str, args: dict[str, object]) -> operations.Request:
-    """The arguments, checked. Raises WireError for what fits no operation."""
+    """Return the checked arguments. Raises WireError for an unknown operation or arguments that do not fit."""
     shape = operations.OPS.get(op)
     if shape is None:
         raise WireError("unknown-op", f"{op!r:.60} is no operation; there are {', '.join(operations.OPS)}")

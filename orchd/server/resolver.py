@@ -1,4 +1,4 @@
-"""Who is meant: the agents, runs and sessions that a request names, as far as its caller may see or command them."""
+"""Resolves ids and names in requests to agents, runs and sessions that the caller may see or control."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST_NAMES = 100  # each may take a look through the newest agents
 
 
 class Resolver:
-    """Finds whom a caller means. Raises WireError for what names nobody, or somebody that the caller may not touch."""
+    """Resolves ids and names. Raises WireError for unknown ids, and for agents outside the rights of the caller."""
 
     def __init__(self, state: State, store: Store, records: AgentRegistry) -> None:
         self._state = state
@@ -29,7 +29,7 @@ class Resolver:
         self._records = records
 
     def targets(self, caller: Caller, args: operations.Wait) -> tuple[AgentId, ...]:
-        """Whom to wait for."""
+        """Return the agents that a request waits for."""
         if args.scope in ("ids", "tree"):
             if not args.ids:
                 raise WireError("bad-request", "wait for whom? give ids, or the scope `all` or `children`")
@@ -43,7 +43,7 @@ class Resolver:
         return tuple(agent.id for agent in unfinished if parent is None or parent in agent.ancestors)
 
     def seen(self, caller: Caller, ids: tuple[str, ...], *, most: int | None = MOST) -> list[Agent]:
-        """The agents that these name. Raises WireError when the caller may not look at one, or they are too many."""
+        """Return the agents that these ids name. Raises WireError when one is not visible, or they are too many."""
         root = self.root_of(caller)
         agents = [self._records.find(agent_id, root) for agent_id in self._expanded(ids, lambda _: True, most)]
         for agent in agents:
@@ -51,13 +51,13 @@ class Resolver:
         return agents
 
     def _below(self, ids: Container[AgentId]) -> Iterator[AgentId]:
-        """The agents below these that are not over."""
+        """Return the unfinished descendants of these agents."""
         for agent in self._state.agents.values():
             if not agent.is_over and any(ancestor in ids for ancestor in agent.ancestors):
                 yield agent.id
 
     def _children(self, parent: AgentId | None) -> tuple[AgentId, ...]:
-        """The children of the parent's current attempt, ended or not: one that failed early failed all the same."""
+        """Return the children of the parent's current attempt, including ended ones."""
         if parent is None:
             raise WireError("bad-request", "only an agent has children; from outside give ids, or the scope `all`")
         agent = self._state.agents[parent]
@@ -66,12 +66,12 @@ class Resolver:
         return tuple(child.id for child in children if child.parent_attempt == agent.attempt)
 
     def session_of(self, caller: Caller) -> SessionId | None:
-        """The session of the calling agent."""
+        """Return the session of the calling agent; None for an outside caller."""
         agent_id = agent_of(caller)
         return self._state.agents[agent_id].spec.session if agent_id else None
 
     def session_asked(self, caller: Caller, args: operations.SessionStatus) -> Session:
-        """The session that is meant. Raises WireError when there is none, or the caller may not look at it."""
+        """Return the requested session. Raises WireError when there is none, or the caller may not see it."""
         own = self.session_of(caller)
         if args.id is not None or own is not None:
             session = self._records.session(args.id or own or "")
@@ -85,27 +85,27 @@ class Resolver:
         return sessions[0]
 
     def root_of(self, caller: Caller) -> AgentId | None:
-        """The root of the calling agent's tree."""
+        """Return the root of the calling agent's tree; None for an outside caller."""
         agent_id = agent_of(caller)
         return self._state.agents[agent_id].root if agent_id else None
 
     def commanded(
         self, caller: Caller, ids: tuple[str, ...], wanted: Callable[[MemberResult | None], bool]
     ) -> tuple[AgentId, ...]:
-        """The agents that these name, in memory for the turn to come. Raises WireError for one that is not its own."""
+        """Return the named agents, loaded for the next turn. Raises WireError when the caller may not control one."""
         root = self.root_of(caller)
         agents = [self._records.recall(agent_id, root) for agent_id in self._expanded(ids, wanted, MOST)]
         for agent in agents:
             check_may_control(caller, agent)
             for blocker in agent.spec.after:
-                with suppress(WireError):  # it was pruned, so it is over
+                with suppress(WireError):  # it was pruned, so it has ended
                     self._records.recall(blocker)
         return tuple(dict.fromkeys(agent.id for agent in agents))
 
     def _expanded(
         self, ids: Iterable[str], wanted: Callable[[MemberResult | None], bool], most: int | None
     ) -> tuple[str, ...]:
-        """The agents that these name: a run names those of its members that are wanted, by their ending if any."""
+        """Return the agents that these ids name; a run stands for its members for whose result `wanted` is true."""
         agents: list[str] = []
         for name in ids:
             if canonical_run(name) is None:

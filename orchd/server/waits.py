@@ -1,4 +1,4 @@
-"""Clients that are blocked in a wait: an agent's wait is the core's, anybody else's only a reply that is put off."""
+"""Clients that are blocked in a wait: the core decides waits of agents, other waits are deferred replies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MOST_FAR = 256  # of one key
 
 
 class Waits:
-    """Who is blocked, and whether they are still there."""
+    """Blocked clients, and the detection of their death."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Waits:
         self._clients: ExitWatch[tuple[RequestId, AgentId | None]] = ExitWatch()
 
     def fileno(self) -> int:
-        """Readable when a client that was blocked in a wait has died."""
+        """Return the descriptor that is readable when a client that was blocked in a wait has died."""
         return self._clients.fileno()
 
     def begin(self, call: Call, targets: tuple[AgentId, ...]) -> Result:
@@ -64,7 +64,8 @@ class Waits:
         return self._look_on(call, targets)
 
     def _look_on(self, call: Call, targets: tuple[AgentId, ...]) -> Answer | None:
-        """Answer when it is true. Nobody tells when a client on another machine is gone: that is looked at later."""
+        """Add a wait of an outside caller; return its answer if it is known now. The death of a remote client is not
+        reported, so `_make_room` checks for it later."""
         request, args, now = call.id, call.args, self._clock().mono
         deadline = None if args.timeout is None else now + args.timeout
         onlooker = ExternalWait(request, targets, args.any, deadline, self._onlookers.unfinished(targets))
@@ -79,13 +80,13 @@ class Waits:
         return None
 
     def _is_watched(self, peer: Peer, request: RequestId) -> bool:
-        """Whether the end of whoever waits will be heard of, or is looked at in another way."""
+        """Return whether the death of the waiting client will be reported or is checked in another way."""
         with seeing():
             check_for_client()
             return peer.remote_client is not None or self._clients.process((request, None), peer.pid)
 
     def _make_room(self, remote_client: RemoteClient) -> None:
-        """Forget the waits of connections that are gone, when there are many. Raises WireError when none is."""
+        """Drop waits of closed connections, when a client has many. Raises WireError when none is closed."""
         own = [request for request in self._asked_by(remote_client.key) if self._pending[request].op == "wait"]
         if len(own) <= _MOST_FAR:
             return
@@ -95,7 +96,7 @@ class Waits:
         self._drop(gone)
 
     def drop_all_of(self, key: str) -> None:
-        """Answer nothing more of what was asked with this key."""
+        """Drop all pending requests of this key."""
         self._drop(self._asked_by(key))
 
     def _asked_by(self, key: str) -> list[RequestId]:
@@ -108,11 +109,11 @@ class Waits:
             self._onlookers.drop(request)
 
     def forget(self, request: RequestId, caller: Caller) -> None:
-        """It is answered: whether its client lives does not matter any more."""
+        """End the watch of the client of an answered request."""
         self._clients.forget((request, agent_of(caller)))
 
     def targets(self) -> Iterable[AgentId]:
-        """Those that somebody outside every agent waits for."""
+        """Return the agents that callers outside every agent wait for."""
         return self._onlookers.targets()
 
     def watch(self, agent: AgentId, request: RequestId) -> tuple[Input | None, Refuse | None]:
@@ -129,12 +130,12 @@ class Waits:
                 is_same = process is not None and process.started == wait.caller_started and not process.is_zombie
                 if is_same and self._clients.process((request, agent), wait.caller):
                     return None, None
-        except WireError as busy:  # a wait that nobody watches might never be over
+        except WireError as busy:  # an unwatched wait might never end
             refusal = Refuse(request, busy.code, busy.message, busy.details)
         return inputs.CallerGone(agent, request), refusal
 
     def news(self) -> tuple[list[Input], list[Answer]]:
-        """Return the ends of clients that have died, and the answers of waits whose time is up."""
+        """Return the ends of clients that have died, and the answers of waits that have timed out."""
         gone: list[Input] = []
         for (request, agent), _ in self._clients.fired():
             self._pending.pop(request, None)
@@ -145,7 +146,7 @@ class Waits:
         return gone, [Answer(wait.request, wait.targets, timed_out=True) for wait in late]
 
     def disconnected(self, connections: Iterable[bytes]) -> list[Input]:
-        """Connections of this machine have ended: their clients wait no more, whether their processes go on or not."""
+        """Return the ends of waits whose local connections have ended, even if their processes still run."""
         gone = set(connections)
         waits = (
             [(request, pending) for request, pending in self._pending.items() if pending.op == "wait"] if gone else []
@@ -165,5 +166,5 @@ class Waits:
         return [Answer(done.request, done.targets) for done in self._onlookers.ended(agents)]
 
     def next_deadline(self) -> float | None:
-        """When the next wait from outside times out."""
+        """Return when the next wait of an outside caller times out; None without any."""
         return self._onlookers.next_deadline()

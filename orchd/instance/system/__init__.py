@@ -1,1 +1,1 @@
-"""Files, locks and sockets as the operating system has them; shared by daemon and client."""
+"""Files, locks and sockets of the operating system; shared by daemon and client."""

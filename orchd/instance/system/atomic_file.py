@@ -1,4 +1,4 @@
-"""Files that are replaced as a whole: a reader sees what was there or what is there now, and no part of it."""
+"""Replaces files as a whole: a reader sees the old or the new content, and no part of either."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from orchd.instance.system.open_file import check_replaceable
 
 
 def write(path: Path, content: bytes, mode: int | None = None) -> None:
-    """Put it there, or leave what was there. Raises OSError, also where a device or FIFO is at `path`.
+    """Replace `path` with a file of `content`, or change nothing. Raises OSError, also for a device or FIFO.
 
-    `mode` are its permissions; None are those that any new file gets.
+    `mode` are its permissions; None means the permissions of any new file.
     """
     check_replaceable(path)
     with draft(path) as new:
@@ -25,7 +25,7 @@ def write(path: Path, content: bytes, mode: int | None = None) -> None:
 
 
 def link(path: Path, target: str) -> None:
-    """Make `path` a symbolic link to `target`, or leave what was there. Raises OSError."""
+    """Replace `path` with a symbolic link to `target`, or change nothing. Raises OSError."""
     with draft(path) as new:
         new.symlink_to(target)
         new.replace(path)
@@ -33,7 +33,7 @@ def link(path: Path, target: str) -> None:
 
 @contextmanager
 def draft(path: Path, suffix: str = "new") -> Iterator[Path]:
-    """A free name beside `path`, for what is to replace it; what still has the name in the end is removed."""
+    """Provide a free name beside `path` for its replacement; a file that still has the name at the end is removed."""
     new = path.with_name(f".{path.name}.{suffix}")
     new.unlink(missing_ok=True)  # of a process that died; or a link that a checkout brought, which leads anywhere
     try:
@@ -44,5 +44,5 @@ def draft(path: Path, suffix: str = "new") -> Iterator[Path]:
 
 
 def create(path: Path, mode: int) -> int:
-    """A descriptor to write a new file. Raises OSError where anything has the name."""
+    """Return a descriptor of a new file. Raises OSError where anything has the name."""
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)

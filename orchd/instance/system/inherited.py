@@ -1,4 +1,4 @@
-"""Variables that lead to descriptors, or to a service manager, that only the process has to which they were given."""
+"""Removes variables that refer to descriptors or to a service manager of a single process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _JOBSERVER = re.compile(r"--jobserver-(?:auth|fds)=-?[0-9]+,-?[0-9]+")  # the fo
 
 
 def without_descriptors(variables: Mapping[str, str]) -> dict[str, str]:
-    """These variables as a process can have them to which no descriptors are passed on."""
+    """Return these variables for a process that inherits no descriptors."""
     kept = {name: value for name, value in variables.items() if name not in _OF_THIS_PROCESS}
     for name in _FLAGS & kept.keys():
         if flags := without_jobserver(kept[name]):
@@ -27,8 +27,8 @@ def without_descriptors(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def without_jobserver(flags: str) -> str:
-    """Flags of make(1) without the descriptors of a jobserver, and without a `-j` that means as many jobs as it
-    gives; as they are when they name none. Assignments of variables, after `--`, are no flags."""
+    """Return flags of make(1) without the descriptors of a jobserver and the `-j` that belongs to it; unchanged without
+    a jobserver. Assignments of variables, after `--`, are not flags."""
     end = _END.search(flags)
     own, rest = (flags, "") if end is None else (flags[: end.start()], flags[end.start() :])
     words = own.split(" ")

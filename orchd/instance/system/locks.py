@@ -1,4 +1,4 @@
-"""Whether a file is locked: an attempt lives as long as its shim holds its record's lock, whatever any pid says.
+"""Tests whether files are locked: an attempt is alive while its shim holds the lock of its record.
 
 The daemon's own lock file also contains which process holds it.
 """
@@ -27,7 +27,7 @@ class Holder(NamedTuple):
 
 
 def is_locked(path: str | Path) -> bool:
-    """Whether somebody holds the lock; nobody does where there is no file."""
+    """Return whether a process holds the lock; False without a file."""
     try:
         descriptor = open_file(path, os.O_RDONLY)
     except OSError:
@@ -43,7 +43,7 @@ def is_locked(path: str | Path) -> bool:
 
 
 def holder(path: Path) -> Holder | None:
-    """The holder of a daemon's lock, or None when the lock is free."""
+    """Return the holder of a daemon's lock, or None when the lock is free."""
     if not is_locked(path):
         return None
     try:
@@ -53,14 +53,14 @@ def holder(path: Path) -> Holder | None:
 
 
 def holder_text(pid: int, version: str) -> bytes:
-    """The text of a lock file that `pid` holds."""
+    """Return the text of a lock file that `pid` holds."""
     import json
 
     return json.dumps({"format": FORMAT, "pid": pid, "version": version}).encode() + b"\n"
 
 
 def parse_holder(text: bytes) -> Holder:
-    """The holder in the text of a lock file. Daemons of 0.1.0 and earlier leave the file empty."""
+    """Return the holder in the text of a lock file. Daemons of 0.1.0 and earlier leave the file empty."""
     import json
 
     try:

@@ -26,9 +26,9 @@ _KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
 
 
 def open_file(path: str | Path, flags: int, *, follow: bool = False) -> int:
-    """A descriptor of the regular file at `path`; a new file gets the mode 0600. Raises OSError.
+    """Return a descriptor of the regular file at `path`; a new file gets the mode 0600. Raises OSError.
 
-    `follow` is for files that a person may keep elsewhere and link to, such as a configuration file.
+    `follow` is for files that a user may keep elsewhere and link to, such as a configuration file.
     """
     try:  # opening a device may already do something, so its kind is checked before
         _check(path, os.stat(path, follow_symlinks=follow))  # noqa: PTH116 - the path may be a string
@@ -46,7 +46,7 @@ def open_file(path: str | Path, flags: int, *, follow: bool = False) -> int:
 
 
 def read_file(path: str | Path, most: int = LONGEST, *, follow: bool = False) -> bytes:
-    """The content of the regular file at `path`. Raises OSError, also for a file of more than `most` bytes."""
+    """Return the content of the regular file at `path`. Raises OSError, also for a file of more than `most` bytes."""
     with os.fdopen(open_file(path, os.O_RDONLY, follow=follow), "rb") as file:
         content = file.read(most + 1)
     if len(content) > most:
@@ -55,7 +55,7 @@ def read_file(path: str | Path, most: int = LONGEST, *, follow: bool = False) ->
 
 
 def read_as_text(path: str | Path, *, follow: bool = False) -> str:
-    """The text of the regular file at `path`, each line ended by a newline alone. Raises OSError."""
+    """Return the text of the regular file at `path`, with each line ended by a newline alone. Raises OSError."""
     text = read_file(path, follow=follow).decode(errors="replace")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
@@ -68,7 +68,7 @@ def append_file(path: str | Path, content: bytes) -> None:
 
 @contextmanager
 def inside(directory: Path, *names: str, create: bool = False) -> Iterator[Path]:
-    """A path of the directory `names` below `directory`, which `create` makes; no link among them is followed.
+    """Provide a path of the directory `names` below `directory`, created with `create`; no link in it is followed.
 
     The path is valid inside the context, whatever an agent does to the names meanwhile. Raises OSError.
     """
@@ -91,7 +91,7 @@ def inside(directory: Path, *names: str, create: bool = False) -> Iterator[Path]
 
 
 def check_replaceable(path: Path) -> None:
-    """Raises OSError where something is at `path` that no file may replace: a device, a FIFO or a socket.
+    """Raise OSError where a device, a FIFO or a socket is at `path`, which no file may replace.
 
     A link is replaced, and what it leads to stays; rename(2) itself refuses a directory.
     """
@@ -104,7 +104,7 @@ def check_replaceable(path: Path) -> None:
 
 
 def _check(path: str | Path, status: os.stat_result) -> None:
-    """Raises OSError for what is not a regular file."""
+    """Raise OSError for anything but a regular file."""
     if stat.S_ISREG(status.st_mode):
         return
     kind = next((words for is_kind, words in _KINDS if is_kind(status.st_mode)), "a device")

@@ -9,7 +9,7 @@ _PROC = Path("/proc")
 
 
 def own_cgroup(pid: int | str = "self", proc: Path = _PROC) -> Path | None:
-    """The directory of a process's v2 cgroup, or None without a v2 hierarchy."""
+    """Return the directory of a process's v2 cgroup, or None without a v2 hierarchy."""
     try:
         lines = (proc / str(pid) / "cgroup").read_text(errors="surrogateescape").splitlines()
         mounts = (proc / "self/mountinfo").read_text(errors="surrogateescape").splitlines()
@@ -21,9 +21,9 @@ def own_cgroup(pid: int | str = "self", proc: Path = _PROC) -> Path | None:
 
 
 def passing_scope(pid: int | str, proc: Path = _PROC) -> str | None:
-    """The systemd scope that a process is in and that ends with a login, a command or a container; None without one.
+    """Return the systemd scope of a process that ends with a login, a command or a container; None without one.
 
-    Whatever ends it ends the process. It is named by the innermost unit of the process, in a hierarchy of v2 or v1.
+    The end of the scope ends the process. It is named by the innermost unit of the process, in a hierarchy of v2 or v1.
     """
     try:
         lines = (proc / str(pid) / "cgroup").read_text(errors="surrogateescape").splitlines()

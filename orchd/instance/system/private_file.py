@@ -1,4 +1,4 @@
-"""Files of this user alone that are on the disk when they have been written, or are as they were."""
+"""Replaces private files of this user durably: the new content is on the disk, or the old one is unchanged."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from orchd.instance.system.open_file import check_replaceable
 
 
 def write_private(path: Path, content: bytes, *, is_new: bool = False) -> None:
-    """Put it there as a whole, on the disk before this returns, for this user alone.
+    """Replace `path` as a whole, on the disk before this returns, readable for this user alone.
 
-    Raises OSError; with `is_new` FileExistsError where there is something already.
+    Raises OSError; with `is_new` FileExistsError where the path exists.
     """
     check_replaceable(path)
     with atomic_file.draft(path, str(os.getpid())) as new:
@@ -28,7 +28,7 @@ def write_private(path: Path, content: bytes, *, is_new: bool = False) -> None:
 
 
 def sync(directory: Path) -> None:
-    """Have the names in it on the disk."""
+    """Sync the names in a directory to the disk."""
     opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(opened)

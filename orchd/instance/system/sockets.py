@@ -1,4 +1,4 @@
-"""Whether a daemon answers: the socket's file tells nothing, as one that was killed leaves it behind."""
+"""Tests whether a daemon listens on a socket: its file proves nothing, as a killed daemon leaves it behind."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def is_listened_to(path: Path) -> bool:
-    """Whether somebody listens. Raises PermissionError when that is not for us to know."""
+    """Return whether a process listens. Raises PermissionError when access to the socket is denied."""
     import socket
     import struct
 
@@ -24,7 +24,7 @@ def is_listened_to(path: Path) -> bool:
 
 
 def listener(path: Path) -> int | None:
-    """The pid that listens there, by the kernel's word (SO_PEERCRED); None when no process does, or it is not known."""
+    """Return the pid of the listener by SO_PEERCRED; None when no process listens, or its pid is not visible."""
     import socket
     import struct
 

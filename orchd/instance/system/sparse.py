@@ -1,4 +1,4 @@
-"""The gap in a log that was bounded: what is left out between its head and its tail, as the file system tells of it."""
+"""Gaps in trimmed logs: the hole between head and tail, as the file system reports it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 
 class Hole(NamedTuple):
-    """Bytes that take no room any more and that nobody can read."""
+    """A range of bytes that was punched out."""
 
     start: int
     end: int
 
 
 def gap_after(descriptor: int, position: int) -> Hole | None:
-    """The first gap that reaches behind `position`, and how far it goes from there; None without one.
+    """Return the first gap that reaches behind `position`, from there to its end; None without one.
 
     It moves the descriptor's own position: read with `pread`.
     """
@@ -34,7 +34,7 @@ def gap_after(descriptor: int, position: int) -> Hole | None:
 
 
 def read(descriptor: int, position: int, count: int) -> tuple[bytes, Hole | None]:
-    """At most `count` bytes from `position` on, none of a gap, and the first gap that reaches behind `position`."""
+    """Read at most `count` bytes from `position`, none of a gap, and the first gap that reaches behind it."""
     block = os.pread(descriptor, count, position)
     # looked at after it was read: what was punched out before that is zeros, and what was not is still good
     gap = gap_after(descriptor, position)

@@ -22,6 +22,6 @@ def ensure() -> None:
 
 
 def output_encoding() -> str | None:
-    """The encoding that the locale has for stdout and stderr where `ensure` replaced it; None otherwise."""
+    """Return the encoding that the locale has for stdout and stderr where `ensure` replaced it; None otherwise."""
     encoding = sys._xoptions.get(_MARK)  # noqa: SLF001 - the only way to read it
     return encoding if isinstance(encoding, str) else None

@@ -1,8 +1,8 @@
 """Passes an agent its variables through the shim's shell, which has none of them as its own.
 
-A shell is ruled by variables (OPTIND, IFS, ENV, LC_ALL, LD_PRELOAD), changes some, and drops those whose names are no
-words of its language. So the shim gets each as the value of a variable of ours, `_orchd_7="NAME=value"`, and only the
-subshell that is about to become the agent makes `NAME` of it. That is done by `export`, which is quick, or where a
+A shell is ruled by variables (OPTIND, IFS, ENV, LC_ALL, LD_PRELOAD), changes some, and drops variables whose names are
+no words of its language. So the shim gets each as the value of a variable of ours, `_orchd_7="NAME=value"`, and only
+the subshell that is about to become the agent makes `NAME` of it. That is done by `export`, which is quick, or where a
 shell could not export all of them, or a resource limit would be too low for the shim, by stage.py.
 """
 

@@ -18,7 +18,7 @@ from orchd.processes.linux.procfs import BOOT, PROC
 
 _DECISIVE = ("pid", "user")  # with another mount namespace alone, agents can be seen and ended
 _ALL = ("pid", "user", "mnt")
-_OF_AGENTS = {"net": "network", "mnt": "mount", "uts": "UTS", "ipc": "IPC"}  # an agent is in those of the daemon
+_OF_AGENTS = {"net": "network", "mnt": "mount", "uts": "UTS", "ipc": "IPC"}  # an agent shares the daemon's
 _CONFINED = re.compile(rb"^NoNewPrivs:\t1$", re.MULTILINE)
 
 

@@ -131,7 +131,7 @@ class Trimmer(Generic[Key]):
             return
         del self._quiet[watch]
         if self._inotify is not None:
-            self._inotify.unwatch(watch)  # in vain for one that has just told what it was there for
+            self._inotify.unwatch(watch)  # fails for a watch that has just fired
         self._hear()  # the end of a watch is an event too, and no wakeup is wanted for it
 
     def _hear(self) -> None:

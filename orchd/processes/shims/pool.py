@@ -48,7 +48,7 @@ class ShimPool:
         return enforced_by(self._cgroups.bounds if self._cgroups else frozenset())
 
     def cgroup_base(self) -> str | None:
-        """Return the cgroup above those of attempts; None where attempts have none."""
+        """Return the cgroup above the cgroups of attempts; None where attempts have none."""
         return None if self._cgroups is None else str(self._cgroups.base)
 
     def provide(self, agent: Agent, command: AgentCommand) -> Shim:

@@ -1,1 +1,1 @@
-"""One function for each operation, and the table that has them all."""
+"""Functions of the operations, and the table of all operations."""

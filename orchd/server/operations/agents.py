@@ -1,4 +1,4 @@
-"""What agents do, why, and waiting for them."""
+"""Operations that show agents, explain their state, and wait for them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PAGE = 500
 
 
 def status(context: Context, call: Call, args: operations.Status) -> Reply:
-    """The agents that the request names, or one page of them, newest first."""
+    """Return the agents that the request names, or one page of all, newest first."""
     more, rest = None, dict[str, object]()
     root = context.resolver.root_of(call.caller)
     if args.most is not None and not args.all:
@@ -46,7 +46,7 @@ def status(context: Context, call: Call, args: operations.Status) -> Reply:
 def _first(
     context: Context, caller: Caller, args: operations.Status, most: int
 ) -> tuple[list[dict[str, object]], dict[str, object]]:
-    """The first agents that the request asks for, and what only an answer of this kind has beside them."""
+    """Return the first of the requested agents, and the further keys of such a reply."""
     root, named = context.resolver.root_of(caller), context.resolver.seen(caller, args.ids, most=None)
     listing = context.listing
     first = listing.first_of(named, most) if args.ids else listing.first(most, root)
@@ -56,7 +56,7 @@ def _first(
 
 
 def _named(context: Context, agents: list[Agent], *, usage: bool) -> list[dict[str, object]]:
-    """Agents in full. A finished agent is shown the same way every time, and clients ask for the same ones."""
+    """Return agents in full. Finished agents never change, so their maps are cached."""
     known = context.records.shown
     unknown = [agent for agent in agents if agent.id not in known]
     made = {agent.id: shown for agent, shown in zip(unknown, shown_agents(context, unknown, usage=usage), strict=True)}
@@ -65,7 +65,7 @@ def _named(context: Context, agents: list[Agent], *, usage: bool) -> list[dict[s
 
 
 def page_of(context: Context, numbers: list[int], *, usage: bool) -> tuple[list[dict[str, object]], int | None]:
-    """The first page of `numbers`, newest first: its agents in full, and the number before which the next begins."""
+    """Return the first page of `numbers`, newest first, in full, and the number before which the next page begins."""
     page = numbers[:PAGE]
     shown = shown_agents(context, context.records.many(map(agent_id, reversed(page))), usage=usage)
     count = fitting(shown[::-1])
@@ -73,7 +73,7 @@ def page_of(context: Context, numbers: list[int], *, usage: bool) -> tuple[list[
 
 
 def shown_agents(context: Context, agents: list[Agent], *, usage: bool) -> list[dict[str, object]]:
-    """Agents in full; with `usage`, memory and CPU time of the running ones are sampled."""
+    """Return agents in full; with `usage`, memory and CPU time of running agents are sampled."""
     if not agents:
         return []
     living = [(agent.id, agent.attempt) for agent in agents if agent.status in LIVING] if usage else []
@@ -94,7 +94,7 @@ def shown_agents(context: Context, agents: list[Agent], *, usage: bool) -> list[
 
 
 def why(context: Context, call: Call, args: operations.Why) -> Reply:
-    """Why an agent or run is where it is. Agents in its way that the caller may not look at are only counted."""
+    """Explain the state of an agent or run. Blocking agents that the caller may not see are only counted."""
     named = context.resolver.seen(call.caller, (args.id,))
     now = context.clock().mono
     if views.canonical_run(args.id) is not None:
@@ -117,12 +117,12 @@ def why(context: Context, call: Call, args: operations.Why) -> Reply:
 
 
 def wait(context: Context, call: Call, args: operations.Wait) -> Result:
-    """Wait for agents: the core's wait for an agent, a reply that is put off for any other caller."""
+    """Wait for agents: an input of the core for an agent, a deferred reply for any other caller."""
     return context.waits.begin(call, wait_targets(context, call.caller, args))
 
 
 def wait_targets(context: Context, caller: Caller, args: operations.Wait) -> tuple[AgentId, ...]:
-    """The agents that a request waits for. Raises WireError."""
+    """Return the agents that a request waits for. Raises WireError."""
     targets = context.resolver.targets(caller, args)
     if len(targets) > MOST and not args.paged:
         raise WireError(
@@ -133,7 +133,7 @@ def wait_targets(context: Context, caller: Caller, args: operations.Wait) -> tup
 
 
 def waited(context: Context, call: Call, answer: Answer) -> dict[str, object]:
-    """The agents that were waited for; with `paged` a page of them, and the ids of the others."""
+    """Return the awaited agents; with `paged` a page of them, and the ids of the others."""
     is_paged = isinstance(call.args, operations.Wait) and call.args.paged
     ids = answer.agents[:PAGE] if is_paged else answer.agents
     agents = shown_agents(context, context.records.many(ids), usage=False)

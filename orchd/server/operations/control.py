@@ -1,4 +1,4 @@
-"""Changing what agents do: cancel, retry, pause, resume, and the limit."""
+"""Operations that control agents: cancel, retry, pause, resume, and the limit."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from orchd.views import agents as views
 
 
 def names_agents(args: operations.Pause | operations.Resume) -> bool:
-    """Whether agents are paused or resumed, not all admissions."""
+    """Return whether a request pauses or resumes agents, not all admissions."""
     return bool(args.ids)
 
 
 def sets_limit(args: operations.Limit) -> bool:
-    """Whether the limit is to change."""
+    """Return whether a request changes the limit."""
     return args != operations.Limit()
 
 
@@ -32,34 +32,34 @@ def _unfinished(context: Context, call: Call, ids: tuple[str, ...]) -> tuple[Age
 
 
 def cancel(context: Context, call: Call, args: operations.Cancel) -> inputs.Cancel:
-    """The agents to end."""
+    """Return the input that ends agents."""
     return inputs.Cancel(call.id, _unfinished(context, call, args.ids))
 
 
 def pause(_: Context, call: Call, args: operations.Pause) -> inputs.Pause:
-    """Start no more agents."""
+    """Return the input that stops admissions."""
     if args.release_slot:
         raise WireError("bad-request", "`release_slot` is for agents: give `ids`, or leave it out")
     return inputs.Pause(call.id)
 
 
 def pause_agents(context: Context, call: Call, args: operations.Pause) -> inputs.PauseAgents:
-    """The agents to pause."""
+    """Return the input that pauses agents."""
     return inputs.PauseAgents(call.id, _unfinished(context, call, args.ids), args.release_slot)
 
 
 def resume(_: Context, call: Call, __: operations.Resume) -> inputs.Resume:
-    """Start agents again."""
+    """Return the input that resumes admissions."""
     return inputs.Resume(call.id)
 
 
 def resume_agents(context: Context, call: Call, args: operations.Resume) -> inputs.ResumeAgents:
-    """The agents to resume."""
+    """Return the input that resumes agents."""
     return inputs.ResumeAgents(call.id, _unfinished(context, call, args.ids))
 
 
 def held(context: Context, call: Call, answer: Answer) -> Mapping[str, object]:
-    """The agents that were paused or resumed; the limit where there were none."""
+    """Return the agents that were paused or resumed; the limit where there were none."""
     return tickets(context, call, answer) if answer.agents else limit(context, call, answer)
 
 
@@ -69,7 +69,7 @@ def show_limit(context: Context, _: Call, __: operations.Limit) -> Reply:
 
 
 def set_limit(context: Context, call: Call, args: operations.Limit) -> inputs.SetLimit:
-    """A change of the limit."""
+    """Return the input that changes the limit."""
     if args.reset:
         return replace(context.settings.limits(), request=call.id)
     return inputs.SetLimit(call.id, args.limit, args.resident)
@@ -81,7 +81,7 @@ def limit(context: Context, _: Call, __: Answer) -> dict[str, object]:
 
 
 def retry(context: Context, call: Call, args: operations.Retry) -> inputs.Retry:
-    """The agents to try again, each in the environment that it was spawned with, and `env` over it."""
+    """Return the input that retries agents, each in its environment of the spawn with `env` over it."""
     ids = context.resolver.commanded(call.caller, args.ids, lambda end: end is not None and not end.is_good)
     if not ids:
         raise WireError("cannot-retry", f"{', '.join(args.ids)}: no member ended badly, so there is none to try again")

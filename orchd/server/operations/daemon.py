@@ -1,4 +1,4 @@
-"""The daemon itself: identity, configuration, history, and its end."""
+"""Operations on the daemon: identity, configuration, history, and shutdown."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def identity(context: Context) -> dict[str, object]:
 
 
 def config(context: Context, _: Call, __: operations.Config) -> Reply:
-    """The settings in force, without tables: variables in them may be secrets."""
+    """Return the settings in force, without tables, whose variables may be secrets."""
     return Reply(views.config(context.home, context.state, context.settings.in_force()))
 
 
 def reload(context: Context, _: Call, __: operations.Reload) -> Reply:
-    """Read the configuration again. A file that is wrong changes nothing."""
+    """Read the configuration again. An invalid file changes nothing."""
     try:
         return Reply(context.settings.reload(), context.settings.limits())
     except ConfigError as error:
@@ -46,7 +46,7 @@ def prune(context: Context, call: Call, args: operations.Prune) -> None:
 
 
 def stop(context: Context, call: Call, args: operations.Stop) -> Result:
-    """Leave at once, or when no agent is alive any more."""
+    """Stop at once, or when no agent is alive."""
     if args.agents != "keep":
         return inputs.Drain(call.id, args.agents == "stop")
     context.is_leaving = True
@@ -54,20 +54,20 @@ def stop(context: Context, call: Call, args: operations.Stop) -> Result:
 
 
 def stopped(context: Context, _: Call, __: Answer) -> dict[str, object]:
-    """The agents that were alive when the daemon was told to stop."""
+    """Return the agents that were alive when the stop was requested."""
     living = context.state.living
     return {"living": len(living), "agents": sorted(living, key=number_of)}
 
 
 def skills(context: Context, _: Call, args: operations.Skills) -> Reply:
-    """How long agents of these skills took."""
+    """Return the durations of agents of these skills."""
     known = context.store.skills(args.names)
     took = {name: {"seconds": seconds, "samples": samples} for name, (seconds, samples) in known.items()}
     return Reply({"skills": took, "limit": views.limit(context.state)})
 
 
 def events(context: Context, call: Call, args: operations.Events) -> Reply:
-    """The events after a sequence number, oldest first."""
+    """Return the events after a sequence number, oldest first."""
     if args.agent is None:
         root = context.resolver.root_of(call.caller)
         events = context.store.events(args.since, args.count, number_of(root) if root else None)

@@ -1,4 +1,4 @@
-"""Keys for remote access, and hints to remote clients."""
+"""Operations on keys for remote access, and on hints to remote clients."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def listen(context: Context, call: Call, _: remote_operations.Listen) -> Reply:
 
 
 def keys(context: Context, _: Call, __: remote_operations.Keys) -> Reply:
-    """The authorized keys, and the daemon's own."""
+    """Return the authorized keys, and the daemon's own."""
     return Reply(context.subscribers.keys())
 
 

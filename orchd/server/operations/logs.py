@@ -1,4 +1,4 @@
-"""The output of agents."""
+"""Operations that locate and read the output of agents."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class AttemptLog(NamedTuple):
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing more is written to it."""
+        """Return whether nothing more is written to it."""
         return self.agent.is_over or self.attempt < self.agent.attempt
 
 
 def logs(context: Context, call: Call, args: operations.Logs) -> Reply:
-    """Where the output of an attempt is. Raises WireError when there was no such attempt."""
+    """Return where the output of an attempt is. Raises WireError when there was no such attempt."""
     log = _log(context, call, args.id, args.attempt)
     return Reply(
         {
@@ -42,7 +42,7 @@ def logs(context: Context, call: Call, args: operations.Logs) -> Reply:
 
 
 def output(context: Context, call: Call, args: remote_operations.Output) -> Reply:
-    """A piece of the output of an attempt, for a client that cannot open the file. Raises WireError as `logs` does."""
+    """Return a piece of an attempt's output, for clients without the file. Raises WireError as `logs` does."""
     log = _log(context, call, args.id, args.attempt)
     read = piece(log.path, args.offset, args.count)
     return Reply({"id": log.agent.id, "attempt": log.attempt, "over": log.is_finished, **read._asdict()})

@@ -1,4 +1,4 @@
-"""Runs of compositions."""
+"""Operations on runs of compositions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RUNS_PAGE = 50
 
 
 def run(context: Context, call: Call, args: operations.Run) -> inputs.BeginRun:
-    """The run that is to be, with what is known of how long its members take."""
+    """Return the input that begins a run, with the expected durations of its members."""
     parent = parent_of(call.caller, args.parent)
     plan = RunPlan(
         name=args.name,
@@ -58,7 +58,7 @@ def run(context: Context, call: Call, args: operations.Run) -> inputs.BeginRun:
 
 
 def begun(context: Context, _: Call, answer: Answer) -> dict[str, object]:
-    """The run that began, and the tickets of its members."""
+    """Return the run that began, and the tickets of its members."""
     agents = context.records.many(answer.agents)
     member = agents[0].spec.member
     run = context.records.run(member.run if member else "")
@@ -66,7 +66,7 @@ def begun(context: Context, _: Call, answer: Answer) -> dict[str, object]:
 
 
 def runs(context: Context, call: Call, args: operations.Runs) -> Reply:
-    """One page of runs, newest first, without their members."""
+    """Return one page of runs, newest first, without their members."""
     root = context.resolver.root_of(call.caller)
     if args.all:
         page = context.store.runs(args.before, RUNS_PAGE + 1, number_of(root) if root else None)
@@ -78,7 +78,7 @@ def runs(context: Context, call: Call, args: operations.Runs) -> Reply:
 
 
 def _current(context: Context, before: int | None, root: AgentId | None) -> list[Run]:
-    """Runs that are not finished, and the last few that are."""
+    """Return unfinished runs, and the last few finished runs."""
     current = (run for run in context.state.runs.values() if not run.is_over)
     listed = [run for run in current if root is None or root in run.plan.ancestors]
     listed += context.store.runs(None, RECENT, number_of(root) if root else None, only_over=True)
@@ -87,14 +87,14 @@ def _current(context: Context, before: int | None, root: AgentId | None) -> list
 
 
 def _counts(context: Context, run: Run) -> Mapping[str, int]:
-    """The members of a run by status; the run itself knows how the finished ones ended."""
+    """Return the counts of members by status; the run itself has the results of finished members."""
     counts = Counter(ending.status for ending in run.ended.values())
     unfinished = (AgentId(mate.agent) for path, mate in run.members.items() if path not in run.ended)
     return counts + Counter(context.state.agents[agent].shown_status for agent in unfinished)
 
 
 def run_status(context: Context, call: Call, args: operations.RunStatus) -> Reply:
-    """A run with a page of its members in full."""
+    """Return a run with a page of its members in full."""
     run = context.records.run(args.id)
     begin, whole = args.skip, None
     if begin:

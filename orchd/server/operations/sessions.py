@@ -1,4 +1,4 @@
-"""Sessions, and what they may cost."""
+"""Operations on sessions and budgets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SESSIONS_PAGE = 50
 
 
 def sessions(context: Context, call: Call, args: operations.Sessions) -> Reply:
-    """One page of sessions, newest first; an agent is shown its own."""
+    """Return one page of sessions, newest first; to an agent, its own."""
     if (own := context.resolver.session_of(call.caller)) is not None:
         return Reply({"sessions": [_map(context, context.records.session(own))], "more": None})
     page = context.store.sessions(args.before, SESSIONS_PAGE + 1, args.project)
@@ -27,7 +27,7 @@ def sessions(context: Context, call: Call, args: operations.Sessions) -> Reply:
 
 
 def session_status(context: Context, call: Call, args: operations.SessionStatus) -> Reply:
-    """A session with one page of its agents, newest first."""
+    """Return a session with one page of its agents, newest first."""
     session = context.resolver.session_asked(call.caller, args)
     root = context.resolver.root_of(call.caller)
     tree = None if root is None else number_of(root)
@@ -36,41 +36,41 @@ def session_status(context: Context, call: Call, args: operations.SessionStatus)
 
 
 def _map(context: Context, session: Session) -> dict[str, object]:
-    """A session as it stands now."""
+    """Return a session in its current state."""
     now = context.state.sessions.get(session.id, session)
     return views.session_map(now, context.state.in_sessions.get(session.id, 0))
 
 
 def session_new(context: Context, call: Call, args: operations.SessionNew) -> inputs.OpenSession:
-    """The session that is to be."""
+    """Return the input that opens a session."""
     budget = Budget(args.max_tokens, args.max_cost)
     return inputs.OpenSession(call.id, scope_of(context, args.project), args.name, budget)
 
 
 def session_close(context: Context, call: Call, args: operations.SessionClose) -> inputs.CloseSession:
-    """The session to close."""
+    """Return the input that closes a session."""
     session = context.records.session(args.id)
     context.records.keep(session)
     return inputs.CloseSession(call.id, session.id)
 
 
 def session(context: Context, _: Call, answer: Answer) -> dict[str, object]:
-    """The session that was opened or closed."""
+    """Return the session that was opened or closed."""
     return {"session": _map(context, context.records.session(answer.subject or ""))}
 
 
 def sets_budget(args: operations.Budget) -> bool:
-    """Whether the budget is to change."""
+    """Return whether a request changes the budget."""
     return args != operations.Budget(args.id)
 
 
 def show_budget(context: Context, _: Call, args: operations.Budget) -> Reply:
-    """What a session or run may cost."""
+    """Return the budget of a session or run."""
     return Reply(_budget(context, args.id))
 
 
 def set_budget(context: Context, call: Call, args: operations.Budget) -> inputs.SetBudget:
-    """What a session or run may cost from now on."""
+    """Return the input that sets the budget of a session or run."""
     scope = context.records.scope(args.id)
     context.records.keep(scope)
     old = Budget() if args.unlimited else scope.budget
@@ -80,7 +80,7 @@ def set_budget(context: Context, call: Call, args: operations.Budget) -> inputs.
 
 
 def budget(context: Context, _: Call, answer: Answer) -> dict[str, object]:
-    """The budget that was set."""
+    """Return the budget that was set."""
     return _budget(context, answer.subject or "")
 
 

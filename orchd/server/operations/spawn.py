@@ -1,4 +1,4 @@
-"""Starting agents."""
+"""The operation that spawns agents."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from orchd.views.agents import tickets as tickets_of
 
 
 def spawn(context: Context, call: Call, args: operations.Spawn) -> inputs.SpawnAgents:
-    """The agents that are to be, children of the caller where the kernel says that it is an agent."""
+    """Return the input that spawns agents, as children of a caller that the kernel proves to be an agent."""
     parent = parent_of(call.caller, args.parent)
     for name in (spec.name for spec in args.agents if spec.name):
         meant = canonical(name) or canonical_run(name) or canonical_session(name)
@@ -36,5 +36,5 @@ def spawn(context: Context, call: Call, args: operations.Spawn) -> inputs.SpawnA
 
 
 def tickets(context: Context, _: Call, answer: Answer) -> Mapping[str, object]:
-    """Each agent of a request with its status and its place in the queue."""
+    """Return each agent of a request with its status and its position in the queue."""
     return tickets_of(context.state, context.records.many(answer.agents), context.clock().mono)

@@ -1,4 +1,4 @@
-"""The agents of a request as the core takes them: names resolved, defaults filled in, secrets stored apart."""
+"""Converts requested agents to specs of the core: names resolved, defaults filled in, secrets stored apart."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from orchd.views.agents import canonical
 
 
 class Base(NamedTuple):
-    """What an agent of a request gets of its caller."""
+    """What an agent of a request inherits from its caller."""
 
     environment: str  # its digest
     attributes: ProcessAttributes | None
@@ -63,7 +63,7 @@ def spec_of(
     names: set[str],
     base: Base,
 ) -> Spec:
-    """Return the spec of one agent. `names` are those of the request's own agents. Raises WireError."""
+    """Return the spec of one agent. `names` are the names of the request's own agents. Raises WireError."""
     config = context.settings.current
     after, conditions = dependencies_of(spec.after, names, lambda text: _blocker(context, caller, text, names))
     if not spec.has_work:
@@ -181,7 +181,7 @@ def _exists(path: str | None) -> bool:
 
 
 def environment_of(caller: Caller, sent: dict[str, str]) -> dict[str, str]:
-    """Return the variables of an agent; those that another machine sends are added to the daemon's own."""
+    """Return the variables of an agent; variables from another machine are added to the daemon's own."""
     return {**inherited.without_descriptors(os.environ), **sent} if isinstance(caller, RemoteClient) else sent
 
 
@@ -204,7 +204,7 @@ def store_environments(
 def attributes_of(
     context: Context, caller: Caller, sent: wire_attributes.SentAttributes | None
 ) -> ProcessAttributes | None:
-    """Return those of the caller's process, but for a umask of the configuration; none from another machine."""
+    """Return the attributes of the caller's process, with the umask of the configuration; none from another machine."""
     attributes = None
     if sent is not None and not isinstance(caller, RemoteClient):
         limits = tuple((name, soft, hard) for name, (soft, hard) in sorted(sent.limits.items()))
