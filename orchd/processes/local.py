@@ -240,7 +240,7 @@ class LocalProcesses:
 
     def news(self) -> list[Input]:
         """Return what has happened to processes since the last call."""
-        self._guard.read_process(self._handles)
+        self._guard.look(self._handles)
         weights = self._scale.weigh(self._clock())
         for key, weight in weights.items():
             self._handles[key].peak = max(self._handles[key].peak or 0, weight.amount)

@@ -130,7 +130,7 @@ def test_an_orphan_with_the_variables_of_an_agent_is_not_the_owner(bench: Bench,
     bench.spawn(*SLEEPER)
     orphan = subprocess.run(
         [sys.executable, "-c", "import os, sys\nif os.fork() == 0: os.setsid(); os.execvp('sleep', ['sleep', '600'])"],
-        env={**os.environ, "ORCHD_HOME": str(bench.home.directory), **environment_markers},
+        env={**os.environ, "ORCHD_HOME": str(bench.home.directory), **marks},
         check=True,
     )
     assert orphan.returncode == 0
@@ -139,9 +139,7 @@ def test_an_orphan_with_the_variables_of_an_agent_is_not_the_owner(bench: Bench,
         lambda: [
             int(entry.name)
             for entry in Path("/proc").iterdir()
-            if entry.name.isdigit()
-            and _comm(entry) == "sleep"
-            and _environ(entry) >= {ours, _mark(environment_markers)}
+            if entry.name.isdigit() and _comm(entry) == "sleep" and _environ(entry) >= {ours, _mark(marks)}
         ]
     )
     assert who(bench, pid) is Outside.MARKED
@@ -162,7 +160,7 @@ def _environ(entry: Path) -> set[bytes]:
 
 
 def _mark(marks: dict[str, str]) -> bytes:
-    name, value = list(environment_markers.items())[-1]
+    name, value = list(marks.items())[-1]
     return f"{name}={value}".encode()
 
 

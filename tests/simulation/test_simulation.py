@@ -23,7 +23,7 @@ from tests.simulation.shrinking import minimal
 from tests.simulation.steps import WEIGHTS, drawn
 from tests.stateful.stress import stress
 
-QUESTIONS = {"Launch", "Listen"}
+QUESTIONS = {"Launch", "CheckOutput"}
 # Rarely told from the right thing within so few steps; docs/simulation.md says why.
 UNSEEN = {
     "a batch is all or nothing",

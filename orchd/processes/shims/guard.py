@@ -50,7 +50,7 @@ class Guard(Generic[Key]):
         """Return the time of the next check; None without any."""
         return self._attendance.next_deadline()
 
-    def read_process(self, handles: Mapping[Key, RunningAttempt]) -> None:
+    def look(self, handles: Mapping[Key, RunningAttempt]) -> None:
         """Perform the checks that are due."""
         now = self._clock()
         for key in self._attendance.due(now):

@@ -26,7 +26,7 @@ class Writer:
         self.path = path
         self.now = 0.0
         self.trimmer: Trimmer[str] = Trimmer(lambda: self.now)
-        self.trimmer.heed(MOST)
+        self.trimmer.reconfigure(MOST)
         self.file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         self.trimmer.begin("a", str(path))
 
@@ -192,7 +192,7 @@ def test_a_daemon_that_was_started_anew_goes_on_with_the_same_gap(writer: Writer
     writer.look()
     kept = writer.kept()
     again: Trimmer[str] = Trimmer(lambda: writer.now)
-    again.heed(MOST)
+    again.reconfigure(MOST)
     again.begin("a", str(writer.path))
     writer.now += LONGEST_REST
     again.look()
@@ -201,11 +201,13 @@ def test_a_daemon_that_was_started_anew_goes_on_with_the_same_gap(writer: Writer
     writer.now += LONGEST_REST
     again.look()
     assert writer.kept() <= MOST
-    again.heed(MOST // 4)  # a bound that is lowered takes of the head too, and one that is raised gives nothing back
+    again.reconfigure(
+        MOST // 4
+    )  # a bound that is lowered takes of the head too, and one that is raised gives nothing back
     writer.write(8)
     writer.now += LONGEST_REST
     again.look()
-    again.heed(8 * MOST)
+    again.reconfigure(8 * MOST)
     writer.write(2 * MOST)
     writer.now += LONGEST_REST
     again.look()

@@ -24,7 +24,7 @@ class Scene:
     def __post_init__(self) -> None:
         self.orphans = Orphans(lambda pid: self.load.get(pid, 0.0))
 
-    def read_process(self, *others: Process) -> float:
+    def look(self, *others: Process) -> float:
         """What is counted after another second."""
         self.now += 1.0
         agents = (Process(SHIM, 1, SHIM, 90.0, False), Process(11, SHIM, SHIM, 90.0, False))
