@@ -201,9 +201,8 @@ def test_a_daemon_that_was_started_anew_goes_on_with_the_same_gap(writer: Writer
     writer.now += LONGEST_REST
     again.look()
     assert writer.kept() <= MOST
-    again.reconfigure(
-        MOST // 4
-    )  # a bound that is lowered takes of the head too, and one that is raised gives nothing back
+    # a bound that is lowered takes of the head too, and one that is raised gives nothing back
+    again.reconfigure(MOST // 4)
     writer.write(8)
     writer.now += LONGEST_REST
     again.look()
