@@ -99,7 +99,8 @@ class Dispatcher:
             self._send(call.peer.route, pack_error(call.id, error))
             return None
         if isinstance(outcome, Reply):
-            self._send(self.context.pending.pop(call.id).peer.route, packed(call.id, outcome.result))
+            self.context.pending.pop(call.id, None)  # a key that revokes itself has dropped its own request
+            self._send(call.peer.route, packed(call.id, outcome.result))
             return outcome.then
         if isinstance(outcome, Answer):
             self.perform(outcome)
