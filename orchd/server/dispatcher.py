@@ -64,8 +64,8 @@ class Dispatcher:
         if caller is Outside.STRANGER:
             log.warning("refused a request of uid %d, pid %d", peer.uid, peer.pid)
         args = shaped(request.op, request.args)
-        name, operation = row_of(args)
-        check_op(caller, name, operation.role, for_agents=operation.for_agents)
+        _, operation = row_of(args)
+        check_op(caller, request.op, operation.role, for_agents=operation.for_agents)
         return Call(RequestId(request.id), request.op, args, operation, caller, peer)
 
     def _is_repeated(self, call: Call) -> bool:

@@ -127,7 +127,7 @@ def test_an_agent_may_ask_about_its_own_tree(instance: Instance, orchctl: Orchct
     one = instance.spawn("sh", "-c", "orchctl why $ORCHD_AGENT; orchctl why 1")
     instance.ctl("wait", one, code=1)
     log = instance.ctl("logs", one).splitlines()
-    assert log[0] == "agent-002 sh is running: it holds a place and works"
+    assert log[0] == "agent-002 sh is running: it holds a slot and works"
 
 
 def test_it_starts_no_daemon(stopped: Instance, orchctl: Orchctl) -> None:
