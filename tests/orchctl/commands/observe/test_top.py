@@ -103,7 +103,7 @@ def test_a_log_is_followed_and_why_is_said(instance: Instance, tmux: Tmux, tmp_p
     go_on.touch()
     tmux.until("two")
     tmux.type("q", "w")
-    tmux.until("agent-001 talker is running: it holds a place and works")
+    tmux.until("agent-001 talker is running: it holds a slot and works")
     tmux.type("q")
     tmux.until("q quit")
 
