@@ -185,7 +185,7 @@ def test_who_is_in_the_way_of_a_wait_is_named_with_its_claim() -> None:
     box.wait(second, two)
     (refusal,) = box.done(Refuse)
     assert refusal.code == "would-deadlock"
-    assert refusal.details["blockers"] == {first: 1}
+    assert refusal.details["holders"] == {first: 1}
 
 
 def test_all_that_any_of_the_living_wait_for_is_needed() -> None:

@@ -16,7 +16,7 @@ HUSH = {way: f"hush-{way}-6f1c2ab9" for way in ("environment", "option", "file",
 SCRIPT = 'echo "has ${A:+A} ${B:+B} ${C:+C} ${D:+D}"; read go < gate; exit 3'
 
 
-def blockers(directory: Path) -> dict[str, str]:
+def holders(directory: Path) -> dict[str, str]:
     """Every file below a directory that has one of the secrets in it."""
     found = {}
     for path in directory.rglob("*"):
@@ -69,7 +69,7 @@ def test_a_secret_is_in_private_files_until_its_agent_completes_or_is_pruned_and
     news.connect(f"ipc://{instance.home.events}")
     ids = planted(instance, tmp_path)
     assert [instance.ctl("logs", one).split()[1] for one in ids] == ["D", "A", "B", "C"]
-    found = blockers(instance.directory)
+    found = holders(instance.directory)
     assert {Path(name).parent.name for name in found} == {"env"}
     assert sorted(found.values()) == ["batch", "environment", "file", "option"]
     for name in found:
@@ -81,19 +81,19 @@ def test_a_secret_is_in_private_files_until_its_agent_completes_or_is_pruned_and
         gate.write("\n" * 16)
         gate.flush()
         instance.ctl("wait", *ids, code=1)
-    until(lambda: {Path(name).parent.name for name in blockers(instance.directory)} == {"retry"})
+    until(lambda: {Path(name).parent.name for name in holders(instance.directory)} == {"retry"})
     assert said(answers(instance, *ids)) == []
-    for name in blockers(instance.directory):
+    for name in holders(instance.directory):
         assert stat.S_IMODE((instance.directory / name).stat().st_mode) == 0o600
     instance.ctl("prune", "--keep", "0")
-    until(lambda: not blockers(instance.directory))
+    until(lambda: not holders(instance.directory))
     frames = []
     while news.poll(200):
         frames.append(news.recv())
     context.destroy(linger=0)
     assert frames
     assert said(b"".join(frames).decode(errors="replace")) == []
-    assert blockers(tmp_path) == {}
+    assert holders(tmp_path) == {}
 
 
 def test_one_that_is_tried_again_has_it_until_it_completes(instance: Instance, tmp_path: Path) -> None:
@@ -103,15 +103,15 @@ def test_one_that_is_tried_again_has_it_until_it_completes(instance: Instance, t
     one = instance.ctl("spawn", "--retries", "1", *words).strip()
     (tmp_path / "vars").unlink()
     until(lambda: instance.agent(one)["status"] == "queued")
-    assert list(blockers(instance.directory).values()) == ["file"]
+    assert list(holders(instance.directory).values()) == ["file"]
     instance.ctl("wait", one, code=1)
     assert instance.ctl("logs", one) == "has hush\n"
-    until(lambda: list(blockers(instance.directory)) == [f"retry/{one}"])
+    until(lambda: list(holders(instance.directory)) == [f"retry/{one}"])
     (tmp_path / "done").touch()
     instance.ctl("retry", one)
     instance.ctl("wait", one)
     assert instance.ctl("logs", one) == "has hush\n"
-    until(lambda: not blockers(instance.directory))
+    until(lambda: not holders(instance.directory))
 
 
 def test_a_daemon_that_was_killed_leaves_no_secret_behind_for_ever(stopped: Instance, tmp_path: Path) -> None:
@@ -125,9 +125,9 @@ def test_a_daemon_that_was_killed_leaves_no_secret_behind_for_ever(stopped: Inst
     until(lambda: not [line for line in processes_of(stopped.directory).values() if "read go" in line])
     stopped.start()
     stopped.ctl("wait", one, code=1)
-    until(lambda: list(blockers(stopped.directory)) == [f"retry/{one}"])
+    until(lambda: list(holders(stopped.directory)) == [f"retry/{one}"])
     stopped.ctl("prune", "--keep", "0")
-    until(lambda: not blockers(stopped.directory))
+    until(lambda: not holders(stopped.directory))
 
 
 def test_a_run_keeps_what_its_composition_says_and_nothing_of_the_environment(
@@ -137,7 +137,7 @@ def test_a_run_keeps_what_its_composition_says_and_nothing_of_the_environment(
     whole = {"name": "team", "executionMode": "hybrid", "subSkills": [part]}
     (tmp_path / "composition.json").write_text(json.dumps(whole))
     instance.ctl("run", "composition.json", cwd=tmp_path, env={"A": HUSH["environment"]})
-    until(lambda: not blockers(instance.directory))
+    until(lambda: not holders(instance.directory))
     assert said(answers(instance, cwd=tmp_path)) == []
-    assert blockers(tmp_path) == {}
+    assert holders(tmp_path) == {}
     assert instance.status("run-001")["agents"][0]["status"] == "completed"

@@ -39,7 +39,7 @@ class Observer:
     """What was seen up to the last turn."""
 
     runnable: set[Key] = field(default_factory=set)
-    blockers: set[Key] = field(default_factory=set)  # attempts that held a slot, also if their answer was lost
+    holders: set[Key] = field(default_factory=set)  # attempts that held a slot, also if their answer was lost
     clocks: dict[Key, Clock] = field(default_factory=dict)
     stalled_since: float | None = None
     is_new_due: bool = False  # the last slot went back to an agent whose wait was cut short
@@ -105,13 +105,13 @@ class Observer:
         runnable = {key for key, proc in world.procs.items() if can_run(proc, clients)}
         state = world.state
         if state.is_strict:
-            new = runnable - self.runnable - self.blockers
+            new = runnable - self.runnable - self.holders
             assert len(runnable) <= state.limit or not new, (
                 f"{len(runnable)} agents can run at limit {state.limit}: {sorted(new)} began to"
             )
         self.runnable = runnable
         working = [agent for agent in naive.living(state) if agent.status in naive.WORKING]
-        self.blockers = {(agent.id, agent.attempt) for agent in working}
+        self.holders = {(agent.id, agent.attempt) for agent in working}
         for agent in naive.living(state):
             key = (agent.id, agent.attempt)
             if agent.status is Status.WAITING:

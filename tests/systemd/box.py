@@ -118,7 +118,7 @@ class Box:
 
 
 class Installed:
-    """A home of somebody's in a host, and the service that serves it."""
+    """A home of somebody's in a box, and the service that serves it."""
 
     def __init__(self, box: Box, home: str, scope: str = "user") -> None:
         self.box = box
@@ -171,7 +171,7 @@ class Installed:
         return self.box.run("journalctl", "--no-pager", kind, self.unit, *words, who=self._keeper)
 
     def end(self) -> None:
-        """Leave nothing of it in the host."""
+        """Leave nothing of it in the box."""
         self.systemctl("reset-failed", code=None)
         self.systemctl("start", self.unit, code=None)
         self.ctl("daemon", "stop", "--stop-agents", code=None)

@@ -28,7 +28,7 @@ _PM = (
     _EACH_WORKTREE,
     Option("timeout", "End a developer after this long.", "duration", metavar="DURATION"),
     Option("retries", "New attempts for a developer that fails.", "number", metavar="N"),
-    Option("tick", "Tick the host of a task in FILE when it completed, or set its status there."),
+    Option("tick", "Tick the box of a task in FILE when it completed, or set its status there."),
     Option("close_failed", "Close the issue of a developer that failed, as failed, rather than open it again."),
     Option("bd_timeout", "How long `bd` may take for one answer; 30s otherwise.", "duration", metavar="DURATION"),
     Option("wait_timeout", "Give up the waiting after this long; developers go on.", "duration", metavar="DURATION"),

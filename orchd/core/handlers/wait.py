@@ -63,13 +63,13 @@ def promote(turn: Turn, needed: Mapping[AgentId, int]) -> None:
 
 def _refuse_deadlock(turn: Turn, agent: Agent, wait: Wait, needed: Mapping[AgentId, int]) -> None:
     state = turn.state
-    blockers = {one.id: one.claim for one in state.living.values() if one.claim > 0 and one is not agent}
+    holders = {one.id: one.claim for one in state.living.values() if one.claim > 0 and one is not agent}
     turn.refuse(
         wait.request,
         "would-deadlock",
         f"{agent.id} would need {needed[agent.id]} more of {state.resident} resident slots for what it waits for, "
-        f"and {len(blockers)} others hold claims too: end it and collect later, "
+        f"and {len(holders)} others hold claims too: end it and collect later, "
         f"spawn it with --nesting {needed[agent.id]} so that its slots are kept for it, "
         "or raise `orchctl limit --resident`",
-        {"needed": dict(needed), "blockers": blockers, "resident": state.resident},
+        {"needed": dict(needed), "holders": holders, "resident": state.resident},
     )

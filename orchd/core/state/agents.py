@@ -339,7 +339,7 @@ class State:
     standing: frozenset[AgentId] = frozenset()  # in a lent slot without progress for `stall_after`, as this daemon saw
     is_paused: bool = False
     is_draining: bool = False  # of this daemon, never remembered
-    has_disk_pressure: bool = False  # of room on the disk; looked at anew by every daemon
+    has_disk_pressure: bool = False  # measured anew by every daemon
     spawn_backoff_until: float = 0.0  # mono; the machine refused to start a process
     holds: dict[str, RateLimit] = field(default_factory=dict)  # by runner
     refusals: int = 0  # by the machine, one after another

@@ -109,8 +109,10 @@ class Queue:
     def first_of(self, line: QueueKey, wanted: Iterable[SortKey]) -> SortKey | None:
         """Return the best of `wanted` that stands in this line, or None."""
         tickets = self._lines.get(line, [])
-        slots = ((bisect_left(tickets, entry), entry) for entry in wanted)
-        return min((entry for index, entry in slots if index < len(tickets) and tickets[index] == entry), default=None)
+        indexes = ((bisect_left(tickets, entry), entry) for entry in wanted)
+        return min(
+            (entry for at, entry in indexes if at < len(tickets) and tickets[at] == entry), default=None
+        )
 
     def in_order(self) -> Iterator[SortKey]:
         """Yield all tickets that stand in a line, best first."""

@@ -23,7 +23,7 @@ _EXITING = 0x4  # PF_EXITING of linux/sched.h
 
 
 class Process(NamedTuple):
-    """One line of /proc/PID/stat, as far as it matters. `started` tells two blockers of one pid apart."""
+    """One line of /proc/PID/stat, as far as it matters. `started` tells two holders of one pid apart."""
 
     pid: int
     parent: int

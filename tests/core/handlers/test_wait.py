@@ -164,7 +164,7 @@ def test_a_wait_that_could_deadlock_is_refused_at_once_and_says_who_holds_what()
     box.wait(second, box.spawn(caller=second))
     (refusal,) = box.done(Refuse)
     assert refusal.code == "would-deadlock"
-    assert refusal.details == {"needed": {second: 1}, "blockers": {first: 1}, "resident": 2}
+    assert refusal.details == {"needed": {second: 1}, "holders": {first: 1}, "resident": 2}
     assert "--nesting 1" in refusal.message
     assert box.status(second) == ["running"]
 
