@@ -39,7 +39,7 @@ OF_PAUSING = (
         _test("a_running_agent_is_frozen_and_keeps_its_slot"),
     ),
     Mutant(
-        "what is paused is frozen in event",
+        "what is paused is really frozen",
         "handlers/pausing.py",
         "                turn.do(Freeze(agent.id, agent.attempt))\n",
         "                pass\n",

@@ -24,7 +24,8 @@ BUSY = "while :; do :; done"
 # Waits on a socket of its own and goes on: no client can be seen.
 RAW = """\
 import os, pathlib, sys, zmq
-from orchd.instance.home import Home; from orchd.protocol.frames import pack_request
+from orchd.instance.home import Home
+from orchd.protocol.frames import pack_request
 socket = zmq.Context().socket(zmq.DEALER)
 socket.connect("ipc://" + str(Home(pathlib.Path(os.environ["ORCHD_HOME"])).socket))
 socket.send(pack_request("raw", "wait", {"ids": [sys.argv[1]]}))

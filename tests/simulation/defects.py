@@ -36,7 +36,7 @@ DEFECTS = (
         "    if agent is not None:\n",
     ),
     _defect(
-        "what is frozen is frozen in event",
+        "what is frozen is really frozen",
         "handlers/returning.py",
         "    turn.do(Freeze(agent.id, agent.attempt))\n",
         "",
