@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from orchd.ids import number_of
 from orchd.protocol import statuses
+from orchd.protocol.ids import number_of
 
 _COUNTS = ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k"))
 Agent = Mapping[str, Any]

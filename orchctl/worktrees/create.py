@@ -22,11 +22,11 @@ from orchctl.worktrees.checks import Checkout, changes, check_branches, checkout
 from orchctl.worktrees.filling import check_out, copy_ignored, fill_submodules, set_up, warn
 from orchctl.worktrees.git import ELSEWHERE, Git
 from orchctl.worktrees.heads import HEADS, elsewhere, listed_at, place_of
-from orchd.ids import number_of
 from orchd.instance import environment, formats
 from orchd.instance.system import atomic_file as whole
 from orchd.instance.system import open_file as opening
 from orchd.protocol import branches, schema
+from orchd.protocol.ids import number_of
 
 FAILED = 1
 _VERSION = 1  # of a record

@@ -17,8 +17,8 @@ from orchctl.worktrees.heads import HEADS, Elsewhere
 from orchctl.worktrees.prune import Agents, Worktree
 from orchctl.worktrees.remove import can_be_forced, described, unmerged
 from orchctl.worktrees.untracked import nested
-from orchd.ids import number_of
 from orchd.protocol import branches, statuses
+from orchd.protocol.ids import number_of
 
 T = TypeVar("T")
 

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from orchd import ids
 from orchd.core.admission.reasons import position, reason
 from orchd.core.admission.slots import overdrawn, working
 from orchd.core.admission.why import Verdict
@@ -19,6 +18,7 @@ from orchd.core.state.spending import Spent
 from orchd.instance.home import Home
 from orchd.processes.attempt_files import files_of
 from orchd.processes.linux.usage import Usage
+from orchd.protocol import ids
 from orchd.protocol.branches import branch_of
 from orchd.store.reader import StoredFact
 

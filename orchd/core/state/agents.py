@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple, NewType
 
-from orchd import ids
 from orchd.core.state.ready_queue import Queue
 from orchd.core.state.runs import Membership, Run, RunId
 from orchd.core.state.sessions import Session, SessionId
 from orchd.core.state.spending import Spent
-from orchd.ids import AGENT, numbered
+from orchd.protocol import ids
+from orchd.protocol.ids import AGENT, numbered
 
 AgentId = NewType("AgentId", str)
 RequestId = NewType("RequestId", str)

@@ -110,9 +110,7 @@ class Queue:
         """Return the best of `wanted` that stands in this line, or None."""
         tickets = self._lines.get(line, [])
         indexes = ((bisect_left(tickets, entry), entry) for entry in wanted)
-        return min(
-            (entry for at, entry in indexes if at < len(tickets) and tickets[at] == entry), default=None
-        )
+        return min((entry for at, entry in indexes if at < len(tickets) and tickets[at] == entry), default=None)
 
     def in_order(self) -> Iterator[SortKey]:
         """Yield all tickets that stand in a line, best first."""

@@ -14,7 +14,7 @@ from typing import NamedTuple, NewType
 from orchd.core.state.sessions import SessionId
 from orchd.core.state.spending import Budget, Spent
 from orchd.dag import around, groups_around
-from orchd.ids import RUN, number_of, numbered
+from orchd.protocol.ids import RUN, number_of, numbered
 
 RunId = NewType("RunId", str)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NewType
 
 from orchd.core.state.spending import Budget, Spent
-from orchd.ids import SESSION, number_of, numbered
+from orchd.protocol.ids import SESSION, number_of, numbered
 
 SessionId = NewType("SessionId", str)
 

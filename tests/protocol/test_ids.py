@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchd.ids import AGENT, RUN, SESSION, canonical, number_of, numbered
+from orchd.protocol.ids import AGENT, RUN, SESSION, canonical, number_of, numbered
 
 
 @pytest.mark.parametrize("kind", [AGENT, RUN, SESSION])
