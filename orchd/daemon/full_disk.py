@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import version
 from math import inf
+from typing import NamedTuple
 
 import zmq
 
@@ -26,14 +25,15 @@ from orchd.daemon.wiring import Components
 from orchd.errors import DiskFull
 from orchd.instance.home import Home
 from orchd.monitors.disk_space import LOOK_AGAIN, has_room
-from orchd.network.peers import Peer
+from orchd.network.peers import Outside, Peer
+from orchd.network.permissions import REFUSED
 from orchd.network.sockets import LocalSockets
 from orchd.protocol import operations as wire_ops
 from orchd.protocol.errors import WireError
 from orchd.protocol.frames import Request, pack_error, pack_result, request_id_of, unpack_request
 from orchd.server.calls import Call, Result
 from orchd.server.context import Context
-from orchd.server.dispatcher import run
+from orchd.server.dispatcher import Route, run
 from orchd.server.operations.agents import wait_targets
 from orchd.server.requests import shaped
 
@@ -60,59 +60,20 @@ class Signals:
         self.leaving = True
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
+class _Held(NamedTuple):
     deadline: float  # seconds of the daemon's clock; infinite without a time-out
-    end: Callable[[], None]  # answers that the time is up
-    targets: tuple[AgentId, ...] = ()
+    late: Answer | tuple[Route, bytes]  # what answers it then; without the database the packed reply itself
 
 
-class HeldWaits:
-    """Waits that are answered when there is room, or at their time-outs."""
+class WithoutRoom:
+    """Performs the operations that may change something while nothing can be written: the few that need no room, or
+    that make some. Waits are held until their time-outs, or until a normal daemon answers them."""
 
-    def __init__(self, clock: Callable[[], Instant]) -> None:
+    def __init__(self, home: Home, clock: Callable[[], Instant]) -> None:
+        self._home = home
         self._clock = clock
         self._waits: dict[RequestId, _Held] = {}
-        self._late: deque[Answer] = deque()
-
-    def hold(self, request: RequestId, timeout: float | None, targets: tuple[AgentId, ...]) -> None:
-        """Answer this wait at its time-out."""
-        late = Answer(request, targets, timed_out=True)
-        self.add(request, timeout, partial(self._late.append, late), targets)
-
-    def add(
-        self, request: RequestId, timeout: float | None, end: Callable[[], None], targets: tuple[AgentId, ...] = ()
-    ) -> None:
-        """Call `end` at the time-out of a wait."""
-        deadline = inf if timeout is None else self._clock().mono + timeout
-        self._waits[request] = _Held(deadline, end, targets)
-
-    def targets(self) -> set[AgentId]:
-        """Return the targets of all waits."""
-        return {target for held in self._waits.values() for target in held.targets}
-
-    def deadlines(self) -> list[float]:
-        """Return the time-out of each wait."""
-        return [held.deadline for held in self._waits.values()]
-
-    def expire(self) -> list[Answer]:
-        """End waits that have timed out. Returns the answers of waits with targets."""
-        now = self._clock().mono
-        for request, held in list(self._waits.items()):
-            if held.deadline <= now:
-                del self._waits[request]
-                held.end()
-        late = list(self._late)
-        self._late.clear()
-        return late
-
-
-class ChangesWithoutRoom:
-    """Performs the operations that may change something, while nothing can be written."""
-
-    def __init__(self, home: Home, held: HeldWaits) -> None:
-        self._home = home
-        self._held = held
+        self.has_freed = False  # the reserve, or what was pruned: a normal daemon may have enough
 
     def __call__(self, context: Context, call: Call) -> Result:
         """Perform a call, or raise WireError `disk-full`."""
@@ -123,16 +84,44 @@ class ChangesWithoutRoom:
             # Here only agents whose end is recorded can be deleted. A normal daemon would first record the end of the
             # others, and might delete them before the clients that wait for them are connected again.
             if not args.dry_run:
-                self._home.reserve.unlink(missing_ok=True)  # room for the changes of the database
+                self.free_reserve()  # for the changes of the database
             return run(context, call)
         if isinstance(args, wire_ops.Wait):
             targets = wait_targets(context, call.caller, args)
             unfinished = sum(1 for _ in context.state.unfinished(targets))
             if not unfinished or (args.any and unfinished < len(targets)):
                 return Answer(call.id, targets)
-            self._held.hold(call.id, args.timeout, targets)
+            self.hold(call.id, args.timeout, Answer(call.id, targets, timed_out=True))
             return None
         raise refusal(self._home)
+
+    def free_reserve(self) -> bool:
+        """Delete the reserve, for a normal daemon may have enough room then. Returns whether there was one."""
+        try:
+            self._home.reserve.unlink()
+        except FileNotFoundError:
+            return False
+        self.has_freed = True
+        return True
+
+    def hold(self, request: RequestId, timeout: float | None, late: Answer | tuple[Route, bytes]) -> None:
+        """Keep a wait until its time-out, when `late` answers it."""
+        self._waits[request] = _Held(inf if timeout is None else self._clock().mono + timeout, late)
+
+    def targets(self) -> set[AgentId]:
+        """Return the targets of all waits."""
+        answers = (held.late for held in self._waits.values())
+        return {target for late in answers if isinstance(late, Answer) for target in late.agents}
+
+    def deadlines(self) -> list[float]:
+        """Return the time-out of each wait."""
+        return [held.deadline for held in self._waits.values()]
+
+    def expired(self) -> list[Answer | tuple[Route, bytes]]:
+        """Forget the waits that have timed out. Returns what answers them."""
+        now = self._clock().mono
+        requests = [request for request, held in self._waits.items() if held.deadline <= now]
+        return [self._waits.pop(request).late for request in requests]
 
 
 class FullDisk:
@@ -148,7 +137,7 @@ class FullDisk:
         notify: Notifier,
         clock: Callable[[], Instant],
         signals: Signals,
-        held: HeldWaits,
+        without_room: WithoutRoom,
     ) -> None:
         self._home = home
         self._parts = parts
@@ -158,15 +147,13 @@ class FullDisk:
         self._notify = notify
         self._clock = clock
         self._signals = signals
-        self._held = held
+        self._without_room = without_room
         self._started = clock().mono
         self._look_at = self._started + LOOK_AGAIN  # a normal daemon has just failed
-        self._has_freed = False  # the reserve, or what was pruned: a normal daemon may have enough
         self._poller = zmq.Poller()
         logs = () if parts is None else (parts.context.processes.logs.fileno(),)
         for readable in (ports.fileno(), wakeup, *logs, presence.fileno()):
             self._poller.register(readable, zmq.POLLIN)
-        self._had_reserve = home.reserve.exists()
 
     def run(self) -> bool:
         """Serve; True when there is room, False when the daemon is to leave. Raises DiskFull when pruning needs more
@@ -178,7 +165,7 @@ class FullDisk:
                 log.info("there is room on the disk of %s again", self._home.directory)
                 return True
             logs = None if self._parts is None else self._parts.context.processes.logs.next_deadline()
-            moments = (self._look_at, self._notify.next_deadline(), logs, *self._held.deadlines())
+            moments = (self._look_at, self._notify.next_deadline(), logs, *self._without_room.deadlines())
             due = min(moment for moment in moments if moment is not None)
             self._turn(dict(self._poller.poll(max(0, round((due - self._now()) * 1000) + 1))))
         self._notify.stopping()
@@ -191,7 +178,7 @@ class FullDisk:
         return self._signals.leaving or (self._parts is not None and self._parts.context.is_leaving)
 
     def _has_room(self) -> bool:
-        if self._has_freed:
+        if self._without_room.has_freed:
             return True
         if self._now() < self._look_at:
             return False
@@ -209,9 +196,15 @@ class FullDisk:
             if self._is_leaving():
                 return
             self._receive(peer, frame)
-        for answer in self._held.expire():
-            if self._parts is not None:
-                self._parts.dispatcher.perform(answer)
+        for late in self._without_room.expired():
+            self._answer(late)
+
+    def _answer(self, late: Answer | tuple[Route, bytes]) -> None:
+        """Answer a wait that has timed out."""
+        if not isinstance(late, Answer):
+            self._ports.reply(*late)
+        elif self._parts is not None:
+            self._parts.dispatcher.perform(late)
 
     def _receive(self, peer: Peer, frame: bytes) -> None:
         if self._parts is None:
@@ -219,8 +212,6 @@ class FullDisk:
             return
         if (call := self._parts.dispatcher.accept(peer, frame)) is not None:
             self._parts.dispatcher.handle(call)
-        if self._had_reserve and not self._home.reserve.exists():
-            self._has_freed = True  # a normal daemon may have enough room now
         if self._parts.context.pruner.asked():
             self._prune(self._parts)
 
@@ -230,24 +221,13 @@ class FullDisk:
         before = context.store.pruned.agents
         try:
             while context.pruner.is_due():
-                context.pruner.turn(self._held.targets())
+                parts.dispatcher.prune(self._without_room.targets())
                 context.store.finish()
-                for request, result in context.pruner.results():
-                    parts.dispatcher.finish(request, result)
         except DiskFull:
             for request in context.pruner.asked():
                 parts.dispatcher.perform(Refuse(request, error.code, error.message))
             raise
-        self._has_freed = self._has_freed or context.store.pruned.agents > before
-
-    def _free_reserve(self) -> bool:
-        """Delete the reserve, for a normal daemon may have enough room then. Returns whether there was one."""
-        try:
-            self._home.reserve.unlink()
-        except FileNotFoundError:
-            return False
-        self._has_freed = True
-        return True
+        self._without_room.has_freed |= context.store.pruned.agents > before
 
     def _answer_alone(self, peer: Peer, frame: bytes) -> None:
         """Answer without the database: who is there, and that the disk is full."""
@@ -257,7 +237,7 @@ class FullDisk:
             self._ports.reply(peer.route, pack_error(request_id_of(frame), error))
             return
         if peer.uid != os.getuid():
-            stranger = WireError("forbidden", "this daemon serves another user; start your own")
+            stranger = WireError("forbidden", REFUSED[Outside.STRANGER])
             self._ports.reply(peer.route, pack_error(request.id, stranger))
         elif request.op == "daemon":
             self._ports.reply(peer.route, pack_result(request.id, self._identity()))
@@ -266,7 +246,9 @@ class FullDisk:
             self._ports.reply(peer.route, pack_result(request.id, {"living": 0, "agents": []}))
         elif request.op == "wait":
             self._wait_alone(peer, request)
-        elif request.op != "prune" or not self._free_reserve():  # a normal daemon prunes, when it is asked again
+        elif (
+            request.op != "prune" or not self._without_room.free_reserve()
+        ):  # a normal daemon prunes, when it is asked again
             self._ports.reply(peer.route, pack_error(request.id, refusal(self._home)))
 
     def _wait_alone(self, peer: Peer, request: Request) -> None:
@@ -278,7 +260,7 @@ class FullDisk:
             return
         late = pack_result(request.id, {"agents": [], "timed_out": True})
         timeout = args.timeout if isinstance(args, wire_ops.Wait) else None
-        self._held.add(RequestId(request.id), timeout, partial(self._ports.reply, peer.route, late))
+        self._without_room.hold(RequestId(request.id), timeout, (peer.route, late))
 
     def _identity(self) -> dict[str, object]:
         return {

@@ -16,7 +16,7 @@ from pathlib import Path
 from orchd.core.inputs import Tick
 from orchd.core.state.agents import Instant, ProcessAttributes
 from orchd.daemon import live_config as configuration
-from orchd.daemon.full_disk import ChangesWithoutRoom, FullDisk, HeldWaits, Signals, take_up
+from orchd.daemon.full_disk import FullDisk, Signals, WithoutRoom, take_up
 from orchd.daemon.loop import Loop
 from orchd.daemon.presence import Lock, Presence
 from orchd.daemon.sd_notify import Notifier
@@ -92,14 +92,14 @@ def serve_without_room(
         lock.acquire()
         _become_daemon()
         wakeup = stack.enter_context(_signals())
-        signals, held = Signals(), HeldWaits(clock)
+        signals, without_room = Signals(), WithoutRoom(home, clock)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: signals.leave())
-        parts = _readable(home, clock, notify, held, stack)
+        parts = _readable(home, clock, notify, without_room, stack)
         ports = parts.ports if parts else LocalSockets(home, lambda _: Outside.NOBODY)
         stack.callback(ports.close)
         presence = Presence(home, lock, ports)
-        full = FullDisk(home, parts, ports, presence, wakeup, notify, clock, signals, held)
+        full = FullDisk(home, parts, ports, presence, wakeup, notify, clock, signals, without_room)
         presence.begin()
         log.warning("the disk of %s is full: nothing is started or changed until there is room", home.directory)
         ready()
@@ -108,7 +108,7 @@ def serve_without_room(
 
 
 def _readable(
-    home: Home, clock: Callable[[], Instant], notify: Notifier, held: HeldWaits, stack: ExitStack
+    home: Home, clock: Callable[[], Instant], notify: Notifier, without_room: WithoutRoom, stack: ExitStack
 ) -> Components | None:
     """Return all components over a read-only database; None where it cannot be read."""
     try:
@@ -119,7 +119,7 @@ def _readable(
         store = Store(home.database, without_room=True)
         stack.callback(store.close)
         door = RemoteAccess(Keyring(home.keys), None)
-        parts = build_components(home, settings, store, door, clock, notify, change=ChangesWithoutRoom(home, held))
+        parts = build_components(home, settings, store, door, clock, notify, change=without_room)
         take_up(parts, stack)
     except (StoreError, OSError) as error:
         log.warning("only `daemon status` and `daemon stop` are answered: %s", error)
