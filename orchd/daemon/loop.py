@@ -179,9 +179,7 @@ class Loop:
             self._tell()  # answered waits keep no agent in memory
             if not parts.context.store.commits.is_pending:
                 self._tidy()
-                parts.context.pruner.turn(parts.context.waits.targets())
-                for request, result in parts.context.pruner.results():
-                    parts.dispatcher.finish(request, result)
+                parts.dispatcher.prune(parts.context.waits.targets())
 
     def _show(self) -> None:
         """Send the service manager the watchdog signal and the slots in use."""

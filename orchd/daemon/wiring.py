@@ -117,7 +117,7 @@ def build_components(
     callers = Callers(home, processes)
     scribe = SessionFileWriter(state, store, clock, _places(config))
     space = DiskSpace(home.directory, config.free_bytes)
-    pruner = Pruner(home, state, store, records, processes, clock, config, given.retries.drop)
+    pruner = Pruner(home, state, store, records, processes, clock, given.retries.drop)
 
     def apply_config(new: Config) -> None:
         configure_core(state, new)

@@ -64,7 +64,7 @@ class PrunedFiles(Protocol):
 
 
 class Pruner:
-    """Deletes finished agents and runs from the history."""
+    """Deletes finished agents and runs from the history, by the configuration that `reconfigure` sets."""
 
     def __init__(
         self,
@@ -74,7 +74,6 @@ class Pruner:
         records: AgentRegistry,
         files: PrunedFiles,
         clock: Callable[[], Instant],
-        config: Config,
         forget: Callable[[AgentId], None],
     ) -> None:
         self._home = home
@@ -96,7 +95,6 @@ class Pruner:
         self._stuck = (0, 0)  # agents and bytes that could not be brought under their bound
         self._age_due: float | None = None
         records.leaving.update(agent_id(agent.number) for agent in self._going)
-        self.reconfigure(config)
 
     def reconfigure(self, config: Config) -> None:
         """Use this configuration from now on."""

@@ -45,7 +45,7 @@ class Dispatcher:
         self.context = context
         self._send = send
         self._change = change
-        self._cache = ReplyCache(context.store)
+        self._cache = ReplyCache(context)
 
     def accept(self, peer: Peer, frame: bytes) -> Call | None:
         """Return what a request calls, or None when it was answered here: it was refused, or is a repeated one."""
@@ -53,8 +53,7 @@ class Dispatcher:
         try:
             request = unpack_request(frame)
             request_id = request.id
-            call = self._call(peer, request)
-            return None if not call.operation.is_question and self._is_repeated(call) else self._checked(call)
+            return self._new(self._call(peer, request))
         except WireError as error:
             self._send(peer.route, pack_error(request_id or request_id_of(frame), error))
             return None
@@ -64,9 +63,18 @@ class Dispatcher:
         if caller is Outside.STRANGER:
             log.warning("refused a request of uid %d, pid %d", peer.uid, peer.pid)
         args = shaped(request.op, request.args)
-        _, operation = row_of(args)
+        operation = row_of(args)
         check_op(caller, request.op, operation.role, for_agents=operation.for_agents)
         return Call(RequestId(request.id), request.op, args, operation, caller, peer)
+
+    def _new(self, call: Call) -> Call | None:
+        """Return a call that is to be performed; None for a repeated request, which gets its reply again."""
+        if not call.operation.is_question and self._is_repeated(call):
+            return None
+        if call.operation.starts_agents:
+            with seeing():
+                self.context.callers.check_confinement(call.peer, call.caller)
+        return call
 
     def _is_repeated(self, call: Call) -> bool:
         """Return whether this request is pending or was answered; the reply goes to its latest sender."""
@@ -79,12 +87,6 @@ class Dispatcher:
             return False
         self._send(call.peer.route, packed(call.id, stored.result))
         return True
-
-    def _checked(self, call: Call) -> Call:
-        if call.operation.starts_agents:
-            with seeing():
-                self.context.callers.check_confinement(call.peer, call.caller)
-        return call
 
     def handle(self, call: Call) -> Input | None:
         """Perform a call. All inputs before it are decided. Returns the input that it is, if it is one."""
@@ -121,10 +123,10 @@ class Dispatcher:
 
     def replies_to_store(self, effects: Iterable[Effect]) -> list[StoredReply]:
         """Return the replies that repeated requests must get again, computed before they are committed."""
-        answers = [
+        answers = (
             (effect, self.context.pending.get(effect.request)) for effect in effects if isinstance(effect, Answer)
-        ]
-        replies = (self._cache.to_store(self.context, call, answer) for answer, call in answers if call)
+        )
+        replies = (self._cache.to_store(call, answer) for answer, call in answers if call)
         return [reply for reply in replies if reply is not None]
 
     def perform(self, effect: Answer | Refuse) -> None:
@@ -137,12 +139,14 @@ class Dispatcher:
             error = WireError(effect.code, effect.message, effect.details)
             self._send(call.peer.route, pack_error(effect.request, error))
         else:
-            self._send(call.peer.route, packed(effect.request, self._cache.pop(self.context, call, effect)))
+            self._send(call.peer.route, packed(effect.request, self._cache.pop(call, effect)))
 
-    def finish(self, request: RequestId, result: object) -> None:
-        """Send the reply to a request that was finished in a later turn."""
-        self._cache.put(request, result)
-        self.perform(Answer(request))
+    def prune(self, awaited: Iterable[AgentId]) -> None:
+        """Do one slice of pruning, and reply to the requests that it completes. `awaited` agents stay."""
+        self.context.pruner.turn(awaited)
+        for request, result in self.context.pruner.results():
+            if (call := self.context.pending.pop(request, None)) is not None:
+                self._send(call.peer.route, packed(request, result))
 
     def watch(self, agent: AgentId, request: RequestId) -> Input | None:
         """Watch the client that is blocked in a wait of an agent's. Returns its end, if it has died."""

@@ -8,44 +8,39 @@ from orchd.network.callers import Caller, agent_of
 from orchd.protocol.errors import WireError
 from orchd.server.calls import Call
 from orchd.server.context import Context
-from orchd.store.database import Store
 from orchd.store.reader import StoredReply
 
 
 class ReplyCache:
     """Results of changes, from their computation until their replies are sent."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._results: dict[RequestId, object] = {}
 
     def stored(self, call: Call) -> StoredReply | None:
         """Return the reply to this request where it was sent before. Raises WireError for the id of another request."""
-        reply = self._store.answer(call.id) if call.operation.is_stored else None
+        reply = self._context.store.answer(call.id) if call.operation.is_stored else None
         if reply is not None and (reply.op, reply.caller) != (call.op, _number(call.caller)):
             raise id_in_use(call.id)
         return reply
 
-    def to_store(self, context: Context, call: Call, answer: Answer) -> StoredReply | None:
+    def to_store(self, call: Call, answer: Answer) -> StoredReply | None:
         """Return the reply that a repeated request must get again; None where it may be computed anew."""
         if not call.operation.is_stored or call.operation.reply is None:
             return None
-        result = self._results[call.id] = call.operation.reply(context, call, answer)
+        result = self._results[call.id] = call.operation.reply(self._context, call, answer)
         return StoredReply(call.id, call.op, _number(call.caller), result)
-
-    def put(self, request: RequestId, result: object) -> None:
-        """Set the result of a request."""
-        self._results[request] = result
 
     def drop(self, request: RequestId) -> None:
         """Forget the result of a request whose client is gone."""
         self._results.pop(request, None)
 
-    def pop(self, context: Context, call: Call, answer: Answer) -> object:
+    def pop(self, call: Call, answer: Answer) -> object:
         """Return the result for the reply, computed now where it is not known."""
         result = self._results.pop(call.id, None)
         if result is None and call.operation.reply is not None:
-            result = call.operation.reply(context, call, answer)
+            result = call.operation.reply(self._context, call, answer)
         return result
 
 

@@ -16,7 +16,6 @@ def shaped(op: str, args: dict[str, object]) -> operations.Request:
         return parse(shape, args)
     except ShapeError as error:
         path = (error.path or "").removeprefix(".")
-        details = (
-            {"unknown": path} if error.unknown is not None and path.isprintable() else None
-        )  # others cannot all be packed
+        # a path that is not printable may hold characters that cannot be packed
+        details = {"unknown": path} if error.unknown is not None and path.isprintable() else None
         raise WireError("bad-request", f"{op}: {error}", details) from None

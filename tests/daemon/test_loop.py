@@ -169,12 +169,12 @@ class Stage:
                 pruner=SimpleNamespace(
                     is_due=lambda: self.is_pruning,
                     next_deadline=lambda: None,
-                    turn=lambda _: note("prune"),
-                    results=list,
                 ),
                 is_leaving=False,
             ),
-            dispatcher=SimpleNamespace(news=lambda: note("look") or [], ended=lambda *_: None),
+            dispatcher=SimpleNamespace(
+                news=lambda: note("look") or [], ended=lambda *_: None, prune=lambda _: note("prune")
+            ),
             remote=None,
             ports=SimpleNamespace(ended=list, fileno=fileno["router"], requests=lambda: note("hear") or iter(())),
             parked=SimpleNamespace(next_deadline=lambda: None, look=list),

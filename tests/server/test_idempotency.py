@@ -26,7 +26,7 @@ def call(op: str, caller: Caller = Outside.OWNER, request: str = "one") -> Call:
 
 def test_a_reply_is_found_again_by_the_caller_that_asked(bench: Bench) -> None:
     bench.ask("pause", request="one")
-    cache = ReplyCache(bench.store)
+    cache = ReplyCache(bench.context)
     reply = cache.stored(call("pause"))
     assert reply is not None
     assert reply.result == bench.reply("one")
@@ -36,29 +36,31 @@ def test_a_reply_is_found_again_by_the_caller_that_asked(bench: Bench) -> None:
 def test_the_reply_to_another_caller_or_operation_is_not_found(bench: Bench) -> None:
     agent = bench.spawn("sleep", "600")
     bench.ask("pause", request="one")
-    cache = ReplyCache(bench.store)
+    cache = ReplyCache(bench.context)
     for repeated in (call("pause", agent.id), call("resume")):
         with pytest.raises(WireError, match="'one' is another request's"):
             cache.stored(repeated)
 
 
 def test_the_stored_reply_is_the_one_that_is_sent_though_the_state_has_gone_on(bench: Bench) -> None:
-    cache = ReplyCache(bench.store)
-    stored = cache.to_store(bench.context, call("pause"), PAUSED)
+    cache = ReplyCache(bench.context)
+    stored = cache.to_store(call("pause"), PAUSED)
     assert stored is not None
     bench.ask("limit", {"limit": 3})
-    assert cache.pop(bench.context, call("pause"), PAUSED) == stored.result
-    assert cache.pop(bench.context, call("pause"), PAUSED) != stored.result
+    assert cache.pop(call("pause"), PAUSED) == stored.result
+    assert cache.pop(call("pause"), PAUSED) != stored.result
 
 
 def test_a_reply_that_may_be_computed_anew_is_not_stored(bench: Bench) -> None:
-    cache = ReplyCache(bench.store)
-    assert cache.to_store(bench.context, call("wait"), PAUSED) is None
+    cache = ReplyCache(bench.context)
+    assert cache.to_store(call("wait"), PAUSED) is None
     assert cache.stored(call("wait")) is None
 
 
 def test_the_result_for_a_client_that_is_gone_is_forgotten(bench: Bench) -> None:
-    cache = ReplyCache(bench.store)
-    cache.put(RequestId("one"), {"pruned": 1})
+    cache = ReplyCache(bench.context)
+    stored = cache.to_store(call("pause"), PAUSED)
+    assert stored is not None
+    bench.ask("limit", {"limit": 3})
     cache.drop(RequestId("one"))
-    assert cache.pop(bench.context, call("pause"), PAUSED) != {"pruned": 1}
+    assert cache.pop(call("pause"), PAUSED) != stored.result

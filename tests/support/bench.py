@@ -61,9 +61,9 @@ class Bench:
 
     def run(self, caller: Caller, asked: Any) -> Any:
         """What an operation comes to when this caller asks for it: an input, or the result of a question."""
-        name, operation = row_of(asked)
+        operation = row_of(asked)
         peer = Peer((b"c",), os.getuid(), SOMEBODY)
-        outcome = operation.run(self.context, Call(RequestId("r"), name, asked, operation, caller, peer), asked)
+        outcome = operation.run(self.context, Call(RequestId("r"), "", asked, operation, caller, peer), asked)
         return outcome.result if isinstance(outcome, Reply) else outcome
 
     def _replied(self, route: tuple[bytes, ...], frame: bytes) -> None:
@@ -185,9 +185,7 @@ class Bench:
 
     def prune_slice(self) -> None:
         """One slice of pruning, and the replies that it completes."""
-        self.pruner.turn(self.context.waits.targets())
-        for request, result in self.pruner.results():
-            self.dispatcher.finish(request, result)
+        self.dispatcher.prune(self.context.waits.targets())
 
     def _is_ours(self, pid: int) -> bool:
         """By its session too: between two programs a process shows no marks."""

@@ -134,10 +134,9 @@ def wait_targets(context: Context, caller: Caller, args: operations.Wait) -> tup
 
 def waited(context: Context, call: Call, answer: Answer) -> dict[str, object]:
     """Return the awaited agents; with `paged` a page of them, and the ids of the others."""
-    is_paged = isinstance(call.args, operations.Wait) and call.args.paged
-    ids = answer.agents[:PAGE] if is_paged else answer.agents
+    ids = answer.agents[:PAGE] if call.args.paged else answer.agents
     agents = shown_agents(context, context.records.many(ids), usage=False)
-    if not is_paged:
+    if not call.args.paged:
         return {"agents": agents, "timed_out": answer.timed_out}
     count = fitting(agents)
     return {"agents": agents[:count], "timed_out": answer.timed_out, "more": answer.agents[count:]}

@@ -73,7 +73,7 @@ OPERATIONS: dict[str, Operation] = {
 }
 
 
-def row_of(args: object) -> tuple[str, Operation]:
-    """Return the row that a request means, with its name."""
-    of_shape = ((name, row) for name, row in OPERATIONS.items() if row.shape is type(args))
-    return next((name, row) for name, row in of_shape if row.applies is None or row.applies(args))
+def row_of(args: object) -> Operation:
+    """Return the row that a request means."""
+    of_shape = (row for row in OPERATIONS.values() if row.shape is type(args))
+    return next(row for row in of_shape if row.applies is None or row.applies(args))
