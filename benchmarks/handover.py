@@ -1,4 +1,4 @@
-"""From the end of a program to the exec of its successor: one place, a chain of programs that print when they began."""
+"""From the end of a program to the exec of its successor: one slot, a chain of programs that print when they began."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def _inside(lab: Lab) -> None:
     )
     until(lambda: lab.shown([parent])[parent]["status"] == "waiting", "the agent's wait")
     os.kill(int((lab.directory / "waiter").read_text()), 9)
-    until(lambda: lab.shown([parent])[parent]["status"] == "running", "its work: it works, and has no place")
+    until(lambda: lab.shown([parent])[parent]["status"] == "running", "its work: it works, and has no slot")
     lab.client.call("cancel", {"ids": [parent]})
 
 

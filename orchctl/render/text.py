@@ -249,7 +249,7 @@ def told_lines(agents: Sequence[Agent]) -> list[str]:
 
 def steered_lines(answer: Mapping[str, Any], dot: str) -> list[str]:
     """Return the lines for an answer to `pause` or `resume`: one for each agent in it, or the slots."""
-    return told_lines(answer["agents"]) if "agents" in answer else [places(answer, dot)]
+    return told_lines(answer["agents"]) if "agents" in answer else [slots(answer, dot)]
 
 
 def daemon(answer: Mapping[str, Any]) -> str:
@@ -263,7 +263,7 @@ def daemon(answer: Mapping[str, Any]) -> str:
     )
 
 
-def places(limit: Mapping[str, Any], dot: str) -> str:
+def slots(limit: Mapping[str, Any], dot: str) -> str:
     """Return `slots 3/7 in use · 4/28 alive · paused · claude rate-limited until 2026-01-31T12:00:00.000Z`."""
     parts = [
         f"slots {limit['working']}/{limit['limit']} in use",

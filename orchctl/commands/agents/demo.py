@@ -32,7 +32,7 @@ from orchd.instance.home import Home
 from orchd.protocol import statuses
 
 _COMPOSITION = "skyfom-fullstack-developer"
-_LIMIT = 4  # fewer places than agents, so that there is something to see
+_LIMIT = 4  # fewer slots than agents, so that there is something to see
 _KILL_AFTER = 12  # ends of agents before the daemon is killed
 _GIVES_BACK = statuses.ENDS.keys() | {"wait-began", "agent-frozen", "attempt-retried", "attempt-voided"}
 _CLEAR = "\x1b[H\x1b[J"
@@ -55,7 +55,7 @@ def run(args: SimpleNamespace) -> int:
         if not args.json:
             console.print_line(
                 f"{len(developers)} developers in one request and the {len(members)} members of the composition "
-                f"{_COMPOSITION}, {_LIMIT} places, a home of their own:"
+                f"{_COMPOSITION}, {_LIMIT} slots, a home of their own:"
             )
         _watch(client, [*made["agents"], *members], as_json=args.json)
         took = time.monotonic() - began
@@ -179,7 +179,7 @@ def _summed_up(client: Client, took: float, *, as_json: bool) -> int:
     lines = [
         "",
         f"{result['completed']} of {result['agents']} agents completed in {result['attempts']} attempts; "
-        f"at most {result['most_at_work']} of {result['limit']} places were at work at once.",
+        f"at most {result['most_at_work']} of {result['limit']} slots were in use at once.",
         f"{text.span(took)} together, {text.span(alone)} one by one, with one `kill -9` of the daemon on the way.",
         "Next: `orchctl spawn -- COMMAND`, `orchctl status`, `orchctl --help`.",
     ]

@@ -73,7 +73,7 @@ def _follow(client: Client, args: SimpleNamespace) -> None:
     try:
         reader.look()
         if not reader.is_over:
-            # waiting for the agent, and not only reading its file, gives our place away when we are an agent too
+            # waiting for the agent, and not only reading its file, gives our slot away when we are an agent too
             client.wait(ids=(args.id,), watch=reader)
         reader.finish()
     finally:

@@ -81,7 +81,7 @@ AGENTS = (
     ),
     Command(
         ("status",),
-        "Show agents, places and the queue.",
+        "Show agents, slots and the queue.",
         "agents.status",
         (_IDS,),
         (

@@ -12,11 +12,11 @@ from orchctl.terminal import console
 
 
 def run(args: SimpleNamespace) -> int:
-    """Print the places as they are now."""
+    """Print the slots as they are now."""
     if args.reset and (args.limit, args.resident) != (None, None):
         raise UsageError("--reset takes the numbers of config.toml: leave out N and --resident")
     wanted: dict[str, object] = {"limit": args.limit, "resident": args.resident, "reset": args.reset or None}
     with Client() as client:
         result = client.call("limit", {key: number for key, number in wanted.items() if number is not None})
-    console.result(result, [text.places(result, console.dot())], as_json=args.json)
+    console.result(result, [text.slots(result, console.dot())], as_json=args.json)
     return exit_codes.OK
