@@ -103,9 +103,8 @@ def marked(plan: Plan, text: str, task_id: str, state: TaskMark) -> str:
     task = next((task for task in plan.tasks if task.id == task_id), None)
     if task is None or task.spot is None or task.is_done or state not in plan.marks:
         return text
-    if state != "done" and not _may_become(
-        task, state
-    ):  # a finished task stays finished, whatever its mark says meanwhile
+    # a finished task stays finished, whatever its mark says meanwhile
+    if state != "done" and not _may_become(task, state):
         return text
     states = {other.id: _state(other) for other in plan.tasks} | {task_id: state}
     edits = {task.spot: plan.marks[state]}

@@ -119,9 +119,8 @@ class StatusLine:
             from orchctl.render.text import fitted
 
             room = _room()
-            text = _encodable(
-                fitted(_harmless(text), room, "..."), sys.stderr
-            )  # a wrapped line could not be overwritten
+            # a wrapped line could not be overwritten
+            text = _encodable(fitted(_harmless(text), room, "..."), sys.stderr)
             sys.stderr.write(f"\r{text.ljust(min(self._width, room))}")
             sys.stderr.flush()
             self._width = max(self._width, len(text))

@@ -246,9 +246,7 @@ class FullDisk:
             self._ports.reply(peer.route, pack_result(request.id, {"living": 0, "agents": []}))
         elif request.op == "wait":
             self._wait_alone(peer, request)
-        elif (
-            request.op != "prune" or not self._without_room.free_reserve()
-        ):  # a normal daemon prunes, when it is asked again
+        elif request.op != "prune" or not self._without_room.free_reserve():  # else a normal daemon gets it again
             self._ports.reply(peer.route, pack_error(request.id, refusal(self._home)))
 
     def _wait_alone(self, peer: Peer, request: Request) -> None:

@@ -42,10 +42,8 @@ def bind(cgroup: Path, spec: Spec, held: Iterable[str]) -> None:
     if spec.memory_max is not None and "memory_max" in held:
         (cgroup / "memory.max").write_text(str(spec.memory_max))
         (cgroup / "memory.oom.group").write_text("1")  # half an agent is of no use
-        with suppress(
-            FileNotFoundError
-        ):  # the kernel counts no swap; where it does, a bound is not one if it is left open
-            (cgroup / "memory.swap.max").write_text("0")
+        with suppress(FileNotFoundError):  # a kernel without swap accounting
+            (cgroup / "memory.swap.max").write_text("0")  # memory.max alone bounds no swap
     if spec.cpu_max is not None and "cpu_max" in held:
         (cgroup / "cpu.max").write_text(f"{max(int(spec.cpu_max * _PERIOD), _LEAST)} {_PERIOD}")
     if spec.pids_max is not None and "pids_max" in held:
