@@ -99,7 +99,7 @@ def _file(args: SimpleNamespace, directory: Path) -> TaskList:
     wishes = PlanWishes(args.format, args.tag, args.optional)
     path = directory / args.tasks
     shown = str(path.relative_to(directory)) if path.is_relative_to(directory) else str(path)
-    return TaskList(path, ticks=args.tick, wishes=wishes, shown=shown)
+    return TaskList(path, ticks=args.tick, wishes=wishes, path_in_prompts=shown)
 
 
 def _wishes(args: SimpleNamespace, directory: Path, client: Client) -> DeveloperOptions:
