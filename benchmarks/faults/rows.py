@@ -81,7 +81,7 @@ UNHEARD = Plant(
 )
 LATE = Plant(
     "what failed for want of a file or process is not tried again",
-    LOCAL,
+    "orchd/processes/failed_start.py",
     "is_passing=error.errno not in _PERMANENT",
     "is_passing=False",
 )
@@ -149,8 +149,8 @@ UNNOTICED = Plant(
 UNLENT = Plant(
     "no slot is lent in a stall",
     "orchd/core/handlers/stalls.py",
-    "    if _break(turn):",
-    "    if not turn and _break(turn):",
+    "        for may_use_reserve in (False, True)\n",
+    "        for may_use_reserve in ()\n",
 )
 UNWOKEN = Plant(
     "a shim that was stopped is not woken",

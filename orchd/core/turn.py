@@ -67,5 +67,5 @@ class Turn:
 
     def current(self, agent: AgentId, attempt: int) -> Agent | None:
         """Return the agent if `attempt` is its current one, else None: news of an older attempt is stale."""
-        found = self.state.agents.get(agent)
-        return found if found is not None and found.attempt == attempt and agent in self.state.living else None
+        current = self.state.agents.get(agent)
+        return current if current is not None and current.attempt == attempt and agent in self.state.living else None

@@ -92,8 +92,8 @@ OF_SLOTS = (
     Mutant(
         "a stall is broken",
         "handlers/stalls.py",
-        "    if _break(turn):\n",
-        "    if not turn:\n",
+        "        for may_use_reserve in (False, True)\n",
+        "        for may_use_reserve in ()\n",
         story("26-an-agent-that-polls-lends-its-slot"),
     ),
     Mutant(

@@ -22,7 +22,7 @@ def lender_of(state: State, borrower: AgentId) -> Agent | None:
     agent = state.living.get(borrower)
     if agent is None or agent.status is not Status.RUNNING or agent.is_paused:
         return None
-    return next((one for one in state.waiting.values() if one.lent_to == borrower), None)
+    return next((lender for lender in state.waiting.values() if lender.lent_to == borrower), None)
 
 
 def returning_without_slot(state: State) -> Agent | None:

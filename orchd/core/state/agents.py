@@ -115,7 +115,7 @@ class RateLimit(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ProcessAttributes:
-    """Attributes that an agent's process inherits besides its variables. None or empty: those of the daemon."""
+    """Attributes that an agent's process inherits besides its variables. None or empty: as the daemon's."""
 
     umask: int | None = None
     nice: int | None = None
@@ -192,7 +192,7 @@ class Report:
     session_id: str | None = None  # the agent's own, by which its CLI resumes it
     model: str | None = None
     turns: int | None = None
-    limited_until: float | None = None  # wall: its service turned it away for being asked too often
+    limited_until: float | None = None  # wall: the end of the rate limit with which its service refused it
     notes: tuple[Note, ...] = ()
 
     @property
@@ -210,7 +210,7 @@ class Outcome:
     rss_bytes: int = 0
     report: Report | None = None
     oom: Oom | None = None
-    memory_peak: int | None = None  # bytes, of one with a bound, counted as its bound is
+    memory_peak: int | None = None  # bytes, of an attempt with a memory limit, counted as for the limit
     escaped: tuple[str, ...] = ()  # processes that left its cgroup and were followed, as far as they were seen
 
 
@@ -239,7 +239,7 @@ class Agent:
     spent: Spent | None = None  # by all its attempts together
     cause: StopReason | None = None
     reason: str | None = None
-    because: str = ""  # the agent whose end caused that this one was ended
+    because: str = ""  # the agent whose end caused the end of this agent
     started: float | None = None  # mono
     heard: float | None = None  # mono, when it last was known to have put something out
     kill_at: float | None = None  # mono, when its grace period ends
@@ -317,8 +317,8 @@ class Guards:
     """Limits against runaway trees, from the configuration and not from the state."""
 
     depth: int = 3  # levels of agents
-    children: int = 20  # unfinished ones of one agent
-    agents: int = 500  # ever spawned from inside one tree
+    children: int = 20  # unfinished children of an agent
+    agents: int = 500  # ever spawned from inside a tree
 
 
 @dataclass(slots=True)
@@ -342,8 +342,8 @@ class State:
     has_disk_pressure: bool = False  # measured anew by every daemon
     spawn_backoff_until: float = 0.0  # mono; the machine refused to start a process
     holds: dict[str, RateLimit] = field(default_factory=dict)  # by runner
-    refusals: int = 0  # by the machine, one after another
-    remedy: str = ""  # what would end them, where that is known
+    refusals: int = 0  # starts that the machine refused in succession
+    remedy: str = ""  # what would end the refusals, where that is known
     last_number: int = 0
     last_run: int = 0
     last_session: int = 0
@@ -366,6 +366,6 @@ class State:
 
     def unfinished(self, ids: Iterable[AgentId]) -> Iterator[Agent]:
         """Yield the agents of `ids` that have not finished. An agent that is not in memory has finished."""
-        for found in (self.agents.get(one) for one in ids):
-            if found is not None and not found.is_over:
-                yield found
+        for agent in map(self.agents.get, ids):
+            if agent is not None and not agent.is_over:
+                yield agent
