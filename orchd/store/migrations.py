@@ -82,24 +82,10 @@ def take(db: sqlite3.Connection, version: int) -> None:
 
 def migrate(db: sqlite3.Connection, path: Path, version: int) -> None:
     """Copy the database, then migrate it to this version. After an error or a crash it is as it was before."""
-    copy = _keep(db, path, version)
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        take(db, version)
-        db.execute("COMMIT")
-    except BaseException:
-        with suppress(sqlite3.Error):  # what broke the transaction may have ended it
-            db.execute("ROLLBACK")
-        raise
-    log.info("%s: schema %d is now %d; %s is as it was before", path, version, newest(), copy)
-
-
-def _keep(db: sqlite3.Connection, path: Path, version: int) -> Path:
-    """Copy the database beside itself, whole on the disk before it gets its name; older copies are deleted."""
     copy = kept(path, version)
     draft = copy.with_name(f"{copy.name}.new")
     draft.unlink(missing_ok=True)
-    try:
+    try:  # the copy is whole on the disk before it gets its name
         os.close(os.open(draft, os.O_CREAT | os.O_EXCL, 0o600))
         with closing(sqlite3.connect(draft)) as other:
             db.backup(other)
@@ -110,7 +96,15 @@ def _keep(db: sqlite3.Connection, path: Path, version: int) -> Path:
     for older in copies(path):
         if older != copy:
             older.unlink()
-    return copy
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        take(db, version)
+        db.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):  # what broke the transaction may have ended it
+            db.execute("ROLLBACK")
+        raise
+    log.info("%s: schema %d is now %d; %s is as it was before", path, version, newest(), copy)
 
 
 def _version_of(copy: Path) -> int | None:

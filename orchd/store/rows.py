@@ -56,28 +56,31 @@ CREATE TABLE results (result BLOB PRIMARY KEY, number INTEGER NOT NULL);
 def of(state: State, at: float, events: Iterable[Event]) -> Iterator[tuple[str, list[Row]]]:
     """Yield the statements of a turn, each with all its rows."""
     events = list(events)
-    yield (
-        "INSERT INTO events (at, event, agent, root, session, doc) VALUES (?, ?, ?, ?, ?, ?)",
-        [_of_event(state, at, event) for event in events],
-    )
+    facts: list[Row] = []
+    for event in events:
+        agent = getattr(event, "agent", None)
+        root = number_of(state.agents[agent].root) if agent else _root_of_run(state, getattr(event, "run", None))
+        session = session_of(state, event)
+        session_number = number_of_session(session) if session else None
+        agent_number = number_of(agent) if agent else None
+        facts.append((at, event_name(event), agent_number, root, session_number, pack(describe(event))))
+    yield "INSERT INTO events (at, event, agent, root, session, doc) VALUES (?, ?, ?, ?, ?, ?)", facts
     inserts, updates = _of_agents(state, events)
     yield "INSERT OR REPLACE INTO agents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", inserts
     yield "UPDATE agents SET is_over = ?, doc = ? WHERE number = ?", updates
     yield "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", _of_runs(state, events)
     yield "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?)", _of_sessions(state, events)
+    completed = (state.agents[event.agent] for event in events if isinstance(event, AgentCompleted))
+    durations: list[Row] = [
+        (bytes_of(agent.spec.skill), max(agent.ended_at - agent.started_at, 0.0))
+        for agent in completed
+        if agent.spec.skill and agent.ended_at is not None and agent.started_at is not None
+    ]
     yield (  # of the samples, the newest weighs three tenths
         "INSERT INTO skills VALUES (?, 1, ?) ON CONFLICT (name) DO UPDATE"
         " SET samples = samples + 1, seconds = seconds + 0.3 * (excluded.seconds - seconds)",
-        _of_skills(state, events),
+        durations,
     )
-
-
-def _of_event(state: State, at: float, event: Event) -> Row:
-    agent = getattr(event, "agent", None)
-    root = number_of(state.agents[agent].root) if agent else _root_of_run(state, getattr(event, "run", None))
-    session = session_of(state, event)
-    number = number_of_session(session) if session else None
-    return at, event_name(event), number_of(agent) if agent else None, root, number, pack(describe(event))
 
 
 def session_of(state: State, event: Event) -> SessionId | None:
@@ -142,16 +145,6 @@ def _root_of_run(state: State, run: RunId | None) -> int | None:
     run."""
     ancestors = state.runs[run].plan.ancestors if run else ()
     return number_of(AgentId(ancestors[0])) if ancestors else None
-
-
-def _of_skills(state: State, events: Iterable[Event]) -> list[Row]:
-    """Return how long agents with a skill took to complete."""
-    ended = (state.agents[event.agent] for event in events if isinstance(event, AgentCompleted))
-    return [
-        (bytes_of(agent.spec.skill), max(agent.ended_at - agent.started_at, 0.0))
-        for agent in ended
-        if agent.spec.skill and agent.ended_at is not None and agent.started_at is not None
-    ]
 
 
 def bytes_of(name: str) -> bytes:
