@@ -68,7 +68,15 @@ def parse(text: str) -> FrontMatter:
     """
     lines = _lines(text)
     if lines[0].rstrip() != EDGE:
-        return FrontMatter(body="\n".join(lines), mistakes=list(_misplaced(lines)))
+        front = FrontMatter(body="\n".join(lines))
+        first = next((index for index, line in enumerate(lines) if line.strip() and not _REMARK.fullmatch(line)), 0)
+        is_closed = any(line.strip() == EDGE for line in lines[first + 1 :])
+        following = next((line for line in lines[first + 1 :] if line.strip()), "")
+        if lines[first].strip() == EDGE and (is_closed or _KEY.match(following.lstrip())):
+            what = "the front matter does not begin in the first line, and would be text"
+            way_out = f"begin the file with `{EDGE}`, or write `***` if it is to be a line across the page"
+            front.mistakes.append(Mistake(first + 1, what, way_out))
+        return front
     ends = [index for index, line in enumerate(lines) if line.rstrip() == EDGE and index]
     if not ends:
         mistake = Mistake(1, "the front matter never ends", f"write a line `{EDGE}` behind its last key")
@@ -80,18 +88,6 @@ def parse(text: str) -> FrontMatter:
 
 def _lines(text: str) -> list[str]:
     return text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
-
-
-def _misplaced(lines: list[str]) -> Iterator[Mistake]:
-    """Yield the mistake of front matter that is not on the first line, or is indented, and would be text."""
-    first = next((index for index, line in enumerate(lines) if line.strip() and not _REMARK.fullmatch(line)), 0)
-    ends = any(line.strip() == EDGE for line in lines[first + 1 :])
-    following = next((line for line in lines[first + 1 :] if line.strip()), "")
-    if lines[first].strip() == EDGE and (ends or _KEY.match(following.lstrip())):
-        what = "the front matter does not begin in the first line, and would be text"
-        yield Mistake(
-            first + 1, what, f"begin the file with `{EDGE}`, or write `***` if it is to be a line across the page"
-        )
 
 
 def described(text: str) -> str:

@@ -13,7 +13,7 @@ from orchctl import exit_codes
 from orchctl.errors import RefusedError, UsageError
 from orchctl.render import text as render
 from orchctl.tasks import task_file
-from orchctl.tasks.directory import Place, found, opened, place, standing_anyway
+from orchctl.tasks.directory import Place, load, opened, place, standing_anyway
 from orchctl.tasks.front_matter import written
 from orchctl.tasks.problems import TaskProblem, TasksError
 from orchctl.tasks.prompts import skeleton
@@ -36,7 +36,7 @@ def new(args: SimpleNamespace) -> int:
     path = where.path / f"{PREFIX}{name}.md"
     text = _text(args, name, where)
     try:
-        task_file.made(path, text, path.name)
+        task_file.parse(path, text, path.name)
         data = text.encode()
     except UnicodeEncodeError:
         what = f"the file is to say where its result goes, and {where.shown!r} is not UTF-8; name it so, or give --body"
@@ -100,7 +100,12 @@ def _map(task: TaskFile, state: TaskState, where: Place) -> dict[str, Any]:
 
 def _lines(tasks: Sequence[TaskFile], states: Mapping[str, TaskState]) -> list[str]:
     rows = [
-        [task.name, states[task.name].said(), f"after {', '.join(task.dependencies)}" if task.after else "", task.goal]
+        [
+            task.name,
+            states[task.name].summary(),
+            f"after {', '.join(task.dependencies)}" if task.after else "",
+            task.goal,
+        ]
         for task in tasks
     ]
     return [render.clean_line(line) for line in render.aligned(render.filled(rows))]
@@ -109,7 +114,7 @@ def _lines(tasks: Sequence[TaskFile], states: Mapping[str, TaskState]) -> list[s
 def check(args: SimpleNamespace) -> int:
     """Print every mistake in the files, and what keeps them from being run together; exit code 1 when there is one."""
     where = place(args.directory)
-    read, problems = found(where)
+    read, problems = load(where)
     warnings = [*_unknown_skills(read.tasks, where)]
     value = {
         "valid": not problems,

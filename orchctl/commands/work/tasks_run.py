@@ -129,7 +129,7 @@ def _say(choice: Choice, states: States, where: Place, *, is_all: bool) -> None:
     for task in choice.done:
         console.warn(f"{task.name} is done: {_proof(task, states[task.name], where)}; --again runs it once more")
     for task in choice.going:
-        console.warn(f"{task.name} is on its way: {states[task.name].said()}")
+        console.warn(f"{task.name} is on its way: {states[task.name].summary()}")
     for task in choice.unneeded:
         console.warn(f"{task.name} is not needed: {states[task.name].why}")
     if not choice.run and not choice.going:
