@@ -35,8 +35,8 @@ def main(names: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that all that was started is ended
     print("  ".join(f"{key} {value}" for key, value in machine().items()))
     for name in cache.SOURCES:
-        if found := cache.find(name):
-            print(f"{name}: {found.version}")
+        if program := cache.find(name):
+            print(f"{name}: {program.version}")
     return 1 if [name for name in names or NAMES if not done(name)] else 0
 
 

@@ -68,8 +68,14 @@ def main() -> None:
     report(
         "cli",
         [
-            Figure(name, "ms", mine, [one / other for one, other in zip(mine, base, strict=True)], goals.get(name, ""))
-            for name, mine in samples.items()
+            Figure(
+                name,
+                "ms",
+                values,
+                [value / base_value for value, base_value in zip(values, base, strict=True)],
+                goals.get(name, ""),
+            )
+            for name, values in samples.items()
         ],
     )
 

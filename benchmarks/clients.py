@@ -23,36 +23,36 @@ class Crowd:
         self._context = zmq.Context()
         self._running, self._asked = running, 0
         self.sockets = [self._context.socket(zmq.DEALER) for _ in range(count)]
-        for one in self.sockets:
-            one.connect(f"ipc://{running.home.socket}")
+        for socket in self.sockets:
+            socket.connect(f"ipc://{running.home.socket}")
         self.all("limit", {}, count)
 
     def close(self) -> None:
         """All of them."""
         self._context.destroy(linger=0)
 
-    def ask(self, one: zmq.Socket[bytes], op: str, args: dict[str, object]) -> None:
+    def ask(self, socket: zmq.Socket[bytes], op: str, args: dict[str, object]) -> None:
         """Send a request of one."""
         self._asked += 1
-        one.send(pack_request(f"{self._asked:032x}", op, args))
+        socket.send(pack_request(f"{self._asked:032x}", op, args))
 
     def all(self, op: str, args: dict[str, object], count: int) -> None:
         """Everybody asks, and again when answered, until there are `count` answers."""
         poller = zmq.Poller()
-        for one in self.sockets:
-            poller.register(one, zmq.POLLIN)
-        left = count
-        for one in self.sockets[:left]:
-            self.ask(one, op, args)
-            left -= 1
+        for socket in self.sockets:
+            poller.register(socket, zmq.POLLIN)
+        remaining = count
+        for socket in self.sockets[:remaining]:
+            self.ask(socket, op, args)
+            remaining -= 1
         answered = 0
         while answered < count:
-            for one, _ in poller.poll():
-                one.recv()
+            for socket, _ in poller.poll():
+                socket.recv()
                 answered += 1
-                if left:
-                    self.ask(one, op, args)
-                    left -= 1
+                if remaining:
+                    self.ask(socket, op, args)
+                    remaining -= 1
 
     def one(self) -> None:
         """The first asks."""
@@ -87,14 +87,18 @@ def main() -> None:
     report(
         "clients",
         [
-            Figure(f"{name}, {count} clients", "/s" if name.endswith("second") else "ms", mine, over(mine, found[1]))
+            Figure(
+                f"{name}, {count} clients", "/s" if name.endswith("second") else "ms", values, over(values, found[1])
+            )
             for name, found in samples.items()
-            for count, mine in found.items()
+            for count, values in found.items()
         ],
     )
-    drawn = {name: {count: over(mine, found[1]) for count, mine in found.items()} for name, found in samples.items()}
+    ratios_by_name = {
+        name: {count: over(values, found[1]) for count, values in found.items()} for name, found in samples.items()
+    }
     axes = "clients that are connected", "times what it is with one"
-    pictures.write("clients", pictures.growth("What many clients cost", axes, drawn))
+    pictures.write("clients", pictures.growth("What many clients cost", axes, ratios_by_name))
 
 
 if __name__ == "__main__":

@@ -41,25 +41,25 @@ def status(samples: Samples, count: int) -> None:
 
 def starting(samples: Samples, count: int) -> None:
     """What another client waits for an answer while as many start at once, and while they are ended."""
-    with Orchd() as running, Client(running.home, starts=False) as other:
+    with Orchd() as running, Client(running.home, starts=False) as client:
         running.call("limit", limit=count, resident=count)
         ids: list[str] = []
 
         def living() -> int:
-            found: int = other.call("limit", patience=300.0)["living"]
-            return found
+            count: int = client.call("limit", patience=300.0)["living"]
+            return count
 
-        def meanwhile(act: Callable[[], object], wanted: int) -> list[float]:
-            thread, taken = Thread(target=act), list[float]()
+        def meanwhile(action: Callable[[], object], wanted: int) -> list[float]:
+            thread, times = Thread(target=action), list[float]()
             thread.start()
             is_over = False
             while not is_over:
                 began = time.perf_counter()
                 is_over = living() == wanted
-                taken.append(1000 * (time.perf_counter() - began))
+                times.append(1000 * (time.perf_counter() - began))
                 time.sleep(PAUSE)
             thread.join()
-            return sorted(taken)
+            return sorted(times)
 
         began = time.perf_counter()
         answers = meanwhile(lambda: ids.extend(running.spawn([SLEEP] * count)), count)
@@ -94,14 +94,14 @@ def main() -> None:
         for count in STARTED:
             starting(samples, count)
         environments(samples)
-    one = samples[f"a batch of {ENVIRONMENTS:,} is accepted, one environment"]
-    report("fleets", [_figure(name, found, one) for name, found in samples.items()])
+    single = samples[f"a batch of {ENVIRONMENTS:,} is accepted, one environment"]
+    report("fleets", [_figure(name, values, single) for name, values in samples.items()])
 
 
-def _figure(name: str, found: list[float], one: list[float]) -> Figure:
+def _figure(name: str, values: list[float], single: list[float]) -> Figure:
     goal = "under 300" if name.startswith("orchctl status,") else "at most 50" if name.endswith("p99") else ""
-    ratios = over(found, one) if name.startswith("a batch") else ()
-    return Figure(name, "s" if name.endswith("all of them") else "ms", found, ratios, goal)
+    ratios = over(values, single) if name.startswith("a batch") else ()
+    return Figure(name, "s" if name.endswith("all of them") else "ms", values, ratios, goal)
 
 
 if __name__ == "__main__":

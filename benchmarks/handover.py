@@ -42,7 +42,7 @@ def chained() -> float:
         running.call("limit", limit=1)
         ids = running.spawn([{"command": CLOCK}] * COUNT)
         running.call("wait", ids=ids)
-        return step(" ".join(Path(str(running.call("logs", id=one)["path"])).read_text() for one in ids))
+        return step(" ".join(Path(str(running.call("logs", id=agent_id)["path"])).read_text() for agent_id in ids))
 
 
 def spooled() -> float:
@@ -83,25 +83,25 @@ def parallel(program: str) -> float:
 
 def ways() -> dict[str, Callable[[], float]]:
     """Each with its name."""
-    found = {BASE: bare, "orchd, limit 1": chained}
+    probes = {BASE: bare, "orchd, limit 1": chained}
     if Spooler.is_at_hand():
-        found["task-spooler, limit 1"] = spooled
+        probes["task-spooler, limit 1"] = spooled
     for name, run in (("nq", queued), ("GNU make", made), ("GNU parallel", parallel)):
-        if there := cache.find(name):
-            found[f"{name}, one at a time"] = partial(run, str(there.program))
-    return found
+        if program := cache.find(name):
+            probes[f"{name}, one at a time"] = partial(run, str(program.program))
+    return probes
 
 
 def main() -> None:
     """Medians of each round, in turn."""
-    known = ways()
-    steps: dict[str, list[float]] = {name: [] for name in known}
+    measures = ways()
+    steps: dict[str, list[float]] = {name: [] for name in measures}
     for _ in range(ROUNDS):
-        for name, way in known.items():
-            steps[name].append(way())
-    base, ours = steps[BASE], steps["orchd, limit 1"]
-    added = [mine - least for mine, least in zip(ours, base, strict=True)]
-    figures = [Figure(name, "ms a step", mine, over(mine, base)) for name, mine in steps.items()]
+        for name, measure in measures.items():
+            steps[name].append(measure())
+    base, limited_steps = steps[BASE], steps["orchd, limit 1"]
+    added = [mine - least for mine, least in zip(limited_steps, base, strict=True)]
+    figures = [Figure(name, "ms a step", values, over(values, base)) for name, values in steps.items()]
     report("handover", [*figures, Figure("orchd over the bare spawn", "ms", added, goal="at most 3 ms")])
     pictures.write("handover", pictures.rates("From an end to the next start", figures))
 

@@ -24,8 +24,8 @@ def write(home: Home, count: int) -> None:
     store.restore(state, NOW)
     usual = state.limit, state.resident
     state.limit = state.resident = BATCH
-    for made in range(0, count, BATCH):
-        _batch(state, store, min(BATCH, count - made))
+    for first in range(0, count, BATCH):
+        _batch(state, store, min(BATCH, count - first))
     turn = Turn(state, NOW)
     decide(turn, inputs.SetLimit(RequestId("r"), *usual))
     store.commit(state, NOW.wall, turn.events)

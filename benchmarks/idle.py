@@ -45,16 +45,16 @@ def switches(running: Peer) -> int:
 
 def watched(running: list[Peer]) -> dict[str, tuple[list[float], list[float]]]:
     """MiB and wake-ups a second of each, all of them in the same stretches of time."""
-    found: dict[str, tuple[list[float], list[float]]] = {peer.name: ([], []) for peer in running}
+    samples: dict[str, tuple[list[float], list[float]]] = {peer.name: ([], []) for peer in running}
     rest(1.0)  # what the last client left to be cleared away is not the daemon at rest
     for _ in range(ROUNDS):
         before = [switches(peer) for peer in running]
         rest(WATCHED)
         for peer, count in zip(running, before, strict=True):
-            sizes, wakes = found[peer.name]
+            sizes, wakes = samples[peer.name]
             wakes.append((switches(peer) - count) / WATCHED)
             sizes.append(memory(peer))
-    return found
+    return samples
 
 
 def beside() -> list[Figure]:
@@ -67,7 +67,7 @@ def beside() -> list[Figure]:
         holding = [peer for peer in running if peer.can("hold")]
         for peer in holding:
             peer.hold(HELD)
-        held = watched(holding)
+        samples = watched(holding)
     finally:
         for peer in running:
             peer.__exit__()
@@ -76,7 +76,7 @@ def beside() -> list[Figure]:
     for name, (sizes, wakes) in idle.items():
         figures.append(Figure(f"{name}, idle", "MiB", sizes, over(sizes, base)))
         figures.append(Figure(f"{name}, idle: wake-ups", "a second", wakes, goal="0" if name == "orchd" else ""))
-    for name, (sizes, wakes) in held.items():
+    for name, (sizes, wakes) in samples.items():
         each = [1024 * (size - least) / HELD for size, least in zip(sizes, idle[name][0], strict=True)]
         figures.append(Figure(f"{name}, for each of {HELD} agents", "KiB", each))
         figures.append(Figure(f"{name}, {HELD} agents: wake-ups", "a second", wakes))
@@ -115,7 +115,7 @@ def main() -> None:
     """The table, and the memory as a picture."""
     figures = [*beside(), *long()]
     report("idle", figures)
-    sizes = [one for one in figures if one.unit == "MiB"]
+    sizes = [figure for figure in figures if figure.unit == "MiB"]
     pictures.write("idle", pictures.rates("Memory at rest, without the agents themselves", sizes))
 
 

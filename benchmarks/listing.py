@@ -26,7 +26,7 @@ def listed(running: Peer) -> float:
 
 def main() -> None:
     """All of them live at once; each is asked in turn, so that each ratio is of neighbours in time."""
-    known: dict[tuple[str, int], list[float]] = {}
+    samples_by_history: dict[tuple[str, int], list[float]] = {}
     with contextlib.ExitStack() as stack:
         running: dict[tuple[str, int], Peer] = {}
         for kind in [peer for peer in at_hand() if peer.lists]:
@@ -35,17 +35,17 @@ def main() -> None:
                 peer.know(count)
         for _ in range(ROUNDS):
             for key, peer in running.items():
-                known.setdefault(key, []).append(listed(peer))
+                samples_by_history.setdefault(key, []).append(listed(peer))
     figures = [
-        Figure(f"{name}, {count:,} known", "ms", samples, over(samples, known[name, 0]))
-        for (name, count), samples in known.items()
+        Figure(f"{name}, {count:,} known", "ms", samples, over(samples, samples_by_history[name, 0]))
+        for (name, count), samples in samples_by_history.items()
     ]
     report("listing", figures)
-    drawn: dict[str, dict[int, list[float]]] = {}
-    for (name, count), samples in known.items():
-        drawn.setdefault(name, {})[max(count, 1)] = samples
+    medians: dict[str, dict[int, list[float]]] = {}
+    for (name, count), samples in samples_by_history.items():
+        medians.setdefault(name, {})[max(count, 1)] = samples
     axes = "tasks the daemon knows of (1: none)", "ms, the whole client process"
-    pictures.write("listing", pictures.growth("Asking what there is, as the history grows", axes, drawn))
+    pictures.write("listing", pictures.growth("Asking what there is, as the history grows", axes, medians))
 
 
 if __name__ == "__main__":

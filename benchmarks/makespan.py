@@ -30,8 +30,8 @@ class Dag(NamedTuple):
     @property
     def bound(self) -> float:
         """No schedule at this limit takes fewer seconds."""
-        way = sum(self.milliseconds[node] for node in critical_path(self.after, self.milliseconds))
-        return max(way, sum(self.milliseconds.values()) / LIMIT) / 1000
+        path_seconds = sum(self.milliseconds[node] for node in critical_path(self.after, self.milliseconds))
+        return max(path_seconds, sum(self.milliseconds.values()) / LIMIT) / 1000
 
     def command(self, node: str) -> list[str]:
         """The work: nothing, for as long as it takes."""
@@ -56,8 +56,8 @@ def member(dag: Dag, node: str, path: str, after: Sequence[str]) -> dict[str, ob
 
 def perform(client: Client, groups: list[dict[str, object]], members: list[dict[str, object]]) -> None:
     """Begin a run and wait for its end, which must be a good one."""
-    asked = {"name": "dag", "cwd": "/", "env": dict(os.environ), "groups": groups, "members": members}
-    run = client.call("run", asked)["run"]["id"]
+    request = {"name": "dag", "cwd": "/", "env": dict(os.environ), "groups": groups, "members": members}
+    run = client.call("run", request)["run"]["id"]
     if any(agent["status"] != "completed" for agent in client.wait(ids=[run])["agents"]):
         raise SystemExit(f"{run} did not complete")
 
@@ -97,14 +97,14 @@ def compare(client: Client, count: int) -> list[Figure]:
         for number in range(count):
             dag = drawn(chance)
             makefile(dag, path)
-            ways: list[tuple[str, Callable[[], None]]] = [
+            performers: list[tuple[str, Callable[[], None]]] = [
                 ("orchd", lambda dag=dag: ready(client, dag)),  # type: ignore[misc]
                 ("barriers", lambda dag=dag: barriers(client, dag)),  # type: ignore[misc]
             ]
             if program:
-                ways.append(("make -j7", lambda: make(program, path)))
-            for name, way in ways[number % len(ways) :] + ways[: number % len(ways)]:
-                took[name].append(timed(way) / dag.bound)
+                performers.append(("make -j7", lambda: make(program, path)))
+            for name, perform in performers[number % len(performers) :] + performers[: number % len(performers)]:
+                took[name].append(timed(perform) / dag.bound)
     if not program:
         print("make is not installed: left out")
     return figures(took)
@@ -133,11 +133,14 @@ def developers(client: Client) -> Figure:
     """Seven that work for as long as one."""
 
     def team(size: int) -> float:
-        dag = Dag({f"n{one}": [] for one in range(size)}, {f"n{one}": round(SECONDS * 1000) for one in range(size)})
+        dag = Dag(
+            {f"n{number}": [] for number in range(size)},
+            {f"n{number}": round(SECONDS * 1000) for number in range(size)},
+        )
         return timed(lambda: ready(client, dag))
 
     pairs = [(team(1), team(DEVELOPERS)) for _ in range(ROUNDS)]
-    ratios = [seven / one for one, seven in pairs]
+    ratios = [seven / single for single, seven in pairs]
     return Figure("7 equal developers, over one", "s", [seven for _, seven in pairs], ratios, "ratio 1.05")
 
 

@@ -56,15 +56,15 @@ def agent(script: Path, identity: str) -> dict[str, object]:
 @contextlib.contextmanager
 def orchd(script: Path, *, resident: int) -> Iterator[Callable[[], None]]:
     """Each spawns its batch and waits for it, with the client that agents have."""
-    for identity in [*below(""), *(two for one in below("") for two in below(one))]:
-        lines = [json.dumps(agent(script, one)) + "\n" for one in below(identity)]
+    for identity in [*below(""), *(child for parent in below("") for child in below(parent))]:
+        lines = [json.dumps(agent(script, child)) + "\n" for child in below(identity)]
         (script.parent / f"{identity}.jsonl").write_text("".join(lines))
     with Orchd() as running:
         running.env["ORCHCTL"] = orchctl()
         running.call("limit", limit=LIMIT, resident=resident)
 
         def run() -> None:
-            running.call("wait", ids=running.spawn([agent(script, one) for one in below("")]))
+            running.call("wait", ids=running.spawn([agent(script, child) for child in below("")]))
 
         yield run
 
@@ -104,8 +104,8 @@ def spooler(script: Path) -> Iterator[Callable[[], None]]:
         running.env["TSP"] = running.tsp
 
         def run() -> None:
-            for one in below(""):
-                running.ctl([running.tsp, "sh", str(script), "tsp", one, SECONDS])
+            for child in below(""):
+                running.ctl([running.tsp, "sh", str(script), "tsp", child, SECONDS])
             running.drain()
 
         yield run
@@ -120,27 +120,27 @@ def dask(_: Path, *, how: str) -> Iterator[Callable[[], None]]:
 
 def ways() -> dict[str, Way]:
     """Each with its name."""
-    found: dict[str, Way] = {
+    factories: dict[str, Way] = {
         "orchd, resident 28": partial(orchd, resident=4 * LIMIT),
         "orchd, resident 7": partial(orchd, resident=LIMIT),
     }
-    if there := cache.find("GNU make"):
-        found["make, one jobserver"] = partial(make, str(there.program))
-    if there := cache.find("GNU parallel"):
-        found["GNU parallel in itself"] = partial(parallel, str(there.program))
+    if program := cache.find("GNU make"):
+        factories["make, one jobserver"] = partial(make, str(program.program))
+    if program := cache.find("GNU parallel"):
+        factories["GNU parallel in itself"] = partial(parallel, str(program.program))
     if Dask.is_at_hand():
-        found["Dask, worker_client"] = partial(dask, how="secede")
-        found["Dask, get_client"] = partial(dask, how="keep")
+        factories["Dask, worker_client"] = partial(dask, how="secede")
+        factories["Dask, get_client"] = partial(dask, how="keep")
     if Spooler.is_at_hand():
-        found["task-spooler"] = spooler
-    return found
+        factories["task-spooler"] = spooler
+    return factories
 
 
-def seen(way: Way) -> Seen:
+def seen(factory: Way) -> Seen:
     """A round, watched from outside; one that stands still is given up."""
     with tempfile.TemporaryDirectory(prefix="orchd-bench-nest-") as directory:
         script = Path(shutil.copy(Path(__file__).parent / "node.sh", directory))
-        with way(script) as run:
+        with factory(script) as run:
             return watched(run, Watch(str(script), SECONDS))
 
 
@@ -164,38 +164,40 @@ def watched(run: Callable[[], None], watch: Watch) -> Seen:
 
 def figures(name: str, rounds: list[Seen]) -> list[Figure]:
     """Times of those that ended, and the most of each round."""
-    times = [one.seconds / BOUND for one in rounds if one.seconds is not None]
+    times = [round_.seconds / BOUND for round_ in rounds if round_.seconds is not None]
     stuck = len(rounds) - len(times)
     note = f"stood still in {stuck} of {len(rounds)} rounds" if stuck else ""
     return [
         *([Figure(f"{name}: time over the lower bound", "x", times, note=note)] if times else []),
-        Figure(f"{name}: most at work", "agents", [one.working for one in rounds], note="" if times else note),
-        Figure(f"{name}: most alive", "agents", [one.alive for one in rounds]),
+        Figure(f"{name}: most at work", "agents", [round_.working for round_ in rounds], note="" if times else note),
+        Figure(f"{name}: most alive", "agents", [round_.alive for round_ in rounds]),
     ]
 
 
 def row(name: str, rounds: list[Seen]) -> svg.Row:
     """A line of the picture."""
-    times = [one.seconds / BOUND for one in rounds if one.seconds is not None]
+    times = [round_.seconds / BOUND for round_ in rounds if round_.seconds is not None]
     took = pictures.cell(times, "{:.2f} x") if times else svg.Cell(0, 0, 0, "stands still for ever", is_bad=True)
-    most = pictures.cell([one.working for one in rounds], "{:g}")
-    lived = pictures.cell([one.alive for one in rounds], "{:g}")
-    return svg.Row(name, [took, most._replace(is_bad=most.most > LIMIT), lived], name.startswith("orchd"))
+    working_cell = pictures.cell([round_.working for round_ in rounds], "{:g}")
+    lived = pictures.cell([round_.alive for round_ in rounds], "{:g}")
+    return svg.Row(
+        name, [took, working_cell._replace(is_bad=working_cell.most > LIMIT), lived], name.startswith("orchd")
+    )
 
 
 def main() -> None:
     """Rounds in turn."""
-    known = ways()
-    rounds: dict[str, list[Seen]] = {name: [] for name in known}
+    measures = ways()
+    rounds: dict[str, list[Seen]] = {name: [] for name in measures}
     for _ in range(ROUNDS):
-        for name, way in known.items():
-            rounds[name].append(seen(way))
-    report("nesting", [one for name, found in rounds.items() for one in figures(name, found)])
-    median = statistics.median(one.seconds or 0.0 for one in rounds["orchd, resident 28"])
+        for name, measure in measures.items():
+            rounds[name].append(seen(measure))
+    report("nesting", [figure for name, measured in rounds.items() for figure in figures(name, measured)])
+    median = statistics.median(round_.seconds or 0.0 for round_ in rounds["orchd, resident 28"])
     print(f"the lower bound is {BOUND:.2f} s: {AGENTS} agents of {float(SECONDS):.2f} s; orchd took {median:.2f} s")
     columns = [svg.Column("time over the least there is", 1.0), svg.Column("most at work", 7), svg.Column("most alive")]
     title = "Agents that wait for agents: 7 x 3 x 2 of them at limit 7"
-    rows = [row(name, found) for name, found in rounds.items()]
+    rows = [row(name, measured) for name, measured in rounds.items()]
     pictures.write("nesting", svg.bars(title, pictures.taken(), columns, rows))
 
 

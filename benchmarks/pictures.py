@@ -17,8 +17,8 @@ def write(name: str, picture: str) -> None:
 
 def taken() -> str:
     """What a picture says of the machine."""
-    known = machine()
-    made_of = f"{known['cores']} cores, {known['cpu']}, Linux {known['kernel']}, load {known['load']:.0f}"
+    host = machine()
+    made_of = f"{host['cores']} cores, {host['cpu']}, Linux {host['kernel']}, load {host['load']:.0f}"
     return f"medians, least and most; {made_of}"
 
 
@@ -35,8 +35,8 @@ def point(at: float, samples: Sequence[float]) -> svg.Point:
 
 def rates(title: str, figures: Sequence[Figure]) -> str:
     """One bar for each figure, the longest on top."""
-    ranked = sorted(figures, key=lambda one: -statistics.median(one.samples))
-    rows = [svg.Row(one.name, [cell(one.samples)], one.name.startswith("orchd")) for one in ranked]
+    ranked = sorted(figures, key=lambda figure: -statistics.median(figure.samples))
+    rows = [svg.Row(figure.name, [cell(figure.samples)], figure.name.startswith("orchd")) for figure in ranked]
     return svg.bars(title, taken(), [svg.Column(figures[0].unit)], rows)
 
 
@@ -46,28 +46,29 @@ def report_growth(
     things: str,
     units: Mapping[str, str],
     samples: Mapping[str, Mapping[int, Sequence[float]]],
-    least: int,
+    smallest: int,
 ) -> None:
     """The table and the picture of what grows, or not, with the number of agents that are `things`; each beside `least`
     of them."""
     report(
         name,
         [
-            Figure(f"{what}, {count:,} {things}", units.get(what, "ms"), mine, over(mine, found[least]))
-            for what, found in samples.items()
-            for count, mine in found.items()
+            Figure(f"{measure}, {count:,} {things}", units.get(measure, "ms"), values, over(values, found[smallest]))
+            for measure, found in samples.items()
+            for count, values in found.items()
         ],
     )
-    drawn = {
-        what: {count: over(mine, found[least]) for count, mine in found.items()} for what, found in samples.items()
+    ratios = {
+        measure: {count: over(values, found[smallest]) for count, values in found.items()}
+        for measure, found in samples.items()
     }
-    write(name, growth(title, (f"agents {things}", f"times what it is with {least}"), drawn))
+    write(name, growth(title, (f"agents {things}", f"times what it is with {smallest}"), ratios))
 
 
-def growth(title: str, axes: tuple[str, str], known: Mapping[str, Mapping[int, Sequence[float]]]) -> str:
+def growth(title: str, axes: tuple[str, str], lines: Mapping[str, Mapping[int, Sequence[float]]]) -> str:
     """A line for each name; 0 has no logarithm and is left out."""
     series = [
         svg.Series(name, [point(at, samples) for at, samples in sorted(found.items()) if at])
-        for name, found in known.items()
+        for name, found in lines.items()
     ]
     return svg.lines(title, taken(), axes, series)

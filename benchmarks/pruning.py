@@ -38,7 +38,7 @@ def main() -> None:
             replies.append(timed(lambda: client.call("limit")))
         took = time.perf_counter() - begin
         burnt = running.cpu_seconds() - burnt
-    left = len(list(home.agents.iterdir()))
+    directories_left = len(list(home.agents.iterdir()))
     running.ctl("daemon", "stop", "--stop-agents")
     running.process.wait()
     pruned = home.database.stat().st_size
@@ -46,7 +46,7 @@ def main() -> None:
     report(
         "pruning",
         [
-            Figure(f"{COUNT - KEPT:,} of {COUNT:,} agents pruned, {left:,} files left", "s", [took]),
+            Figure(f"{COUNT - KEPT:,} of {COUNT:,} agents pruned, {directories_left:,} files left", "s", [took]),
             Figure("CPU of the daemon meanwhile, with the requests", "s", [burnt]),
             Figure("one request meanwhile", "s", replies),
             Figure("the longest", "s", [max(replies)], goal="at most 0.05 s"),

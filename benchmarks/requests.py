@@ -47,15 +47,15 @@ def main() -> None:
         running.know(HISTORY)
         server = multiprocessing.Process(target=echo, args=(str(home.socket),), daemon=True)
         server.start()
-        asked = {
+        requests = {
             "limit": pack_request("1" * 32, "limit", {}),
             "status of one agent": pack_request("1" * 32, "status", {"ids": ["agent-5000"]}),
             "logs": pack_request("1" * 32, "logs", {"id": "agent-5000"}),
         }
-        base, ours = [], {name: [] for name in asked}
+        base, ours = [], {name: [] for name in requests}
         for _ in range(ROUNDS):
-            base.append(round_trip(home.socket, asked["limit"]))
-            for name, frame in asked.items():
+            base.append(round_trip(home.socket, requests["limit"]))
+            for name, frame in requests.items():
                 ours[name].append(round_trip(running.home.socket, frame))
         server.kill()
         server.join()

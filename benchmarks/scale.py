@@ -77,20 +77,22 @@ class Site:
         decide(turn, given)
         self.decisions += 1
         while turn.questions:
-            asked = turn.questions.pop(0)
+            question = turn.questions.pop(0)
             self.decisions += 1
-            decide(turn, self._answered(asked))
-        over = {one.agent for one in turn.events if hasattr(one, "agent") and self.state.agents[one.agent].is_over}
-        forget(self.state, over)
+            decide(turn, self._answered(question))
+        over_agents = {
+            event.agent for event in turn.events if hasattr(event, "agent") and self.state.agents[event.agent].is_over
+        }
+        forget(self.state, over_agents)
         for event in turn.events:
             if isinstance(event, AttemptAdmitted):
                 heappush(self.ends, (self.now + self.chance.uniform(SHORTEST, LONGEST), event.agent, event.attempt))
         answers = [effect.agents for effect in turn.effects if isinstance(effect, Answer)]
         return answers[0] if answers else ()
 
-    def _answered(self, asked: object) -> inputs.Input:
-        assert isinstance(asked, Launch)
-        return inputs.Spawned(asked.agent, asked.attempt, 1, None)
+    def _answered(self, question: object) -> inputs.Input:
+        assert isinstance(question, Launch)
+        return inputs.Spawned(question.agent, question.attempt, 1, None)
 
     def queue(self, plain: Plain) -> None:
         """Everybody there is from the beginning, while nobody may start."""
@@ -101,10 +103,10 @@ class Site:
             return
         is_family = plain.shape == "families"
         count = plain.agents // FAMILY if is_family else plain.agents
-        for first in range(0, count, BATCH):
-            specs = tuple(spec(f"a{number}", int(is_family)) for number in range(first, min(first + BATCH, count)))
-            asked = self.tell(inputs.SpawnAgents(self.request(), None, specs))
-            self.parents.update(asked if is_family else ())
+        for start in range(0, count, BATCH):
+            specs = tuple(spec(f"a{number}", int(is_family)) for number in range(start, min(start + BATCH, count)))
+            agent_ids = self.tell(inputs.SpawnAgents(self.request(), None, specs))
+            self.parents.update(agent_ids if is_family else ())
 
     def _run(self) -> None:
         parts = [inputs.Part(f"m{number}", spec(f"m{number}", 0), _after(number)) for number in range(MEMBERS)]
@@ -116,13 +118,13 @@ class Site:
         """Let everything end."""
         self.tell(inputs.Resume(self.request()))
         while self.ends:
-            self.now, one, attempt = heappop(self.ends)
-            agent = AgentId(one)
+            self.now, agent_id, attempt = heappop(self.ends)
+            agent = AgentId(agent_id)
             if agent in self.parents:
                 self.parents.discard(agent)
                 children = tuple(spec(f"c{number}", 0) for number in range(FAMILY - 1))
                 ids = self.tell(inputs.SpawnAgents(self.request(), agent, children))
-                heappush(self.ends, (self.now + LONGEST * FAMILY, one, attempt))
+                heappush(self.ends, (self.now + LONGEST * FAMILY, agent_id, attempt))
                 self.tell(
                     inputs.BeginWait(
                         self.request(), agent, ids, is_any=False, timeout=None, caller=1, caller_started=1.0
@@ -166,19 +168,19 @@ def apart(plain: Plain) -> Sample:
     return Sample(*json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
 
 
-def plains(most: int) -> list[Plain]:
+def plains(most_agents: int) -> list[Plain]:
     """Agents at 10,000 slots, and slots for 100,000 agents."""
     grown = [Plain(shape, max(PLACES), count) for shape in ("flat", "families", "runs") for count in AGENTS]
     placed = [Plain(shape, slots, 100_000) for shape in ("flat", "families", "runs") for slots in PLACES[:-1]]
-    return [plain for plain in [*grown, *placed] if plain.agents <= most]
+    return [plain for plain in [*grown, *placed] if plain.agents <= most_agents]
 
 
-def main(most: int = max(AGENTS)) -> None:
+def main(most_agents: int = max(AGENTS)) -> None:
     """A line each, and the figures beside the others."""
     print("  ".join(f"{key} {value}" for key, value in machine().items()))
     print(f"{'shape':10}{'slots':>8}{'agents':>11}{'decisions/s':>13}{'us each':>9}{'bytes each':>12}{'queued/s':>10}")
     rows = []
-    for plain in plains(most):
+    for plain in plains(most_agents):
         sample = apart(plain)
         rate = sample.decisions / sample.seconds
         print(

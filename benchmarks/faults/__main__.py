@@ -59,10 +59,10 @@ def markdown(results: list[dict[str, Any]]) -> str:
         if "left out" in result:
             lines.append(f"| {result['fault']} | left out: {result['left out']} |{' |' * (len(COUNTED) + 2)}")
             continue
-        found, bug = result["as it is"], result.get("planted")
+        rows, bug = result["as it is"], result.get("planted")
         cost = ", ".join(f"{name} {bug[name]}" for name in COUNTED if bug[name]) if bug else ""
         caught = "" if bug is None else f"yes: {cost}" if cost else "NO"
-        figures = " | ".join(str(found[name]) for name in ("tries", *COUNTED))
+        figures = " | ".join(str(rows[name]) for name in ("tries", *COUNTED))
         lines.append(f"| {result['fault']} | {figures} | {result.get('bug', '')} | {caught} |")
     return "\n".join(lines) + "\n"
 
@@ -74,9 +74,9 @@ def _row(row: Row, options: argparse.Namespace) -> dict[str, Any]:
         print(f"{row.fault:52} left out: {why_not}", flush=True)
         return {**result, "left out": why_not}
     began = time.monotonic()
-    result["as it is"] = found = _tried(ROOT, row, options.seconds)
+    result["as it is"] = rows = _tried(ROOT, row, options.seconds)
     result["seconds"] = round(time.monotonic() - began, 1)
-    line = f"{row.fault:52} {found['tries']:7} {' '.join(f'{found[name]:6}' for name in COUNTED)}"
+    line = f"{row.fault:52} {rows['tries']:7} {' '.join(f'{rows[name]:6}' for name in COUNTED)}"
     print(line, end="", flush=True)
     if not options.no_plants:
         result["bug"] = row.plant.what
@@ -86,7 +86,7 @@ def _row(row: Row, options: argparse.Namespace) -> dict[str, Any]:
         cost = ", ".join(f"{name} {bug[name]}" for name in COUNTED if bug[name])
         print(f"  {row.plant.what}: {cost or 'NOT CAUGHT'}", end="")
     print(f"  ({result['seconds']:.0f} s)", flush=True)
-    for note in found["notes"]:
+    for note in rows["notes"]:
         print(f"    {note}", flush=True)
     return result
 
@@ -97,11 +97,11 @@ def _tried(root: Path, row: Row, seconds: float, *more: str) -> dict[str, Any]:
     env = {**env, "PYTHONPATH": str(root), **({"FAULTS_DEADLINE": _SOON} if more else {})}
     env.pop("PYTHONDONTWRITEBYTECODE", None)
     words = [sys.executable, "-m", "benchmarks.faults.one", row.name, str(row.tries), str(seconds), *more]
-    done = subprocess.run(words, cwd=root, env=env, stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
+    process = subprocess.run(words, cwd=root, env=env, stdout=subprocess.PIPE, text=True, check=False)
+    if process.returncode:
         raise SystemExit(f"{row.name}: the harness itself failed")
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    result: dict[str, Any] = json.loads(process.stdout)
+    return result
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ if os.fork() == 0:
 _MODES = ("off", "auto")
 
 
-def _told(tally: Tally, work: str, code: int, wanted: int | str, *, cancels: bool = False) -> Iterator[None]:
+def _told(tally: Tally, work: str, code: int, expected: int | str, *, cancels: bool = False) -> Iterator[None]:
     """Three of these at once and one of the usual kind after them, with cgroups and without."""
     while True:
         for cgroups in _MODES:
@@ -36,9 +36,9 @@ def _told(tally: Tally, work: str, code: int, wanted: int | str, *, cancels: boo
                 ids = lab.spawn([lab.spec(work, code)] * 3)
                 after = lab.spawn([lab.spec(BRIEF, 4)])
                 if cancels:
-                    until(lambda lab=lab, ids=ids: all(lab.signed("begin")[one] for one in ids), "the agents")
+                    until(lambda lab=lab, ids=ids: all(lab.signed("begin")[agent_id] for agent_id in ids), "the agents")
                     lab.client.call("cancel", {"ids": ids})
-                lab.audit(dict.fromkeys(ids, wanted) | dict.fromkeys(after, 4))
+                lab.audit(dict.fromkeys(ids, expected) | dict.fromkeys(after, 4))
             yield
 
 

@@ -36,10 +36,10 @@ def descriptors(pid: int) -> int:
 def resident(pid: int) -> int:
     """KiB of memory that a process has. Raises OSError when it is gone."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    found = [int(line.split()[1]) for line in lines if line.startswith("VmRSS:")]
-    if not found:
+    sizes = [int(line.split()[1]) for line in lines if line.startswith("VmRSS:")]
+    if not sizes:
         raise ProcessLookupError(f"{pid} is a zombie")
-    return found[0]
+    return sizes[0]
 
 
 def nonsense_of(chance: random.Random) -> bytes:
@@ -131,11 +131,11 @@ def _listened(lab: Lab, context: zmq.Context[zmq.Socket[bytes]]) -> None:
 def crowd(lab: Lab, how: str, count: int) -> subprocess.Popen[str]:
     """Clients in a process of their own, when they are there."""
     words = [sys.executable, "-m", "benchmarks.faults.crowd", how, str(lab.home.directory), str(count)]
-    made = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert made.stdout is not None
-    said = made.stdout.readline().strip()
-    lab.tally.count("unsaid", 0 if said == "served" else int(said.split()[0]), said)
-    return made
+    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    reply = process.stdout.readline().strip()
+    lab.tally.count("unsaid", 0 if reply == "served" else int(reply.split()[0]), reply)
+    return process
 
 
 def _asks_and_never_reads(lab: Lab, rude: Raw) -> None:
@@ -186,8 +186,8 @@ def thousand(tally: Tally) -> Iterator[None]:
             ids = lab.spawn([lab.spec(BRIEF)] * 20)
             crowds = [crowd(lab, "asks", _EACH) for _ in range(_CROWDS)]
             lab.audit(dict.fromkeys(ids, 0))
-            for one in crowds:
-                one.communicate("")
+            for process in crowds:
+                process.communicate("")
             until(
                 lambda lab=lab, opened=opened: descriptors(lab.pid) <= opened + _SPARE,
                 "the descriptors of those who left",

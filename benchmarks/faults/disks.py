@@ -49,9 +49,9 @@ def _asked(lab: Lab) -> dict[str, int | str]:
     with Client(lab.home, starts=False) as client:
         for number, code in enumerate((4, 0, 9)):
             env = {**lab.env, "NUMBER": str(number)}
-            asked = {"agents": [lab.spec(BRIEF, code)], "cwd": str(lab.directory), "env": env}
+            request = {"agents": [lab.spec(BRIEF, code)], "cwd": str(lab.directory), "env": env}
             try:
-                expected[client.call("spawn", asked)["agents"][0]["id"]] = code
+                expected[client.call("spawn", request)["agents"][0]["id"]] = code
             except WireError as refused:
                 lab.tally.count("unsaid", int(refused.code not in _REFUSALS), str(refused))
             except NoDaemonError:
@@ -114,9 +114,9 @@ def _fills(log: Path) -> None:
     until(rests, "a full disk")
 
 
-def _ends(lab: Lab, one: str) -> None:
-    if not lab.client.wait(ids=[one], timeout=DEADLINE)["agents"][0]["ended_at"]:
-        raise Stuck(f"{one} does not end")
+def _ends(lab: Lab, agent_id: str) -> None:
+    if not lab.client.wait(ids=[agent_id], timeout=DEADLINE)["agents"][0]["ended_at"]:
+        raise Stuck(f"{agent_id} does not end")
 
 
 class _disk_of:  # noqa: N801 - reads as what it is in a with
@@ -139,10 +139,10 @@ class _disk_of:  # noqa: N801 - reads as what it is in a with
 
 def cannot_mount() -> str:
     """Why no disk of its own can be had here."""
-    done = subprocess.run(
+    result = subprocess.run(
         ["unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True, check=False
     )
-    return "" if done.returncode == 0 else "no disk can be mounted here"
+    return "" if result.returncode == 0 else "no disk can be mounted here"
 
 
 FULL = broken(errno.ENOSPC, times=0)

@@ -39,11 +39,11 @@ class Trend(NamedTuple):
 
 def trend(points: Sequence[tuple[float, float]], bound: Bound) -> Trend:
     """The median of the slopes between all pairs (Theil, Sen), which single spikes do not move, times the duration."""
-    kept = points[:: max(1, len(points) // _MOST_POINTS)]
+    sampled = points[:: max(1, len(points) // _MOST_POINTS)]
     slopes = [
         (later[1] - before[1]) / (later[0] - before[0])
-        for number, before in enumerate(kept)
-        for later in kept[number + 1 :]
+        for number, before in enumerate(sampled)
+        for later in sampled[number + 1 :]
     ]
     median = statistics.median(value for _, value in points)
     growth = statistics.median(slopes) * (points[-1][0] - points[0][0])

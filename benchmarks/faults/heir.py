@@ -35,8 +35,8 @@ def main(path: str, agent: str) -> None:
         os._exit(0)
     select.select([parent], [], [], _SECONDS)
     spawn = {"agents": [{"command": ["true"]}], "cwd": "/", "env": {}}
-    asked = (("limit", {"limit": 9}), ("cancel", {"ids": [agent]}), ("spawn", spawn))
-    for number, (op, args) in enumerate(asked):
+    requests = (("limit", {"limit": 9}), ("cancel", {"ids": [agent]}), ("spawn", spawn))
+    for number, (op, args) in enumerate(requests):
         connection.sendall(encode([pack_request(f"heir-{number}", op, args)]))
         print(next(_replies(connection, session)), flush=True)
 

@@ -31,12 +31,12 @@ class Change(NamedTuple):
 
 def read(path: Path) -> list[Change]:
     """All changes, in their order."""
-    content, at, found = path.read_bytes(), 0, []
+    content, at, changes = path.read_bytes(), 0, []
     while at + _HEAD.size <= len(content):
         kind, offset, name, data = _HEAD.unpack_from(content, at)
         start, at = at + _HEAD.size, at + _HEAD.size + name + data
-        found.append(Change(chr(kind), content[start : start + name].decode(), offset, content[start + name : at]))
-    return found
+        changes.append(Change(chr(kind), content[start : start + name].decode(), offset, content[start + name : at]))
+    return changes
 
 
 def told(path: Path, what: str) -> None:
@@ -57,11 +57,11 @@ class File:
         """What a disk of this kind holds."""
         if kind == "certain":
             return self.certain
-        kept = self.since if kind == "all" else [one for one in self.since if chance.random() < 0.5]
+        kept_changes = self.since if kind == "all" else [change for change in self.since if chance.random() < 0.5]
         content = bytearray(self.certain)
-        for one in kept:
-            _apply(content, one, len(one.data))
-        if kind == "some" and self.since and (torn := chance.choice(self.since)) not in kept:
+        for change in kept_changes:
+            _apply(content, change, len(change.data))
+        if kind == "some" and self.since and (torn := chance.choice(self.since)) not in kept_changes:
             _apply(content, torn, len(torn.data) // 2 // _SECTOR * _SECTOR)
         return bytes(content)
 
@@ -117,19 +117,19 @@ class Disk:
     def _sync(self, path: str) -> None:
         """Of a file: its content, and as all common file systems do it its name; of a directory: the names in it."""
         if (file := self._names.get(path)) is not None:
-            everything = random.Random(0)
-            file.certain, file.since = file.content("all", everything), []
-        settled = [one for one in self._changes if path in one[:2]]
-        for one in settled:
-            _settle(self._certain, one)
-        self._changes = [one for one in self._changes if path not in one[:2]]
+            unused_chance = random.Random(0)
+            file.certain, file.since = file.content("all", unused_chance), []
+        settled = [change for change in self._changes if path in change[:2]]
+        for change in settled:
+            _settle(self._certain, change)
+        self._changes = [change for change in self._changes if path not in change[:2]]
 
     def state(self, kind: str, chance: random.Random) -> Iterator[tuple[str, bytes]]:
         """The files that a disk of this kind holds, with their contents."""
         names = dict(self._certain)
-        kept = {"all": len(self._changes), "certain": 0}.get(kind, chance.randint(0, len(self._changes)))
-        for one in self._changes[:kept]:
-            _settle(names, one)
+        kept_changes = {"all": len(self._changes), "certain": 0}.get(kind, chance.randint(0, len(self._changes)))
+        for change in self._changes[:kept_changes]:
+            _settle(names, change)
         for path, file in names.items():
             yield path, file.content(kind, chance)
 

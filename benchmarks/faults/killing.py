@@ -57,12 +57,12 @@ def _at_point(lab: Lab, point: str) -> None:
     lab.watched(2, 8)
     expected: dict[str, int | str] = {}
     if point in STOP:
-        (one,) = lab.spawn([lab.spec(STUBBORN)])
-        until(lambda: lab.signed("begin")[one], "the stubborn agent")
-        expected[one] = "cancelled"
+        (agent_id,) = lab.spawn([lab.spec(STUBBORN)])
+        until(lambda: lab.signed("begin")[agent_id], "the stubborn agent")
+        expected[agent_id] = "cancelled"
     armed.touch()
     if point in STOP:
-        lab.client.call("cancel", {"ids": [one]})
+        lab.client.call("cancel", {"ids": [agent_id]})
         lab.has_died()
     expected |= dict(zip(lab.spawn([lab.spec(BRIEF, code) for code in CODES]), CODES, strict=True))
     lab.audit(expected, are_all=True)
@@ -116,7 +116,7 @@ def of_shims(tally: Tally) -> Iterator[None]:
                 lab.watched(3, 12)
                 hides = f'(setsid sh -c "trap \\"\\" TERM; sleep 1000" &); {STUBBORN}'
                 ids = lab.spawn([lab.spec(hides)] * 3 + [lab.spec(BRIEF, 4)] * 3)
-                until(lambda ids=ids, lab=lab: all(lab.signed("begin")[one] for one in ids[:3]), "the agents")
+                until(lambda ids=ids, lab=lab: all(lab.signed("begin")[agent_id] for agent_id in ids[:3]), "the agents")
                 for agent in lab.shown(ids[:3]).values():
                     os.kill(agent["pid"], signal.SIGKILL)
                 lab.audit(dict.fromkeys(ids[:3], "lost") | dict.fromkeys(ids[3:], 4))
@@ -132,15 +132,17 @@ def stopped(tally: Tally) -> Iterator[None]:
             ids = lab.spawn([lab.spec("sleep 1", code) for code in CODES])
             until(lambda lab=lab: lab.signed("begin"), "an agent")
             os.kill(lab.pid, signal.SIGSTOP)
-            asked = (["spawn", "--", *lab.script(BRIEF, 2)], ["status"], ["limit"], ["wait", *ids])
-            asking = [lab.command(*words) for words in asked]
+            commands = (["spawn", "--", *lab.script(BRIEF, 2)], ["status"], ["limit"], ["wait", *ids])
+            processes = [lab.command(*words) for words in commands]
             rest(10.0)
             assert lab.daemon is not None
             lab.daemon.send_signal(signal.SIGCONT)
-            answers = [one.communicate(timeout=90) for one in asking]
-            for one, (_, said) in zip(asking, answers, strict=True):
-                lab.tally.count("unsaid", int(one.returncode not in (0, 1) or "error" in said), f"{one.args}: {said}")
-            mine = dict.fromkeys(answers[0][0].split(), 2)
-            lab.tally.count("lost", int(len(mine) != 1), "what a client spawned meanwhile")
-            lab.audit(dict(zip(ids, CODES, strict=True)) | mine)
+            answers = [process.communicate(timeout=90) for process in processes]
+            for process, (_, errors) in zip(processes, answers, strict=True):
+                lab.tally.count(
+                    "unsaid", int(process.returncode not in (0, 1) or "error" in errors), f"{process.args}: {errors}"
+                )
+            expected = dict.fromkeys(answers[0][0].split(), 2)
+            lab.tally.count("lost", int(len(expected) != 1), "what a client spawned meanwhile")
+            lab.audit(dict(zip(ids, CODES, strict=True)) | expected)
         yield

@@ -36,10 +36,10 @@ class Stuck(Exception):
     """What must come did not."""
 
 
-def until(found: Callable[[], Any], what: str, seconds: float | None = None) -> Any:
+def until(condition: Callable[[], Any], what: str, seconds: float | None = None) -> Any:
     """The first true value of `found`. Raises Stuck."""
     end = time.monotonic() + (seconds or DEADLINE)
-    while not (value := found()):
+    while not (value := condition()):
         if time.monotonic() > end:
             raise Stuck(f"not within {seconds or DEADLINE:g} s: {what}")
         rest(0.005)
@@ -62,19 +62,19 @@ def is_alive(pid: int) -> bool:
 
 def processes_of(home: Path, mark: str = "ORCHD_HOME") -> dict[int, str]:
     """The processes of an instance that carry `mark` too, by pid, with their command lines."""
-    wanted, also, found = b"ORCHD_HOME=" + os.fsencode(home), f"{mark}=".encode(), {}
+    wanted, prefix, pids = b"ORCHD_HOME=" + os.fsencode(home), f"{mark}=".encode(), {}
     for name in os.listdir("/proc"):
         if not name.isdigit() or int(name) == os.getpid():
             continue
         try:
-            marks = Path(f"/proc/{name}/environ").read_bytes().split(b"\0")
-            if wanted in marks and any(one.startswith(also) for one in marks):
-                found[int(name)] = (
+            variables = Path(f"/proc/{name}/environ").read_bytes().split(b"\0")
+            if wanted in variables and any(variable.startswith(prefix) for variable in variables):
+                pids[int(name)] = (
                     Path(f"/proc/{name}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
                 )
         except OSError:
             continue
-    return found
+    return pids
 
 
 class Lab:
@@ -109,13 +109,13 @@ class Lab:
         """Start a daemon, which answers when this returns. Raises Stuck when it does not want to."""
         reader, writer = os.pipe()
         words = list(program) or [sys.executable, "-m", "orchd"]
-        with self.said.open("ab") as said:
+        with self.said.open("ab") as stream:
             self.daemon = subprocess.Popen(
                 [*words, "--home", str(self.home.directory), "--ready-fd", str(writer)],
                 env={**self.env, **more},
                 stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
+                stdout=stream,
+                stderr=stream,
                 pass_fds=[writer],
                 start_new_session=True,
             )
@@ -177,9 +177,9 @@ class Lab:
         sign = f'"$ORCHD_AGENT $ORCHD_ATTEMPT" >> {BOOK}'
         return ["sh", "-c", f"echo begin {sign}; {work}; echo end {sign}; exit {code}"]
 
-    def spec(self, work: str = ":", code: int = 0, **wanted: object) -> dict[str, object]:
+    def spec(self, work: str = ":", code: int = 0, **fields: object) -> dict[str, object]:
         """What a request says of such an agent."""
-        return {"command": self.script(work, code), **wanted}
+        return {"command": self.script(work, code), **fields}
 
     def spawn(self, specs: list[dict[str, object]], **more: str) -> list[str]:
         """The ids of a batch. Raises what the client raises."""
@@ -194,42 +194,50 @@ class Lab:
     def shown(self, ids: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
         """Agents by id, as `status` shows them: these, as far as they are known, or all."""
         if ids is None:
-            return {one["id"]: one for one in self.client.call("status", {"all": True, "usage": False})["agents"]}
-        found: dict[str, dict[str, Any]] = {}
-        for one in list(ids):
+            return {agent["id"]: agent for agent in self.client.call("status", {"all": True, "usage": False})["agents"]}
+        agents: dict[str, dict[str, Any]] = {}
+        for agent_id in list(ids):
             with suppress(WireError):
-                (found[one],) = self.client.call("status", {"ids": [one], "usage": False})["agents"]
-        return found
+                (agents[agent_id],) = self.client.call("status", {"ids": [agent_id], "usage": False})["agents"]
+        return agents
 
     def audit(self, expected: Expected, *, waits: bool = True, are_all: bool = False) -> None:
         """Count what is not as it must be once all of these have ended; `are_all`: no other agent may have run."""
-        known = self.shown(expected)
-        gone = [one for one in expected if one not in known]
+        agents = self.shown(expected)
+        gone = [agent_id for agent_id in expected if agent_id not in agents]
         self.tally.count("lost", len(gone), f"unknown {gone[:5]}")
-        ids = list(known) if waits else []
+        ids = list(agents) if waits else []
         for first in range(0, len(ids), MOST):  # half an hour of load makes more than one request can name
             self.client.wait(ids=ids[first : first + MOST], timeout=DEADLINE)
-        known = self.shown(known)
-        wrong = [f"{one} {why}" for one, agent in known.items() if (why := _wrong(agent, expected[one]))]
+        agents = self.shown(agents)
+        wrong = [
+            f"{agent_id} {mistake}"
+            for agent_id, agent in agents.items()
+            if (mistake := _wrong(agent, expected[agent_id]))
+        ]
         self.tally.count("lost", len(wrong), "; ".join(wrong[:5]))
-        self.audit_book(known, expected)
+        self.audit_book(agents, expected)
         if are_all:  # a request that was answered by a later daemon had its agents started by the one before
-            others = [agent for agent in self.signed("begin") if agent not in expected]
-            self.tally.count("twice", len(others), f"ran and are in no answer: {others[:5]}")
+            unknown_ids = [agent for agent in self.signed("begin") if agent not in expected]
+            self.tally.count("twice", len(unknown_ids), f"ran and are in no answer: {unknown_ids[:5]}")
         self.audit_rest()
 
-    def audit_book(self, known: Mapping[str, dict[str, Any]], expected: Expected) -> None:
+    def audit_book(self, agents: Mapping[str, dict[str, Any]], expected: Expected) -> None:
         """What the agents wrote themselves."""
         begins, ends = self.signed("begin"), self.signed("end")
-        again = [one for one, count in begins.items() if count > 1]
-        self.tally.count("twice", len(again), f"{again[:5]}")
-        silent = [one for one in known if isinstance(expected[one], int) and not (begins[one] and ends[one])]
+        repeated = [agent_id for agent_id, count in begins.items() if count > 1]
+        self.tally.count("twice", len(repeated), f"{repeated[:5]}")
+        silent = [
+            agent_id
+            for agent_id in agents
+            if isinstance(expected[agent_id], int) and not (begins[agent_id] and ends[agent_id])
+        ]
         self.tally.count("lost", len(silent), f"said to have ended, and did not: {silent[:5]}")
 
     def audit_rest(self) -> None:
         """Nothing of any agent lives when all are over, the limit was kept, and no daemon died without a word."""
-        left = processes_of(self.home.directory, "ORCHD_AGENT")
-        self.tally.count("left", len(left), str(list(left.values())[:5]))
+        processes = processes_of(self.home.directory, "ORCHD_AGENT")
+        self.tally.count("left", len(processes), str(list(processes.values())[:5]))
         self.audit_witness()
         traces = self.words().count("Traceback")
         self.tally.count("unsaid", traces, self.last_words())
@@ -259,8 +267,8 @@ class Lab:
                 self.daemon.wait(10.0)
         except (NoDaemonError, WireError, subprocess.TimeoutExpired):
             pass
-        while left := processes_of(self.home.directory):
-            for pid in left:
+        while processes := processes_of(self.home.directory):
+            for pid in processes:
                 try:
                     os.kill(pid, signal.SIGKILL)
                 except ProcessLookupError:
@@ -271,11 +279,11 @@ class Lab:
             self.daemon.wait()
 
 
-def _wrong(agent: dict[str, Any], wanted: int | str) -> str:
+def _wrong(agent: dict[str, Any], expected: int | str) -> str:
     """What is not right about the end of an agent."""
-    if isinstance(wanted, str):
-        return "" if agent["status"] == wanted else f"is {agent['status']}, not {wanted}"
-    status = "failed" if wanted else "completed"
-    if (agent["status"], agent["exit_code"]) == (status, wanted):
+    if isinstance(expected, str):
+        return "" if agent["status"] == expected else f"is {agent['status']}, not {expected}"
+    status = "failed" if expected else "completed"
+    if (agent["status"], agent["exit_code"]) == (status, expected):
         return ""
-    return f"is {agent['status']} with {agent['exit_code']}, not {status} with {wanted}: {agent['reason']}"
+    return f"is {agent['status']} with {agent['exit_code']}, not {status} with {expected}: {agent['reason']}"

@@ -46,8 +46,8 @@ class Layer:
             self._shared = mmap.mmap(file.fileno(), 0)
 
     def __getitem__(self, name: str) -> int:
-        found: int = struct.unpack_from("q", self._shared, 8 * FIELDS.index(name))[0]
-        return found
+        value: int = struct.unpack_from("q", self._shared, 8 * FIELDS.index(name))[0]
+        return value
 
     def set(self, **values: int) -> None:
         """From here on these hold, in the order in which they are given."""

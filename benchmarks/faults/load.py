@@ -79,9 +79,9 @@ class Load:
             if beat % 3 == 0:
                 self._expected |= dict.fromkeys(self.lab.spawn([self.lab.spec(self._family, nesting=1)]), 0)
         if beat % 4 == 0:
-            asking = self.lab.command(*_COMMANDS[beat // 4 % len(_COMMANDS)].split())
-            _, said = asking.communicate(timeout=90)
-            self._tally.count("unsaid", int(asking.returncode != 0), f"{asking.args}: {said}")
+            process = self.lab.command(*_COMMANDS[beat // 4 % len(_COMMANDS)].split())
+            _, errors = process.communicate(timeout=90)
+            self._tally.count("unsaid", int(process.returncode != 0), f"{process.args}: {errors}")
 
     def _hurts(self, number: int) -> None:
         """One fault after the other; the daemon itself dies in the first quarter only."""
@@ -97,9 +97,9 @@ class Load:
         self.marks.append(self.now)
 
     def _victim(self) -> dict[str, Any] | None:
-        found = self.lab.client.call("status", {"usage": False})["agents"]
-        living = [agent for agent in found if agent["status"] in ("running", "waiting") and agent["pid"]]
-        return self._chance.choice(living) if living else None
+        agents = self.lab.client.call("status", {"usage": False})["agents"]
+        living_agents = [agent for agent in agents if agent["status"] in ("running", "waiting") and agent["pid"]]
+        return self._chance.choice(living_agents) if living_agents else None
 
     def _shim(self) -> None:
         if victim := self._victim():
@@ -110,10 +110,10 @@ class Load:
                 return
 
     def _client(self) -> None:
-        asking = self.lab.command("wait", "--all")
+        process = self.lab.command("wait", "--all")
         rest(self._chance.uniform(0.0, 0.4))
-        asking.kill()
-        asking.communicate()
+        process.kill()
+        process.communicate()
 
     def _stop(self) -> None:
         pid = self.lab.pid
@@ -138,16 +138,16 @@ class Load:
 
     def _looks(self) -> None:
         """What the daemon has, by /proc, and how long an answer takes."""
-        pid, taken = self.lab.pid, []
+        pid, durations = self.lab.pid, []
         for _ in range(20):
             begin = time.perf_counter()
             limit = self.lab.client.call("limit")
-            taken.append(1000 * (time.perf_counter() - begin))
+            durations.append(1000 * (time.perf_counter() - begin))
         values = {
             "memory": clients.resident(pid) / 1024,
             "descriptors": clients.descriptors(pid),
             "threads": len(os.listdir(Path(f"/proc/{pid}/task"))),
-            "latency": statistics.median(taken),
+            "latency": statistics.median(durations),
             "working": limit["working"],
         }
         self.samples.append((self.now, values))
@@ -155,8 +155,8 @@ class Load:
     def ends(self) -> None:
         """All that was asked for has come to its end, and to the right one."""
         self.lab.client.wait(scope="all", timeout=120.0)
-        whole = {one: code for one, code in self._expected.items() if one not in self._hurt}
+        unhurt = {agent_id: code for agent_id, code in self._expected.items() if agent_id not in self._hurt}
         self.agents = len(self.lab.signed("begin"))
         if self.lab.witness is not None:
             self.peak = self.lab.witness.peak_working
-        self.lab.audit(whole)
+        self.lab.audit(unhurt)

@@ -72,10 +72,10 @@ def _unlimited(lab: Lab, before: tuple[int, tuple[int, int]]) -> None:
 def _tried(lab: Lab) -> dict[str, int | str]:
     """What was acknowledged by a daemon that may have no file left for whoever asks."""
     expected: dict[str, int | str] = {}
-    asked = {"agents": [lab.spec(BRIEF, code) for code in CODES], "cwd": str(lab.directory), "env": lab.env}
+    request = {"agents": [lab.spec(BRIEF, code) for code in CODES], "cwd": str(lab.directory), "env": lab.env}
     try:
-        made = lab.client.call("spawn", asked, patience=2.0)["agents"]
-        expected = dict(zip((agent["id"] for agent in made), CODES, strict=True))
+        agents = lab.client.call("spawn", request, patience=2.0)["agents"]
+        expected = dict(zip((agent["id"] for agent in agents), CODES, strict=True))
     except (NoDaemonError, WireError):
         lab.client.close()
         lab.client = Client(lab.home)
@@ -93,18 +93,20 @@ def without_memory(tally: Tally) -> Iterator[None]:
             with Lab(tally, "limit = 3\n") as lab:
                 _protected(lab)
                 ids = lab.spawn([{"command": ["sh", "-c", f"echo begin $ORCHD_AGENT 1 >> {BOOK}; {greedy}"]}] * 3)
-                others = lab.spawn([lab.spec(BRIEF, code) for code in CODES])
+                other_ids = lab.spawn([lab.spec(BRIEF, code) for code in CODES])
                 lab.client.wait(ids=ids)
                 killed = lab.shown(ids)
                 wrong = [
-                    one for one, agent in killed.items() if (agent["status"], agent["exit_code"]) != ("failed", 137)
+                    agent_id
+                    for agent_id, agent in killed.items()
+                    if (agent["status"], agent["exit_code"]) != ("failed", 137)
                 ]
                 tally.count("lost", len(wrong), f"not told as killed: {wrong}")
                 scores = (lab.directory / "scores").read_text().split()
                 tally.count(
                     "unsaid", sum(int(score) < 0 for score in scores), f"agents as protected as the daemon: {scores}"
                 )
-                lab.audit(dict(zip(others, CODES, strict=True)))
+                lab.audit(dict(zip(other_ids, CODES, strict=True)))
         finally:
             until(lambda group=group: not (group / "cgroup.procs").read_text(), "the end of all in the cgroup")
             group.rmdir()
@@ -116,14 +118,14 @@ _EATS = "exec python3 -S -c 'kept = [bytearray(b\"x\" * (1 << 20)) for _ in rang
 
 
 def _protected(lab: Lab) -> None:
-    mine = Path("/proc/self/oom_score_adj")
-    before = mine.read_text()
+    score_file = Path("/proc/self/oom_score_adj")
+    before = score_file.read_text()
     with suppress(PermissionError):  # it takes CAP_SYS_RESOURCE; without, nobody is protected
-        mine.write_text(str(_PROTECTED))
+        score_file.write_text(str(_PROTECTED))
     try:
         lab.start()
     finally:
-        mine.write_text(before)
+        score_file.write_text(before)
 
 
 def no_memory_groups() -> str:
@@ -148,7 +150,7 @@ def clocks(tally: Tally) -> Iterator[None]:
                 answer = lab.client.wait(ids=[more], timeout=30.0)
                 tally.count("unsaid", int(answer["timed_out"]), f"a wait of 30 s at {shift:+} s")
                 ids.append(more)
-            lab.audit({one: 6 if number >= 9 else 0 for number, one in enumerate(ids)})
+            lab.audit({agent_id: 6 if number >= 9 else 0 for number, agent_id in enumerate(ids)})
             lab.client.wait(ids=retried, timeout=30.0)
             (agent,) = lab.shown(retried).values()
             tally.count("lost", int(agent["status"] != "completed"), f"a retry is {agent['status']}: {agent['reason']}")

@@ -33,5 +33,5 @@ def main(name: str, tries: int, seconds: float, *, until_trouble: bool) -> Tally
 
 
 if __name__ == "__main__":
-    found = main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), until_trouble="--until-trouble" in sys.argv)
-    json.dump(found.as_json(), sys.stdout)
+    result = main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), until_trouble="--until-trouble" in sys.argv)
+    json.dump(result.as_json(), sys.stdout)

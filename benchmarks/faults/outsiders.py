@@ -54,8 +54,8 @@ def pretenders(tally: Tally) -> Iterator[None]:
 def _inherited(lab: Lab, victim: str) -> None:
     """A process connects, leaves the connection to its child, and ends: what the child asks on it is refused."""
     words = [sys.executable, "-m", "benchmarks.faults.heir", str(lab.home.socket), victim]
-    done = subprocess.run(words, env=lab.env, stdout=subprocess.PIPE, text=True, timeout=60, check=False)
-    codes = done.stdout.split()
+    result = subprocess.run(words, env=lab.env, stdout=subprocess.PIPE, text=True, timeout=60, check=False)
+    codes = result.stdout.split()
     granted = [code for code in codes if code != "forbidden"]
     lab.tally.count("unsaid", len(granted), f"a connection whose process has ended is answered {granted}")
     lab.tally.count("unsaid", int(not codes), "nothing was asked on the connection of a process that has ended")
@@ -89,22 +89,22 @@ def namespaces(tally: Tally) -> Iterator[None]:
 def _daemon_elsewhere(lab: Lab) -> None:
     """It ends with a sentence; where it serves all the same, it is ended."""
     words = ["unshare", "-pf", "--mount-proc", "--kill-child", sys.executable, "-m", "orchd"]
-    with lab.said.open("ab") as said:
-        other = subprocess.Popen(
+    with lab.said.open("ab") as stream:
+        daemon = subprocess.Popen(
             [*words, "--home", str(lab.home.directory)],
             env=lab.env,
             stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
+            stdout=stream,
+            stderr=stream,
             start_new_session=True,
         )
     until(
-        lambda: other.poll() is not None or is_listened_to(lab.home.socket), "the end of a daemon that must not serve"
+        lambda: daemon.poll() is not None or is_listened_to(lab.home.socket), "the end of a daemon that must not serve"
     )
-    if other.poll() is None:
+    if daemon.poll() is None:
         lab.client.call("limit")
-        other.kill()
-        other.wait()
+        daemon.kill()
+        daemon.wait()
     else:
         has_sentence = "in another pid namespace" in lab.words()
         lab.tally.count("unsaid", int(not has_sentence), lab.last_words())
@@ -140,8 +140,8 @@ def _asked(lab: Lab) -> dict[str, int | str]:
     args = {"agents": [lab.spec(BRIEF, code) for code in CODES], "cwd": str(lab.directory), "env": lab.env}
     try:
         with Client(lab.home, starts=False) as client:
-            made = client.call("spawn", args, patience=10.0)["agents"]
-            return dict(zip((agent["id"] for agent in made), CODES, strict=True))
+            agents = client.call("spawn", args, patience=10.0)["agents"]
+            return dict(zip((agent["id"] for agent in agents), CODES, strict=True))
     except (NoDaemonError, WireError) as error:
         lab.tally.count("unsaid", 1, f"a client among connections that ask nothing: {error}")
         return {}

@@ -35,11 +35,11 @@ class Moment:
     def hears(self, change: Change) -> None:
         """An agent has begun, or somebody was told of one."""
         if change.kind == "a":
-            word, one, *rest = change.path.split()
+            word, agent_id, *rest = change.path.split()
             if word == "spawned":
-                self.spawned.append(one)
+                self.spawned.append(agent_id)
             else:
-                self.ended[one] = int(rest[0])
+                self.ended[agent_id] = int(rest[0])
         elif change.path == "book" and change.data.startswith(b"begin"):
             self.begun.add(change.data.split()[1].decode())
 
@@ -70,8 +70,8 @@ def lived(lab: Lab, batches: int) -> list[Change]:
     lab.start(**layer.env)
     for _ in range(batches):
         ids = lab.spawn([lab.spec(BRIEF, code) for code in CODES], **layer.env)
-        for one in ids:
-            journal.told(layer.journal, f"spawned {one}")
+        for agent_id in ids:
+            journal.told(layer.journal, f"spawned {agent_id}")
         for agent in lab.client.wait(ids=ids)["agents"]:
             journal.told(layer.journal, f"ended {agent['id']} {agent['exit_code']}")
     lab.ends()
@@ -105,18 +105,20 @@ def opened(tally: Tally, home: Path, moment: Moment) -> None:
         tally.count("lost", 1, str(error))
         return
     store.restore(State(), Instant(0.0, 0.0))
-    found = {one: store.agent(AgentId(one)) for one in {*moment.spawned, *moment.begun}}
+    agents = {agent_id: store.agent(AgentId(agent_id)) for agent_id in {*moment.spawned, *moment.begun}}
     store.close()
-    gone = [one for one in moment.spawned if found[one] is None]
-    again = [
-        one
-        for one in moment.begun
-        if (agent := found[one]) is None or agent.attempt == 0 or agent.status is Status.QUEUED
+    gone = [agent_id for agent_id in moment.spawned if agents[agent_id] is None]
+    repeated = [
+        agent_id
+        for agent_id in moment.begun
+        if (agent := agents[agent_id]) is None or agent.attempt == 0 or agent.status is Status.QUEUED
     ]
-    untold = [one for one, code in moment.ended.items() if (agent := found[one]) and _code(agent) != code]
+    wrong_ends = [
+        agent_id for agent_id, code in moment.ended.items() if (agent := agents[agent_id]) and _code(agent) != code
+    ]
     tally.count("lost", len(gone), f"acknowledged and unknown: {gone[:5]}")
-    tally.count("twice", len(again), f"begun, and to be begun: {again[:5]}")
-    tally.count("lost", len(untold), f"told as ended, and not known to be: {untold[:5]}")
+    tally.count("twice", len(repeated), f"begun, and to be begun: {repeated[:5]}")
+    tally.count("lost", len(wrong_ends), f"told as ended, and not known to be: {wrong_ends[:5]}")
 
 
 def _code(agent: object) -> int | None:
@@ -131,8 +133,8 @@ def _run_again(tally: Tally, directory: Path, moment: Moment) -> None:
     with Lab(tally, "limit = 2\n", place=directory) as lab:
         lab.start()
         until(lambda: all(agent["ended_at"] for agent in lab.shown().values()), "all ends")
-        again = set(lab.signed("begin")) & moment.begun
-        tally.count("twice", len(again), f"begun again after the power was back: {sorted(again)[:5]}")
+        repeated = set(lab.signed("begin")) & moment.begun
+        tally.count("twice", len(repeated), f"begun again after the power was back: {sorted(repeated)[:5]}")
         lab.audit_rest()
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir()

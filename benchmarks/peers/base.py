@@ -104,15 +104,15 @@ class Peer:
 
 def marked(mark: str) -> list[int]:
     """Processes with this in their environment, ourselves left out."""
-    wanted, found = mark.encode(), []
+    wanted, pids = mark.encode(), []
     for name in filter(str.isdigit, os.listdir("/proc")):
         try:
             environment = Path(f"/proc/{name}/environ").read_bytes()
         except OSError:
             continue
         if wanted in environment.split(b"\0") and int(name) != os.getpid():
-            found.append(int(name))
-    return found
+            pids.append(int(name))
+    return pids
 
 
 def kill(find: Callable[[], Iterable[int]]) -> None:

@@ -59,25 +59,25 @@ def find(name: str) -> Found | None:
 
 def program(name: str) -> str:
     """The path of a peer's program that is known to be there."""
-    found = find(name)
-    if found is None:
+    path = find(name)
+    if path is None:
         raise LeftOutError(f"{name} is not there")
-    return str(found.program)
+    return str(path.program)
 
 
 def install(source: Source, directory: Path) -> Found:
     """The program, after its environment has been made. What was half made is made anew."""
     if source.tool == "machine":
         return _of_the_machine(source)
-    done, path = directory / "installed-version", directory / source.program
-    if not done.exists():
+    installed_mark, path = directory / "installed-version", directory / source.program
+    if not installed_mark.exists():
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True)
         version = INSTALLERS[source.tool](source.package, directory)
         if not path.exists():
             raise LeftOutError(f"{source.package} of {source.tool} has no {source.program}")
-        done.write_text(version)
-    return Found(path, done.read_text())
+        installed_mark.write_text(version)
+    return Found(path, installed_mark.read_text())
 
 
 def _of_the_machine(source: Source) -> Found:
@@ -113,7 +113,9 @@ INSTALLERS = {"apt": _apt, "pip": _pip, "npm": _npm}
 def _said(words: list[str], cwd: Path | None = None) -> str:
     """The output of a program that must do well, with bytecode allowed: an installed program has it."""
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    done = subprocess.run(words, cwd=cwd, env=env, capture_output=True, text=True, timeout=PATIENCE, check=False)
-    if done.returncode:
-        raise LeftOutError(f"{words[0]} {words[1]}: {(done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]}")
-    return done.stdout.strip()
+    result = subprocess.run(words, cwd=cwd, env=env, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    if result.returncode:
+        raise LeftOutError(
+            f"{words[0]} {words[1]}: {(result.stderr.strip() or result.stdout.strip()).splitlines()[-1:]}"
+        )
+    return result.stdout.strip()

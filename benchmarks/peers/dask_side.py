@@ -22,10 +22,10 @@ def node(identity: str, seconds: str, fans: list[int], how: str) -> str:
     below = [f"{identity}{number}" for number in range(1, fans[0] + 1)] if fans else []
     if below and how == "secede":
         with worker_client() as client:
-            client.gather([client.submit(node, one, seconds, fans[1:], how) for one in below])
+            client.gather([client.submit(node, child, seconds, fans[1:], how) for child in below])
     elif below:
         client = get_client()
-        client.gather([client.submit(node, one, seconds, fans[1:], how) for one in below])
+        client.gather([client.submit(node, child, seconds, fans[1:], how) for child in below])
     alive.kill()
     alive.wait()
     return identity
@@ -45,7 +45,7 @@ def main() -> None:
             how, seconds, *fans = rest
             sizes = [int(fan) for fan in fans]
             roots = [str(number) for number in range(1, sizes[0] + 1)]
-            client.gather([client.submit(node, one, seconds, sizes[1:], how) for one in roots])
+            client.gather([client.submit(node, root, seconds, sizes[1:], how) for root in roots])
         print("done", flush=True)
 
 

@@ -50,8 +50,8 @@ class Orchd(Peer):
 
     def spawn(self, agents: list[dict[str, object]]) -> list[str]:
         """Their ids."""
-        made = self.call("spawn", agents=agents, cwd="/", env=self.env)["agents"]
-        return [agent["id"] for agent in made]  # type: ignore[attr-defined]
+        spawned = self.call("spawn", agents=agents, cwd="/", env=self.env)["agents"]
+        return [agent["id"] for agent in spawned]  # type: ignore[attr-defined]
 
     def run(self, count: int) -> None:
         """One batch."""

@@ -78,8 +78,8 @@ class Supervisor(Peer):
 
     def begin(self, short: int = MOST) -> None:
         programs = [("short", "/bin/true", short), ("long", "sleep 1000", 100), ("writer", " ".join(WRITER), 1)]
-        told = "".join(PROGRAM.format(name=name, command=command, count=count) for name, command, count in programs)
-        self.config.write_text(CONFIG.format(directory=self.directory) + (told if short else ""))
+        sections = "".join(PROGRAM.format(name=name, command=command, count=count) for name, command, count in programs)
+        self.config.write_text(CONFIG.format(directory=self.directory) + (sections if short else ""))
         words = [str(self.bin / "supervisord"), "-c", str(self.config)]
         self.server = subprocess.Popen(words, env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until((self.directory / "socket").exists, "supervisor to listen")
@@ -111,8 +111,8 @@ class Supervisor(Peer):
             thread.start()
         for thread in threads:
             thread.join()
-        last = [f"short:short{number}" for number in range(max(count - LIMIT, 0), count)]
-        until(lambda: not any(map(self._lives, last)), "supervisor to be done")
+        last_names = [f"short:short{number}" for number in range(max(count - LIMIT, 0), count)]
+        until(lambda: not any(map(self._lives, last_names)), "supervisor to be done")
 
     def _lives(self, name: str) -> bool:
         """Asked of one: asked of all it is busy for longer than most of them live."""

@@ -39,7 +39,7 @@ class Collector:
         """One request."""
         self.paths.add(path)
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-            named = {one.key: one.value.string_value for one in resource.resource.attributes}
+            named = {attribute.key: attribute.value.string_value for attribute in resource.resource.attributes}
             self.services.add(named["service.name"])
             self.spans += [span for scope in resource.scope_spans for span in scope.spans]
 

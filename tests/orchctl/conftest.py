@@ -68,10 +68,10 @@ def orchctl(stopped: Instance, tmp_path: Path) -> Orchctl:
         settings = {"env": stopped.env, "cwd": tmp_path, "stdin": subprocess.DEVNULL, **settings}
         if "input" in settings:
             del settings["stdin"]
-        done = subprocess.run(
+        result = subprocess.run(
             [BIN / "orchctl", *words], text=True, capture_output=True, timeout=60, check=False, **settings
         )
-        return Done(done.returncode, done.stdout, done.stderr)
+        return Done(result.returncode, result.stdout, result.stderr)
 
     return run
 
@@ -111,9 +111,9 @@ class Terminal:
 @pytest.fixture
 def terminal() -> Iterator[Terminal]:
     """A terminal."""
-    made = Terminal()
-    yield made
-    made.close()
+    terminal = Terminal()
+    yield terminal
+    terminal.close()
 
 
 @pytest.fixture

@@ -20,11 +20,11 @@ SETTINGS = {
 
 def git(directory: Path, *words: str) -> str:
     """What git prints; it must not fail."""
-    done = subprocess.run(
+    result = subprocess.run(
         ["git", *words], cwd=directory, env={**os.environ, **SETTINGS}, text=True, capture_output=True, timeout=30
     )
-    assert done.returncode == 0, (words, done.stdout, done.stderr)
-    return done.stdout.strip()
+    assert result.returncode == 0, (words, result.stdout, result.stderr)
+    return result.stdout.strip()
 
 
 def repository(directory: Path) -> Path:

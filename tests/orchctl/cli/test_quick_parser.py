@@ -86,7 +86,7 @@ def test_a_plain_call_imports_no_framework() -> None:
         " if name in sys.modules])"
     )
     env = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}  # it imports some
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", script], env=env, capture_output=True, text=True, timeout=30, check=True
     )
-    assert done.stdout == "[]\n"
+    assert result.stdout == "[]\n"

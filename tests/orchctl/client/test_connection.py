@@ -45,7 +45,7 @@ def test_a_request_gets_its_reply(instance: Instance) -> None:
 
 def test_a_reply_to_somebody_else_is_dropped(home: Home) -> None:
     with (
-        router(home, lambda one: [pack_result("b", {}), *result(one, {"mine": 1})]),
+        router(home, lambda request: [pack_result("b", {}), *result(request, {"mine": 1})]),
         connected(home) as connection,
     ):
         reply = ask(connection)
@@ -82,8 +82,8 @@ def test_one_that_does_not_answer_is_not_waited_for_for_ever(home: Home) -> None
 class Counter:
     """Wants to be called again at once, then makes its source readable, then has seen enough."""
 
-    def __init__(self, ours: socket.socket, theirs: socket.socket) -> None:
-        self.ours, self.theirs = ours, theirs
+    def __init__(self, near_end: socket.socket, far_end: socket.socket) -> None:
+        self.ours, self.theirs = near_end, far_end
         self.looked = 0
 
     def sources(self) -> Iterable[zmq.Socket[bytes] | int]:
@@ -101,9 +101,9 @@ class Counter:
 
 
 def test_a_watch_looks_when_it_wants_to_and_when_its_source_can_be_read(home: Home) -> None:
-    ours, theirs = socket.socketpair()
-    with ours, theirs, router(home, lambda _: []), connected(home) as connection:
-        watch = Counter(ours, theirs)
+    near_end, far_end = socket.socketpair()
+    with near_end, far_end, router(home, lambda _: []), connected(home) as connection:
+        watch = Counter(near_end, far_end)
         with pytest.raises(NoDaemonError):
             connection.ask("a", pack_request("a", "x", {}), time.monotonic() + 0.3, watch)
         assert watch.looked == 3
@@ -117,5 +117,5 @@ def test_waiting_is_rounded_up_and_bounded_by_both() -> None:
 
 def test_a_moment_that_is_far_away_is_polled_for_in_parts(home: Home) -> None:
     assert milliseconds(1e300, None) == milliseconds(math.inf, 1e300) == 86_400_000
-    with router(home, lambda one: result(one, {})), connected(home) as connection:
+    with router(home, lambda request: result(request, {})), connected(home) as connection:
         assert ask(connection, until=time.monotonic() + 30 * 86_400.0) is not None

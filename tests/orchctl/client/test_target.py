@@ -67,8 +67,8 @@ def test_what_is_wrong_with_a_profile_is_said_all_at_once(config: Path) -> None:
     config.write_text('[profiles.box]\nconnect = "box"\nserver_key = "x"\nmore = 1\n')
     with pytest.raises(RefusedError) as refused:
         remote.profile("box", None)
-    found = {problem["key"] for problem in refused.value.details["problems"]}  # type: ignore[attr-defined]
-    assert found == {f"profiles.box.{key}" for key in ("connect", "server_key", "key", "more")}
+    keys = {problem["key"] for problem in refused.value.details["problems"]}  # type: ignore[attr-defined]
+    assert keys == {f"profiles.box.{key}" for key in ("connect", "server_key", "key", "more")}
     for unread in ("[", "x = " + "[" * 5000, "x = " + "9" * 5000):
         config.write_text(unread)
         with pytest.raises(RefusedError, match="correct it"):

@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Any
 
 
-def composition(*sub_skills: Any, name: str = "team", mode: str = "hybrid", **known: Any) -> dict[str, Any]:
+def composition(*sub_skills: Any, name: str = "team", mode: str = "hybrid", **fields: Any) -> dict[str, Any]:
     """The JSON value of one; a word is a sub-skill that has nothing but a skill and a role."""
-    made = [{"skillName": one, "role": f"does {one}"} if isinstance(one, str) else one for one in sub_skills]
-    return {"name": name, "executionMode": mode, "subSkills": made, **known}
+    entries = [
+        {"skillName": sub_skill, "role": f"does {sub_skill}"} if isinstance(sub_skill, str) else sub_skill
+        for sub_skill in sub_skills
+    ]
+    return {"name": name, "executionMode": mode, "subSkills": entries, **fields}
 
 
-def after(name: str, *dependencies: str, **known: Any) -> dict[str, Any]:
+def after(name: str, *dependencies: str, **fields: Any) -> dict[str, Any]:
     """A sub-skill with dependencies."""
-    return {"skillName": name, "role": f"does {name}", "dependencies": list(dependencies), **known}
+    return {"skillName": name, "role": f"does {name}", "dependencies": list(dependencies), **fields}
 
 
 def written(path: Path, value: Any) -> Path:

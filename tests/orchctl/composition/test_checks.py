@@ -12,14 +12,14 @@ BY_ID = "name one of the sub-skills, by its `id` if it has one"
 OTHERWISE = "call it otherwise: results are files of that name, so no `/`, `.`, `..`, and no `.prompt` at its end"
 
 
-def made(*sub_skills: SubSkill, mode: str = "hybrid", **known: object) -> Composition:
+def made(*sub_skills: SubSkill, mode: str = "hybrid", **fields: object) -> Composition:
     """A composition of these."""
-    return Composition("team", mode, sub_skills, **known)
+    return Composition("team", mode, sub_skills, **fields)
 
 
-def after(name: str, *dependencies: str, **known: object) -> SubSkill:
+def after(name: str, *dependencies: str, **fields: object) -> SubSkill:
     """One with dependencies."""
-    return SubSkill(name, dependencies=dependencies, **known)
+    return SubSkill(name, dependencies=dependencies, **fields)
 
 
 def test_nothing_is_wrong_with_a_good_one() -> None:
@@ -29,7 +29,7 @@ def test_nothing_is_wrong_with_a_good_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("composition", "code", "path", "value", "said"),
+    ("composition", "code", "path", "value", "message"),
     [
         (made(), "no-sub-skills", "$.subSkills", [], "there are no sub-skills; add at least one"),
         (
@@ -124,11 +124,11 @@ def test_nothing_is_wrong_with_a_good_one() -> None:
     ids=lambda value: value if isinstance(value, str) and " " not in value else "",
 )
 def test_each_problem_has_its_place_its_value_and_a_way_out(
-    composition: Composition, code: str, path: str, value: object, said: str
+    composition: Composition, code: str, path: str, value: object, message: str
 ) -> None:
     (problem,) = problems(composition)
     assert (problem.code, problem.path, problem.value) == (code, path, value)
-    assert f"{problem.message}; {problem.way_out}" == said
+    assert f"{problem.message}; {problem.way_out}" == message
 
 
 def test_no_name_holds_what_no_path_can() -> None:
@@ -137,15 +137,15 @@ def test_no_name_holds_what_no_path_can() -> None:
 
 
 def test_cycles_are_told_with_their_path_each_once() -> None:
-    two = made(after("a", "b"), after("b", "a"), after("c", "d", "a"), after("d", "c"), SubSkill("e"))
-    found = problems(two)
-    assert [problem.code for problem in found] == ["cycle", "cycle"]
-    assert sorted(map(len, (problem.value for problem in found))) == [3, 3]
-    assert {frozenset(problem.value) for problem in found} == {frozenset("ab"), frozenset("cd")}
-    assert [problem.path for problem in found] == [
-        f"$.subSkills[{'abcd'.index(problem.value[0])}].dependencies" for problem in found
+    two_cycles = made(after("a", "b"), after("b", "a"), after("c", "d", "a"), after("d", "c"), SubSkill("e"))
+    found_problems = problems(two_cycles)
+    assert [problem.code for problem in found_problems] == ["cycle", "cycle"]
+    assert sorted(map(len, (problem.value for problem in found_problems))) == [3, 3]
+    assert {frozenset(problem.value) for problem in found_problems} == {frozenset("ab"), frozenset("cd")}
+    assert [problem.path for problem in found_problems] == [
+        f"$.subSkills[{'abcd'.index(problem.value[0])}].dependencies" for problem in found_problems
     ]
-    assert " -> " in found[0].message
+    assert " -> " in found_problems[0].message
 
 
 def test_cycles_that_cross_are_told_as_one() -> None:
@@ -166,10 +166,10 @@ def test_when_a_name_is_missing_nobody_is_called_unknown() -> None:
 
 
 def test_nearest_names_are_not_looked_for_without_end() -> None:
-    many = made(*(after(f"member-{index}", f"membre-{index}") for index in range(2000)))
-    found = problems(many)
-    assert len(found) == 2000
-    assert ["did you mean" in problem.way_out for problem in found] == [True] * 20 + [False] * 1980
+    large = made(*(after(f"member-{index}", f"membre-{index}") for index in range(2000)))
+    found_problems = problems(large)
+    assert len(found_problems) == 2000
+    assert ["did you mean" in problem.way_out for problem in found_problems] == [True] * 20 + [False] * 1980
 
 
 def test_a_bound_above_the_limit_is_a_warning() -> None:
@@ -180,6 +180,6 @@ def test_a_bound_above_the_limit_is_a_warning() -> None:
 
 def test_retries_that_are_never_made_are_a_warning() -> None:
     path, way_out = "$.coordinationStrategy.maxRetries", "make `errorHandling` retry if it should"
-    wanted = Problem("unused-retries", path, 2, "fail-fast does not try again", way_out)
-    assert warnings(made(A, coordination_strategy=CoordinationStrategy("fail-fast", 2)), 7) == [wanted]
+    expected = Problem("unused-retries", path, 2, "fail-fast does not try again", way_out)
+    assert warnings(made(A, coordination_strategy=CoordinationStrategy("fail-fast", 2)), 7) == [expected]
     assert warnings(made(A, coordination_strategy=CoordinationStrategy("retry", 2)), 7) == []

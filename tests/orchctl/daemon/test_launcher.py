@@ -69,8 +69,8 @@ def test_one_that_is_on_its_way_out_is_outlasted(home: Home, background: Backgro
     with FileLock(home.lock):
         command = background("limit")
         until(lambda: locks.is_locked(home.start_lock))
-    said, errors = command.communicate(timeout=60)
-    assert (command.returncode, errors, said.split()[0]) == (0, "", "slots")
+    output, errors = command.communicate(timeout=60)
+    assert (command.returncode, errors, output.split()[0]) == (0, "", "slots")
 
 
 def test_one_that_somebody_else_began_to_start_is_as_good(home: Home) -> None:
@@ -86,9 +86,9 @@ def test_one_that_somebody_else_began_to_start_is_as_good(home: Home) -> None:
 @pytest.mark.slow
 def test_fifty_at_once_start_one(home: Home, background: Background) -> None:
     commands = [background("daemon", "start", "--json") for _ in range(50)]
-    said = [command.communicate(timeout=60) for command in commands]
-    assert {(command.returncode, told) for command, (_, told) in zip(commands, said, strict=True)} == {(0, "")}
-    assert len({shown.partition('"pid":')[2].partition(",")[0] for shown, _ in said}) == 1
+    outputs = [command.communicate(timeout=60) for command in commands]
+    assert {(command.returncode, errors) for command, (_, errors) in zip(commands, outputs, strict=True)} == {(0, "")}
+    assert len({output.partition('"pid":')[2].partition(",")[0] for output, _ in outputs}) == 1
     assert home.log.read_text().count("serving") == 1
 
 

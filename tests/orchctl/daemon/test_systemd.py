@@ -90,12 +90,12 @@ def test_where_there_is_no_systemd_none_is_asked(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"), [("systemd 252 (252.39-1~deb12u1)", 252), ("systemd 254~rc1 (x)", 254), ("busy", 0)]
+    ("output", "expected"), [("systemd 252 (252.39-1~deb12u1)", 252), ("systemd 254~rc1 (x)", 254), ("busy", 0)]
 )
 def test_the_version_of_systemd_is_what_it_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, expected: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str, expected: int
 ) -> None:
-    manager(tmp_path, monkeypatch, f"[ $3 = --version ] && echo '{said}'; echo +PAM +AUDIT")
+    manager(tmp_path, monkeypatch, f"[ $3 = --version ] && echo '{output}'; echo +PAM +AUDIT")
     assert systemd.version("user") == expected
 
 

@@ -70,13 +70,13 @@ def test_systemd_finds_nothing_to_say_about_them(scope: str, tmp_path: Path) -> 
     path = written(scope, tmp_path)
     if scope == "system":
         path = path.rename(tmp_path / "orchd@root.service")
-    done = verified(scope, path)
-    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    process = verified(scope, path)
+    assert (process.returncode, process.stdout + process.stderr) == (0, "")
 
 
 @analyze
 def test_a_mistake_in_them_would_be_found(tmp_path: Path) -> None:
     path = written("user", tmp_path)
     path.write_text(path.read_text().replace("Delegate=yes", "Delegat=yes"))
-    done = verified("user", path)
-    assert "Delegat" in done.stdout + done.stderr
+    process = verified("user", path)
+    assert "Delegat" in process.stdout + process.stderr

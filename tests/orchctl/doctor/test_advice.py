@@ -25,9 +25,9 @@ def found(instance: Instance, **env: str) -> dict[str, list[dict[str, str]]]:
     """What doctor finds wrong, by check."""
     text = instance.ctl("doctor", "--json", code=None, env=env)
     wrong: dict[str, list[dict[str, str]]] = {}
-    for one in json.loads(text)["findings"]:
-        if one["state"] != "ok":
-            wrong.setdefault(one["check"], []).append(one)
+    for finding in json.loads(text)["findings"]:
+        if finding["state"] != "ok":
+            wrong.setdefault(finding["check"], []).append(finding)
     return wrong
 
 
@@ -60,8 +60,8 @@ def no_lock(instance: Instance) -> None:
 def torn(instance: Instance) -> None:
     """The database was damaged while no daemon ran."""
     instance.stop()
-    whole = instance.home.database.read_bytes()
-    instance.home.database.write_bytes(whole[:4096] + b"\1" * max(4096, len(whole) - 4096))
+    content = instance.home.database.read_bytes()
+    instance.home.database.write_bytes(content[:4096] + b"\1" * max(4096, len(content) - 4096))
 
 
 def open_to_all(instance: Instance) -> None:
@@ -79,15 +79,15 @@ STATES: list[tuple[Callable[[Instance], None], str, str]] = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("harm", "check", "what"), STATES, ids=[harm.__name__ for harm, _, _ in STATES])
+@pytest.mark.parametrize(("harm", "check", "detail"), STATES, ids=[harm.__name__ for harm, _, _ in STATES])
 def test_each_state_is_found_and_its_advice_mends_it(
-    instance: Instance, harm: Callable[[Instance], None], check: str, what: str
+    instance: Instance, harm: Callable[[Instance], None], check: str, detail: str
 ) -> None:
     instance.ctl("wait", instance.spawn("true"))
     harm(instance)
     (finding,) = found(instance)[check]
     assert finding["state"] == "problem"
-    assert what in finding["what"]
+    assert detail in finding["what"]
     if harm in (hang, no_socket, no_lock):
         assert instance.daemon is not None
         assert f"pid {instance.daemon.pid}" in finding["what"]
@@ -128,10 +128,10 @@ def test_a_read_only_home_is_found_and_every_command_says_so(stopped: Instance) 
         (finding,) = found(stopped)["home"]
         assert "Read-only file system" in finding["what"]
         for words in (("spawn", "--", "true"), ("daemon", "start")):
-            done = subprocess.run([BIN / "orchctl", *words], env=stopped.env, capture_output=True, text=True, cwd="/")
-            assert done.returncode == 69, done
-            assert done.stderr.startswith("home: cannot write in ")
-            assert "mount it writable, or set ORCHD_HOME" in done.stderr
+            result = subprocess.run([BIN / "orchctl", *words], env=stopped.env, capture_output=True, text=True, cwd="/")
+            assert result.returncode == 69, result
+            assert result.stderr.startswith("home: cannot write in ")
+            assert "mount it writable, or set ORCHD_HOME" in result.stderr
         remount(stopped.directory, "rw")
 
 
@@ -153,19 +153,19 @@ def test_a_configuration_that_cannot_be_read_is_found(stopped: Instance) -> None
 def test_it_is_quick_also_when_nobody_answers(instance: Instance) -> None:
     instance.ctl("doctor")
     hang(instance)
-    taken = []
+    durations = []
     for _ in range(3):
         began = time.monotonic()
         instance.ctl("doctor", code=1)
-        taken.append(time.monotonic() - began)
-    assert min(taken) < SECONDS * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)), taken
+        durations.append(time.monotonic() - began)
+    assert min(durations) < SECONDS * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)), durations
     assert instance.daemon is not None
     instance.daemon.send_signal(signal.SIGCONT)
 
 
 def test_the_daemon_is_asked_about_cgroups(instance: Instance) -> None:
     value = json.loads(instance.ctl("doctor", "--json", code=None))
-    (finding,) = (one for one in value["findings"] if one["check"] == "cgroups")
+    (finding,) = (finding for finding in value["findings"] if finding["check"] == "cgroups")
     base = json.loads(instance.ctl("daemon", "status", "--json"))["cgroups"]
     assert (base in finding["what"]) if base else finding["state"] == "warning"
 
@@ -176,7 +176,9 @@ def test_a_damaged_database_is_left_as_it_is(stopped: Instance, tmp_path: Path) 
     shutil.copytree(stopped.directory, tmp_path / "before")
     assert "database" in found(stopped)
     assert stopped.home.database.read_bytes() == b"x" * 8192
-    assert {one.name for one in stopped.directory.iterdir()} == {one.name for one in (tmp_path / "before").iterdir()}
+    assert {path.name for path in stopped.directory.iterdir()} == {
+        path.name for path in (tmp_path / "before").iterdir()
+    }
 
 
 FIFO_AT = ("orchd.lock", "start.lock", "daemon.log", "namespaces")
@@ -194,11 +196,11 @@ def test_what_is_of_another_kind_is_found_and_its_advice_lets_a_daemon_start(
     path = stopped.directory / name
     put(path)
     assert str(path) in stopped.ctl("doctor", code=1)
-    done = subprocess.run(
+    result = subprocess.run(
         [BIN / "orchctl", "daemon", "start"], env=stopped.env, cwd="/", capture_output=True, text=True, check=False
     )
-    assert done.returncode == 69
-    assert f"{path} is not a" in done.stderr
+    assert result.returncode == 69
+    assert f"{path} is not a" in result.stderr
     (finding,) = found(stopped)["files"]
     follow(stopped, finding["remedy"])
     assert "files" not in found(stopped)

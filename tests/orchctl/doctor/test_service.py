@@ -19,9 +19,9 @@ USER = Service("user", "orchd.service")
 SH = shutil.which("sh")
 
 
-def found(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: dict[str, str]) -> list[Finding]:
+def found(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, properties: dict[str, str]) -> list[Finding]:
     """What is found where `systemctl show` prints these properties."""
-    lines = {"LoadState": "loaded", "ExecStart": f"{{ path={SH} ; argv[]=sh }}", **shown}
+    lines = {"LoadState": "loaded", "ExecStart": f"{{ path={SH} ; argv[]=sh }}", **properties}
     manager(tmp_path, monkeypatch, "\n".join(f"echo '{key}={value}'" for key, value in lines.items()))
     (tmp_path / "linger").mkdir()
     (tmp_path / "linger" / (user.name() or "")).touch()
@@ -29,7 +29,7 @@ def found(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: di
 
 
 @pytest.mark.parametrize(
-    ("shown", "what", "remedy"),
+    ("properties", "detail", "remedy"),
     [
         ({"ActiveState": "failed", "StatusText": "limit is 0"}, "is failed: limit is 0", "`orchctl daemon start`"),
         ({"ActiveState": "failed", "Result": "start-limit-hit"}, "start-limit-hit", "`orchctl daemon start`"),
@@ -38,12 +38,12 @@ def found(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: di
     ],
 )
 def test_what_keeps_the_unit_from_running_is_a_problem(
-    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: dict[str, str], what: str, remedy: str
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, properties: dict[str, str], detail: str, remedy: str
 ) -> None:
     record_service(home, USER)
-    (finding,) = found(home, tmp_path, monkeypatch, shown)
+    (finding,) = found(home, tmp_path, monkeypatch, properties)
     assert finding.state == "problem"
-    assert what in finding.what
+    assert detail in finding.what
     assert remedy in (finding.remedy or "")
 
 

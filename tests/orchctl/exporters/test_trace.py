@@ -10,8 +10,8 @@ def family() -> TraceHistory:
     """1 over 2 over 3, and 4."""
     story = TraceHistory()
     for number, parent in ((1, None), (2, "agent-001"), (3, "agent-002"), (4, None)):
-        one = {"agent": f"agent-{number:03d}", "name": "x", "level": "pm", "parent": parent}
-        story.take({"seq": number, "event": "agent-queued", "at": "2026-01-02T03:04:05.000Z", **one})
+        event = {"agent": f"agent-{number:03d}", "name": "x", "level": "pm", "parent": parent}
+        story.take({"seq": number, "event": "agent-queued", "at": "2026-01-02T03:04:05.000Z", **event})
     return story
 
 

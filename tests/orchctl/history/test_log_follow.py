@@ -64,15 +64,15 @@ def test_the_whole_file_is_shown_byte_for_byte(tmp_path: Path) -> None:
 def test_what_was_punched_out_is_said_and_never_shown_as_zeros(tmp_path: Path) -> None:
     path = tmp_path / "log"
     gapped(path, b"head " * 1000, 1 << 20, b"il\none\ntwo\n")
-    said = f"[orchd: {(1 << 20) - 8192:,} bytes were left out here]\n".encode()
+    message = f"[orchd: {(1 << 20) - 8192:,} bytes were left out here]\n".encode()
     head = (b"head " * 1000).ljust(8192, b"\0")
-    assert last(path, None) == head + b"\n" + said + b"il\none\ntwo\n"
+    assert last(path, None) == head + b"\n" + message + b"il\none\ntwo\n"
     assert last(path, 2) == b"one\ntwo\n"
     assert last(path, 9) == last(path, None)
     gapped(path, b"a\nb\n" + b"c" * 8187 + b"\n", 1 << 20, b"one\n")
-    assert last(path, 2) == b"c" * 8187 + b"\n" + said + b"one\n"
+    assert last(path, 2) == b"c" * 8187 + b"\n" + message + b"one\n"
     gapped(path, b"x" * 8192, 1 << 20, b"")
-    assert last(path, None) == b"x" * 8192 + b"\n" + said
+    assert last(path, None) == b"x" * 8192 + b"\n" + message
 
 
 def test_what_is_punched_out_under_a_reader_is_not_read_as_zeros(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_a_daemon_of_an_earlier_version_is_asked_for_all_that_happened_meanwhile
     instance: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     instance.ctl("pause")
-    one, other = instance.spawn("true"), instance.spawn("true")
+    first, second = instance.spawn("true"), instance.spawn("true")
     call = Client.call
 
     def older(self: Client, op: str, args: Any = None, **how: Any) -> dict[str, Any]:
@@ -53,10 +53,10 @@ def test_a_daemon_of_an_earlier_version_is_asked_for_all_that_happened_meanwhile
 
     monkeypatch.setattr(Client, "call", older)
     with instance.client() as client:
-        (agent,) = client.call("status", {"ids": [one]})["agents"]
+        (agent,) = client.call("status", {"ids": [first]})["agents"]
         for queued_at in (agent["queued_at"], "2999-01-01T00:00:00.000Z"):
-            found = [event["agent"] for event in events.about(client, one, queued_at, None)]
-            assert found[-2:] == [one, other]
+            agent_ids = [event["agent"] for event in events.about(client, first, queued_at, None)]
+            assert agent_ids[-2:] == [first, second]
 
 
 ENDED = "2026-01-02T03:06:09.000Z"

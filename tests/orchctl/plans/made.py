@@ -17,25 +17,25 @@ def read(text: str, **wishes: Any) -> Plan:
 
 def in_waves(plan: Plan) -> list[list[str]]:
     """The ids of each wave of what is not done."""
-    done = {task.id for task in plan.tasks if task.is_done}
-    return [[task.id for task in wave] for wave in waves(plan, done, {})]
+    done_ids = {task.id for task in plan.tasks if task.is_done}
+    return [[task.id for task in wave] for wave in waves(plan, done_ids, {})]
 
 
 def whys(plan: Plan) -> dict[str, str]:
     """What keeps each task from being begun."""
-    done = {task.id for task in plan.tasks if task.is_done}
-    return {task.id: why for task in plan.tasks if not task.is_done and (why := reason(task, done, {}))}
+    done_ids = {task.id for task in plan.tasks if task.is_done}
+    return {task.id: why for task in plan.tasks if not task.is_done and (why := reason(task, done_ids, {}))}
 
 
-def written(text: str, one: str, state: TaskMark) -> str:
+def written(text: str, task_id: str, state: TaskMark) -> str:
     """The text once a task is marked."""
-    return marked(reading.parsed(text, ReadOptions()), text, one, state)
+    return marked(reading.parsed(text, ReadOptions()), text, task_id, state)
 
 
 def changed(text: str, *marks: tuple[str, TaskMark]) -> list[str]:
     """The lines that differ once these tasks are marked, one after the other."""
     after = text
-    for one, state in marks:
-        after = written(after, one, state)
+    for task_id, state in marks:
+        after = written(after, task_id, state)
     pairs = zip(text.split("\n"), after.split("\n"), strict=True)
     return [new for old, new in pairs if new != old]

@@ -19,7 +19,7 @@ def master(*tasks: dict[str, object]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "one"),
+    ("text", "line", "task_id"),
     [
         ("- [ ] B\n- [ ] A (id: a) (after: a)\n", 2, "a"),
         ("- [ ] T001 A (depends on T001)\n", 1, "T001"),
@@ -31,10 +31,10 @@ def master(*tasks: dict[str, object]) -> str:
         (master({"id": 1, "dependencies": [1]}), 1, "1"),
     ],
 )
-def test_a_task_after_itself_is_a_mistake(text: str, line: int, one: str) -> None:
+def test_a_task_after_itself_is_a_mistake(text: str, line: int, task_id: str) -> None:
     with pytest.raises(PlanError) as caught:
         read(text)
-    assert f"comes after {one!r}" in str(caught.value) or "wait for each other" in str(caught.value)
+    assert f"comes after {task_id!r}" in str(caught.value) or "wait for each other" in str(caught.value)
     assert caught.value.line == line
 
 

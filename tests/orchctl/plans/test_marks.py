@@ -17,7 +17,7 @@ PM = (Path(__file__).parents[3] / "docs/pm.md").read_text()
 
 @pytest.mark.parametrize("mark", FOREIGN)
 @pytest.mark.parametrize(
-    ("text", "one", "waiting"),
+    ("text", "marked_id", "waiting"),
     [
         ("- [{}] T001 A\n- [ ] T002 B\n", "T001", "T002"),
         ("- [{}] 1. A\n- [ ] 2. B\n", "1", "2"),
@@ -25,12 +25,12 @@ PM = (Path(__file__).parents[3] / "docs/pm.md").read_text()
     ],
 )
 def test_a_task_with_another_mark_is_held_and_what_comes_after_it_waits(
-    mark: str, text: str, one: str, waiting: str
+    mark: str, text: str, marked_id: str, waiting: str
 ) -> None:
     plan = read(text.format(mark))
     assert in_waves(plan) == []
-    assert whys(plan)[one] == f"its box says [{mark}]: set it back to have it started"
-    assert whys(plan)[waiting].startswith(f"after {one}")
+    assert whys(plan)[marked_id] == f"its box says [{mark}]: set it back to have it started"
+    assert whys(plan)[waiting].startswith(f"after {marked_id}")
 
 
 @pytest.mark.parametrize("mark", [*boxes.DONE, "✔\ufe0f"])

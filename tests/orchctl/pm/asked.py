@@ -10,13 +10,13 @@ from tests.orchctl.conftest import Done
 MOCK = ("--runner", "mock")
 
 
-def issues(*names: str, **known: Any) -> list[dict[str, Any]]:
+def issues(*names: str, **fields: Any) -> list[dict[str, Any]]:
     """Issues that are called so."""
-    return [{"id": name, "title": f"Do {name}", **known} for name in names]
+    return [{"id": name, "title": f"Do {name}", **fields} for name in names]
 
 
-def said(done: Done, code: int = 0) -> dict[str, Any]:
+def said(result: Done, code: int = 0) -> dict[str, Any]:
     """The report of a pm that ended with `code`."""
-    assert done.code == code, done
-    found: dict[str, Any] = json.loads(done.out)
-    return found
+    assert result.code == code, result
+    report: dict[str, Any] = json.loads(result.out)
+    return report

@@ -14,16 +14,16 @@ PLACE = Path(sys.argv[1])
 WORDS = [word for word in sys.argv[2:] if word != "--json"]
 
 
-def reply(state: dict[str, Any], found: object) -> None:
+def reply(state: dict[str, Any], answer: object) -> None:
     """Answer, in the form that is wanted."""
-    print(json.dumps({"schema_version": 1, "data": found} if state.get("envelope") else found, indent=2))  # noqa: T201
+    print(json.dumps({"schema_version": 1, "data": answer} if state.get("envelope") else answer, indent=2))  # noqa: T201
 
 
 def fail(text: str) -> NoReturn:
     """Fail as `bd update` does: a line, then an object."""
     failed = [{"id": WORDS[1], "error": text}]
-    said = {"schema_version": 1, "error": "1 of 1 issues failed to update", "failed": failed}
-    sys.exit(f"Error updating: {text}\n{json.dumps(said)}")
+    answer = {"schema_version": 1, "error": "1 of 1 issues failed to update", "failed": failed}
+    sys.exit(f"Error updating: {text}\n{json.dumps(answer)}")
 
 
 def misbehave(mode: str | None) -> None:
@@ -74,8 +74,15 @@ def main() -> None:
         misbehave(state.get("modes", {}).get(WORDS[0]))
         issues = {issue["id"]: issue for issue in state["issues"]}
         if WORDS[0] == "ready":
-            free = [one for one in state["issues"] if one["status"] == "open"]
-            reply(state, [one for one in free if all(issues[it]["status"] == "closed" for it in one.get("needs", []))])
+            free = [issue for issue in state["issues"] if issue["status"] == "open"]
+            reply(
+                state,
+                [
+                    issue
+                    for issue in free
+                    if all(issues[needed]["status"] == "closed" for needed in issue.get("needs", []))
+                ],
+            )
             return
         issue = issues.get(WORDS[1]) or fail("no issue found")
         if WORDS[0] == "update":

@@ -15,16 +15,16 @@ def events(instance: Instance) -> list[dict[str, Any]]:
 
 def most_at_once(instance: Instance, names: set[str] | None = None) -> int:
     """How many agents, or of those with these names, there were at once, from their queueing to their end."""
-    known = {one["id"] for one in instance.status("--all")["agents"] if names is None or one["name"] in names}
-    going, most = set(), 0
-    over = ("agent-completed", "agent-failed", "agent-cancelled", "agent-timed-out", "agent-lost")
+    agent_ids = {agent["id"] for agent in instance.status("--all")["agents"] if names is None or agent["name"] in names}
+    at_work, most_at_work = set(), 0
+    ends = ("agent-completed", "agent-failed", "agent-cancelled", "agent-timed-out", "agent-lost")
     for event in events(instance):
-        if event["event"] == "agent-queued" and event["agent"] in known:
-            going.add(event["agent"])
-        elif event["event"] in over:
-            going.discard(event["agent"])
-        most = max(most, len(going))
-    return most
+        if event["event"] == "agent-queued" and event["agent"] in agent_ids:
+            at_work.add(event["agent"])
+        elif event["event"] in ends:
+            at_work.discard(event["agent"])
+        most_at_work = max(most_at_work, len(at_work))
+    return most_at_work
 
 
 def queued_together(instance: Instance) -> list[int]:

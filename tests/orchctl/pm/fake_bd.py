@@ -27,11 +27,11 @@ class FakeBd:
 
     def say(self, *issues: dict[str, Any], **state: Any) -> None:
         """Be in this state."""
-        whole = [
-            {"status": "open", "priority": 2, "issue_type": "task", "created_at": "2026-01-01T00:00:00Z", **one}
-            for one in issues
+        issue_rows = [
+            {"status": "open", "priority": 2, "issue_type": "task", "created_at": "2026-01-01T00:00:00Z", **issue}
+            for issue in issues
         ]
-        self._write({"issues": whole, **state})
+        self._write({"issues": issue_rows, **state})
 
     def change(self, **state: Any) -> None:
         """Be different in this."""
@@ -43,13 +43,13 @@ class FakeBd:
         os.replace(draft, self.place / "state.json")
 
     def _state(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.place / "state.json").read_text())
-        return found
+        state: dict[str, Any] = json.loads((self.place / "state.json").read_text())
+        return state
 
-    def issue(self, one: str) -> dict[str, Any]:
+    def issue(self, issue_id: str) -> dict[str, Any]:
         """An issue as it is now."""
-        (found,) = [issue for issue in self._state()["issues"] if issue["id"] == one]
-        return dict(found)
+        (issue,) = [issue for issue in self._state()["issues"] if issue["id"] == issue_id]
+        return dict(issue)
 
     def calls(self, *verb: str) -> list[list[str]]:
         """The words of every call so far, or of those that begin so."""

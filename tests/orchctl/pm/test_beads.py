@@ -128,9 +128,9 @@ def test_one_that_is_closed_already_may_be_closed_again(fake: FakeBd, beads: Bea
 def test_what_blocks_an_issue_comes_before_it(fake: FakeBd, beads: Beads, form: str) -> None:
     kinds = ("blocks", "parent-child", "conditional-blocks", "related", "waits-for")
     raw = [{"issue_id": "bd-9", "depends_on_id": f"bd-{kind}", "type": kind} for kind in kinds]
-    shown = [{"id": f"bd-{kind}", "title": "x", "dependency_type": kind} for kind in kinds]
-    known = {"dependencies": raw if form == "raw" else shown}
-    fake.say({"id": "bd-9", "title": "x", **known}, {"id": "bd-8", "title": "x"})
+    dependencies = [{"id": f"bd-{kind}", "title": "x", "dependency_type": kind} for kind in kinds]
+    issue_fields = {"dependencies": raw if form == "raw" else dependencies}
+    fake.say({"id": "bd-9", "title": "x", **issue_fields}, {"id": "bd-8", "title": "x"})
     assert beads.before(WorkItem("bd-9", "x")) == ("bd-blocks", "bd-conditional-blocks", "bd-waits-for")
     assert beads.before(WorkItem("bd-8", "x")) == ()
 

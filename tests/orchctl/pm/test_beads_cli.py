@@ -76,15 +76,15 @@ def test_nonsense_is_told_apart_from_an_answer(fake: FakeBd, tmp_path: Path) -> 
         assert refused(Bd(tmp_path), "ready").code == "bd-nonsense"
 
 
-@pytest.mark.parametrize("said", ["", "null", "7", "[7]", "[" * 100_000, '{"data": null}', "{}", "[[]]"])
-def test_no_answer_at_all_is_nonsense_too(fake: FakeBd, tmp_path: Path, said: str) -> None:
-    (tmp_path / "said").write_text(said)
+@pytest.mark.parametrize("output", ["", "null", "7", "[7]", "[" * 100_000, '{"data": null}', "{}", "[[]]"])
+def test_no_answer_at_all_is_nonsense_too(fake: FakeBd, tmp_path: Path, output: str) -> None:
+    (tmp_path / "said").write_text(output)
     (tmp_path / "bin/bd").write_text(f"#!/bin/sh\ncat {tmp_path}/said\n")
     assert refused(Bd(tmp_path), "ready").code == "bd-nonsense"
 
 
 @pytest.mark.parametrize(
-    ("said", "shown"),
+    ("output", "message"),
     [
         ("", "exit code 3"),
         ("boom\nbang", "boom / bang"),
@@ -93,7 +93,7 @@ def test_no_answer_at_all_is_nonsense_too(fake: FakeBd, tmp_path: Path, said: st
         ("[", "["),
     ],
 )
-def test_every_kind_of_failure_has_words(fake: FakeBd, tmp_path: Path, said: str, shown: str) -> None:
-    (tmp_path / "said").write_text(said)
+def test_every_kind_of_failure_has_words(fake: FakeBd, tmp_path: Path, output: str, message: str) -> None:
+    (tmp_path / "said").write_text(output)
     (tmp_path / "bin/bd").write_text(f"#!/bin/sh\ncat {tmp_path}/said >&2\nexit 3\n")
-    assert refused(Bd(tmp_path), "ready").message == f"`bd ready --json`: {shown}"
+    assert refused(Bd(tmp_path), "ready").message == f"`bd ready --json`: {message}"

@@ -126,13 +126,13 @@ def test_what_keeps_agents_from_starting_is_said_above_them() -> None:
 
 
 def test_of_a_large_fleet_it_says_how_many_are_not_shown() -> None:
-    shown = {**answer(agent(1), queued(2, 1)), "counts": {"running": 1, "queued": 9999, "ended": 3}}
-    lines = picture(shown, NOW, Look())
+    status = {**answer(agent(1), queued(2, 1)), "counts": {"running": 1, "queued": 9999, "ended": 3}}
+    lines = picture(status, NOW, Look())
     assert "9999 queued" in lines[0]
     assert lines[-1] == (
         "… and 9,998 queued, 3 ended: `orchctl status --all` shows all agents, `--json` prints them as data"
     )
-    assert picture({**shown, "counts": {"running": 1, "queued": 1}}, NOW, Look(is_whole=True))[-1].startswith(
+    assert picture({**status, "counts": {"running": 1, "queued": 1}}, NOW, Look(is_whole=True))[-1].startswith(
         "agent-002"
     )
 
@@ -146,9 +146,16 @@ def test_each_cell_is_measured_a_few_times_however_many_lines_there_are(monkeypa
 
 
 def test_budgets_are_bars_too() -> None:
-    spent = {"id": "session-001", "tokens": 4500, "cost_usd": 0.3, "max_tokens": 9000, "max_cost": 1.0, "reached": None}
-    reached = {**spent, "id": "run-001", "max_tokens": None, "cost_usd": 1.1, "reached": "$1.10 of $1.00"}
-    lines = picture({**answer(agent(1)), "budgets": [spent, reached]}, NOW, Look(is_whole=True))
+    session = {
+        "id": "session-001",
+        "tokens": 4500,
+        "cost_usd": 0.3,
+        "max_tokens": 9000,
+        "max_cost": 1.0,
+        "reached": None,
+    }
+    reached = {**session, "id": "run-001", "max_tokens": None, "cost_usd": 1.1, "reached": "$1.10 of $1.00"}
+    lines = picture({**answer(agent(1)), "budgets": [session, reached]}, NOW, Look(is_whole=True))
     assert lines[1:3] == [
         "budget of session-001 [##########··········] 4.5k of 9.0k tokens [######··············] $0.30 of $1.00",
         "budget of run-001 [####################!!] $1.10 of $1.00: nothing more of it starts",
@@ -162,5 +169,5 @@ def test_tokens_are_counted_for_each_and_for_all() -> None:
 
 
 def test_the_tokens_are_those_of_the_sessions_and_not_of_the_agents_shown() -> None:
-    known = {**answer(agent(1, status="running", tokens=10)), "tokens": 42_000}
-    assert "42k tokens" in picture(known, NOW, Look())[0]
+    status = {**answer(agent(1, status="running", tokens=10)), "tokens": 42_000}
+    assert "42k tokens" in picture(status, NOW, Look())[0]

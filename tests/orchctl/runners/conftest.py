@@ -79,7 +79,7 @@ class Stage:
 
     def start(self, runner: str, *arguments: str, stdin: bytes | None = None, **env: str) -> subprocess.Popen[bytes]:
         """The runner, running; its log is the file `log`."""
-        known = {
+        defaults = {
             "PATH": f"{self.bin}:/usr/bin:/bin",
             "ORCHD_HOME": str(self.directory),
             "ORCHD_RUNNER": runner,
@@ -88,12 +88,12 @@ class Stage:
             "ORCHD_RESULT": str(self.result),
             "ORCHD_REPORT": str(self._report),
         }
-        given = self.directory / "stdin"
-        given.write_bytes(stdin or b"")
-        with (self.directory / "log").open("wb") as log, (given if stdin else Path(os.devnull)).open("rb") as file:
+        stdin_file = self.directory / "stdin"
+        stdin_file.write_bytes(stdin or b"")
+        with (self.directory / "log").open("wb") as log, (stdin_file if stdin else Path(os.devnull)).open("rb") as file:
             settings: dict[str, Any] = {"stdin": file, "stdout": log, "stderr": log, "cwd": self.directory}
-            wanted = {name: value for name, value in {**known, **env}.items() if value}
-            process = subprocess.Popen([*RUNNERS, *arguments], env=wanted, start_new_session=True, **settings)
+            set_variables = {name: value for name, value in {**defaults, **env}.items() if value}
+            process = subprocess.Popen([*RUNNERS, *arguments], env=set_variables, start_new_session=True, **settings)
         self._started.append(process)
         return process
 
@@ -104,8 +104,8 @@ class Stage:
 
     def reported(self) -> dict[str, Any]:
         """The report as it is now; empty when there is none."""
-        found: dict[str, Any] = json.loads(self._report.read_text()) if self._report.exists() else {}
-        return found
+        report: dict[str, Any] = json.loads(self._report.read_text()) if self._report.exists() else {}
+        return report
 
     @property
     def log(self) -> str:
@@ -127,6 +127,6 @@ class Stage:
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
     """A stage of its own."""
-    made = Stage(tmp_path)
-    yield made
-    made.close()
+    stage = Stage(tmp_path)
+    yield stage
+    stage.close()

@@ -48,15 +48,15 @@ def limit(status: str, **more: Any) -> dict[str, Any]:
 
 def test_it_gets_the_prompt_and_its_result_is_kept(stage: Stage) -> None:
     stage.says("claude", INIT, said("I begin."), {**DONE, "total_cost_usd": 0.25, "modelUsage": MODELS})
-    ran = stage.run("claude", "--max-turns", "5", ORCHD_MODEL="opus", ORCHD_RESULT=str(stage.result))
-    assert (ran.code, ran.status) == (0, "completed")
+    result = stage.run("claude", "--max-turns", "5", ORCHD_MODEL="opus", ORCHD_RESULT=str(stage.result))
+    assert (result.code, result.status) == (0, "completed")
     assert stage.prompt.startswith("Build the API.\n")
     assert stage.argv == [
         *("-p", "--output-format", "stream-json", "--verbose", "--disallowedTools=Task,Agent,Workflow"),
         *("--model", "opus", "--max-turns", "5"),
     ]
     assert stage.result.read_text() == "All done."
-    assert {key: value for key, value in ran.report.items() if value} == {
+    assert {key: value for key, value in result.report.items() if value} == {
         "status": "completed",
         "input_tokens": 110,
         "output_tokens": 22,
@@ -68,7 +68,7 @@ def test_it_gets_the_prompt_and_its_result_is_kept(stage: Stage) -> None:
         "model": "opus-9",
         "turns": 2,
     }
-    assert ran.log == (
+    assert result.log == (
         "claude 2.1.197, session s-1\nI begin.\nclaude completed (113 tokens in, 22 out, 7 from a cache, $0.2500)\n"
     )
 
@@ -118,9 +118,9 @@ def test_the_words_of_every_turn_are_the_result(stage: Stage) -> None:
 )
 def test_one_that_was_cut_off_has_failed_though_it_ended_with_0(stage: Stage, messages: list[Any], reason: str) -> None:
     stage.says("claude", *messages)
-    ran = stage.run("claude")
-    assert (ran.code, ran.status) == (1, "failed")
-    assert ran.reason.startswith(reason)
+    result = stage.run("claude")
+    assert (result.code, result.status) == (1, "failed")
+    assert result.reason.startswith(reason)
     assert not stage.result.exists()
 
 
@@ -142,21 +142,21 @@ def test_a_task_that_ended_by_itself_is_over(stage: Stage, ending: dict[str, Any
 def test_a_task_that_was_ended_is_over_before_the_result_and_cut_off_after_it(
     stage: Stage, ending: dict[str, Any]
 ) -> None:
-    begun = task("task_started", description="tests")
-    stage.says("claude", begun, ending, DONE)
+    task_started = task("task_started", description="tests")
+    stage.says("claude", task_started, ending, DONE)
     assert stage.run("claude").code == 0
-    stage.says("claude", begun, DONE, ending)
-    ran = stage.run("claude")
-    assert (ran.code, ran.reason) == (1, "it ended before its own tasks did: tests")
+    stage.says("claude", task_started, DONE, ending)
+    result = stage.run("claude")
+    assert (result.code, result.reason) == (1, "it ended before its own tasks did: tests")
 
 
 def test_an_exit_code_is_its_own(stage: Stage) -> None:
     stage.says("claude", DONE, code=3)
-    ran = stage.run("claude")
-    assert (ran.code, ran.status, ran.reason) == (3, "failed", "exit code 3")
+    result = stage.run("claude")
+    assert (result.code, result.status, result.reason) == (3, "failed", "exit code 3")
     stage.says("claude", code=3, first="echo 'no such option'")
-    ran = stage.run("claude")
-    assert (ran.code, ran.reason) == (3, "it ended with 3 without a result, saying: no such option")
+    result = stage.run("claude")
+    assert (result.code, result.reason) == (3, "it ended with 3 without a result, saying: no such option")
 
 
 def test_without_a_result_file_an_empty_answer_is_one(stage: Stage) -> None:
@@ -184,9 +184,9 @@ def test_one_that_was_turned_away_says_when_to_come_back(
         if "resetsAt" in info:
             message["rate_limit_info"] = {**info, "resetsAt": now + info["resetsAt"] if info["resetsAt"] > 1 else 1}
     stage.says("claude", *messages, code=1)
-    ran = stage.run("claude")
-    assert (ran.code, ran.status) == (75, "rate-limited")
-    assert 0 <= ran.report["retry_at"] - now - wait < 30
+    result = stage.run("claude")
+    assert (result.code, result.status) == (75, "rate-limited")
+    assert 0 <= result.report["retry_at"] - now - wait < 30
 
 
 @pytest.mark.parametrize(
@@ -202,8 +202,8 @@ def test_one_that_was_turned_away_says_when_to_come_back(
 )
 def test_what_is_no_limit_is_a_failure(stage: Stage, messages: list[dict[str, Any]]) -> None:
     stage.says("claude", *messages, code=1)
-    ran = stage.run("claude")
-    assert (ran.code, ran.status, ran.report["retry_at"]) == (1, "failed", None)
+    result = stage.run("claude")
+    assert (result.code, result.status, result.report["retry_at"]) == (1, "failed", None)
 
 
 def test_a_limit_that_it_got_past_is_none(stage: Stage) -> None:
@@ -222,14 +222,14 @@ def test_on_sigterm_it_is_read_to_its_end_and_what_was_spent_is_told(stage: Stag
     process = stage.start("claude")
     until(lambda: "b\n" in stage.log)
     process.terminate()
-    ran = stage.ended(process)
-    assert (ran.code, ran.status, ran.reason) == (143, "failed", "ended by SIGTERM")
-    assert "c\n" in ran.log
-    spent = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
-    assert [ran.report[key] for key in spent] == [100, 8, 12, 4]
-    assert ran.report["session_id"] == "s-1"
-    assert (ran.report["cost_usd"], ran.report["cost_source"]) == (pytest.approx(0.002238), "estimated")
-    assert [code for code, _ in ran.report["notes"]] == ["usage-estimated"]
+    result = stage.ended(process)
+    assert (result.code, result.status, result.reason) == (143, "failed", "ended by SIGTERM")
+    assert "c\n" in result.log
+    token_keys = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+    assert [result.report[key] for key in token_keys] == [100, 8, 12, 4]
+    assert result.report["session_id"] == "s-1"
+    assert (result.report["cost_usd"], result.report["cost_source"]) == (pytest.approx(0.002238), "estimated")
+    assert [code for code, _ in result.report["notes"]] == ["usage-estimated"]
 
 
 def used(name: str, written: str, number: int) -> dict[str, Any]:
@@ -275,12 +275,12 @@ def test_a_runner_that_is_killed_leaves_what_was_taken_so_far(stage: Stage) -> N
     until(lambda: "begun\n" in stage.log and stage.reported().get("input_tokens"))
     clis = psutil.Process(process.pid).children(recursive=True)  # of a daemon these would end with the agent's tree
     process.kill()
-    ran = stage.ended(process)
+    result = stage.ended(process)
     for cli in clis:
         with suppress(psutil.NoSuchProcess):
             cli.kill()
-    assert (ran.status, ran.reason, ran.report["session_id"]) == ("failed", "its runner was killed", "s-1")
-    assert (ran.report["input_tokens"], ran.report["cost_source"]) == (50, "estimated")
+    assert (result.status, result.reason, result.report["session_id"]) == ("failed", "its runner was killed", "s-1")
+    assert (result.report["input_tokens"], result.report["cost_source"]) == (50, "estimated")
 
 
 def test_a_price_estimates_what_it_did_not_live_to_say(stage: Stage) -> None:
@@ -291,8 +291,8 @@ def test_a_price_estimates_what_it_did_not_live_to_say(stage: Stage) -> None:
 
 
 def test_the_log_says_what_it_does(stage: Stage) -> None:
-    def used(name: str, **given: Any) -> dict[str, Any]:
-        return {"type": "tool_use", "name": name, "input": given}
+    def used(name: str, **usage: Any) -> dict[str, Any]:
+        return {"type": "tool_use", "name": name, "input": usage}
 
     def answered(content: Any) -> dict[str, Any]:
         block = {"type": "tool_result", "is_error": True, "content": content}
@@ -345,17 +345,20 @@ def test_config_and_the_users_own_variables_change_it(stage: Stage) -> None:
         *("--debug", "-p", "--output-format", "stream-json", "--verbose", "--model", "sonnet"),
         *("--permission-mode", "acceptEdits", "--max-turns=1"),
     ]
-    seen = stage.env
-    assert (seen["BASH_DEFAULT_TIMEOUT_MS"], seen["BASH_MAX_TIMEOUT_MS"]) == ("300000", "86400000")
-    assert (seen["CLAUDE_CODE_MAX_CONCURRENT_SUBAGENTS"], seen["CLAUDE_CODE_MAX_SUBAGENT_SPAWN_DEPTH"]) == ("4", "1")
-    assert seen["GIVEN"] == "yes"
-    assert not {"SECRET", "CLAUDECODE", "CLAUDE_CODE_SESSION_ID", "ORCHD_REPORT"} & set(seen)
-    assert seen["ORCHD_RESULT"] == str(stage.result)
+    environment = stage.env
+    assert (environment["BASH_DEFAULT_TIMEOUT_MS"], environment["BASH_MAX_TIMEOUT_MS"]) == ("300000", "86400000")
+    assert (
+        environment["CLAUDE_CODE_MAX_CONCURRENT_SUBAGENTS"],
+        environment["CLAUDE_CODE_MAX_SUBAGENT_SPAWN_DEPTH"],
+    ) == ("4", "1")
+    assert environment["GIVEN"] == "yes"
+    assert not {"SECRET", "CLAUDECODE", "CLAUDE_CODE_SESSION_ID", "ORCHD_REPORT"} & set(environment)
+    assert environment["ORCHD_RESULT"] == str(stage.result)
 
 
 def test_one_that_is_not_there_is_named(stage: Stage) -> None:
-    ran = stage.run("claude", PATH=str(stage.bin))
-    assert (ran.code, ran.status) == (127, "failed")
-    assert ran.reason.startswith("claude: no such program; install it")
+    result = stage.run("claude", PATH=str(stage.bin))
+    assert (result.code, result.status) == (127, "failed")
+    assert result.reason.startswith("claude: no such program; install it")
     (stage.bin / "claude").write_text("")
     assert stage.run("claude", PATH=str(stage.bin)).code == 126

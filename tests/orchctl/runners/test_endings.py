@@ -41,9 +41,9 @@ def said(text: str) -> Message:
     return {"type": "assistant", "message": {"id": "m1", "content": [{"type": "text", "text": text}]}}
 
 
-def calls(name: str, number: int = 1, **given: Any) -> Message:
+def calls(name: str, number: int = 1, **parts: Any) -> Message:
     """A call of a tool of Claude's."""
-    block = {"type": "tool_use", "id": f"call-{number}", "name": name, "input": given}
+    block = {"type": "tool_use", "id": f"call-{number}", "name": name, "input": parts}
     return {"type": "assistant", "message": {"id": f"c{number}", "content": [block]}}
 
 
@@ -60,8 +60,8 @@ def task(subtype: str, **more: Any) -> Message:
 
 def background(command: str) -> list[Message]:
     """Claude begins this in the background and is answered before it ends."""
-    begun = task("task_started", tool_use_id="call-1", description="the job")
-    return [calls("Bash", command=command, run_in_background=True), begun, answered(), DONE]
+    task_started = task("task_started", tool_use_id="call-1", description="the job")
+    return [calls("Bash", command=command, run_in_background=True), task_started, answered(), DONE]
 
 
 def message(text: str) -> Message:
@@ -126,13 +126,13 @@ def leaves(job: str) -> Callable[[Stage, str], Ran]:
     """The CLI leaves this running, on its own, and completes."""
 
     def play(stage: Stage, cli: str) -> Ran:
-        begun = f"{job} </dev/null >/dev/null 2>&1 &\necho $! > {stage.directory}/left"
+        start_job = f"{job} </dev/null >/dev/null 2>&1 &\necho $! > {stage.directory}/left"
         # started by a shell that ends at once, as the tools of CLIs do
-        stage.says(cli, *PLAIN[cli], first=f"sh -c '{begun}'\nsleep 0.2")
-        ran = stage.run(cli, **MARKS)
+        stage.says(cli, *PLAIN[cli], first=f"sh -c '{start_job}'\nsleep 0.2")
+        result = stage.run(cli, **MARKS)
         with suppress(ProcessLookupError):
             os.kill(int((stage.directory / "left").read_text()), signal.SIGKILL)
-        return ran
+        return result
 
     return play
 
@@ -179,11 +179,11 @@ def commits(stage: Stage, cli: str) -> Ran:
 @contextmanager
 def worktree(stage: Stage) -> Iterator[dict[str, str]]:
     """The stage is a repository, and the agent gets a worktree of it."""
-    who = {f"GIT_{role}_{what}": "x@example.org" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    env = {**who, "HOME": str(stage.directory), "PATH": os.environ["PATH"]}
+    identity = {f"GIT_{role}_{part}": "x@example.org" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
+    env = {**identity, "HOME": str(stage.directory), "PATH": os.environ["PATH"]}
     for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "begin"]):
         subprocess.run(["git", *words], cwd=stage.directory, env=env, check=True)
-    yield {**who, "ORCHD_WORKTREE": str(stage.directory / "worktrees/agent-001"), "ORCHD_ATTEMPT": "1"}
+    yield {**identity, "ORCHD_WORKTREE": str(stage.directory / "worktrees/agent-001"), "ORCHD_ATTEMPT": "1"}
 
 
 PLAYS: dict[str, Callable[[Stage, str], Ran]] = {
@@ -216,24 +216,24 @@ CASES = list(table())
 def test_an_ending_counts_as_the_page_says(case: Case, stage: Stage) -> None:
     stage.config.write_text(OWN)
     if (play := PLAYS.get(case.ending)) is not None:
-        ran = play(stage, case.cli)
+        result = play(stage, case.cli)
     elif case.cli == "mock":
-        ran = stage.run("mock", **MOCK[case.ending])
+        result = stage.run("mock", **MOCK[case.ending])
     else:
         stage.says(case.cli, *WORDS[case.ending, case.cli])
-        ran = stage.run(case.cli)
-    codes = tuple(code for code, _ in ran.report["notes"])
-    assert (ran.status, codes) == (case.status, case.notes), ran.report
-    assert (ran.code == 0) == (case.status == "completed")
-    kept = runner_report.read(str(stage.directory / "report"))
-    assert kept is not None
+        result = stage.run(case.cli)
+    codes = tuple(code for code, _ in result.report["notes"])
+    assert (result.status, codes) == (case.status, case.notes), result.report
+    assert (result.code == 0) == (case.status == "completed")
+    report_kept = runner_report.read(str(stage.directory / "report"))
+    assert report_kept is not None
     if case.status == "completed" and case.cli != "mock":
         assert stage.result.read_text() == "All done."
 
 
 def test_the_page_has_every_ending_that_is_played() -> None:
-    seen = {case.ending for case in CASES}
-    assert seen == {ending for ending, _ in WORDS} | set(PLAYS) | set(MOCK)
+    played_endings = {case.ending for case in CASES}
+    assert played_endings == {ending for ending, _ in WORDS} | set(PLAYS) | set(MOCK)
     assert {(case.ending, case.cli) for case in CASES} >= set(WORDS)
 
 
@@ -248,8 +248,8 @@ def test_reasons_name_what_was_cut_off(stage: Stage) -> None:
     assert stage.run("claude").reason == "it ended before its own tasks did: the job"
     stage.says("codex", *WORDS["its own background work is cut off", "codex"])
     assert stage.run("codex").reason == "it ended before its own commands did: make test"
-    ran = PLAYS["it leaves a job running"](stage, "own")
-    assert ran.reason.startswith("it ended and left work behind, which was cut off: sh -c sleep 300; echo")
+    result = PLAYS["it leaves a job running"](stage, "own")
+    assert result.reason.startswith("it ended and left work behind, which was cut off: sh -c sleep 300; echo")
     stage.says("claude", *WORDS["a wake-up never comes", "claude"])
     assert stage.run("claude").reason == "it ended to be woken later, which never happens: look again"
 
@@ -261,8 +261,8 @@ def test_a_job_that_ends_by_itself_in_time_is_done(stage: Stage) -> None:
 
 
 def test_a_wake_up_that_was_taken_back_is_none(stage: Stage) -> None:
-    begun = [calls("CronCreate", prompt="look again"), answered(id="c1")]
-    stage.says("claude", *begun, calls("CronDelete", 2, id="c1"), answered(2), DONE)
+    messages = [calls("CronCreate", prompt="look again"), answered(id="c1")]
+    stage.says("claude", *messages, calls("CronDelete", 2, id="c1"), answered(2), DONE)
     assert stage.run("claude").status == "completed"
     stage.says("claude", calls("ScheduleWakeup", reason="CI"), answered(), calls("Bash", 2), answered(2), DONE)
     assert stage.run("claude").status == "completed"
@@ -272,17 +272,20 @@ def test_a_wake_up_that_was_taken_back_is_none(stage: Stage) -> None:
 
 def test_a_turn_that_begins_after_the_result_and_does_not_end_is_a_cut_stream(stage: Stage) -> None:
     stage.says("claude", DONE, said("The job is over, so now"))
-    ran = stage.run("claude")
-    assert (ran.status, ran.reason) == ("failed", "it ended in the middle of a turn that it began after its result")
+    result = stage.run("claude")
+    assert (result.status, result.reason) == (
+        "failed",
+        "it ended in the middle of a turn that it began after its result",
+    )
 
 
 def test_a_turn_of_codex_that_begins_after_another_and_does_not_end_is_a_cut_stream(stage: Stage) -> None:
-    begun = {"type": "turn.started"}
-    stage.says("codex", {"type": "thread.started", "thread_id": "t"}, begun, message("A"), TURN, begun)
-    ran = stage.run("codex")
-    assert (ran.status, ran.code) == ("failed", 1)
-    assert ran.reason == "it ended in the middle of a turn that it began after its result"
-    stage.says("codex", begun, message("A"), TURN, begun, message("B"), TURN)
+    turn_started = {"type": "turn.started"}
+    stage.says("codex", {"type": "thread.started", "thread_id": "t"}, turn_started, message("A"), TURN, turn_started)
+    result = stage.run("codex")
+    assert (result.status, result.code) == ("failed", 1)
+    assert result.reason == "it ended in the middle of a turn that it began after its result"
+    stage.says("codex", turn_started, message("A"), TURN, turn_started, message("B"), TURN)
     assert stage.run("codex").code == 0
 
 
@@ -290,15 +293,15 @@ def test_a_turn_of_codex_that_begins_after_another_and_does_not_end_is_a_cut_str
 def test_standard_error_is_output_that_gives_it_time_to_exit(stage: Stage, cli: str) -> None:
     stage.says(cli, *PLAIN[cli])
     stage.program(cli, f"cat >/dev/null; cat {stage.directory}/stream; for x in 1 2 3 4; do sleep 1; echo $x >&2; done")
-    ran = stage.run(cli)
-    assert (ran.status, ran.report["notes"]) == ("completed", [])
-    assert "4" in ran.log.splitlines()
+    result = stage.run(cli)
+    assert (result.status, result.report["notes"]) == ("completed", [])
+    assert "4" in result.log.splitlines()
 
 
 def test_a_turn_that_begins_after_the_result_takes_its_time(stage: Stage) -> None:
     """The task ends, and the model thinks longer about that than a CLI may take to exit."""
-    begun = "".join(f"{json.dumps(one)}\n" for one in [*background("make"), said("Now")])
-    (stage.directory / "begun").write_text(begun)
+    output_lines = "".join(f"{json.dumps(message)}\n" for message in [*background("make"), said("Now")])
+    (stage.directory / "begun").write_text(output_lines)
     over = json.dumps({**DONE, "result": "It is over."})
     stage.program(
         "claude", f"cat > /dev/null; cat {stage.directory}/begun; sleep 5; echo '{KILLED_BEFORE}'; echo '{over}'"
@@ -321,6 +324,6 @@ def test_a_job_is_seen_although_the_cli_exits_with_its_last_words(stage: Stage) 
     """A line without an end is heard when the CLI has exited."""
     job = "setsid sh -c 'sleep 300; true' </dev/null >/dev/null 2>&1 &"
     stage.program("claude", f"cat >/dev/null; {job} echo $! > {stage.directory}/left; printf '%s' '{json.dumps(DONE)}'")
-    ran = stage.run("claude", **MARKS)
+    result = stage.run("claude", **MARKS)
     os.kill(int((stage.directory / "left").read_text()), signal.SIGKILL)
-    assert ran.reason.startswith("it ended and left work behind, which was cut off: ")
+    assert result.reason.startswith("it ended and left work behind, which was cut off: ")

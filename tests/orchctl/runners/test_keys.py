@@ -77,28 +77,28 @@ def seen(stage: Stage, name: str, keys: dict[str, str]) -> Seen:
     step = [{"in": 7}] if name == "mine" else []
     stage.says(name, *step, {"type": "result", "subtype": "success", "is_error": False, "result": "A"} | TOLD)
     stage.result.unlink(missing_ok=True)
-    ran = stage.run(name, EXTRA="1", ORCHD_RESUME_SESSION="s-9")
-    return Seen(ran, stage.argv, stage.env, stage.prompt, stage.result.read_text() if stage.result.exists() else "")
+    result = stage.run(name, EXTRA="1", ORCHD_RESUME_SESSION="s-9")
+    return Seen(result, stage.argv, stage.env, stage.prompt, stage.result.read_text() if stage.result.exists() else "")
 
 
 @pytest.fixture(scope="module")
-def known() -> dict[str, Seen]:
+def seen_runs() -> dict[str, Seen]:
     """Runs that several keys are looked for in, by their tables."""
     return {}
 
 
-def once(known: dict[str, Seen], stage: Stage, name: str, keys: dict[str, str]) -> Seen:
+def once(seen_runs: dict[str, Seen], stage: Stage, name: str, keys: dict[str, str]) -> Seen:
     """The same, without a second run."""
     words = table(name, keys)
-    if words not in known:
-        known[words] = seen(stage, name, keys)
-    return known[words]
+    if words not in seen_runs:
+        seen_runs[words] = seen(stage, name, keys)
+    return seen_runs[words]
 
 
 @pytest.mark.parametrize("key", EFFECTS)
-def test_a_key_of_a_runner_has_its_effect(stage: Stage, known: dict[str, Seen], key: str) -> None:
+def test_a_key_of_a_runner_has_its_effect(stage: Stage, seen_runs: dict[str, Seen], key: str) -> None:
     name, others, _, look, expected = EFFECTS[key]
-    together = [one for one in EFFECTS if EFFECTS[one][1] is OWN] if others is OWN else [key]
-    changes = {one.replace("MODEL", "m"): EFFECTS[one][2] for one in together}
-    before = look(once(known, stage, name, others))
-    assert look(once(known, stage, name, {**others, **changes})) == expected != before
+    together = [other for other in EFFECTS if EFFECTS[other][1] is OWN] if others is OWN else [key]
+    changes = {changed.replace("MODEL", "m"): EFFECTS[changed][2] for changed in together}
+    before = look(once(seen_runs, stage, name, others))
+    assert look(once(seen_runs, stage, name, {**others, **changes})) == expected != before

@@ -17,7 +17,10 @@ def test_every_entry_has_its_place(tmp_path: Path) -> None:
         (f"{tmp_path}/list line 1", 1),
         (f"{tmp_path}/list line 3", 2),
     ]
-    assert [one.place for one in listing.entries(" [7, 8]")] == [f"{tmp_path}/list index 0", f"{tmp_path}/list index 1"]
+    assert [entry.place for entry in listing.entries(" [7, 8]")] == [
+        f"{tmp_path}/list index 0",
+        f"{tmp_path}/list index 1",
+    ]
 
 
 def test_an_error_has_the_code_and_the_words_of_whoever_reads(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ def task(directory: Path, name: str, *lines: str, body: str = "Do it.") -> Path:
 
 def aged(path: Path, seconds: float) -> Path:
     """The file as if it had been written that long before now."""
-    then = path.stat().st_mtime - seconds
-    os.utime(path, (then, then))
+    modified_at = path.stat().st_mtime - seconds
+    os.utime(path, (modified_at, modified_at))
     return path
 
 

@@ -21,9 +21,9 @@ def writing(name: str, *files: str, after: tuple[str, ...] = ()) -> TaskFile:
     return TaskFile(Path(f"/t/subtask-{name}.md"), name, after=after, files=files, lines={"files": 5, "after": 4})
 
 
-def found(*given: TaskFile) -> list[str]:
+def found(*tasks: TaskFile) -> list[str]:
     """Every problem in words."""
-    return [str(one) for one in checks.problems(given, lambda task: task.path.name)]
+    return [str(problem) for problem in checks.problems(tasks, lambda task: task.path.name)]
 
 
 def test_what_is_right_has_no_problem() -> None:

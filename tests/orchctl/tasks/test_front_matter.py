@@ -16,12 +16,12 @@ def values(*lines: str) -> Values:
     """What these lines say, which are right."""
     parsed = parse("\n".join(["---", *lines, "---", "body"]))
     assert parsed.mistakes == []
-    return {key: found.value for key, found in parsed.values.items()}
+    return {key: value.value for key, value in parsed.values.items()}
 
 
 def mistakes(*lines: str) -> list[tuple[int, str]]:
     """Each mistake in these lines, with its line of the file."""
-    return [(one.line, one.message) for one in parse("\n".join(["---", *lines, "---"])).mistakes]
+    return [(problem.line, problem.message) for problem in parse("\n".join(["---", *lines, "---"])).mistakes]
 
 
 def test_values_are_texts_or_lists_of_texts() -> None:
@@ -204,9 +204,11 @@ def test_what_is_written_is_read_again_the_same_also_by_others(given_values: Val
     text = written(given_values)
     read = parse(text)
     assert read.mistakes == []
-    assert {key: found.value for key, found in read.values.items()} == given_values
-    others = yaml.safe_load(text.replace("---", "", 1).rpartition("---")[0]) or {}
-    assert {key: tuple(value) if isinstance(value, list) else value for key, value in others.items()} == given_values
+    assert {key: value.value for key, value in read.values.items()} == given_values
+    parsed_by_yaml = yaml.safe_load(text.replace("---", "", 1).rpartition("---")[0]) or {}
+    assert {
+        key: tuple(value) if isinstance(value, list) else value for key, value in parsed_by_yaml.items()
+    } == given_values
 
 
 LINES = st.lists(
@@ -222,12 +224,12 @@ def test_what_is_accepted_says_the_same_to_others(lines: list[str]) -> None:
     parsed = parse("\n".join(["---", *lines, "---"]))
     if parsed.mistakes or parsed.body:  # a line `---` among them has ended the front matter
         return
-    others = yaml.load("\n".join(lines), yaml.BaseLoader) or {}
-    mine = {
-        key: list(found.value) if isinstance(found.value, tuple) else found.value
-        for key, found in parsed.values.items()
+    parsed_by_yaml = yaml.load("\n".join(lines), yaml.BaseLoader) or {}
+    own_values = {
+        key: list(value.value) if isinstance(value.value, tuple) else value.value
+        for key, value in parsed.values.items()
     }
-    assert {key: value or [] if mine[key] == [] else value for key, value in others.items()} == mine
+    assert {key: value or [] if own_values[key] == [] else value for key, value in parsed_by_yaml.items()} == own_values
 
 
 @pytest.mark.parametrize("text", ["", "\n", "---", "---\n---", "-", "---\n---\n---\n"])

@@ -15,12 +15,16 @@ def outline(text: str) -> list[tuple[int, str]]:
     """Level and text of every heading of the top level."""
     tokens = MarkdownIt("commonmark").parse(text)
     pairs = pairwise(tokens)
-    return [(int(one.tag[1]), inner.content) for one, inner in pairs if one.type == "heading_open" and not one.level]
+    return [
+        (int(opening.tag[1]), inner.content)
+        for opening, inner in pairs
+        if opening.type == "heading_open" and not opening.level
+    ]
 
 
 def code(text: str) -> list[str]:
     """What is in every code block."""
-    return [one.content for one in MarkdownIt("commonmark").parse(text) if one.type in ("fence", "code_block")]
+    return [token.content for token in MarkdownIt("commonmark").parse(text) if token.type in ("fence", "code_block")]
 
 
 def test_the_highest_goes_to_the_level_and_the_others_keep_their_distance() -> None:

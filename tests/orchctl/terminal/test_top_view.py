@@ -28,8 +28,8 @@ def shown(
 ) -> list[str]:
     """The screen, without colours."""
     size = Size(width, height, Look(width, is_whole=True))
-    known = [{"log": None, **one} for one in agents]
-    return top_view.page(answer(*known, **limit), {"agent-001": 42.4}, selected, "hello", NOW, size)
+    rows = [{"log": None, **agent} for agent in agents]
+    return top_view.page(answer(*rows, **limit), {"agent-001": 42.4}, selected, "hello", NOW, size)
 
 
 def test_agents_are_a_tree_with_what_they_use_and_say(tmp_path: Path) -> None:
@@ -87,5 +87,5 @@ def test_a_page_of_text_shows_its_end() -> None:
 
 def test_trees_in_which_an_agent_is_not_over_come_first_and_then_the_newest() -> None:
     agents = [ended(1), ended(2), ended(3, parent="agent-002"), agent(4, parent="agent-002"), ended(5), agent(6)]
-    order = [one["id"][-1] for _, one in top_view.ordered(answer(*agents), Look())]
+    order = [agent["id"][-1] for _, agent in top_view.ordered(answer(*agents), Look())]
     assert order == ["2", "4", "3", "6", "5", "1"]

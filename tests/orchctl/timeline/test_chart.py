@@ -15,12 +15,12 @@ BEGAN = 1767323165.0  # 2026-01-02T03:06:05Z
 
 
 def tried(
-    number: int, queued: float, admitted: float, ended: float | None, how: str | None, **more: object
+    number: int, queued: float, admitted: float, ended: float | None, ending: str | None, **more: object
 ) -> AttemptHistory:
     """One attempt, in seconds from the beginning."""
     waits = [(BEGAN + begin, BEGAN + end) for begin, end in more.pop("waits", ())]  # type: ignore[attr-defined]
     end = None if ended is None else BEGAN + ended
-    return AttemptHistory(number, BEGAN + queued, BEGAN + admitted, end, how, waits=waits, **more)  # type: ignore[arg-type]
+    return AttemptHistory(number, BEGAN + queued, BEGAN + admitted, end, ending, waits=waits, **more)  # type: ignore[arg-type]
 
 
 life = Lifecycle
@@ -126,10 +126,10 @@ def test_the_page_has_the_same_as_a_table() -> None:
 
 
 def test_the_numbers_are_those_of_the_places() -> None:
-    known = numbers(made_up())
-    assert (known.agents, known.attempts, known.seconds, known.most_queued) == (7, 7, 60.0, 2)
+    totals = numbers(made_up())
+    assert (totals.agents, totals.attempts, totals.seconds, totals.most_queued) == (7, 7, 60.0, 2)
     # at work 5+10, 23, 12+15, 21, 16, 20; places 38 x 2 and 22 x 3
-    assert known.utilisation == (15 + 23 + 27 + 21 + 16 + 20) / (38 * 2 + 22 * 3)
+    assert totals.utilisation == (15 + 23 + 27 + 21 + 16 + 20) / (38 * 2 + 22 * 3)
     assert numbers(made_up()._replace(limits=[])).utilisation is None
 
 

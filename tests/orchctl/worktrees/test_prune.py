@@ -37,9 +37,9 @@ class Bench:
         assert record is not None
         return Worktree(self.home / "worktrees" / agent, record)
 
-    def pruned(self, *, is_dry: bool = False, with_ignored: bool = False, **known: object) -> Removal:
+    def pruned(self, *, is_dry: bool = False, with_ignored: bool = False, **fields: object) -> Removal:
         """What becomes of it."""
-        agents = Agents(**{"known": OVER, "living": [], **known})  # type: ignore[arg-type]
+        agents = Agents(**{"known": OVER, "living": [], **fields})  # type: ignore[arg-type]
         return self.worktree().pruned(agents, is_dry=is_dry, with_ignored=with_ignored)
 
     def ignores(self, *patterns: str) -> None:
@@ -47,23 +47,23 @@ class Bench:
         commit(self.tree, **{".gitignore": "\n".join(patterns)})
         git(self.repo, "merge", "--quiet", "orchd/api")
 
-    def kept(self, *, with_ignored: bool = False, **known: object) -> str:
+    def kept(self, *, with_ignored: bool = False, **fields: object) -> str:
         """Why it stays, and it does."""
         before = git(self.repo, "for-each-ref"), git(self.repo, "worktree", "list", "--porcelain")
-        found = sorted(self.tree.rglob("*"))
-        outcome = self.pruned(with_ignored=with_ignored, **known)
+        paths = sorted(self.tree.rglob("*"))
+        outcome = self.pruned(with_ignored=with_ignored, **fields)
         assert (outcome.is_removed, outcome.is_branch_deleted) == (False, False), outcome
         assert outcome.reason
-        assert self.pruned(is_dry=True, with_ignored=with_ignored, **known) == outcome
+        assert self.pruned(is_dry=True, with_ignored=with_ignored, **fields) == outcome
         assert (git(self.repo, "for-each-ref"), git(self.repo, "worktree", "list", "--porcelain")) == before
-        assert sorted(self.tree.rglob("*")) == found
+        assert sorted(self.tree.rglob("*")) == paths
         assert record_path(self.tree).exists()
         return outcome.reason
 
     def is_gone(self) -> bool:
         """Whether nothing of it is left."""
-        left = self.tree.exists() or record_path(self.tree).exists() or "orchd/api" in repos.branches(self.repo)
-        return not left and str(self.tree) not in git(self.repo, "worktree", "list")
+        is_left = self.tree.exists() or record_path(self.tree).exists() or "orchd/api" in repos.branches(self.repo)
+        return not is_left and str(self.tree) not in git(self.repo, "worktree", "list")
 
 
 @pytest.fixture
@@ -223,12 +223,12 @@ def test_one_whose_repository_is_gone_stays(bench: Bench, tmp_path: Path) -> Non
 
 
 def test_a_directory_that_is_gone_takes_only_its_own_entry_along(bench: Bench) -> None:
-    other = bench.made("agent-002", "ui")
+    second_tree = bench.made("agent-002", "ui")
     shutil.rmtree(bench.tree)
-    shutil.rmtree(other)
+    shutil.rmtree(second_tree)
     assert bench.pruned() == GONE
     assert bench.is_gone()
-    assert str(other) in git(bench.repo, "worktree", "list")
+    assert str(second_tree) in git(bench.repo, "worktree", "list")
 
 
 def test_unmerged_work_outlives_its_directory_until_it_is_merged(bench: Bench) -> None:
@@ -245,26 +245,26 @@ def test_unmerged_work_outlives_its_directory_until_it_is_merged(bench: Bench) -
 
 
 def test_one_that_git_has_moved_is_found_there(bench: Bench, tmp_path: Path) -> None:
-    other = bench.made("agent-002", "ui")
+    second_tree = bench.made("agent-002", "ui")
     moved = tmp_path / "moved"
     git(bench.repo, "worktree", "move", str(bench.tree), str(moved))
     (moved / "new").touch()
     assert bench.pruned() == Removal(is_removed=False, is_branch_deleted=False, reason="it has uncommitted work: new")
-    shown = shown_of(bench.worktree(), OVER["agent-001"])
-    assert (shown["path"], shown["agent"], shown["uncommitted_files"]) == (str(moved), "agent-001", 1)
+    worktree = shown_of(bench.worktree(), OVER["agent-001"])
+    assert (worktree["path"], worktree["agent"], worktree["uncommitted_files"]) == (str(moved), "agent-001", 1)
     (moved / "new").unlink()
     assert bench.pruned() == GONE
     assert bench.is_gone()
-    assert (moved.exists(), other.exists()) == (False, True)
+    assert (moved.exists(), second_tree.exists()) == (False, True)
 
 
 def test_a_worktree_of_the_same_name_elsewhere_is_another(bench: Bench, tmp_path: Path) -> None:
     git(bench.repo, "worktree", "remove", str(bench.tree))
-    other = Bench.__new__(Bench)
-    other.repo, other.home = bench.repo, tmp_path / "home2"
-    made = other.made("agent-001", "second")
+    second_bench = Bench.__new__(Bench)
+    second_bench.repo, second_bench.home = bench.repo, tmp_path / "home2"
+    worktree = second_bench.made("agent-001", "second")
     assert bench.pruned() == GONE
-    assert made.exists()
+    assert worktree.exists()
 
 
 def test_what_is_gone_already_is_not_said_to_be_removed(bench: Bench) -> None:
@@ -292,13 +292,13 @@ def test_a_branch_that_is_gone_already_is_no_hindrance(bench: Bench) -> None:
 
 def test_what_two_have_in_common_is_kept_in_one_of_them(bench: Bench) -> None:
     tip = commit(bench.tree, c="one")
-    other = bench.made("agent-002", "ui")
-    git(other, "reset", "--quiet", "--hard", tip)
-    known = {**OVER, "agent-002": {"id": "agent-002", "status": "failed"}}
-    assert bench.pruned(known=known) == GONE
-    outcome = bench.worktree("agent-002").pruned(Agents(known, []), is_dry=False)
+    second_tree = bench.made("agent-002", "ui")
+    git(second_tree, "reset", "--quiet", "--hard", tip)
+    agents = {**OVER, "agent-002": {"id": "agent-002", "status": "failed"}}
+    assert bench.pruned(known=agents) == GONE
+    outcome = bench.worktree("agent-002").pruned(Agents(agents, []), is_dry=False)
     assert not outcome.is_removed
-    assert git(other, "rev-parse", "orchd/ui") == tip
+    assert git(second_tree, "rev-parse", "orchd/ui") == tip
 
 
 def test_what_was_never_made_goes(bench: Bench) -> None:
@@ -311,8 +311,8 @@ def test_what_was_never_made_goes(bench: Bench) -> None:
 
 
 def test_it_is_shown_with_what_it_holds(bench: Bench) -> None:
-    shown = shown_of(bench.worktree(), OVER["agent-001"])
-    assert shown == {
+    worktree = shown_of(bench.worktree(), OVER["agent-001"])
+    assert worktree == {
         "path": str(bench.tree),
         "branch": "orchd/api",
         "agent": "agent-001",
@@ -326,8 +326,8 @@ def test_it_is_shown_with_what_it_holds(bench: Bench) -> None:
     }
     commit(bench.tree, c="one")
     (bench.tree / "new").touch()
-    shown = shown_of(bench.worktree(), None)
-    assert (shown["status"], shown["ahead"], shown["uncommitted"]) == (None, 1, True)
+    worktree = shown_of(bench.worktree(), None)
+    assert (worktree["status"], worktree["ahead"], worktree["uncommitted"]) == (None, 1, True)
     git(bench.repo, "branch", "--move", "main", "trunk")
     assert shown_of(bench.worktree(), None)["ahead"] == 1
     shutil.rmtree(bench.tree)

@@ -90,18 +90,18 @@ def test_a_file_that_was_copied_and_not_changed_is_no_work(bench: Bench) -> None
     written(bench.repo, ".env")
     (bench.repo / ".orchd.toml").write_text('[worktree]\ncopy = [".env"]\n')
     bench.tree = bench.made("agent-002", "ui")
-    known = {"agent-002": {"id": "agent-002", "status": "completed"}}
+    agents = {"agent-002": {"id": "agent-002", "status": "completed"}}
     tree = bench.worktree("agent-002")
     (bench.tree / ".env").write_text("changed")
     written(bench.repo, ".env")
-    assert ": .env; " in str(tree.pruned(_agents(known), is_dry=False).reason)
+    assert ": .env; " in str(tree.pruned(_agents(agents), is_dry=False).reason)
     (bench.tree / ".env").write_text(".env")
     (bench.repo / ".env").write_text("changed in the checkout")
-    assert tree.pruned(_agents(known), is_dry=False) == GONE
+    assert tree.pruned(_agents(agents), is_dry=False) == GONE
 
 
-def _agents(known: dict[str, dict[str, str]]) -> Agents:
-    return Agents(known, [])
+def _agents(agents: dict[str, dict[str, str]]) -> Agents:
+    return Agents(agents, [])
 
 
 @pytest.mark.parametrize("with_ignored", [False, True])
@@ -121,9 +121,9 @@ def test_a_repository_in_an_ignored_directory_stays(bench: Bench, place: str) ->
 
 
 def test_a_worktree_of_another_repository_stays(bench: Bench, tmp_path: Path) -> None:
-    other = repos.repository(tmp_path / "other")
+    other_repository = repos.repository(tmp_path / "other")
     bench.ignores(".worktrees/")
-    git(other, "worktree", "add", "--quiet", str(bench.tree / ".worktrees/x"))
+    git(other_repository, "worktree", "add", "--quiet", str(bench.tree / ".worktrees/x"))
     assert ": .worktrees/x; " in bench.kept(with_ignored=True)
 
 
@@ -169,8 +169,8 @@ def test_a_submodule_that_began_at_a_commit_in_no_branch_can_go(nested: Nested) 
     git(nested.repo, "commit", "--quiet", "--message", "pin")
     nested.tree = nested.made("agent-002", "ui")
     assert (nested.tree / "lib/a").read_text() == "pinned"
-    known = {"agent-002": {"id": "agent-002", "status": "completed"}}
-    assert nested.worktree("agent-002").pruned(_agents(known), is_dry=False) == GONE
+    agents = {"agent-002": {"id": "agent-002", "status": "completed"}}
+    assert nested.worktree("agent-002").pruned(_agents(agents), is_dry=False) == GONE
 
 
 @pytest.mark.parametrize("name", ["a", "new", "out/x"])

@@ -14,9 +14,9 @@ def test_one_in_the_queue_names_who_holds_the_places(instance: Instance, orchctl
     instance.ctl("limit", "1")
     instance.spawn("sleep", "60", options=["--name", "first"])
     instance.spawn("sleep", "60")
-    head, held, holder, way_out = orchctl("why", "2").out.splitlines()
+    head, holding, holder, way_out = orchctl("why", "2").out.splitlines()
     assert head == "agent-002 sleep is queued, position 1 (limit): 1 of 1 slots are in use"
-    assert held == "held by 1:"
+    assert holding == "held by 1:"
     assert holder.split()[:3] == ["agent-001", "first", "running"]
     assert way_out == "what would change it: the end of one of them, or `orchctl limit 2`"
 
@@ -76,8 +76,8 @@ def test_one_that_failed_says_how_it_came_to_that_and_what_ended_with_it(instanc
     instance.ctl("resume")
     instance.ctl("wait", "1", "2", "3", code=1)
     until(lambda: instance.agent("4")["status"] == "cancelled")
-    shown = orchctl("why", "1")
-    lines = [" ".join(line.split()) for line in shown.out.splitlines()]
+    result = orchctl("why", "1")
+    lines = [" ".join(line.split()) for line in result.out.splitlines()]
     assert lines[0] == "agent-001 lead failed: exit 3"
     assert lines[1] == "what would change it: `orchctl retry agent-001` tries it again"
     assert lines[3].endswith("retried exit 3")
@@ -88,10 +88,10 @@ def test_one_that_failed_says_how_it_came_to_that_and_what_ended_with_it(instanc
         "agent-002 next skipped agent-001 did not complete: failed",
         "agent-003 last skipped agent-002 did not complete: skipped",
     ]
-    assert shown.out.splitlines()[-1] == "  ?\ts"
-    told = json.loads(orchctl("why", "1", "--json").out)
-    assert [one["how"] for one in told["attempts"]] == ["retried", "failed"]
-    assert told["log"]["lines"][-1] == "\x1b\ts"
+    assert result.out.splitlines()[-1] == "  ?\ts"
+    reply = json.loads(orchctl("why", "1", "--json").out)
+    assert [attempt["how"] for attempt in reply["attempts"]] == ["retried", "failed"]
+    assert reply["log"]["lines"][-1] == "\x1b\ts"
 
 
 def test_one_that_completed_or_never_started_has_less_to_say(instance: Instance, orchctl: Orchctl) -> None:
@@ -124,9 +124,9 @@ def test_a_run_names_the_member_to_blame_and_why_it_failed(instance: Instance, o
 
 def test_an_agent_may_ask_about_its_own_tree(instance: Instance, orchctl: Orchctl) -> None:
     instance.spawn("true")
-    one = instance.spawn("sh", "-c", "orchctl why $ORCHD_AGENT; orchctl why 1")
-    instance.ctl("wait", one, code=1)
-    log = instance.ctl("logs", one).splitlines()
+    agent_id = instance.spawn("sh", "-c", "orchctl why $ORCHD_AGENT; orchctl why 1")
+    instance.ctl("wait", agent_id, code=1)
+    log = instance.ctl("logs", agent_id).splitlines()
     assert log[0] == "agent-002 sh is running: it holds a slot and works"
 
 

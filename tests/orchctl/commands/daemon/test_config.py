@@ -22,24 +22,24 @@ def test_its_path_is_shown_whether_it_is_there_or_not(orchctl: Orchctl, stopped:
 
 def test_every_key_is_shown_with_its_value_and_whether_it_is_the_default(orchctl: Orchctl, stopped: Instance) -> None:
     stopped.configure('limit = 3\n[runners.claude]\nmodel = "opus"\n[runners.claude.env]\nTOKEN = "hush"\n')
-    done = orchctl("config", "show")
-    rows = {line.split()[0]: line for line in done.out.splitlines()}
+    result = orchctl("config", "show")
+    rows = {line.split()[0]: line for line in result.out.splitlines()}
     assert rows["limit"].split() == ["limit", "3", "agents", "config.toml"]
     assert rows["resident"].split() == ["resident", "4", "x", "`limit`", "agents", "default"]
     assert rows["runners.claude.model"].split()[1] == '"opus"'
     assert rows["runners.claude.env.TOKEN"].split()[1:3] == ["(not", "shown)"]
-    told = orchctl("config", "show", "--json").out
-    assert "hush" not in done.out + told
-    keys = json.loads(told)["keys"]
+    listing = orchctl("config", "show", "--json").out
+    assert "hush" not in result.out + listing
+    keys = json.loads(listing)["keys"]
     assert {key["key"].partition(".")[0] for key in keys} == set(KEYS)
     assert not stopped.home.socket.exists()
 
 
 def test_every_error_is_told_at_once(orchctl: Orchctl, stopped: Instance) -> None:
     stopped.configure("limt = 3\ngrace = -1\n")
-    done = orchctl("config", "check")
-    assert (done.code, done.err) == (1, "")
-    assert done.out.splitlines() == [
+    result = orchctl("config", "check")
+    assert (result.code, result.err) == (1, "")
+    assert result.out.splitlines() == [
         "error: limt is not known here; did you mean limit?",
         "error: grace must be 0 or more, not -1.0",
         f"{stopped.home.config} is invalid, errors: 2",
@@ -69,9 +69,9 @@ def test_a_reload_changes_what_can_change_and_names_the_rest(orchctl: Orchctl, i
 
 def test_a_wrong_file_changes_nothing_and_says_why(orchctl: Orchctl, instance: Instance) -> None:
     instance.configure("grace = 2\ndepht = 1\n")
-    done = orchctl("config", "reload")
-    assert done.code == 1
-    assert done.err == (
+    result = orchctl("config", "reload")
+    assert result.code == 1
+    assert result.err == (
         f"bad-config: {instance.home.config}: depht is not known here; did you mean depth?; nothing was changed\n"
     )
     assert instance.agent(instance.spawn("true"))["grace"] == 10.0
@@ -90,9 +90,9 @@ def test_a_signal_reloads_too(instance: Instance) -> None:
 
 
 def test_an_agent_may_not_reload(instance: Instance) -> None:
-    one = instance.spawn("orchctl", "config", "reload")
-    instance.ctl("wait", one, code=1)
-    assert "forbidden" in instance.ctl("logs", one)
+    agent_id = instance.spawn("orchctl", "config", "reload")
+    instance.ctl("wait", agent_id, code=1)
+    assert "forbidden" in instance.ctl("logs", agent_id)
 
 
 def test_without_a_daemon_there_is_nobody_to_reload(orchctl: Orchctl) -> None:
@@ -101,8 +101,8 @@ def test_without_a_daemon_there_is_nobody_to_reload(orchctl: Orchctl) -> None:
 
 def test_files_of_sessions_move_with_all_that_they_have(orchctl: Orchctl, instance: Instance, tmp_path: Path) -> None:
     (tmp_path / ".agent").mkdir()
-    (one,) = orchctl("spawn", "--", "true").out.split()
-    instance.ctl("wait", one)
+    (agent_id,) = orchctl("spawn", "--", "true").out.split()
+    instance.ctl("wait", agent_id)
     before = (tmp_path / ".claude/state/events.jsonl").read_text()
     instance.configure('state_path = "seen"\n')
     assert orchctl("config", "reload").out == "changed: state_path\n"
@@ -117,8 +117,8 @@ def test_files_of_sessions_move_with_all_that_they_have(orchctl: Orchctl, instan
 def shown(orchctl: Orchctl, key: str) -> tuple[object, str, object]:
     """The value of a key that is in force, where it comes from, and what the file contains instead."""
     keys = json.loads(orchctl("config", "show", "--json").out)["keys"]
-    (one,) = (one for one in keys if one["key"] == key)
-    return one["value"], one["source"], one.get("in_file")
+    (entry,) = (entry for entry in keys if entry["key"] == key)
+    return entry["value"], entry["source"], entry.get("in_file")
 
 
 def test_a_command_comes_before_the_file_and_the_file_before_the_default(orchctl: Orchctl, instance: Instance) -> None:
@@ -157,6 +157,6 @@ def test_durations_and_sizes_are_written_as_on_the_command_line(orchctl: Orchctl
     assert orchctl("config", "reload").code == 0
     assert [shown(orchctl, key)[0] for key in ("timeout", "grace", "log_bytes")] == [7200.0, 5.0, 524288]
     instance.configure('timeout = "2x"\nkeep_bytes = "much"\n')
-    said = orchctl("config", "check").out
-    assert "timeout: '2x' is not a duration: write seconds or a unit" in said
-    assert "keep_bytes: 'much' is not a size" in said
+    output = orchctl("config", "check").out
+    assert "timeout: '2x' is not a duration: write seconds or a unit" in output
+    assert "keep_bytes: 'much' is not a size" in output

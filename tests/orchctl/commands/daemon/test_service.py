@@ -19,8 +19,8 @@ def bare(stopped: Instance, tmp_path: Path) -> Instance:
 
 
 def test_nothing_is_written_where_nobody_would_read_it(bare: Instance, tmp_path: Path) -> None:
-    said = json.loads(bare.ctl("service", "install", "--enable", "--json", code=1))
-    assert said["error"] == {
+    reply = json.loads(bare.ctl("service", "install", "--enable", "--json", code=1))
+    assert reply["error"] == {
         "code": "service",
         "message": "this machine has no systemctl; `orchctl daemon start` needs none",
         "details": {},

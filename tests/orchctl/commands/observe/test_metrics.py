@@ -27,19 +27,19 @@ def address(command: subprocess.Popen[str]) -> str:
     return command.stderr.readline().strip().removeprefix("metrics at ")
 
 
-def asked(path: Path, what: str = "/metrics") -> bytes:
+def asked(path: Path, target: str = "/metrics") -> bytes:
     """What comes back over a socket."""
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(path))
-        client.sendall(f"GET {what} HTTP/1.0\r\n\r\n".encode())
+        client.sendall(f"GET {target} HTTP/1.0\r\n\r\n".encode())
         return b"".join(iter(lambda: client.recv(65536), b""))
 
 
 def test_they_are_printed_once_and_none_without_a_daemon(instance: Instance, orchctl: Orchctl) -> None:
     assert parsed(orchctl("metrics").out)["orchd_up"] == 1
     instance.stop()
-    done = orchctl("metrics")
-    assert (done.code, done.out) == (69, "")
+    result = orchctl("metrics")
+    assert (result.code, result.out) == (69, "")
 
 
 def test_without_the_extra_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,9 +65,9 @@ def test_a_client_that_asks_for_openmetrics_gets_it(instance: Instance, backgrou
 
 def test_a_port_answers_through_the_death_of_the_daemon(instance: Instance, background: Background) -> None:
     command = background("metrics", "--serve", "127.0.0.1:0")
-    where = address(command)
+    url = address(command)
     for up in (1, 0, 1):
-        with urllib.request.urlopen(where, timeout=30) as reply:
+        with urllib.request.urlopen(url, timeout=30) as reply:
             assert reply.headers["Content-Type"].startswith("text/plain; version=0.0.4")
             assert parsed(reply.read().decode())["orchd_up"] == up
         instance.kill() if up else instance.start()

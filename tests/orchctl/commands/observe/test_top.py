@@ -24,10 +24,10 @@ class Tmux:
         self._run("-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "20", "sh")
 
     def _run(self, *words: str) -> str:
-        done = subprocess.run(
+        result = subprocess.run(
             ["tmux", "-S", self._socket, *words], env=self._env, capture_output=True, text=True, check=True, timeout=30
         )
-        return done.stdout
+        return result.stdout
 
     def type(self, *keys: str) -> None:
         """Press these."""
@@ -40,7 +40,7 @@ class Tmux:
     def until(self, *texts: str) -> str:
         """Wait until all of these can be seen; what can be seen then."""
         return str(
-            until(lambda: (seen := self.shows()) and all(text in seen for text in texts) and seen, 30.0, texts[0])
+            until(lambda: (screen := self.shows()) and all(text in screen for text in texts) and screen, 30.0, texts[0])
         )
 
     def end(self) -> None:
@@ -51,9 +51,9 @@ class Tmux:
 @pytest.fixture
 def tmux(instance: Instance, tmp_path: Path) -> Iterator[Tmux]:
     """A terminal."""
-    made = Tmux(instance, tmp_path)
-    yield made
-    made.end()
+    tmux_session = Tmux(instance, tmp_path)
+    yield tmux_session
+    tmux_session.end()
 
 
 def begun(tmux: Tmux) -> None:
@@ -94,13 +94,13 @@ def test_it_shows_steers_and_leaves_the_terminal_as_it_was(instance: Instance, t
 
 
 def test_a_log_is_followed_and_why_is_said(instance: Instance, tmux: Tmux, tmp_path: Path) -> None:
-    go_on = tmp_path / "go-on"
-    script = f"echo one; until [ -e {go_on} ]; do sleep 0.05; done; echo two; sleep 60"
+    gate_path = tmp_path / "go-on"
+    script = f"echo one; until [ -e {gate_path} ]; do sleep 0.05; done; echo two; sleep 60"
     instance.spawn("sh", "-c", script, options=["--name", "talker"])
     begun(tmux)
     tmux.type("Enter")
     tmux.until("agent-001 talker, running, try 1", "one", "q goes back")
-    go_on.touch()
+    gate_path.touch()
     tmux.until("two")
     tmux.type("q", "w")
     tmux.until("agent-001 talker is running: it holds a slot and works")
@@ -117,13 +117,13 @@ def test_it_outlives_the_daemon(instance: Instance, tmux: Tmux) -> None:
     tmux.type("p")
     instance.start()
     instance.spawn("sleep", "60", options=["--name", "newcomer"])
-    seen = tmux.until("newcomer", "2/7 in use")
-    assert "no daemon answers" not in seen
+    screen = tmux.until("newcomer", "2/7 in use")
+    assert "no daemon answers" not in screen
 
 
 def test_without_a_terminal_it_says_what_does_without(instance: Instance, orchctl: Orchctl) -> None:
-    done = orchctl("top")
-    assert (done.code, done.err) == (2, "usage: top needs a terminal; `orchctl status --watch` goes without one\n")
+    result = orchctl("top")
+    assert (result.code, result.err) == (2, "usage: top needs a terminal; `orchctl status --watch` goes without one\n")
 
 
 def test_it_explains_its_keys_and_retries_what_failed(instance: Instance, tmux: Tmux, tmp_path: Path) -> None:

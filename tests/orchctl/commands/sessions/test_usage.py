@@ -38,9 +38,9 @@ def test_a_session_is_the_sum_of_its_agents_and_a_run_that_of_its_members(spent:
     assert list(rows) == ["session-001", "run-001", "agent-001", "agent-002", "agent-003", "agent-004"]
     members = [rows["agent-003"], rows["agent-004"]]
     for key in ("tokens", "tokens_expected", "input_tokens", "output_tokens", "cost_usd"):
-        assert rows["run-001"][key] == pytest.approx(sum(one[key] for one in members))
-        others = sum(rows[one][key] or 0 for one in ("agent-001", "agent-002"))
-        assert rows["session-001"][key] == pytest.approx(rows["run-001"][key] + others)
+        assert rows["run-001"][key] == pytest.approx(sum(member[key] for member in members))
+        direct_tokens = sum(rows[agent_id][key] or 0 for agent_id in ("agent-001", "agent-002"))
+        assert rows["session-001"][key] == pytest.approx(rows["run-001"][key] + direct_tokens)
     assert rows["agent-001"]["tokens_expected"] == 500
     assert rows["agent-001"]["tokens"] > 500
     assert rows["agent-002"]["tokens"] is None

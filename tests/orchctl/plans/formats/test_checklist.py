@@ -37,9 +37,9 @@ def read(text: str) -> Plan:
     return reading.parsed(text, ReadOptions("checklist"))
 
 
-def ticked(text: str, one: str) -> str:
+def ticked(text: str, task_id: str) -> str:
     """The text with this task ticked."""
-    return marked(read(text), text, one, "done")
+    return marked(read(text), text, task_id, "done")
 
 
 def said(task: Node) -> dict[str, object]:
@@ -74,7 +74,7 @@ def test_what_stands_below_is_its_description_and_boxes_are_criteria() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("- [ ] x (priority: high)", "(priority: high) is no whole number"),
         ("- [ ] x (aftr: y)", "did you mean `(after: ...)`"),
@@ -83,11 +83,11 @@ def test_what_stands_below_is_its_description_and_boxes_are_criteria() -> None:
         ("- [ ] x (id: )", "a task needs a title, and an id"),
     ],
 )
-def test_a_mistake_is_told_with_its_line(line: str, said: str) -> None:
+def test_a_mistake_is_told_with_its_line(line: str, message: str) -> None:
     with pytest.raises(PlanError) as caught:
         read(f"# Plan\n\n{line}\n")
     assert caught.value.line == 3
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_any_text_is_read_and_ticking_changes_one_character_at_most(text: str) -
         return
     for task in tasks:
         after = ticked(text, task.id)
-        assert sum(one != other for one, other in zip(text, after, strict=True)) <= 1
+        assert sum(before != after_change for before, after_change in zip(text, after, strict=True)) <= 1
 
 
 def test_a_mark_of_the_byte_order_hides_no_task_and_stays() -> None:

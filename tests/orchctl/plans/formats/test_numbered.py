@@ -93,7 +93,7 @@ def test_waves_follow_their_ids_and_stand_in_order_where_one_has_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("graph", "line", "said"),
+    ("graph", "line", "message"),
     [
         (GRAPH.replace("2.3", "9.9"), 19, "the dependency graph names '9.9', which is no task here"),
         (GRAPH.replace("] },", "] }"), 23, "the dependency graph is not JSON: Expecting ',' delimiter"),
@@ -101,19 +101,19 @@ def test_waves_follow_their_ids_and_stand_in_order_where_one_has_none() -> None:
         (GRAPH.replace('"tasks"', '"task"'), 19, "a wave of the dependency graph must be like"),
     ],
 )
-def test_a_graph_that_cannot_be_read_is_a_mistake(graph: str, line: int, said: str) -> None:
+def test_a_graph_that_cannot_be_read_is_a_mistake(graph: str, line: int, message: str) -> None:
     with pytest.raises(PlanError) as caught:
         read(KIRO + graph)
     assert caught.value.line == line
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_a_group_is_ticked_with_its_last_task_that_is_not_optional() -> None:
     assert changed(KIRO, ("2.1", "active")) == ["- [-] 2. Data layer", "  - [-] 2.1 Model in `src/model.ts`"]
     assert changed(KIRO, ("2.1", "active"), ("2.1", "open")) == []
     assert changed(KIRO, ("2.1", "done")) == ["- [-] 2. Data layer", "  - [x] 2.1 Model in `src/model.ts`"]
-    both = changed(KIRO, ("2.1", "done"), ("2.3", "done"))
-    assert both == ["- [x] 2. Data layer", "  - [x] 2.1 Model in `src/model.ts`", "  - [x] 2.3 Repository"]
+    group_done = changed(KIRO, ("2.1", "done"), ("2.3", "done"))
+    assert group_done == ["- [x] 2. Data layer", "  - [x] 2.1 Model in `src/model.ts`", "  - [x] 2.3 Repository"]
     assert changed(KIRO, ("3.2", "done")) == ["- [x] 3. API", "  - [x] 3.2 Handlers"]
 
 

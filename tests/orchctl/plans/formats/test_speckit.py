@@ -84,7 +84,7 @@ def test_what_is_done_does_not_open_the_way_around_what_is_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "after"),
+    ("description", "after"),
     [
         ("(depends on T001, T002)", ["T001", "T002"]),
         ("Depends on T001 and T002.", ["T001", "T002"]),
@@ -97,9 +97,9 @@ def test_what_is_done_does_not_open_the_way_around_what_is_not() -> None:
         ("as T001 does", []),
     ],
 )
-def test_what_a_task_says_it_depends_on(said: str, after: list[str]) -> None:
+def test_what_a_task_says_it_depends_on(description: str, after: list[str]) -> None:
     before = "".join(f"- [ ] T00{number} [P] Do it\n" for number in (1, 2, 3))
-    task = read(f"{before}- [ ] T004 [P] Do more {said}\n").tasks[-1]
+    task = read(f"{before}- [ ] T004 [P] Do more {description}\n").tasks[-1]
     assert sorted(task.after) == after
 
 
@@ -121,18 +121,18 @@ def test_other_marks_hold_a_task_and_all_behind_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "said"),
+    ("text", "line", "message"),
     [
         ("- [ ] T001 One\n\n- [ ] T001 Two\n", 3, "the id 'T001' is there already, in line 1"),
         ("- [ ] T001 One (depends on T009)\n", 1, "'T001' comes after 'T009', which is no task here"),
         ("- [ ] T001 One (depends on T002)\n- [ ] T002 Two\n", 1, "these wait for each other: T001 -> T002"),
     ],
 )
-def test_what_cannot_be_relied_on_is_a_mistake(text: str, line: int, said: str) -> None:
+def test_what_cannot_be_relied_on_is_a_mistake(text: str, line: int, message: str) -> None:
     with pytest.raises(PlanError) as caught:
         read(text)
     assert caught.value.line == line
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_an_id_that_two_have_is_no_matter_once_both_are_done() -> None:
