@@ -22,13 +22,16 @@ PAGE = 500
 def status(context: Context, call: Call, args: operations.Status) -> Reply:
     """Return the agents that the request names, or one page of all, newest first."""
     more, rest = None, dict[str, object]()
-    root = context.resolver.root_of(call.caller)
+    root, listing = context.resolver.root_of(call.caller), context.listing
     if args.most is not None and not args.all:
-        shown, rest = _first(context, call.caller, args, args.most)
+        named = context.resolver.seen(call.caller, args.ids, most=None)
+        first = listing.first_of(named, args.most) if args.ids else listing.first(args.most, root)
+        budgets = listing.budgets(named, root, context.resolver.session_of(call.caller))
+        rest = {"counts": first.counts, "budgets": budgets, "tokens": listing.tokens(first.agents)}
+        shown = shown_agents(context, first.agents, usage=args.usage)
     elif args.ids:
-        shown = _named(context, context.resolver.seen(call.caller, args.ids), usage=args.usage)
+        shown = _with_cached_maps(context, context.resolver.seen(call.caller, args.ids), usage=args.usage)
     else:
-        listing = context.listing
         page = listing.all(args.before, root, PAGE + 1) if args.all else listing.current(args.before, root)
         shown, more = page_of(context, page, usage=args.usage)
     return Reply(
@@ -43,25 +46,14 @@ def status(context: Context, call: Call, args: operations.Status) -> Reply:
     )
 
 
-def _first(
-    context: Context, caller: Caller, args: operations.Status, most: int
-) -> tuple[list[dict[str, object]], dict[str, object]]:
-    """Return the first of the requested agents, and the further keys of such a reply."""
-    root, named = context.resolver.root_of(caller), context.resolver.seen(caller, args.ids, most=None)
-    listing = context.listing
-    first = listing.first_of(named, most) if args.ids else listing.first(most, root)
-    budgets = listing.budgets(named, root, context.resolver.session_of(caller))
-    beside = {"counts": first.counts, "budgets": budgets, "tokens": listing.tokens(first.agents)}
-    return shown_agents(context, first.agents, usage=args.usage), beside
-
-
-def _named(context: Context, agents: list[Agent], *, usage: bool) -> list[dict[str, object]]:
+def _with_cached_maps(context: Context, agents: list[Agent], *, usage: bool) -> list[dict[str, object]]:
     """Return agents in full. Finished agents never change, so their maps are cached."""
     known = context.records.shown
     unknown = [agent for agent in agents if agent.id not in known]
-    made = {agent.id: shown for agent, shown in zip(unknown, shown_agents(context, unknown, usage=usage), strict=True)}
-    context.records.show({agent.id: made[agent.id] for agent in unknown})
-    return [made.get(agent.id) or known[agent.id] for agent in agents]
+    maps = shown_agents(context, unknown, usage=usage)
+    new = {agent.id: agent_map for agent, agent_map in zip(unknown, maps, strict=True)}
+    context.records.show(new)
+    return [new.get(agent.id) or known[agent.id] for agent in agents]
 
 
 def page_of(context: Context, numbers: list[int], *, usage: bool) -> tuple[list[dict[str, object]], int | None]:

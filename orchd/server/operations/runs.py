@@ -66,24 +66,20 @@ def begun(context: Context, _: Call, answer: Answer) -> dict[str, object]:
 
 
 def runs(context: Context, call: Call, args: operations.Runs) -> Reply:
-    """Return one page of runs, newest first, without their members."""
+    """Return one page of runs, newest first, without their members: of all runs, or of the unfinished runs and the last
+    few finished runs."""
     root = context.resolver.root_of(call.caller)
     if args.all:
         page = context.store.runs(args.before, RUNS_PAGE + 1, number_of(root) if root else None)
     else:
-        page = _current(context, args.before, root)
+        unfinished = (run for run in context.state.runs.values() if not run.is_over)
+        page = [run for run in unfinished if root is None or root in run.plan.ancestors]
+        page += context.store.runs(None, RECENT, number_of(root) if root else None, only_over=True)
+        page = [run for run in page if args.before is None or number_of_run(run.id) < args.before]
+        page.sort(key=lambda run: number_of_run(run.id), reverse=True)
     more = number_of_run(page[RUNS_PAGE - 1].id) if len(page) > RUNS_PAGE else None
     current = [context.state.runs.get(run.id, run) for run in page[:RUNS_PAGE]]
     return Reply({"runs": [views.run_map(run, _counts(context, run)) for run in current], "more": more})
-
-
-def _current(context: Context, before: int | None, root: AgentId | None) -> list[Run]:
-    """Return unfinished runs, and the last few finished runs."""
-    current = (run for run in context.state.runs.values() if not run.is_over)
-    listed = [run for run in current if root is None or root in run.plan.ancestors]
-    listed += context.store.runs(None, RECENT, number_of(root) if root else None, only_over=True)
-    page = [run for run in listed if before is None or number_of_run(run.id) < before]
-    return sorted(page, key=lambda run: number_of_run(run.id), reverse=True)
 
 
 def _counts(context: Context, run: Run) -> Mapping[str, int]:

@@ -28,7 +28,7 @@ def sessions(context: Context, call: Call, args: operations.Sessions) -> Reply:
 
 def session_status(context: Context, call: Call, args: operations.SessionStatus) -> Reply:
     """Return a session with one page of its agents, newest first."""
-    session = context.resolver.session_asked(call.caller, args)
+    session = context.resolver.requested_session(call.caller, args)
     root = context.resolver.root_of(call.caller)
     tree = None if root is None else number_of(root)
     shown, more = page_of(context, context.store.in_session(session.id, args.before, PAGE + 1, tree), usage=False)
