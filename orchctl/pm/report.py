@@ -41,13 +41,13 @@ def judged(agent: Mapping[str, Any], *, is_pretending: bool) -> dict[str, Any]:
     A developer without a runner is a whole team, whose commits no runner reports, so git is read. The mock runner
     commits nothing and does no real work.
     """
-    noted = {note["code"]: note["text"] for note in agent.get("notes") or ()}
+    notes = {note["code"]: note["text"] for note in agent.get("notes") or ()}
     reason = "; ".join(
-        noted[code] for code in (runner_report.NOTHING_PERMITTED, runner_report.NOTHING_COMMITTED) if code in noted
+        notes[code] for code in (runner_report.NOTHING_PERMITTED, runner_report.NOTHING_COMMITTED) if code in notes
     )
-    if not noted and not is_pretending and agent["status"] == "completed" and agent.get("worktree"):
-        made = commits.made_in(Path(agent["worktree"]))
-        reason = "nothing committed" if made is not None and not made.commits else ""
+    if not notes and not is_pretending and agent["status"] == "completed" and agent.get("worktree"):
+        work = commits.work_in(Path(agent["worktree"]))
+        reason = "nothing committed" if work is not None and not work.commits else ""
     if not is_pretending:
         (agent,) = commits.noted([agent])
         # no dependent can begin with commits elsewhere that are in doubt
@@ -115,12 +115,9 @@ def lines(summary: Mapping[str, Any]) -> Iterator[str]:
         yield render.clean_line(f"{item_id}  not begun: {why}")
     for why in summary["troubles"]:
         yield render.clean_line(why)
-    yield _sum_line(summary)
-
-
-def _sum_line(summary: Mapping[str, Any]) -> str:
-    if not summary["developers"]:
-        return f"{summary['name']}: nothing is ready" if summary["name"] else "nothing is ready"
+    if not table:
+        yield f"{summary['name']}: nothing is ready" if summary["name"] else "nothing is ready"
+        return
     count = sum(summary["counts"].values())
     each = ", ".join(f"{number} {status}" for status, number in summary["counts"].items())
     parts = [f"{summary['name']}: {count} {'developer' if count == 1 else 'developers'}, {each}"]
@@ -131,4 +128,4 @@ def _sum_line(summary: Mapping[str, Any]) -> str:
         parts.append(f"{summary['tokens']:,} tokens")
     if summary["cost_usd"] is not None:
         parts.append(f"${summary['cost_usd']:.2f}")
-    return "; ".join(parts)
+    yield "; ".join(parts)

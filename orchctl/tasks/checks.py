@@ -26,7 +26,15 @@ def problems(tasks: Sequence[TaskFile], file_of: FileOf) -> list[TaskProblem]:
         if first is not task:
             what = f"the name {task.name!r} is that of {file_of(first)} too"
             errors.append(_problem("duplicate-name", file_of, task, "name", what, "give each task a name of its own"))
-    errors += [*_unknown(tasks, file_of), *_cycles(tasks, file_of)]
+    errors += _unknown(tasks, file_of)
+    # cycles that share no task: of two cycles that cross, the second is reported once the first is mended
+    left = {task.name: task for task in tasks}
+    while cycle := cycle_in(
+        {name: [before for before in task.after if before in left and before != name] for name, task in left.items()}
+    ):
+        what = f"a cycle: {' -> '.join(cycle)}"
+        errors.append(_problem("cycle", file_of, left[cycle[0]], "after", what, "take one of these `after` away"))
+        left = {name: task for name, task in left.items() if name not in cycle}
     return errors or [*islice(_colliding(tasks, file_of), _MOST)]
 
 
@@ -54,18 +62,6 @@ def _unknown(tasks: Sequence[TaskFile], file_of: FileOf) -> Iterator[TaskProblem
                     f"did you mean {nearest[0]!r}?" if nearest else f"make it: orchctl tasks new {name} --goal TEXT"
                 )
                 yield _problem("unknown-dependency", file_of, task, "after", f"{name!r} is no task here", way_out)
-
-
-def _cycles(tasks: Sequence[TaskFile], file_of: FileOf) -> Iterator[TaskProblem]:
-    """Yield cycles that share no task: of two cycles that cross, the second is reported once the first is mended."""
-    left = {task.name: task for task in tasks}
-    while cycle := cycle_in(
-        {name: [before for before in task.after if before in left and before != name] for name, task in left.items()}
-    ):
-        task = left[cycle[0]]
-        what = f"a cycle: {' -> '.join(cycle)}"
-        yield _problem("cycle", file_of, task, "after", what, "take one of these `after` away")
-        left = {name: task for name, task in left.items() if name not in cycle}
 
 
 def _colliding(tasks: Sequence[TaskFile], file_of: FileOf) -> Iterator[TaskProblem]:

@@ -24,11 +24,11 @@ class Checkout(NamedTuple):
 
     top: Path  # of the working tree
     inside: str  # the directory below it, with a slash at the end, or nothing
-    repository: Path  # what all worktrees of one repository share
+    repository: Path  # the directory that all its worktrees share
 
 
 def check(specs: Sequence[dict[str, object]], directory: Path, config: Path) -> list[str]:
-    """Give every agent of `specs` that wants a worktree its base. Raises RefusedError when one cannot have it.
+    """Give every agent of `specs` that wants a worktree its base. Raises RefusedError when an agent cannot have it.
 
     `directory` is where agents work that name no other, `config` the config.toml of the home. Returns warnings, each a
     line: what the worktrees will not have.
@@ -43,8 +43,12 @@ def check(specs: Sequence[dict[str, object]], directory: Path, config: Path) -> 
         checkout = checkout_of(place)
         base = head(checkout)
         warnings |= dict.fromkeys(looked_at(checkout, config))
-        names = [_name(spec) for spec in members]
+        names = []
         for spec in members:
+            try:
+                names.append(agentspec.name_of(schema.parse(agentspec.AgentSpec, spec)))
+            except schema.ShapeError:  # the daemon says what is wrong with it
+                names.append("agent")
             spec.setdefault("base", base)
         taken = seen.setdefault(checkout.repository, set())
         for name in names:
@@ -76,7 +80,7 @@ def filling_of(config: Path, checkout: Checkout) -> Filling:
 
 
 def checkout_of(directory: Path, way_out: str = "leave out --worktree") -> Checkout:
-    """Return the checkout that `directory` is in. Raises RefusedError (`no-repository`) when it is in none."""
+    """Return the checkout that has `directory` in it. Raises RefusedError (`no-repository`) when there is none."""
     try:
         output = Git(directory).ask("rev-parse", "--show-toplevel", "--git-common-dir", "--show-prefix")
     except RefusedError as error:
@@ -168,10 +172,3 @@ def free_name(name: str, directory: Path, but: set[str]) -> str:
             break
     but.add(branch)
     return candidate
-
-
-def _name(spec: Mapping[str, object]) -> str:
-    try:
-        return agentspec.name_of(schema.parse(agentspec.AgentSpec, spec))
-    except schema.ShapeError:  # the daemon says what is wrong with it
-        return "agent"

@@ -23,7 +23,7 @@ _GITLINK = "160000"  # the mode of a submodule in an index
 
 
 def warn(text: str) -> None:
-    """Write one line to the agent's log."""
+    """Write a line to the agent's log."""
     sys.stderr.write(f"{clean_line(text)}\n")
     sys.stderr.flush()
 
@@ -64,9 +64,9 @@ def submodules(git: Git) -> Iterator[str]:
 
 
 def copy_ignored(source: Path, target: Path, patterns: Iterable[str]) -> dict[str, str]:
-    """Copy files that git ignores from one working tree to the other, unless they are there already.
+    """Copy files that git ignores from a working tree to another, unless they are there already.
 
-    Returns the digest of each that was copied, by its path from the top. Raises OSError and RefusedError.
+    Returns the digest of each file that was copied, by its path from the top. Raises OSError and RefusedError.
     """
     specs = [f":(top,glob){pattern}" for pattern in patterns]
     if not specs:
@@ -85,7 +85,7 @@ def copy_ignored(source: Path, target: Path, patterns: Iterable[str]) -> dict[st
 
 
 def _copy(source: Path, target: Path, top: Path) -> bool:
-    """Copy one file to a path below `top`; False when something is there. A link is copied as a link."""
+    """Copy a file to a path below `top`; False when something is there. A link is copied as a link."""
     if not target.parent.resolve().is_relative_to(top.resolve()):  # the worktree has a link where the checkout has none
         warn(f"{source} is not copied: its directory leads out of the worktree")
         return False

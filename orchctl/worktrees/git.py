@@ -1,4 +1,4 @@
-"""Running git in one directory, with a wait for locks that other git processes hold."""
+"""Runs git in a directory, with a wait for locks that other git processes hold."""
 
 from __future__ import annotations
 
