@@ -1,4 +1,4 @@
-"""Background work of Claude Code: tasks, and requested wake-ups. Neither outlives its last turn."""
+"""Background work of Claude Code: tasks, and requested wake-ups. Neither outlives the last turn of a session."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ _LONGEST_ARGUMENT = 128 * 1024 - 1  # bytes, with which the kernel still starts 
 
 
 class Own:
-    """A CLI that is described in config.toml."""
+    """Reads the output of a CLI that config.toml describes."""
 
     def __init__(self, attempt: Attempt, log: RunnerLog) -> None:
         settings = attempt.settings
@@ -73,11 +73,11 @@ class Own:
         """Ignore a line of standard error: it is for the log alone."""
 
     def patience(self) -> float | None:
-        """Return None: it may take as long as its agent may."""
+        """Return None: the CLI may take as long as its agent may."""
         return None
 
     def so_far(self) -> RunnerOutcome:
-        """Return the outcome without usage, which is unknown before its end."""
+        """Return the outcome without usage, which is unknown before the CLI has ended."""
         return replace(self.outcome, notes=[])
 
     def judge(self, code: int, left: list[LeftProcess]) -> None:  # noqa: ARG002 - every runner takes it
@@ -85,7 +85,11 @@ class Own:
         outcome = self.outcome
         if self.is_read:
             self._look_at_whole()
-            self._take_over()
+            outcome.result = text(self._values, "text")
+            outcome.session_id = text(self._values, "session") or None
+            outcome.cost_usd, outcome.cost_source = amount(self._values, "cost"), "cli"
+            for key in _TOKENS:
+                setattr(outcome, key, count(self._values, key))
             if error := self._values.get("error"):
                 outcome.fault = (
                     error if isinstance(error, str) else f"it says {short(_words(error))} at {self._settings.error}"
@@ -125,14 +129,6 @@ class Own:
                 above = (self._settings.error or "").rpartition(".")[0]
                 beside = placed(value, above) if above else value
                 self._has_code = rate_limits.has_code(there) or rate_limits.has_code(beside)
-
-    def _take_over(self) -> None:
-        outcome, values = self.outcome, self._values
-        outcome.result = text(values, "text")
-        outcome.session_id = text(values, "session") or None
-        outcome.cost_usd, outcome.cost_source = amount(values, "cost"), "cli"
-        for key in _TOKENS:
-            setattr(outcome, key, count(values, key))
 
 
 def _words(error: Any) -> str:

@@ -16,18 +16,18 @@ _MOST = 1 << 20  # characters: several times what an argument can hold
 
 def standing(env: Mapping[str, str], log: RunnerLog, stdin: int = 0) -> int:
     """Return a descriptor from which the prompt can be read."""
-    return stdin if _is_given(stdin) else in_memory(made(env, log))
+    return stdin if _is_given(stdin) else in_memory(compose(env, log))
 
 
 def text(env: Mapping[str, str], log: RunnerLog, stdin: int = 0) -> str:
     """Return the prompt as text, for a CLI that takes it as an argument; of a file at most 1 Mi characters."""
     if not _is_given(stdin):
-        return made(env, log)
+        return compose(env, log)
     with os.fdopen(os.dup(stdin), encoding="utf-8", errors="replace") as file:
         return file.read(_MOST).replace("\0", "")
 
 
-def made(env: Mapping[str, str], log: RunnerLog) -> str:
+def compose(env: Mapping[str, str], log: RunnerLog) -> str:
     """Compose a prompt of goal, task, skill, files to read and the result file; unknown parts are left out."""
     skill, goal = env.get(environment.ENV_SKILL), env.get(environment.ENV_GOAL, "")
     parts = [
@@ -36,7 +36,7 @@ def made(env: Mapping[str, str], log: RunnerLog) -> str:
             goal or (f"Work with the skill {skill}." if skill else ""),
         ),
         ("Task", env.get(environment.ENV_TASK_ID, "")),
-        (f"The skill {skill}", _skill(skill, log) if skill else ""),
+        (f"The skill {skill}", _skill_text(skill, log) if skill else ""),
         ("Read first", to_read(environment.paths(env.get(environment.ENV_RESULTS, "")))),
         ("Your result", to_write(env.get(environment.ENV_RESULT, ""))),
     ]
@@ -60,7 +60,7 @@ def in_memory(content: str) -> int:
     return descriptor
 
 
-def _skill(name: str, log: RunnerLog) -> str:
+def _skill_text(name: str, log: RunnerLog) -> str:
     """Return the text of a skill; empty, with a line in the log, when it cannot be read."""
     from orchctl.skills import find as skills  # importing it takes as long as all else together
 
