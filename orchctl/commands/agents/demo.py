@@ -23,6 +23,7 @@ from orchctl.commands.observe import timeline
 from orchctl.composition import Task
 from orchctl.daemon import launcher
 from orchctl.render import text
+from orchctl.render.events import event_line
 from orchctl.render.status_tree import Look, picture
 from orchctl.runs import request
 from orchctl.runs.locate import opened
@@ -131,7 +132,7 @@ def _watch(client: Client, agents: list[dict[str, Any]], *, as_json: bool) -> No
                 console.flush()
             elif not as_json:
                 for event in events:
-                    console.print_line(text.event_line(event))
+                    console.print_line(event_line(event))
                 console.flush()
             is_time = ended < _KILL_AFTER <= ended + len(over)
             ended += len(over)

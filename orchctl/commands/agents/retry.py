@@ -41,7 +41,7 @@ def run(args: SimpleNamespace) -> int:
         if args.resume_session:
             request["resume_session"] = True
         result = client.call("retry", request)
-    console.result(result, text.told_lines(result["agents"]), as_json=args.json)
+    console.result(result, text.changed_lines(result["agents"]), as_json=args.json)
     skipped = [agent["id"] for agent in result["agents"] if agent["status"] == "skipped"]
     if skipped and not args.json:
         words = " ".join(skipped)

@@ -122,7 +122,7 @@ def test_agents_that_ended_have_straight_lines() -> None:
 
 def test_agents_that_something_was_done_to_say_where_they_are() -> None:
     stopping = agent(1, status="stopping", reason="cancelled")
-    assert render.told_lines([stopping, queued(2, 3, reason="paused"), queued(3, 4), agent(4)]) == [
+    assert render.changed_lines([stopping, queued(2, 3, reason="paused"), queued(3, 4), agent(4)]) == [
         "agent-001  api  stopping  cancelled",
         "agent-002  api  queued    position 3: paused",
         "agent-003  api  queued    position 4",
@@ -169,25 +169,6 @@ def test_places_say_what_is_unusual() -> None:
 def test_a_daemon_is_introduced_in_a_line() -> None:
     daemon = {"version": "1.2.3", "pid": 7, "uptime_seconds": 7500.0, "home": "/h", "socket": "/h/s"}
     assert render.daemon(daemon) == "orchd 1.2.3, pid 7, up 2h 5m, home /h, socket /h/s"
-
-
-def test_an_event_is_a_line() -> None:
-    event = {
-        "seq": 12,
-        "at": "T",
-        "event": "agent-failed",
-        "agent": "agent-001",
-        "reason": "a\nb",
-        "code": 3,
-        "cost_usd": 0.042665999999999996,
-        "until": 1794000000.25,
-        "x": None,
-    }
-    fields = "reason=a?b code=3 cost_usd=0.042666 until=1794000000.25"
-    assert render.event_line(event) == f"    12  T  agent-failed    agent-001  {fields}"
-    assert render.event_line({"seq": 1, "at": "T", "event": "paused", "agent": None}) == "     1  T  paused          -"
-    spaced = {"seq": 1, "at": "T", "event": "e", "agent": None, "why": "a b"}
-    assert render.event_line(spaced).endswith("why='a b'")
 
 
 def test_columns_in_which_nothing_stands_are_left_out() -> None:
