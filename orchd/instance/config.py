@@ -6,7 +6,7 @@ What is changed live with a command is state, not configuration. docs/configurat
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -26,12 +26,13 @@ _Count = Annotated[int, Constraint(lambda number: 1 <= number <= 10_000, "betwee
 _Bytes = Annotated[int, Constraint(lambda number: number >= 0, "0 or more")]
 _Kept = Annotated[int, Constraint(lambda number: number >= 1, "1 or more")]
 _LogBytes = Annotated[int, Constraint(lambda number: number >= LEAST_LOG, f"{LEAST_LOG:,} or more")]
-_Relative = Annotated[
-    str, Constraint(lambda path: path and path[0] != "/" and ".." not in path.split("/"), "a path inside the project")
-]
 _Seconds = Annotated[float, Constraint(lambda number: number >= 0, "0 or more")]
 _Listened = Annotated[str, Constraint(can_be_listened_on, "tcp://ADDRESS:PORT, an address of this machine in numbers")]
 _Positive = Annotated[float, Constraint(lambda number: number > 0, "above 0")]
+
+
+def _is_inside(path: str) -> bool:
+    return bool(path) and path[0] != "/" and ".." not in path.split("/")
 
 
 def _reads(text: str, read: Callable[[str], float], least: float) -> bool:
@@ -48,10 +49,8 @@ _Share = Annotated[
     str, Constraint(lambda text: _reads(text, share, 0.01), "a share of one processor, as in 50% or 150%")
 ]
 _Umask = Annotated[str, Constraint(re.compile("0?[0-7]{3}").fullmatch, "three octal digits, as in 077")]
-_Pattern = Annotated[
-    str,
-    Constraint(lambda path: path and path[0] != "/" and ".." not in path.split("/"), "a pattern inside the checkout"),
-]
+_Relative = Annotated[str, Constraint(_is_inside, "a path inside the project")]
+_Pattern = Annotated[str, Constraint(_is_inside, "a pattern inside the checkout")]
 _Line = Annotated[str, Constraint(lambda text: text.strip() and "\0" not in text, "a command of the shell")]
 _Directory = Annotated[str, Constraint(re.compile("(~|~?/.*)").fullmatch, "a path that begins with / or ~/")]
 _Pids = Annotated[int, Constraint(lambda number: number >= 4, "4 or more")]
@@ -171,7 +170,6 @@ _UNBOUND = "as much as there is"
 _FREE = "256 MiB, or a twentieth of the disk where that is less"
 _KEPT = "10 GiB, or a tenth of the disk where that is less"
 
-
 KEYS: dict[str, Key] = {
     "limit": Key("agents", "how many agents work at once", LIMITED),
     "resident": Key("agents", "how many agents live at once, waiting ones included", LIMITED, "4 x `limit`"),
@@ -231,9 +229,19 @@ def read(path: Path) -> Config:
     except (ValueError, RecursionError) as error:  # digits or brackets without end are no TOMLDecodeError
         raise SettingsError(path, [Violation("", str(error))]) from None
     plain, problems = _plain(whole)
-    if problems := [*problems, *_wrong(plain)]:
+    wrong_keys = list(violations(Config, plain))
+    bad = {problem.key.partition(".")[0] for problem in wrong_keys}
+    problems += wrong_keys
+    # keys that are valid by themselves may contradict each other
+    config = parse(Config, {key: value for key, value in plain.items() if key not in bad})
+    if "runners" not in bad:
+        problems += (problem for problem in wrong(config.runner, config.runners) if problem.key not in bad)
+    if "limit" not in bad and config.resident is not None and config.resident < config.limit:
+        message = f"resident must be at least limit ({config.limit}), not {config.resident}"
+        problems.append(Violation("resident", message))
+    if problems:
         raise SettingsError(path, problems)
-    return parse(Config, plain)
+    return config
 
 
 # What may be written with a unit, as on the command line.
@@ -244,47 +252,30 @@ _WRITTEN: dict[str, Callable[[str], float]] = {
 
 
 def _plain(whole: Mapping[str, object]) -> tuple[dict[str, object], list[Violation]]:
-    """Return the values without their units, and the violations of malformed values."""
-    plain, problems = _flat(whole)
-    for key, reads in _WRITTEN.items():
-        if isinstance(text := plain.get(key), str):
-            try:
-                plain[key] = reads(text)
-            except ValueError as error:
-                problems.append(Violation(key, f"{key}: {error}"))
-                del plain[key]
-    if type(amount := plain.get("memory_max")) is int:
-        plain["memory_max"] = str(amount)
-    return plain, problems
-
-
-def _flat(whole: Mapping[str, object]) -> tuple[dict[str, object], list[Violation]]:
-    """Return the values with the table `[limit]` flattened: `agents` in it is the key `limit`."""
-    plain, bad = dict(whole), []
+    """Return the values without their units and with the table `[limit]` flattened, where `agents` is the key `limit`;
+    and the violations of malformed values."""
+    plain, problems = dict(whole), []
     if isinstance(table := whole.get("limit"), dict):
         del plain["limit"]
         for name, value in table.items():
             key = "limit" if name == "agents" else name
             if name not in IN_LIMIT:
-                bad.append(Violation(f"limit.{name}", f"limit.{name} is unknown; [limit] has {', '.join(IN_LIMIT)}"))
+                message = f"limit.{name} is unknown; [limit] has {', '.join(IN_LIMIT)}"
+                problems.append(Violation(f"limit.{name}", message))
             elif key in plain:
-                bad.append(Violation(key, f"{key} is set twice, in [limit] and outside it; remove one of them"))
+                message = f"{key} is set twice, in [limit] and outside it; remove one of them"
+                problems.append(Violation(key, message))
             else:
                 plain[key] = value
-    return plain, bad
-
-
-def _wrong(whole: Mapping[str, object]) -> Iterator[Violation]:
-    """Yield the violations of each key, then of valid keys that contradict each other."""
-    problems = list(violations(Config, whole))
-    yield from problems
-    bad = {problem.key.partition(".")[0] for problem in problems}
-    config = parse(Config, {key: value for key, value in whole.items() if key not in bad})
-    if "runners" not in bad:
-        yield from (violation for violation in wrong(config.runner, config.runners) if violation.key not in bad)
-    if "limit" not in bad and config.resident is not None and config.resident < config.limit:
-        message = f"resident must be at least limit ({config.limit}), not {config.resident}"
-        yield Violation("resident", message)
+    for key in [key for key in _WRITTEN if isinstance(plain.get(key), str)]:
+        try:
+            plain[key] = _WRITTEN[key](str(plain[key]))
+        except ValueError as error:
+            problems.append(Violation(key, f"{key}: {error}"))
+            del plain[key]
+    if type(amount := plain.get("memory_max")) is int:
+        plain["memory_max"] = str(amount)
+    return plain, problems
 
 
 def resident_of(config: Config) -> int:
