@@ -138,7 +138,10 @@ UNFROZEN = Plant(
     "    elif agent:",
 )
 UNWITHHELD = Plant(
-    "a wait whose time is up is answered at once", RETURNING, "(not state.is_strict and _is_cut_short", "(_is_cut_short"
+    "a wait whose time is up is answered at once",
+    RETURNING,
+    "may_overdraw = not state.is_strict and (",
+    "may_overdraw = (",
 )
 UNNOTICED = Plant(
     "work beside a wait is not looked for",

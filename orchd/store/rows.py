@@ -68,7 +68,14 @@ def of(state: State, at: float, events: Iterable[Event]) -> Iterator[tuple[str, 
     inserts, updates = _of_agents(state, events)
     yield "INSERT OR REPLACE INTO agents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", inserts
     yield "UPDATE agents SET is_over = ?, doc = ? WHERE number = ?", updates
-    yield "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", _of_runs(state, events)
+    touched = {event.run for event in events if isinstance(event, RunEvent)}
+    spenders = (state.agents[event.agent].spec.member for event in events if _has_spent(event))
+    touched |= {member.run for member in spenders if member is not None}
+    runs = [state.runs[run] for run in touched]
+    run_rows: list[Row] = [
+        (number_of_run(run.id), _root_of_run(state, run.id), run.is_over, pack_run(run)) for run in runs
+    ]
+    yield "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", run_rows
     yield "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?)", _of_sessions(state, events)
     completed = (state.agents[event.agent] for event in events if isinstance(event, AgentCompleted))
     durations: list[Row] = [
@@ -112,14 +119,6 @@ def _of_agents(state: State, events: Iterable[Event]) -> tuple[list[Row], list[R
         else:
             updates.append((agent.is_over, pack_agent(agent), agent.number))
     return inserts, updates
-
-
-def _of_runs(state: State, events: Iterable[Event]) -> list[Row]:
-    touched = {event.run for event in events if isinstance(event, RunEvent)}
-    spenders = (state.agents[event.agent].spec.member for event in events if _has_spent(event))
-    touched |= {member.run for member in spenders if member is not None}
-    runs = [state.runs[run] for run in touched]
-    return [(number_of_run(run.id), _root_of_run(state, run.id), run.is_over, pack_run(run)) for run in runs]
 
 
 def _has_spent(event: Event) -> TypeGuard[ProcessEnded]:

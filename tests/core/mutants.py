@@ -53,8 +53,8 @@ MUTANTS = (
     Mutant(
         "an agent that returns needs a slot",
         "handlers/returning.py",
-        "if (is_free and has_room(state, line_of(agent)))",
-        "if agent",
+        "or (is_free and has_room(state, line_of(agent)))",
+        "or agent",
         core("handlers/schedule", "the_end_of_a_wait_is_withheld_until_there_is_a_place"),
     ),
     Mutant(

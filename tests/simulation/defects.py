@@ -20,8 +20,8 @@ DEFECTS = (
     _defect(
         "an agent whose wait expired works only in a slot",
         "handlers/returning.py",
-        "(not state.is_strict and _is_cut_short(agent))",
-        "_is_cut_short(agent)",
+        "may_overdraw = not state.is_strict and (",
+        "may_overdraw = (",
     ),
     _defect(
         "an agent whose client was killed works only in a slot",

@@ -18,8 +18,16 @@ from orchd.dag import groups_around
 
 
 def settle(turn: Turn) -> None:
-    """Process ends, cut short groups that failed, give returning agents their slots, then admit new agents."""
-    _process_ends(turn)
+    """Draw the consequences of the turn: skip agents whose dependencies did not complete, cut short groups that failed,
+    end runs and waits, give returning agents their slots, then admit new agents."""
+    cut: dict[RunId, set[str]] = {}  # the groups that were cut short already: many members of a group may end at once
+    while turn.ended:
+        agent = turn.ended.pop(0)
+        for dependent in turn.state.unfinished(sorted(turn.state.dependents.get(agent.id, ()))):
+            if (never := why_never(turn.state, dependent)) is not None:
+                turn.record(AgentSkipped(dependent.id, *never))  # which counts as ended too
+        if (member := agent.spec.member) is not None:
+            _end_member(turn, turn.state.runs[member.run], member.path, cut.setdefault(member.run, set()))
     returning.end_waits(turn)
     ripen(turn.state, turn.now)
     _hand_out_slots(turn)
@@ -78,19 +86,6 @@ def cancel_children(turn: Turn, agent: Agent, reason: str) -> None:
     """Cancel the children of a parent that did not complete: their work has no further use."""
     for child in turn.state.unfinished(sorted(turn.state.children.get(agent.id, ()))):
         cancel(turn, child, reason, agent.id)
-
-
-def _process_ends(turn: Turn) -> None:
-    """Skip agents whose dependencies did not complete, and their dependents; let runs fail fast, or end. A skipped
-    agent counts as ended too."""
-    cut: dict[RunId, set[str]] = {}  # the groups that were cut short already: many members of a group may end at once
-    while turn.ended:
-        agent = turn.ended.pop(0)
-        for dependent in turn.state.unfinished(sorted(turn.state.dependents.get(agent.id, ()))):
-            if (never := why_never(turn.state, dependent)) is not None:
-                turn.record(AgentSkipped(dependent.id, *never))
-        if (member := agent.spec.member) is not None:
-            _end_member(turn, turn.state.runs[member.run], member.path, cut.setdefault(member.run, set()))
 
 
 def _end_member(turn: Turn, run: Run, path: str, cut: set[str]) -> None:

@@ -111,30 +111,27 @@ def _resolved(state: State, specs: tuple[Spec, ...]) -> dict[AgentId, Spec]:
         named.setdefault(spec.name, []).append(new_id)
     wanted = dict(zip(ids, specs, strict=True))
     for new_id, spec in zip(ids, specs, strict=True):
-        if spec.after:
-            blockers = {name: _blocker(state, named, spec, name) for name in spec.after}
+        blockers: dict[str, AgentId] = {}
+        for name in spec.after:
+            same_name = named.get(name, [])
+            if len(same_name) > 1:
+                raise Refusal(
+                    "ambiguous", f"{spec.name}: `after` {name!r} names {len(same_name)} agents of this request"
+                )
+            if not same_name and name not in state.agents:
+                raise Refusal(
+                    "unknown-agent",
+                    f"{spec.name}: `after` {name!r} is neither an agent nor a name in this request; "
+                    "`orchctl status --all` shows what there is",
+                )
+            blockers[name] = same_name[0] if same_name else AgentId(name)
+        if blockers:
             conditions = tuple((blockers[name], condition) for name, condition in spec.conditions)
             wanted[new_id] = replace(spec, after=tuple(dict.fromkeys(blockers.values())), conditions=conditions)
     if cycle := cycle_in({new_id: spec.after for new_id, spec in wanted.items()}):
         names = [wanted[new_id].name for new_id in cycle]
         raise Refusal("cycle", f"these wait for each other: {' -> '.join(names)}; drop one `after`", path=names)
     return wanted
-
-
-def _blocker(state: State, named: dict[str, list[AgentId]], spec: Spec, name: str) -> AgentId:
-    """Return the agent that `after` names: an agent of this request, or one that exists. Raises Refusal."""
-    ids = named.get(name)
-    if ids and len(ids) == 1:
-        return ids[0]
-    if ids:
-        raise Refusal("ambiguous", f"{spec.name}: `after` {name!r} names {len(ids)} agents of this request")
-    if name not in state.agents:
-        raise Refusal(
-            "unknown-agent",
-            f"{spec.name}: `after` {name!r} is neither an agent nor a name in this request; "
-            "`orchctl status --all` shows what there is",
-        )
-    return AgentId(name)
 
 
 def _check_start(state: State, now: float, wanted: dict[AgentId, Spec], depth: int, session: SessionId | None) -> None:

@@ -30,7 +30,13 @@ def status(context: Context, call: Call, args: operations.Status) -> Reply:
         rest = {"counts": first.counts, "budgets": budgets, "tokens": listing.tokens(first.agents)}
         shown = shown_agents(context, first.agents, usage=args.usage)
     elif args.ids:
-        shown = _with_cached_maps(context, context.resolver.seen(call.caller, args.ids), usage=args.usage)
+        named = context.resolver.seen(call.caller, args.ids)
+        known = context.records.shown  # finished agents never change, so their maps are cached
+        unknown = [agent for agent in named if agent.id not in known]
+        maps = shown_agents(context, unknown, usage=args.usage)
+        new = {agent.id: agent_map for agent, agent_map in zip(unknown, maps, strict=True)}
+        context.records.show(new)
+        shown = [new.get(agent.id) or known[agent.id] for agent in named]
     else:
         page = listing.all(args.before, root, PAGE + 1) if args.all else listing.current(args.before, root)
         shown, more = page_of(context, page, usage=args.usage)
@@ -44,16 +50,6 @@ def status(context: Context, call: Call, args: operations.Status) -> Reply:
             **rest,
         }
     )
-
-
-def _with_cached_maps(context: Context, agents: list[Agent], *, usage: bool) -> list[dict[str, object]]:
-    """Return agents in full. Finished agents never change, so their maps are cached."""
-    known = context.records.shown
-    unknown = [agent for agent in agents if agent.id not in known]
-    maps = shown_agents(context, unknown, usage=usage)
-    new = {agent.id: agent_map for agent, agent_map in zip(unknown, maps, strict=True)}
-    context.records.show(new)
-    return [new.get(agent.id) or known[agent.id] for agent in agents]
 
 
 def page_of(context: Context, numbers: list[int], *, usage: bool) -> tuple[list[dict[str, object]], int | None]:
