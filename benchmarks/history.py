@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from orchd.core import inputs
 from orchd.core.decide import decide
-from orchd.core.state.agents import Instant, Outcome, RequestId, Spec, State
+from orchd.core.state.agents import Instant, Outcome, RequestId, Spec
 from orchd.core.state.indexes import forget
+from orchd.core.state.state import State
 from orchd.core.turn import Turn
 from orchd.instance.home import Home
 from orchd.store.database import Store

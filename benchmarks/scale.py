@@ -19,10 +19,11 @@ from benchmarks.harness import RESULTS, machine
 from orchd.core import inputs
 from orchd.core.decide import decide
 from orchd.core.effects import Answer, Launch
-from orchd.core.state.agents import AgentId, Guards, Instant, Outcome, RequestId, Spec, State
+from orchd.core.state.agents import AgentId, Instant, Outcome, RequestId, Spec
 from orchd.core.state.events import AttemptAdmitted
 from orchd.core.state.indexes import forget
 from orchd.core.state.runs import GroupPlan, RunPlan
+from orchd.core.state.state import Guards, State
 from orchd.core.turn import Turn
 
 AGENTS = (1_000, 10_000, 100_000, 1_000_000)

@@ -15,7 +15,8 @@ from benchmarks.faults.killing import BRIEF, CODES
 from benchmarks.faults.lab import Lab, until
 from benchmarks.faults.layer import Layer
 from benchmarks.faults.tally import Tally
-from orchd.core.state.agents import AgentId, Instant, State, Status
+from orchd.core.state.agents import AgentId, Instant, Status
+from orchd.core.state.state import State
 from orchd.errors import StoreError
 from orchd.processes.linux.procfs import BOOT
 from orchd.store.database import Store

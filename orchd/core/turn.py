@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from orchd.core.effects import Answer, CheckOutput, Effect, Launch, Refuse
-from orchd.core.state.agents import Agent, AgentId, Instant, RequestId, State
+from orchd.core.state.agents import Agent, AgentId, Instant, RequestId
 from orchd.core.state.apply import apply
 from orchd.core.state.events import Event
+from orchd.core.state.state import State
 
 Question = Launch | CheckOutput
 

@@ -9,9 +9,10 @@ from orchd.core.admission.slots import working
 from orchd.core.decide import decide
 from orchd.core.effects import Effect, Release
 from orchd.core.inputs import Input, Spawned, SpawnFailed
-from orchd.core.state.agents import AgentId, Instant, State
+from orchd.core.state.agents import AgentId, Instant
 from orchd.core.state.events import Event
 from orchd.core.state.indexes import forget
+from orchd.core.state.state import State
 from orchd.core.turn import Question, Turn
 from orchd.store.database import Store
 from orchd.store.reader import StoredReply

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from orchd.core.inputs import SetLimit
-from orchd.core.state.agents import State
+from orchd.core.state.state import State
 from orchd.daemon.sd_notify import Notifier
 from orchd.errors import ConfigError
 from orchd.instance.config import COMMAND, KEYS, LIMITS, RESTART, TABLES, Config, SettingsError, changed, resident_of

@@ -9,7 +9,7 @@ from typing import Any
 from orchd.core import effects
 from orchd.core.effects import Effect, Launch
 from orchd.core.inputs import Input, OutputSeen
-from orchd.core.state.agents import Instant, State
+from orchd.core.state.agents import Instant
 from orchd.core.state.events import (
     AgentCancelled,
     AgentCompleted,
@@ -21,6 +21,7 @@ from orchd.core.state.events import (
     AgentTimedOut,
     Event,
 )
+from orchd.core.state.state import State
 from orchd.core.turn import Question
 from orchd.daemon.engine import SLICE
 from orchd.processes.local import LocalProcesses

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import NamedTuple
 
-from orchd.core.state.agents import Agent, AgentId, Guards, Instant, ProcessAttributes, State
+from orchd.core.state.agents import Agent, AgentId, Instant, ProcessAttributes
+from orchd.core.state.state import Guards, State
 from orchd.daemon.engine import Engine
 from orchd.daemon.live_config import LiveConfig
 from orchd.daemon.performer import Performer

@@ -20,7 +20,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from orchd.core.inputs import WorkedWhileWaiting
-from orchd.core.state.agents import Agent, AgentId, State
+from orchd.core.state.agents import Agent, AgentId
+from orchd.core.state.state import State
 
 FIRST, LONGEST = 0.1, 2.0  # seconds until the first look at a wait, and between two looks at most
 AGAIN = 0.5  # seconds from a look that found work to the look that confirms it

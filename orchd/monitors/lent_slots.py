@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from orchd.core.admission.without_slot import lender_of, returning_without_slot
 from orchd.core.handlers.stalls import at_work
 from orchd.core.inputs import StoodStill
-from orchd.core.state.agents import AgentId, State
+from orchd.core.state.agents import AgentId
+from orchd.core.state.state import State
 
 Key = tuple[AgentId, int]
 

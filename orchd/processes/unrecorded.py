@@ -12,7 +12,8 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from orchd.core.admission.reasons import listed
-from orchd.core.state.agents import AgentId, State, agent_id
+from orchd.core.state.agents import AgentId, agent_id
+from orchd.core.state.state import State
 from orchd.errors import StoreError
 from orchd.instance.environment import ENV_AGENT, ENV_HOME
 from orchd.instance.home import Home

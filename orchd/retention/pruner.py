@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Protocol
 
-from orchd.core.state.agents import Agent, AgentId, Instant, RequestId, State, agent_id, number_of
+from orchd.core.state.agents import Agent, AgentId, Instant, RequestId, agent_id, number_of
+from orchd.core.state.state import State
 from orchd.instance.config import Config
 from orchd.instance.home import Home
 from orchd.protocol import operations

@@ -8,11 +8,12 @@ from heapq import nsmallest
 from itertools import islice
 from typing import NamedTuple
 
-from orchd.core.state.agents import Agent, AgentId, State, Status, agent_id, number_of
+from orchd.core.state.agents import Agent, AgentId, Status, agent_id, number_of
 from orchd.core.state.indexes import ticket_of
 from orchd.core.state.runs import Run, number_of_run
 from orchd.core.state.sessions import Session, SessionId, number_of_session
 from orchd.core.state.spending import Budget
+from orchd.core.state.state import State
 from orchd.store.database import Store
 from orchd.views.agents import budget_map
 from orchd.views.registry import AgentRegistry

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from orchd.core.state.agents import Agent, AgentId, State
+from orchd.core.state.agents import Agent, AgentId
 from orchd.core.state.runs import MemberResult
 from orchd.core.state.sessions import Session, SessionId
+from orchd.core.state.state import State
 from orchd.network.callers import Caller, agent_of
 from orchd.network.permissions import check_may_control, check_visible
 from orchd.protocol import operations

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from orchd.core import inputs
 from orchd.core.effects import Answer, Refuse
 from orchd.core.inputs import Input
-from orchd.core.state.agents import AgentId, Instant, RequestId, State
+from orchd.core.state.agents import AgentId, Instant, RequestId
+from orchd.core.state.state import State
 from orchd.network.callers import Caller, agent_of, seeing
 from orchd.network.roles import RemoteClient
 from orchd.processes.linux.descriptors import check_for_client

@@ -17,8 +17,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchd.core.state.agents import Agent, State
+from orchd.core.state.agents import Agent
 from orchd.core.state.sessions import Session, SessionId
+from orchd.core.state.state import State
 from orchd.instance import projects
 from orchd.instance.system import atomic_file as whole
 from orchd.instance.system.open_file import append_file, inside, open_file

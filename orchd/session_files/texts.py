@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping
 
 from orchd.core.admission.slots import working
-from orchd.core.state.agents import Agent, State
+from orchd.core.state.agents import Agent
 from orchd.core.state.sessions import Session
+from orchd.core.state.state import State
 from orchd.instance import yaml_text
 from orchd.views.agents import iso
 

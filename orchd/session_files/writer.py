@@ -6,9 +6,10 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from orchd.core.state.agents import Agent, AgentId, Instant, State, number_of
+from orchd.core.state.agents import Agent, AgentId, Instant, number_of
 from orchd.core.state.events import Event
 from orchd.core.state.sessions import Session, SessionId, number_of_session
+from orchd.core.state.state import State
 from orchd.session_files.directory import MOST, Directory, RenderedAgents, SessionFilePaths
 from orchd.session_files.texts import as_json
 from orchd.store.codec import describe, event_name

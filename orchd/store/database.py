@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from orchd.core.state.agents import Agent, Instant, RateLimit, State
+from orchd.core.state.agents import Agent, Instant
 from orchd.core.state.events import Event
+from orchd.core.state.state import RateLimit, State
 from orchd.errors import DiskFull, StoreError
 from orchd.instance.database_file import APPLICATION_ID, files_of, lost, reason
 from orchd.monitors.disk_space import has_room

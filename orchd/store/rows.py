@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TypeGuard
 
-from orchd.core.state.agents import AgentId, State, number_of
+from orchd.core.state.agents import AgentId, number_of
 from orchd.core.state.events import (
     AgentCompleted,
     AgentQueued,
@@ -17,6 +17,7 @@ from orchd.core.state.events import (
 )
 from orchd.core.state.runs import RunId, number_of_run
 from orchd.core.state.sessions import SessionId, number_of_session
+from orchd.core.state.state import State
 from orchd.store.codec import describe, event_name, pack, pack_agent, pack_run, pack_session, pack_spec
 
 Row = tuple[object, ...]

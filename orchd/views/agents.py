@@ -11,10 +11,11 @@ from orchd.core.admission.reasons import position, reason
 from orchd.core.admission.slots import overdrawn, working
 from orchd.core.admission.why import Verdict
 from orchd.core.admission.without_slot import is_returning
-from orchd.core.state.agents import WORKING, Agent, AgentId, Level, State, Status, agent_id, number_of
+from orchd.core.state.agents import WORKING, Agent, AgentId, Level, Status, agent_id, number_of
 from orchd.core.state.runs import Run, RunId
 from orchd.core.state.sessions import Session, SessionId
 from orchd.core.state.spending import Spent
+from orchd.core.state.state import State
 from orchd.instance.home import Home
 from orchd.processes.attempt_files import files_of
 from orchd.processes.linux.usage import Usage

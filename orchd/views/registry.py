@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping
 
 from orchd.core.admission.reasons import listed
 from orchd.core.handlers.backoff import MOST_SECONDS
-from orchd.core.state.agents import Agent, AgentId, State, number_of
+from orchd.core.state.agents import Agent, AgentId, number_of
 from orchd.core.state.indexes import forget, forget_runs, load
 from orchd.core.state.runs import Run, RunId, number_of_run
 from orchd.core.state.sessions import Session, SessionId, number_of_session
+from orchd.core.state.state import State
 from orchd.protocol.errors import WireError
 from orchd.store.database import Store
 from orchd.views.agents import canonical, canonical_run, canonical_session

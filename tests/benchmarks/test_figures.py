@@ -15,7 +15,8 @@ from benchmarks.__main__ import NAMES, done
 from benchmarks.handover import step
 from benchmarks.makespan import Dag, drawn, member
 from benchmarks.peers.base import MARK, Peer, kill, marked, until
-from orchd.core.state.agents import Instant, State
+from orchd.core.state.agents import Instant
+from orchd.core.state.state import State
 from orchd.instance.home import Home
 from orchd.protocol import operations, schema
 from orchd.store.database import Store

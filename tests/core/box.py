@@ -13,9 +13,10 @@ from orchd.core import inputs
 from orchd.core.admission.slots import claims, is_safe
 from orchd.core.decide import decide
 from orchd.core.effects import Answer, Effect, Launch, Refuse
-from orchd.core.state.agents import Agent, AgentId, Guards, Instant, Outcome, RequestId, Spec, State, Status, Wait
+from orchd.core.state.agents import Agent, AgentId, Instant, Outcome, RequestId, Spec, Status, Wait
 from orchd.core.state.events import Event
 from orchd.core.state.indexes import indexes, recount
+from orchd.core.state.state import Guards, State
 from orchd.core.turn import Question, Turn
 
 WALL = 1_700_000_000.0  # how far the clock that is shown is ahead of the one that is compared

@@ -7,8 +7,9 @@ import pytest
 from orchd.core import inputs
 from orchd.core.decide import decide, next_deadline
 from orchd.core.effects import Launch, Terminate
-from orchd.core.state.agents import Instant, RequestId, State, Status, agent_id
+from orchd.core.state.agents import Instant, RequestId, Status, agent_id
 from orchd.core.state.runs import GroupPlan, RunPlan
+from orchd.core.state.state import State
 from orchd.core.turn import Turn
 from tests.core.box import Box, names, spec
 

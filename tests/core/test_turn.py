@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from orchd.core.effects import Answer, Launch, Refuse, Release
-from orchd.core.state.agents import Instant, RequestId, State, Status, agent_id
+from orchd.core.state.agents import Instant, RequestId, Status, agent_id
 from orchd.core.state.events import AdmissionsPaused
+from orchd.core.state.state import State
 from orchd.core.turn import Turn
 from tests.core.box import Box
 

@@ -9,8 +9,9 @@ import pytest
 
 from orchd.core.effects import Answer, Effect, Refuse, Release
 from orchd.core.inputs import Admit, Exited, Input, Pause, SetLimit, SpawnAgents, Spawned
-from orchd.core.state.agents import AgentId, Instant, Outcome, RequestId, Spec, State, agent_id
+from orchd.core.state.agents import AgentId, Instant, Outcome, RequestId, Spec, agent_id
 from orchd.core.state.events import Event
+from orchd.core.state.state import State
 from orchd.core.turn import Question
 from orchd.daemon.engine import Engine
 from orchd.errors import StoreError

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orchd.core.state.agents import State
+from orchd.core.state.state import State
 from orchd.daemon.live_config import LiveConfig, read
 from orchd.daemon.sd_notify import Notifier
 from orchd.daemon.wiring import configure_core

@@ -11,7 +11,8 @@ import pytest
 import zmq
 
 from orchd.core.inputs import Admit
-from orchd.core.state.agents import Instant, State
+from orchd.core.state.agents import Instant
+from orchd.core.state.state import State
 from orchd.daemon.loop import Loop
 from orchd.daemon.sd_notify import Notifier
 from orchd.protocol.frames import unpack_hint

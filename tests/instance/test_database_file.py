@@ -8,8 +8,9 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from orchd.core.state.agents import Instant, State
+from orchd.core.state.agents import Instant
 from orchd.core.state.events import LimitChanged
+from orchd.core.state.state import State
 from orchd.instance.database_file import SCHEMAS, Checked, check
 from orchd.store import migrations
 from orchd.store.database import Store

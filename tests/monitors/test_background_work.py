@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from orchd.core.state.agents import Agent, AgentId, Frozen, RequestId, State, Status, Wait
+from orchd.core.state.agents import Agent, AgentId, Frozen, RequestId, Status, Wait
+from orchd.core.state.state import State
 from orchd.monitors.background_work import AGAIN, FIRST, LONGEST, SHARE, SLACK, WANTED, BackgroundWork
 from tests.support.attempts import agent
 

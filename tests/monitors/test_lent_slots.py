@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from orchd.core.inputs import StoodStill
-from orchd.core.state.agents import Agent, AgentId, Frozen, RequestId, State, Status, Wait, agent_id, number_of
+from orchd.core.state.agents import Agent, AgentId, Frozen, RequestId, Status, Wait, agent_id, number_of
+from orchd.core.state.state import State
 from orchd.monitors.lent_slots import LONGEST, LOOKS, SLACK, LentSlots
 from tests.support.attempts import agent
 

@@ -10,9 +10,10 @@ import pytest
 import yaml
 from hypothesis import given
 
-from orchd.core.state.agents import Agent, Level, Outcome, Spec, State, Status, agent_id
+from orchd.core.state.agents import Agent, Level, Outcome, Spec, Status, agent_id
 from orchd.core.state.sessions import Session, session_id
 from orchd.core.state.spending import Spent
+from orchd.core.state.state import State
 from orchd.instance import yaml_text
 from orchd.session_files.directory import Directory, RenderedAgents, SessionFilePaths
 from tests.orchctl import repos

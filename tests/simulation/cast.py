@@ -5,8 +5,9 @@ from __future__ import annotations
 from random import Random
 
 from orchd.core.inputs import Part
-from orchd.core.state.agents import Agent, AgentId, Condition, Guards, Spec, State, Status
+from orchd.core.state.agents import Agent, AgentId, Condition, Spec, Status
 from orchd.core.state.spending import Budget
+from orchd.core.state.state import Guards, State
 from tests.simulation.steps import DEPTH, Opening, Step
 from tests.stateful.outside import Client, Proc
 from tests.stateful.world import World

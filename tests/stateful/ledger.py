@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from orchd.core.inputs import Scope
-from orchd.core.state.agents import Agent, State
+from orchd.core.state.agents import Agent
 from orchd.core.state.events import (
     AgentQueued,
     Event,
@@ -19,6 +19,7 @@ from orchd.core.state.events import (
 )
 from orchd.core.state.sessions import Session, SessionId, number_of_session
 from orchd.core.state.spending import Budget, Spent
+from orchd.core.state.state import State
 from orchd.store.codec import pack_session, unpack_session
 
 

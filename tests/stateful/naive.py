@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from orchd.core.state.agents import Agent, AgentId, Condition, State, Status, Wait
+from orchd.core.state.agents import Agent, AgentId, Condition, Status, Wait
+from orchd.core.state.state import State
 
 WORKING = {Status.STARTING, Status.RUNNING, Status.STOPPING}
 LIVING = WORKING | {Status.WAITING}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from orchd.core.state.agents import Agent, AgentId, State, Status
+from orchd.core.state.agents import Agent, AgentId, Status
 from orchd.core.state.runs import Run
+from orchd.core.state.state import State
 from tests.stateful import naive
 
 Look = Callable[[AgentId], Agent]

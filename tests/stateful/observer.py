@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from orchd.core.state.agents import Agent, AgentId, Frozen, State, Status, StopReason
+from orchd.core.state.agents import Agent, AgentId, Frozen, Status, StopReason
 from orchd.core.state.events import AgentFrozen, AgentReturned, AgentThawed, AttemptAdmitted, Event
+from orchd.core.state.state import State
 from tests.stateful import naive, naive_starts
 from tests.stateful.naive_starts import ROUNDING
 from tests.stateful.outside import Key, can_run

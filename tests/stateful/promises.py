@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from orchd.core import inputs
 from orchd.core.effects import Answer, Refuse
 from orchd.core.handlers.processes import HOLD_SECONDS, LONGEST_HOLD
-from orchd.core.state.agents import OVER, Agent, AgentId, Frozen, Instant, State, Status, StopReason
+from orchd.core.state.agents import OVER, Agent, AgentId, Frozen, Instant, Status, StopReason
 from orchd.core.state.events import (
     AdmissionsResumed,
     AgentCancelled,
@@ -34,6 +34,7 @@ from orchd.core.state.events import (
 )
 from orchd.core.state.indexes import indexes, recount
 from orchd.core.state.runs import RunStatus
+from orchd.core.state.state import State
 from orchd.core.turn import Turn
 from tests.stateful import naive, naive_runs, naive_starts
 from tests.stateful.naive_starts import ROUNDING

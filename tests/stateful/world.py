@@ -10,7 +10,7 @@ from itertools import count
 from orchd.core import inputs
 from orchd.core.decide import decide, next_deadline
 from orchd.core.effects import Answer, Effect, Freeze, Kill, Launch, Refuse, Release, Terminate, Thaw, WatchCaller
-from orchd.core.state.agents import Agent, AgentId, Guards, RateLimit, Report, RequestId, Spec, State, Status
+from orchd.core.state.agents import Agent, AgentId, Report, RequestId, Spec, Status
 from orchd.core.state.events import (
     AdmissionsResumed,
     AgentCompleted,
@@ -28,6 +28,7 @@ from orchd.core.state.indexes import forget, forget_runs, load
 from orchd.core.state.runs import GroupPlan, Run, RunId, RunPlan
 from orchd.core.state.sessions import SessionId
 from orchd.core.state.spending import Budget, Spent
+from orchd.core.state.state import Guards, RateLimit, State
 from orchd.core.turn import Question, Turn
 from orchd.store.codec import pack_run, unpack_run
 from tests.stateful import naive, promises

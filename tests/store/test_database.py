@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchd.core.state.agents import Agent, AgentId, Instant, Level, Spec, State, Status, agent_id
+from orchd.core.state.agents import Agent, AgentId, Instant, Level, Spec, Status, agent_id
 from orchd.core.state.events import AgentCompleted, AgentQueued, AgentRevived, Event, LimitChanged
+from orchd.core.state.state import State
 from orchd.errors import StoreError
 from orchd.instance.database_file import APPLICATION_ID
 from orchd.store import migrations

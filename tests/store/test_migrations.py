@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from orchd.core.state.agents import State
+from orchd.core.state.state import State
 from orchd.errors import StoreError
 from orchd.store import migrations
 from orchd.store.database import Store

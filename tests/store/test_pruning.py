@@ -6,7 +6,8 @@ from contextlib import closing
 
 import pytest
 
-from orchd.core.state.agents import Instant, State
+from orchd.core.state.agents import Instant
+from orchd.core.state.state import State
 from orchd.errors import StoreError
 from orchd.store.database import Store
 from orchd.store.pruning import Pruned, PrunedAgent, Root

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from orchd.core.state import events
-from orchd.core.state.agents import Agent, AgentId, Instant, Level, Outcome, Spec, State, agent_id
+from orchd.core.state.agents import Agent, AgentId, Instant, Level, Outcome, Spec, agent_id
 from orchd.core.state.runs import GroupPlan, Membership, RunPlan, RunStatus, run_id
 from orchd.core.state.spending import Budget
+from orchd.core.state.state import State
 from orchd.core.turn import Turn
 from orchd.store.database import Store
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchd.core.state.agents import Agent, Outcome, State, Status, agent_id
+from orchd.core.state.agents import Agent, Outcome, Status, agent_id
 from orchd.core.state.indexes import enter_indexes, leave_indexes
+from orchd.core.state.state import State
 from orchd.instance.home import Home
 from orchd.processes.linux.usage import Usage
 from orchd.protocol.frames import pack_result, unpack_reply

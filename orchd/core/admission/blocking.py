@@ -5,10 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from orchd.core.state.agents import State
 from orchd.core.state.ready_queue import QueueKey
 from orchd.core.state.runs import RunId
 from orchd.core.state.sessions import SessionId
+from orchd.core.state.state import State
 
 
 class Rule(StrEnum):

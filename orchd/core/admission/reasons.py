@@ -8,8 +8,9 @@ from orchd.core.admission.blocking import Block, Rule, why_blocked
 from orchd.core.admission.slots import claims, has_resident_slot, has_room, is_safe_with, resident_bound, working
 from orchd.core.admission.wait_graph import waits_for
 from orchd.core.admission.without_slot import is_returning, kept_waiting_by
-from orchd.core.state.agents import Agent, AgentId, Condition, Frozen, State, Status
+from orchd.core.state.agents import Agent, AgentId, Condition, Frozen, Status
 from orchd.core.state.indexes import line_of, ticket_of
+from orchd.core.state.state import State
 
 SHOWN = 3
 WAITS_FOR_SLOT = "waits for a slot"

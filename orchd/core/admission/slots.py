@@ -12,9 +12,10 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Iterable, Mapping
 
-from orchd.core.state.agents import WORKING, Agent, AgentId, State
+from orchd.core.state.agents import WORKING, Agent, AgentId
 from orchd.core.state.ready_queue import QueueKey
 from orchd.core.state.runs import RunId
+from orchd.core.state.state import State
 from orchd.dag import around, groups_around
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from graphlib import TopologicalSorter
 
-from orchd.core.state.agents import Agent, AgentId, State, Status
+from orchd.core.state.agents import Agent, AgentId, Status
+from orchd.core.state.state import State
 from orchd.dag import cycle_in
 
 

@@ -14,9 +14,10 @@ from orchd.core.admission.reasons import awaited, position, reason, slots_of_pau
 from orchd.core.admission.slots import claims, has_slot, smallest_safe_resident, working
 from orchd.core.admission.wait_graph import waits_for
 from orchd.core.admission.without_slot import kept_waiting_by
-from orchd.core.state.agents import WORKING, Agent, AgentId, Condition, State, Status, StopReason, agent_id
+from orchd.core.state.agents import WORKING, Agent, AgentId, Condition, Status, StopReason, agent_id
 from orchd.core.state.indexes import line_of, ticket_of, unsatisfied
 from orchd.core.state.runs import Run, RunStatus
+from orchd.core.state.state import State
 
 Finder = Callable[[AgentId], Agent | None]
 MOST = 100  # blockers that are named; more would not be read

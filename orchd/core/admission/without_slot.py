@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from orchd.core.admission.slots import has_slot
-from orchd.core.state.agents import Agent, AgentId, State, Status
+from orchd.core.state.agents import Agent, AgentId, Status
 from orchd.core.state.indexes import is_over, is_to_thaw
+from orchd.core.state.state import State
 
 
 def is_returning(state: State, agent: Agent) -> bool:

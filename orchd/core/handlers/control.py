@@ -12,7 +12,7 @@ from orchd.core.handlers.schedule import cancel as cancel_agent
 from orchd.core.handlers.spawn import skip_if_hopeless
 from orchd.core.handlers.wait import promote
 from orchd.core.inputs import Cancel, Drain, Pause, Resume, Retry, SetLimit
-from orchd.core.state.agents import OVER, Agent, State, Status
+from orchd.core.state.agents import OVER, Agent, Status
 from orchd.core.state.events import (
     AdmissionsPaused,
     AdmissionsResumed,
@@ -22,6 +22,7 @@ from orchd.core.state.events import (
     RunResumed,
     WaitReopened,
 )
+from orchd.core.state.state import State
 from orchd.core.turn import Turn
 
 

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from orchd.core.effects import Freeze, Thaw
 from orchd.core.handlers import returning
 from orchd.core.inputs import PauseAgents, ResumeAgents
-from orchd.core.state.agents import Agent, AgentId, Frozen, State, Status
+from orchd.core.state.agents import Agent, AgentId, Frozen, Status
 from orchd.core.state.events import AgentPaused, AgentResumed
+from orchd.core.state.state import State
 from orchd.core.turn import Turn
 
 

@@ -22,7 +22,7 @@ from orchd.core.inputs import (
     TreeGone,
     WorkedWhileWaiting,
 )
-from orchd.core.state.agents import Agent, Oom, Outcome, State, Status, StopReason
+from orchd.core.state.agents import Agent, Oom, Outcome, Status, StopReason
 from orchd.core.state.events import (
     AgentCancelled,
     AgentCompleted,
@@ -39,6 +39,7 @@ from orchd.core.state.events import (
     RunnerLimited,
     StopBegan,
 )
+from orchd.core.state.state import State
 from orchd.core.turn import Turn
 
 _MARGIN = 16  # disk pressure ends with this part more than the floor

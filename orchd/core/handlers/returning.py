@@ -10,7 +10,7 @@ from __future__ import annotations
 from orchd.core.admission.slots import has_room, has_slot
 from orchd.core.admission.without_slot import is_returning
 from orchd.core.effects import Freeze, Thaw
-from orchd.core.state.agents import Agent, AgentId, Frozen, RequestId, State, Wait
+from orchd.core.state.agents import Agent, AgentId, Frozen, RequestId, Wait
 from orchd.core.state.events import (
     AgentFrozen,
     AgentReturned,
@@ -21,6 +21,7 @@ from orchd.core.state.events import (
     WorkSeen,
 )
 from orchd.core.state.indexes import is_over, line_of, ticket_of
+from orchd.core.state.state import State
 from orchd.core.turn import Turn
 
 

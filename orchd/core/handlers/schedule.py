@@ -8,11 +8,12 @@ from orchd.core.admission.wait_graph import needed
 from orchd.core.effects import Terminate
 from orchd.core.handlers import returning, stalls
 from orchd.core.handlers.admit import admit
-from orchd.core.state.agents import Agent, AgentId, State, Status, StopReason, agent_id
+from orchd.core.state.agents import Agent, AgentId, Status, StopReason, agent_id
 from orchd.core.state.events import AgentCancelled, AgentSkipped, RunEnded, StopBegan
 from orchd.core.state.indexes import ripen, ticket_of, why_never
 from orchd.core.state.ready_queue import AGING_SECONDS, QueueKey, SortKey
 from orchd.core.state.runs import Run, RunId, RunStatus
+from orchd.core.state.state import State
 from orchd.core.turn import Turn
 from orchd.dag import groups_around
 

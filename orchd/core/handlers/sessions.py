@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from orchd.core.inputs import CloseSession, OpenSession, Scope, SetBudget
-from orchd.core.state.agents import Agent, State
+from orchd.core.state.agents import Agent
 from orchd.core.state.events import RunBudgetChanged, SessionBudgetChanged, SessionClosed, SessionOpened
 from orchd.core.state.runs import RunId
 from orchd.core.state.sessions import Session, SessionId, number_of_session, session_id
 from orchd.core.state.spending import Budget
+from orchd.core.state.state import State
 from orchd.core.turn import Turn
 
 

@@ -11,11 +11,12 @@ from orchd.core.admission.wait_graph import blockers_first
 from orchd.core.handlers.schedule import has_aged, next_to_start
 from orchd.core.handlers.sessions import session_now, session_of
 from orchd.core.inputs import Caller, SpawnAgents
-from orchd.core.state.agents import Agent, AgentId, Level, Spec, State, Status, agent_id
+from orchd.core.state.agents import Agent, AgentId, Level, Spec, Status, agent_id
 from orchd.core.state.events import AgentQueued, AgentSkipped
 from orchd.core.state.indexes import why_never
 from orchd.core.state.ready_queue import QueueKey
 from orchd.core.state.sessions import SessionId
+from orchd.core.state.state import State
 from orchd.core.turn import Turn
 from orchd.dag import cycle_in
 

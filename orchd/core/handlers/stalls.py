@@ -21,9 +21,10 @@ from orchd.core.admission.wait_graph import claims_needed, path_to, waits_for
 from orchd.core.admission.without_slot import is_returning, kept_waiting_by
 from orchd.core.handlers import returning
 from orchd.core.handlers.admit import admit
-from orchd.core.state.agents import WORKING, Agent, Frozen, State, Status, number_of
+from orchd.core.state.agents import WORKING, Agent, Frozen, Status, number_of
 from orchd.core.state.events import AgentPromoted, StallBegan, StallEnded
 from orchd.core.state.indexes import line_of
+from orchd.core.state.state import State
 from orchd.core.turn import Turn
 
 STANDS_STILL = (

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from orchd.core.state import apply_attempts, apply_waits
-from orchd.core.state.agents import LIVING, Agent, Instant, RateLimit, State, Status, number_of
+from orchd.core.state.agents import LIVING, Agent, Instant, Status, number_of
 from orchd.core.state.events import (
     AdmissionsPaused,
     AgentCancelled,
@@ -65,6 +65,7 @@ from orchd.core.state.indexes import (
 )
 from orchd.core.state.runs import MemberRef, Run, RunStatus, number_of_run
 from orchd.core.state.sessions import Session, number_of_session
+from orchd.core.state.state import RateLimit, State
 from orchd.core.state.transitions import next_status
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from orchd.core.state import apply_waits
-from orchd.core.state.agents import Agent, Instant, Oom, State, StopReason
+from orchd.core.state.agents import Agent, Instant, Oom, StopReason
 from orchd.core.state.events import (
     AgentCancelled,
     AgentHeard,
@@ -25,6 +25,7 @@ from orchd.core.state.events import (
     StopBegan,
 )
 from orchd.core.state.spending import Spent
+from orchd.core.state.state import State
 
 
 def admitted(state: State, agent: Agent, event: AttemptAdmitted, at: Instant) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from orchd.core.state.agents import LIVING, Agent, AgentId, Condition, State, Status, Wait
+from orchd.core.state.agents import LIVING, Agent, AgentId, Condition, Status, Wait
 from orchd.core.state.ready_queue import QueueKey, SortKey, ticket
 from orchd.core.state.runs import MemberResult, RunId, recounted
+from orchd.core.state.state import State
 from orchd.dag import around
 
 

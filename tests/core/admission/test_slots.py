@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from orchd.core.admission import slots
 from orchd.core.admission.slots import is_safe, is_safe_with, smallest_safe_resident
-from orchd.core.state.agents import Agent, Level, State, Status, agent_id
+from orchd.core.state.agents import Agent, Level, Status, agent_id
 from orchd.core.state.indexes import enter_indexes
+from orchd.core.state.state import State
 from tests.core.box import spec
 
 CLAIMS = st.lists(st.integers(1, 5), max_size=5).map(sorted)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from orchd.core.admission import wait_graph
-from orchd.core.state.agents import Agent, AgentId, Level, RequestId, State, Status, agent_id
+from orchd.core.state.agents import Agent, AgentId, Level, RequestId, Status, agent_id
+from orchd.core.state.state import State
 from tests.core.box import Box, spec, wait_for
 
 LONG = 10_000

@@ -6,7 +6,8 @@ import dataclasses
 
 import pytest
 
-from orchd.core.state.agents import LIVING, OVER, WORKING, Agent, AgentId, Level, State, Status, agent_id, number_of
+from orchd.core.state.agents import LIVING, OVER, WORKING, Agent, AgentId, Level, Status, agent_id, number_of
+from orchd.core.state.state import State
 from tests.core.box import spec
 
 

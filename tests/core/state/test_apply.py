@@ -7,20 +7,10 @@ from typing import Any
 import pytest
 
 from orchd.core.state import events
-from orchd.core.state.agents import (
-    Agent,
-    AgentId,
-    Instant,
-    Level,
-    Outcome,
-    RequestId,
-    State,
-    Status,
-    StopReason,
-    agent_id,
-)
+from orchd.core.state.agents import Agent, AgentId, Instant, Level, Outcome, RequestId, Status, StopReason, agent_id
 from orchd.core.state.apply import apply
 from orchd.core.state.indexes import indexes, recount
+from orchd.core.state.state import State
 from orchd.core.state.transitions import IllegalTransition
 from tests.core.box import spec, wait_for
 

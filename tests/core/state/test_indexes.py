@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchd.core.inputs import BeginRun, Part
-from orchd.core.state.agents import Agent, AgentId, Level, RequestId, State, Status, agent_id
+from orchd.core.state.agents import Agent, AgentId, Level, RequestId, Status, agent_id
 from orchd.core.state.indexes import forget, forget_runs, indexes, load, recount, ripen, ticket_of
 from orchd.core.state.ready_queue import QueueKey
 from orchd.core.state.runs import GroupPlan, RunPlan
+from orchd.core.state.state import State
 from tests.core.box import Box, spec, wait_for
 
 
