@@ -117,7 +117,7 @@ def graph_of(package: str, unit: Callable[[Path], Path]) -> dict[str, set[str]]:
             there = unit(Path(name.replace(".", "/")))
             if name.startswith(f"{package}.") and here not in (there, *there.parents) and there not in here.parents:
                 graph[str(here)].add(str(there))
-    return {one: {other for other in graph[one] if other in graph} for one in list(graph)}
+    return {module: {other for other in graph[module] if other in graph} for module in list(graph)}
 
 
 def folder(module: Path) -> Path:

@@ -34,8 +34,10 @@ def wait_for(request: RequestId, *targets: AgentId, is_any: bool = False, deadli
 
 def declared_in(module: ModuleType) -> set[type]:
     """The dataclasses that a module declares itself."""
-    found = (one for one in vars(module).values() if dataclasses.is_dataclass(one) and isinstance(one, type))
-    return {one for one in found if one.__module__ == module.__name__}
+    classes = (
+        member for member in vars(module).values() if dataclasses.is_dataclass(member) and isinstance(member, type)
+    )
+    return {kind for kind in classes if kind.__module__ == module.__name__}
 
 
 class Box:
@@ -73,25 +75,25 @@ class Box:
                 assert isinstance(reply.details, dict)
 
     def _reply(self, question: Question) -> inputs.Input:
-        one, attempt = question.agent, question.attempt
+        agent_id, attempt = question.agent, question.attempt
         if not isinstance(question, Launch):
-            return inputs.OutputSeen(one, attempt, self.quiet.get(one, 0.0))
-        if one in self.broken:
-            reason, is_passing = self.broken.pop(one)
-            return inputs.SpawnFailed(one, attempt, reason, is_passing)
-        return inputs.Spawned(one, attempt, 100 + self.agent(one).number, None)
+            return inputs.OutputSeen(agent_id, attempt, self.quiet.get(agent_id, 0.0))
+        if agent_id in self.broken:
+            reason, is_passing = self.broken.pop(agent_id)
+            return inputs.SpawnFailed(agent_id, attempt, reason, is_passing)
+        return inputs.Spawned(agent_id, attempt, 100 + self.agent(agent_id).number, None)
 
     def request(self) -> RequestId:
         """An id that no other request has."""
         return RequestId(f"r{next(self._requests)}")
 
-    def agent(self, one: AgentId) -> Agent:
+    def agent(self, agent_id: AgentId) -> Agent:
         """The agent as it stands now."""
-        return self.state.agents[one]
+        return self.state.agents[agent_id]
 
     def status(self, *ids: AgentId) -> list[str]:
         """The words that people see."""
-        return [self.agent(one).status.value for one in ids]
+        return [self.agent(agent_id).status.value for agent_id in ids]
 
     def are(self, status: Status) -> set[AgentId]:
         """All that stand there."""
@@ -104,21 +106,23 @@ class Box:
 
     def spawn(self, name: str = "agent", caller: AgentId | None = None, **fields: Any) -> AgentId:
         """The id of one new agent."""
-        (one,) = self.batch(spec(name, **fields), caller=caller)
-        return one
+        (agent_id,) = self.batch(spec(name, **fields), caller=caller)
+        return agent_id
 
-    def exit(self, one: AgentId, code: int | None = 0, *, is_tree_gone: bool = True) -> Turn:
+    def exit(self, agent_id: AgentId, code: int | None = 0, *, is_tree_gone: bool = True) -> Turn:
         """The current attempt's own process ends."""
-        return self.tell(inputs.Exited(one, self.agent(one).attempt, Outcome(code), is_tree_gone))
+        return self.tell(inputs.Exited(agent_id, self.agent(agent_id).attempt, Outcome(code), is_tree_gone))
 
-    def tree_gone(self, one: AgentId) -> Turn:
+    def tree_gone(self, agent_id: AgentId) -> Turn:
         """Nothing of the current attempt is left."""
-        return self.tell(inputs.TreeGone(one, self.agent(one).attempt))
+        return self.tell(inputs.TreeGone(agent_id, self.agent(agent_id).attempt))
 
-    def wait(self, one: AgentId, *targets: AgentId, is_any: bool = False, timeout: float | None = None) -> RequestId:
-        """`one` is blocked until `targets` have ended."""
+    def wait(
+        self, agent_id: AgentId, *targets: AgentId, is_any: bool = False, timeout: float | None = None
+    ) -> RequestId:
+        """The agent is blocked until `targets` have ended."""
         request = self.request()
-        self.tell(inputs.BeginWait(request, one, targets, is_any, timeout, caller=9, caller_started=1.0))
+        self.tell(inputs.BeginWait(request, agent_id, targets, is_any, timeout, caller=9, caller_started=1.0))
         return request
 
     def cancel(self, *ids: AgentId) -> Turn:

@@ -20,7 +20,7 @@ def begin(
     box: Box, *parts: Part, groups: tuple[GroupPlan, ...] = (WHOLE,), caller: AgentId | None = None
 ) -> list[AgentId]:
     """The ids of a run's members, in the order given."""
-    lasting = {one.path: 1.0 for one in parts}
+    lasting = {part.path: 1.0 for part in parts}
     box.tell(BeginRun(box.request(), caller, RunPlan("run", groups, "/"), parts, {}, lasting))
     return list(box.answered())
 
@@ -86,7 +86,7 @@ def test_what_comes_after_a_group_of_which_all_was_skipped_is_skipped() -> None:
     box = Box()
     parts = (part("a"), part("z", "g"), Part("g/h/b", spec("b")))
     groups = (PATIENT, GroupPlan("g", is_fail_fast=False, is_required=False), GroupPlan("g/h", is_fail_fast=False))
-    plan, lasting = RunPlan("run", groups, "/"), {one.path: 1.0 for one in parts}
+    plan, lasting = RunPlan("run", groups, "/"), {part.path: 1.0 for part in parts}
     box.tell(BeginRun(box.request(), None, plan, parts, {"g": ("a",)}, lasting))
     first, last, inner = box.answered()
     box.exit(first, 1)

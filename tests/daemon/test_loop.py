@@ -57,12 +57,12 @@ def test_hundreds_of_agents_clients_and_waits_leave_nothing_open_and_little_in_m
     def work(rounds: int) -> None:
         for number in range(rounds):
             with Raw(instance.home) as raw:
-                asked = {"agents": [{"command": ["true"]}] * 10, "cwd": "/", "env": {**PATIENT, "N": str(number)}}
-                ids = [agent["id"] for agent in raw.ask("spawn", asked)["result"]["agents"]]
+                args = {"agents": [{"command": ["true"]}] * 10, "cwd": "/", "env": {**PATIENT, "N": str(number)}}
+                ids = [agent["id"] for agent in raw.ask("spawn", args)["result"]["agents"]]
                 raw.ask("wait", {"ids": ids, "timeout": 0.001})
                 assert not raw.ask("wait", {"ids": ids})["result"]["timed_out"]
                 raw.code("cancel", {"ids": ["999999"]})
-                raw.code("spawn", {**asked, "parent": "1"})
+                raw.code("spawn", {**args, "parent": "1"})
 
     work(5)
     files, memory = len(descriptors(pid)), status_of(pid, "VmRSS")
@@ -110,16 +110,16 @@ def test_whoever_listens_is_told_the_number_of_the_newest_event(instance: Instan
 
 def test_a_deadline_is_kept_while_nothing_else_happens(instance: Instance) -> None:
     with Raw(instance.home) as raw:
-        asked = {"agents": [{"command": ["sleep", "600"], "timeout": 0.3, "grace": 0.1}], "cwd": "/", "env": PATIENT}
-        raw.ask("spawn", asked)
+        args = {"agents": [{"command": ["sleep", "600"], "timeout": 0.3, "grace": 0.1}], "cwd": "/", "env": PATIENT}
+        raw.ask("spawn", args)
         (agent,) = raw.ask("wait", {"ids": ["1"]})["result"]["agents"]
     assert agent["status"] == "timed-out"
 
 
 def test_a_deadline_beyond_any_timer_is_none(instance: Instance) -> None:
     with Raw(instance.home) as raw:
-        asked = {"agents": [{"command": ["true"], "timeout": 1e300, "silence": 1e18}], "cwd": "/", "env": PATIENT}
-        raw.ask("spawn", asked)
+        args = {"agents": [{"command": ["true"], "timeout": 1e300, "silence": 1e18}], "cwd": "/", "env": PATIENT}
+        raw.ask("spawn", args)
         assert raw.ask("wait", {"ids": ["1"], "timeout": 1e300})["result"]["agents"][0]["status"] == "completed"
 
 
@@ -209,9 +209,9 @@ class Stage:
 @pytest.fixture
 def stage() -> Any:
     """What a loop drives."""
-    made = Stage()
-    yield made
-    made.close()
+    new_stage = Stage()
+    yield new_stage
+    new_stage.close()
 
 
 def test_news_of_processes_waits_for_no_disk(stage: Stage) -> None:
@@ -257,18 +257,18 @@ def test_nobody_is_listened_to_or_told_anything_before_all_that_was_decided_is_o
     stage: Stage, ready: str
 ) -> None:
     stage.deadline = 4.0 if ready == "deadline" else 6.0
-    done = stage.turn("processes", *({ready} & stage.fds.keys()))
-    assert done[:3] == ["feed", "finish", "tidy"]
-    assert done[3:5] == ["look", "hear"]
-    assert done[-2:] == ["finish", "tidy"]
+    calls = stage.turn("processes", *({ready} & stage.fds.keys()))
+    assert calls[:3] == ["feed", "finish", "tidy"]
+    assert calls[3:5] == ["look", "hear"]
+    assert calls[-2:] == ["finish", "tidy"]
 
 
 def test_idle_shims_are_let_go_when_all_of_the_turn_is_decided_that_might_need_them(stage: Stage) -> None:
     stage.parts.context.processes.rest = lambda: stage.diary.append("rest")
     assert stage.turn("processes") == ["feed", "rest"]
-    done = stage.turn("processes", "router")
-    assert done.index("hear") < done.index("rest")
-    assert "feed" not in done[done.index("rest") :]
+    calls = stage.turn("processes", "router")
+    assert calls.index("hear") < calls.index("rest")
+    assert "feed" not in calls[calls.index("rest") :]
 
 
 def test_whoever_waits_is_told_of_ends_whose_commit_is_over_though_nothing_else_is_to_be_decided(stage: Stage) -> None:

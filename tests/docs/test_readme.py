@@ -99,7 +99,7 @@ def test_every_block_runs_as_it_stands(stage: Instance, tmp_path: Path) -> None:
     for block in BLOCKS:
         if all(plain(line) in ELSEWHERE for line in block.splitlines()):
             continue
-        done = subprocess.run(
+        process = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", block],
             env=stage.env,
             cwd=project,
@@ -108,8 +108,8 @@ def test_every_block_runs_as_it_stands(stage: Instance, tmp_path: Path) -> None:
             text=True,
             timeout=200,
         )
-        assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
-        out += done.stdout
+        assert process.returncode == 0, f"{block}\n{process.stdout}\n{process.stderr}"
+        out += process.stdout
     agents = json.loads(stage.ctl("status", "--all", "--json"))["agents"]
     assert {agent["status"] for agent in agents} == {"completed"}
     assert {agent["runner"] for agent in agents} == {"claude", None}

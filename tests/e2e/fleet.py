@@ -55,11 +55,14 @@ class Book:
 
     def entries(self) -> list[tuple[str, int]]:
         """Agent and attempt of all that started, in that order."""
-        return [(one, int(attempt)) for one, attempt in (line.split() for line in self.path.read_text().splitlines())]
+        return [
+            (agent_id, int(attempt))
+            for agent_id, attempt in (line.split() for line in self.path.read_text().splitlines())
+        ]
 
     def agents(self) -> list[str]:
         """The agents of `entries`."""
-        return [one for one, _ in self.entries()]
+        return [agent_id for agent_id, _ in self.entries()]
 
 
 class Fleet:
@@ -78,35 +81,38 @@ class Fleet:
         self._gates.append(Gate(self.directory / f"gate-{len(self._gates)}"))
         return self._gates[-1]
 
-    def spec(self, script: str, **wanted: object) -> dict[str, object]:
+    def spec(self, script: str, **fields: object) -> dict[str, object]:
         """An agent that signs the book and runs `script`."""
-        return {"command": ["sh", "-c", f"{self.book.script}; {script}"], **wanted}
+        return {"command": ["sh", "-c", f"{self.book.script}; {script}"], **fields}
 
-    def batch(self, specs: list[dict[str, object]], **wanted: object) -> list[str]:
+    def batch(self, specs: list[dict[str, object]], **fields: object) -> list[str]:
         """The ids of agents spawned in one request."""
-        args = {"agents": specs, "cwd": str(self.directory), "env": self.instance.env, **wanted}
+        args = {"agents": specs, "cwd": str(self.directory), "env": self.instance.env, **fields}
         return [agent["id"] for agent in self.client.call("spawn", args)["agents"]]
 
-    def spawn(self, script: str, **wanted: object) -> str:
+    def spawn(self, script: str, **fields: object) -> str:
         """The id of one agent."""
-        (one,) = self.batch([self.spec(script, **wanted)])
-        return one
+        (agent_id,) = self.batch([self.spec(script, **fields)])
+        return agent_id
 
     def show(self, *ids: str) -> list[dict[str, Any]]:
         """Agents as `status` shows them, in the order asked for; without ids all there ever were."""
-        wanted: dict[str, object] = {"ids": ids} if ids else {"all": True}
-        agents = {agent["id"]: agent for agent in self.client.call("status", wanted)["agents"]}
-        return [agents[one] for one in ids or sorted(agents, key=lambda one: int(one.rpartition("-")[2]))]
+        args: dict[str, object] = {"ids": ids} if ids else {"all": True}
+        agents = {agent["id"]: agent for agent in self.client.call("status", args)["agents"]}
+        return [
+            agents[agent_id]
+            for agent_id in ids or sorted(agents, key=lambda agent_id: int(agent_id.rpartition("-")[2]))
+        ]
 
-    def agent(self, one: str) -> dict[str, Any]:
+    def agent(self, agent_id: str) -> dict[str, Any]:
         """One agent."""
-        return self.show(one)[0]
+        return self.show(agent_id)[0]
 
     def ends(self, *ids: str) -> list[dict[str, Any]]:
         """The agents when they have ended; without ids all that there are now."""
         args: dict[str, Any] = {"ids": ids} if ids else {"scope": "all"}
         result = self.client.wait(timeout=DEADLINE, **args)
-        assert not result["timed_out"], [(one["id"], one["status"], one["reason"]) for one in result["agents"]]
+        assert not result["timed_out"], [(agent["id"], agent["status"], agent["reason"]) for agent in result["agents"]]
         return self.show(*ids)
 
     def all_end(self) -> list[dict[str, Any]]:
@@ -116,9 +122,11 @@ class Fleet:
             agents = self.ends()
         return agents
 
-    def reaches(self, one: str, *statuses: str) -> dict[str, Any]:
+    def reaches(self, agent_id: str, *statuses: str) -> dict[str, Any]:
         """The agent when it has come to one of these statuses."""
-        return dict(until(lambda: next((a for a in self.show(one) if a["status"] in statuses), None), what=one))
+        return dict(
+            until(lambda: next((a for a in self.show(agent_id) if a["status"] in statuses), None), what=agent_id)
+        )
 
     def started(self, *ids: str) -> None:
         """Return when these have signed the book."""
@@ -207,4 +215,4 @@ def texts(directory: Path) -> Iterator[str]:
 
 def pids_in(path: Path) -> list[int]:
     """The pids that agents wrote, a complete line each."""
-    return [int(found) for found in re.findall(r"(\d+)\n", path.read_text())] if path.exists() else []
+    return [int(pid) for pid in re.findall(r"(\d+)\n", path.read_text())] if path.exists() else []

@@ -38,15 +38,15 @@ class Story:
 
     def _agent(self, lineage: str, widths: tuple[int, ...]) -> dict[str, object]:
         code = self.codes[lineage] = self.chance.choice([0, 0, 0, 0, 3])
-        wanted: dict[str, Any] = {"name": lineage, "env": {"LINEAGE": lineage}, "nesting": len(widths)}
+        fields: dict[str, Any] = {"name": lineage, "env": {"LINEAGE": lineage}, "nesting": len(widths)}
         if not widths:
-            return self.fleet.spec(f"{self.gate.script}; exit {code}", **wanted)
+            return self.fleet.spec(f"{self.gate.script}; exit {code}", **fields)
         batch = self.fleet.directory / lineage.replace("/", "-")
         children = [self._agent(f"{lineage}/{number}", widths[1:]) for number in range(widths[0])]
         batch.write_text("\n".join(map(json.dumps, children)))
         waits = "orchctl wait --children >/dev/null 2>&1"
         # one that fails does so when nothing is left under it: cancelling others is not what it is there for
-        return self.fleet.spec(f"orchctl spawn --batch {batch} >/dev/null || exit 90; {waits}; exit {code}", **wanted)
+        return self.fleet.spec(f"orchctl spawn --batch {batch} >/dev/null || exit 90; {waits}; exit {code}", **fields)
 
     def unfinished(self) -> list[dict[str, Any]]:
         """Those that have not ended."""
@@ -102,11 +102,11 @@ class Story:
         assert len(self.fleet.book.entries()) == len(set(self.fleet.book.entries()))
         ran = dict(self.fleet.book.entries())
         for agent in agents:
-            if any(f"{agent['name']}/".startswith(f"{one}/") for one in self.cancelled):
+            if any(f"{agent['name']}/".startswith(f"{lineage}/") for lineage in self.cancelled):
                 assert agent["status"] in ("cancelled", "completed", "failed"), agent
             else:
-                wanted = self.codes[agent["name"]]
-                assert (agent["status"], agent["exit_code"]) == ("failed" if wanted else "completed", wanted), agent
+                expected = self.codes[agent["name"]]
+                assert (agent["status"], agent["exit_code"]) == ("failed" if expected else "completed", expected), agent
             assert agent["exit_code"] is not None or agent["id"] not in ran, agent
         assert len({agent["name"] for agent in agents}) == len(agents)
 

@@ -79,15 +79,15 @@ class Held:
     """Agents that lack nothing but a slot: one whose reply is withheld, and two that are frozen, of which one left its
     wait and the other worked beside it. The agent that they wait for stands at a gate in the only slot."""
 
-    def __init__(self, fleet: Fleet, way: str, **wanted: object) -> None:
+    def __init__(self, fleet: Fleet, way: str, **fields: object) -> None:
         fleet.instance.configure(f'cgroups = "{way}"\nlimit = 1\nresident = 16\ngrace = {GRACE}\n')
         fleet.instance.start()
         self.gate, self.last, busy = fleet.gate(), fleet.gate(), fleet.gate()
         waits = "orchctl wait agent-005 >/dev/null 2>&1"
         specs = [
-            fleet.spec(f"until {waits} --timeout 0.1; do [ $? -eq 75 ] || exit 9; done", **wanted),
-            fleet.spec(f"{waits}; [ $? -eq 137 ] && {self.last.script}", **wanted),
-            fleet.spec(f"{waits} & {busy.script}; until [ -e go ]; do :; done", **wanted),
+            fleet.spec(f"until {waits} --timeout 0.1; do [ $? -eq 75 ] || exit 9; done", **fields),
+            fleet.spec(f"{waits}; [ $? -eq 137 ] && {self.last.script}", **fields),
+            fleet.spec(f"{waits} & {busy.script}; until [ -e go ]; do :; done", **fields),
             fleet.spec(self.gate.script, priority=-10),
         ]
         batch = fleet.directory / "batch"
@@ -108,13 +108,13 @@ class Held:
 
 @pytest.mark.slow
 def test_time_for_which_only_a_slot_is_missing_counts_for_no_time_out(resting: Fleet) -> None:
-    held = Held(resting, "off", timeout=TIMEOUT, silence=TIMEOUT)
+    blocked = Held(resting, "off", timeout=TIMEOUT, silence=TIMEOUT)
     over = time.monotonic() + TIMEOUT + 0.5
     until(lambda: time.monotonic() >= over)
-    assert held.causes() == [None, "wait-cut", "busy"]
+    assert blocked.causes() == [None, "wait-cut", "busy"]
     (resting.directory / "go").touch()
-    held.last.let()
-    held.gate.let()
+    blocked.last.let()
+    blocked.gate.let()
     assert {agent["status"] for agent in resting.all_end()} == {"completed"}
 
 
@@ -122,8 +122,8 @@ def test_time_for_which_only_a_slot_is_missing_counts_for_no_time_out(resting: F
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("how", ["cancel", "stop-agents", "cancel-after-death"])
 def test_agents_that_are_held_end_in_time_when_they_are_stopped(resting: Fleet, way: str, how: str) -> None:
-    held = Held(resting, way)
-    took, ended = resting.stopped(how, held.ids)
+    blocked = Held(resting, way)
+    took, ended = resting.stopped(how, blocked.ids)
     assert took < GRACE + SLACK + LOAD
     assert [agent["status"] for agent in ended] == ["cancelled"] * 3
 

@@ -32,9 +32,11 @@ def denied(instance: Instance, tmp_path: Path) -> str:
     program.write_text(f"#!/bin/sh\ncat >/dev/null; echo x >left; echo '{json.dumps(DONE)}'\n")
     program.chmod(0o755)
     env = {"PATH": f"{tmp_path}/bin:{instance.env['PATH']}"}
-    one = instance.ctl("spawn", "--name", "api", "--runner", "claude", "--goal", "x", "--worktree", env=env, cwd=repo)
-    instance.ctl("wait", one.strip())
-    return one.strip()
+    output = instance.ctl(
+        "spawn", "--name", "api", "--runner", "claude", "--goal", "x", "--worktree", env=env, cwd=repo
+    )
+    instance.ctl("wait", output.strip())
+    return output.strip()
 
 
 def test_notes_are_in_status_why_wait_events_and_json_also_after_a_death(instance: Instance, denied: str) -> None:
@@ -53,6 +55,6 @@ def test_notes_are_in_status_why_wait_events_and_json_also_after_a_death(instanc
 
 
 def test_an_agent_without_a_report_has_no_notes(instance: Instance) -> None:
-    one = instance.spawn("true")
-    until(lambda: instance.agent(one)["status"] == "completed")
-    assert instance.agent(one)["notes"] == []
+    agent_id = instance.spawn("true")
+    until(lambda: instance.agent(agent_id)["status"] == "completed")
+    assert instance.agent(agent_id)["notes"] == []

@@ -39,7 +39,7 @@ class Model:
     def is_ready(self, path: str) -> bool:
         """Whether all that it and the groups around it come after is over."""
         nodes = [path[:end] for end in range(1, len(path) + 1) if end == len(path) or path[end] == "/"]
-        return all(set(self.members(one)) <= self.ended for node in nodes for one in self.after[node])
+        return all(set(self.members(predecessor)) <= self.ended for node in nodes for predecessor in self.after[node])
 
     def busy(self, group_path: str, extra: str = "") -> int:
         """How many nodes of a group are at work; a nested group is one."""
@@ -68,8 +68,8 @@ def drawn(chance: random.Random, name: str) -> Model:
 def fill(chance: random.Random, model: Model, around: str, name: str, levels: int) -> None:
     """One more node in `around`: a member, or a group of some."""
     path = f"{around}/{name}" if around else name
-    before = [one for one in model.after if one.rpartition("/")[0] == around]
-    model.after[path] = [one for one in before if chance.random() < 0.3]
+    before = [predecessor for predecessor in model.after if predecessor.rpartition("/")[0] == around]
+    model.after[path] = [predecessor for predecessor in before if chance.random() < 0.3]
     if levels and chance.random() < 0.4:
         model.most[path] = chance.choice([None, 1, 1, 2])
         for inner in range(chance.randint(1, 3)):
@@ -104,7 +104,7 @@ class Stage:
         """Read what members wrote, and count at each line."""
         lines = lines_of(self.told)
         for sign, name, path in lines[self.read :]:
-            (model,) = (one for one in self.models if one.name == name)
+            (model,) = (candidate for candidate in self.models if candidate.name == name)
             assert sign == "-" or (model.is_ready(path) and path not in model.begun), (path, "began too early")
             (model.begun if sign == "+" else model.ended).add(path)
             assert model.is_within(), (model, path)
@@ -126,9 +126,9 @@ class Stage:
             until(self.is_full, what=f"the start of {[model.may_start() for model in self.models]}")
             if not self.at_work():
                 break
-            gone = self.read
+            read = self.read
             self.gate.let()
-            until(lambda gone=gone: self.learn() or self.read > gone, what="somebody's end")
+            until(lambda read=read: self.learn() or self.read > read, what="somebody's end")
         for run in self.runs:
             assert self.troupe.ends(run)["status"] == "completed"
         self.learn()
@@ -143,7 +143,7 @@ def test_bounds_hold_at_every_instant_and_nothing_that_may_start_is_held_back(fl
         limit = chance.randint(1, 5)
         fleet.client.call("limit", {"limit": limit})
         with closing(Witness(fleet.instance.directory, limit=limit, resident=28)) as witness:
-            Stage(troupe, [drawn(chance, f"{number}.{one}") for one in range(AT_ONCE)], limit).plays()
+            Stage(troupe, [drawn(chance, f"{number}.{index}") for index in range(AT_ONCE)], limit).plays()
         assert witness.violations == []
 
 

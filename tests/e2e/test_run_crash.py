@@ -53,9 +53,9 @@ def test_a_run_outlives_a_daemon_that_dies_in_a_turn(resting: Fleet, tmp_path: P
         first.let()
         has_died(resting)
         second.let()
-        found = troupe.ends(run)
+        ended_run = troupe.ends(run)
         assert action == "begin" or outside.wait(DEADLINE) == 0
-    assert (run, found["status"], found["counts"]) == ("run-001", "completed", {"completed": 5})
+    assert (run, ended_run["status"], ended_run["counts"]) == ("run-001", "completed", {"completed": 5})
     assert [path for path in troupe.parts.agents() if path != "b"] == ["a", "web/c", "web/d", "e"]
     assert troupe.parts.agents().count("b") == 1
     assert len(resting.show()) == 5
@@ -79,11 +79,11 @@ def test_failing_fast_outlives_a_daemon_that_dies_meanwhile(resting: Fleet, tmp_
     armed.touch()
     fails.let()
     has_died(resting)
-    found = troupe.ends(run)
+    ended_run = troupe.ends(run)
     why = "bad failed, and whole fails fast"
-    assert (found["status"], found["reason"]) == ("failed", "bad (agent-001) failed: exit code 3")
-    assert list(statuses(found).values()) == ["failed", "cancelled", "skipped"]
-    assert reasons(found) == {"bad": "exit code 3", "busy": why, "later": why}
+    assert (ended_run["status"], ended_run["reason"]) == ("failed", "bad (agent-001) failed: exit code 3")
+    assert list(statuses(ended_run).values()) == ["failed", "cancelled", "skipped"]
+    assert reasons(ended_run) == {"bad": "exit code 3", "busy": why, "later": why}
     assert sorted(troupe.parts.entries()) == [("bad", 1), ("busy", 1)]
     assert (resting.ends(other)[0]["exit_code"], resting.book.agents().count(other)) == (4, 1)
     assert outside.wait(DEADLINE) == 1
@@ -103,14 +103,14 @@ def test_what_ended_while_no_daemon_ran_is_counted_by_the_next(fleet: Fleet) -> 
         [group(), group("web")],
     )
     troupe.started("web/a", "web/b", "extra")
-    shims = [one["pid"] for one in fleet.show() if one["pid"]]
+    shims = [agent["pid"] for agent in fleet.show() if agent["pid"]]
     fleet.instance.kill()
     gate.let(2)
     fails.let()
     until(lambda: not any(map(is_alive, shims)))
     fleet.instance.start()
-    found = troupe.ends(run)
-    assert (found["status"], found["counts"]) == ("completed", {"completed": 3, "failed": 1, "skipped": 1})
+    ended_run = troupe.ends(run)
+    assert (ended_run["status"], ended_run["counts"]) == ("completed", {"completed": 3, "failed": 1, "skipped": 1})
     assert sorted(troupe.parts.entries()) == [("extra", 1), ("next", 1), ("web/a", 1), ("web/b", 1)]
 
 
@@ -135,7 +135,7 @@ def drawn(troupe: Troupe, chance: random.Random, count: int, script: str) -> lis
     members = []
     for number in range(count):
         before = range(number - number % 10, number)
-        after = [f"g{one // 10}/{one}" for one in before if chance.random() < 0.3]
+        after = [f"g{earlier // 10}/{earlier}" for earlier in before if chance.random() < 0.3]
         members.append(troupe.member(f"g{number // 10}/{number}", script, after=after, retries=chance.choice([0, 2])))
     return members
 
@@ -145,21 +145,23 @@ def lives_through_deaths(fleet: Fleet, deaths: int, count: int) -> None:
     troupe, chance, gate = Troupe(fleet), random.Random(deaths), fleet.gate()
     fleet.client.call("limit", {"limit": 4})
     members = drawn(troupe, chance, count, f"{gate.script}; {BRIEF}")
-    gone = 0
-    after = {f"g{one}": [f"g{other}" for other in range(one) if chance.random() < 0.2] for one in range(count // 10)}
-    groups = [group(max_parallel=3), *(group(path, after=those, max_parallel=2) for path, those in after.items())]
+    passed = 0
+    after = {
+        f"g{index}": [f"g{other}" for other in range(index) if chance.random() < 0.2] for index in range(count // 10)
+    }
+    groups = [group(max_parallel=3), *(group(path, after=earlier, max_parallel=2) for path, earlier in after.items())]
     with closing(Witness(fleet.instance.directory, limit=4, resident=28)) as witness:
         run = troupe.begin(members, groups)
         for number in range(deaths):
             if number % 8 == 0:  # whoever waits brings the daemon back, but not for ever
                 fleet.waiting(*ids(troupe.show(run)).values())
             some = chance.randint(1, count // (deaths + 2))
-            gone += some
+            passed += some
             gate.let(some)
-            wanted = gone - chance.randrange(some)
-            until(lambda wanted=wanted: len(troupe.parts.entries()) >= wanted, what="progress")
+            entries = passed - chance.randrange(some)
+            until(lambda entries=entries: len(troupe.parts.entries()) >= entries, what="progress")
             fleet.daemon_dies()
-        gate.let(count - gone)
+        gate.let(count - passed)
         assert troupe.ends(run)["counts"] == {"completed": count}
     assert witness.violations == []
     each_came_once_and_in_its_turn(troupe, members, after)

@@ -23,8 +23,8 @@ def troupe(fleet: Fleet) -> Troupe:
 
 
 def test_variables_are_found_at_every_attempt_and_under_every_daemon(troupe: Troupe) -> None:
-    found = troupe.fleet.directory / "found"
-    writes = f'echo "$ORCHD_ATTEMPT $ORCHD_RESULT $COLOUR $SHELL_OF" >> {found}'
+    output_file = troupe.fleet.directory / "found"
+    writes = f'echo "$ORCHD_ATTEMPT $ORCHD_RESULT $COLOUR $SHELL_OF" >> {output_file}'
     gate = troupe.fleet.gate()
     variables = {"ORCHD_RESULT": "/tmp/r.json", "COLOUR": "blue"}
     env = {"COLOUR": "red", "SHELL_OF": "first"}
@@ -43,24 +43,24 @@ def test_variables_are_found_at_every_attempt_and_under_every_daemon(troupe: Tro
     retry = {"ids": [run], "env": {**troupe.fleet.instance.env, "SHELL_OF": "second", "COLOUR": "green"}}
     troupe.fleet.client.call("retry", retry)
     assert troupe.ends(run)["status"] == "completed"
-    assert lines_of(found) == [[str(one), "/tmp/r.json", "blue", who] for one, who in ((1, "first"), (2, "first"))] + [
-        ["3", "/tmp/r.json", "blue", "second"]
-    ]
+    assert lines_of(output_file) == [
+        [str(attempt), "/tmp/r.json", "blue", owner] for attempt, owner in ((1, "first"), (2, "first"))
+    ] + [["3", "/tmp/r.json", "blue", "second"]]
 
 
 def test_variables_cannot_make_a_member_somebody_else(troupe: Troupe) -> None:
-    found = troupe.fleet.directory / "found"
-    posed = {"ORCHD_AGENT": "agent-099", "ORCHD_ATTEMPT": "9", "ORCHD_HOME": "/nowhere"}
-    run = troupe.begin([troupe.member("a", f"echo $ORCHD_AGENT $ORCHD_HOME > {found}", variables=posed)])
+    output_file = troupe.fleet.directory / "found"
+    forged = {"ORCHD_AGENT": "agent-099", "ORCHD_ATTEMPT": "9", "ORCHD_HOME": "/nowhere"}
+    run = troupe.begin([troupe.member("a", f"echo $ORCHD_AGENT $ORCHD_HOME > {output_file}", variables=forged)])
     assert troupe.ends(run)["status"] == "completed"
-    assert lines_of(found) == [["agent-001", str(troupe.fleet.instance.directory)]]
+    assert lines_of(output_file) == [["agent-001", str(troupe.fleet.instance.directory)]]
     assert troupe.parts.entries() == [("a", 1)]
 
 
 def wrong(troupe: Troupe) -> dict[str, tuple[list[Map], list[Map], str, str]]:
     """Requests that are refused: members, groups, the code and words of the message."""
     a, after_b = troupe.member("api"), troupe.member("b", after=["apy"])
-    ring = [troupe.member(one, after=[other]) for one, other in (("a", "c"), ("b", "a"), ("c", "b"))]
+    ring = [troupe.member(path, after=[other]) for path, other in (("a", "c"), ("b", "a"), ("c", "b"))]
     web = [troupe.member("web/x"), troupe.member("d", after=["web"])]
     into = [troupe.member("web/x"), troupe.member("d", after=["web/x"])]
     return {
@@ -94,25 +94,27 @@ def test_what_makes_no_sense_is_refused_and_nothing_of_it_is_queued(troupe: Trou
 
 def test_a_cycle_is_told_as_a_path_on_which_each_comes_after_the_next(troupe: Troupe) -> None:
     with pytest.raises(WireError) as refused:
-        troupe.begin([troupe.member(one, after=[other]) for one, other in (("a", "c"), ("b", "a"), ("c", "b"))])
+        troupe.begin([troupe.member(path, after=[other]) for path, other in (("a", "c"), ("b", "a"), ("c", "b"))])
     path = refused.value.details["path"]
     assert path[0] == path[-1]
     assert set(pairwise(path)) == {("a", "c"), ("b", "a"), ("c", "b")}
 
 
 @pytest.mark.parametrize("op", ["run-status", "cancel", "retry", "wait"])
-@pytest.mark.parametrize("one", ["run-002", "run-x", "run-0"])
-def test_a_run_that_is_not_there_is_unknown(troupe: Troupe, op: str, one: str) -> None:
+@pytest.mark.parametrize("subject", ["run-002", "run-x", "run-0"])
+def test_a_run_that_is_not_there_is_unknown(troupe: Troupe, op: str, subject: str) -> None:
     troupe.ends(troupe.begin([troupe.member("a")]))
     with pytest.raises(WireError) as refused:
-        troupe.fleet.client.call(op, {"id": one} if op == "run-status" else {"ids": [one]})
-    assert refused.value.code == ("unknown-run" if one == "run-002" or op == "run-status" else "unknown-agent")
+        troupe.fleet.client.call(op, {"id": subject} if op == "run-status" else {"ids": [subject]})
+    assert refused.value.code == ("unknown-run" if subject == "run-002" or op == "run-status" else "unknown-agent")
 
 
 SHAPES = {
     "chain": lambda number: [str(number - 1)] if number else [],
     "fan": lambda number: [],
-    "star": lambda number: [] if number == 0 else ["0"] if number < 9_999 else [str(one) for one in range(1, 9_999)],
+    "star": lambda number: (
+        [] if number == 0 else ["0"] if number < 9_999 else [str(index) for index in range(1, 9_999)]
+    ),
 }
 
 
@@ -132,12 +134,12 @@ class Timed:
 
     def members(self) -> list[Map]:
         """All of them, page by page."""
-        found, more = [], 0
+        agents, more = [], 0
         while more is not None:
             page = self.call("run-status", {"id": "run-001", "skip": more})
-            found += page["agents"]
+            agents += page["agents"]
             more = page["more"]
-        return found
+        return agents
 
     def counts(self) -> Map:
         """Those of the only run, as it is listed."""
@@ -146,9 +148,11 @@ class Timed:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shape", ["star", *(pytest.param(one, marks=pytest.mark.stress) for one in ("chain", "fan"))])
+@pytest.mark.parametrize(
+    "shape", ["star", *(pytest.param(kind, marks=pytest.mark.stress) for kind in ("chain", "fan"))]
+)
 def test_ten_thousand_members_are_taken_shown_and_cancelled(troupe: Troupe, shape: str) -> None:
-    timed, this = Timed(troupe), {"ids": ["run-001"]}
+    timed, args = Timed(troupe), {"ids": ["run-001"]}
     timed.client.call("pause")
     members = [
         {"path": str(number), "after": SHAPES[shape](number), "agent": {"command": ["/bin/true"]}}
@@ -159,21 +163,21 @@ def test_ten_thousand_members_are_taken_shown_and_cancelled(troupe: Troupe, shap
     assert len(timed.members()) == 10_000
     troupe.fleet.daemon_dies()
     assert timed.counts() == {"queued": 10_000}
-    assert len(timed.call("cancel", this)["agents"]) == 10_000
+    assert len(timed.call("cancel", args)["agents"]) == 10_000
     assert timed.counts() == {"cancelled": 10_000}
     assert troupe.show()["status"] == "cancelled"
-    assert len(timed.call("retry", this)["agents"]) == 10_000
+    assert len(timed.call("retry", args)["agents"]) == 10_000
     assert timed.counts() == {"queued": 10_000}
-    timed.call("cancel", this)
+    timed.call("cancel", args)
     print(shape, timed.took)  # noqa: T201 - shown when the test failed, or with -rP
 
 
 def inside(troupe: Troupe, members: list[Map], groups: list[Map] | None = None, *, then: str = "true") -> str:
     """An agent that begins a run, waits for it, notes the answer and goes on with `then`."""
-    said = troupe.fleet.directory / "said"
+    output_file = troupe.fleet.directory / "said"
     begins = troupe.begins(members, groups or [])
     return troupe.fleet.spawn(
-        f"{begins} > /dev/null || exit 90; orchctl wait --children >/dev/null 2>&1; echo $? >> {said}; {then}",
+        f"{begins} > /dev/null || exit 90; orchctl wait --children >/dev/null 2>&1; echo $? >> {output_file}; {then}",
         nesting=2,
     )
 
@@ -190,8 +194,8 @@ def test_a_run_begun_by_an_agent_is_its_children_and_ends_at_limit_1(troupe: Tro
     ]
     with closing(Witness(fleet.instance.directory, limit=1, resident=28)) as witness:
         parent = inside(troupe, members, [group(max_parallel=1), group("web")])
-        agents = {one["name"]: one for one in fleet.all_end()}
-        assert {one["status"] for one in agents.values()} == {"completed"}
+        agents = {agent["name"]: agent for agent in fleet.all_end()}
+        assert {agent["status"] for agent in agents.values()} == {"completed"}
     assert witness.violations == []
     assert sorted(troupe.parts.agents()) == ["a", "d", "web/b", "web/c"]
     assert {(agents[path]["level"], agents[path]["parent"], agents[path]["depth"]) for path in ("a", "d", "web/c")} == {
@@ -224,9 +228,9 @@ def test_a_run_is_cancelled_with_the_agent_that_began_it(troupe: Troupe) -> None
     troupe.started("a")
     troupe.fleet.reaches(parent, "waiting")
     troupe.asked("cancel", parent)
-    found = troupe.ends()
-    assert (found["status"], statuses(found)) == ("cancelled", {"a": "cancelled", "b": "cancelled"})
-    assert reasons(found)["a"] == f"its parent {parent} was cancelled"
+    ended_run = troupe.ends()
+    assert (ended_run["status"], statuses(ended_run)) == ("cancelled", {"a": "cancelled", "b": "cancelled"})
+    assert reasons(ended_run)["a"] == f"its parent {parent} was cancelled"
     assert troupe.fleet.ends(parent)[0]["status"] == "cancelled"
     assert troupe.parts.agents() == ["a"]
 

@@ -30,8 +30,8 @@ def test_a_retried_run_goes_on_and_does_nothing_twice(troupe: Troupe) -> None:
     assert troupe.show(run)["counts"] == {"completed": 1, "failed": 1, "skipped": 2}
     flag.touch()
     assert troupe.asked("retry", run) == ["web/bad", "web/next", "last"]
-    found = troupe.ends(run)
-    assert (found["status"], found["reason"], found["counts"]) == ("completed", None, {"completed": 4})
+    ended_run = troupe.ends(run)
+    assert (ended_run["status"], ended_run["reason"], ended_run["counts"]) == ("completed", None, {"completed": 4})
     assert troupe.parts.entries() == [("done", 1), ("web/bad", 1), ("web/bad", 2), ("web/next", 1), ("last", 1)]
     with pytest.raises(WireError) as refused:
         troupe.asked("retry", run)
@@ -45,9 +45,9 @@ def test_a_cancelled_run_ends_with_all_its_members_and_may_be_gone_on_with(troup
     other = troupe.fleet.spawn(gate.script)
     troupe.started("b")
     assert troupe.asked("cancel", run) == ["b", "c"]
-    found = troupe.ends(run)
-    assert statuses(found) == {"a": "completed", "b": "cancelled", "c": "cancelled"}
-    assert (found["status"], found["reason"]) == ("cancelled", "c (agent-003) cancelled: cancelled")
+    ended_run = troupe.ends(run)
+    assert statuses(ended_run) == {"a": "completed", "b": "cancelled", "c": "cancelled"}
+    assert (ended_run["status"], ended_run["reason"]) == ("cancelled", "c (agent-003) cancelled: cancelled")
     assert troupe.fleet.agent(other)["status"] == "running"
     gate.let(3)
     troupe.asked("retry", run)
@@ -67,9 +67,9 @@ def test_one_that_is_tried_again_and_completes_ends_no_other_that_is(troupe: Tro
     troupe.fleet.client.wait(ids=["agent-001", "agent-002"], is_any=True)
     assert sorted(statuses(troupe.show(run)).values()) == ["cancelled", "completed", "running"]
     gate.let()
-    found = troupe.ends(run)
-    assert statuses(found) == {"a": "completed", "b": "completed", "c": "cancelled"}
-    assert (found["status"], found["reason"]) == ("cancelled", "c (agent-003) cancelled: cancelled")
+    ended_run = troupe.ends(run)
+    assert statuses(ended_run) == {"a": "completed", "b": "completed", "c": "cancelled"}
+    assert (ended_run["status"], ended_run["reason"]) == ("cancelled", "c (agent-003) cancelled: cancelled")
 
 
 def test_the_cancelling_of_one_member_is_its_failure(troupe: Troupe) -> None:
@@ -77,7 +77,7 @@ def test_the_cancelling_of_one_member_is_its_failure(troupe: Troupe) -> None:
     run = troupe.begin([troupe.member("a", gate.script), troupe.member("b", gate.script), troupe.member("c")])
     troupe.started("a", "b", "c")
     troupe.asked("cancel", ids(troupe.show(run))["a"])
-    found = troupe.ends(run)
-    assert statuses(found) == {"a": "cancelled", "b": "cancelled", "c": "completed"}
-    assert reasons(found) == {"a": "cancelled", "b": "a failed, and whole fails fast"}
-    assert (found["status"], found["reason"]) == ("cancelled", "a (agent-001) cancelled: cancelled")
+    ended_run = troupe.ends(run)
+    assert statuses(ended_run) == {"a": "cancelled", "b": "cancelled", "c": "completed"}
+    assert reasons(ended_run) == {"a": "cancelled", "b": "a failed, and whole fails fast"}
+    assert (ended_run["status"], ended_run["reason"]) == ("cancelled", "a (agent-001) cancelled: cancelled")

@@ -59,8 +59,8 @@ def test_a_nested_group_starts_and_is_over_by_itself_while_others_go_on(troupe: 
     inner.let()
     troupe.started("ship")
     slow.let()
-    found = troupe.ends(run)
-    assert (found["status"], found["reason"], found["counts"]) == ("completed", None, {"completed": 6})
+    ended_run = troupe.ends(run)
+    assert (ended_run["status"], ended_run["reason"], ended_run["counts"]) == ("completed", None, {"completed": 6})
     order = [path for path in troupe.parts.agents() if path != "slow"]
     assert order == ["first", "web/page", "web/form", "ship", "all"]
 
@@ -78,7 +78,7 @@ def test_the_longest_way_goes_first(troupe: Troupe) -> None:
         ]
     )
     gate.let()
-    assert {one["path"]: one["weight"] for one in troupe.ends(run)["members"]}["head"] == 60
+    assert {agent["path"]: agent["weight"] for agent in troupe.ends(run)["members"]}["head"] == 60
     assert troupe.parts.agents() == ["head", "long", "tail", "brief"]
 
 
@@ -101,13 +101,13 @@ def failing(troupe: Troupe, on_failure: str) -> tuple[Map, Any, Any]:
 
 def test_fail_fast_ends_what_works_skips_the_rest_and_says_for_whom(troupe: Troupe) -> None:
     failing(troupe, "fail-fast")
-    found = troupe.ends()
+    ended_run = troupe.ends()
     why = "bad failed, and whole fails fast"
-    assert (found["status"], found["reason"]) == ("failed", "bad (agent-001) failed: exit code 3")
-    assert statuses(found) == {"bad": "failed", "busy": "cancelled", "later": "skipped", "after": "skipped"}
-    told = reasons(found)
-    assert (told["bad"], told["busy"], told["later"]) == ("exit code 3", why, why)
-    assert told["after"] == "bad did not complete: failed"
+    assert (ended_run["status"], ended_run["reason"]) == ("failed", "bad (agent-001) failed: exit code 3")
+    assert statuses(ended_run) == {"bad": "failed", "busy": "cancelled", "later": "skipped", "after": "skipped"}
+    run_reasons = reasons(ended_run)
+    assert (run_reasons["bad"], run_reasons["busy"], run_reasons["later"]) == ("exit code 3", why, why)
+    assert run_reasons["after"] == "bad did not complete: failed"
     assert sorted(troupe.parts.agents()) == ["bad", "busy"]
 
 
@@ -116,9 +116,9 @@ def test_continue_on_error_runs_all_that_can(troupe: Troupe) -> None:
     troupe.fleet.reaches("agent-004", "skipped")
     assert statuses(troupe.show())["busy"] == "running"
     works.let()
-    found = troupe.ends()
-    assert statuses(found) == {"bad": "failed", "busy": "completed", "later": "completed", "after": "skipped"}
-    assert (found["status"], found["reason"]) == ("failed", "bad (agent-001) failed: exit code 3")
+    ended_run = troupe.ends()
+    assert statuses(ended_run) == {"bad": "failed", "busy": "completed", "later": "completed", "after": "skipped"}
+    assert (ended_run["status"], ended_run["reason"]) == ("failed", "bad (agent-001) failed: exit code 3")
 
 
 def test_a_member_is_tried_again_before_anything_fails_with_it(troupe: Troupe) -> None:
@@ -131,9 +131,9 @@ def test_a_member_is_tried_again_before_anything_fails_with_it(troupe: Troupe) -
             troupe.member("busy", gate.script),
         ]
     )
-    found = troupe.ends(run)
-    assert statuses(found) == {"flaky": "completed", "next": "failed", "busy": "cancelled"}
-    assert reasons(found)["busy"] == "next failed, and whole fails fast"
+    ended_run = troupe.ends(run)
+    assert statuses(ended_run) == {"flaky": "completed", "next": "failed", "busy": "cancelled"}
+    assert reasons(ended_run)["busy"] == "next failed, and whole fails fast"
     entries = [entry for entry in troupe.parts.entries() if entry[0] != "busy"]
     assert entries == [("flaky", 1), ("flaky", 2), ("next", 1), ("next", 2)]
 
@@ -158,14 +158,14 @@ def test_what_was_to_be_tried_again_is_not_once_its_group_has_failed(troupe: Tro
     troupe.fleet.ends("agent-001")
     rest.let()
     troupe.fleet.client.call("resume")
-    found = troupe.ends(run)
-    assert statuses(found) == {"bad": "failed", "again": "failed", "soon": "cancelled"}
-    assert reasons(found) == {
+    ended_run = troupe.ends(run)
+    assert statuses(ended_run) == {"bad": "failed", "again": "failed", "soon": "cancelled"}
+    assert reasons(ended_run) == {
         "bad": "exit code 1",
         "again": "exit code 2",
         "soon": "bad failed, and whole fails fast; its attempt 1 before: exit code 2",
     }
-    soon = troupe.fleet.client.call("status", {"ids": [ids(found)["soon"]]})["agents"][0]
+    soon = troupe.fleet.client.call("status", {"ids": [ids(ended_run)["soon"]]})["agents"][0]
     assert (soon["attempt"], soon["exit_code"]) == (1, 2)
     assert soon["started_at"] < soon["ended_at"]
     assert sorted(troupe.parts.entries()) == [("again", 1), ("bad", 1), ("soon", 1)]
@@ -184,13 +184,13 @@ def test_what_is_not_required_fails_nobody_and_what_comes_after_it_is_skipped(tr
     )
     troupe.fleet.reaches("agent-003", "skipped")
     gate.let()
-    found = troupe.ends(run)
-    assert (found["status"], found["reason"], found["counts"]) == (
+    ended_run = troupe.ends(run)
+    assert (ended_run["status"], ended_run["reason"], ended_run["counts"]) == (
         "completed",
         None,
         {"failed": 1, "skipped": 2, "completed": 2},
     )
-    assert reasons(found) == {
+    assert reasons(ended_run) == {
         "extra": "exit code 5",
         "polish": "extra did not complete: failed",
         "shine": "polish did not complete: skipped",
@@ -215,14 +215,14 @@ def test_a_nested_group_that_fails_takes_the_whole_with_it_only_when_it_is_requi
     ready.let()
     troupe.fleet.ends(ids(troupe.show(run))["after"])
     gate.let()
-    found = troupe.ends(run)
-    assert reasons(found)["web/busy"] == "web/bad failed, and web fails fast"
+    ended_run = troupe.ends(run)
+    assert reasons(ended_run)["web/busy"] == "web/bad failed, and web fails fast"
     if required:
-        assert (found["status"], found["reason"]) == ("failed", "web/bad (agent-001) failed: exit code 1")
-        assert (statuses(found)["other"], statuses(found)["after"]) == ("cancelled", "skipped")
+        assert (ended_run["status"], ended_run["reason"]) == ("failed", "web/bad (agent-001) failed: exit code 1")
+        assert (statuses(ended_run)["other"], statuses(ended_run)["after"]) == ("cancelled", "skipped")
     else:
-        assert (found["status"], statuses(found)["other"]) == ("completed", "completed")
-        assert reasons(found)["after"] == "web did not complete: failed"
+        assert (ended_run["status"], statuses(ended_run)["other"]) == ("completed", "completed")
+        assert reasons(ended_run)["after"] == "web did not complete: failed"
 
 
 def test_what_comes_after_a_group_that_was_skipped_is_skipped_too(troupe: Troupe) -> None:
@@ -235,8 +235,8 @@ def test_what_comes_after_a_group_that_was_skipped_is_skipped_too(troupe: Troupe
         ],
         [group(), group("web", after=["extra"])],
     )
-    found = troupe.ends(run)
-    assert statuses(found) == {"extra": "failed", "web/page": "skipped", "web/form": "skipped", "ship": "skipped"}
-    assert found["status"] == "failed"
-    assert reasons(found)["ship"] == "web did not complete: skipped"
+    ended_run = troupe.ends(run)
+    assert statuses(ended_run) == {"extra": "failed", "web/page": "skipped", "web/form": "skipped", "ship": "skipped"}
+    assert ended_run["status"] == "failed"
+    assert reasons(ended_run)["ship"] == "web did not complete: skipped"
     assert troupe.parts.agents() == ["extra"]

@@ -24,9 +24,9 @@ with Client() as client:
 """
 
 
-def group(path: str = "", **wanted: object) -> Map:
+def group(path: str = "", **fields: object) -> Map:
     """A group as a request has it."""
-    return {"path": path, **wanted}
+    return {"path": path, **fields}
 
 
 class Troupe:
@@ -36,27 +36,27 @@ class Troupe:
         self.fleet = fleet
         self.parts = Book(fleet.directory / "parts")
 
-    def member(self, path: str, script: str = "true", *, after: Iterable[str] = (), **wanted: object) -> Map:
+    def member(self, path: str, script: str = "true", *, after: Iterable[str] = (), **fields: object) -> Map:
         """A member that signs the books and runs `script`."""
-        own = {name: wanted.pop(name) for name in _OF_MEMBERS if name in wanted}
-        agent = self.fleet.spec(f"echo {path} $ORCHD_ATTEMPT >> {self.parts.path}; {script}", **wanted)
+        own = {name: fields.pop(name) for name in _OF_MEMBERS if name in fields}
+        agent = self.fleet.spec(f"echo {path} $ORCHD_ATTEMPT >> {self.parts.path}; {script}", **fields)
         return {"path": path, "after": list(after), "agent": agent, **own}
 
-    def request(self, members: Iterable[Map], groups: Iterable[Map] = (), **wanted: object) -> Map:
+    def request(self, members: Iterable[Map], groups: Iterable[Map] = (), **fields: object) -> Map:
         """The arguments of `run`."""
-        whole = list(groups) or [group()]
+        all_groups = list(groups) or [group()]
         base = {"name": "whole", "cwd": str(self.fleet.directory), "env": self.fleet.instance.env}
-        return {**base, "groups": whole, "members": list(members), **wanted}
+        return {**base, "groups": all_groups, "members": list(members), **fields}
 
-    def begin(self, members: Iterable[Map], groups: Iterable[Map] = (), **wanted: object) -> str:
+    def begin(self, members: Iterable[Map], groups: Iterable[Map] = (), **fields: object) -> str:
         """The id of a new run."""
-        return str(self.fleet.client.call("run", self.request(members, groups, **wanted))["run"]["id"])
+        return str(self.fleet.client.call("run", self.request(members, groups, **fields))["run"]["id"])
 
-    def begins(self, members: Iterable[Map], groups: Iterable[Map] = (), **wanted: object) -> str:
+    def begins(self, members: Iterable[Map], groups: Iterable[Map] = (), **fields: object) -> str:
         """The shell's words for beginning a run from inside an agent."""
         program, request = self.fleet.directory / "begin.py", self.fleet.directory / "request.json"
         program.write_text(_BEGIN)
-        request.write_text(json.dumps(self.request(members, groups, **wanted)))
+        request.write_text(json.dumps(self.request(members, groups, **fields)))
         return shlex.join([sys.executable, str(program), str(request)])
 
     def show(self, run: str = "run-001") -> Map:
@@ -67,7 +67,7 @@ class Troupe:
         """The run when it has ended."""
         result = self.fleet.client.wait(ids=[run], timeout=DEADLINE)
         assert not result["timed_out"], statuses(self.show(run))
-        return dict(until(lambda: found if (found := self.show(run))["ended_at"] else None, what=run))
+        return dict(until(lambda: shown_run if (shown_run := self.show(run))["ended_at"] else None, what=run))
 
     def started(self, *paths: str) -> None:
         """Return when these have begun."""

@@ -60,8 +60,8 @@ def served(instance: Instance) -> Iterator[Instance]:
     assert instance.daemon is not None
     assert instance.daemon.poll() is None
     instance.ctl("resume")
-    one = instance.spawn("true", options=["--priority", "100"])
-    instance.ctl("wait", one)
+    agent_id = instance.spawn("true", options=["--priority", "100"])
+    instance.ctl("wait", agent_id)
     assert "Traceback" not in instance.log()
 
 
@@ -246,22 +246,22 @@ def test_clients_that_connect_and_say_nothing_cost_little_and_leave_nothing(serv
     assert served.daemon is not None
     before = len(descriptors(served.daemon.pid))
     mute = [socket.socket(socket.AF_UNIX) for _ in range(200)]
-    for one in mute:
-        one.connect(str(served.home.socket))
+    for client in mute:
+        client.connect(str(served.home.socket))
     assert served.status()["limit"]["limit"] == 7
-    for one in mute:
-        one.close()
+    for client in mute:
+        client.close()
     until(lambda: len(descriptors(served.daemon.pid)) <= before + 5, what="descriptors of those who left")  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("path", ["socket", "events"])
 def test_raw_bytes_that_are_no_zmtp_hurt_nobody(served: Instance, path: str) -> None:
     for content in (b"GET / HTTP/1.1\r\n\r\n", b"\0" * 100, b"\xff" * 500, GREETING + b"\xff" * 100, os.urandom(4096)):
-        with socket.socket(socket.AF_UNIX) as one, suppress(OSError):
-            one.connect(str(getattr(served.home, path)))
-            one.sendall(content)
-            one.settimeout(0.2)
-            one.recv(4096)
+        with socket.socket(socket.AF_UNIX) as client, suppress(OSError):
+            client.connect(str(getattr(served.home, path)))
+            client.sendall(content)
+            client.settimeout(0.2)
+            client.recv(4096)
 
 
 def test_a_subscription_to_more_than_can_be_news_is_refused(served: Instance) -> None:
@@ -322,9 +322,9 @@ def test_a_client_that_dies_in_the_middle_of_its_wait_leaves_nothing(served: Ins
         for _ in range(5)
     ]
     until(lambda: sum("pidfd" in what for what in descriptors(served.daemon.pid).values()) >= 6)  # type: ignore[union-attr]
-    for one in waiting:
-        one.kill()
-        one.wait(DEADLINE)
+    for process in waiting:
+        process.kill()
+        process.wait(DEADLINE)
     until(lambda: len(descriptors(served.daemon.pid)) <= before, what="descriptors of those who died")  # type: ignore[union-attr]
 
 
@@ -337,8 +337,8 @@ def test_a_client_that_dies_in_the_middle_of_a_message_hurts_nobody(served: Inst
 
 def test_the_same_id_from_two_connections_is_one_request(served: Instance) -> None:
     args = {"agents": [{"command": ["true"]}], "cwd": "/"}
-    with Raw(served.home) as one, Raw(served.home) as two:
-        first, second = one.ask("spawn", args, "same"), two.ask("spawn", args, "same")
+    with Raw(served.home) as first_raw, Raw(served.home) as second_raw:
+        first, second = first_raw.ask("spawn", args, "same"), second_raw.ask("spawn", args, "same")
     assert first == second
     assert len(served.status("--all")["agents"]) == 1
 
@@ -382,8 +382,8 @@ def test_waits_without_end_do_not_use_up_the_daemon(served: Instance) -> None:
 @needs_root
 def test_another_user_cannot_even_reach_the_socket(served: Instance) -> None:
     def connect() -> str:
-        with socket.socket(socket.AF_UNIX) as one:
-            one.connect(str(served.home.socket))
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(served.home.socket))
         return "connected"
 
     assert as_nobody(connect).startswith("PermissionError")
@@ -396,9 +396,9 @@ def test_another_user_who_gets_there_is_refused_and_logged(served: Instance) -> 
 
     def ask() -> str:
         with Raw(served.home) as raw:
-            return ",".join(raw.code(op, args) for op, args in asked.items())
+            return ",".join(raw.code(op, args) for op, args in requests.items())
 
-    asked: dict[str, Any] = {
+    requests: dict[str, Any] = {
         "status": {},
         "daemon": {},
         "limit": {"limit": 9999},
@@ -408,8 +408,8 @@ def test_another_user_who_gets_there_is_refused_and_logged(served: Instance) -> 
         "events": {},
         "cancel": {"ids": ["1"]},
     }
-    assert as_nobody(ask) == ",".join(["forbidden"] * len(asked))
+    assert as_nobody(ask) == ",".join(["forbidden"] * len(requests))
     assert f"refused a request of uid {65534}" in served.log()
-    found = served.status("--all")
-    assert found["limit"]["limit"] == 7
-    assert found["agents"] == []
+    reply = served.status("--all")
+    assert reply["limit"]["limit"] == 7
+    assert reply["agents"] == []

@@ -56,13 +56,13 @@ def routes(count: int) -> list[RemoteRoute]:
 def test_a_hint_goes_to_all_who_are_there_and_those_who_left_are_forgotten(
     subscribers: Subscribers, door: Door
 ) -> None:
-    one, two = routes(2)
-    subscribers.listen(LAPTOP, one)
-    subscribers.listen(LAPTOP, two)
-    door.there = {one}
+    first, second = routes(2)
+    subscribers.listen(LAPTOP, first)
+    subscribers.listen(LAPTOP, second)
+    door.there = {first}
     subscribers.publish(b"hint")
     subscribers.publish(b"hint")
-    assert door.sent == [one, two, one]
+    assert door.sent == [first, second, first]
 
 
 def test_a_key_listens_on_so_many_connections_and_not_one_more(subscribers: Subscribers, door: Door) -> None:
@@ -84,13 +84,13 @@ def test_on_this_machine_there_is_another_way_to_listen(subscribers: Subscribers
 
 def test_who_is_revoked_is_cut_off_and_nobody_else_without_need(subscribers: Subscribers, door: Door) -> None:
     subscribers.change("a", Outside.OWNER, KEY)
-    (one,) = routes(1)
-    subscribers.listen(LAPTOP, one)
+    (route,) = routes(1)
+    subscribers.listen(LAPTOP, route)
     with pytest.raises(WireError, match="unknown-key"):
         subscribers.change("b", Outside.OWNER, KeyRevoke("nobody"))
     assert door.cuts == 0
-    gone = subscribers.change("c", Outside.OWNER, KeyRevoke("laptop"))
-    assert subscribers.change("c", Outside.OWNER, KeyRevoke("laptop")) == gone
+    revoked = subscribers.change("c", Outside.OWNER, KeyRevoke("laptop"))
+    assert subscribers.change("c", Outside.OWNER, KeyRevoke("laptop")) == revoked
     assert door.cuts == 1
     subscribers.publish(b"hint")
     assert door.sent == []

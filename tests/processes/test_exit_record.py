@@ -61,9 +61,9 @@ def test_a_report_is_said_in_the_words_of_the_core(tmp_path: Path) -> None:
 def test_a_pid_names_a_session_as_long_as_nobody_else_can_have_it(tmp_path: Path) -> None:
     record = tmp_path / "record"
     record.write_bytes(BOOT + b"\n")
-    with subprocess.Popen(["true"]) as gone:
-        gone.wait(10)
-        assert is_left_alone(str(record), gone.pid)
+    with subprocess.Popen(["true"]) as ended_process:
+        ended_process.wait(10)
+        assert is_left_alone(str(record), ended_process.pid)
     assert not is_left_alone(str(record), os.getpid())
     record.write_bytes(b"another boot\n")
-    assert not is_left_alone(str(record), gone.pid)
+    assert not is_left_alone(str(record), ended_process.pid)

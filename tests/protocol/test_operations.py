@@ -66,9 +66,9 @@ def test_what_does_not_fit_is_said(op: str, args: dict[str, Any], words: str) ->
 def test_every_op_takes_what_its_shape_generates(op: str) -> None:
     @given(args_of(op))
     def check(args: dict[str, Any]) -> None:
-        made = parse(OPS[op], args)
-        again = dataclasses.asdict(made)
-        assert parse(OPS[op], again) == made
+        value = parse(OPS[op], args)
+        again = dataclasses.asdict(value)
+        assert parse(OPS[op], again) == value
 
     check()
 
@@ -102,5 +102,5 @@ def test_a_request_that_would_keep_everybody_waiting_does_not_fit() -> None:
 @given(st.lists(st.binary(min_size=1, max_size=9).filter(lambda arg: b"\0" not in arg), min_size=1, max_size=4))
 def test_a_command_may_be_any_bytes_but_nul(argv: list[bytes]) -> None:
     command = [arg.decode(errors="surrogateescape") for arg in argv]
-    asked = parse(OPS["spawn"], {"agents": [{"command": command}], "cwd": "/"})
-    assert list(asked.agents[0].command) == command  # type: ignore[union-attr]
+    args = parse(OPS["spawn"], {"agents": [{"command": command}], "cwd": "/"})
+    assert list(args.agents[0].command) == command  # type: ignore[union-attr]

@@ -18,9 +18,9 @@ def onlookers() -> ExternalWaits:
     return ExternalWaits(lambda _: set())
 
 
-def told(found: list[ExternalWait]) -> list[str]:
+def told(waits: list[ExternalWait]) -> list[str]:
     """Whose waits these are."""
-    return [one.request for one in found]
+    return [wait.request for wait in waits]
 
 
 def test_all_must_end_or_any() -> None:

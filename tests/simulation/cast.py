@@ -97,8 +97,10 @@ class Cast:
     def _conditions(self, after: tuple[AgentId, ...]) -> tuple[tuple[AgentId, Condition], ...]:
         """Most dependencies require completion. Other dice: a history without conditions stays what it was."""
         dice = Random(f"{self.world.turns}:{after}")
-        drawn = [(one, dice.choice([None, None, Condition.ANY, Condition.FAILED])) for one in dict.fromkeys(after)]
-        return tuple((one, condition) for one, condition in drawn if condition is not None)
+        drawn = [
+            (agent_id, dice.choice([None, None, Condition.ANY, Condition.FAILED])) for agent_id in dict.fromkeys(after)
+        ]
+        return tuple((agent_id, condition) for agent_id, condition in drawn if condition is not None)
 
     def _spec(self, name: str, after: tuple[AgentId, ...], conditions: tuple[tuple[AgentId, Condition], ...]) -> Spec:
         choice = self.dice.choice
@@ -137,10 +139,10 @@ def listed(specs: list[Spec]) -> str:
 def _described(spec: Spec) -> str:
     plain = Spec(spec.command, spec.name, spec.cwd, spec.environment)
     fields = ("after", "nesting", "priority", "timeout", "silence", "grace", "retries", "runner")
-    told = {name: getattr(spec, name) for name in fields if getattr(spec, name) != getattr(plain, name)}
+    changed = {name: getattr(spec, name) for name in fields if getattr(spec, name) != getattr(plain, name)}
     if spec.conditions:
-        told["conditions"] = tuple(f"{one}:{condition.value}" for one, condition in spec.conditions)
-    words = [f"{name}={','.join(value) if isinstance(value, tuple) else value}" for name, value in told.items()]
+        changed["conditions"] = tuple(f"{agent_id}:{condition.value}" for agent_id, condition in spec.conditions)
+    words = [f"{name}={','.join(value) if isinstance(value, tuple) else value}" for name, value in changed.items()]
     return " ".join([spec.name, *words])
 
 

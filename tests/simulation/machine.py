@@ -31,8 +31,8 @@ class Machine(Cast):
 
     def what_was_asked_to_end_does(self) -> None:
         """The process itself, or what was left of its tree."""
-        if asked := [proc for proc in self.procs() if proc.asked]:
-            proc, has_rest = self.dice.choice(asked), self.rarely()
+        if ending := [proc for proc in self.procs() if proc.asked]:
+            proc, has_rest = self.dice.choice(ending), self.rarely()
             if proc.is_running:
                 self.say(f"{named(proc)} ends as it was asked to{' and leaves others behind' * has_rest}")
                 self.world.exit(proc, 143, has_rest=has_rest)
@@ -98,8 +98,12 @@ class Machine(Cast):
         """All of them, and those in a lent slot stand still."""
         self.say("all agents fall silent")
         self.world.quiet = 100.0
-        lent = [one.lent_to for one in self.world.state.waiting.values() if one.lent_to in self.world.state.living]
-        self._stand_still({(one, self.world.state.living[one].attempt) for one in lent if one is not None})
+        lent = [
+            agent.lent_to for agent in self.world.state.waiting.values() if agent.lent_to in self.world.state.living
+        ]
+        self._stand_still(
+            {(agent_id, self.world.state.living[agent_id].attempt) for agent_id in lent if agent_id is not None}
+        )
 
     def agents_are_loud(self) -> None:
         """Again."""
@@ -141,12 +145,12 @@ class Machine(Cast):
 
     def news_comes_late_or_twice(self) -> None:
         """Of attempts that are over, and of agents that never were."""
-        one = self.dice.choice([*self.late_ids(), AgentId("agent-999")])
-        attempt = (self.world.store[one].attempt if one in self.world.store else 2) - self.dice.randint(0, 2)
-        proc = self.world.procs.get((one, attempt))
+        agent_id = self.dice.choice([*self.late_ids(), AgentId("agent-999")])
+        attempt = (self.world.store[agent_id].attempt if agent_id in self.world.store else 2) - self.dice.randint(0, 2)
+        proc = self.world.procs.get((agent_id, attempt))
         if proc is not None and proc.is_running:
             return
-        again = [inputs.Exited(one, attempt, proc.outcome, is_tree_gone=False)] if proc is not None else []
-        news = self.dice.choice(again or stale(one, attempt))
-        self.say(f"late or twice: {type(news).__name__} of {one} #{attempt}")
+        again = [inputs.Exited(agent_id, attempt, proc.outcome, is_tree_gone=False)] if proc is not None else []
+        news = self.dice.choice(again or stale(agent_id, attempt))
+        self.say(f"late or twice: {type(news).__name__} of {agent_id} #{attempt}")
         self.world.tell(news)

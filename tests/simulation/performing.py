@@ -69,8 +69,8 @@ class Performance:
         """Words only when somebody wants to read them."""
         self.kinds.update(map(type, story))
         if self.is_told:
-            for one in story:
-                line = f"> {one}" if isinstance(one, str) else told(one)
+            for entry in story:
+                line = f"> {entry}" if isinstance(entry, str) else told(entry)
                 self.lines += [line] if line else []
         story.clear()
 

@@ -15,8 +15,8 @@ def shrunken(opening: Opening, steps: Sequence[Step], failure: Failure) -> list[
     """The steps without which it does not fail as it did: none of them can be left out."""
 
     def fails(some: list[Step]) -> bool:
-        found = Performance(opening).run(some)
-        return found is not None and found.where == failure.where
+        failure_now = Performance(opening).run(some)
+        return failure_now is not None and failure_now.where == failure.where
 
     return minimal(list(steps[: failure.after + 1]), fails)
 

@@ -29,22 +29,30 @@ def startable(world: World, *, may_use_reserve: bool = True) -> list[Agent]:
     if state.is_paused or state.spawn_backoff_until > now:
         return []
     ready = [
-        one for one in state.agents.values() if naive.is_ready(state, one, now) and not is_held(world, one, -ROUNDING)
+        agent
+        for agent in state.agents.values()
+        if naive.is_ready(state, agent, now) and not is_held(world, agent, -ROUNDING)
     ]
-    ready = [one for one in ready if naive_runs.has_room(state, one)]
+    ready = [agent for agent in ready if naive_runs.has_room(state, agent)]
     alive, is_idle = len(naive.living(state)), may_use_reserve and not naive.working(state)
-    ready = [one for one in ready if alive < (state.resident if is_idle else naive.most_alive(state, one.depth))]
-    unsafe = [one for one in ready if not naive.is_safe(state, one.claim)]
-    has_aged = any(now - one.age > AGING_SECONDS for one in unsafe)
-    in_reserve = [one for one in ready if alive >= naive.most_alive(state, one.depth)]
-    must_be_needed = [one for one in ready if state.is_draining or (has_aged and one.claim) or one in in_reserve]
-    return [one for one in ready if one not in unsafe and (one not in must_be_needed or naive.is_needed(state, one))]
+    ready = [agent for agent in ready if alive < (state.resident if is_idle else naive.most_alive(state, agent.depth))]
+    unsafe = [agent for agent in ready if not naive.is_safe(state, agent.claim)]
+    has_aged = any(now - agent.age > AGING_SECONDS for agent in unsafe)
+    in_reserve = [agent for agent in ready if alive >= naive.most_alive(state, agent.depth)]
+    must_be_needed = [
+        agent for agent in ready if state.is_draining or (has_aged and agent.claim) or agent in in_reserve
+    ]
+    return [
+        agent
+        for agent in ready
+        if agent not in unsafe and (agent not in must_be_needed or naive.is_needed(state, agent))
+    ]
 
 
 def returning(world: World) -> list[Agent]:
     """The agents that may go back to work if a slot is free."""
-    able = [one for one in naive.living(world.state) if naive.is_returning(world.state, one, world.now)]
-    return [one for one in able if naive_runs.has_room(world.state, one)]
+    able = [agent for agent in naive.living(world.state) if naive.is_returning(world.state, agent, world.now)]
+    return [agent for agent in able if naive_runs.has_room(world.state, agent)]
 
 
 def is_stalled(world: World) -> bool:
@@ -55,8 +63,10 @@ def is_stalled(world: World) -> bool:
         return False
     for agent in busy:
         needed = naive.needs(state, agent).values()
-        lacks_slot = [one for one in needed if naive.is_ready(state, one, now) and not is_held(world, one, ROUNDING)]
-        lacks_slot += [one for one in needed if naive.is_returning(state, one, now)]
+        lacks_slot = [
+            agent for agent in needed if naive.is_ready(state, agent, now) and not is_held(world, agent, ROUNDING)
+        ]
+        lacks_slot += [agent for agent in needed if naive.is_returning(state, agent, now)]
         if agent.status is not Status.RUNNING or not lacks_slot:
             return False
     return True

@@ -89,11 +89,11 @@ class Observer:
         """Whether there is a stall, or one may have begun in this turn."""
         return self.stalled_since is not None or not state.stall_after
 
-    def check_stop(self, world: World, one: AgentId, cause: StopReason) -> None:
+    def check_stop(self, world: World, agent_id: AgentId, cause: StopReason) -> None:
         """A time-out counts no time for which only a slot was missing."""
-        agent = world.state.agents[one]
+        agent = world.state.agents[agent_id]
         if cause is StopReason.TIMEOUT and agent.spec.timeout is not None:
-            counted = self._counted(world, (one, agent.attempt))
+            counted = self._counted(world, (agent_id, agent.attempt))
             assert counted >= agent.spec.timeout - ROUNDING, "timed out although it was held for part of the time"
 
     def _counted(self, world: World, key: Key) -> float:

@@ -61,7 +61,7 @@ def can_run(proc: Proc, clients: Iterable[Client]) -> bool:
     """
     if not proc.is_alive or not proc.is_open or proc.is_frozen or proc.is_ended_parked:
         return False
-    return not proc.is_running or not any(one.key == proc.key and not one.is_beside for one in clients)
+    return not proc.is_running or not any(client.key == proc.key and not client.is_beside for client in clients)
 
 
 def copied(agent: Agent) -> Agent:

@@ -79,9 +79,9 @@ class World:
 
     def request(self) -> RequestId:
         """An id that no other request has; it must be answered once."""
-        made = RequestId(f"r{next(self.requests)}")
-        self.asked.add(made)
-        return made
+        request = RequestId(f"r{next(self.requests)}")
+        self.asked.add(request)
+        return request
 
     # The engine: decide, make processes, commit, act.
 
@@ -91,8 +91,8 @@ class World:
         parked = {key for key, proc in self.procs.items() if not self.can_run(proc)}
         turn = promises.WatchedTurn(self, inputs_)
         turn.launches_left = self.launches
-        for given in inputs_:
-            decide(turn, given)
+        for input_ in inputs_:
+            decide(turn, input_)
             while turn.questions:
                 decide(turn, self._reply(turn.questions.pop(0)))
         crash, self.crash = self.crash, None
@@ -136,10 +136,10 @@ class World:
         return inputs.Spawned(*key, 100 + len(self.admitted), None)
 
     def _commit(self, turn: promises.WatchedTurn) -> None:
-        for one in dict.fromkeys(event.agent for event in turn.events if isinstance(event, AgentEvent)):
-            agent = self.state.agents[one]
-            self.store[one] = copied(agent)
-            assert self.store[one] == agent, "what is read is not what was written"
+        for agent_id in dict.fromkeys(event.agent for event in turn.events if isinstance(event, AgentEvent)):
+            agent = self.state.agents[agent_id]
+            self.store[agent_id] = copied(agent)
+            assert self.store[agent_id] == agent, "what is read is not what was written"
         for run in {run for event in turn.events if (run := self._run_changed_by(event)) is not None}:
             self.runs[run] = pack_run(self.state.runs[run])
         for event in turn.events:
@@ -152,10 +152,10 @@ class World:
             if isinstance(event, AgentCompleted):
                 self.completed.add(event.agent)
             self._count_tries(event)
-        for given in turn.given:
-            if isinstance(given, inputs.WorkedWhileWaiting) and self.state.is_strict:
+        for input_ in turn.given:
+            if isinstance(input_, inputs.WorkedWhileWaiting) and self.state.is_strict:
                 for client in self.clients.values():
-                    client.is_beside |= client.key == (given.agent, given.attempt)
+                    client.is_beside |= client.key == (input_.agent, input_.attempt)
         self.ledger.commit(self.state, turn.events)
         self.box = self._box()
 
@@ -216,9 +216,9 @@ class World:
         self.state.is_paused, self.state.last_number, self.state.seed = is_paused, last_number, seed
         self.state.last_run = last_run
         self.state.holds = {runner: RateLimit(until, until) for runner, until in self.held.items()}
-        for one in self.runs:
-            if not (run := self.stored_run(one)).is_over:
-                self.state.runs[one] = run
+        for run_id in self.runs:
+            if not (run := self.stored_run(run_id)).is_over:
+                self.state.runs[run_id] = run
         unfinished = [copied(agent) for agent in self._stored() if not agent.is_over]
         self.ledger.restore(self.state, unfinished)
         load(self.state, unfinished)
@@ -226,15 +226,15 @@ class World:
             proc.asked = None
             if not proc.is_open:
                 proc.is_running = False
-        wanted = {(agent.id, agent.attempt) for agent in naive.living(self.state)}
-        news = [self._found(self.procs[key]) for key in sorted(wanted)]
-        self.procs = {key: proc for key, proc in self.procs.items() if key in wanted}
+        keys = {(agent.id, agent.attempt) for agent in naive.living(self.state)}
+        news = [self._found(self.procs[key]) for key in sorted(keys)]
+        self.procs = {key: proc for key, proc in self.procs.items() if key in keys}
         for client in self.clients.values():
             client.is_connected = False
         self.observer.begin_anew()
         self.asked.clear()
         # their clients have died, and so did the daemon before it had written that down
-        self.unheard = {one for agent in unfinished for one in agent.waits} - set(self.clients)
+        self.unheard = {request for agent in unfinished for request in agent.waits} - set(self.clients)
         self.tell(*news, inputs.Tick())
 
     def _found(self, proc: Proc) -> inputs.Input:
@@ -250,7 +250,7 @@ class World:
         self, caller: AgentId | None, *specs: Spec, must_start: bool = False, directory: str | None = None
     ) -> Turn:
         """A batch; those that are over are recalled when something is to come after them."""
-        self.recall(one for spec in specs for one in spec.after)
+        self.recall(blocker for spec in specs for blocker in spec.after)
         scope = self.ledger.scope(self.state, directory)
         turn = self.tell(inputs.SpawnAgents(self.request(), caller, specs, must_start, self.kin(caller), scope))
         forget(self.state, list(self.state.agents))
@@ -316,8 +316,8 @@ class World:
         if limited is not None or spent is not None:
             proc.report = Report(limited_until=limited, spent=spent or Spent())
         self.tell(inputs.Exited(*proc.key, proc.outcome, not has_rest))
-        for one in [one for one, client in self.clients.items() if client.key == proc.key]:
-            del self.clients[one]
+        for request in [request for request, client in self.clients.items() if client.key == proc.key]:
+            del self.clients[request]
 
     def rest_gone(self, proc: Proc) -> None:
         """The last of the tree ends."""
@@ -326,7 +326,7 @@ class World:
 
     def retry(self, ids: tuple[AgentId, ...]) -> Turn:
         """A person wants other attempts."""
-        self.recall(other for one in ids for other in (one, *self.store[one].spec.after))
+        self.recall(other for agent_id in ids for other in (agent_id, *self.store[agent_id].spec.after))
         turn = self.tell(inputs.Retry(self.request(), ids, ("e",) * len(ids)))
         forget(self.state, list(self.state.agents))
         return turn
@@ -353,14 +353,14 @@ class World:
         forget_runs(self.state, [RunId(target)])
         return turn
 
-    def look(self, one: AgentId) -> Agent:
+    def look(self, agent_id: AgentId) -> Agent:
         """The agent as it stands now, in memory or not."""
-        return self.state.agents.get(one) or self.store[one]
+        return self.state.agents.get(agent_id) or self.store[agent_id]
 
-    def stored_run(self, one: RunId) -> Run:
+    def stored_run(self, run_id: RunId) -> Run:
         """What the store would give back."""
-        found = [agent for agent in self._stored() if agent.spec.member and agent.spec.member.run == one]
-        return unpack_run(one, self.runs[one], found)
+        members = [agent for agent in self._stored() if agent.spec.member and agent.spec.member.run == run_id]
+        return unpack_run(run_id, self.runs[run_id], members)
 
     def _stored(self) -> list[Agent]:
         """All agents in the order in which a store gives them back."""
@@ -368,13 +368,15 @@ class World:
 
     def recall(self, ids: Iterable[AgentId]) -> None:
         """Agents that are over, in memory for the turn to come."""
-        wanted = [one for one in dict.fromkeys(ids) if one in self.store and one not in self.state.agents]
-        for member in (self.store[one].spec.member for one in wanted):
+        missing = [
+            agent_id for agent_id in dict.fromkeys(ids) if agent_id in self.store and agent_id not in self.state.agents
+        ]
+        for member in (self.store[agent_id].spec.member for agent_id in missing):
             if member is not None and member.run not in self.state.runs:
                 self.state.runs[member.run] = self.stored_run(member.run)
-        for one in wanted:
-            self.ledger.know(self.state, self.store[one].spec.session)
-        load(self.state, [copied(self.store[one]) for one in wanted])
+        for agent_id in missing:
+            self.ledger.know(self.state, self.store[agent_id].spec.session)
+        load(self.state, [copied(self.store[agent_id]) for agent_id in missing])
 
     def sleep(self, seconds: float) -> None:
         """Time passes; soon no deadline may be left behind, or the daemon would spin."""
@@ -392,12 +394,12 @@ class World:
 
         A poller also gives up a child that cannot end before it does.
         """
-        one = proc.key[0]
+        agent_id = proc.key[0]
         if not proc.is_running or not self.can_run(proc):
             return False
-        if one not in self.pollers or not naive.unfinished(self.state, self.state.children.get(one, ())):
+        if agent_id not in self.pollers or not naive.unfinished(self.state, self.state.children.get(agent_id, ())):
             return True
-        return naive.waits_for_itself(self.state, self.state.agents[one], self.pollers)
+        return naive.waits_for_itself(self.state, self.state.agents[agent_id], self.pollers)
 
     def may_act(self, agent: Agent) -> bool:
         """Whether a process of the agent may ask for something."""
@@ -415,7 +417,7 @@ class World:
         if paused := tuple(agent.id for agent in self.state.agents.values() if agent.is_paused):
             self.resume(paused)
         self.tell(inputs.DiskSpaceChanged(1, 0))
-        for scope in [one for one, budget in self.ledger.budgets.items() if budget != Budget()]:
+        for scope in [scope_id for scope_id, budget in self.ledger.budgets.items() if budget != Budget()]:
             self.budget(scope, Budget())
         self.quiet = 0.0
         idle = 0  # times that nothing but time passed

@@ -38,7 +38,7 @@ def is_readable(commits: CommitThread, seconds: float = 0.0) -> bool:
     return bool(poll.poll(seconds * 1000))
 
 
-def let_end(held: Held, commits: CommitThread) -> None:
+def let_end(connection: Held, commits: CommitThread) -> None:
     """Let what is pending end, and return when it has."""
-    held.let()
+    connection.let()
     assert is_readable(commits, 20.0)

@@ -41,9 +41,9 @@ def attack(home: Home) -> None:
 def outside(pid: int) -> subprocess.Popen[bytes]:
     """A process of the owner's that has this pid."""
     Path("/proc/sys/kernel/ns_last_pid").write_text(str(pid - 1))
-    made = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
-    assert made.pid == pid, (made.pid, pid)
-    return made
+    process = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+    assert process.pid == pid, (process.pid, pid)
+    return process
 
 
 def main(home: Home) -> None:
@@ -52,8 +52,8 @@ def main(home: Home) -> None:
         os.mkfifo(home.directory / name)
     with closing(Client(home)) as client:
         words = ["sh", "-c", f'"$0" -m tests.support.reusing "$1" attack; echo >{home.directory}/told', sys.executable]
-        asked = {"agents": [{"command": [*words, str(home.directory)]}], "cwd": os.getcwd(), "env": dict(os.environ)}
-        client.call("spawn", asked)
+        args = {"agents": [{"command": [*words, str(home.directory)]}], "cwd": os.getcwd(), "env": dict(os.environ)}
+        client.call("spawn", args)
         while not (home.directory / "pid").exists() or not (pid := (home.directory / "pid").read_text()):
             client.wait(scope="all", timeout=0.05)
         owner = outside(int(pid))

@@ -64,8 +64,8 @@ class Box:
         assert above is not None
         self._cgroup = Path(tempfile.mkdtemp(prefix="orchd-systemd-", dir=above))
         self._cgroup.chmod(0o755)
-        kept = {ROOT, Path(sys.prefix), Path(sys.base_prefix)}
-        needed = sorted(str(path) for path in kept if any(path.is_relative_to(hidden) for hidden in _HIDDEN))
+        paths = {ROOT, Path(sys.prefix), Path(sys.base_prefix)}
+        needed = sorted(str(path) for path in paths if any(path.is_relative_to(hidden) for hidden in _HIDDEN))
         self._outer = subprocess.Popen(
             ["sh", "-c", f'echo 0 > {self._cgroup}/cgroup.procs && exec unshare "$@"', "sh", *_APART, _BOOT, *needed],
             stdin=subprocess.DEVNULL,
@@ -90,11 +90,11 @@ class Box:
 
     def run(self, *words: object, code: int | None = 0, who: str = "root", env: Mapping[str, str] | None = None) -> str:
         """The standard output (and error, when it may fail) of a command inside, which must end with `code`."""
-        done = subprocess.run(
+        process = subprocess.run(
             _by(who, self._init, words), env=_env(who, env), capture_output=True, text=True, timeout=60, cwd="/"
         )
-        assert code is None or done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
-        return done.stdout if code == 0 else done.stdout + done.stderr
+        assert code is None or process.returncode == code, (words, process.returncode, process.stdout, process.stderr)
+        return process.stdout if code == 0 else process.stdout + process.stderr
 
     def begin(
         self, *words: object, who: str = "root", env: Mapping[str, str] | None = None, stdin: int = subprocess.DEVNULL
@@ -162,8 +162,8 @@ class Installed:
 
     def agents(self, *words: str) -> list[dict[str, Any]]:
         """The agents as `status` shows them."""
-        found: list[dict[str, Any]] = json.loads(self.ctl("status", "--json", *words))["agents"]
-        return found
+        agents: list[dict[str, Any]] = json.loads(self.ctl("status", "--json", *words))["agents"]
+        return agents
 
     def says(self, *words: str) -> str:
         """What the journal has of the unit, for whoever keeps it."""

@@ -17,9 +17,9 @@ from tests.core.box import Box, spec, wait_for
 
 def stored(number: int, status: Status, *ancestors: int, after: tuple[int, ...] = (), **fields: object) -> Agent:
     """An agent as the store gives it back."""
-    above = tuple(agent_id(one) for one in ancestors)
-    wanted = spec(after=tuple(agent_id(one) for one in after))
-    agent = Agent(agent_id(number), wanted, Level.PM, above, claim=0, age=0.0, status=status)
+    above = tuple(agent_id(ancestor) for ancestor in ancestors)
+    agent_spec = spec(after=tuple(agent_id(blocker) for blocker in after))
+    agent = Agent(agent_id(number), agent_spec, Level.PM, above, claim=0, age=0.0, status=status)
     for name, value in fields.items():
         setattr(agent, name, value)
     return agent
@@ -41,8 +41,8 @@ def test_what_is_over_is_in_no_index() -> None:
     box = Box()
     parent = box.spawn()
     box.cancel(box.spawn(caller=parent), parent)
-    for one in (agent_id(2), parent):
-        box.exit(one, 143)
+    for agent in (agent_id(2), parent):
+        box.exit(agent, 143)
     assert indexes(box.state) == indexes(State())
 
 
@@ -201,10 +201,10 @@ AGENTS = st.lists(
 
 
 @given(AGENTS)
-def test_loading_in_any_order_is_counting(wanted: list[tuple[Status, list[int], float | None]]) -> None:
+def test_loading_in_any_order_is_counting(rows: list[tuple[Status, list[int], float | None]]) -> None:
     agents = []
-    for number, (status, after, ready_at) in enumerate(wanted, 1):
-        earlier = tuple(one for one in dict.fromkeys(after) if one < number)
+    for number, (status, after, ready_at) in enumerate(rows, 1):
+        earlier = tuple(blocker for blocker in dict.fromkeys(after) if blocker < number)
         agent = stored(number, status, after=earlier, ready_at=ready_at if status is Status.QUEUED else None)
         if status is Status.WAITING:
             agent.waits[RequestId("r")] = wait_for(RequestId("r"), AgentId("agent-001"))

@@ -28,7 +28,7 @@ class Scene:
         """What is counted after another second."""
         self.now += 1.0
         agents = (Process(SHIM, 1, SHIM, 90.0, False), Process(11, SHIM, SHIM, 90.0, False))
-        self.orphans.look({one.pid: one for one in (*agents, *others)}, SHIM, self.now)
+        self.orphans.look({process.pid: process for process in (*agents, *others)}, SHIM, self.now)
         return self.orphans.seconds
 
     def orphan(self, pid: int, *, age: float, load: float) -> Process:

@@ -41,35 +41,35 @@ class Cast:
         self.processes = LocalProcesses(home, self.variables.__getitem__, cgroups, time.monotonic, time.time)
         self.pids: set[int] = set()
 
-    def start(self, one: Agent) -> int:
+    def start(self, agent: Agent) -> int:
         """The pid of its shim, which is behind its gate."""
-        made = self.processes.start(one)
-        assert isinstance(made, Spawned)
-        one.pid, one.cgroup = made.pid, made.cgroup
-        self.pids.add(made.pid)
-        return made.pid
+        result = self.processes.start(agent)
+        assert isinstance(result, Spawned)
+        agent.pid, agent.cgroup = result.pid, result.cgroup
+        self.pids.add(result.pid)
+        return result.pid
 
     def news(self) -> list[Input]:
         """What is new, once something is."""
         return until(self.processes.news)
 
-    def end(self, one: Agent) -> Exited:
+    def end(self, agent: Agent) -> Exited:
         """How it ended that has been started; a turn that has not come to its end."""
-        self.processes.release(one.id, 1)
-        (found,) = self.news()
-        assert isinstance(found, Exited)
-        return found
+        self.processes.release(agent.id, 1)
+        (exited,) = self.news()
+        assert isinstance(exited, Exited)
+        return exited
 
     def run(self, *command: str, **fields: object) -> int:
         """The pid of the shim of a first attempt, which is over."""
-        one = agent(*command, **fields)  # type: ignore[arg-type]
-        pid = self.start(one)
-        assert self.end(one).is_tree_gone
+        new_agent = agent(*command, **fields)  # type: ignore[arg-type]
+        pid = self.start(new_agent)
+        assert self.end(new_agent).is_tree_gone
         return pid
 
-    def log(self, one: Agent) -> str:
+    def log(self, agent: Agent) -> str:
         """What it put out."""
-        return Path(f"{self.home.agents}/{one.id}.1.log").read_text()
+        return Path(f"{self.home.agents}/{agent.id}.1.log").read_text()
 
     def next_daemon(self) -> LocalProcesses:
         """That of a daemon which finds what is left when this one has died."""
@@ -81,8 +81,8 @@ class Cast:
     def close(self) -> None:
         """Have every shim end, and wait for it."""
         self.processes.rest()
-        for one, attempt in self.processes.shims().values():
-            self.processes.stop(one, attempt, kill=True)
+        for agent_id, attempt in self.processes.shims().values():
+            self.processes.stop(agent_id, attempt, kill=True)
         for key in list(self.processes._handles):
             self.processes._watch.forget(key)
         for pid in self.pids:
@@ -94,10 +94,10 @@ class Cast:
 @pytest.fixture
 def cast(home_directory: Path, cgroups: Cgroups) -> Iterator[Cast]:
     """With cgroups."""
-    made = Cast(Home(home_directory), cgroups)
-    yield made
-    made.close()
-    made.processes.close()
+    new_cast = Cast(Home(home_directory), cgroups)
+    yield new_cast
+    new_cast.close()
+    new_cast.processes.close()
 
 
 def test_who_begins_when_another_ends_is_served_by_the_same_shim(cast: Cast) -> None:
@@ -107,13 +107,13 @@ def test_who_begins_when_another_ends_is_served_by_the_same_shim(cast: Cast) -> 
     third = agent("sh", "-c", f"{show} 5", "c", number=3, goal="it's the third")
     pid = cast.start(first)
     codes = [cast.end(first).outcome.code]
-    for one in (second, third):
-        assert cast.start(one) == pid
-        assert cast.processes.shims() == {pid: (one.id, 1)}
-        assert one.cgroup == first.cgroup
-        codes.append(cast.end(one).outcome.code)
+    for follower in (second, third):
+        assert cast.start(follower) == pid
+        assert cast.processes.shims() == {pid: (follower.id, 1)}
+        assert follower.cgroup == first.cgroup
+        codes.append(cast.end(follower).outcome.code)
     assert codes == [3, 4, 5]
-    assert [cast.log(one) for one in (first, second, third)] == [
+    assert [cast.log(agent) for agent in (first, second, third)] == [
         "a agent-001 1 name the first\n",
         "b agent-002 1 name \n",
         "c agent-003 1 name it's the third\n",
@@ -122,10 +122,10 @@ def test_who_begins_when_another_ends_is_served_by_the_same_shim(cast: Cast) -> 
 
 def test_it_shows_nobodys_marks_since_it_may_serve_somebody_else(cast: Cast, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "go")
-    one = agent("sh", "-c", f"echo there; read x <{tmp_path}/go")
-    pid = cast.start(one)
-    cast.processes.release(one.id, 1)
-    until(lambda: cast.log(one) == "there\n")
+    new_agent = agent("sh", "-c", f"echo there; read x <{tmp_path}/go")
+    pid = cast.start(new_agent)
+    cast.processes.release(new_agent.id, 1)
+    until(lambda: cast.log(new_agent) == "there\n")
     assert environment_markers(pid) == {"ORCHD_HOME": str(cast.home.directory)}
     (child,) = psutil.Process(pid).children()
     assert environment_markers(child.pid) == {
@@ -164,20 +164,20 @@ def test_the_arguments_of_a_shim_name_no_agent_while_it_serves_one_after_another
 
 @pytest.mark.parametrize("word", ["\n", "\x80", "x" * 40000])
 def test_a_shim_that_shows_its_agent_is_followed_by_nobody(cast: Cast, word: str) -> None:
-    one = agent("/usr/bin/printf", "%s", word)
-    pid = cast.start(one)
+    new_agent = agent("/usr/bin/printf", "%s", word)
+    pid = cast.start(new_agent)
     assert "orchd-agent-001.1" in shown(pid)
-    cast.end(one)
+    cast.end(new_agent)
     assert Path(f"{cast.home.agents}/agent-001.1.log").read_bytes() == os.fsencode(word)
     assert cast.start(agent("true", number=2)) != pid
 
 
 @pytest.mark.parametrize("word", ["", "a b", "$HOME", "*", "';echo x", '"', "\\", "-n", "`id`", "!", "~", "#", "--"])
 def test_the_words_of_the_first_are_what_was_asked_for_to_the_byte(cast: Cast, word: str) -> None:
-    one = agent("/usr/bin/printf", "[%s]", word)
-    assert shown(cast.start(one))[-1] == "orchd-shim"
-    assert cast.end(one).outcome.code == 0
-    assert cast.log(one) == f"[{word}]"
+    new_agent = agent("/usr/bin/printf", "[%s]", word)
+    assert shown(cast.start(new_agent))[-1] == "orchd-shim"
+    assert cast.end(new_agent).outcome.code == 0
+    assert cast.log(new_agent) == f"[{word}]"
 
 
 @pytest.mark.parametrize("word", ["", "a b", "$HOME", "*", "';echo x", '"', "\\", "-n", "`id`", "!", "~", "#", "--"])
@@ -205,8 +205,8 @@ def test_whoever_asks_for_other_surroundings_has_a_shim_of_its_own(
     second = agent("env", number=2, **({} if is_first else fields))  # type: ignore[arg-type]
     assert cast.start(second) != pid
     cast.end(second)
-    said = cast.log(second)
-    assert ("OTHER=1" in said, "A=1" in said) == (
+    output = cast.log(second)
+    assert ("OTHER=1" in output, "A=1" in output) == (
         not is_first and "environment" in fields,
         not is_first and "variables" in fields,
     )
@@ -228,9 +228,9 @@ def test_each_enters_its_own_directory_and_enters_it_anew(cast: Cast, tmp_path: 
         ],
         2,
     ):
-        one = agent(*words, number=number, cwd=str(cwd))
-        assert cast.start(one) == pid
-        assert cast.end(one).outcome.code == 0
+        new_agent = agent(*words, number=number, cwd=str(cwd))
+        assert cast.start(new_agent) == pid
+        assert cast.end(new_agent).outcome.code == 0
     assert cast.log(agent(number=3)) == f"{second}\n{current}\n"
     assert (second / "made").exists()
     assert cast.log(agent(number=6)) == f"{first}\n"
@@ -240,22 +240,22 @@ def test_each_enters_its_own_directory_and_enters_it_anew(cast: Cast, tmp_path: 
 def test_one_whose_directory_goes_before_its_gate_opens_says_so(cast: Cast, tmp_path: Path, is_first: bool) -> None:
     (tmp_path / "there").mkdir()
     pid = 0 if is_first else cast.run("true", number=9)
-    one = agent("touch", str(tmp_path / "ran"), cwd=str(tmp_path / "there"))
-    assert cast.start(one) == pid or is_first
+    new_agent = agent("touch", str(tmp_path / "ran"), cwd=str(tmp_path / "there"))
+    assert cast.start(new_agent) == pid or is_first
     (tmp_path / "there").rmdir()
-    found = cast.end(one)
-    assert found.outcome.code == 126
-    assert found.note == "its working directory could not be entered when it was about to start"
+    exited = cast.end(new_agent)
+    assert exited.outcome.code == 126
+    assert exited.note == "its working directory could not be entered when it was about to start"
     assert not (tmp_path / "ran").exists()
-    assert cast.run("true", number=2) == one.pid
+    assert cast.run("true", number=2) == new_agent.pid
 
 
 def test_a_directory_that_is_deleted_between_two_is_refused(cast: Cast, tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     cast.run("rmdir", str(tmp_path / "there"), cwd=str(tmp_path / "there"))
-    made = cast.processes.start(agent("true", number=2, cwd=str(tmp_path / "there")))
-    assert isinstance(made, SpawnFailed)
-    assert (made.reason, made.is_passing) == (f"cannot start in {tmp_path}/there: no such directory", False)
+    result = cast.processes.start(agent("true", number=2, cwd=str(tmp_path / "there")))
+    assert isinstance(result, SpawnFailed)
+    assert (result.reason, result.is_passing) == (f"cannot start in {tmp_path}/there: no such directory", False)
 
 
 @pytest.mark.parametrize("word", ["\n", "\x80", "\t", "x" * 4096, "\udcff"])
@@ -271,7 +271,7 @@ def test_whom_nobody_follows_in_ends_with_the_turn_and_leaves_its_cgroup_to_othe
     before = len(descriptors(os.getpid()))
     pid = cast.run("true")
     cast.processes.rest()
-    until(lambda: cast.processes.news() == [] and (seen := read_process(pid)) is not None and seen.is_zombie)
+    until(lambda: cast.processes.news() == [] and (info := read_process(pid)) is not None and info.is_zombie)
     until(lambda: cast.processes._shims._leaving == {} or cast.processes.news())
     second = agent("true", number=2)
     assert cast.start(second) != pid
@@ -284,13 +284,13 @@ def test_whom_nobody_follows_in_ends_with_the_turn_and_leaves_its_cgroup_to_othe
 
 
 def test_when_nobody_followed_lately_shims_are_kept_only_now_and_then_until_somebody_does(cast: Cast) -> None:
-    kept = []
+    counts = []
     for number in range(1, 33):
         cast.run("true", number=number)
-        kept.append(len(cast.processes._shims._idle))
+        counts.append(len(cast.processes._shims._idle))
         cast.processes.rest()
         until(lambda: cast.processes._shims._leaving == {} or cast.processes.news())
-    assert kept == [1] * 8 + [0] * 7 + ([1] + [0] * 7) * 2 + [1]
+    assert counts == [1] * 8 + [0] * 7 + ([1] + [0] * 7) * 2 + [1]
     pids = [cast.run("true", number=number) for number in range(33, 41)]
     assert len(set(pids[:-1])) == 7
     again = [cast.run("true", number=number) for number in range(41, 50)]
@@ -316,10 +316,10 @@ def test_whoever_fled_from_the_cgroup_of_one_is_not_taken_for_the_one_that_follo
     cast: Cast, cgroups: Cgroups, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trees, "own_children", lambda: list(cast.pids))  # as if it had come to another subreaper
-    told = tmp_path / "told"
-    flees = f"sleep 600 & echo $! > {cgroups.base.parent}/cgroup.procs; echo $! > {told}"
+    pid_file = tmp_path / "told"
+    flees = f"sleep 600 & echo $! > {cgroups.base.parent}/cgroup.procs; echo $! > {pid_file}"
     pid, second = cast.run("sh", "-c", flees), agent("true", number=2)
-    fled = int(told.read_text())
+    fled = int(pid_file.read_text())
     try:
         assert cast.start(second) == pid
         assert os.getsid(fled) == pid
@@ -342,8 +342,8 @@ def test_whoever_was_told_to_end_is_followed_by_nobody(cast: Cast) -> None:
     cast.processes.release(first.id, 1)
     until(lambda: cast.log(first) == "there\n")
     cast.processes.stop(first.id, 1, kill=False)
-    (found,) = cast.news()
-    assert isinstance(found, Exited)
+    (exited,) = cast.news()
+    assert isinstance(exited, Exited)
     assert cast.start(agent("true", number=2)) != pid
 
 
@@ -413,10 +413,10 @@ def test_what_one_uses_is_not_what_the_one_before_it_used(cast: Cast, tmp_path: 
     (tmp_path / "go").write_text("\n")
 
 
-def adopt(processes: LocalProcesses, one: Agent, *, usage: bool = False) -> list[float]:
+def adopt(processes: LocalProcesses, agent: Agent, *, usage: bool = False) -> list[float]:
     """Take it up; what it uses by then."""
-    processes.adopt(one)
-    return [found.cpu_seconds for found in processes.usage([(one.id, 1)]).values()] if usage else []
+    processes.adopt(agent)
+    return [used.cpu_seconds for used in processes.usage([(agent.id, 1)]).values()] if usage else []
 
 
 def test_when_the_daemon_dies_before_it_opens_the_gate_again_the_first_has_ended_and_the_second_never_ran(
@@ -430,9 +430,9 @@ def test_when_the_daemon_dies_before_it_opens_the_gate_again_the_first_has_ended
     os.waitpid(pid, 0)
     cast.pids.clear()
     assert after.adopt(replace(second)) == NeverRan(second.id, 1)
-    found = after.adopt(replace(first))
-    assert isinstance(found, Exited)
-    assert found.outcome.code == 7
+    exited = after.adopt(replace(first))
+    assert isinstance(exited, Exited)
+    assert exited.outcome.code == 7
     assert not (tmp_path / "ran").exists()
 
 
@@ -449,9 +449,9 @@ def test_when_the_daemon_dies_while_the_second_is_at_work_the_next_one_hears_of_
     after = cast.next_daemon()
     assert after.adopt(second).agent == second.id  # type: ignore[union-attr]
     (tmp_path / "go").write_text("\n")
-    (found,) = until(after.news)
-    assert isinstance(found, Exited)
-    assert (found.outcome.code, found.is_tree_gone) == (9, True)
+    (exited,) = until(after.news)
+    assert isinstance(exited, Exited)
+    assert (exited.outcome.code, exited.is_tree_gone) == (9, True)
 
 
 def test_a_shim_that_is_killed_while_the_second_is_at_work_loses_only_that(cast: Cast) -> None:
@@ -459,8 +459,8 @@ def test_a_shim_that_is_killed_while_the_second_is_at_work_loses_only_that(cast:
     pid = cast.start(first)
     assert cast.end(first).outcome.code == 7
     assert cast.start(second) == pid
-    found = cast.end(second)
-    assert (found.outcome.code, found.is_tree_gone) == (None, False)
+    exited = cast.end(second)
+    assert (exited.outcome.code, exited.is_tree_gone) == (None, False)
     cast.processes.stop(second.id, 1, kill=True)
     assert cast.news()
 
@@ -488,7 +488,7 @@ def test_a_signal_from_the_last_breath_of_one_is_not_the_next_ones(cast: Cast) -
 def test_when_an_idle_shim_has_been_killed_the_next_has_one_of_its_own(cast: Cast) -> None:
     pid = cast.run("true")
     os.kill(pid, signal.SIGKILL)
-    until(lambda: (seen := read_process(pid)) is None or seen.is_zombie)
+    until(lambda: (info := read_process(pid)) is None or info.is_zombie)
     second = agent("sh", "-c", "exit 5", number=2)
     assert cast.start(second) != pid
     assert cast.end(second).outcome.code == 5
