@@ -51,14 +51,14 @@ class Beads:
     def before(self, item: WorkItem) -> tuple[str, ...]:
         """Return the ids of blocking issues, from both forms in which `bd show` names dependencies."""
         dependencies = self._show(item.id).get("dependencies")
-        known = (
+        objects = (
             [dependency for dependency in dependencies if isinstance(dependency, dict)]
             if isinstance(dependencies, list)
             else []
         )
         blockers = [
             dependency
-            for dependency in known
+            for dependency in objects
             if (dependency.get("type") or dependency.get("dependency_type")) in _BLOCKING
         ]
         return tuple(str(dependency.get("depends_on_id") or dependency.get("id")) for dependency in blockers)

@@ -145,18 +145,18 @@ def _text(record: Mapping[str, Any], key: str) -> str:
 
 def item_of(entry: dict[str, Any]) -> WorkItem:
     """Return the item of an entry."""
-    known: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, value in entry["item"].items():
         if name in WorkItem.__dataclass_fields__:  # an older version had others
-            known[name] = tuple(value) if isinstance(value, list) else value
-    return WorkItem(**known)
+            values[name] = tuple(value) if isinstance(value, list) else value
+    return WorkItem(**values)
 
 
 def entry_of(item: WorkItem, file: str) -> dict[str, Any]:
     """Return the first record of an item, whose files are named `file`."""
-    known = asdict(item)
-    del known["files"]  # printed before it starts, and unknown to older versions
-    return {"id": item.id, "state": "taking", "item": known, "file": file}
+    values = asdict(item)
+    del values["files"]  # printed before it starts, and unknown to older versions
+    return {"id": item.id, "state": "taking", "item": values, "file": file}
 
 
 def unfinished(directory: Path, source: str) -> Journal | None:

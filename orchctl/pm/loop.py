@@ -224,8 +224,8 @@ class PmLoop:
             entry = self.going.pop(agent["id"])
             runner = agent["runner"] or self._wishes.runner or os.environ.get(environment.ENV_DEFAULT_RUNNER)
             runner = runner or runner_config.read(self._client.home.config).default  # a team has none of its own
-            seen = judged(agent, is_pretending=runner == runner_config.MOCK)
-            self._end(entry, row_of(entry, seen, self._journal.result(entry)), seen)
+            outcome = judged(agent, is_pretending=runner == runner_config.MOCK)
+            self._end(entry, row_of(entry, outcome, self._journal.result(entry)), outcome)
 
     def _end(self, entry: dict[str, Any], row: Row, agent: dict[str, Any]) -> None:
         """Record the end of a developer. An update that its list refuses is tried again by the next pm."""

@@ -1,4 +1,4 @@
-"""The report of a pm: values in, text out."""
+"""The report of a pm: a row for each developer, their sums, and both as text."""
 
 from __future__ import annotations
 

@@ -233,8 +233,8 @@ def aligned(rows: list[list[str]]) -> list[str]:
 
 def filled(rows: list[list[str]]) -> list[list[str]]:
     """Return `rows` without the columns that are empty everywhere."""
-    kept = [index for index, cells in enumerate(zip(*rows, strict=True)) if any(cells)]
-    return [[row[index] for index in kept] for row in rows]
+    indices = [index for index, cells in enumerate(zip(*rows, strict=True)) if any(cells)]
+    return [[row[index] for index in indices] for row in rows]
 
 
 def changed_lines(agents: Sequence[Agent]) -> list[str]:

@@ -139,20 +139,20 @@ def _words(error: Any) -> str:
 def _argv(attempt: Attempt, log: RunnerLog, resumed: str | None) -> list[str]:
     """Return the command and its arguments; an argument whose placeholder has no value is left out."""
     settings = attempt.settings
-    known = {name: attempt.env.get(variable, "") for name, variable in _VARIABLES.items()}
-    known |= {"model": attempt.model or "", "cwd": str(Path.cwd())}
+    values = {name: attempt.env.get(variable, "") for name, variable in _VARIABLES.items()}
+    values |= {"model": attempt.model or "", "cwd": str(Path.cwd())}
     if settings.prompt == "argument":
         text_of_prompt = (prompt.text(attempt.env, log) if resumed is None else resuming.GO_ON).strip()
         if (size := len(os.fsencode(text_of_prompt))) > _LONGEST_ARGUMENT:
             what = f'a prompt of {size:,} bytes is too long for an argument: set prompt = "stdin" in config.toml'
             raise UnfitError(what)
-        known["prompt"] = text_of_prompt
-    known["session"] = resumed or ""
+        values["prompt"] = text_of_prompt
+    values["session"] = resumed or ""
     words = (*(settings.command if resumed is None else settings.resume), *settings.args)
     argv = []
     for word in words:
-        if all(known[name] for name in runner_config.PLACEHOLDER.findall(word)):
-            filled = runner_config.PLACEHOLDER.sub(lambda match: known[match[1]], word)
+        if all(values[name] for name in runner_config.PLACEHOLDER.findall(word)):
+            filled = runner_config.PLACEHOLDER.sub(lambda match: values[match[1]], word)
             is_like_option = word.startswith("{") and filled.startswith("-")  # a goal is never an option of the CLI
             argv.append(f" {filled}" if is_like_option else filled)
     return argv

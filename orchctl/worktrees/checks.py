@@ -37,7 +37,7 @@ def check(specs: Sequence[dict[str, object]], directory: Path, config: Path) -> 
     for spec in specs:
         if spec.get("worktree"):
             wanted.setdefault(Path(str(spec.get("cwd") or directory)), []).append(spec)
-    seen: dict[Path, set[str]] = {}
+    branches_of: dict[Path, set[str]] = {}
     warnings: dict[str, None] = {}
     for place, members in wanted.items():
         checkout = checkout_of(place)
@@ -50,7 +50,7 @@ def check(specs: Sequence[dict[str, object]], directory: Path, config: Path) -> 
             except schema.ShapeError:  # the daemon says what is wrong with it
                 names.append("agent")
             spec.setdefault("base", base)
-        taken = seen.setdefault(checkout.repository, set())
+        taken = branches_of.setdefault(checkout.repository, set())
         for name in names:
             branch = branches.branch_of(name)
             if branch in taken:
@@ -141,13 +141,13 @@ def changes(git: Git, *how: str) -> list[str]:
 def check_branches(checkout: Checkout, wanted: Mapping[str, str]) -> None:
     """Raise RefusedError when a branch of `wanted`, a map from branches to the names of their agents, exists."""
     root = branches.PREFIX.rstrip("/")
-    there = Git(checkout.top).ask("for-each-ref", "--format=%(refname)", f"{HEADS}{root}").split("\n")
-    if f"{HEADS}{root}" in there:
+    refs = Git(checkout.top).ask("for-each-ref", "--format=%(refname)", f"{HEADS}{root}").split("\n")
+    if f"{HEADS}{root}" in refs:
         what = f"the branch {root!r} leaves no room for {root}/NAME: rename it with `git branch -m {root} NEW`"
         raise RefusedError(what, code="branch-taken")
     for branch, name in wanted.items():
         ref = f"{HEADS}{branch}"
-        if any(other == ref or other.startswith(f"{ref}/") for other in there):
+        if any(other == ref or other.startswith(f"{ref}/") for other in refs):
             raise RefusedError(
                 f"the branch {branch} of agent {name!r} is there already: give it another --name, or see "
                 "`orchctl worktrees list` and `orchctl worktrees prune`",
@@ -164,11 +164,13 @@ def has_worktree(agent: Mapping[str, Any]) -> bool:
 
 def free_name(name: str, directory: Path, but: set[str]) -> str:
     """Return `name`, or `name-2` and so on, whose branch neither exists nor is in `but`, to which it is added."""
-    there = Git(directory).ask("for-each-ref", "--format=%(refname:lstrip=2)", f"{HEADS}{branches.PREFIX}").split("\n")
-    for number in range(1, len(there) + len(but) + 2):
+    existing = (
+        Git(directory).ask("for-each-ref", "--format=%(refname:lstrip=2)", f"{HEADS}{branches.PREFIX}").split("\n")
+    )
+    for number in range(1, len(existing) + len(but) + 2):
         candidate = name if number == 1 else f"{name}-{number}"
         branch = branches.branch_of(candidate)
-        if branch not in but and not any(other == branch or other.startswith(f"{branch}/") for other in there):
+        if branch not in but and not any(other == branch or other.startswith(f"{branch}/") for other in existing):
             break
     but.add(branch)
     return candidate

@@ -59,8 +59,8 @@ def record_path(worktree: Path) -> Path:
 def all_in(directory: Path) -> list[tuple[Path, WorktreeRecord]]:
     """List the worktrees of a home that have a record, in the order of their agents."""
     records = [(path.with_suffix(""), read(path.with_suffix(""))) for path in directory.glob("agent-*.json")]
-    known = [(path, record) for path, record in records if record is not None]
-    return sorted(known, key=lambda row: number_of(row[0].name))
+    worktrees = [(path, record) for path, record in records if record is not None]
+    return sorted(worktrees, key=lambda row: number_of(row[0].name))
 
 
 def read(worktree: Path) -> WorktreeRecord | None:

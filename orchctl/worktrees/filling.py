@@ -121,16 +121,16 @@ def set_up(path: Path, command: str, checkout: Path, env: Mapping[str, str]) -> 
 
     warn(f"setup: {command}")
     hidden = (environment.ENV_REPORT, environment.ENV_BASE, environment.ENV_BEFORE)
-    known = {name: value for name, value in env.items() if name not in hidden}
-    done = subprocess.run(
+    variables = {name: value for name, value in env.items() if name not in hidden}
+    process = subprocess.run(
         ["/bin/sh", "-c", command],
         cwd=path,
-        env={**known, "PWD": str(path), environment.ENV_CHECKOUT: str(checkout)},
+        env={**variables, "PWD": str(path), environment.ENV_CHECKOUT: str(checkout)},
         stdin=subprocess.DEVNULL,  # an agent's prompt is on it
         check=False,
     )
-    if done.returncode:
-        how = f"exit code {done.returncode}" if done.returncode > 0 else f"signal {-done.returncode}"
+    if process.returncode:
+        how = f"exit code {process.returncode}" if process.returncode > 0 else f"signal {-process.returncode}"
         what = (
             f"the set-up of the worktree ended with {how}: `{command}`; its output is in the log, its files in {path}"
         )

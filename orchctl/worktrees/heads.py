@@ -1,4 +1,4 @@
-"""The HEAD of a worktree, and commits of it that the branch of the worktree lacks.
+"""Finds the HEAD of a worktree, and its commits that the branch of the worktree lacks.
 
 An agent can check out another branch, detach the HEAD or rename its branch. What it commits then is not on the branch
 that the daemon reports and that dependents begin at.

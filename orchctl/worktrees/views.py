@@ -30,7 +30,17 @@ def named(word: str, worktrees: Sequence[Worktree]) -> Worktree:
 
     Raises RefusedError: `no-worktree`, or `ambiguous-name`.
     """
-    matches = [worktree for worktree in worktrees if _matches(worktree, word)]
+    if number := _ID.fullmatch(word):
+        matches = [worktree for worktree in worktrees if number_of(worktree.path.name) == int(number[1])]
+    else:
+        path = os.path.realpath(word) if "/" in word else ""
+        names = (word, branches.branch_of(word))
+        matches = [
+            worktree
+            for worktree in worktrees
+            if worktree.record.branch in names
+            or (path and path in map(os.path.realpath, (worktree.path, worktree.place)))
+        ]
     if not matches:
         raise RefusedError(
             f"{word!r}: no agent of this id or name has a worktree; `orchctl worktrees list --all` lists all of them",
@@ -40,14 +50,6 @@ def named(word: str, worktrees: Sequence[Worktree]) -> Worktree:
         ids = " and ".join(worktree.path.name for worktree in matches)
         raise RefusedError(f"{word!r} means {ids}: give one of the ids", code="ambiguous-name")
     return matches[0]
-
-
-def _matches(worktree: Worktree, word: str) -> bool:
-    """Whether `word` is the agent id or number, the agent name, the branch or the path of a worktree."""
-    if number := _ID.fullmatch(word):
-        return int(number[1]) == number_of(worktree.path.name)
-    is_path = "/" in word and os.path.realpath(word) in map(os.path.realpath, (worktree.path, worktree.place))
-    return is_path or worktree.record.branch in (word, branches.branch_of(word))
 
 
 def shown(worktree: Worktree, agent: Mapping[str, Any] | None) -> dict[str, Any]:
