@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
 
@@ -32,28 +31,21 @@ def run(args: SimpleNamespace) -> int:
             own = os.environ.get(ENV_AGENT)  # an agent ends what it has spawned
             # an agent whose parent is in the list ends with the parent
             ids = [agent for agent, parent in parents.items() if (parent == own if own else parent not in parents)]
-        below = _below(client, ids) if args.wait else []
-        agents: list[dict[str, Any]] = []
-        for at in range(0, len(ids), MOST):
-            agents += client.call("cancel", {"ids": ids[at : at + MOST]})["agents"]
-        result: dict[str, Any] = {"agents": agents}
+        unfinished: list[str] = []  # at and below `ids`: an agent may end before the wait for it begins
+        frontier = list(ids) if args.wait else []
+        while frontier:
+            pieces = [frontier[at : at + _PAGE] for at in range(0, len(frontier), _PAGE)]
+            replies = [client.call("status", {"ids": piece, "usage": False})["agents"] for piece in pieces]
+            agents = [agent for reply in replies for agent in reply]
+            unfinished += [agent["id"] for agent in agents if not text.is_over(agent)]
+            frontier = [child for agent in agents for child in agent["children"]]
+        pieces = [ids[at : at + MOST] for at in range(0, len(ids), MOST)]
+        replies = [client.call("cancel", {"ids": piece})["agents"] for piece in pieces]
+        result: dict[str, Any] = {"agents": [agent for reply in replies for agent in reply]}
         if args.wait:
             result["timed_out"] = False
-            if named := dict.fromkeys([*(agent["id"] for agent in agents), *below]):
-                result = client.wait(ids=named, scope="tree", timeout=args.wait_timeout)
+            if awaited := dict.fromkeys([*(agent["id"] for agent in result["agents"]), *unfinished]):
+                result = client.wait(ids=awaited, scope="tree", timeout=args.wait_timeout)
                 result["agents"].sort(key=text.number)
-    console.result(result, text.told_lines(result["agents"]), as_json=args.json)
+    console.result(result, text.changed_lines(result["agents"]), as_json=args.json)
     return exit_codes.TIMED_OUT if result.get("timed_out") else exit_codes.OK
-
-
-def _below(client: Client, ids: Iterable[str]) -> list[str]:
-    """Return the agents at and below `ids` that are not over: an agent may end before the wait for it begins."""
-    unfinished: list[str] = []
-    frontier = list(ids)
-    while frontier:
-        agents: list[dict[str, Any]] = []
-        for at in range(0, len(frontier), _PAGE):
-            agents += client.call("status", {"ids": frontier[at : at + _PAGE], "usage": False})["agents"]
-        unfinished += [agent["id"] for agent in agents if not text.is_over(agent)]
-        frontier = [child for agent in agents for child in agent["children"]]
-    return unfinished

@@ -56,7 +56,7 @@ def run(args: SimpleNamespace) -> int:
 
 
 def _badly_ended(known: Agents, ids: Iterable[str]) -> list[str]:
-    """Return the dependencies of `ids`, at any distance, that ended otherwise than required, the first one first."""
+    """Return the dependencies of `ids`, at any distance, that ended otherwise than required, in order."""
     blockers: dict[str, None] = {}
     frontier = list(ids)
     while frontier:

@@ -90,5 +90,5 @@ def _picture(answer: dict[str, Any], args: SimpleNamespace) -> list[str]:
         is_plain=not console.can_show("├─└│…·"),
         is_whole=bool(args.all or args.ids),
     )
-    # the daemon's times are wall clock times, so is the one that ages are counted to
+    # ages are counted from the daemon's times, which are wall clock times
     return picture(answer, time.clock_gettime(time.CLOCK_REALTIME), look)

@@ -25,7 +25,7 @@ _HIDDEN = "(not shown)"  # of variables, which may be secrets
 
 
 def path(args: SimpleNamespace) -> int:
-    """Print where the file is, whether there is one or not."""
+    """Print the path of the file, which may not exist."""
     file = Home(default_home()).config
     console.result({"config": str(file), "exists": file.exists()}, [text.clean_line(str(file))], as_json=args.json)
     return exit_codes.OK
@@ -43,10 +43,26 @@ def show(args: SimpleNamespace) -> int:
     except settings.SettingsError as error:
         problems = [problem._asdict() for problem in error.problems]
         raise RefusedError(f"{error}; correct it", code="bad-config", details={"problems": problems}) from None
-    answer = _asked()
+    answer: dict[str, Any] | None = None  # what is in force in the daemon, if a daemon runs and has the operation
+    home = Home(default_home())
+    if is_running(home):
+        with Client(home, starts=False) as client:
+            try:
+                answer = client.call("config", patience=_PATIENCE)
+            except WireError as error:
+                if error.code != "unknown-op":
+                    raise
     keys = [key for name in settings.KEYS for key in _keys(name, config, answer)]
-    rows = [[key["key"], _shown(key), key["unit"], key["source"], _pending(key)] for key in keys]
-    lines = [*text.aligned([[text.clean(cell) for cell in row] for row in rows])]
+    rows = []
+    for key in keys:
+        value = json.dumps(key["value"], ensure_ascii=False)
+        value = str(key["unset"]) if key["value"] is None else _HIDDEN if key["value"] == _HIDDEN else value
+        pending = ""
+        if "in_file" in key:
+            in_file = "nothing" if key["in_file"] is None else json.dumps(key["in_file"], ensure_ascii=False)
+            pending = f"config.toml contains {in_file}, in force {key['heeded']}"
+        rows.append([text.clean(cell) for cell in (key["key"], value, key["unit"], key["source"], pending)])
+    lines = [*text.aligned(rows)]
     if answer is None:
         lines.append(
             "no daemon runs: the next one reads these values; a limit that `orchctl limit` set comes before them"
@@ -55,46 +71,25 @@ def show(args: SimpleNamespace) -> int:
     return exit_codes.OK
 
 
-def _asked() -> dict[str, Any] | None:
-    """What is in force in the daemon; None where none runs, or where it is of a version that cannot tell."""
-    home = Home(default_home())
-    if not is_running(home):
-        return None
-    with Client(home, starts=False) as client:
-        try:
-            return client.call("config", patience=_PATIENCE)
-        except WireError as error:
-            if error.code != "unknown-op":
-                raise
-            return None
-
-
-def _pending(key: dict[str, Any]) -> str:
-    if "in_file" not in key:
-        return ""
-    value = "nothing" if key["in_file"] is None else json.dumps(key["in_file"], ensure_ascii=False)
-    return f"config.toml contains {value}, in force {key['heeded']}"
-
-
 def check(args: SimpleNamespace) -> int:
     """Print a line for each error, or `{config, valid, problems}`; exit code 1 when there are any."""
     file = homes.absolute(args.file) if args.file else Home(default_home()).config
-    found = []
+    problems = []
     try:
         settings.read(file)
     except settings.SettingsError as error:
-        found = error.problems
+        problems = error.problems
     if args.file and not file.exists():
         raise RefusedError(f"there is no {file}: write the path of a config.toml", code="no-config")
-    value = {"config": str(file), "valid": not found, "problems": [problem._asdict() for problem in found]}
-    lines = [f"error: {problem.message}" for problem in found]
-    lines.append(f"{file} is invalid, errors: {len(found)}" if found else f"{file} is valid")
+    value = {"config": str(file), "valid": not problems, "problems": [problem._asdict() for problem in problems]}
+    lines = [f"error: {problem.message}" for problem in problems]
+    lines.append(f"{file} is invalid, errors: {len(problems)}" if problems else f"{file} is valid")
     console.result(value, map(text.clean_line, lines), as_json=args.json)
-    return exit_codes.REFUSED if found else exit_codes.OK
+    return exit_codes.REFUSED if problems else exit_codes.OK
 
 
 def reload(args: SimpleNamespace) -> int:
-    """Print what changed, and what waits for something else."""
+    """Print which keys changed, and which keys are heeded later, and when."""
     with Client(starts=False) as client:
         answer = client.call("reload")
     changed = ", ".join(answer["changed"])
@@ -105,7 +100,7 @@ def reload(args: SimpleNamespace) -> int:
 
 
 def _keys(name: str, config: settings.Config, answer: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
-    """One key; of a table those that are given, one by one."""
+    """Yield the key `name`; of a table each key that is given."""
     in_file, about = getattr(config, name), settings.KEYS[name]
     common: dict[str, Any] = {"unit": about.unit, "heeded": about.heeded}
     value = in_file if answer is None else answer["values"].get(name, in_file)
@@ -125,23 +120,16 @@ def _keys(name: str, config: settings.Config, answer: dict[str, Any] | None) -> 
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, object]]:
-    """What is given, in tables one by one."""
+    """Yield the path and value of each key that is given in `value`."""
     if path.endswith(".env"):
         yield from ((f"{path}.{variable}", _HIDDEN) for variable in value)
     elif isinstance(value, dict) or dataclasses.is_dataclass(value):
-        parts = value if isinstance(value, dict) else _given(value)
+        if isinstance(value, dict):
+            parts = value
+        else:
+            fields = {field: getattr(value, field.name) for field in dataclasses.fields(value)}
+            parts = {field.name: part for field, part in fields.items() if part != settings.blank(field)}
         for name, part in parts.items():
             yield from _leaves(part, f"{path}.{name}")
     else:
         yield path, value
-
-
-def _given(value: Any) -> dict[str, Any]:
-    found = {one: getattr(value, one.name) for one in dataclasses.fields(value)}
-    return {one.name: part for one, part in found.items() if part != settings.blank(one)}
-
-
-def _shown(key: dict[str, Any]) -> str:
-    if key["value"] is None:
-        return str(key["unset"])
-    return _HIDDEN if key["value"] == _HIDDEN else json.dumps(key["value"], ensure_ascii=False)

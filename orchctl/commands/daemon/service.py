@@ -35,7 +35,7 @@ def install(args: SimpleNamespace) -> int:
             f"a system service has a home for each user, not {home}: unset {environment.ENV_HOME}, or say --user"
         )
     _check_free(scope, service)
-    systemd.reload(scope)  # nothing is written where nobody would read it
+    systemd.reload(scope)  # raises where no manager runs that would read the unit
     path = units.path_of(scope)
     content = units.text_of(scope, default_home(), systemd.version(scope))
     try:
