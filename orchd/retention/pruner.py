@@ -183,7 +183,7 @@ class Pruner:
         return self._state.last_number - self._store.pruned.agents - len(self._going) - len(self._state.agents)
 
     def _room(self) -> int:
-        """Return the bytes that all attempts take: those last measured, and those of attempts that have ended since."""
+        """Return the bytes of all attempts: as last measured, and of attempts that have ended since."""
         return self._measured + self._files.left
 
     def _measure(self) -> None:

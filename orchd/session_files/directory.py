@@ -44,7 +44,7 @@ class RenderedAgents:
 
     json: dict[int, str] = field(default_factory=dict)
     yaml: dict[int, str] = field(default_factory=dict)
-    _fixed: dict[int, tuple[str, str, str]] = field(default_factory=dict)  # what does not change, of those not over
+    _fixed: dict[int, tuple[str, str, str]] = field(default_factory=dict)  # what never changes, of unfinished agents
 
     def enter(self, agents: Iterable[Agent]) -> None:
         """Render agents as they are now."""

@@ -32,7 +32,7 @@ class AgentRegistry:
         self._kept: set[RunId] = set()
         self._over: OrderedDict[AgentId, Agent] = OrderedDict()  # read lately; only a recall can change them
         self.leaving: set[AgentId] = set()  # chosen to be pruned: their rows may still be there
-        self.shown: dict[AgentId, dict[str, object]] = {}  # the maps of some of them
+        self.maps: dict[AgentId, dict[str, object]] = {}  # the maps of some of them
 
     def restore(self, agents: Iterable[Agent], now: float) -> None:
         """Put the agents that an earlier daemon left unfinished into memory. After a reboot the monotonic clock began
@@ -97,7 +97,7 @@ class AgentRegistry:
         if agent is not None and agent.is_over:
             self._over[agent_id] = agent
             if len(self._over) > _REMEMBERED:
-                self.shown.pop(self._over.popitem(last=False)[0], None)
+                self.maps.pop(self._over.popitem(last=False)[0], None)
         return agent
 
     def leave(self, ids: Iterable[AgentId]) -> None:
@@ -105,18 +105,18 @@ class AgentRegistry:
         for agent_id in ids:
             self.leaving.add(agent_id)
             self._over.pop(agent_id, None)
-            self.shown.pop(agent_id, None)
+            self.maps.pop(agent_id, None)
 
     def show(self, maps: Mapping[AgentId, dict[str, object]]) -> None:
         """Cache the maps of the agents that have finished."""
-        self.shown.update((agent_id, agent_map) for agent_id, agent_map in maps.items() if agent_id in self._over)
+        self.maps.update((agent_id, agent_map) for agent_id, agent_map in maps.items() if agent_id in self._over)
 
     def recall(self, text: str, root: AgentId | None = None) -> Agent:
         """Return the agent of `find`, in memory for the coming turn, so that the core can decide about it. Raises as
         `find`."""
         agent = self.find(text, root)
         self._over.pop(agent.id, None)
-        self.shown.pop(agent.id, None)
+        self.maps.pop(agent.id, None)
         if agent.id not in self._state.agents:
             if (member := agent.spec.member) is not None and member.run not in self._state.runs:
                 self._state.runs[member.run] = self.run(member.run)

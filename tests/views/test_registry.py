@@ -109,7 +109,7 @@ def test_no_more_are_remembered_than_are_looked_at(bench: Bench, monkeypatch: py
         bench.until_over(bench.spawn("true"))
     bench.ask("status", {"ids": ["1", "2", "3", "4", "1"]})
     assert len(bench.records._over) == 2
-    assert set(bench.records.shown) <= set(bench.records._over)
+    assert set(bench.records.maps) <= set(bench.records._over)
 
 
 def test_a_name_means_the_agent_that_is_not_over_or_else_the_newest(bench: Bench) -> None:

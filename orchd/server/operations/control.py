@@ -58,7 +58,7 @@ def resume_agents(context: Context, call: Call, args: operations.Resume) -> inpu
     return inputs.ResumeAgents(call.id, _unfinished(context, call, args.ids))
 
 
-def held(context: Context, call: Call, answer: Answer) -> Mapping[str, object]:
+def paused_or_resumed(context: Context, call: Call, answer: Answer) -> Mapping[str, object]:
     """Return the agents that were paused or resumed; the limit where there were none."""
     return tickets(context, call, answer) if answer.agents else limit(context, call, answer)
 

@@ -74,10 +74,10 @@ def events(context: Context, call: Call, args: operations.Events) -> Reply:
     else:
         (agent,) = context.resolver.seen(call.caller, (args.agent,))
         events = context.store.events_about(agent, args.since, args.count)
-    shown = [views.event_map(event) for event in events]
+    maps = [views.event_map(event) for event in events]
     return Reply(
         {
-            "events": shown[: fitting(shown)],
+            "events": maps[: fitting(maps)],
             "last": context.store.last_seq(),
             "pruned": context.store.pruned.seq,
         }

@@ -96,7 +96,7 @@ def run_status(context: Context, call: Call, args: operations.RunStatus) -> Repl
     else:
         members = context.resolver.seen(call.caller, (run.id,))
         whole = views.whole_run_map(run, members)
-    shown = shown_agents(context, members[:PAGE], usage=True)
-    end = begin + fitting(shown)
+    maps = shown_agents(context, members[:PAGE], usage=True)
+    end = begin + fitting(maps)
     more = end if end < len(run.members) else None
-    return Reply({"run": whole, "agents": shown[: end - begin], "more": more})
+    return Reply({"run": whole, "agents": maps[: end - begin], "more": more})

@@ -31,8 +31,8 @@ def session_status(context: Context, call: Call, args: operations.SessionStatus)
     session = context.resolver.requested_session(call.caller, args)
     root = context.resolver.root_of(call.caller)
     tree = None if root is None else number_of(root)
-    shown, more = page_of(context, context.store.in_session(session.id, args.before, PAGE + 1, tree), usage=False)
-    return Reply({"session": _map(context, session), "agents": shown[::-1], "more": more})
+    maps, more = page_of(context, context.store.in_session(session.id, args.before, PAGE + 1, tree), usage=False)
+    return Reply({"session": _map(context, session), "agents": maps[::-1], "more": more})
 
 
 def _map(context: Context, session: Session) -> dict[str, object]:
