@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -140,39 +141,14 @@ class Stage:
         self.files_due: float | None = None
         self.weighed_due: float | None = None
         self.is_pruning = False
+        self.parts = self._parts()
+
+    def _parts(self) -> Any:
+        """All that the loop has to do with."""
         note = self.diary.append
         fileno = {name: lambda fd=fd: fd for name, fd in self.fds.items()}
-        self.parts: Any = SimpleNamespace(
-            context=SimpleNamespace(
-                clock=lambda: Instant(5.0, 0.0),
-                state=State(),
-                store=SimpleNamespace(
-                    last_seq=lambda: 0,
-                    commits=SimpleNamespace(fileno=fileno["commits"], is_pending=False),
-                    finish=lambda: None,
-                ),
-                processes=SimpleNamespace(
-                    fileno=fileno["processes"],
-                    news=lambda: ["ended"],
-                    next_deadline=lambda: self.weighed_due,
-                    rest=lambda: None,
-                    logs=SimpleNamespace(fileno=fileno["logs"], next_deadline=lambda: None, look=lambda: None),
-                ),
-                waits=SimpleNamespace(
-                    fileno=fileno["waits"],
-                    next_deadline=lambda: self.deadline,
-                    disconnected=lambda _: [],
-                    targets=tuple,
-                ),
-                records=SimpleNamespace(let_go=lambda: note("tidy")),
-                environments=SimpleNamespace(drop_all_but=lambda _: None),
-                given=SimpleNamespace(inputs=SimpleNamespace(tidy=lambda: None)),
-                pruner=SimpleNamespace(
-                    is_due=lambda: self.is_pruning,
-                    next_deadline=lambda: None,
-                ),
-                is_leaving=False,
-            ),
+        return SimpleNamespace(
+            context=self._context(fileno),
             dispatcher=SimpleNamespace(
                 news=lambda: note("look") or [], ended=lambda *_: None, prune=lambda _: note("prune")
             ),
@@ -190,6 +166,39 @@ class Stage:
             shell=SimpleNamespace(backlog=[], has_more=False, next_turn=lambda: None),
             space=SimpleNamespace(look=lambda has_disk_pressure: None),
             scribe=SimpleNamespace(next_deadline=lambda: self.files_due, write=lambda: note("write")),
+        )
+
+    def _context(self, fileno: dict[str, Callable[[], int]]) -> SimpleNamespace:
+        """The context of the daemon, as far as the loop uses it."""
+        return SimpleNamespace(
+            clock=lambda: Instant(5.0, 0.0),
+            state=State(),
+            store=SimpleNamespace(
+                last_seq=lambda: 0,
+                commits=SimpleNamespace(fileno=fileno["commits"], is_pending=False),
+                finish=lambda: None,
+            ),
+            processes=SimpleNamespace(
+                fileno=fileno["processes"],
+                news=lambda: ["ended"],
+                next_deadline=lambda: self.weighed_due,
+                rest=lambda: None,
+                logs=SimpleNamespace(fileno=fileno["logs"], next_deadline=lambda: None, look=lambda: None),
+            ),
+            waits=SimpleNamespace(
+                fileno=fileno["waits"],
+                next_deadline=lambda: self.deadline,
+                disconnected=lambda _: [],
+                targets=tuple,
+            ),
+            records=SimpleNamespace(let_go=lambda: self.diary.append("tidy")),
+            environments=SimpleNamespace(drop_all_but=lambda _: None),
+            given=SimpleNamespace(inputs=SimpleNamespace(tidy=lambda: None)),
+            pruner=SimpleNamespace(
+                is_due=lambda: self.is_pruning,
+                next_deadline=lambda: None,
+            ),
+            is_leaving=False,
         )
 
     def turn(self, *ready: str) -> list[str]:

@@ -15,7 +15,7 @@ from tests.e2e.ways import can_make_cgroups
 
 pytestmark = pytest.mark.skipif(not can_make_cgroups(), reason="no cgroup v2 to be had")
 OUTSIDE = f"{own_cgroup()}/cgroup.procs"
-HEAVY = "held = bytearray(b'x') * (200 << 20); import time; time.sleep(600)"
+HEAVY = "held = bytearray(b'x') * (200 << 20); import signal; signal.pause()"
 
 
 @pytest.fixture

@@ -9,18 +9,18 @@ from orchd.core.state.ready_queue import AGING_SECONDS
 from tests.stateful import naive, naive_runs
 
 if TYPE_CHECKING:
-    from tests.stateful.world import World
+    from tests.stateful.daemon import Daemon
 
 ROUNDING = 1e-6  # seconds: the time of one clock is told by another, which takes a sum and a difference
 
 
-def is_held(world: World, agent: Agent, slack: float = 0.0) -> bool:
+def is_held(world: Daemon, agent: Agent, slack: float = 0.0) -> bool:
     """Whether a full disk, a rate limit or a budget keeps it from starting."""
     is_limited = world.held.get(agent.spec.runner or "", 0.0) > world.now + slack
     return world.state.has_disk_pressure or is_limited or world.ledger.is_spent(agent, ())
 
 
-def startable(world: World, *, may_use_reserve: bool = True) -> list[Agent]:
+def startable(world: Daemon, *, may_use_reserve: bool = True) -> list[Agent]:
     """The queued agents that may start if a slot is free, as far as is certain.
 
     `may_use_reserve`: no agent whose wait is over may take the slot. The room of a chain is used while none is at work.
@@ -49,13 +49,13 @@ def startable(world: World, *, may_use_reserve: bool = True) -> list[Agent]:
     ]
 
 
-def returning(world: World) -> list[Agent]:
+def returning(world: Daemon) -> list[Agent]:
     """The agents that may go back to work if a slot is free."""
     able = [agent for agent in naive.living(world.state) if naive.is_returning(world.state, agent, world.now)]
     return [agent for agent in able if naive_runs.has_room(world.state, agent)]
 
 
-def is_stalled(world: World) -> bool:
+def is_stalled(world: Daemon) -> bool:
     """Whether each agent at work runs and needs an agent for which only a slot is missing; paused ones do not count."""
     state, now = world.state, world.now
     busy = [agent for agent in naive.living(state) if agent.status in naive.WORKING and not agent.is_paused]

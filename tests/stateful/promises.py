@@ -40,8 +40,8 @@ from tests.stateful import naive, naive_runs, naive_starts
 from tests.stateful.naive_starts import ROUNDING
 
 if TYPE_CHECKING:
+    from tests.stateful.daemon import Daemon
     from tests.stateful.outside import Client
-    from tests.stateful.world import World
 
 ENDLESS = 10_000  # events of one turn; the worlds are small
 BAD_ENDS = AgentFailed | AgentCancelled | AgentTimedOut | AgentLost | AttemptRetried | AttemptDeferred
@@ -50,7 +50,7 @@ BAD_ENDS = AgentFailed | AgentCancelled | AgentTimedOut | AgentLost | AttemptRet
 class WatchedTurn(Turn):
     """A turn that looks at each event in the moment it is recorded."""
 
-    def __init__(self, world: World, inputs_: tuple[inputs.Input, ...]) -> None:
+    def __init__(self, world: Daemon, inputs_: tuple[inputs.Input, ...]) -> None:
         super().__init__(world.state, Instant(world.now, world.now))
         self.world = world
         self.given = inputs_
@@ -202,7 +202,7 @@ def _is_turned_away(agent: Agent) -> bool:
     return is_limited and agent.cause is StopReason.ENDED and agent.spec.member is None
 
 
-def _has_waited_enough(world: World, agent: Agent) -> bool:
+def _has_waited_enough(world: Daemon, agent: Agent) -> bool:
     """Whether it has waited for its service as often or as long as it may."""
     state, now, limits = world.state, world.now, world.rate_limits.get(agent.id, [])
     report = agent.outcome.report if agent.outcome else None
@@ -210,14 +210,14 @@ def _has_waited_enough(world: World, agent: Agent) -> bool:
     return len(limits) >= state.rate_limit_waits or until - min(limits, default=now) > state.rate_limit_time
 
 
-def check_turn(world: World, turn: WatchedTurn) -> None:
+def check_turn(world: Daemon, turn: WatchedTurn) -> None:
     """What one turn must have done; the next one cannot tell any more."""
     check_ends(world, turn)
     check_cancels(world.state, turn)
     check_pauses(world, turn)
 
 
-def check(world: World, turn: WatchedTurn) -> None:
+def check(world: Daemon, turn: WatchedTurn) -> None:
     """Everything that holds between two turns."""
     state = world.state
     assert recount(state) == indexes(state)
@@ -232,7 +232,7 @@ def check(world: World, turn: WatchedTurn) -> None:
     world.ledger.check(state)
 
 
-def check_agent(world: World, agent: Agent) -> None:
+def check_agent(world: Daemon, agent: Agent) -> None:
     """What holds for each one."""
     state = world.state
     below = naive.all_below(state, agent)
@@ -266,7 +266,7 @@ def check_agent(world: World, agent: Agent) -> None:
             assert end in {None, "completed"}, "it can never start"
 
 
-def check_ends(world: World, turn: WatchedTurn) -> None:
+def check_ends(world: Daemon, turn: WatchedTurn) -> None:
     """A parent that did not complete takes its children with it; one that completed does not."""
     state = world.state
     for event in turn.events:
@@ -286,7 +286,7 @@ def check_ends(world: World, turn: WatchedTurn) -> None:
             assert not ended & {child.id for child in children}, "cancelled because its parent completed"
 
 
-def check_runs(world: World, turn: WatchedTurn) -> None:
+def check_runs(world: Daemon, turn: WatchedTurn) -> None:
     """A run is over when all its members are, with the right word, and what fails fast has."""
     for run in world.state.runs.values():
         end = naive_runs.end_of(run, "", world.look)
@@ -313,7 +313,7 @@ def check_cancels(state: State, turn: WatchedTurn) -> None:
             assert agent.is_over or agent.cause is StopReason.CANCELLED, "cancelled and goes on"
 
 
-def check_pauses(world: World, turn: WatchedTurn) -> None:
+def check_pauses(world: Daemon, turn: WatchedTurn) -> None:
     """An agent that a request named is paused, or is not, when that is answered; and no time-out ends a paused one."""
     answered = {effect.request for effect in turn.effects if isinstance(effect, Answer)}
     for input_ in turn.given:
@@ -325,7 +325,7 @@ def check_pauses(world: World, turn: WatchedTurn) -> None:
             assert not is_slot_kept or set(input_.ids).isdisjoint(taken), "paused, and its slot was taken"
 
 
-def check_started(world: World, turn: Turn) -> None:
+def check_started(world: Daemon, turn: Turn) -> None:
     """Who asked for no queueing was refused, or all of them were admitted at once, if the machine could."""
     queued = [event.agent for event in turn.events if isinstance(event, AgentQueued)]
     started = all(
@@ -335,7 +335,7 @@ def check_started(world: World, turn: Turn) -> None:
     assert started or is_refused or turn.is_cut_short, "queued all the same"  # the rest starts in the next slices
 
 
-def check_nobody_idles(world: World) -> None:
+def check_nobody_idles(world: Daemon) -> None:
     """No slot is free while somebody may have it."""
     if naive.working(world.state) < world.state.limit:
         assert not naive_starts.returning(world), "it may return and does not"
@@ -343,7 +343,7 @@ def check_nobody_idles(world: World) -> None:
         assert not able, f"{able} may start and do not"
 
 
-def check_reply(world: World, client: Client, reply: Answer | Refuse) -> None:
+def check_reply(world: Daemon, client: Client, reply: Answer | Refuse) -> None:
     """A wait is answered when it is true, when its time is up, or refused for a reason that is."""
     state, begin = world.state, client.begin
     if isinstance(reply, Refuse):
@@ -365,7 +365,7 @@ def check_reply(world: World, client: Client, reply: Answer | Refuse) -> None:
         assert not unfinished or (begin.is_any and len(unfinished) < len(begin.targets)), "answered before it was true"
 
 
-def came_true(world: World, targets: tuple[AgentId, ...], *, is_any: bool) -> float | None:
+def came_true(world: Daemon, targets: tuple[AgentId, ...], *, is_any: bool) -> float | None:
     """When all targets, or the first of them, had ended."""
     agents = [world.look(agent_id) for agent_id in targets]
     ends = [agent.ended_at or 0.0 for agent in agents if agent.is_over]
