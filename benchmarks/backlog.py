@@ -16,14 +16,14 @@ UNITS = {"queueing one of them": "ms", "memory": "MiB", "one submit more": "ms",
 
 
 def fill(running: Orchd, count: int) -> list[str]:
-    """Ids of as many, queued."""
+    """Queue `count` agents and return their ids."""
     return [
         agent_id for at in range(0, count, REQUEST) for agent_id in running.spawn([TRUE] * min(REQUEST, count - at))
     ]
 
 
 def measured(running: Orchd, count: int) -> dict[str, float]:
-    """Fill the queue while nothing is started, ask, and let the first of it run."""
+    """Fill the queue while nothing starts, time requests, and let the first agents run."""
     running.call("pause")
     ids: list[str] = []
     figures = {"queueing one of them": 1000 * timed(lambda: ids.extend(fill(running, count))) / count}
@@ -36,7 +36,7 @@ def measured(running: Orchd, count: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """A daemon for each sample, killed with what is left of its queue; rounds in turn."""
+    """Start a daemon for each sample and kill it with the rest of its queue; take the rounds in turn."""
     samples: dict[str, dict[int, list[float]]] = {name: {count: [] for count in QUEUES} for name in UNITS}
     for _ in range(ROUNDS):
         for count in QUEUES:

@@ -1,4 +1,4 @@
-"""What a long history costs: the same questions and the same work with 10 to 100,000 agents that are over."""
+"""The cost of a long history: the same requests and the same work with 10 to 100,000 agents that have ended."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ MEASURED = ("one submit", "status", "status of one agent", f"{SHORT} short agent
 
 
 def typical(action: Callable[[], object]) -> float:
-    """The median of some calls, in milliseconds."""
+    """Return the median of some calls, in milliseconds."""
     return statistics.median(1000 * timed(action) for _ in range(CALLS))
 
 
 def measured(running: Orchd, agent_count: int) -> dict[str, float]:
-    """Everything, of one daemon that has just been started; what adds to its history comes last."""
+    """Measure a daemon that has just been started; what adds to its history comes last."""
     running.call("limit")
     middle = f"agent-{max(agent_count // 2, 1):03}"
     figures = {
@@ -44,7 +44,7 @@ def measured(running: Orchd, agent_count: int) -> dict[str, float]:
 
 
 def copied(directory: Path, agent_count: int) -> dict[str, float]:
-    """With a copy of a store, so that no round has what the one before it has left."""
+    """Measure on a copy of the store, so that no round has the rest of the round before it."""
     with Orchd() as running:
         running.end()
         shutil.copy(Home(directory).database, running.home.database)
@@ -53,7 +53,7 @@ def copied(directory: Path, agent_count: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """The stores are written once; rounds in turn."""
+    """Write the stores once; take the rounds in turn."""
     samples: dict[str, dict[int, list[float]]] = {
         name: {agent_count: [] for agent_count in HISTORIES} for name in MEASURED
     }

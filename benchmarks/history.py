@@ -18,7 +18,7 @@ NOW = Instant(0.0, 1_700_000_000.0)
 
 
 def write(home: Home, count: int) -> None:
-    """`count` agents that completed; afterwards the limit is what it is in a new home."""
+    """Write `count` agents that completed; afterwards the limit is as in a new home."""
     home.create()
     store = Store(home.database)
     state = State()

@@ -21,7 +21,7 @@ PAUSE = 0.01  # between two submits, so that none meets the work of the one befo
 
 
 def paced(action: Callable[[], object], count: int) -> float:
-    """The median, in milliseconds."""
+    """Return the median, in milliseconds."""
     samples = []
     for _ in range(count):
         samples.append(1000 * timed(action))
@@ -30,12 +30,12 @@ def paced(action: Callable[[], object], count: int) -> float:
 
 
 def process(words: list[str], env: dict[str, str]) -> None:
-    """A client from its start to its end."""
+    """Time a client from its start to its end."""
     subprocess.run(words, env=env, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def of(running: Peer) -> dict[str, Callable[[], float]]:
-    """What a peer can be asked: those that override it."""
+def measures_of(running: Peer) -> dict[str, Callable[[], float]]:
+    """Return the requests of a peer that it implements, as measures."""
     probes: dict[str, Callable[[], float]] = {}
     count = SLOW.get(running.name, CLIENTS)
     if running.can("submit"):
@@ -47,8 +47,8 @@ def of(running: Peer) -> dict[str, Callable[[], float]]:
     return probes
 
 
-def loose() -> dict[str, Callable[[], float]]:
-    """Those without a daemon."""
+def daemonless() -> dict[str, Callable[[], float]]:
+    """Return the measures of programs without a daemon."""
     env = dict(os.environ)
     probes = {BASE: partial(paced, lambda: process(["/bin/true"], env), CLIENTS)}
     if program := cache.find("nq"):
@@ -63,12 +63,12 @@ def loose() -> dict[str, Callable[[], float]]:
 
 
 def main() -> None:
-    """All daemons live at once and idle while another is asked; rounds in turn."""
+    """Keep all daemons alive at once, the others idle; take the rounds in turn."""
     running = [peer() for peer in at_hand()]
     try:
-        ways = loose()
+        ways = daemonless()
         for peer in running:
-            ways |= of(peer.__enter__())
+            ways |= measures_of(peer.__enter__())
         samples: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(ROUNDS):
             for name, measure in ways.items():

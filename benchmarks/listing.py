@@ -15,7 +15,7 @@ SLOW = {"supervisor": 2, "circus": 2, "pm2": 2}
 
 
 def listed(running: Peer) -> float:
-    """The median milliseconds of a listing."""
+    """Return the median milliseconds of a listing."""
     words, count = running.listing(), SLOW.get(running.name, EACH)
 
     def once() -> None:
@@ -25,7 +25,7 @@ def listed(running: Peer) -> float:
 
 
 def main() -> None:
-    """All of them live at once; each is asked in turn, so that each ratio is of neighbours in time."""
+    """Keep all daemons alive at once and time each in turn, so that each ratio is of neighbours in time."""
     samples_by_history: dict[tuple[str, int], list[float]] = {}
     with contextlib.ExitStack() as stack:
         running: dict[tuple[str, int], Peer] = {}

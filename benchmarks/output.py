@@ -18,19 +18,19 @@ BASE = "a file, by redirection"
 
 
 def redirected() -> None:
-    """What nothing can be faster than."""
+    """Redirect to a file: nothing can be faster."""
     with tempfile.TemporaryFile() as file:
         subprocess.run(WRITER, stdout=file, check=True)
 
 
 def grouped(program: str) -> None:
-    """GNU parallel, into one file."""
+    """Run GNU parallel, into one file."""
     with tempfile.TemporaryFile() as file:
         subprocess.run([program, *WRITER[:-1], ":::", WRITER[-1]], stdout=file, stderr=subprocess.DEVNULL, check=True)
 
 
 def main() -> None:
-    """Rounds in turn; every log is deleted at the end of the run."""
+    """Take the rounds in turn; every log is deleted at the end of the run."""
     with contextlib.ExitStack() as stack:
         measures: dict[str, Callable[[], None]] = {BASE: redirected}
         running = [kind() for kind in at_hand() if kind.can("write")]

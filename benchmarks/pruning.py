@@ -14,7 +14,7 @@ COUNT, KEPT, ASKED_BEFORE = 100_000, 10_000, 2_000
 
 
 def _files(home: Home) -> None:
-    """What attempts leave: a log with a line in it, and a record."""
+    """Write the files of attempts: a log with a line in it, and a record."""
     for number in range(1, COUNT + 1):
         for kind, text in (("log", b"some forty characters of output, a line\n"), ("exit", b"0\n")):
             descriptor = os.open(home.agents / f"agent-{number:03d}.1.{kind}", os.O_WRONLY | os.O_CREAT, 0o600)
@@ -23,7 +23,7 @@ def _files(home: Home) -> None:
 
 
 def main() -> None:
-    """One home; the latencies are of requests one after the other on one connection."""
+    """Use one home; the latencies are of requests one after the other on one connection."""
     home = temporary_home()
     history.write(home, COUNT)
     _files(home)

@@ -1,4 +1,4 @@
-"""Write what the last runs measured into the documents: `python -m benchmarks.publish`, after a quiet `make bench`."""
+"""Write the figures of the last runs into the documents: `python -m benchmarks.publish`, after a quiet `make bench`."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ BEGIN, END = "<!-- made by benchmarks.publish -->", "<!-- end of figures -->"
 
 
 def spread(samples: Sequence[float]) -> str:
-    """Median [least-most], for a table."""
+    """Return `median [least-most]` for a table."""
     return f"{statistics.median(samples):,.3g} [{min(samples):,.3g}-{max(samples):,.3g}]"
 
 
 def table(subject: str, result: Mapping[str, Any]) -> Iterable[str]:
-    """One subject, with the load that it was taken under."""
+    """Return the table of one subject, with the load at the time of the measurement."""
     machine, figures = result["machine"], result["figures"]
     yield f"### {subject}"
     yield ""
@@ -38,7 +38,7 @@ def table(subject: str, result: Mapping[str, Any]) -> Iterable[str]:
 
 
 def replaced(text: str, lines: Iterable[str]) -> str:
-    """A document with its figures exchanged."""
+    """Return a document with new figures."""
     head, _, tail_text = text.partition(BEGIN)
     _, old, tail = tail_text.partition(END)
     if not old:
@@ -48,7 +48,7 @@ def replaced(text: str, lines: Iterable[str]) -> str:
 
 
 def main(results: Path = RESULTS, root: Path = ROOT) -> None:
-    """All tables there are, in the order in which they are taken, and the pictures."""
+    """Write all tables, in the order in which they are taken, and the pictures."""
     from benchmarks.__main__ import NAMES
 
     names_present = [name for name in NAMES if (results / f"{name}.json").exists()]

@@ -36,7 +36,7 @@ SHORTEST, LONGEST = 60.0, 600.0  # seconds of virtual time
 
 
 class Plain(NamedTuple):
-    """What is measured: who asks for what, at how many slots, for how many agents in all."""
+    """One measurement: which request, at how many slots, for how many agents in all."""
 
     shape: str
     slots: int
@@ -44,7 +44,7 @@ class Plain(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """What it took."""
+    """The time and memory of one measurement."""
 
     decisions: int  # inputs decided
     seconds: float  # of real time, the queueing left out
@@ -68,12 +68,12 @@ class Site:
         self.parents: set[AgentId] = set()  # those that have not spawned yet
 
     def request(self) -> RequestId:
-        """A new one."""
+        """Return a new request id."""
         self.requests += 1
         return RequestId(f"r{self.requests}")
 
     def tell(self, given: inputs.Input) -> tuple[AgentId, ...]:
-        """One turn, as the engine takes it; the agents that the answer names."""
+        """Run one turn, as the engine does, and return the agents that the answer names."""
         turn = Turn(self.state, Instant(self.now, self.now))
         decide(turn, given)
         self.decisions += 1
@@ -96,7 +96,7 @@ class Site:
         return inputs.Spawned(question.agent, question.attempt, 1, None)
 
     def queue(self, plain: Plain) -> None:
-        """Everybody there is from the beginning, while nobody may start."""
+        """Queue every agent at the begin, while none may start."""
         self.tell(inputs.Pause(self.request()))
         if plain.shape == "runs":
             for _ in range(plain.agents // MEMBERS):
@@ -116,7 +116,7 @@ class Site:
         self.tell(inputs.BeginRun(self.request(), None, plan, tuple(parts), {}, lasting))
 
     def perform(self) -> None:
-        """Let everything end."""
+        """Let every agent end."""
         self.tell(inputs.Resume(self.request()))
         while self.ends:
             self.now, agent_id, attempt = heappop(self.ends)
@@ -137,22 +137,22 @@ class Site:
 
 
 def spec(name: str, nesting: int) -> Spec:
-    """An agent as a client asks for it."""
+    """Return an agent as a client sends it."""
     return Spec(command=("agent", name), name=name, cwd="/project", environment="e", nesting=nesting)
 
 
 def _after(number: int) -> tuple[str, ...]:
-    """Each comes after the one two before it."""
+    """Put each agent after the agent two before it."""
     return (f"m{number - 2}",) if number > 1 else ()
 
 
 def resident_bytes() -> int:
-    """Of this process, now."""
+    """Return the resident bytes of this process."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
 def measured(plain: Plain) -> Sample:
-    """In this process."""
+    """Measure in this process."""
     site = Site(plain)
     before, began = resident_bytes(), time.process_time()
     site.queue(plain)
@@ -164,20 +164,20 @@ def measured(plain: Plain) -> Sample:
 
 
 def apart(plain: Plain) -> Sample:
-    """In a process of its own, whose memory nobody else has touched."""
+    """Measure in a process of its own with fresh memory."""
     command = [sys.executable, "-m", "benchmarks.scale", "--one", json.dumps(plain)]
     return Sample(*json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
 
 
 def plains(most_agents: int) -> list[Plain]:
-    """Agents at 10,000 slots, and slots for 100,000 agents."""
+    """Return the measurements: agents at 10,000 slots, and slots for 100,000 agents."""
     grown = [Plain(shape, max(PLACES), count) for shape in ("flat", "families", "runs") for count in AGENTS]
     placed = [Plain(shape, slots, 100_000) for shape in ("flat", "families", "runs") for slots in PLACES[:-1]]
     return [plain for plain in [*grown, *placed] if plain.agents <= most_agents]
 
 
 def main(most_agents: int = max(AGENTS)) -> None:
-    """A line each, and the figures beside the others."""
+    """Print a line per measurement, and write the figures beside the others."""
     print("  ".join(f"{key} {value}" for key, value in machine().items()))
     print(f"{'shape':10}{'slots':>8}{'agents':>11}{'decisions/s':>13}{'us each':>9}{'bytes each':>12}{'queued/s':>10}")
     rows = []

@@ -18,7 +18,7 @@ _LETTER = 6.6  # pixels of a letter
 
 
 class Cell(NamedTuple):
-    """One bar, its spread, and what stands behind it; a bad one is in another colour."""
+    """One bar, its spread, and the text behind it; a bad bar has another colour."""
 
     value: float
     least: float
@@ -28,7 +28,7 @@ class Cell(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A name, and a bar for each column; ours is told from the others."""
+    """A name and a bar for each column; rows of this project differ in style."""
 
     label: str
     cells: Sequence[Cell]
@@ -36,14 +36,14 @@ class Row(NamedTuple):
 
 
 class Column(NamedTuple):
-    """What a column shows, and where it has a bound."""
+    """The title of a column, and its bound."""
 
     title: str
     bound: float | None = None
 
 
 class Point(NamedTuple):
-    """Where a line passes, and how far apart the samples were."""
+    """A point of a line, and the spread of its samples."""
 
     x: float
     y: float
@@ -59,7 +59,7 @@ class Series(NamedTuple):
 
 
 def bars(title: str, description: str, columns: Sequence[Column], rows: Sequence[Row]) -> str:
-    """A row for each name, a scale from 0 for each column."""
+    """Draw a row for each name and a scale from 0 for each column."""
     height = _HEAD + len(rows) * _ROW + 16
     root = _opened(title, description, height)
     _columns(root, columns, rows, height)
@@ -67,7 +67,7 @@ def bars(title: str, description: str, columns: Sequence[Column], rows: Sequence
 
 
 def lines(title: str, description: str, axes: tuple[str, str], series: Sequence[Series]) -> str:
-    """Both axes logarithmic, so that what is flat is flat and what is proportional has a slope of one."""
+    """Draw both axes logarithmic, so that a flat value is flat and a proportional value has a slope of one."""
     height = _HEAD + _PLOT + 56
     drawn_lines = _Lines([curve for curve in series if curve.points])
     root = _opened(title, description, height)
@@ -117,18 +117,18 @@ def _columns(root: Element, columns: Sequence[Column], rows: Sequence[Row], heig
 def _column(
     root: Element, column: Column, cells: Sequence[tuple[Row, Cell]], place: tuple[float, float], height: float
 ) -> None:
-    left, width = place
+    x_left, width = place
     room = width - max(len(cell.text) for _, cell in cells) * _LETTER - 10
     scale = room / (max([column.bound or 0, *(cell.most for _, cell in cells)]) or 1)
-    _text(root, "ink bold", left, 72, column.title)
+    _text(root, "ink bold", x_left, 72, column.title)
     for number, (row, cell) in enumerate(cells):
-        _bar(root, row, cell, (left, _HEAD + number * _ROW), scale)
-    _line(root, "grid", (left, left), (_HEAD, height - 12))
+        _bar(root, row, cell, (x_left, _HEAD + number * _ROW), scale)
+    _line(root, "grid", (x_left, x_left), (_HEAD, height - 12))
     if column.bound is not None:
-        x = left + column.bound * scale
+        x = x_left + column.bound * scale
         _line(root, "bound", (x, x), (_HEAD - 4, height - 12))
     for number, (_, cell) in enumerate(cells):  # last, so that nothing is drawn over it
-        x = left + max(cell.value, cell.most) * scale + 6
+        x = x_left + max(cell.value, cell.most) * scale + 6
         _text(root, "ink halo", x, _HEAD + number * _ROW + 17, cell.text)
 
 
@@ -160,7 +160,7 @@ class _Lines:
         return _HEAD + _PLOT * (1 - _part(value, self._least[1], self._most[1]))
 
     def grid(self, root: Element, axes: tuple[str, str]) -> None:
-        """Draw powers of ten, and what the axes show."""
+        """Draw powers of ten, and the names of the axes."""
         right, foot = WIDTH - _RIGHT, _HEAD + _PLOT
         for value in _decades(self._least[1], self._most[1]):
             y = self._y(value)
@@ -190,7 +190,7 @@ class _Lines:
 
 
 def _part(value: float, least: float, most: float) -> float:
-    """Where a value is between two others, by its logarithm."""
+    """Return the position of a value between two others, by its logarithm."""
     return math.log(value / least) / (math.log(most / least) or 1)
 
 
@@ -200,7 +200,7 @@ def _decades(least: float, most: float) -> Iterator[float]:
 
 
 def apart(heights: Sequence[float], least: float = 15.0) -> list[float]:
-    """The same heights in the same order, moved down where two would stand upon each other."""
+    """Return the heights in the same order, moved down where two labels would overlap."""
     moved = list(heights)
     below = -math.inf
     for number in sorted(range(len(heights)), key=lambda index: heights[index]):

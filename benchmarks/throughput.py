@@ -20,18 +20,18 @@ Way = Callable[[], float]  # a round of it, in agents a second
 
 
 def rate(run: Callable[[int], object], count: int) -> float:
-    """Agents a second."""
+    """Return agents a second."""
     return count / timed(lambda: run(count))
 
 
 def of_peer(peer: type[Peer], verb: str, count: int) -> float:
-    """A round with a daemon of its own; neither its start nor its end is timed."""
+    """Measure a round with a daemon of its own; neither its start nor its end is timed."""
     with peer() as running:
         return rate(getattr(running, verb), count)
 
 
-def ways() -> dict[str, Way]:
-    """Each with its name."""
+def programs() -> dict[str, Way]:
+    """Return each measured program with its name."""
     factories: dict[str, Way] = {BASE: partial(rate, loops.python, COUNT)}
     if loops.compiled():
         factories["bare loop, C"] = partial(rate, loops.c, COUNT)
@@ -52,8 +52,8 @@ def ways() -> dict[str, Way]:
 
 
 def main() -> None:
-    """Rounds in turn, so that each ratio is of neighbours in time."""
-    measures = ways()
+    """Take the rounds in turn, so that each ratio is of neighbours in time."""
+    measures = programs()
     rates: dict[str, list[float]] = {name: [] for name in measures}
     for _ in range(ROUNDS):
         for name, measure in measures.items():

@@ -82,7 +82,7 @@ ELSEWHERE = {"demo", "service install", "service uninstall", "service status", "
 
 
 def killed(tally: Tally) -> Iterator[None]:
-    """Some after the others in each home, among agents that live, have ended and have failed."""
+    """Kill one command after the other in each home, among agents that live, have ended and have failed."""
     chance, pids_left = random.Random(2026), list[str]()
     while True:
         pids_left = pids_left or sorted(COMMANDS.keys() - ELSEWHERE)
@@ -101,15 +101,15 @@ def killed(tally: Tally) -> Iterator[None]:
 
 
 def _inside(lab: Lab) -> None:
-    """An agent whose `orchctl wait` is killed works again, and is counted again."""
+    """An agent whose `orchctl wait` is killed works again and takes a slot again."""
     child = "orchctl spawn -- sleep 1000 >/dev/null"
     pid = '"$ORCHD_HOME/../waiter"'
     (parent,) = lab.spawn(
         [{"command": ["sh", "-c", f"{child}; orchctl wait --children & echo $! > {pid}; wait $!; sleep 1000"]}]
     )
-    until(lambda: lab.shown([parent])[parent]["status"] == "waiting", "the agent's wait")
+    until(lambda: lab.listed([parent])[parent]["status"] == "waiting", "the agent's wait")
     os.kill(int((lab.directory / "waiter").read_text()), 9)
-    until(lambda: lab.shown([parent])[parent]["status"] == "running", "its work: it works, and has no slot")
+    until(lambda: lab.listed([parent])[parent]["status"] == "running", "its work: it works, and has no slot")
     lab.client.call("cancel", {"ids": [parent]})
 
 
@@ -129,8 +129,8 @@ def _one(lab: Lab, name: str, chance: random.Random) -> None:
 
 
 def _nothing_is_torn(lab: Lab, before: int) -> None:
-    """A batch is whole or is not; whoever is known ends, and begins once; what the dead held is given back."""
-    agents = lab.shown()
+    """A batch is spawned as a whole or not at all; every known agent begins once and ends; all slots are free again."""
+    agents = lab.listed()
     five = [agent_id for agent_id, agent in agents.items() if agent["name"] == "five"]
     lab.tally.count("lost", len(five) % 5, f"a batch of which {len(five) % 5} are left")
     living_ids = [agent_id for agent_id, agent in agents.items() if agent["ended_at"] is None and agent_id not in five]

@@ -20,7 +20,7 @@ _PATIENCE = int(float(os.environ.get("FAULTS_DEADLINE", "60")) * 500)  # ms
 
 
 def main(how: str, home: Home, count: int) -> None:
-    """Make them, say whether they are served, and stay."""
+    """Connect the clients, print whether they are served, and stay."""
     context = zmq.Context()
     context.set(zmq.MAX_SOCKETS, 2 * count + 10)
     kind = zmq.DEALER if how == "asks" else zmq.SUB
@@ -39,7 +39,7 @@ def main(how: str, home: Home, count: int) -> None:
 
 
 def _served(members: list[zmq.Socket[bytes]]) -> str:
-    """Whether each has got its answer, or how many have not."""
+    """Return whether each client has its answer, or how many have none."""
     poller, waiting = zmq.Poller(), set(members)
     for member in members:
         poller.register(member, zmq.POLLIN)

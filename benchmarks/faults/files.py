@@ -1,4 +1,4 @@
-"""What agents and people do to files of the home: other things in the place of logs, a database that vanishes."""
+"""Changes that agents and people make to files of the home: other things in the place of logs, a lost database."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ _PUT: tuple[Callable[[Path, Path], None], ...] = (_link, _second_name, _broken_l
 
 
 def in_the_place_of_logs(tally: Tally) -> Iterator[None]:
-    """A link, a second name of another file, a FIFO or a directory is where the log of the next agent is to be."""
+    """Put a link, a second name, a FIFO or a directory where the log of the next agent is to be."""
     while True:
         with Lab(tally, "limit = 3\n") as lab:
             lab.start()
-            lab.watched(3, 12)
+            lab.watch(3, 12)
             pid = lab.pid
             (agent_id,) = lab.spawn([lab.spec()])
             victim = lab.directory / "victim"
@@ -68,7 +68,7 @@ def in_the_place_of_logs(tally: Tally) -> Iterator[None]:
 
 
 def _ask_for_output(lab: Lab, ids: list[str]) -> None:
-    """Each is answered soon, with what there is or with a sentence."""
+    """Each `orchctl logs` ends soon, with the output or with a sentence."""
     processes = [lab.command("logs", agent_id) for agent_id in ids]
     for process in processes:
         errors = process.communicate(timeout=30)[1]
@@ -77,12 +77,12 @@ def _ask_for_output(lab: Lab, ids: list[str]) -> None:
 
 
 def database(tally: Tally) -> Iterator[None]:
-    """The database is removed, and later put back from a copy; in between nothing may be acknowledged."""
+    """Remove the database and put a copy back later; in between the daemon may acknowledge nothing."""
     while True:
         for removal in (_removed, _replaced):
             with Lab(tally, "limit = 3\n") as lab:
                 lab.start()
-                lab.watched(3, 12)
+                lab.watch(3, 12)
                 gate = 'until [ -e "$ORCHD_HOME/../go" ]; do sleep 0.01; done'
                 expected: dict[str, int | str] = dict.fromkeys(lab.spawn([lab.spec(gate, 8)] * 2), 8)
                 brief = lab.spawn([lab.spec(BRIEF, code) for code in CODES])
@@ -114,7 +114,7 @@ def _database_goes(lab: Lab, expected: dict[str, int | str], removal: Callable[[
     except (NoDaemonError, WireError):
         pass
     if is_alive(pid):
-        lab.dies()
+        lab.kill_daemon()
     for path in files:
         path.unlink(missing_ok=True)
         shutil.copy2(copies / path.name, path)
@@ -127,7 +127,7 @@ def _removed(path: Path) -> None:
 
 
 def _replaced(path: Path) -> None:
-    """By an empty file, as an editor or a restore may leave it."""
+    """Replace the file by an empty one, as an editor or a restore may leave it."""
     replacement = path.with_name(f"{path.name}.new")
     replacement.touch(0o600)
     replacement.replace(path)

@@ -10,7 +10,7 @@ _MOST_POINTS = 300  # what is compared with each other; more tells nothing more
 
 
 class Bound(NamedTuple):
-    """How much a value may grow in the half that is looked at: a share of its median, and so much in any case."""
+    """How much a value may grow in the measured half: a share of its median, and a fixed amount."""
 
     share: float
     least: float
@@ -25,7 +25,7 @@ BOUNDS = {
 
 
 class Trend(NamedTuple):
-    """What was found."""
+    """The trend of one value, beside its bound."""
 
     median: float
     growth: float  # over the whole half
@@ -33,7 +33,7 @@ class Trend(NamedTuple):
 
     @property
     def is_flat(self) -> bool:
-        """Whether it grew by no more than it may. What falls is no leak."""
+        """Return whether the value grew by no more than its bound. A value that falls is no leak."""
         return self.growth <= self.bound
 
 

@@ -23,7 +23,7 @@ _LARGEST = 1 << 20
 
 
 def main(path: str, agent: str) -> None:
-    """Connect, become another process, ask."""
+    """Connect, leave the connection to a child process, and send its requests."""
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(path)
     connection.sendall(_OPENING)

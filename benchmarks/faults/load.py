@@ -1,4 +1,4 @@
-"""The load of a soak: batches, families, commands and faults, and a look at the daemon each second."""
+"""The load of a soak: batches, families, commands and faults, and a sample of the daemon each second."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _WORK = f"{BRIEF}; sleep 0.6; {BRIEF}"
 
 
 class Load:
-    """One soak. Everything is asked for in turn by one thread, so that no look at the daemon meets a fault of ours."""
+    """One soak. One thread does everything in turn, so that no sample of the daemon meets a fault of the test."""
 
     def __init__(self, tally: Tally, seconds: float) -> None:
         self.lab = Lab(tally, f"limit = {LIMIT}\nresident = {RESIDENT}\ngrace = 0.3\n")
@@ -46,7 +46,7 @@ class Load:
         children.write_text("\n".join(json.dumps(self.lab.spec(BRIEF)) for _ in range(3)))
         self._family = f"orchctl spawn --batch {children} >/dev/null; orchctl wait --children >/dev/null"
         self.lab.start()
-        self.lab.watched(LIMIT, RESIDENT)
+        self.lab.watch(LIMIT, RESIDENT)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -54,23 +54,23 @@ class Load:
 
     @property
     def now(self) -> float:
-        """Seconds since it began."""
+        """Return the seconds since the begin."""
         return time.monotonic() - self._began
 
-    def goes_on(self) -> None:
-        """A beat a second, until time is up."""
+    def run(self) -> None:
+        """Run a beat a second, until the time is up."""
         beat = 0
         while self.now < self.seconds:
             begin = self.now
             beat += 1
-            self._asks(beat)
+            self._send(beat)
             if beat % 5 == 0:
-                self._hurts(beat // 5)
-            self._looks()
+                self._harm(beat // 5)
+            self._sample()
             rest(max(0.0, 1.0 - (self.now - begin)))
 
-    def _asks(self, beat: int) -> None:
-        """Work, and a command."""
+    def _send(self, beat: int) -> None:
+        """Spawn work and start a command."""
         if len(self.lab.client.call("status", {"usage": False})["agents"]) < _QUEUED:
             codes = [self._chance.choice([0, 0, 0, 1, 9]) for _ in range(8)]
             self._expected |= dict(
@@ -83,8 +83,8 @@ class Load:
             _, errors = process.communicate(timeout=90)
             self._tally.count("unsaid", int(process.returncode != 0), f"{process.args}: {errors}")
 
-    def _hurts(self, number: int) -> None:
-        """One fault after the other; the daemon itself dies in the first quarter only."""
+    def _harm(self, number: int) -> None:
+        """Inject one fault after the other; the daemon itself dies in the first quarter only."""
         kinds = [self._shim, self._client, self._stop, self._nonsense, self._deaf_listeners, self._cancel]
         if self.now < self.seconds / 4:
             kinds.append(self._daemon)
@@ -93,7 +93,7 @@ class Load:
         self.faults[kind.__name__.strip("_").replace("_", " ")] += 1
 
     def _daemon(self) -> None:
-        self.lab.dies()
+        self.lab.kill_daemon()
         self.marks.append(self.now)
 
     def _victim(self) -> dict[str, Any] | None:
@@ -136,8 +136,8 @@ class Load:
             self._hurt.add(victim["id"])
             self.lab.client.call("cancel", {"ids": [victim["id"]]})
 
-    def _looks(self) -> None:
-        """What the daemon has, by /proc, and how long an answer takes."""
+    def _sample(self) -> None:
+        """Take the daemon's values from /proc, and the time of an answer."""
         pid, durations = self.lab.pid, []
         for _ in range(20):
             begin = time.perf_counter()
@@ -152,8 +152,8 @@ class Load:
         }
         self.samples.append((self.now, values))
 
-    def ends(self) -> None:
-        """All that was asked for has come to its end, and to the right one."""
+    def finish(self) -> None:
+        """Every spawned agent has come to its end, and to the right one."""
         self.lab.client.wait(scope="all", timeout=120.0)
         unhurt = {agent_id: code for agent_id, code in self._expected.items() if agent_id not in self._hurt}
         self.agents = len(self.lab.signed("begin"))

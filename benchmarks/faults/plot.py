@@ -17,7 +17,7 @@ _RULES = (
 
 
 class Panel(NamedTuple):
-    """One value over time, and what is to be said of it."""
+    """One value over time, and the sentence about it."""
 
     title: str
     points: Sequence[tuple[float, float]]
@@ -25,7 +25,7 @@ class Panel(NamedTuple):
 
 
 def svg(title: str, panels: Sequence[Panel], marks: Sequence[float], half: float) -> str:
-    """All panels on one axis of minutes; `marks` are moments of faults, `half` is where flatness is looked at from."""
+    """Draw panels on one axis of minutes; `marks` are moments of faults, `half` is where the measured half begins."""
     end = max(at for panel in panels for at, _ in panel.points)
     height = _TOP + len(panels) * (_HEIGHT + _GAP)
     root = picture(

@@ -26,15 +26,15 @@ _EVERY = 25  # of the disks each so many-th is opened by a daemon, and all that 
 
 
 class Moment:
-    """What was known outside when the power was cut."""
+    """What clients outside knew when the power was cut."""
 
     def __init__(self) -> None:
         self.spawned: list[str] = []
         self.ended: dict[str, int] = {}
         self.begun: set[str] = set()
 
-    def hears(self, change: Change) -> None:
-        """An agent has begun, or somebody was told of one."""
+    def note(self, change: Change) -> None:
+        """Note that an agent has begun, or that a client was told of an agent."""
         if change.kind == "a":
             word, agent_id, *rest = change.path.split()
             if word == "spawned":
@@ -46,45 +46,45 @@ class Moment:
 
 
 def cut(tally: Tally) -> Iterator[None]:
-    """A daemon lives and ends under the layer; then each moment of it is opened, in three kinds; a try is a disk."""
+    """Run a daemon under the layer; then open each moment of its disk, in three kinds. A try is a disk."""
     chance = random.Random(2026)
     while True:
         with Lab(tally, "limit = 2\n") as lab:
-            changes = lived(lab, 2)
+            changes = recorded(lab, 2)
         for number, (moment, files) in enumerate(disks(changes, chance)):
             with tempfile.TemporaryDirectory(prefix="orchd-cut-", dir=_fast()) as name:
                 journal.write(Path(name), files, MEMORY)
-                opened(tally, Path(name) / "home", moment)
+                check_store(tally, Path(name) / "home", moment)
                 if number % _EVERY == _EVERY - 1:
-                    _run_again(tally, Path(name), moment)
+                    _check_daemon(tally, Path(name), moment)
             yield
 
 
 def _fast() -> str | None:
-    """Where a disk that is thrown away costs least."""
+    """Return the directory where a temporary disk costs least."""
     return "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
-def lived(lab: Lab, batches: int) -> list[Change]:
-    """Batches, each awaited, and an orderly end, with which the log of the database is folded into it."""
+def recorded(lab: Lab, batches: int) -> list[Change]:
+    """Run batches to their ends and end the daemon, which folds the log of the database into it; return the changes."""
     layer = Layer(lab.directory, lab.directory, journal=True)
     lab.start(**layer.env)
     for _ in range(batches):
         ids = lab.spawn([lab.spec(BRIEF, code) for code in CODES], **layer.env)
         for agent_id in ids:
-            journal.told(layer.journal, f"spawned {agent_id}")
+            journal.note(layer.journal, f"spawned {agent_id}")
         for agent in lab.client.wait(ids=ids)["agents"]:
-            journal.told(layer.journal, f"ended {agent['id']} {agent['exit_code']}")
-    lab.ends()
+            journal.note(layer.journal, f"ended {agent['id']} {agent['exit_code']}")
+    lab.end_all()
     return journal.read(layer.journal)
 
 
 def disks(changes: list[Change], chance: random.Random) -> Iterator[tuple[Moment, dict[str, bytes]]]:
-    """Each different disk, with the most that may have been known outside while it looked so."""
+    """Yield each different disk, with the most that clients outside may have known at that moment."""
     disk, moment, before = Disk(), Moment(), {"all": b"", "certain": b"", "some": b""}
     for number, change in enumerate(changes):
         disk.play(change)
-        moment.hears(change)
+        moment.note(change)
         after = changes[number + 1].kind if number + 1 < len(changes) else "w"
         if after == "a" or (number + 1 < len(changes) and changes[number + 1].path == "book"):
             continue  # more is known outside in a moment, and nothing else has changed
@@ -96,8 +96,8 @@ def disks(changes: list[Change], chance: random.Random) -> Iterator[tuple[Moment
                 yield moment, files
 
 
-def opened(tally: Tally, home: Path, moment: Moment) -> None:
-    """What the product's own store says of it. Nobody whom it holds for queued has begun, and nobody is missing."""
+def check_store(tally: Tally, home: Path, moment: Moment) -> None:
+    """Open the disk with the product's own store: no agent that it has queued has begun, and no agent is missing."""
     if not moment.spawned and not (home / "orchd.db").exists():
         return
     try:
@@ -127,13 +127,13 @@ def _code(agent: object) -> int | None:
     return outcome.code if outcome else None
 
 
-def _run_again(tally: Tally, directory: Path, moment: Moment) -> None:
-    """A whole daemon, after a reboot: all that it knows comes to an end, and nobody begins who had begun."""
+def _check_daemon(tally: Tally, directory: Path, moment: Moment) -> None:
+    """Start a daemon on the disk, as after a reboot: all known agents end, and no begun agent begins again."""
     for record in (directory / "home/agents").glob("*.exit"):
         record.write_bytes(record.read_bytes().replace(BOOT, b"0" * len(BOOT)))
     with Lab(tally, "limit = 2\n", place=directory) as lab:
         lab.start()
-        until(lambda: all(agent["ended_at"] for agent in lab.shown().values()), "all ends")
+        until(lambda: all(agent["ended_at"] for agent in lab.listed().values()), "all ends")
         repeated = set(lab.signed("begin")) & moment.begun
         tally.count("twice", len(repeated), f"begun again after the power was back: {sorted(repeated)[:5]}")
         lab.audit_rest()

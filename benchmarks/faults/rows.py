@@ -1,4 +1,4 @@
-"""The table: each fault, how often it is tried, and the bug that must be caught by it."""
+"""The table: each fault, how often it is tried, and the bug that it must catch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from benchmarks.faults.tally import Tally
 
 
 class Row(NamedTuple):
-    """One fault. `why_not` says what is missing here to try it, or nothing; `least` tries are always made."""
+    """One fault. `why_not` returns what is missing here to try it, or nothing; `least` tries are always made."""
 
     name: str
     fault: str
@@ -262,7 +262,7 @@ ROWS = (
     Row("crowds", "agents that leave 500 processes", 4, agents.crowds, TREES),
     Row("deaf", "agents that ignore every signal", 6, agents.deaf, MILD),
     Row("closers", "agents that write into and close all they hold", 6, agents.closers, OPEN_RECORD),
-    Row("patricides", "agents that kill what holds them", 6, agents.patricides, TREES),
+    Row("patricides", "agents that kill what holds them", 6, agents.shim_killers, TREES),
     Row("wait-killed", "SIGKILL of clients of waits while no slot is free", 4, limits.killed, UNFROZEN),
     Row("wait-late", "waits that time out while no slot is free", 4, limits.late, UNWITHHELD),
     Row("wait-beside", "agents that work beside their wait while no slot is free", 4, limits.beside, UNNOTICED),

@@ -1,4 +1,4 @@
-"""Shims and their agents stopped, frozen and moved to other cgroups; directories of agents that are made anew."""
+"""Shims and their agents stopped, frozen and moved to other cgroups; directories of agents that are replaced."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.faults.killing import BRIEF, STUBBORN
 from benchmarks.faults.lab import Lab, until
 from benchmarks.faults.tally import Tally
 from orchd.instance.system.own_cgroup import own_cgroup
-from tests.e2e.ways import can_make_cgroups
+from tests.e2e.cgroup_modes import can_make_cgroups
 
 _MODES = ("off", "auto")
 _STOPS = "kill -STOP $PPID"
@@ -24,13 +24,13 @@ _PROMPT = 0.2 + 2.0 + 8.0  # seconds: the grace period, what an end may take, an
 
 
 def without_cgroups() -> str:
-    """Why no cgroup v2 can be had here, if none can."""
+    """Return why no cgroup v2 can be used here, if none can."""
     return "" if can_make_cgroups() else "no cgroup v2 can be had"
 
 
 @contextmanager
 def _yard() -> Iterator[Path]:
-    """A cgroup that no daemon knows of, and that is removed afterwards."""
+    """Make a cgroup that no daemon knows, and remove it afterwards."""
     base = own_cgroup()
     assert base is not None
     directory = base / f"orchd-fault-{os.getpid()}-{time.monotonic_ns()}"
@@ -61,16 +61,16 @@ _DEEDS: tuple[Callable[[int, Path], None], ...] = (_stop, _freeze, _move)
 
 
 def kept_from_running(tally: Tally) -> Iterator[None]:
-    """Agents stop their own shims and end; shims of others are stopped, frozen and moved, and they are cancelled."""
+    """Agents stop their own shims and end; shims of others are stopped, frozen or moved, and cancelled."""
     while True:
         for cgroups in _MODES:
             with _yard() as groups, Lab(tally, f'limit = 6\ngrace = 0.2\ncgroups = "{cgroups}"\n') as lab:
                 lab.start()
-                lab.watched(6, 24)
+                lab.watch(6, 24)
                 stops = lab.spawn([lab.spec(f"{_STOPS}; {BRIEF}", 3), lab.spec(f"{_STOPS_LATER} {BRIEF}", 5)])
                 ids = lab.spawn([lab.spec(_FAMILY)] * len(_DEEDS))
                 until(lambda ids=ids, lab=lab: all(lab.signed("begin")[agent_id] for agent_id in ids), "the agents")
-                shims = [agent["pid"] for agent in lab.shown(ids).values()]
+                shims = [agent["pid"] for agent in lab.listed(ids).values()]
                 for deed, pid in zip(_DEEDS, shims, strict=True):
                     deed(pid, groups)
                 began = time.monotonic()
@@ -84,12 +84,12 @@ def kept_from_running(tally: Tally) -> Iterator[None]:
 
 
 def elsewhere(tally: Tally) -> Iterator[None]:
-    """A process of an agent moves to another cgroup, as containers do, and its agent ends, is cancelled, or is late."""
+    """A process moves to another cgroup, as containers do, and its agent ends, is cancelled, or runs late."""
     while True:
         for leaves in (partial(_by_itself, "setsid"), partial(_by_itself, "")):
             with _yard() as groups, Lab(tally, "limit = 3\ngrace = 0.2\n") as lab:
                 lab.start()
-                lab.watched(3, 12)
+                lab.watch(3, 12)
                 work = leaves(groups)
                 ends, cancelled = lab.spawn([lab.spec(work, 3), lab.spec(f"{work}; {STUBBORN}")])
                 (late,) = lab.spawn([lab.spec(f"{work}; {STUBBORN}", timeout=1.5)])
@@ -106,19 +106,19 @@ def elsewhere(tally: Tally) -> Iterator[None]:
 
 
 def _by_itself(session: str, groups: Path) -> str:
-    """What an agent does to leave a deaf process in that cgroup; it goes on when that process is there."""
+    """Return the script of an agent that leaves a process that ignores signals in that cgroup, and then goes on."""
     inner = f'echo 0 > {groups}/cgroup.procs; echo > "$0"; trap "" TERM; sleep 1000; :'
     ready = '"$ORCHD_HOME/../$ORCHD_AGENT.left"'
     return f"{session} sh -c '{inner}' {ready} & until [ -e {ready} ]; do sleep 0.01; done"
 
 
 def directories(tally: Tally) -> Iterator[None]:
-    """The directory of agents that are queued is made anew, or a link to it leads elsewhere, while others work."""
+    """Replace the directory of queued agents, or a link to it, while other agents work."""
     while True:
         for replace in (_made_anew, _led_elsewhere):
             with Lab(tally, "limit = 2\n") as lab:
                 lab.start()
-                lab.watched(2, 8)
+                lab.watch(2, 8)
                 directory = lab.directory / "here"
                 _made(lab.directory / "old", "old")
                 directory.symlink_to("old")

@@ -44,7 +44,7 @@ _SHORT = 2.0  # minutes in which a planted leak shows
 
 
 def main() -> int:
-    """Soak, first with each planted leak, and print and write what was found."""
+    """Soak, first with each planted leak; print and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--no-plants", action="store_true", help="leave the planted leaks out")
@@ -64,11 +64,11 @@ def main() -> int:
 
 
 def soak(minutes: float) -> dict[str, Any]:
-    """The figures of one."""
+    """Run one soak and return its figures."""
     tally = Tally()
     with Load(tally, minutes * 60) as load:
-        load.goes_on()
-        load.ends()
+        load.run()
+        load.finish()
     half = [(at, values) for at, values in load.samples if at >= load.seconds / 2]
     trends = {name: trend([(at, values[name]) for at, values in half], bound) for name, bound in BOUNDS.items()}
     bent = [name for name, trend in trends.items() if not trend.is_flat]
@@ -76,7 +76,7 @@ def soak(minutes: float) -> dict[str, Any]:
         "minutes": minutes,
         "agents": load.agents,
         "faults": dict(load.faults),
-        "windows": load.lab.witnessed,
+        "windows": load.lab.judged_windows,
         "peak": load.peak,
         "tally": tally.as_json(),
         "trends": {name: trend._asdict() for name, trend in trends.items()},
@@ -87,7 +87,7 @@ def soak(minutes: float) -> dict[str, Any]:
 
 
 def _caught(plant: Plant) -> dict[str, Any]:
-    """A short one of a copy that leaks."""
+    """Run a short soak of a copy that leaks."""
     with tempfile.TemporaryDirectory(prefix="orchd-planted-") as name:
         root = planted(plant, Path(name))
         words = [sys.executable, "-m", "benchmarks.faults.soak", "--bare", "--minutes", str(_SHORT)]
@@ -99,7 +99,7 @@ def _caught(plant: Plant) -> dict[str, Any]:
 
 
 def _report(summary: dict[str, Any]) -> None:
-    """As a person reads it."""
+    """Print the result for a person."""
     tally = summary["tally"]
     print(f"{summary['minutes']:g} minutes, {summary['agents']} agents, faults: {summary['faults']}")
     print(f"witness: {summary['windows']} windows, at most {summary['peak']} at work where {LIMIT} may")
@@ -114,7 +114,7 @@ def _report(summary: dict[str, Any]) -> None:
 
 
 def picture(summary: dict[str, Any]) -> str:
-    """The four values and what was at work, over time."""
+    """Draw the four values and the load over time."""
     samples = summary["samples"]
     panels = [Panel(f"{name} {UNITS[name]}", [(at, values[name]) for at, values in samples]) for name in BOUNDS]
     panels.append(Panel("at work, as the daemon says", [(at, values["working"]) for at, values in samples], LIMIT))

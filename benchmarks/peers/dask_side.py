@@ -1,4 +1,4 @@
-"""Run by Dask's own Python: does what the lines on its standard input say. Imports nothing of this project."""
+"""Runs in Dask's own Python: executes the lines on its standard input. Imports nothing of this project."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from distributed import Client, LocalCluster, get_client, worker_client
 
 
 def true(_: int) -> int:
-    """A short program."""
+    """Run a short program."""
     pid = os.posix_spawn("/bin/true", ["true"], os.environ)
     return os.waitpid(pid, 0)[1]
 
 
 def node(identity: str, seconds: str, fans: list[int], how: str) -> str:
-    """One of a tree: a process shows that it lives, another that it works; then as many below it as it has."""
+    """Run a node of a tree: a process shows that it lives, another that it works; then the nodes below it."""
     alive = subprocess.Popen(["sleep", f"1000.{identity}", seconds])
     subprocess.run(["sleep", seconds], check=True)
     below = [f"{identity}{number}" for number in range(1, fans[0] + 1)] if fans else []
@@ -32,7 +32,7 @@ def node(identity: str, seconds: str, fans: list[int], how: str) -> str:
 
 
 def main() -> None:
-    """Until its standard input ends."""
+    """Execute lines until the standard input ends."""
     cluster = LocalCluster(n_workers=7, threads_per_worker=1, processes=True, dashboard_address=None)
     client = Client(cluster)
     client.wait_for_workers(7)

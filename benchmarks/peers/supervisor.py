@@ -61,7 +61,7 @@ class _Transport(xmlrpc.client.Transport):
 
 
 class Supervisor(Peer):
-    """Seven clients start programs at once: the limit is theirs."""
+    """Seven clients start programs at once: the limit is in the clients."""
 
     name = "supervisor"
     needs = ("supervisor",)
@@ -115,21 +115,21 @@ class Supervisor(Peer):
         until(lambda: not any(map(self._lives, last_names)), "supervisor to be done")
 
     def _lives(self, name: str) -> bool:
-        """Asked of one: asked of all it is busy for longer than most of them live."""
+        """Ask for one program: a request for all programs takes longer than most of them live."""
         return bool(self.open.supervisor.getProcessInfo(name)["pid"])
 
     def submit(self) -> None:
         self.open.supervisor.startProcess(f"short:short{next(self._next)}", AT_ONCE)
 
     def submission(self) -> list[str]:
-        """One that lives: its own client calls it an error when a program has ended by the time that it looks."""
+        """Submit a program that stays: the client reports an error for a program that ends before its check."""
         return self._client("start", f"long:long{next(self._started)}")
 
     def _client(self, *words: str) -> list[str]:
         return [str(self.bin / "supervisorctl"), "-c", str(self.config), *words]
 
     def know(self, count: int) -> None:
-        """What is declared is known; it has no history."""
+        """Declare the programs; supervisor has no history."""
         self.end()
         (self.directory / "socket").unlink(missing_ok=True)
         self.begin(count)

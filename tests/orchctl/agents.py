@@ -1,4 +1,4 @@
-"""Agents as the daemon shows them, for what only reads them."""
+"""Agents as the daemon shows them, for tests of code that only reads them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NOW = 1767323165.0  # 2026-01-02T03:06:05Z
 
 
 def agent(number: int, **fields: Any) -> dict[str, Any]:
-    """A running agent that never said anything about itself, but for what is `known`."""
+    """Return a running agent without optional values, apart from `fields`."""
     return {
         "id": f"agent-{number:03d}",
         "name": "api",
@@ -41,7 +41,7 @@ def agent(number: int, **fields: Any) -> dict[str, Any]:
 
 
 def ended(number: int, **fields: Any) -> dict[str, Any]:
-    """An agent that completed, but for what is `known`."""
+    """Return an agent that completed, apart from `fields`."""
     end_fields = {"status": "completed", "exit_code": 0, "pid": None, "ended_at": ENDED_AT}
     return agent(number, **{**end_fields, **fields})
 

@@ -15,8 +15,8 @@ from orchd.protocol.errors import WireError
 from tests.conftest import Instance
 
 
-def ended(error: BaseException, *, json: bool = False) -> int:
-    """The exit code of a command that raises `error`."""
+def exit_code_of(error: BaseException, *, json: bool = False) -> int:
+    """Return the exit code of a command that raises `error`."""
 
     def run(args: SimpleNamespace) -> int:
         raise error
@@ -41,12 +41,12 @@ def ended(error: BaseException, *, json: bool = False) -> int:
 def test_every_error_has_its_code_and_one_line(
     error: BaseException, code: int, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert ended(error) == code
+    assert exit_code_of(error) == code
     assert capsys.readouterr() == ("", message)
 
 
 def test_with_json_an_error_is_an_object_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
-    assert ended(WireError("would-queue", "7 of 7", {"limit": 7}), json=True) == 1
+    assert exit_code_of(WireError("would-queue", "7 of 7", {"limit": 7}), json=True) == 1
     message = '{"error":{"code":"would-queue","message":"7 of 7","details":{"limit":7}}}\n'
     assert capsys.readouterr() == (message, "")
 
@@ -57,7 +57,7 @@ def test_what_a_command_returns_is_its_code() -> None:
 
 def test_a_bug_is_not_hidden() -> None:
     with pytest.raises(ZeroDivisionError):
-        ended(ZeroDivisionError())
+        exit_code_of(ZeroDivisionError())
 
 
 def test_errors_show_code_and_message() -> None:

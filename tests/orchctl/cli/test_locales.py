@@ -13,7 +13,7 @@ from orchctl.terminal import console
 from tests.conftest import Instance
 from tests.orchctl import repos
 from tests.orchctl.conftest import Orchctl
-from tests.orchctl.pm.asked import MOCK, said
+from tests.orchctl.pm.pm_runs import MOCK, pm_report
 
 BARE = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
 
@@ -28,7 +28,7 @@ def test_a_plan_with_other_characters_is_worked_off(
     stopped: Instance, orchctl: Orchctl, tmp_path: Path, bare: dict[str, str]
 ) -> None:
     (tmp_path / "plan.md").write_text("- [ ] Füge 日\n")
-    report = said(orchctl("pm", "--tasks", "plan.md", "--tick", *MOCK, "--json", env=bare))
+    report = pm_report(orchctl("pm", "--tasks", "plan.md", "--tick", *MOCK, "--json", env=bare))
     assert [(row["id"], row["title"], row["task"]) for row in report["developers"]] == [
         ("füge-日", "Füge 日", "ticked")
     ]

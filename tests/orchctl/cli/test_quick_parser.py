@@ -12,7 +12,7 @@ from orchctl.cli import quick_parser
 
 
 def values(*words: str) -> dict[str, object]:
-    """The arguments that were understood, defaults left out."""
+    """Return the parsed arguments without defaults."""
     parsed = quick_parser.parse(words)
     assert parsed is not None
     return {key: value for key, value in vars(parsed.args).items() if value not in (None, False, ())}

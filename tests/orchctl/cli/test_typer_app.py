@@ -1,4 +1,4 @@
-"""The full parser, and that the quick one never says anything else."""
+"""The full parser; the quick parser always agrees with it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ APP = typer_app.build(told)
 
 
 def full(words: list[str]) -> tuple[Command, SimpleNamespace] | None:
-    """What the full parser understands; None for a usage error."""
+    """Return the result of the full parser; None for a usage error."""
     TOLD.clear()
     try:
         APP(args=words, prog_name="orchctl", standalone_mode=False)

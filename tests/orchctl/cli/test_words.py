@@ -1,4 +1,4 @@
-"""Words of other tools: run as the command that is meant, or answered by what has their meaning here."""
+"""Commands of other tools: run as the orchctl command, or answered with the command that has their meaning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client through deaths and returns of the daemon."""
+"""The client when the daemon dies and returns."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.orchctl.routers import result, router
 
 
 def shell(script: str) -> dict[str, object]:
-    """A spawn of one agent that runs `script`."""
+    """Return a spawn of one agent that runs `script`."""
     return {"agents": [{"command": ["sh", "-c", script]}], "cwd": "/", "env": dict(os.environ)}
 
 
@@ -46,7 +46,7 @@ def test_an_observer_starts_nothing(home: Home) -> None:
     assert not home.database.exists()
 
 
-def test_everybody_else_starts_a_daemon(home: Home) -> None:
+def test_other_clients_start_a_daemon(home: Home) -> None:
     with Client() as client:
         assert client.call("daemon")["home"] == str(home.directory)
 
@@ -66,7 +66,7 @@ def test_a_wait_outlives_the_daemon(
     deaths: list[int] = []
 
     class Killer:
-        """Kills each daemon under which the wait is going on, three times; then lets the agent end."""
+        """Kills three daemons during the wait, one after the other; then lets the agent end."""
 
         def sources(self) -> tuple[()]:
             return ()

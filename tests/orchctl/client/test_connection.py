@@ -23,7 +23,7 @@ from tests.orchctl.routers import result, router
 
 @contextmanager
 def connected(home: Home) -> Iterator[Connection]:
-    """A connection to whoever is there."""
+    """Return a connection to the daemon that answers."""
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     connection = Connection(context, home)
     yield connection
@@ -32,7 +32,7 @@ def connected(home: Home) -> Iterator[Connection]:
 
 
 def ask(connection: Connection, until: float = math.inf) -> frames.ReplyFrame | None:
-    """The reply to a request for whoever is there."""
+    """Return the reply to a request."""
     return connection.ask("a", pack_request("a", "daemon", {}), until, None)
 
 
@@ -43,7 +43,7 @@ def test_a_request_gets_its_reply(instance: Instance) -> None:
         assert reply.error is None
 
 
-def test_a_reply_to_somebody_else_is_dropped(home: Home) -> None:
+def test_a_reply_to_another_request_is_dropped(home: Home) -> None:
     with (
         router(home, lambda request: [pack_result("b", {}), *result(request, {"mine": 1})]),
         connected(home) as connection,
@@ -70,7 +70,7 @@ def test_the_death_of_the_daemon_breaks_it(instance: Instance) -> None:
         killer.join()
 
 
-def test_one_that_does_not_answer_is_not_waited_for_for_ever(home: Home) -> None:
+def test_a_daemon_that_does_not_answer_is_not_waited_for_for_ever(home: Home) -> None:
     home.create()
     with socket.socket(socket.AF_UNIX) as server, connected(home) as connection:
         server.bind(str(home.socket))
@@ -80,7 +80,7 @@ def test_one_that_does_not_answer_is_not_waited_for_for_ever(home: Home) -> None
 
 
 class Counter:
-    """Wants to be called again at once, then makes its source readable, then has seen enough."""
+    """A source that wants a call at once, then becomes readable, then stops the watch."""
 
     def __init__(self, near_end: socket.socket, far_end: socket.socket) -> None:
         self.ours, self.theirs = near_end, far_end

@@ -1,4 +1,4 @@
-"""All pages of what the daemon answers."""
+"""Answers of the daemon that come in pages."""
 
 from __future__ import annotations
 

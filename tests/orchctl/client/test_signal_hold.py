@@ -55,8 +55,8 @@ def handled() -> Iterator[list[int]]:
     signal.signal(signal.SIGTERM, before)
 
 
-def looked(hold: SignalHold, is_enough: Callable[[], bool]) -> None:
-    """Wait as a client does, until it is enough."""
+def wait_until(hold: SignalHold, is_enough: Callable[[], bool]) -> None:
+    """Wait as a client does, until `is_enough` returns true."""
     next_look: float | None = None
     while not is_enough():
         select.select([source for source in hold.sources() if isinstance(source, int)], [], [], next_look)
@@ -68,7 +68,7 @@ def test_a_signal_takes_effect_once_a_daemon_answers(handled: list[int]) -> None
     with SignalHold(lambda: next(answers), 60.0, None) as hold:
         signal.raise_signal(signal.SIGTERM)
         assert handled == []
-        looked(hold, lambda: bool(handled))
+        wait_until(hold, lambda: bool(handled))
         assert next(answers, None) is None
     assert handled == [signal.SIGTERM]
 
@@ -77,7 +77,7 @@ def test_a_signal_takes_effect_at_the_next_look_while_a_daemon_answers(handled: 
     with SignalHold(lambda: True, 60.0, None) as hold:
         signal.raise_signal(signal.SIGTERM)
         assert handled == []  # a handler may interrupt anything, so it looks at nothing
-        looked(hold, lambda: bool(handled))
+        wait_until(hold, lambda: bool(handled))
     assert handled == [signal.SIGTERM]
 
 
@@ -85,7 +85,7 @@ def test_a_signal_takes_effect_after_the_patience(handled: list[int]) -> None:
     with SignalHold(lambda: False, 0.2, None) as hold:
         began = time.monotonic()
         signal.raise_signal(signal.SIGTERM)
-        looked(hold, lambda: bool(handled))
+        wait_until(hold, lambda: bool(handled))
         assert time.monotonic() - began >= 0.2
     assert handled == [signal.SIGTERM]
 

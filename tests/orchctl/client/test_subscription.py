@@ -1,4 +1,4 @@
-"""Hints."""
+"""Subscriptions to hints of the daemon."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.conftest import Instance
 
 @contextmanager
 def publisher(home: Home) -> Iterator[zmq.Socket[bytes]]:
-    """Where a daemon's hints would come from; XPUB, to know when somebody listens."""
+    """A socket in the place of the daemon's hints; XPUB, to see each subscriber."""
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     socket = context.socket(zmq.XPUB)
     socket.bind(f"ipc://{home.events}")

@@ -1,4 +1,4 @@
-"""Which daemon is meant, and what can be meant for another machine's."""
+"""The daemon of a command: the one of this machine, or of another machine."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_from_afar_there_is_no_home(config: Path) -> None:
         _ = client.home
 
 
-def test_where_nobody_answers_it_is_said_at_once(config: Path) -> None:
+def test_where_no_daemon_answers_it_is_said_at_once(config: Path) -> None:
     with (
         Client(remote.profile("box", None)) as client,
         pytest.raises(NoDaemonError, match="nobody answers at tcp://127"),

@@ -91,7 +91,7 @@ def test_commands_are_for_the_daemon_that_they_need() -> None:
 
 @pytest.fixture
 def greet(monkeypatch: pytest.MonkeyPatch) -> Command:
-    """A command that is added as any other: a function in a module, and a row."""
+    """A command that is added like any other: a function in a module, and a row."""
     module = ModuleType("orchctl.commands.agents.greet")
     vars(module)["run"] = lambda args: len(args.name) if args.loud else 0
     monkeypatch.setitem(sys.modules, module.__name__, module)

@@ -1,4 +1,4 @@
-"""Durations from history and estimates, and the time of the whole at a limit."""
+"""Durations from history and estimates, and the total time at a limit."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_room_that_an_inner_group_cannot_take_is_taken_by_others() -> None:
 
 
 def slow_makespan(graph: Graph, times: dict[str, float], limit: int, bounds: dict[str, int]) -> float:
-    """The same rule, looked at anew at every moment."""
+    """Return the makespan by the same rule, computed anew at every moment."""
     remaining, waiting, ends, now = remaining_paths(graph, times), dict.fromkeys(graph), dict[str, float](), 0.0
     done: set[str] = set()
 

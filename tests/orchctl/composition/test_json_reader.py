@@ -1,4 +1,4 @@
-"""JSON files and what is wrong with them."""
+"""JSON files and their mistakes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compositions from files, checked with all that is nested in them."""
+"""Compositions from files, checked with their nested compositions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compositions that Python made are refused for what a file is refused for, and nothing but that is raised."""
+"""Compositions built in Python are refused for the same reasons as a file, and only CompositionError is raised."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ITSELF["x-itself"] = ITSELF
 
 
 def team(*sub_skills: Any, mode: Any = "hybrid", **fields: Any) -> Composition:
-    """A composition of these."""
+    """Return a composition of these sub-skills."""
     return Composition("team", mode, sub_skills, **fields)
 
 

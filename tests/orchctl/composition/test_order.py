@@ -25,12 +25,12 @@ TEAM = (
 
 
 def names(groups: list[list[SubSkill]]) -> list[list[str]]:
-    """The same with names."""
+    """Return the names in each group."""
     return [[name_of(sub_skill) for sub_skill in group] for group in groups]
 
 
 def composition(graph: Graph, mode: str) -> Composition:
-    """One with these dependencies."""
+    """Return a composition with these dependencies."""
     return Composition("team", mode, tuple(SubSkill(name, dependencies=tuple(graph[name])) for name in graph))
 
 

@@ -1,4 +1,4 @@
-"""What agents are told."""
+"""The prompts of agents."""
 
 from __future__ import annotations
 

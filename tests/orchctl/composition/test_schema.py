@@ -1,4 +1,4 @@
-"""The structure of compositions, and words for what is wrong with it."""
+"""The structure of compositions, and the message for each mistake."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What shows a client that it is inside an agent."""
+"""How a client sees that it runs inside an agent."""
 
 from __future__ import annotations
 

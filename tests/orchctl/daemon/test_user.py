@@ -1,4 +1,4 @@
-"""A uid that the password database does not know, as in containers: commands work, or say what they lack."""
+"""A uid that the password database does not know, as in containers: commands work, or name what they lack."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = needs_root
 
 
 def nameless(instance: Instance, directory: Path, *words: str, **env: str) -> tuple[int, str]:
-    """One command as a user without a name, who may read all files so that they can run this Python."""
+    """Run a command as a user without a name, who may read all files to be able to run this Python."""
     caps = "+dac_override,+dac_read_search"
     rights = [f"--reuid={UID}", f"--regid={UID}", "--clear-groups", f"--inh-caps={caps}", f"--ambient-caps={caps}"]
     variables = {name: value for name, value in instance.env.items() if name not in ("HOME", "XDG_CONFIG_HOME", "USER")}

@@ -1,4 +1,4 @@
-"""What is looked at of the machine."""
+"""The checks of the machine."""
 
 from __future__ import annotations
 

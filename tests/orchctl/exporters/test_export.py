@@ -1,4 +1,4 @@
-"""What agents took, as rows and sums."""
+"""Usage of agents as rows and sums."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_row_names_dependencies_with_their_conditions() -> None:
     assert [row["after"] for row in rows] == [None, "agent-001 agent-003:any", None]
 
 
-def test_totals_compare_the_work_with_the_time_in_which_anybody_was_there() -> None:
+def test_totals_compare_the_work_with_the_time_in_which_any_agent_was_there() -> None:
     totals = export.totals(HISTORY, export.rows(HISTORY, KNOWN))
     assert (totals["sequential_seconds"], totals["real_seconds"]) == (8.5, 14.0)  # 0 to 9, and 20 to 25
     assert (totals["saved_seconds"], totals["speed_up"]) == (-5.5, pytest.approx(8.5 / 14.0, abs=0.001))

@@ -13,7 +13,7 @@ SAMPLE = re.compile(r'(orchd_\w+)(\{\w+="(?:[^"\\]|\\.)*"(?:,\w+="(?:[^"\\]|\\.)
 
 
 def parsed(page: str) -> dict[str, float]:
-    """Every sample; AssertionError where a line is none, or its metric was not declared before it."""
+    """Return every sample; AssertionError where a line is none, or its metric was not declared before."""
     values: dict[str, float] = {}
     declared: set[str] = set()
     for line in page.removesuffix("\n").split("\n"):

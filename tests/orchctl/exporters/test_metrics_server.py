@@ -1,4 +1,4 @@
-"""One page over HTTP, for whoever is on this machine."""
+"""One page over HTTP, for clients on this machine only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orchctl.exporters.metrics_server import serve
 
 
 def refused(host: str) -> str:
-    """The code with which it is refused."""
+    """Return the code of the refusal."""
     with pytest.raises(ClientError) as caught:
         serve(host, lambda _: (b"", ""), lambda _: pytest.fail("it serves"))
     return caught.value.code

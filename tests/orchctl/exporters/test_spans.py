@@ -1,4 +1,4 @@
-"""Spans are made of events: the same events, the same spans."""
+"""Spans are derived from events: the same events give the same spans."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RUN = {
 
 
 def events(text: str) -> Iterable[dict[str, Any]]:
-    """`SECOND EVENT AGENT [KEY=VALUE]...` a line."""
+    """Parse `SECOND EVENT AGENT [KEY=VALUE]...` lines."""
     for number, line in enumerate(filter(None, map(str.strip, text.splitlines()))):
         second, event, agent, *more = line.split()
         values: dict[str, Any] = {"agent": f"agent-{int(agent):03d}", "at": f"2026-01-02T03:04:{int(second):02d}.000Z"}
@@ -41,12 +41,12 @@ Known = dict[str, Any] | None
 
 
 def spans(text: str, agents: Known = None, runs: Known = None, home: str = HOME) -> list[Span]:
-    """All that these events make."""
-    story = TraceHistory()
+    """Return all spans of these events."""
+    history = TraceHistory()
     for event in events(text):
-        story.take(event)
-    builder = Spans(home, story, agents or {}, runs or {})
-    return [*builder.of_runs(runs or {}), *builder.of_agents(story.stints)]
+        history.take(event)
+    builder = Spans(home, history, agents or {}, runs or {})
+    return [*builder.of_runs(runs or {}), *builder.of_agents(history.stints)]
 
 
 ONE = """
@@ -80,7 +80,7 @@ def test_what_is_not_over_is_not_told_but_its_attempts_are() -> None:
     assert spans_found[0].attributes["orchd.queue_seconds"] == 1.0
 
 
-def test_one_that_was_revived_is_another_span_and_the_first_stays_what_it_was() -> None:
+def test_an_agent_that_was_revived_is_another_span_and_the_first_stays_what_it_was() -> None:
     before = spans(ONE.replace("agent-completed", "agent-failed"))
     text = ONE.replace("agent-completed", "agent-failed") + (
         "5 agent-revived 1\n6 attempt-admitted 1 attempt=2\n"

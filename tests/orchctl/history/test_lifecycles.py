@@ -1,4 +1,4 @@
-"""What the events tell of each agent."""
+"""The life of each agent, read from its events."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ BEGAN = 1767323165.0  # 2026-01-02T03:06:05Z
 
 
 def event(second: int, event: str, agent: str | None = "agent-001", **fields: Any) -> dict[str, Any]:
-    """Something that happened in this second of 2026-01-02T03:06."""
+    """Return an event in this second of 2026-01-02T03:06."""
     return {"seq": second, "at": f"2026-01-02T03:06:{second:02d}.000Z", "event": event, "agent": agent, **fields}
 
 
@@ -18,7 +18,7 @@ QUEUED = event(5, "agent-queued", name="api", level="pm", parent=None)
 
 
 def spans(lives: Lifecycles) -> list[tuple[float, float]]:
-    """When the first attempt of the first agent worked, in seconds from the beginning."""
+    """Return the times in which the first attempt of the first agent worked, in seconds from the begin."""
     first_attempt = lives.agents["agent-001"].attempts[0]
     return [(begin - BEGAN, end - BEGAN) for begin, end in first_attempt.works(BEGAN + 50.0)]
 
@@ -70,7 +70,7 @@ def test_who_waits_gives_its_place_back_until_it_returns_or_is_ended() -> None:
     assert spans(read(cancelled))[-1] == (12.0, 15.0)
 
 
-def test_one_that_never_started_or_is_tried_again_by_a_person_says_so() -> None:
+def test_an_agent_that_never_started_or_is_tried_again_by_a_person_says_so() -> None:
     skipped = read([QUEUED, event(9, "agent-skipped", reason="never")]).agents["agent-001"]
     assert (skipped.status, skipped.reason, skipped.attempts) == ("skipped", "never", [])
     revived = read([QUEUED, event(9, "agent-skipped", reason="never"), event(11, "agent-revived")]).agents["agent-001"]

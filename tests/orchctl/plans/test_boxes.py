@@ -1,4 +1,4 @@
-"""What is a box in Markdown, and what only looks like one."""
+"""Text that is a box in Markdown, and text that only looks like a box."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from orchctl.plans.reading import ReadOptions
 from orchctl.plans.shape import PlanError, marked
 
 
-def found(text: str) -> list[str]:
-    """What stands behind the boxes of a text."""
+def box_titles(text: str) -> list[str]:
+    """Return the texts behind the boxes."""
     return [box.text for box in boxes.read(text).boxes]
 
 
@@ -33,7 +33,7 @@ def found(text: str) -> list[str]:
     ],
 )
 def test_code_swallows_no_task_behind_it(between: str) -> None:
-    assert found(f"- [ ] first\n\n{between}\n\n- [ ] last\n")[-1] == "last"
+    assert box_titles(f"- [ ] first\n\n{between}\n\n- [ ] last\n")[-1] == "last"
 
 
 def test_what_is_in_code_or_a_comment_is_noted() -> None:

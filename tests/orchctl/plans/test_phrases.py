@@ -1,4 +1,4 @@
-"""What texts say of dependencies and files."""
+"""Phrases in texts that name dependencies and files."""
 
 from __future__ import annotations
 

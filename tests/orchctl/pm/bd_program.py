@@ -15,7 +15,7 @@ WORDS = [word for word in sys.argv[2:] if word != "--json"]
 
 
 def reply(state: dict[str, Any], answer: object) -> None:
-    """Answer, in the form that is wanted."""
+    """Print the answer in the requested form."""
     print(json.dumps({"schema_version": 1, "data": answer} if state.get("envelope") else answer, indent=2))  # noqa: T201
 
 
@@ -27,7 +27,7 @@ def fail(text: str) -> NoReturn:
 
 
 def misbehave(mode: str | None) -> None:
-    """Hang with a child, greet, or say that the database is locked."""
+    """Hang with a child, print a greeting, or report that the database is locked."""
     if mode == "hang":
         os.fork()
         signal.pause()
@@ -39,7 +39,7 @@ def misbehave(mode: str | None) -> None:
 
 
 def update(state: dict[str, Any], issue: dict[str, Any]) -> None:
-    """`bd update ID --claim`, or with what is to be set."""
+    """Do `bd update ID --claim`, or set the values of the other options."""
     if "--claim" not in WORDS:
         options = dict(zip(WORDS[2::2], WORDS[3::2], strict=True))
         issue.update(status=options["--status"], assignee=options["--assignee"], notes=options["--append-notes"])
@@ -55,14 +55,14 @@ def update(state: dict[str, Any], issue: dict[str, Any]) -> None:
 
 
 def keep(state: dict[str, Any]) -> None:
-    """Write it down."""
+    """Write the state to the file."""
     draft = PLACE / "state.json.new"
     draft.write_text(json.dumps(state))
     draft.rename(PLACE / "state.json")
 
 
 def main() -> None:
-    """Note the call, see that nobody else runs, and do it."""
+    """Note the call, check that no other call runs, and execute it."""
     with (PLACE / "calls").open("a") as calls:
         calls.write(json.dumps(sys.argv[2:]) + "\n")
     with (PLACE / "lock").open("w") as lock:

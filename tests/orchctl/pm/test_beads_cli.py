@@ -1,4 +1,4 @@
-"""`bd`, through whatever it may answer."""
+"""`bd`, with every form of answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.orchctl.pm.fake_bd import FakeBd
 
 
 def refused(bd: Bd, *words: str) -> RefusedError:
-    """Why there is no answer."""
+    """Return the reason why there is no answer."""
     with pytest.raises(RefusedError) as caught:
         bd.issues(*words)
     return caught.value
@@ -37,7 +37,7 @@ def test_a_program_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytes
     assert "--tasks FILE" in error.message
 
 
-def test_one_that_hangs_is_ended_with_all_that_it_started(fake: FakeBd, tmp_path: Path) -> None:
+def test_a_bd_that_hangs_is_ended_with_all_that_it_started(fake: FakeBd, tmp_path: Path) -> None:
     fake.say(modes={"ready": "hang"})
     began = time.monotonic()
     error = refused(Bd(tmp_path, timeout=0.5), "ready")

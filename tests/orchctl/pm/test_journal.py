@@ -1,4 +1,4 @@
-"""What a pm remembers."""
+"""The journal of a pm."""
 
 from __future__ import annotations
 

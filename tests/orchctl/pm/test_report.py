@@ -1,4 +1,4 @@
-"""What a pm has to show."""
+"""The report of a pm."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MORE: dict[str, Any] = {"name": "pm-1", "left": {}, "troubles": [], "skipped": [
 
 
 def row(number: int, begin: int, end: int, **fields: Any) -> dict[str, Any]:
-    """A developer that worked between these seconds of a minute."""
+    """Return a developer that worked between these seconds of a minute."""
     times = {key: f"2026-01-02T03:04:{second:02d}.000Z" for key, second in (("queued_at", begin), ("ended_at", end))}
     agent = ended(number, **{**MONEY, **times, "started_at": times["queued_at"], **fields})
     return row_of({**ENTRY, "id": f"bd-{number}"}, agent, Path("/none"))
@@ -33,7 +33,7 @@ def test_seven_at_once_are_seven_times_as_fast() -> None:
     )
 
 
-def test_time_in_which_nobody_worked_does_not_count() -> None:
+def test_idle_time_does_not_count() -> None:
     summary = report([row(1, 0, 10), row(2, 5, 12), row(3, 6, 8), row(4, 40, 50)], **MORE)
     assert (summary["wall_seconds"], summary["one_by_one_seconds"]) == (22, 29)
 
@@ -53,7 +53,7 @@ def test_a_failure_has_its_reason_and_a_result_is_shown_when_it_is_there(tmp_pat
     assert "bd-3  not begun: after bd-1" in list(lines(summary))
 
 
-def test_one_that_nobody_knows_any_more_is_lost() -> None:
+def test_an_unknown_agent_is_lost() -> None:
     summary = report([lost_row(ENTRY, Path("/none"))], **MORE)
     assert (summary["counts"], summary["speed_up"], summary["cost_usd"]) == ({"lost": 1}, None, None)
     assert list(lines(summary)) == [

@@ -21,13 +21,13 @@ PLAN = [
 
 
 def read(path: Path, text: str, **options: Any) -> TaskList:
-    """The tasks in a file with this text."""
+    """Return the tasks in a file with this text."""
     path.write_text(text)
     return TaskList(path, **options)
 
 
 def ended(status: str) -> dict[str, Any]:
-    """An agent that ended so."""
+    """Return an agent that ended with this status."""
     return {"id": "agent-001", "status": status, "reason": None}
 
 
@@ -40,7 +40,7 @@ def test_what_comes_after_nothing_open_is_ready_most_urgent_first(form: str, tmp
     assert board.left == {"ui": "after api"}
 
 
-def test_one_that_completed_makes_others_ready_and_one_that_failed_does_not(tmp_path: Path) -> None:
+def test_a_task_that_completed_makes_others_ready_and_one_that_failed_does_not(tmp_path: Path) -> None:
     text = "- [ ] A\n- [ ] B\n- [ ] C (after: a)\n- [ ] D (after: a, b)\n"
     file = read(tmp_path / "plan.md", text)
     assert file.finish("a", ended("completed")) == "open"

@@ -9,12 +9,12 @@ from tests.orchctl.agents import ENDED_AT, NOW, QUEUED_AT, agent, ended
 
 
 def member(path: str, number: int, **fields: Any) -> dict[str, Any]:
-    """A member of it."""
+    """Return a member of a run."""
     return {"path": path, "id": f"agent-{number:03d}", "required": True, "reason": None, "after": [], **fields}
 
 
 def run(**fields: Any) -> dict[str, Any]:
-    """A run of two, one of them over."""
+    """Return a run of two members, one of them ended."""
     return {
         "id": "run-001",
         "name": "team",

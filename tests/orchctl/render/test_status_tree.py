@@ -21,7 +21,7 @@ FAMILY = (
 
 
 def picture_lines(look: Look, *agents: dict[str, Any], **limit: Any) -> list[str]:
-    """The picture's lines."""
+    """Return the lines of the picture."""
     return picture(answer(*agents, **limit), NOW, look)
 
 
@@ -40,7 +40,7 @@ def test_memory_is_shown_beside_its_bound() -> None:
     assert "  45 MB of 2.0 GB  " in line
 
 
-def test_deeper_generations_keep_the_lines_of_those_above() -> None:
+def test_deeper_generations_keep_the_lines_of_their_ancestors() -> None:
     generations = [
         agent(1),
         agent(2, parent="agent-001"),
@@ -49,7 +49,8 @@ def test_deeper_generations_keep_the_lines_of_those_above() -> None:
         agent(5, parent="agent-004"),
     ]
     assert [
-        line.partition("api")[0].rstrip() for line in picture_lines(Look(is_plain=True, is_whole=True), *generations)[1:]
+        line.partition("api")[0].rstrip()
+        for line in picture_lines(Look(is_plain=True, is_whole=True), *generations)[1:]
     ] == [
         "agent-001",
         "|- agent-002",

@@ -120,7 +120,7 @@ def test_agents_that_ended_have_straight_lines() -> None:
     assert render.ended_lines([]) == []
 
 
-def test_agents_that_something_was_done_to_say_where_they_are() -> None:
+def test_changed_agents_are_printed_with_their_place() -> None:
     stopping = agent(1, status="stopping", reason="cancelled")
     assert render.changed_lines([stopping, queued(2, 3, reason="paused"), queued(3, 4), agent(4)]) == [
         "agent-001  api  stopping  cancelled",
@@ -138,7 +138,7 @@ def test_only_queued_agents_are_said_to_be_queued() -> None:
     ]
 
 
-def test_those_still_going_are_named_while_they_are_few() -> None:
+def test_living_agents_are_named_while_they_are_few() -> None:
     assert render.going([agent(1), queued(2, 1)]) == "agent-001 is running, agent-002 is queued"
     assert render.going([agent(number) for number in range(1, 7)]) == "6 agents have not ended"
 

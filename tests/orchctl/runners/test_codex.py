@@ -1,4 +1,4 @@
-"""Codex's words: completed only when its turn was."""
+"""Messages of Codex: completed only when its turn was."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ LIMIT = "You\u2019ve hit your usage limit. Upgrade to Pro, or try again in 3 min
 
 
 def item(kind: str, *, over: bool = True, **more: Any) -> dict[str, Any]:
-    """Something it did."""
+    """Return an item of Codex."""
     return {"type": "item.completed" if over else "item.started", "item": {"id": "item_1", "type": kind, **more}}
 
 
 def failed(message: str) -> list[dict[str, Any]]:
-    """A turn that failed."""
+    """Return a turn that failed."""
     return [{"type": "error", "message": message}, {"type": "turn.failed", "error": {"message": message}}]
 
 
@@ -89,7 +89,7 @@ def test_totals_are_those_of_the_thread(stage: Stage) -> None:
         ([[1], {"type": 1}, {"type": "turn.completed", "usage": "x"}], 4, "exit code 4"),
     ],
 )
-def test_one_that_did_not_complete_its_turn_has_failed(
+def test_a_cli_that_did_not_complete_its_turn_has_failed(
     stage: Stage, messages: list[Any], code: int, reason: str
 ) -> None:
     stage.says("codex", *messages, code=code)
@@ -111,7 +111,7 @@ def test_an_error_that_it_got_past_is_none(stage: Stage) -> None:
         ("rate limit exceeded: Rate limit reached for gpt-5. Please try again in 90.5s.", 90.5),
     ],
 )
-def test_one_that_was_turned_away_says_when_to_come_back(stage: Stage, message: str, wait: float) -> None:
+def test_a_cli_that_was_turned_away_says_when_to_come_back(stage: Stage, message: str, wait: float) -> None:
     stage.says("codex", BEGUN, *failed(message), code=1)
     now = time.time()
     result = stage.run("codex")

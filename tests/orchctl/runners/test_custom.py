@@ -175,7 +175,7 @@ def test_a_session_goes_on_where_the_table_says_how(stage: Stage, resume: str, a
     assert ("Go on with your task" in stage.prompt) is bool(argv)
 
 
-def test_one_that_is_gone_from_the_file_is_said(stage: Stage) -> None:
+def test_a_runner_that_is_gone_from_the_file_is_said(stage: Stage) -> None:
     result = stage.run("mine")
     assert (result.code, result.reason) == (1, "'mine' is no runner any more: there are mock, claude, codex")
     stage.config.write_text("[runners.mine]\n")

@@ -1,4 +1,4 @@
-"""The agent that only pretends."""
+"""The mock runner."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is foretold, and how it reads."""
+"""The forecast of a run, and its text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The composition that a word means."""
+"""The composition that an argument names."""
 
 from __future__ import annotations
 

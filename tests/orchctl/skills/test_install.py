@@ -1,4 +1,4 @@
-"""Skills put where an LLM looks for them."""
+"""Skills installed where an LLM looks for them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orchctl.skills.install import CHANGED, CURRENT, MANIFEST, REPLACED, WRITTEN
 
 @pytest.fixture
 def skill(tmp_path: Path) -> Path:
-    """What is shipped."""
+    """The shipped skill."""
     folder = tmp_path / "shipped"
     (folder / "scripts/__pycache__").mkdir(parents=True)
     (folder / "SKILL.md").write_text("version 1")
@@ -23,7 +23,7 @@ def skill(tmp_path: Path) -> Path:
 
 
 def installed(skill: Path, folder: Path, *, is_forced: bool = False) -> dict[str, str]:
-    """What is done about each file."""
+    """Return what install did with each file."""
     return {str(change.path.relative_to(folder)): change.done for change in install(skill, folder, is_forced=is_forced)}
 
 

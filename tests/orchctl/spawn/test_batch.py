@@ -24,7 +24,7 @@ KEYS = ["command", "name", "goal", "timeout", "grace", "cwd", "env", "after", "p
 
 
 def read(path: Path, text: str | bytes) -> list[dict[str, object]]:
-    """What a file with `text` in it says."""
+    """Read a file with `text` in it."""
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return batch.read(str(path), HERE)
 

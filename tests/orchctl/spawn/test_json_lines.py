@@ -1,4 +1,4 @@
-"""Files that list things; what is wrong with them is shown in test_batch and pm/test_files."""
+"""Files that list things; their mistakes are tested in test_batch and pm/test_files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_every_entry_has_its_place(tmp_path: Path) -> None:
     ]
 
 
-def test_an_error_has_the_code_and_the_words_of_whoever_reads(tmp_path: Path) -> None:
+def test_an_error_has_the_code_and_the_verb_of_its_reader(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         JsonLines(str(tmp_path / "none"), "bad-list", "begun").text()
     assert caught.value.code == "bad-list"

@@ -13,14 +13,14 @@ Values = dict[str, str | tuple[str, ...]]
 
 
 def values(*lines: str) -> Values:
-    """What these lines say, which are right."""
+    """Return the values in these lines, which are right."""
     parsed = parse("\n".join(["---", *lines, "---", "body"]))
     assert parsed.mistakes == []
     return {key: value.value for key, value in parsed.values.items()}
 
 
 def mistakes(*lines: str) -> list[tuple[int, str]]:
-    """Each mistake in these lines, with its line of the file."""
+    """Return each mistake in these lines, with its line of the file."""
     return [(problem.line, problem.message) for problem in parse("\n".join(["---", *lines, "---"])).mistakes]
 
 

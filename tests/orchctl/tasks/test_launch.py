@@ -1,4 +1,4 @@
-"""Which tasks are run, and as what."""
+"""The tasks that a command runs, and their agents."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from orchctl.tasks.task_file import TaskFile
 from orchd.protocol import schema
 from orchd.protocol import specs as agentspec
 from tests.orchctl.agents import agent, ended
-from tests.orchctl.tasks.made import result
+from tests.orchctl.tasks.files import result
 
 TASKS = [
     TaskFile(Path("subtask-a.md"), "a", "x"),
@@ -27,7 +27,7 @@ RESULTS = Path("/w/results")
 
 
 def names(tasks: tuple[TaskFile, ...]) -> str:
-    """Their names in a row."""
+    """Return the names in a row."""
     return "".join(task.name for task in tasks)
 
 

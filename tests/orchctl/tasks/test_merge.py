@@ -8,7 +8,7 @@ from orchctl.tasks.merge import merged
 from orchctl.tasks.states import DONE, MISSING, OUTDATED, TaskState
 from orchctl.tasks.task_file import TaskFile
 from tests.orchctl.agents import ended
-from tests.orchctl.tasks.made import result
+from tests.orchctl.tasks.files import result
 
 
 def test_each_has_a_heading_and_its_result_below(tmp_path: Path) -> None:

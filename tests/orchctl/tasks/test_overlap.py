@@ -37,7 +37,7 @@ HERE = Path("/work/shop")
         (".", "src/a.py"),
     ],
 )
-def test_these_could(first: str, second: str) -> None:
+def test_overlapping_globs(first: str, second: str) -> None:
     assert overlaps(first, second, HERE)
     assert overlaps(second, first, HERE)
 
@@ -57,7 +57,7 @@ def test_these_could(first: str, second: str) -> None:
         ("../other/a", "a"),
     ],
 )
-def test_these_never(first: str, second: str) -> None:
+def test_disjoint_globs(first: str, second: str) -> None:
     assert not overlaps(first, second, HERE)
     assert not overlaps(second, first, HERE)
 
@@ -68,7 +68,7 @@ PATHS = ["/".join(names) for depth in (1, 2, 3) for names in product(NAMES, repe
 
 
 def matches(pattern: str, path: str) -> bool:
-    """Whether a path is one that `pattern` means, or below one, said the plain way."""
+    """Return whether `pattern` means a path, or a directory above it, by a plain rule."""
     parts = [
         "(?:[^/]+/)*" if part == "**" else re.sub(r"\*+", "[^/]*", part.replace("?", "[^/]")) + "/"
         for part in pattern.split("/")

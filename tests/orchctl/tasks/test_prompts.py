@@ -1,4 +1,4 @@
-"""What the agent of a task is told."""
+"""The prompt of the agent of a task."""
 
 from __future__ import annotations
 

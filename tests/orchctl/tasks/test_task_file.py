@@ -10,11 +10,11 @@ import pytest
 from orchctl.tasks import task_file
 from orchctl.tasks.problems import TasksError
 from orchctl.tasks.task_file import TaskFile, read, read_all
-from tests.orchctl.tasks.made import task
+from tests.orchctl.tasks.files import task
 
 
 def problems(path: Path) -> list[tuple[int, str, str]]:
-    """Line, code and words of all that is wrong in a file."""
+    """Return line, code and text of all problems in a file."""
     with pytest.raises(TasksError) as caught:
         read(path, path.name)
     return [(problem.line, problem.code, str(problem)) for problem in caught.value.problems]

@@ -1,4 +1,4 @@
-"""The line that a person sees."""
+"""The progress line."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def test_it_asks_again_after_news_and_not_before(client: Client) -> None:
         poller.register(source, zmq.POLLIN)
     line.look()
     client.call("pause")
-    left = line.look()
+    pause = line.look()
     while not answers[-1]:
-        poller.poll(milliseconds(math.inf, left))
-        left = line.look()
+        poller.poll(milliseconds(math.inf, pause))
+        pause = line.look()
     line.close()
     assert len(answers) <= 3
 
@@ -64,7 +64,7 @@ def test_a_daemon_that_does_not_answer_is_no_error(client: Client, terminal: Ter
     assert "the daemon does not answer" in terminal.until("answer")
 
 
-def test_a_wait_counts_those_who_have_ended(instance: Instance, client: Client) -> None:
+def test_a_wait_counts_the_ended_agents(instance: Instance, client: Client) -> None:
     first, second = instance.spawn("true"), instance.spawn("sleep", "60")
     client.wait(ids=[first])
     assert of_wait([first, second])(client) == "waiting: 1 of 2 ended, 1 running"
@@ -80,6 +80,6 @@ def test_a_wait_for_a_run_counts_its_members(instance: Instance, client: Client,
     assert of_wait([])(client).startswith("waiting: ")
 
 
-def test_a_drain_counts_those_who_live(instance: Instance, client: Client) -> None:
+def test_a_drain_counts_the_living_agents(instance: Instance, client: Client) -> None:
     instance.spawn("sleep", "60")
     assert of_drain(client) == "waiting for 1 agents to end"

@@ -1,4 +1,4 @@
-"""Attempts put into places, and counts over time."""
+"""Attempts put into lanes, and counts over time."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from orchctl.timeline.lanes import Bar
 
 
 def life(number: int, *attempts: AttemptHistory, queued: float = 0.0) -> Lifecycle:
-    """An agent with these attempts."""
+    """Return an agent with these attempts."""
     return Lifecycle(f"agent-{number:03d}", f"n{number}", "pm", None, queued, list(attempts))
 
 
 def attempt(
     admitted: float, ended: float | None, *waits: tuple[float, float | None], queued: float = 0.0
 ) -> AttemptHistory:
-    """One that began and ended then."""
+    """Return an attempt that began and ended at these times."""
     return AttemptHistory(1, queued, admitted, ended, waits=list(waits))
 
 

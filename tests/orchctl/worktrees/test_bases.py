@@ -1,4 +1,4 @@
-"""Worktrees that begin with the work of what their agents come after."""
+"""Worktrees that begin with the work of their agents' dependencies."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ class Bench:
         self.home = directory / "home"
 
     def made(self, number: int, *after: int, attempt: int = 1, **env: str) -> Runner:
-        """The worktree of one more agent; it must come to be."""
+        """Make the worktree of one more agent, which must succeed."""
         runner = self.runner(number)
         result = self.run(runner, *after, attempt=attempt, **env)
         assert result == (0, "", ""), result
         return runner
 
     def runner(self, number: int) -> Runner:
-        """That of an agent."""
+        """Return the runner of an agent."""
         return Runner(self.home, f"agent-{number:03d}", f"dev-{number}")
 
     def run(self, runner: Runner, *after: int, attempt: int = 1, **env: str) -> tuple[int, str, str]:
-        """Its exit code and what it printed."""
+        """Run it and return its exit code and output."""
         ids = ",".join(f"agent-{number:03d}" for number in after)
         variables = {"ORCHD_WORKTREE_BASE": self.base, "ORCHD_WORKTREE_AFTER": ids, **env}
         return runner.run(self.repo, "/bin/true", attempt=attempt, **variables)

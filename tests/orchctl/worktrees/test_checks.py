@@ -19,17 +19,17 @@ def repo(tmp_path: Path) -> Path:
 
 
 def check(specs: list[dict[str, object]], directory: Path) -> list[str]:
-    """The warnings, in a home without a configuration."""
+    """Return the warnings, in a home without a configuration."""
     return checks.check(specs, directory, directory / "no-home/config.toml")
 
 
 def wants(*names: str, **fields: object) -> list[dict[str, object]]:
-    """Agents that want worktrees."""
+    """Return agents that request worktrees."""
     return [{"name": name, "command": ["true"], "worktree": True, **fields} for name in names]
 
 
 def refused(specs: list[dict[str, object]], directory: Path) -> RefusedError:
-    """Why they cannot have them."""
+    """Return why the agents cannot have worktrees."""
     with pytest.raises(RefusedError) as caught:
         check(specs, directory)
     return caught.value
@@ -40,7 +40,7 @@ def test_a_clean_checkout_is_good_for_any_number(repo: Path) -> None:
     check(wants("a", "b", "c"), repo / "sub")
 
 
-def test_those_that_want_none_are_not_looked_at(tmp_path: Path) -> None:
+def test_agents_without_a_worktree_are_not_checked(tmp_path: Path) -> None:
     check([{"command": ["true"]}, {"command": ["true"], "worktree": False}], tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""What agents commit in their worktrees, and what plain commands leave uncommitted."""
+"""Commits of agents in their worktrees, and changes that plain commands leave uncommitted."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.orchctl.worktrees.test_prune import bench as bench  # noqa: PLC0414 -
 
 
 def agent(tree: Path, **fields: object) -> dict[str, Any]:
-    """A plain command that completed."""
+    """Return a plain command that completed."""
     completed = {"status": "completed", "worktree": str(tree), "runner": None, "notes": []}
     return {**completed, **fields}
 
 
 def notes(agent: dict[str, Any]) -> list[str]:
-    """The texts of the notes that it has for a person."""
+    """Return the texts of the notes of an agent."""
     (note,) = commits.noted([agent])
     return [note["text"] for note in note["notes"]]
 

@@ -102,13 +102,13 @@ def test_a_first_attempt_never_takes_the_worktree_of_another_agent(repo: Path, r
     assert (runner.worktree / "draft").exists()
 
 
-def test_a_worktree_that_somebody_removed_is_made_again_with_its_commits(repo: Path, runner: Runner) -> None:
+def test_a_removed_worktree_is_made_again_with_its_commits(repo: Path, runner: Runner) -> None:
     runner.run(repo, SHELL, "-c", "echo done >c; git add c; git commit --quiet -m c")
     repos.git(repo, "worktree", "remove", str(runner.worktree))
     assert runner.run(repo, SHELL, "-c", "cat c", attempt=2)[:2] == (0, "done\n")
 
 
-def test_a_directory_that_somebody_deleted_is_made_again_too(repo: Path, runner: Runner, tmp_path: Path) -> None:
+def test_a_deleted_directory_is_made_again_too(repo: Path, runner: Runner, tmp_path: Path) -> None:
     runner.run(repo, SHELL, "-c", "echo done >c; git add c; git commit --quiet -m c")
     runner.worktree.rename(tmp_path / "away")
     assert runner.run(repo, SHELL, "-c", "cat c", attempt=2)[:2] == (0, "done\n")

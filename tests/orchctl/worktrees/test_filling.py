@@ -1,4 +1,4 @@
-"""What worktrees are filled with besides the files of their commit."""
+"""Files that a worktree gets besides the files of its commit."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ class Bench:
         self.tree = self.runner.worktree
 
     def says(self, *lines: str) -> None:
-        """What the table [worktree] of the project's file holds."""
+        """Write the table [worktree] of the project's file."""
         (self.repo / ".orchd.toml").write_text("\n".join(["[worktree]", *lines]))
 
     def configure(self, *lines: str) -> None:
-        """The same for config.toml."""
+        """Write the same table in config.toml."""
         (self.home / "config.toml").write_text("\n".join(["[worktree]", *lines]))
 
     def trust(self) -> None:
-        """Let the project's file have commands."""
+        """Trust the commands in the project's file."""
         self.configure(f'trusted = ["{self.repo}"]')
 
     def run(self, script: str = "true", attempt: int = 1, **env: str) -> tuple[int, str, str]:
-        """Its exit code and what it printed."""
+        """Run it and return its exit code and output."""
         return self.runner.run(self.repo, SHELL, "-c", script, attempt=attempt, **env)
 
     def hook(self, place: Path, script: str) -> None:

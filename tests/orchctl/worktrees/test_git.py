@@ -1,4 +1,4 @@
-"""git, asked for worktrees."""
+"""The git commands for worktrees."""
 
 from __future__ import annotations
 

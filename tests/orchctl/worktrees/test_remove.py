@@ -21,7 +21,7 @@ AGENTS = Agents({"agent-001": {**OVER["agent-001"], "name": "api"}}, [])
 
 
 def by_force(bench: Bench) -> tuple[Removal, Lost | None]:
-    """What becomes of it with force, and what was reported while all of it was still there."""
+    """Remove by force; return the outcome, and the report that was made before the removal."""
     reports: list[Lost] = []
 
     def report(lost: Lost) -> None:
@@ -81,7 +81,7 @@ def test_a_directory_that_is_gone_is_removed_with_what_its_branch_had(bench: Ben
     assert bench.is_gone()
 
 
-def test_one_that_git_does_not_list_stays_also_with_force(bench: Bench) -> None:
+def test_a_worktree_that_git_does_not_list_stays_also_with_force(bench: Bench) -> None:
     bench.tree.rename(bench.tree.with_name("away"))
     git(bench.repo, "worktree", "prune")
     bench.tree.mkdir()

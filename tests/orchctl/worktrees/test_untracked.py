@@ -1,4 +1,4 @@
-"""Worktrees that hold work which git does not count: they stay."""
+"""Worktrees with work that git does not count: they stay."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.orchctl.worktrees.test_prune import GONE, Bench
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
-    """A worktree in which nothing has happened."""
+    """A worktree without changes."""
     return Bench(tmp_path)
 
 
@@ -143,7 +143,7 @@ class Nested(Bench):
 
 @pytest.fixture
 def nested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Nested:
-    """A worktree with a submodule in which nothing has happened."""
+    """A worktree with a submodule without changes."""
     monkeypatch.setenv("GIT_ALLOW_PROTOCOL", "file")
     return Nested(tmp_path)
 
@@ -183,7 +183,7 @@ def test_files_in_a_submodule_stay(nested: Nested, name: str) -> None:
     assert reasons[name] in nested.kept(with_ignored=True)
 
 
-def test_commits_in_a_submodule_that_nobody_pushed_stay(nested: Nested) -> None:
+def test_unpushed_commits_in_a_submodule_stay(nested: Nested) -> None:
     commit(nested.tree / "lib", own="x")
     assert nested.kept() == "it has uncommitted work: lib"
     git(nested.tree, "commit", "--quiet", "--all", "--message", "lib")

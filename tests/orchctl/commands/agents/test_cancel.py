@@ -29,7 +29,7 @@ def test_json_is_the_result(instance: Instance, orchctl: Orchctl) -> None:
     assert [agent["id"] for agent in json.loads(orchctl("cancel", "1", "--json").out)["agents"]] == ["agent-001"]
 
 
-def test_whoever_is_not_there_is_named(instance: Instance, orchctl: Orchctl) -> None:
+def test_an_unknown_agent_is_named(instance: Instance, orchctl: Orchctl) -> None:
     assert orchctl("cancel", "7").err.startswith("unknown-agent: no agent has the id or name '7'")
 
 

@@ -13,7 +13,7 @@ from tests.orchctl.conftest import Background, Orchctl, Terminal
 
 
 def output(instance: Instance, agent_id: str) -> str:
-    """What an agent wrote."""
+    """Return the output of an agent."""
     assert instance.ctl("wait", agent_id)
     return instance.ctl("logs", agent_id)
 
@@ -41,8 +41,8 @@ def test_every_option_arrives(instance: Instance, orchctl: Orchctl, tmp_path: Pa
     orchctl("spawn", "--", "sleep", "60")
     words = "--name n --goal g --skill s --task-id t --priority -3 --nesting 1 --timeout 15m --silence 90s --grace 2"
     places = "--cwd sub --stdin in --output-dir made --retries 2 --after 1"
-    ran = "--runner mock --model m --result r.md --tokens 9 --memory-max 512M"
-    assert orchctl("spawn", *words.split(), *places.split(), *ran.split(), "--", "x", "--name", "y").code == 0
+    options = "--runner mock --model m --result r.md --tokens 9 --memory-max 512M"
+    assert orchctl("spawn", *words.split(), *places.split(), *options.split(), "--", "x", "--name", "y").code == 0
     agent = instance.agent("agent-002")
     expected = {
         "name": "n",

@@ -43,7 +43,7 @@ def test_the_picture_shows_places_tree_and_queue(instance: Instance, orchctl: Or
     assert queued.endswith("Write the docs")
 
 
-def test_only_those_asked_for_are_shown(instance: Instance, orchctl: Orchctl) -> None:
+def test_only_named_agents_are_shown(instance: Instance, orchctl: Orchctl) -> None:
     instance.spawn("sleep", "60")
     instance.spawn("sleep", "60")
     assert len(orchctl("status", "2").out.splitlines()) == 2
@@ -152,7 +152,7 @@ def test_without_a_terminal_watching_prints_once_for_news_and_asks_no_clock(
     assert command.wait(30) == 130
 
 
-def test_nobody_to_watch_is_said_at_once(stopped: Instance, orchctl: Orchctl) -> None:
+def test_no_agent_to_watch_is_said_at_once(stopped: Instance, orchctl: Orchctl) -> None:
     assert orchctl("status", "--watch").code == 69
 
 

@@ -57,7 +57,7 @@ def test_tries_that_the_machine_refused_alike_are_one_line_with_what_fits_the_er
     assert past[1].split()[0] == "try"
 
 
-def test_one_that_was_skipped_is_tried_again_with_what_did_not_complete_before_it(
+def test_an_agent_that_was_skipped_is_tried_again_with_what_did_not_complete_before_it(
     instance: Instance, orchctl: Orchctl
 ) -> None:
     first = instance.spawn("false")
@@ -67,7 +67,9 @@ def test_one_that_was_skipped_is_tried_again_with_what_did_not_complete_before_i
     assert way_out == "what would change it: `orchctl retry agent-001 agent-002 agent-003` tries it again"
 
 
-def test_one_that_failed_says_how_it_came_to_that_and_what_ended_with_it(instance: Instance, orchctl: Orchctl) -> None:
+def test_an_agent_that_failed_says_how_it_came_to_that_and_what_ended_with_it(
+    instance: Instance, orchctl: Orchctl
+) -> None:
     script = 'if [ $ORCHD_ATTEMPT = 2 ]; then orchctl spawn --name child -- sleep 60; printf "\\033\\ts\\n"; fi; exit 3'
     instance.ctl("pause")
     instance.spawn("sh", "-c", script, options=["--name", "lead", "--retries", "1"])
@@ -94,7 +96,7 @@ def test_one_that_failed_says_how_it_came_to_that_and_what_ended_with_it(instanc
     assert reply["log"]["lines"][-1] == "\x1b\ts"
 
 
-def test_one_that_completed_or_never_started_has_less_to_say(instance: Instance, orchctl: Orchctl) -> None:
+def test_an_agent_that_completed_or_never_started_has_less_to_say(instance: Instance, orchctl: Orchctl) -> None:
     instance.ctl("wait", instance.spawn("true"))
     assert orchctl("why", "1").out.splitlines()[0] == "agent-001 true completed: exit 0"
     instance.ctl("pause")

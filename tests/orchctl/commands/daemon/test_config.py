@@ -95,7 +95,7 @@ def test_an_agent_may_not_reload(instance: Instance) -> None:
     assert "forbidden" in instance.ctl("logs", agent_id)
 
 
-def test_without_a_daemon_there_is_nobody_to_reload(orchctl: Orchctl) -> None:
+def test_without_a_daemon_there_is_nothing_to_reload(orchctl: Orchctl) -> None:
     assert orchctl("config", "reload").code == 69
 
 
@@ -114,28 +114,28 @@ def test_files_of_sessions_move_with_all_that_they_have(orchctl: Orchctl, instan
     assert (tmp_path / "seen/events.jsonl").read_text() == before
 
 
-def shown(orchctl: Orchctl, key: str) -> tuple[object, str, object]:
-    """The value of a key that is in force, where it comes from, and what the file contains instead."""
+def shown_value(orchctl: Orchctl, key: str) -> tuple[object, str, object]:
+    """Return the value of a key that is in force, its source, and the value in the file if that differs."""
     keys = json.loads(orchctl("config", "show", "--json").out)["keys"]
     (entry,) = (entry for entry in keys if entry["key"] == key)
     return entry["value"], entry["source"], entry.get("in_file")
 
 
 def test_a_command_comes_before_the_file_and_the_file_before_the_default(orchctl: Orchctl, instance: Instance) -> None:
-    assert shown(orchctl, "limit") == (7, "default", None)
+    assert shown_value(orchctl, "limit") == (7, "default", None)
     instance.configure("limit = 5\n")
-    assert shown(orchctl, "limit") == (7, "default", 5)
+    assert shown_value(orchctl, "limit") == (7, "default", 5)
     orchctl("config", "reload")
-    assert shown(orchctl, "limit") == (5, "config.toml", None)
+    assert shown_value(orchctl, "limit") == (5, "config.toml", None)
     assert instance.status()["limit"]["resident"] == 20
     orchctl("limit", "3")
-    assert shown(orchctl, "limit") == (3, "command", 5)
+    assert shown_value(orchctl, "limit") == (3, "command", 5)
     instance.configure("limit = 6\n")
     assert "limit holds after `orchctl limit --reset`" in orchctl("config", "reload").out
     orchctl("daemon", "restart")
-    assert shown(orchctl, "limit") == (3, "command", 6)
+    assert shown_value(orchctl, "limit") == (3, "command", 6)
     assert orchctl("limit", "--reset").out.startswith("slots 0/6 in use")
-    assert shown(orchctl, "limit") == (6, "config.toml", None)
+    assert shown_value(orchctl, "limit") == (6, "config.toml", None)
     orchctl("daemon", "restart")
     assert instance.status()["limit"]["limit"] == 6
     assert orchctl("limit", "3", "--reset").code == 2
@@ -155,7 +155,7 @@ def test_a_limit_that_an_earlier_version_remembered_is_a_commands(stopped: Insta
 def test_durations_and_sizes_are_written_as_on_the_command_line(orchctl: Orchctl, instance: Instance) -> None:
     instance.configure('timeout = "2h"\ngrace = "5s"\nlog_bytes = "512K"\nmemory_max = 1073741824\n')
     assert orchctl("config", "reload").code == 0
-    assert [shown(orchctl, key)[0] for key in ("timeout", "grace", "log_bytes")] == [7200.0, 5.0, 524288]
+    assert [shown_value(orchctl, key)[0] for key in ("timeout", "grace", "log_bytes")] == [7200.0, 5.0, 524288]
     instance.configure('timeout = "2x"\nkeep_bytes = "much"\n')
     output = orchctl("config", "check").out
     assert "timeout: '2x' is not a duration: write seconds or a unit" in output

@@ -12,7 +12,7 @@ from tests.orchctl.conftest import Background, Orchctl
 
 
 def pid(orchctl: Orchctl) -> int:
-    """Of the daemon that answers."""
+    """Return the pid of the daemon that answers."""
     return int(json.loads(orchctl("daemon", "status", "--json").out)["pid"])
 
 

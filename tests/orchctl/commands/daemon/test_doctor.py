@@ -19,7 +19,7 @@ Left = Callable[[str, str], "subprocess.Popen[bytes]"]
 
 
 def findings(orchctl: Orchctl, check: str, *words: str) -> list[tuple[str, str]]:
-    """State and sentence of what one check found."""
+    """Return state and sentence of each finding of one check."""
     value = json.loads(orchctl("doctor", "--json", *words).out)
     assert value["problems"] == sum(finding["state"] == "problem" for finding in value["findings"])
     assert all(finding["remedy"] for finding in value["findings"] if finding["state"] != "ok")
@@ -112,7 +112,7 @@ def test_a_clock_that_was_set_back_a_full_disk_and_a_missing_runner_are_found(
     assert ("problem", "gone-agent is not on the PATH, and mine is the default") in findings(orchctl, "runners")
 
 
-def test_what_an_ended_agent_left_is_found_and_ended_and_nobody_else(
+def test_processes_of_an_ended_agent_are_found_and_ended_and_no_others(
     orchctl: Orchctl, instance: Instance, leave: Left
 ) -> None:
     ended, living = instance.spawn("true"), instance.spawn("sleep", "600")

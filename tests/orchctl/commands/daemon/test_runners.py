@@ -59,7 +59,7 @@ def test_as_json_it_is_one_value(orchctl: Orchctl, stopped: Instance, env: dict[
     }
 
 
-def test_one_that_does_not_tell_its_version_is_not_waited_for(
+def test_a_cli_that_does_not_tell_its_version_is_not_waited_for(
     orchctl: Orchctl, env: dict[str, str], tmp_path: Path
 ) -> None:
     (tmp_path / "bin/codex").write_text("#!/bin/sh\nexec /bin/sleep 600\n")

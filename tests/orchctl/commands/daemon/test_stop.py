@@ -147,7 +147,7 @@ def test_an_agent_that_names_no_option_learns_that_none_would_help(instance: Ins
     assert "--keep-agents" not in log
 
 
-def test_one_that_does_not_leave_is_not_waited_for_for_ever(
+def test_a_daemon_that_does_not_leave_is_not_waited_for_for_ever(
     instance: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stop, "PATIENCE", 0.1)
@@ -155,7 +155,7 @@ def test_one_that_does_not_leave_is_not_waited_for_for_ever(
         stop.end(client, 1, "keep")
 
 
-def test_one_that_has_left_meanwhile_is_gone(instance: Instance) -> None:
+def test_a_daemon_that_has_left_meanwhile_is_gone(instance: Instance) -> None:
     with subprocess.Popen(["/bin/true"]) as process:
         process.wait()
     with instance.client() as client:

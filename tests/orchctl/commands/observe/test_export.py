@@ -1,4 +1,4 @@
-"""`orchctl export`, of what a real daemon did."""
+"""`orchctl export` of the history of a real daemon."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`orchctl hook`: nothing is missed or told twice."""
+"""`orchctl hook`: each event reaches the command once."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.orchctl.conftest import Background, Orchctl
 TELL = ("sh", "-c", 'cat >>told; echo " $ORCHD_EVENT_SEQ" >>told')
 
 
-def told(directory: Path) -> list[dict[str, Any]]:
-    """What the command was told so far."""
+def received(directory: Path) -> list[dict[str, Any]]:
+    """Return the events that the command has received so far."""
     path = directory / "told"
     lines = path.read_text().splitlines() if path.exists() else []
     events = [json.loads(line.rpartition(" ")[0]) for line in lines if "} " in line]
@@ -28,11 +28,11 @@ def told(directory: Path) -> list[dict[str, Any]]:
 
 
 def ids(directory: Path) -> list[str]:
-    """Who ended, as the command was told."""
-    return [event["agent"]["id"] if "agent" in event else event["run"]["id"] for event in told(directory)]
+    """Return the ids of the agents and runs in these events."""
+    return [event["agent"]["id"] if "agent" in event else event["run"]["id"] for event in received(directory)]
 
 
-def test_each_end_is_told_once_whoever_dies(instance: Instance, background: Background) -> None:
+def test_each_end_is_reported_once_whichever_process_dies(instance: Instance, background: Background) -> None:
     directory = instance.directory
     instance.ctl("wait", instance.spawn("true"))  # before anybody wanted to be told
     command = background("hook", "--position", "position", "--", *TELL)
@@ -43,18 +43,21 @@ def test_each_end_is_told_once_whoever_dies(instance: Instance, background: Back
     instance.start()
     instance.ctl("wait", instance.spawn("true"))
     until(lambda: ids(directory) == ["agent-002", "agent-003"])
-    until(lambda: int((directory / "position").read_text()) >= told(directory)[-1]["event"]["seq"])
+    until(lambda: int((directory / "position").read_text()) >= received(directory)[-1]["event"]["seq"])
     command.kill()
     command.wait(30)
     instance.ctl("wait", instance.spawn("true"))  # while nobody listens
     second_hook = background("hook", "--position", "position", "--", *TELL)
     until(lambda: ids(directory) == ["agent-002", "agent-003", "agent-004"])
-    assert (told(directory)[0]["agent"]["exit_code"], told(directory)[0]["event"]["event"]) == (3, "agent-failed")
+    assert (received(directory)[0]["agent"]["exit_code"], received(directory)[0]["event"]["event"]) == (
+        3,
+        "agent-failed",
+    )
     second_hook.send_signal(signal.SIGINT)
     assert second_hook.wait(30) == 130
 
 
-def test_one_that_was_being_told_when_it_was_killed_is_told_again(
+def test_an_agent_that_was_being_told_when_it_was_killed_is_told_again(
     instance: Instance, background: Background, orchctl: Orchctl
 ) -> None:
     directory = instance.directory
@@ -79,7 +82,7 @@ def test_a_run_is_told_with_its_members_and_a_command_that_fails_is_said(instanc
     instance.ctl("wait", "run-001")
     result = orchctl("hook", "--once", "--position", "position", "--", *TELL[:2], f"{TELL[2]}; exit 4", cwd=directory)
     assert ids(directory) == ["agent-001", "run-001"]
-    assert told(directory)[1]["run"]["status"] == "completed"
+    assert received(directory)[1]["run"]["status"] == "completed"
     assert result.code == 0
     assert [line.partition(":")[0] for line in result.err.splitlines()] == ["hook-failed"] * 2
 
@@ -113,11 +116,11 @@ def test_the_command_is_run_for_a_stall(stopped: Instance, background: Backgroun
     background("hook", "--position", "position", "--", *TELL)
     until(lambda: (directory / "position").exists())
     stopped.spawn("sh", "-c", "orchctl spawn -- true; exec sleep 1000")
-    (stall,) = until(lambda: told(directory))
+    (stall,) = until(lambda: received(directory))
     assert stall.keys() == {"event"}
     assert (stall["event"]["event"], stall["event"]["agents"]) == ("stall-began", ["agent-001"])
     assert "--resident" in stall["event"]["reason"]
     stopped.ctl("cancel", "agent-002")
-    until(lambda: len(told(directory)) == 2)
-    assert told(directory)[1]["agent"]["id"] == "agent-002"
+    until(lambda: len(received(directory)) == 2)
+    assert received(directory)[1]["agent"]["id"] == "agent-002"
     stopped.ctl("cancel", "agent-001")

@@ -22,13 +22,13 @@ from tests.orchctl.exporters.test_metrics import parsed
 
 
 def address(command: subprocess.Popen[str]) -> str:
-    """Where it says that it serves."""
+    """Return the host and port that the command prints."""
     assert command.stderr is not None
     return command.stderr.readline().strip().removeprefix("metrics at ")
 
 
-def asked(path: Path, target: str = "/metrics") -> bytes:
-    """What comes back over a socket."""
+def response(path: Path, target: str = "/metrics") -> bytes:
+    """Return the HTTP response of a Unix socket."""
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(path))
         client.sendall(f"GET {target} HTTP/1.0\r\n\r\n".encode())
@@ -85,11 +85,11 @@ def test_a_socket_is_the_users_own_and_goes_with_its_server(
     command = background("metrics", "--serve", f"unix:{path}")
     assert address(command) == f"unix:{path}"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert b"\norchd_limit 7.0\n" in asked(path)
-    assert asked(path, "/else").startswith(b"HTTP/1.0 404")
+    assert b"\norchd_limit 7.0\n" in response(path)
+    assert response(path, "/else").startswith(b"HTTP/1.0 404")
     with socket.socket(socket.AF_UNIX) as silent:  # one that says nothing keeps others waiting for a while only
         silent.connect(str(path))
-        assert b"\norchd_limit 7.0\n" in asked(path)
+        assert b"\norchd_limit 7.0\n" in response(path)
     command.send_signal(signal.SIGINT)
     assert command.wait(30) == 130
     assert not path.exists()

@@ -1,4 +1,4 @@
-"""`orchctl timeline`, of what a real daemon did."""
+"""`orchctl timeline` of the history of a real daemon."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.orchctl.conftest import Background, Orchctl, Terminal
 
 
 def titles(path: Path) -> list[str]:
-    """What the parts of a picture say."""
+    """Return the titles of the elements of a picture."""
     return [element.text or "" for element in ET.parse(path).iter() if element.tag.endswith("}title")]
 
 

@@ -23,14 +23,14 @@ TRIES = "[ $ORCHD_ATTEMPT = 2 ] || exit 4"
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    """One that listens."""
+    """A collector that listens."""
     receiver = Collector()
     yield receiver
     receiver.close()
 
 
 def attributes(span: Any) -> dict[str, Any]:
-    """What is said of a span."""
+    """Return the attributes of a span."""
     return {
         attribute.key: getattr(attribute.value, attribute.value.WhichOneof("value")) for attribute in span.attributes
     }
@@ -47,7 +47,7 @@ def by_agent(spans: list[Any]) -> dict[tuple[str, int | None], Any]:
 
 
 def ids(spans: list[Any]) -> set[tuple[bytes, bytes, bytes]]:
-    """What tells a span from others, and from whom it is below."""
+    """Return the ids of each span and of its parent."""
     return {(span.trace_id, span.span_id, span.parent_span_id) for span in spans}
 
 
@@ -169,27 +169,27 @@ def test_without_a_daemon_none_is_started(stopped: Instance, orchctl: Orchctl) -
     assert orchctl("trace", "-o", "-").code == 69
 
 
-def asked(**options: Any) -> SimpleNamespace:
-    """The arguments of a command."""
+def parsed_arguments(**options: Any) -> SimpleNamespace:
+    """Return the arguments of a command."""
     return SimpleNamespace(**{"id": None, "endpoint": None, "out": None, "json": False, **options})
 
 
 def test_where_to_must_be_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT", raising=False)
     with pytest.raises(UsageError, match="say where to: --endpoint"):
-        trace.run(asked())
+        trace.run(parsed_arguments())
     with pytest.raises(UsageError, match="exclude each other"):
-        trace.run(asked(endpoint="http://a", out="b"))
+        trace.run(parsed_arguments(endpoint="http://a", out="b"))
 
 
 @pytest.mark.parametrize("endpoint", ["127.0.0.1:4318", "ftp://a", "http://", "http://a:b"])
 def test_what_is_no_endpoint_is_refused(endpoint: str) -> None:
     with pytest.raises(UsageError, match="is no endpoint"):
-        trace.run(asked(endpoint=endpoint))
+        trace.run(parsed_arguments(endpoint=endpoint))
 
 
 def test_without_the_extra_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     with pytest.raises(RefusedError, match=r"pip install 'orchd\[otel\]'") as caught:
-        trace.run(asked(out="-"))
+        trace.run(parsed_arguments(out="-"))
     assert caught.value.code == "no-otel"

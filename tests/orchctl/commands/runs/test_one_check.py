@@ -1,4 +1,4 @@
-"""What `orchctl run` refuses, `validate`, `plan` and `run --dry-run` refuse too, and with the same place."""
+"""`validate`, `plan` and `run --dry-run` refuse the same compositions as `orchctl run`, with the same place."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.orchctl.conftest import Orchctl
 DEEP = 6  # compositions in each other, whose members' paths are too long together
 
 
-def one(**fields: Any) -> dict[str, Any]:
+def single_member(**fields: Any) -> dict[str, Any]:
     """A composition with one member."""
     return composition(after("a", **fields))
 
@@ -25,22 +25,22 @@ def one(**fields: Any) -> dict[str, Any]:
 BAD = {
     "$.maxParallel": composition("a", maxParallel=1e20),
     "$.name": composition("a", name="n" * 100 + "é" * 51),
-    "$.subSkills[0].tokenEstimate": one(tokenEstimate=1e25),
-    "$.subSkills[0].id": one(id="é" * 101),
-    "$.subSkills[0].role": one(role="a\0b"),
-    "$.subSkills[0].prompt": one(prompt="\0"),
-    "$.subSkills[0].command[1]": one(command=["echo", "\0"]),
-    "$.subSkills[0].env.A": one(env={"A": "\0"}),
-    "$.subSkills[0].model": one(model="m" * 201),
-    "$.subSkills[0].timeout": one(timeout="9" * 400),
+    "$.subSkills[0].tokenEstimate": single_member(tokenEstimate=1e25),
+    "$.subSkills[0].id": single_member(id="é" * 101),
+    "$.subSkills[0].role": single_member(role="a\0b"),
+    "$.subSkills[0].prompt": single_member(prompt="\0"),
+    "$.subSkills[0].command[1]": single_member(command=["echo", "\0"]),
+    "$.subSkills[0].env.A": single_member(env={"A": "\0"}),
+    "$.subSkills[0].model": single_member(model="m" * 201),
+    "$.subSkills[0].timeout": single_member(timeout="9" * 400),
     "$.description": composition("a", description="\0"),
     "$.version": composition("a", version="\0"),
 }
 GOOD = [
     composition("a", maxParallel=10_000, name="é" * 100),
-    one(tokenEstimate=10**12, id="é" * 100, model="m" * 200),
-    one(timeout="9" * 300, prompt="é\n" * 5000, role="r" * 5000),
-    one(tokenEstimate=0, timeout=0.001, **{"x-note": "\0"}),
+    single_member(tokenEstimate=10**12, id="é" * 100, model="m" * 200),
+    single_member(timeout="9" * 300, prompt="é\n" * 5000, role="r" * 5000),
+    single_member(tokenEstimate=0, timeout=0.001, **{"x-note": "\0"}),
 ]
 
 

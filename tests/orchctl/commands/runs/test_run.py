@@ -19,7 +19,7 @@ WRITES = ["sh", "-c", 'cat >/dev/null; echo "$ORCHD_TASK_ID $ORCHD_SKILL" >"$ORC
 
 @pytest.fixture
 def team(tmp_path: Path) -> str:
-    """Two members, one after the other, that write what they know into their results."""
+    """Two members, one after the other, that write their variables into their results."""
     value = composition(after("api", command=WRITES), after("ui", "api", command=WRITES))
     return str(written(tmp_path / "team.json", value))
 
@@ -112,7 +112,7 @@ def test_mock_agents_run_where_there_is_no_claude(orchctl: Orchctl, instance: In
     assert orchctl("run", "team.json", "--runner", "mock", "--dry-run", env=env).err == ""
 
 
-def test_a_runner_is_one_that_there_is(orchctl: Orchctl, tmp_path: Path) -> None:
+def test_a_runner_must_exist(orchctl: Orchctl, tmp_path: Path) -> None:
     written(tmp_path / "team.json", composition("a"))
     result = orchctl("run", "team.json", "--runner", "nothing")
     assert result.code == 1
@@ -178,7 +178,7 @@ def test_a_wait_for_a_run_and_an_agent_is_answered_by_both(
     assert orchctl("wait", "run-1", "--timeout", "5s").code == 0
 
 
-def test_names_and_directories_with_colons_and_line_ends_reach_those_who_read(
+def test_names_and_directories_with_colons_and_line_ends_reach_the_reader(
     orchctl: Orchctl, instance: Instance, tmp_path: Path
 ) -> None:
     place = tmp_path / "a:b\nc d"

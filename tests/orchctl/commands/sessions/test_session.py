@@ -46,7 +46,7 @@ def test_a_new_session_closes_the_old_one_and_gets_what_comes(instance: Instance
     assert instance.agent("agent-002")["session"] == "session-002"
 
 
-def test_one_that_is_closed_keeps_its_agents_and_gets_no_more(instance: Instance, orchctl: Orchctl) -> None:
+def test_a_session_that_is_closed_keeps_its_agents_and_gets_no_more(instance: Instance, orchctl: Orchctl) -> None:
     orchctl("spawn", "--wait", "--", "true")
     assert orchctl("session", "close").out.split()[:2] == ["session-001", "closed"]
     assert orchctl("session", "close", "session-1").code == 0
@@ -86,7 +86,7 @@ def test_what_an_agent_spawns_elsewhere_is_of_its_session(instance: Instance, or
     assert list((tmp_path / "there").iterdir()) == []
 
 
-def test_nobody_starts_a_daemon_to_look(orchctl: Orchctl, stopped: Instance) -> None:
+def test_no_daemon_is_started_to_look(orchctl: Orchctl, stopped: Instance) -> None:
     assert [orchctl("session", word).code for word in ("list", "show", "close")] == [69, 69, 69]
 
 

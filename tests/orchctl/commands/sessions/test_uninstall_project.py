@@ -22,7 +22,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def everything(project: Path) -> set[str]:
-    """Every file of a checkout but those of git."""
+    """Return every file of a checkout apart from the files of git."""
     paths = (path.relative_to(project) for path in project.rglob("*"))
     return {str(path) for path in paths if path.parts[0] != ".git"}
 
@@ -84,8 +84,8 @@ def test_no_link_is_followed(orchctl: Orchctl, project: Path, tmp_path: Path) ->
     assert everything(elsewhere) == before
 
 
-def test_a_manifest_names_no_file_of_anybody_else(orchctl: Orchctl, project: Path) -> None:
-    """Agents can write it."""
+def test_a_manifest_that_names_foreign_files_removes_none(orchctl: Orchctl, project: Path) -> None:
+    """Agents can write the manifest."""
     orchctl("skill", "install", cwd=project)
     manifest = project / f".agent/{SKILL}/.installed.json"
     manifest_data = json.loads(manifest.read_text())

@@ -12,9 +12,9 @@ from tests.conftest import Instance, until
 from tests.orchctl import repos
 from tests.orchctl.composition.files import after, composition, written
 from tests.orchctl.conftest import Background, Orchctl, Terminal
-from tests.orchctl.pm.asked import MOCK, issues, said
-from tests.orchctl.pm.counted import most_at_once, queued_together
+from tests.orchctl.pm.agent_counts import most_at_once, queued_together
 from tests.orchctl.pm.fake_bd import FakeBd
+from tests.orchctl.pm.pm_runs import MOCK, issues, pm_report
 
 
 def test_seven_developers_start_in_one_request_and_their_issues_are_closed(
@@ -22,7 +22,7 @@ def test_seven_developers_start_in_one_request_and_their_issues_are_closed(
 ) -> None:
     names = [f"bd-{number}" for number in range(1, 8)]
     fake.say(*issues(*names, labels=["backend"], description="The whole of it."))
-    report = said(orchctl("pm", *MOCK, "--json"))
+    report = pm_report(orchctl("pm", *MOCK, "--json"))
     assert [(row["id"], row["status"], row["task"]) for row in report["developers"]] == [
         (row["id"], "completed", "closed") for row in report["developers"]
     ]
@@ -49,7 +49,7 @@ def test_what_a_close_makes_ready_is_started_too(
     quick: Instance, fake: FakeBd, orchctl: Orchctl, envelope: bool
 ) -> None:
     fake.say(*issues("bd-1", "bd-2"), *issues("bd-3", needs=["bd-1", "bd-2"]), envelope=envelope)
-    report = said(orchctl("pm", *MOCK, "--json"))
+    report = pm_report(orchctl("pm", *MOCK, "--json"))
     assert [row["id"] for row in report["developers"]][-1] == "bd-3"
     assert fake.issue("bd-3")["status"] == "closed"
     assert queued_together(quick) == [2, 1]
@@ -57,7 +57,7 @@ def test_what_a_close_makes_ready_is_started_too(
 
 def test_no_more_than_max_are_there_at_once(quick: Instance, fake: FakeBd, orchctl: Orchctl) -> None:
     fake.say(*issues(*(f"bd-{number}" for number in range(9))))
-    assert len(said(orchctl("pm", *MOCK, "--max", "3", "--json"))["developers"]) == 9
+    assert len(pm_report(orchctl("pm", *MOCK, "--max", "3", "--json"))["developers"]) == 9
     assert most_at_once(quick) == 3
 
 
@@ -76,32 +76,34 @@ def test_the_next_one_starts_as_soon_as_one_has_ended(
     written(tmp_path / "skills/slow/composition.json", composition(member))
     (tmp_path / "plan.md").write_text("- [ ] A (skill: slow)\n- [ ] B\n- [ ] C\n- [ ] D\n")
     pm = background("pm", "--tasks", "plan.md", "--max", "2", *MOCK, "--json", cwd=tmp_path)
-    done = {"b", "c", "d"}
-    until(lambda: done <= {agent["name"] for agent in quick.status()["agents"] if agent["status"] == "completed"})
+    early_names = {"b", "c", "d"}
+    until(
+        lambda: early_names <= {agent["name"] for agent in quick.status()["agents"] if agent["status"] == "completed"}
+    )
     gate()
     out, _ = pm.communicate(timeout=30)
     assert [row["id"] for row in json.loads(out)["developers"]][-1] == "a"
-    assert most_at_once(quick, {"a", *done}) == 2
+    assert most_at_once(quick, {"a", *early_names}) == 2
 
 
 def test_once_is_one_batch(quick: Instance, fake: FakeBd, orchctl: Orchctl) -> None:
     fake.say(*issues("bd-1", "bd-2"), *issues("bd-3", needs=["bd-1"]))
-    report = said(orchctl("pm", *MOCK, "--once", "--max", "1", "--json"))
+    report = pm_report(orchctl("pm", *MOCK, "--once", "--max", "1", "--json"))
     assert [row["id"] for row in report["developers"]] == ["bd-1"]
     assert fake.issue("bd-2")["status"] == "open"
 
 
-def test_a_claim_that_somebody_else_won_is_skipped(quick: Instance, fake: FakeBd, orchctl: Orchctl) -> None:
+def test_a_claim_that_another_claimer_won_is_skipped(quick: Instance, fake: FakeBd, orchctl: Orchctl) -> None:
     fake.say(*issues("bd-1", "bd-2", "bd-3"), rivals=["bd-2"])
-    report = said(orchctl("pm", *MOCK, "--json", "--max", "2"))
+    report = pm_report(orchctl("pm", *MOCK, "--json", "--max", "2"))
     assert sorted(row["id"] for row in report["developers"]) == ["bd-1", "bd-3"]
     assert report["skipped"] == ["bd-2"]
     assert fake.issue("bd-2")["assignee"] == "somebody else"
 
 
-def test_what_is_assigned_to_somebody_is_asked_for_once(quick: Instance, fake: FakeBd, orchctl: Orchctl) -> None:
+def test_an_assigned_issue_is_claimed_once(quick: Instance, fake: FakeBd, orchctl: Orchctl) -> None:
     fake.say(*issues("bd-1", assignee="alice"), *issues("bd-2", "bd-3"))
-    report = said(orchctl("pm", *MOCK, "--json", "--max", "1"))
+    report = pm_report(orchctl("pm", *MOCK, "--json", "--max", "1"))
     assert [row["id"] for row in report["developers"]] == ["bd-2", "bd-3"]
     assert len(fake.calls("update", "bd-1")) == 1
 
@@ -110,14 +112,14 @@ def test_a_failure_is_open_again_and_not_tried_twice(quick: Instance, fake: Fake
     quick.env["ORCHD_MOCK_FAIL"] = "bd-2"
     fake.say(*issues("bd-1", "bd-2"), *issues("bd-3", needs=["bd-2"]))
     result = orchctl("pm", *MOCK, "--json")
-    report = said(result, code=1)
+    report = pm_report(result, code=1)
     assert report["counts"] == {"completed": 1, "failed": 1}
     (bad,) = [row for row in report["developers"] if row["id"] == "bd-2"]
     assert (bad["task"], bad["reason"]) == ("open", quick.agent(bad["agent"])["reason"])
     assert (fake.issue("bd-2")["status"], fake.issue("bd-2")["assignee"]) == ("open", "")
     assert bad["agent"] in fake.issue("bd-2")["notes"]
     del quick.env["ORCHD_MOCK_FAIL"]
-    second_report = said(orchctl("pm", *MOCK, "--json"))
+    second_report = pm_report(orchctl("pm", *MOCK, "--json"))
     assert [row["id"] for row in second_report["developers"]] == ["bd-2", "bd-3"]
     assert second_report["name"] == "pm-2"
 
@@ -149,11 +151,11 @@ def test_a_bd_that_hangs_at_the_second_claim_leaves_the_first_to_be_done(
     program = tmp_path / "bin/bd"
     script = program.read_text()
     program.write_text(script.replace("exec", 'test "$2" = bd-2 && exec sleep 60\nexec'))
-    report = said(orchctl("pm", *MOCK, "--json", "--bd-timeout", "0.5"), code=1)
+    report = pm_report(orchctl("pm", *MOCK, "--json", "--bd-timeout", "0.5"), code=1)
     assert [(row["id"], row["task"]) for row in report["developers"]] == [("bd-1", "closed")]
     assert "bd-hung" in report["troubles"][0]
     program.write_text(script)
-    second_report = said(orchctl("pm", *MOCK, "--json"))
+    second_report = pm_report(orchctl("pm", *MOCK, "--json"))
     assert (second_report["name"], [row["id"] for row in second_report["developers"]]) == ("pm-1", ["bd-1", "bd-2"])
 
 
@@ -165,7 +167,7 @@ def test_a_list_that_fails_after_the_last_end_leaves_the_report(
     program = tmp_path / "bin/bd"
     fails = f'test "$1" = ready && ! mkdir {tmp_path}/seen && exit 9\nexec'
     program.write_text(program.read_text().replace("exec", fails))
-    report = said(orchctl("pm", *MOCK, "--json", *words), code=1)
+    report = pm_report(orchctl("pm", *MOCK, "--json", *words), code=1)
     assert [(row["id"], row["task"]) for row in report["developers"]] == [("bd-1", "closed")]
     assert "`bd ready" in report["troubles"][0]
 
@@ -174,11 +176,11 @@ def test_an_issue_that_could_not_be_closed_is_closed_the_next_time(
     quick: Instance, fake: FakeBd, orchctl: Orchctl
 ) -> None:
     fake.say(*issues("bd-1", "bd-2"), modes={"close": "error"})
-    report = said(orchctl("pm", *MOCK, "--json", "--max", "1"), code=1)
+    report = pm_report(orchctl("pm", *MOCK, "--json", "--max", "1"), code=1)
     assert [(row["status"], row["task"]) for row in report["developers"]] == [("completed", None)]
     assert "its list was not updated: bd-failed: `bd close bd-1`: database is locked" in report["troubles"][0]
     fake.change(modes={})
-    second_report = said(orchctl("pm", *MOCK, "--json"))
+    second_report = pm_report(orchctl("pm", *MOCK, "--json"))
     assert [(row["id"], row["task"]) for row in second_report["developers"]] == [("bd-1", "closed"), ("bd-2", "closed")]
     assert len(quick.status("--all")["agents"]) == 2
 
@@ -188,7 +190,7 @@ def test_what_the_daemon_refuses_is_given_back(quick: Instance, fake: FakeBd, or
     result = orchctl("pm", "--runner", "no-such-runner")
     assert (result.code, result.err.partition(":")[0]) == (1, "unknown-runner")
     assert {fake.issue(issue_id)["status"] for issue_id in ("bd-1", "bd-2")} == {"open"}
-    assert len(said(orchctl("pm", *MOCK, "--json"))["developers"]) == 2
+    assert len(pm_report(orchctl("pm", *MOCK, "--json"))["developers"]) == 2
 
 
 def test_people_see_each_end_and_a_table(quick: Instance, fake: FakeBd, orchctl: Orchctl, tmp_path: Path) -> None:
@@ -216,7 +218,7 @@ def test_a_person_sees_how_far_it_is(
 def test_a_dry_run_takes_nothing_and_starts_nothing(stopped: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     fake = FakeBd(tmp_path, stopped.env)
     fake.say(*issues(*(f"bd-{number}" for number in range(9)), labels=["ui"]))
-    report = said(orchctl("pm", *MOCK, "--dry-run", "--json"))
+    report = pm_report(orchctl("pm", *MOCK, "--dry-run", "--json"))
     assert [spec["task_id"] for spec in report["agents"]] == [f"bd-{number}" for number in range(7)]
     assert (report["max"], report["ready"]) == (7, 9)
     assert "bd-0  skyfom-frontend-developer  mock  Do bd-0" in orchctl("pm", *MOCK, "--dry-run").out
@@ -231,7 +233,7 @@ def test_a_markdown_list_is_worked_off_in_its_order_and_ticked(
     plan = tmp_path / "plan.md"
     plan.write_text("# Plan\n- [ ] API (id: api)\n- [ ] UI (after: api)\n- [ ] Docs (after: ui)\n- [x] CI\n")
     quick.env["ORCHD_MOCK_FAIL"] = "ui"
-    report = said(orchctl("pm", "--tasks", "plan.md", "--tick", *MOCK, "--json"), code=1)
+    report = pm_report(orchctl("pm", "--tasks", "plan.md", "--tick", *MOCK, "--json"), code=1)
     assert [(row["id"], row["task"]) for row in report["developers"]] == [("api", "ticked"), ("ui", "open")]
     assert report["left"] == {"docs": "after ui, which failed"}
     assert plan.read_text().startswith("# Plan\n- [x] API (id: api)\n- [ ] UI")
@@ -240,17 +242,17 @@ def test_a_markdown_list_is_worked_off_in_its_order_and_ticked(
     assert "[ ]" not in plan.read_text()
 
 
-def test_a_file_that_cannot_be_ticked_keeps_nobody_from_being_waited_for(
+def test_every_agent_is_waited_for_although_a_file_cannot_be_ticked(
     quick: Instance, orchctl: Orchctl, tmp_path: Path
 ) -> None:
     (tmp_path / "plan.md").write_text("- [ ] A\n- [ ] B\n")
     (tmp_path / ".plan.md.new").mkdir()
     command = ("pm", "--tasks", "plan.md", "--tick", *MOCK, "--json")
-    report = said(orchctl(*command), code=1)
+    report = pm_report(orchctl(*command), code=1)
     assert {(row["id"], row["status"]) for row in report["developers"]} == {("a", "completed"), ("b", "completed")}
     assert "not-ticked" in report["troubles"][0]
     (tmp_path / ".plan.md.new").rmdir()
-    second_report = said(orchctl(*command))
+    second_report = pm_report(orchctl(*command))
     assert {(row["id"], row["task"]) for row in second_report["developers"]} == {("a", "ticked"), ("b", "ticked")}
     assert (tmp_path / "plan.md").read_text() == "- [x] A\n- [x] B\n"
 
@@ -260,7 +262,7 @@ def test_a_killed_pm_remembers_what_its_file_does_not_say(quick: Instance, orchc
     assert orchctl("pm", "--tasks", "plan.md", "--once", *MOCK).code == 0
     journal = tmp_path / ".agent/runs/pm-1/journal.jsonl"
     journal.write_text(journal.read_text().replace('{"finished": true}', ""))
-    report = said(orchctl("pm", "--tasks", "plan.md", *MOCK, "--json"))
+    report = pm_report(orchctl("pm", "--tasks", "plan.md", *MOCK, "--json"))
     assert [row["id"] for row in report["developers"]] == ["a", "b"]
     assert len(quick.status("--all")["agents"]) == 2
 
@@ -272,17 +274,17 @@ def test_in_worktrees_each_has_a_branch_that_is_not_there_yet(
     repo = repos.repository(tmp_path / "repo")
     (repo / "plan.md").write_text("- [ ] A\n- [ ] B\n")
     repos.git(repo, "branch", "orchd/a")
-    report = said(orchctl("pm", "--tasks", "plan.md", "--worktree", *MOCK, "--json", cwd=repo))
+    report = pm_report(orchctl("pm", "--tasks", "plan.md", "--worktree", *MOCK, "--json", cwd=repo))
     assert sorted(row["branch"] for row in report["developers"]) == ["orchd/a-2", "orchd/b"]
     (repo / "a").write_text("changed")
-    report = said(orchctl("pm", "--tasks", "plan.md", "--worktree", *MOCK, "--json", cwd=repo))
+    report = pm_report(orchctl("pm", "--tasks", "plan.md", "--worktree", *MOCK, "--json", cwd=repo))
     assert report["counts"] == {"completed": 2}
     assert ["has changes that worktrees do not have: a; " in text for text in report["warnings"]] == [True]
 
 
 def test_a_developer_can_be_a_whole_composition(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     (tmp_path / "plan.md").write_text("- [ ] Sign in (id: bd-1) (labels: fullstack)\n")
-    report = said(orchctl("pm", "--tasks", "plan.md", *MOCK, "--json"))
+    report = pm_report(orchctl("pm", "--tasks", "plan.md", *MOCK, "--json"))
     assert report["counts"] == {"completed": 1}
     agents = quick.status("--all")["agents"]
     assert sorted(agent["member"] for agent in agents if agent["member"]) == [

@@ -1,4 +1,4 @@
-"""What `orchctl pm` makes of developers that completed and could do nothing."""
+"""`orchctl pm` with developers that completed and may have done nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.orchctl import repos
 from tests.orchctl.agents import ended
 from tests.orchctl.composition.files import after, composition, written
 from tests.orchctl.conftest import Orchctl
-from tests.orchctl.pm.asked import MOCK, said
+from tests.orchctl.pm.pm_runs import MOCK, pm_report
 from tests.orchctl.repos import commit, git
 from tests.orchctl.worktrees.test_prune import Bench
 
@@ -36,7 +36,7 @@ def repo(quick: Instance, tmp_path: Path) -> Path:
 
 def test_a_task_is_ticked_only_when_something_was_committed(quick: Instance, orchctl: Orchctl, repo: Path) -> None:
     words = ("pm", "--tasks", "plan.md", "--tick", "--worktree", "--runner", "hand")
-    report = said(orchctl(*words, "--json", cwd=repo), code=1)
+    report = pm_report(orchctl(*words, "--json", cwd=repo), code=1)
     rows = {row["id"]: (row["status"], row["reason"], row["task"]) for row in report["developers"]}
     assert rows == {"a": ("completed", None, "ticked"), "b": ("failed", "nothing committed", "open")}
     assert [note["code"] for row in report["developers"] for note in row["notes"]] == ["nothing-committed"]
@@ -55,13 +55,13 @@ def test_a_team_is_judged_by_what_git_has(quick: Instance, orchctl: Orchctl, rep
     repos.git(repo, "add", "skills")
     repos.git(repo, "commit", "--quiet", "-m", "skills")
     words = ("pm", "--tasks", "plan.md", "--worktree", "--runner", "hand")
-    report = said(orchctl(*words, "--json", cwd=repo), code=1)
+    report = pm_report(orchctl(*words, "--json", cwd=repo), code=1)
     rows = {row["id"]: (row["status"], row["reason"]) for row in report["developers"]}
     assert rows == {"a": ("completed", None), "b": ("failed", "nothing committed")}
 
 
 def test_mocks_only_pretend_and_are_believed(quick: Instance, orchctl: Orchctl, repo: Path) -> None:
-    report = said(orchctl("pm", "--tasks", "plan.md", "--tick", "--worktree", *MOCK, "--json", cwd=repo))
+    report = pm_report(orchctl("pm", "--tasks", "plan.md", "--tick", "--worktree", *MOCK, "--json", cwd=repo))
     assert {row["task"] for row in report["developers"]} == {"ticked"}
 
 

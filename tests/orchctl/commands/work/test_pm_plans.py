@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import Instance
 from tests.orchctl.conftest import Orchctl
-from tests.orchctl.pm.asked import MOCK, said
+from tests.orchctl.pm.pm_runs import MOCK, pm_report
 
 SPEC = """# Tasks
 
@@ -49,7 +49,7 @@ def test_a_plan_of_spec_kit_is_worked_off_in_its_order(quick: Instance, orchctl:
     (tmp_path / "specs/001/spec.md").write_text("What is wanted.")
     path = tmp_path / "specs/001/tasks.md"
     path.write_text(SPEC)
-    report = said(orchctl("pm", "--tasks", "specs/001/tasks.md", "--tick", *MOCK, "--json"))
+    report = pm_report(orchctl("pm", "--tasks", "specs/001/tasks.md", "--tick", *MOCK, "--json"))
     assert sorted(row["id"] for row in report["developers"][:2]) == ["T002", "T003"]
     assert report["developers"][2]["id"] == "T004"
     assert path.read_text() == SPEC.replace("[ ]", "[x]")
@@ -59,7 +59,7 @@ def test_a_plan_of_spec_kit_is_worked_off_in_its_order(quick: Instance, orchctl:
 
 def test_a_plan_of_kiro_is_worked_off_leaf_by_leaf(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     (tmp_path / "tasks.md").write_text(KIRO)
-    report = said(orchctl("pm", "--tasks", "tasks.md", "--tick", *MOCK, "--json"))
+    report = pm_report(orchctl("pm", "--tasks", "tasks.md", "--tick", *MOCK, "--json"))
     assert [row["id"] for row in report["developers"]] == ["1.1", "1.3", "2"]
     assert report["left"] == {"1.2": "optional: --optional starts it"}
     assert (tmp_path / "tasks.md").read_text() == KIRO.replace("[ ] ", "[x] ")
@@ -69,7 +69,7 @@ def test_a_plan_of_kiro_is_worked_off_leaf_by_leaf(quick: Instance, orchctl: Orc
 def test_what_did_not_complete_is_open_again(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     (tmp_path / "tasks.md").write_text(KIRO)
     quick.env["ORCHD_MOCK_FAIL"] = "1.3"
-    report = said(orchctl("pm", "--tasks", "tasks.md", "--tick", *MOCK, "--json"), code=1)
+    report = pm_report(orchctl("pm", "--tasks", "tasks.md", "--tick", *MOCK, "--json"), code=1)
     assert report["left"]["2"] == "after 1.3, which failed (in order)"
     assert (tmp_path / "tasks.md").read_text() == KIRO.replace("[ ] 1.1", "[x] 1.1").replace("[ ] 1. ", "[-] 1. ")
 
@@ -98,7 +98,7 @@ def test_a_file_of_task_master_gets_its_statuses(quick: Instance, orchctl: Orchc
     path = tmp_path / ".taskmaster/tasks/tasks.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(MASTER, indent=2))
-    report = said(orchctl("pm", "--tasks", str(path.relative_to(tmp_path)), "--tick", *MOCK, "--json"))
+    report = pm_report(orchctl("pm", "--tasks", str(path.relative_to(tmp_path)), "--tick", *MOCK, "--json"))
     assert [row["id"] for row in report["developers"]] == ["2.1", "2.2", "3"]
     assert path.read_text() == json.dumps(MASTER, indent=2).replace("pending", "done")
 
@@ -109,12 +109,12 @@ def test_two_tags_of_a_file_are_two_lists(quick: Instance, orchctl: Orchctl, tmp
     (tmp_path / "tasks/tasks.json").write_text(json.dumps({tag: {"tasks": [task]} for tag in ("master", "next", "v3")}))
     (tmp_path / "state.json").write_text('{"currentTag": "next"}')
     command = ("pm", "--tasks", "tasks/tasks.json", *MOCK, "--dry-run", "--json")
-    assert said(orchctl(*command))["tag"] == "next"
-    assert said(orchctl(*command, "--tag", "v3"))["tag"] == "v3"
+    assert pm_report(orchctl(*command))["tag"] == "next"
+    assert pm_report(orchctl(*command, "--tag", "v3"))["tag"] == "v3"
     quick.ctl("pause")
     assert orchctl(*command[:-2], "--tag", "master", "--wait-timeout", "0.2").code == 75
-    assert said(orchctl(*command, "--tag", "master"))["begun"] == ["1"]
-    assert said(orchctl(*command))["begun"] == []
+    assert pm_report(orchctl(*command, "--tag", "master"))["begun"] == ["1"]
+    assert pm_report(orchctl(*command))["begun"] == []
     quick.ctl("resume")
 
 
@@ -125,7 +125,7 @@ def test_a_dry_run_shows_waves_and_why_each_task_waits(stopped: Instance, orchct
         "wave 1  T003  mock  Test",
         "wave 2  T004  mock  Build in src/app.py (depends on T003)  after T003; after T002 (Phase 1: Setup)",
     ]
-    report = said(orchctl("pm", "--tasks", "tasks.md", *MOCK, "--dry-run", "--json"))
+    report = pm_report(orchctl("pm", "--tasks", "tasks.md", *MOCK, "--dry-run", "--json"))
     assert (report["format"], [len(wave) for wave in report["waves"]]) == ("spec-kit", [2, 1])
     assert report["waves"][1][0] == {
         "id": "T004",

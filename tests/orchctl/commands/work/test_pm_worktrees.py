@@ -11,8 +11,8 @@ import pytest
 from tests.conftest import Instance, until
 from tests.orchctl import repos
 from tests.orchctl.conftest import Background, Orchctl
-from tests.orchctl.pm.asked import MOCK, issues, said
 from tests.orchctl.pm.fake_bd import FakeBd
+from tests.orchctl.pm.pm_runs import MOCK, issues, pm_report
 
 # Commits what is there and a file of its own name.
 _COMMITTER = '''
@@ -34,35 +34,37 @@ def repo(quick: Instance, tmp_path: Path) -> Path:
     return repos.repository(tmp_path / "repo")
 
 
-def seen(repo: Path, developer: str) -> list[str]:
-    """What was in the worktree of a developer when it began."""
+def files_at_begin(repo: Path, developer: str) -> list[str]:
+    """Return the files in the worktree of a developer when it began."""
     listing = repos.git(repo, "show", f"orchd/{developer}:seen-{developer}")
     return [name for name in listing.split() if not name.startswith("seen")]
 
 
 def test_a_plan_that_is_ticked_and_committed_is_worked_off(quick: Instance, orchctl: Orchctl, repo: Path) -> None:
     repos.commit(repo, **{"plan.md": "- [ ] A\n- [ ] B (after: a)\n- [ ] C (after: a)\n- [ ] D (after: b, c)\n"})
-    report = said(orchctl("pm", "--tasks", "plan.md", "--tick", *COMMITTER, cwd=repo))
+    report = pm_report(orchctl("pm", "--tasks", "plan.md", "--tick", *COMMITTER, cwd=repo))
     assert (report["counts"], report["warnings"]) == ({"completed": 4}, [])
     assert "[ ]" not in (repo / "plan.md").read_text()
     assert (repo / "a").read_text() == "one"
     assert repos.git(repo, "show", "orchd/b:a") == "x"  # as the developer of a left it
-    assert {"b", "c"} <= set(seen(repo, "d"))
+    assert {"b", "c"} <= set(files_at_begin(repo, "d"))
 
 
 def test_a_later_pm_begins_with_the_work_of_an_earlier_one(quick: Instance, orchctl: Orchctl, repo: Path) -> None:
     plan = repo / "plan.md"
     plan.write_text("- [ ] First\n")
-    said(orchctl("pm", "--tasks", "plan.md", "--tick", *COMMITTER, cwd=repo))
+    pm_report(orchctl("pm", "--tasks", "plan.md", "--tick", *COMMITTER, cwd=repo))
     plan.write_text(plan.read_text() + "- [ ] Second (after: first)\n")
-    said(orchctl("pm", "--tasks", "plan.md", "--tick", *COMMITTER, cwd=repo))
-    assert "first" in seen(repo, "second")
+    pm_report(orchctl("pm", "--tasks", "plan.md", "--tick", *COMMITTER, cwd=repo))
+    assert "first" in files_at_begin(repo, "second")
 
 
-def test_a_conflict_between_what_one_comes_after_fails_it_alone(quick: Instance, orchctl: Orchctl, repo: Path) -> None:
+def test_a_conflict_between_the_dependencies_of_a_task_fails_that_task_alone(
+    quick: Instance, orchctl: Orchctl, repo: Path
+) -> None:
     quick.configure(_COMMITTER.replace(">$ORCHD_NAME\n", ">$ORCHD_NAME; echo $ORCHD_NAME >both\n"))
     (repo / "plan.md").write_text("- [ ] A\n- [ ] B\n- [ ] C (after: a, b)\n")
-    report = said(orchctl("pm", "--tasks", "plan.md", *COMMITTER, cwd=repo), code=1)
+    report = pm_report(orchctl("pm", "--tasks", "plan.md", *COMMITTER, cwd=repo), code=1)
     (bad,) = [row for row in report["developers"] if row["status"] == "failed"]
     assert bad["id"] == "c"
     assert bad["reason"].startswith("merge-conflict: ")
@@ -76,9 +78,9 @@ def test_what_bd_writes_is_no_reason_and_blockers_come_first(
     repos.commit(repo, **{".beads/issues.jsonl": "{}\n"})
     (repo / ".beads/issues.jsonl").write_text("changed\n")
     quick.env["BEADS_DIR"] = str(tmp_path / ".beads")
-    report = said(orchctl("pm", "--beads", *COMMITTER, cwd=repo))
+    report = pm_report(orchctl("pm", "--beads", *COMMITTER, cwd=repo))
     assert (report["counts"], report["warnings"]) == ({"completed": 2}, [])
-    assert "bd-1" in seen(repo, "bd-2")
+    assert "bd-1" in files_at_begin(repo, "bd-2")
 
 
 def test_tasks_begin_with_the_work_of_what_they_come_after_in_one_run_and_in_two(
@@ -90,11 +92,11 @@ def test_tasks_begin_with_the_work_of_what_they_come_after_in_one_run_and_in_two
         (tasks / f"subtask-{name}.md").write_text(f"---\n{before}goal: x\n---\nDo {name}.\n")
     words = ("tasks", "run", "tasks", "--worktree", "--runner", "committer", "--wait", "--json")
     assert orchctl(*words, "--only", "one", "--only", "two", cwd=repo).code == 0
-    assert "one" in seen(repo, "two")
+    assert "one" in files_at_begin(repo, "two")
     (repo / "a").write_text("changed")
     (warning,) = json.loads(orchctl(*words, cwd=repo).out)["warnings"]
     assert "has changes that worktrees do not have: a; " in warning
-    assert {"one", "two"} <= set(seen(repo, "three"))
+    assert {"one", "two"} <= set(files_at_begin(repo, "three"))
 
 
 @pytest.mark.parametrize("kind", ["symlink", "hard link", "linked directory"])
@@ -144,20 +146,20 @@ def test_a_box_that_was_ticked_after_a_pm_was_killed_is_not_started_by_the_next(
     quick: Instance, orchctl: Orchctl, tmp_path: Path, gate: Callable[[], None]
 ) -> None:
     (tmp_path / "plan.md").write_text("- [ ] A\n- [ ] B\n")
-    said(orchctl("pm", "--tasks", "plan.md", "--once", "--max", "1", *MOCK, "--json"))
+    pm_report(orchctl("pm", "--tasks", "plan.md", "--once", "--max", "1", *MOCK, "--json"))
     journal = tmp_path / ".agent/runs/pm-1/journal.jsonl"
     lines = journal.read_text().splitlines()
     taken_entry = {**json.loads(lines[1]), "id": "b", "file": "b"}
     taken_entry["item"] = {**taken_entry["item"], "id": "b", "title": "B"}
     journal.write_text("\n".join([*lines[:-1], json.dumps(taken_entry), '{"id": "b", "state": "taken"}', ""]))
     (tmp_path / "plan.md").write_text("- [x] A\n- [x] B\n")
-    report = said(orchctl("pm", "--tasks", "plan.md", *MOCK, "--json"))
+    report = pm_report(orchctl("pm", "--tasks", "plan.md", *MOCK, "--json"))
     assert ([row["id"] for row in report["developers"]], report["skipped"]) == (["a"], ["b"])
 
 
 def test_a_broken_byte_in_a_journal_is_said_with_its_place(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     (tmp_path / "plan.md").write_text("- [ ] A\n")
-    said(orchctl("pm", "--tasks", "plan.md", "--once", *MOCK, "--json"))
+    pm_report(orchctl("pm", "--tasks", "plan.md", "--once", *MOCK, "--json"))
     journal = tmp_path / ".agent/runs/pm-1/journal.jsonl"
     lines = journal.read_bytes().splitlines()
     lines[2] = b'{"id": "a", "state": "tak\xff"}'

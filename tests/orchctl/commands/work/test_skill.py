@@ -19,7 +19,7 @@ FILES = ["SKILL.md", "scripts/spawn_agent_mock.py"]
 
 @pytest.fixture(autouse=True)
 def _no_cli(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever is installed here."""
+    """Take the CLIs that are installed on this machine out of the PATH."""
     places = os.environ["PATH"].split(os.pathsep)
     remaining_places = [
         directory for directory in places if not any(shutil.which(name, path=directory) for name in ("claude", "codex"))
@@ -28,7 +28,7 @@ def _no_cli(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def copies(directory: Path) -> list[str]:
-    """The directories of skills that have it."""
+    """Return the directories of skills that contain the skill."""
     return sorted(str(path.relative_to(directory).parents[1]) for path in directory.rglob(f"{NAME}/SKILL.md"))
 
 

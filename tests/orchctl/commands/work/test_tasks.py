@@ -11,7 +11,7 @@ import pytest
 from orchctl.tasks.task_file import read
 from tests.conftest import Instance
 from tests.orchctl.conftest import Orchctl
-from tests.orchctl.tasks.made import result, task
+from tests.orchctl.tasks.files import result, task
 
 
 def test_a_new_task_has_what_was_said_and_a_prompt_to_go_on_from(

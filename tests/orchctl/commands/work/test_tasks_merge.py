@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import Instance
 from tests.orchctl.conftest import Orchctl
-from tests.orchctl.tasks.made import aged, result, task
+from tests.orchctl.tasks.files import aged, result, task
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import Instance
 from tests.orchctl.conftest import Background, Orchctl
-from tests.orchctl.tasks.made import aged, result, task
+from tests.orchctl.tasks.files import aged, result, task
 
 RUN = ("tasks", "run", "--runner", "mock")
 
@@ -27,7 +27,7 @@ def tasks(tmp_path: Path, stopped: Instance) -> Path:
 
 
 def spawned(instance: Instance) -> list[tuple[str, str, list[str]]]:
-    """Every agent there ever was: name, status, what it came after."""
+    """Return name, status and dependencies of every agent in the history."""
     agents = sorted(instance.status("--all")["agents"], key=lambda agent: agent["id"])
     return [(agent["name"], agent["status"], agent["after"]) for agent in agents]
 
@@ -163,13 +163,15 @@ def test_json_is_one_answer(tasks: Path, instance: Instance, orchctl: Orchctl) -
     assert value == {"agents": [], "going": [], "done": ["a", "b", "c"], "timed_out": False}
 
 
-def test_without_a_runner_somebody_who_gets_mock_agents_is_told(
+def test_without_a_runner_a_client_that_gets_mock_agents_gets_a_warning(
     tasks: Path, instance: Instance, orchctl: Orchctl
 ) -> None:
     assert "mock agents only pretend to work" in orchctl("tasks", "run", "--wait").err
 
 
-def test_whoever_asked_for_mock_agents_is_not_told(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+def test_a_client_that_requests_mock_agents_gets_no_warning(
+    instance: Instance, orchctl: Orchctl, tmp_path: Path
+) -> None:
     for name in ("a", "b"):
         task(tmp_path / "docs/tasks", name, "goal: x", "runner: mock")
     assert orchctl("tasks", "run").err == ""
@@ -265,7 +267,7 @@ def test_a_command_runs_as_it_is_between_tasks_that_have_a_runner(
 
 
 def test_the_newest_agent_of_a_task_counts(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
-    """Not one that failed before it."""
+    """An older agent that failed does not count."""
     only = ("--only", "a")
     orchctl(*RUN, *only, "--wait", env={**instance.env, "ORCHD_MOCK_FAIL": "a"})
     second_id = orchctl(*RUN, *only, env={**instance.env, "ORCHD_MOCK_SECONDS": "600"}).out.strip()

@@ -18,7 +18,7 @@ COMMITS = 'echo done >new; git add new; git commit --quiet --message "$ORCHD_NAM
 
 @pytest.fixture
 def repo(tmp_path: Path, stopped: Instance) -> Path:
-    """A repository with one commit, and a git for everybody that heeds no settings of this machine."""
+    """A repository with one commit, and a git without the settings of this machine."""
     stopped.env.update(repos.SETTINGS)
     return repos.repository(tmp_path / "repo")
 
@@ -106,7 +106,7 @@ def test_a_retry_goes_on_where_the_last_attempt_was(instance: Instance, orchctl:
     assert instance.ctl("logs", "1") == "half\n"
 
 
-def test_list_shows_those_of_this_repository_or_all(
+def test_list_shows_the_worktrees_of_this_repository_or_all(
     instance: Instance, orchctl: Orchctl, repo: Path, tmp_path: Path
 ) -> None:
     other_repository = repos.repository(tmp_path / "other")
@@ -162,7 +162,7 @@ def test_prune_takes_what_is_over_and_merged_and_says_why_the_rest_stays(
     assert second_lines[1] == "agent-003  removed, with its branch orchd/running"
 
 
-def test_one_that_a_child_still_works_in_stays(
+def test_a_worktree_that_a_child_still_works_in_stays(
     instance: Instance, orchctl: Orchctl, repo: Path, gate: Callable[[], None], tmp_path: Path
 ) -> None:
     script = f"orchctl spawn -- sh -c 'read x <{tmp_path}/gate'"

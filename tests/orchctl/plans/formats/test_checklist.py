@@ -33,17 +33,17 @@ Some text that belongs to nothing.
 
 
 def read(text: str) -> Plan:
-    """The checklist that a text is."""
+    """Parse a text as a checklist."""
     return reading.parsed(text, ReadOptions("checklist"))
 
 
 def ticked(text: str, task_id: str) -> str:
-    """The text with this task ticked."""
+    """Return the text with this task ticked."""
     return marked(read(text), text, task_id, "done")
 
 
-def said(task: Node) -> dict[str, object]:
-    """What a task says that is not as it is by itself."""
+def unusual_values(task: Node) -> dict[str, object]:
+    """Return the values of a task that differ from the defaults."""
     values = {name: getattr(task, name) for name in ("title", "labels", "priority", "skill", "is_done")}
     usual = {"labels": (), "priority": 2, "skill": None, "is_done": False}
     return {name: value for name, value in values.items() if usual.get(name) != value} | (
@@ -52,7 +52,7 @@ def said(task: Node) -> dict[str, object]:
 
 
 def test_every_task_is_found_with_what_it_says() -> None:
-    assert {task.id: said(task) for task in read(LIST).tasks} == {
+    assert {task.id: unusual_values(task) for task in read(LIST).tasks} == {
         "login": {"title": "Sign in with e-mail", "labels": ("backend", "api"), "priority": 1},
         "the-login-page-see-the-wiki": {
             "title": "The login page (see the wiki)",

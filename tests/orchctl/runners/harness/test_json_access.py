@@ -1,4 +1,4 @@
-"""JSON that somebody else made."""
+"""Access to JSON of an unknown shape."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is left running: a job, or a server that was meant to stay."""
+"""Processes left running: a job, or a server that was meant to stay."""
 
 from __future__ import annotations
 
@@ -82,10 +82,10 @@ def test_commands_that_end(command: str) -> None:
     assert not is_server(command)
 
 
-def test_processes_of_the_attempt_are_found_and_those_of_others_are_not(env: dict[str, str], start: Start) -> None:
+def test_processes_of_the_attempt_are_found_and_processes_of_others_are_not(env: dict[str, str], start: Start) -> None:
     own = start("sleep", "300")
-    for other in ({"ORCHD_ATTEMPT": "1"}, {"ORCHD_HOME": "/other"}, {"ORCHD_AGENT": "agent-0012"}):
-        start("sleep", "300", env={**env, **other})
+    for changed_marks in ({"ORCHD_ATTEMPT": "1"}, {"ORCHD_HOME": "/other"}, {"ORCHD_AGENT": "agent-0012"}):
+        start("sleep", "300", env={**env, **changed_marks})
     until(lambda: len(of_attempt(env)) == 1)
     (process,) = of_attempt(env)
     assert (process.pid, process.parent, process.command) == (own.pid, os.getpid(), "sleep 300")
@@ -132,7 +132,7 @@ def test_what_a_tool_detaches_stays_and_what_a_shell_does_is_a_job(
     assert {process.pid: process.is_daemon for process in of_attempt(env)}[process.pid] == is_daemon
 
 
-def test_those_that_end_in_time_are_not_left(env: dict[str, str], start: Start) -> None:
+def test_processes_that_end_in_time_are_not_left(env: dict[str, str], start: Start) -> None:
     short, _ = start("sh", "-c", "read x; exit 0", stdin=subprocess.PIPE), start("sleep", "300")
     until(lambda: len(of_attempt(env)) == 2)
     processes = of_attempt(env)

@@ -1,4 +1,4 @@
-"""Lines of a stream, however it comes in pieces."""
+"""Lines of a stream, whatever the pieces it comes in."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LONGEST = 1000
 
 
 def cut(pieces: list[bytes]) -> list[OutputLine]:
-    """The lines of a stream that comes in these pieces."""
+    """Return the lines of a stream that comes in these pieces."""
     lines = Lines(LONGEST)
     return [line for piece in pieces for line in lines.feed(piece)] + list(lines.last())
 

@@ -55,7 +55,7 @@ def test_a_reader_that_does_not_read_is_left_after_a_while(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("runner", ["claude", "codex"])
-def test_an_agent_goes_on_when_nobody_takes_its_log_any_more(stage: Stage, runner: str) -> None:
+def test_an_agent_goes_on_when_its_log_is_not_read_any_more(stage: Stage, runner: str) -> None:
     messages = {
         "claude": {"type": "result", "subtype": "success", "result": "All done."},
         "codex": {"type": "turn.completed"},

@@ -39,7 +39,7 @@ def test_what_it_leaves_behind_may_hold_the_pipe_and_is_not_waited_for(stage: St
     assert (result.code, stage.result.read_text()) == (0, "All done.")
 
 
-def test_one_that_closes_its_output_is_waited_for(stage: Stage) -> None:
+def test_a_cli_that_closes_its_output_is_waited_for(stage: Stage) -> None:
     stage.program("claude", f"echo '{DONE}'; exec >&- 2>&-; sleep 0.1; echo late > {stage.directory}/late")
     assert stage.run("claude").code == 0
     assert (stage.directory / "late").exists()
@@ -75,8 +75,8 @@ def test_claude_is_interrupted_before_it_and_what_it_started_are_terminated(
     assert [line for line in result.log.splitlines() if line in ("INT", "TERM")] == output
     if "TERM" in output:
         until(lambda: "REST" in stage.log)
-    for left in leftovers.of_attempt({**os.environ, "ORCHD_HOME": str(stage.directory), **marks}):
-        os.kill(left.pid, signal.SIGKILL)
+    for leftover in leftovers.of_attempt({**os.environ, "ORCHD_HOME": str(stage.directory), **marks}):
+        os.kill(leftover.pid, signal.SIGKILL)
 
 
 def test_a_cli_that_a_signal_ended_has_its_code(stage: Stage) -> None:
@@ -94,7 +94,7 @@ def test_handlers_are_given_back() -> None:
 
 
 @pytest.mark.parametrize(("trap", "code"), [("", 143), ("trap '' TERM;", 137)], ids=["terminated", "killed"])
-def test_one_that_does_not_exit_in_time_is_ended(trap: str, code: int) -> None:
+def test_a_cli_that_does_not_exit_in_time_is_ended(trap: str, code: int) -> None:
     with Path(os.devnull).open() as file:
         argv = ["/bin/sh", "-c", f"{trap} echo done; while :; do sleep 0.01; done"]
         ended = process.run(argv, dict(os.environ), file.fileno(), lambda data: None, lambda pid: 0.1)

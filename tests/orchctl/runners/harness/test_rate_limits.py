@@ -1,4 +1,4 @@
-"""What is a rate limit, and when it is over."""
+"""Messages that mean a rate limit, and the time when it ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many agents there were, counted from what the daemon wrote down."""
+"""Counts of agents from the events that the daemon recorded."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from tests.conftest import Instance
 
 
 def events(instance: Instance) -> list[dict[str, Any]]:
-    """All that happened."""
+    """Return all events."""
     return [json.loads(line) for line in instance.ctl("events", "--since", "0", "--json").splitlines()]
 
 
 def most_at_once(instance: Instance, names: set[str] | None = None) -> int:
-    """How many agents, or of those with these names, there were at once, from their queueing to their end."""
+    """Return the most agents, or agents with these names, between their queueing and their end at once."""
     agent_ids = {agent["id"] for agent in instance.status("--all")["agents"] if names is None or agent["name"] in names}
     at_work, most_at_work = set(), 0
     ends = ("agent-completed", "agent-failed", "agent-cancelled", "agent-timed-out", "agent-lost")
@@ -28,7 +28,7 @@ def most_at_once(instance: Instance, names: set[str] | None = None) -> int:
 
 
 def queued_together(instance: Instance) -> list[int]:
-    """How many agents each request made."""
+    """Return how many agents each request queued."""
     times: dict[str, int] = {}
     for event in events(instance):
         if event["event"] == "agent-queued":
