@@ -209,7 +209,7 @@ def test_an_agents_wait_that_nobody_can_watch_is_answered_with_busy_and_the_agen
     go, answer = tmp_path / "go", tmp_path / "answer"
     os.mkfifo(go)
     child = "orchctl spawn -- sleep 1000 >/dev/null"
-    asks = f"PYTHONPATH={ROOT} {sys.executable} {ROOT / 'tests/support/asking.py'} {go} {answer}"
+    asks = f"PYTHONPATH={ROOT} {sys.executable} {ROOT / 'tests/support/connected_agent.py'} {go} {answer}"
     agent_id = instance.spawn("sh", "-c", f"{child}; {asks}; sleep 1000", options=["--nesting", "1"])
     until(lambda: "there" in answer.read_text() if answer.exists() else False)
     with no_descriptor_left(instance.daemon.pid):

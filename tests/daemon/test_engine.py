@@ -17,7 +17,7 @@ from orchd.daemon.engine import Engine
 from orchd.errors import StoreError
 from orchd.store.database import Store
 from orchd.store.reader import StoredReply
-from tests.support.held import Held, let_end
+from tests.support.slow_disk import SlowDisk, let_end
 
 NOW = Instant(5.0, 1_700_000_000.0)
 SPEC = Spec(("true",), "true", "/", "e")
@@ -110,11 +110,11 @@ def test_nothing_to_remember_is_not_committed(engine: Engine, store: Store, diar
     assert diary.entries == []
 
 
-def gates(engine: Engine, store: Store, limit: int) -> Held:
+def gates(engine: Engine, store: Store, limit: int) -> SlowDisk:
     """As many as `limit` at work and more in line, on a disk that can be held."""
     engine.state.limit = limit
     engine.feed([spawn("a", 9)])
-    connection = Held(store._db)
+    connection = SlowDisk(store._db)
     store.commits._connection = connection  # type: ignore[assignment]
     return connection
 
@@ -192,7 +192,7 @@ def test_events_are_shown_when_they_are_on_the_disk_and_before_anybody_is_told(
 ) -> None:
     engine.feed([spawn("a")])
     assert diary.entries_before == [["Launch at 0"]]
-    connection = Held(store._db)
+    connection = SlowDisk(store._db)
     store.commits._connection = connection  # type: ignore[assignment]
     connection.hold()
     engine.feed(ends(1))

@@ -14,9 +14,9 @@ import pytest
 
 from orchd.processes.linux.cgroups import own_cgroup
 from tests.conftest import processes_of, until
+from tests.e2e.cgroup_modes import BY_CGROUP
 from tests.e2e.fleet import Fleet
 from tests.e2e.parents import pinging
-from tests.e2e.ways import BY_CGROUP
 from tests.runnable import Runnable
 from tests.witness import read
 

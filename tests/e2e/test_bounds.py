@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Instance, processes_of, until
-from tests.e2e.ways import BY_CGROUP
+from tests.e2e.cgroup_modes import BY_CGROUP
 
 pytestmark = pytest.mark.timeout(180)
 

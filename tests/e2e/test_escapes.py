@@ -10,8 +10,8 @@ import pytest
 
 from orchd.processes.linux.cgroups import own_cgroup
 from tests.conftest import until
+from tests.e2e.cgroup_modes import can_make_cgroups
 from tests.e2e.fleet import Fleet, is_alive, pids_in
-from tests.e2e.ways import can_make_cgroups
 
 pytestmark = pytest.mark.skipif(not can_make_cgroups(), reason="no cgroup v2 to be had")
 OUTSIDE = f"{own_cgroup()}/cgroup.procs"

@@ -8,8 +8,8 @@ from contextlib import closing
 import pytest
 
 from tests.conftest import until
+from tests.e2e.cgroup_modes import BY_CGROUP
 from tests.e2e.fleet import Fleet, is_alive
-from tests.e2e.ways import BY_CGROUP
 from tests.witness import Witness
 
 COUNT, LIMIT = 60, 3

@@ -24,7 +24,7 @@ LIMIT, RESIDENT = 7, 28
 LIMITS = (3, 9, 5, 7, 1, 7)
 
 
-class Story:
+class Scenario:
     """A forest of agents at a gate, and everything that can happen to it while it works itself off."""
 
     def __init__(self, fleet: Fleet, witness: Witness, widths: tuple[int, int, int]) -> None:
@@ -49,10 +49,10 @@ class Story:
         return self.fleet.spec(f"orchctl spawn --batch {batch} >/dev/null || exit 90; {waits}; exit {code}", **fields)
 
     def unfinished(self) -> list[dict[str, Any]]:
-        """Those that have not ended."""
+        """The agents that have not ended."""
         return [agent for agent in self.fleet.show() if agent["ended_at"] is None]
 
-    def goes_on(self) -> None:
+    def run(self) -> None:
         """Let two agents go whenever the witness has looked once more, until none is left."""
         step, died = 0, False
         while unfinished := self.unfinished():
@@ -96,8 +96,8 @@ class Story:
         until(lambda: is_running(self.fleet.instance.home), what="a daemon")
         return True
 
-    def is_told_right(self) -> None:
-        """Everything has ended as it must have, once, and its code is known."""
+    def check_outcomes(self) -> None:
+        """Check that each agent has run once per attempt and ended as its scenario has it."""
         agents = self.fleet.show()
         assert len(self.fleet.book.entries()) == len(set(self.fleet.book.entries()))
         ran = dict(self.fleet.book.entries())
@@ -111,25 +111,25 @@ class Story:
         assert len({agent["name"] for agent in agents}) == len(agents)
 
 
-def tell(fleet: Fleet, widths: tuple[int, int, int]) -> Story:
-    """The whole story, watched by a witness that saw no violation and did see the limit reached."""
+def run_scenario(fleet: Fleet, widths: tuple[int, int, int]) -> Scenario:
+    """Run a whole scenario under a witness that reports no violation and reaches the limit."""
     fleet.client.call("limit", {"limit": LIMIT, "resident": RESIDENT})
     with closing(Witness(fleet.instance.directory, limit=LIMIT, resident=RESIDENT)) as witness:
-        story = Story(fleet, witness, widths)
-        outside = fleet.waiting(*story.roots)
+        scenario = Scenario(fleet, witness, widths)
+        outside = fleet.waiting(*scenario.roots)
         # a witness that sees nothing proves nothing
         until(lambda: witness.peak_working == LIMIT, what=f"{LIMIT} at work")
-        story.goes_on()
+        scenario.run()
         assert outside.wait(DEADLINE) in (0, 1)
     assert witness.violations == []
-    story.is_told_right()
-    return story
+    scenario.check_outcomes()
+    return scenario
 
 
 @pytest.mark.slow
 def test_no_more_than_the_limit_work_among_two_hundred_in_three_levels(fleet: Fleet) -> None:
-    story = tell(fleet, (8, 4, 5))
-    assert len(story.codes) == 200
+    scenario = run_scenario(fleet, (8, 4, 5))
+    assert len(scenario.codes) == 200
 
 
 def test_no_more_than_resident_live_when_all_wait(fleet: Fleet) -> None:

@@ -12,9 +12,9 @@ from contextlib import closing
 import pytest
 
 from tests.conftest import until
+from tests.e2e.cgroup_modes import BY_CGROUP
 from tests.e2e.fleet import Fleet
 from tests.e2e.parents import KINDS, Parents, clients_of, pinging
-from tests.e2e.ways import BY_CGROUP
 from tests.runnable import Runnable
 
 WAYS = (BY_CGROUP, "off")
@@ -75,7 +75,7 @@ def test_the_witness_sees_the_excess_that_a_lenient_daemon_allows(resting: Fleet
         parents.go_on(kills=kind == "killed", is_enough=lambda: witness.peak >= 3 and bool(witness.violations))
 
 
-class Held:
+class BlockedAgents:
     """Agents that lack nothing but a slot: one whose reply is withheld, and two that are frozen, of which one left its
     wait and the other worked beside it. The agent that they wait for stands at a gate in the only slot."""
 
@@ -108,7 +108,7 @@ class Held:
 
 @pytest.mark.slow
 def test_time_for_which_only_a_slot_is_missing_counts_for_no_time_out(resting: Fleet) -> None:
-    blocked = Held(resting, "off", timeout=TIMEOUT, silence=TIMEOUT)
+    blocked = BlockedAgents(resting, "off", timeout=TIMEOUT, silence=TIMEOUT)
     over = time.monotonic() + TIMEOUT + 0.5
     until(lambda: time.monotonic() >= over)
     assert blocked.causes() == [None, "wait-cut", "busy"]
@@ -122,7 +122,7 @@ def test_time_for_which_only_a_slot_is_missing_counts_for_no_time_out(resting: F
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("how", ["cancel", "stop-agents", "cancel-after-death"])
 def test_agents_that_are_held_end_in_time_when_they_are_stopped(resting: Fleet, way: str, how: str) -> None:
-    blocked = Held(resting, way)
+    blocked = BlockedAgents(resting, way)
     took, ended = resting.stopped(how, blocked.ids)
     assert took < GRACE + SLACK + LOAD
     assert [agent["status"] for agent in ended] == ["cancelled"] * 3

@@ -12,8 +12,8 @@ from orchd.processes.linux.cgroups import own_cgroup
 from orchd.processes.linux.procfs import children_of
 from orchd.protocol.errors import WireError
 from tests.conftest import until
+from tests.e2e.cgroup_modes import BY_CGROUP
 from tests.e2e.fleet import Fleet, pids_in
-from tests.e2e.ways import BY_CGROUP
 
 WAYS = (BY_CGROUP, "off")
 GRACE, SLACK, LOAD = 0.5, 2.0, 3.0  # seconds; the last is what a busy machine may take

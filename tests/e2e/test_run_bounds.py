@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import until
 from tests.e2e.fleet import Fleet, Gate
-from tests.e2e.troupe import Map, Troupe, group, lines_of
+from tests.e2e.run_fleet import Map, RunFleet, group, lines_of
 from tests.witness import Witness
 
 SEEDS, ROUNDS, AT_ONCE = range(5), 3, 2
@@ -79,10 +79,10 @@ def fill(chance: random.Random, model: Model, around: str, name: str, levels: in
 class Stage:
     """Random runs at once on one fleet, every member of which stands at one gate."""
 
-    def __init__(self, troupe: Troupe, models: list[Model], limit: int) -> None:
-        self.troupe, self.models, self.limit = troupe, models, limit
-        self.gate: Gate = troupe.fleet.gate()
-        self.told = troupe.fleet.directory / f"told-{models[0].name}"
+    def __init__(self, run_fleet: RunFleet, models: list[Model], limit: int) -> None:
+        self.run_fleet, self.models, self.limit = run_fleet, models, limit
+        self.gate: Gate = run_fleet.fleet.gate()
+        self.told = run_fleet.fleet.directory / f"told-{models[0].name}"
         self.told.touch()
         self.runs = [self._begin(model) for model in models]
         self.read = 0
@@ -90,7 +90,7 @@ class Stage:
     def _begin(self, model: Model) -> str:
         tells = f">> {self.told}"
         members: list[Map] = [
-            self.troupe.member(
+            self.run_fleet.member(
                 path,
                 f"echo + {model.name} {path} {tells}; {self.gate.script}; echo - {model.name} {path} {tells}",
                 after=model.after[path],
@@ -98,7 +98,7 @@ class Stage:
             for path in model.members("")
         ]
         groups = [group(path, max_parallel=most, after=model.after.get(path, [])) for path, most in model.most.items()]
-        return self.troupe.begin(members, groups)
+        return self.run_fleet.begin(members, groups)
 
     def learn(self) -> None:
         """Read what members wrote, and count at each line."""
@@ -130,7 +130,7 @@ class Stage:
             self.gate.let()
             until(lambda read=read: self.learn() or self.read > read, what="somebody's end")
         for run in self.runs:
-            assert self.troupe.ends(run)["status"] == "completed"
+            assert self.run_fleet.ends(run)["status"] == "completed"
         self.learn()
         assert all(model.ended == set(model.members("")) for model in self.models)
 
@@ -138,12 +138,12 @@ class Stage:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_bounds_hold_at_every_instant_and_nothing_that_may_start_is_held_back(fleet: Fleet, seed: int) -> None:
-    troupe, chance = Troupe(fleet), random.Random(seed)
+    run_fleet, chance = RunFleet(fleet), random.Random(seed)
     for number in range(ROUNDS):
         limit = chance.randint(1, 5)
         fleet.client.call("limit", {"limit": limit})
         with closing(Witness(fleet.instance.directory, limit=limit, resident=28)) as witness:
-            Stage(troupe, [drawn(chance, f"{number}.{index}") for index in range(AT_ONCE)], limit).plays()
+            Stage(run_fleet, [drawn(chance, f"{number}.{index}") for index in range(AT_ONCE)], limit).plays()
         assert witness.violations == []
 
 
@@ -154,7 +154,7 @@ def test_a_nested_group_counts_as_one_and_bounds_its_own(
     paths = ["web", "web/x", "web/y", "web/z", "a", "b", "c"]
     model = Model("x", {path: [] for path in paths}, {"": whole, "web": nested})
     with closing(Witness(fleet.instance.directory, limit=7, resident=28)) as witness:
-        stage = Stage(Troupe(fleet), [model], 7)
+        stage = Stage(RunFleet(fleet), [model], 7)
         until(stage.is_full, what="all that may start")
         stage.plays()
         assert witness.peak_working <= most

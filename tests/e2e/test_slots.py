@@ -15,8 +15,8 @@ import pytest
 
 from orchd.processes.linux.cgroups import own_cgroup
 from tests.conftest import until
+from tests.e2e.cgroup_modes import BY_CGROUP, can_make_cgroups
 from tests.e2e.fleet import Fleet, is_alive, pids_in
-from tests.e2e.ways import BY_CGROUP, can_make_cgroups
 from tests.e2e.yard import Yard, is_removed
 
 GRACE, TIMEOUT, SLACK = 0.5, 3.0, 2.0

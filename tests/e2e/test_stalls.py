@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import until
+from tests.e2e.cgroup_modes import BY_CGROUP
 from tests.e2e.fleet import Fleet
 from tests.e2e.parents import pinging
-from tests.e2e.ways import BY_CGROUP
 from tests.runnable import Runnable
 
 STALL_AFTER, TIMEOUT = 0.5, 5.0

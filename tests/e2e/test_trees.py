@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import until
+from tests.e2e.cgroup_modes import BY_CGROUP
 from tests.e2e.fleet import STUBBORN, Fleet, is_alive, pids_in
-from tests.e2e.ways import BY_CGROUP
 
 # Forks again and again, each process living for a moment only: whoever reads a list of pids reads of the dead.
 HOPPING = """

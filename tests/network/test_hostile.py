@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 from orchd.protocol.frames import MAX_FRAME
 from orchd.protocol.operations import OPS
 from tests.conftest import DEADLINE, Instance, until
-from tests.support.asked import ANYTHING, args_of, broken
 from tests.support.machine import as_nobody, descriptors, needs_root, status_of
 from tests.support.raw import PATIENCE, Raw, packed, provoked_codes, request
+from tests.support.valid_requests import ANYTHING, args_of, broken
 
 CODES = provoked_codes()
 GREETING = b"\xff" + b"\0" * 8 + b"\x7f\x03\x00NULL" + b"\0" * 16 + b"\0" + b"\0" * 31  # ZMTP 3.0

@@ -279,7 +279,7 @@ def test_a_connection_does_not_pass_to_the_process_that_gets_the_pid_of_its_own(
 ) -> None:
     stopped.home.create()
     stopped.configure(f'cgroups = "{cgroups}"\nsession_files = false\n')
-    words = ["unshare", "-pf", "--mount-proc", "--kill-child", sys.executable, "-m", "tests.support.reusing"]
+    words = ["unshare", "-pf", "--mount-proc", "--kill-child", sys.executable, "-m", "tests.support.reused_pid"]
     root = Path(__file__).parents[2]
     process = subprocess.run(
         [*words, str(stopped.directory)], env=stopped.env, cwd=root, capture_output=True, text=True, check=False

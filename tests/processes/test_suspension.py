@@ -13,7 +13,7 @@ import pytest
 from orchd.processes.linux.cgroups import own_cgroup
 from orchd.processes.linux.procfs import children_of
 from tests.conftest import Instance, until
-from tests.e2e.ways import BY_CGROUP
+from tests.e2e.cgroup_modes import BY_CGROUP
 from tests.support.machine import stop
 
 

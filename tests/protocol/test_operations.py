@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from orchd.protocol.frames import MOST
 from orchd.protocol.operations import OPS, Request
 from orchd.protocol.schema import ShapeError, parse
-from tests.support.asked import args_of, broken
+from tests.support.valid_requests import args_of, broken
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("spawn", {"cwd": "/"}, "agents is missing"),

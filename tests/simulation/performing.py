@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from orchd.core.effects import Effect
 from orchd.core.state.events import Event
-from tests.simulation.machine import Machine
-from tests.simulation.people import People
+from tests.simulation.client_steps import ClientSteps
+from tests.simulation.machine_steps import MachineSteps
 from tests.simulation.steps import Opening, Step
-from tests.transcripts.teller import told
+from tests.transcripts.transcript_runner import line_of
 
 MOST = 200  # characters of what an error says
 LAST = "everything is let go, and ends"
@@ -28,7 +28,7 @@ class Failure(NamedTuple):
     after: int  # steps performed before it
 
 
-class Players(People, Machine):
+class Simulator(ClientSteps, MachineSteps):
     """Everybody."""
 
 
@@ -45,15 +45,15 @@ class Performance:
 
     def run(self, steps: Sequence[Step]) -> Failure | None:
         """Perform all of it, then let everything end that can; what is stuck then is a failure too."""
-        players = Players(self.opening)
-        world, count = players.world, 0
+        simulator = Simulator(self.opening)
+        world, count = simulator.world, 0
         try:
             for count, step in enumerate(steps):  # noqa: B007 - how far it came is told when it fails
                 world.is_thorough = world.turns % self.every == 0
-                players.perform(step)
+                simulator.perform(step)
                 self._tell(world.story)
             count = len(steps)
-            players.say(LAST)
+            simulator.say(LAST)
             world.crash = None
             world.is_thorough = self.every == 1
             world.finish()
@@ -70,7 +70,7 @@ class Performance:
         self.kinds.update(map(type, story))
         if self.is_told:
             for entry in story:
-                line = f"> {entry}" if isinstance(entry, str) else told(entry)
+                line = f"> {entry}" if isinstance(entry, str) else line_of(entry)
                 self.lines += [line] if line else []
         story.clear()
 

@@ -17,7 +17,7 @@ from tests.core.mutants import MUTANTS
 from tests.core.planting import ROOT, Mutant, is_killed
 from tests.simulation import __main__ as simulation
 from tests.simulation.defects import BY_SIMULATION, DEFECTS
-from tests.simulation.performing import Performance, Players
+from tests.simulation.performing import Performance, Simulator
 from tests.simulation.planted import steps_until_caught
 from tests.simulation.shrinking import minimal
 from tests.simulation.steps import WEIGHTS, drawn
@@ -57,8 +57,8 @@ UNSEEN = {
 
 
 def test_every_step_is_one_that_somebody_can_make() -> None:
-    steps = {name for name in dir(Players) if name.startswith(("a_", "an_", "agents_", "somebody_", "the_", "time_"))}
-    steps |= {name for name in dir(Players) if name.startswith(("news_", "what_"))}
+    steps = {name for name in dir(Simulator) if name.startswith(("a_", "an_", "agents_", "somebody_", "the_", "time_"))}
+    steps |= {name for name in dir(Simulator) if name.startswith(("news_", "what_"))}
     assert set(WEIGHTS) == steps
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from orchd.core.state import events
 from orchd.core.state.agents import Agent, AgentId, Level, Note, Outcome, Report, RequestId, Spec, StopReason, Wait
 from orchd.store.codec import describe, event_name, pack, pack_agent, pack_spec, unpack, unpack_agent
-from tests.support.made import TEXTS, agents
+from tests.support.generated_agents import TEXTS, agents
 
 ONE = AgentId("agent-001")
 SPEC = Spec(("true",), "true", "/", "e")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchd.store.commit_thread import CommitThread
-from tests.support.held import Held, is_readable, let_end
+from tests.support.slow_disk import SlowDisk, is_readable, let_end
 
 
 @pytest.fixture
@@ -23,13 +23,13 @@ def database(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 
 
 @pytest.fixture
-def connection(database: sqlite3.Connection) -> Held:
+def connection(database: sqlite3.Connection) -> SlowDisk:
     """A disk that can be held."""
-    return Held(database)
+    return SlowDisk(database)
 
 
 @pytest.fixture
-def commits(connection: Held) -> Iterator[CommitThread]:
+def commits(connection: SlowDisk) -> Iterator[CommitThread]:
     """What is tested."""
     thread = CommitThread(connection)  # type: ignore[arg-type]
     yield thread
@@ -50,7 +50,7 @@ def insert(database: sqlite3.Connection, n: int) -> None:
 
 
 def test_what_is_begun_is_not_there_before_it_has_ended_and_then_somebody_is_woken(
-    database: sqlite3.Connection, connection: Held, commits: CommitThread, tmp_path: Path
+    database: sqlite3.Connection, connection: SlowDisk, commits: CommitThread, tmp_path: Path
 ) -> None:
     insert(database, 1)
     connection.hold()

@@ -21,9 +21,9 @@ from orchd.instance.database_file import APPLICATION_ID
 from orchd.store import migrations
 from orchd.store.database import KEPT_ANSWERS, Store
 from orchd.store.reader import StoredFact, StoredReply
-from tests.support.held import Held, let_end
+from tests.support.generated_agents import agents
 from tests.support.machine import full, needs_root, remount, tmpfs
-from tests.support.made import agents
+from tests.support.slow_disk import SlowDisk, let_end
 
 NOW = Instant(50.0, 1_700_000_050.0)
 SPEC = Spec(("true",), "true", "/", "e")
@@ -335,7 +335,7 @@ def test_a_read_only_disk_is_refused_and_the_file_is_as_it_was(tmp_path: Path) -
 
 
 def test_whoever_reads_waits_for_what_is_on_its_way(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    connection, original = Held(store._db), store.commits.wait
+    connection, original = SlowDisk(store._db), store.commits.wait
     store.commits._connection = connection  # type: ignore[assignment]
     connection.hold()
     store.begin(State(), 1.0, [LimitChanged(3, 4)])

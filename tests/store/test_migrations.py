@@ -23,7 +23,7 @@ from tests.support.machine import needs_root, tmpfs
 from tests.support.steps import STEPS, by_day
 
 ROOT = Path(__file__).parents[2]
-DYING = ROOT / "tests/support/dying.py"
+DYING = ROOT / "tests/support/crash_points.py"
 OWN = migrations.STEPS  # of this version: what a version to come adds to
 BASE = migrations.newest()
 COPY = f"orchd.db.schema-{BASE}"

@@ -18,7 +18,7 @@ from orchd.protocol.frames import pack_result, unpack_reply
 from orchd.store.reader import StoredFact
 from orchd.views import agents as views
 from tests.support.bench import Bench
-from tests.support.made import agents
+from tests.support.generated_agents import agents
 
 HOME = Home(Path("/somewhere"))
 ROOT = Path(__file__).parents[2]

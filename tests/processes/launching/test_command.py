@@ -12,12 +12,12 @@ from orchd.processes.attempt_files import files_of
 from orchd.processes.launching.command import environment_of
 from tests.conftest import Instance
 from tests.support.bench import Bench
-from tests.support.shown import shown
+from tests.support.process_state import process_state
 
 
 def test_it_is_told_whose_it_is_over_whatever_its_client_says(bench: Bench) -> None:
     env = {"PATH": "/usr/bin:/bin", "MINE": "1", "ORCHD_HOME": "/x", "ORCHD_AGENT": "agent-9", "ORCHD_OUTPUT_DIR": "/x"}
-    state = shown(bench, env=env)["env"]
+    state = process_state(bench, env=env)["env"]
     assert {name: value for name, value in state.items() if name != "LC_CTYPE"} == {  # type: ignore[attr-defined]
         "PATH": f"{bench.home.bin}:/usr/bin:/bin",
         "MINE": "1",
@@ -40,7 +40,7 @@ def test_pwd_keeps_a_logical_path_to_the_directory(bench: Bench, tmp_path: Path)
     real.mkdir()
     other.mkdir()
     link.symlink_to(real)
-    state = shown(bench, cwd=str(real), env={"PATH": os.defpath, "PWD": str(link)})
+    state = process_state(bench, cwd=str(real), env={"PATH": os.defpath, "PWD": str(link)})
     assert (state["env"]["PWD"], state["cwd"]) == (str(link), str(real))  # type: ignore[index]
     agent = bench.spawn("true", cwd=str(real), env={})
     for wrong in (other, tmp_path / "none", f"{tmp_path}/./link", f"{tmp_path}/other/../link", "link", ""):
@@ -110,7 +110,7 @@ def test_a_builtin_of_the_shell_is_no_program(bench: Bench) -> None:
 
 @pytest.mark.parametrize("word", ["", "a b", "$HOME", "*", "';echo x", "-n", "\n", "\udcff"])
 def test_its_arguments_are_what_was_asked_for_to_the_byte(bench: Bench, word: str) -> None:
-    assert shown(bench, word)["args"] == [word]
+    assert process_state(bench, word)["args"] == [word]
 
 
 def test_modules_that_lie_where_it_works_are_not_its_runners(instance: Instance, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from orchd.processes.attendance import FIRST
 from orchd.processes.linux.procfs import children_of, read_process
 from orchd.processes.local import LocalProcesses
 from tests.conftest import until
-from tests.e2e.ways import can_make_cgroups
+from tests.e2e.cgroup_modes import can_make_cgroups
 from tests.e2e.yard import Yard
 from tests.support.attempts import ENV, agent
 from tests.support.machine import stop

@@ -13,11 +13,11 @@ from orchd.processes.attempt_files import files_of
 from orchd.processes.shims import launch
 from tests.support.bench import Bench
 from tests.support.machine import descriptors
-from tests.support.shown import shown
+from tests.support.process_state import process_state
 
 
 def test_an_agent_has_its_three_descriptors_and_none_of_ours(bench: Bench) -> None:
-    state = shown(bench)
+    state = process_state(bench)
     log = files_of(bench.home, "agent-001", 1).log
     own = {int(name) for name in descriptors(os.getpid())}
     of_the_test = {fd for fd in own if fd > 5 and os.path.exists(f"/proc/self/fd/{fd}") and os.get_inheritable(fd)}
@@ -29,7 +29,7 @@ def test_an_agent_has_its_three_descriptors_and_none_of_ours(bench: Bench) -> No
 def test_no_signal_is_ignored_or_blocked_in_it(bench: Bench) -> None:
     old = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        state = shown(bench)
+        state = process_state(bench)
     finally:
         signal.signal(signal.SIGINT, old)
     assert [number for number in state["ignored"] if number != signal.SIGPIPE] == []  # type: ignore[attr-defined]
@@ -39,7 +39,7 @@ def test_no_signal_is_ignored_or_blocked_in_it(bench: Bench) -> None:
 def test_where_it_works_reads_and_writes_is_what_was_asked_for(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "in").write_text("x")
     out = tmp_path / "made" / "for it"
-    state = shown(bench, cwd=str(tmp_path), stdin=str(tmp_path / "in"), output_dir=str(out))
+    state = process_state(bench, cwd=str(tmp_path), stdin=str(tmp_path / "in"), output_dir=str(out))
     assert (state["cwd"], state["stdin"]) == (str(tmp_path), str(tmp_path / "in"))
     assert state["env"]["ORCHD_OUTPUT_DIR"] == str(out)  # type: ignore[index]
     assert out.is_dir()

@@ -29,7 +29,7 @@ def group(path: str = "", **fields: object) -> Map:
     return {"path": path, **fields}
 
 
-class Troupe:
+class RunFleet:
     """A fleet that performs runs. Paths are told apart by the book, in which each member signs with its own."""
 
     def __init__(self, fleet: Fleet) -> None:
@@ -52,7 +52,7 @@ class Troupe:
         """The id of a new run."""
         return str(self.fleet.client.call("run", self.request(members, groups, **fields))["run"]["id"])
 
-    def begins(self, members: Iterable[Map], groups: Iterable[Map] = (), **fields: object) -> str:
+    def begin_command(self, members: Iterable[Map], groups: Iterable[Map] = (), **fields: object) -> str:
         """The shell's words for beginning a run from inside an agent."""
         program, request = self.fleet.directory / "begin.py", self.fleet.directory / "request.json"
         program.write_text(_BEGIN)
@@ -73,7 +73,7 @@ class Troupe:
         """Return when these have begun."""
         until(lambda: set(paths) <= set(self.parts.agents()), what=f"start of {paths}")
 
-    def asked(self, op: str, *ids: str) -> list[str]:
+    def names_touched_by(self, op: str, *ids: str) -> list[str]:
         """The names of those whom `cancel` or `retry` touched."""
         args: Map = {"ids": ids} if op == "cancel" else {"ids": ids, "env": self.fleet.instance.env}
         return [agent["name"] for agent in self.fleet.client.call(op, args)["agents"]]

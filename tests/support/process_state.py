@@ -21,7 +21,7 @@ print(json.dumps({
 """
 
 
-def shown(bench: Bench, *args: str, env: dict[str, str] | None = None, **fields: object) -> dict[str, object]:
+def process_state(bench: Bench, *args: str, env: dict[str, str] | None = None, **fields: object) -> dict[str, object]:
     """What an agent sees of itself."""
     agent = bench.spawn(sys.executable, "-c", SHOW, *args, env=env, **fields)
     bench.until_over(agent)

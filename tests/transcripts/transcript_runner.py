@@ -38,11 +38,11 @@ DETAILS: dict[type, Callable[[Any], str]] = {
 }
 
 
-def told(turn_item: Event | Effect) -> str | None:
+def line_of(change: Event | Effect) -> str | None:
     """What came of a turn, in a line; nothing where another line says it."""
-    if isinstance(turn_item, Effect):
-        return _effect(turn_item)
-    return None if isinstance(turn_item, UNSAID) else _event(turn_item)
+    if isinstance(change, Effect):
+        return _effect(change)
+    return None if isinstance(change, UNSAID) else _event(change)
 
 
 def _event(event: Event) -> str:
@@ -63,7 +63,7 @@ def _effect(effect: Effect) -> str | None:
     return None
 
 
-class Teller:
+class TranscriptRunner:
     """One story: names instead of ids, requests called after who made them."""
 
     def __init__(self) -> None:
@@ -80,9 +80,7 @@ class Teller:
     def _turn(self) -> Iterator[str]:
         self.ids.update({event.spec.name: event.agent for event in self.box.events(events.AgentQueued)})
         yield from (
-            self._named(line)
-            for turn_item in [*self.box.turn.events, *self.box.turn.effects]
-            if (line := told(turn_item))
+            self._named(line) for change in [*self.box.turn.events, *self.box.turn.effects] if (line := line_of(change))
         )
 
     def _shown(self, lines: list[str]) -> Iterator[str]:

@@ -16,7 +16,7 @@ CROWD = 24  # nobody spawns while so many are not over: what is checked costs mo
 GUARDS = Guards(depth=DEPTH, children=6, agents=30)
 
 
-class Cast:
+class StepBase:
     """One history being performed: a method for each step, which says what happens and tells the world."""
 
     def __init__(self, opening: Opening) -> None:

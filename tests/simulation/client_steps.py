@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from orchd.core import inputs
 from orchd.core.state.agents import AgentId
-from tests.simulation.cast import Cast, described, listed, said
+from tests.simulation.base import StepBase, described, listed, said
 from tests.simulation.shapes import shaped
 
 DIRECTORIES = (None, None, "/a", "/b")
 
 
-class People(Cast):
+class ClientSteps(StepBase):
     """Whoever asks for something."""
 
     def an_agent_spawns(self) -> None:

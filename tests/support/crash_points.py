@@ -1,6 +1,6 @@
 """Opens a copy of a database once for each thing that opening does to the disk, and dies there by SIGKILL.
 
-`dying.py DATABASE DIRECTORY`: prints how many deaths there were. Each leaves DIRECTORY/NUMBER as a crash would.
+`crash_points.py DATABASE DIRECTORY`: prints how many deaths there were. Each leaves DIRECTORY/NUMBER as a crash would.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def counted(original: Callable[..., Any]) -> Callable[..., Any]:
     return instead
 
 
-class Dying(sqlite3.Connection):
+class CrashingConnection(sqlite3.Connection):
     """What it is told and what it copies can be its last."""
 
     execute = counted(sqlite3.Connection.execute)
@@ -49,7 +49,7 @@ def survives(path: Path, number: int) -> bool:
         return code == 0
     _left[0] = number
     connect = sqlite3.connect
-    sqlite3.connect = lambda *args, **kwargs: connect(*args, **{"factory": Dying, **kwargs})  # type: ignore[assignment]
+    sqlite3.connect = lambda *args, **kwargs: connect(*args, **{"factory": CrashingConnection, **kwargs})  # type: ignore[assignment]
     for name in ("open", "fsync"):
         setattr(os, name, counted(getattr(os, name)))
     for name in ("replace", "unlink"):

@@ -9,7 +9,7 @@ import threading
 from orchd.store.commit_thread import CommitThread
 
 
-class Held:
+class SlowDisk:
     """A connection, as far as `CommitThread` needs one."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -38,7 +38,7 @@ def is_readable(commits: CommitThread, seconds: float = 0.0) -> bool:
     return bool(poll.poll(seconds * 1000))
 
 
-def let_end(connection: Held, commits: CommitThread) -> None:
+def let_end(connection: SlowDisk, commits: CommitThread) -> None:
     """Let what is pending end, and return when it has."""
     connection.let()
     assert is_readable(commits, 20.0)

@@ -6,11 +6,11 @@ from orchd.core import inputs
 from orchd.core.decide import next_deadline
 from orchd.core.state.agents import AgentId, Oom
 from orchd.core.state.spending import Spent
-from tests.simulation.cast import Cast, named
+from tests.simulation.base import StepBase, named
 from tests.stateful.news import stale
 
 
-class Machine(Cast):
+class MachineSteps(StepBase):
     """Whatever happens without being asked for."""
 
     def a_process_ends(self) -> None:
