@@ -1,4 +1,4 @@
-"""Agents that wait for agents: 7 with 3 below each and 2 below each of those, all of a known length, at limit 7."""
+"""Agents that wait for agents: 7 with 3 below each and 2 below each of these, all of a known length, at limit 7."""
 
 from __future__ import annotations
 

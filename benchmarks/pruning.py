@@ -1,5 +1,5 @@
-"""90,000 of 100,000 agents leave the history with their files, while somebody asks: how long it takes, how long a reply
-takes meanwhile, and what the database file does afterwards."""
+"""90,000 of 100,000 agents leave the history with their files, while a client sends requests: how long
+it takes, how long a reply takes meanwhile, and what the database file does afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes that would be somebody else: connections that outlive who opened them, detached processes of agents,
+"""Processes that pose as another: connections that outlive who opened them, detached processes of agents,
 daemons in another pid namespace; and connections that ask nothing.
 """
 

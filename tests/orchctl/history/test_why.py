@@ -1,4 +1,4 @@
-"""The events that `why` reads: those about one agent, and the ends that followed from its end."""
+"""The events that `why` reads: the events about one agent, and the ends that followed from its end."""
 
 from __future__ import annotations
 
