@@ -36,6 +36,13 @@ _PAGE = 500  # agents of one answer
 STABLE = 1.0  # seconds that a connection holds before it counts as one that works
 _ID = re.compile("(agent-|run-)?[0-9]+", re.IGNORECASE)
 _NEW = "attributes"  # a key of requests that daemons of earlier versions do not know; they start agents without
+# Keys of results by their names in daemons of earlier versions, which may run on after an upgrade of the client.
+_RENAMED = {
+    "holders": "blockers",
+    "held_by": "blocked_by",
+    "short_of_space": "disk_pressure",
+    "bounds": "resource_limits",
+}
 
 
 class Client:
@@ -87,12 +94,12 @@ class Client:
         """
         until = time.monotonic() + patience
         try:
-            return self._ask(op, lambda: args or {}, lambda: until, None)
+            return _renamed(self._ask(op, lambda: args or {}, lambda: until, None))
         except WireError as error:
             if args is None or error.details.get("unknown") != _NEW:
                 raise
         older = {key: value for key, value in args.items() if key != _NEW}  # for a daemon of an earlier version
-        return self._ask(op, lambda: older, lambda: until, None)
+        return _renamed(self._ask(op, lambda: older, lambda: until, None))
 
     def wait(
         self,
@@ -215,3 +222,12 @@ class Client:
 def _united(*parts: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the agents of several answers, each as the last answer has it."""
     return list({agent["id"]: agent for part in parts for agent in part["agents"]}.values())
+
+
+def _renamed(result: dict[str, Any]) -> dict[str, Any]:
+    """Return the result of a daemon with today's names of its keys, in the whole and in its parts."""
+    for part in (result, result.get("limit"), result.get("daemon")):
+        if isinstance(part, dict):
+            for old in _RENAMED.keys() & part.keys():
+                part[_RENAMED[old]] = part.pop(old)
+    return result

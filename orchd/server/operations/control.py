@@ -69,8 +69,10 @@ def show_limit(context: Context, _: Call, __: operations.Limit) -> Reply:
 
 
 def set_limit(context: Context, call: Call, args: operations.Limit) -> inputs.SetLimit:
-    """Return the input that changes the limit."""
+    """Return the input that changes the limit. Raises WireError for `reset` beside a number."""
     if args.reset:
+        if args.limit is not None or args.resident is not None:
+            raise WireError("bad-request", "`reset` sets the configured numbers: leave out `limit` and `resident`")
         return replace(context.settings.limits(), request=call.id)
     return inputs.SetLimit(call.id, args.limit, args.resident)
 

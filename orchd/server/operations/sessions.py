@@ -8,6 +8,7 @@ from orchd.core.state.agents import number_of
 from orchd.core.state.sessions import Session, number_of_session
 from orchd.core.state.spending import Budget
 from orchd.protocol import operations
+from orchd.protocol.errors import WireError
 from orchd.server.calls import Call, Reply
 from orchd.server.context import Context
 from orchd.server.operations.agents import PAGE, page_of
@@ -70,7 +71,9 @@ def show_budget(context: Context, _: Call, args: operations.Budget) -> Reply:
 
 
 def set_budget(context: Context, call: Call, args: operations.Budget) -> inputs.SetBudget:
-    """Return the input that sets the budget of a session or run."""
+    """Return the input that sets the budget of a session or run. Raises WireError for `unlimited` beside a number."""
+    if args.unlimited and (args.max_tokens is not None or args.max_cost is not None):
+        raise WireError("bad-request", "`unlimited` removes both numbers: leave out `max_tokens` and `max_cost`")
     scope = context.records.scope(args.id)
     context.records.keep(scope)
     old = Budget() if args.unlimited else scope.budget

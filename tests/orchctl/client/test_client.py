@@ -174,6 +174,22 @@ def test_a_daemon_from_before_an_upgrade_is_asked_as_it_knows(home: Home, monkey
         assert [agent["id"] for agent in pages.first(client, {}, 5)["agents"]] == ["agent-001"]
 
 
+def test_keys_of_a_daemon_from_before_an_upgrade_have_their_names_of_today(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results: dict[str, dict[str, object]] = {
+        "why": {"id": "agent-001", "holders": [], "held_by": 0},
+        "limit": {"limit": 7, "short_of_space": True},
+        "status": {"limit": {"short_of_space": False}, "daemon": {"bounds": {}}, "agents": []},
+    }
+    with Client(home) as client:
+        monkeypatch.setattr(client, "_ask", lambda op, *_: results[op])
+        assert client.call("why", {"id": "agent-001"}) == {"id": "agent-001", "blockers": [], "blocked_by": 0}
+        assert client.call("limit") == {"limit": 7, "disk_pressure": True}
+        status = client.call("status")
+    assert (status["limit"], status["daemon"]) == ({"disk_pressure": False}, {"resource_limits": {}})
+
+
 @pytest.mark.parametrize("unknown", ["attributes", "colour"])
 def test_attributes_are_left_out_only_for_a_daemon_that_does_not_know_the_field(
     home: Home, unknown: str, monkeypatch: pytest.MonkeyPatch

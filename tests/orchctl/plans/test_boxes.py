@@ -58,6 +58,10 @@ def test_what_is_in_code_or_a_comment_is_noted() -> None:
         ("Text\n\n    - [ ] a\n", 3, "Markdown takes it for code, for it is indented by four spaces"),
         ("- a\n  - b\n          - [ ] c\n", 3, "Markdown takes it for text of the lines before"),
         ("Text\n2. [ ] c\n", 2, "Markdown takes it for text of the lines before"),
+        ("- [ ] a\n- [ ]\xa0b\n", 2, "U+00A0 stands where a task has a space"),
+        ("- [ ] a\n-\u3000[ ] b\n", 2, "U+3000 stands where a task has a space"),
+        ("- [ ] a\n-\xa0[x]\xa0b\n", 2, "U+00A0 stands where a task has a space"),
+        ("- \n  \f\n         [ ] bare\n", 2, "is a control character: remove it"),
     ],
 )
 def test_a_task_that_would_vanish_is_a_mistake(text: str, line: int, message: str) -> None:

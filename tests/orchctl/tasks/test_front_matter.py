@@ -56,6 +56,23 @@ def test_a_list_in_brackets_may_go_over_several_lines() -> None:
     ]
 
 
+def test_a_key_after_a_list_without_indent_is_a_mistake_of_its_own_line() -> None:
+    assert mistakes("files:", "-k: a") == [(3, "'-k: a' is no `key: value`")]
+    assert mistakes("files:", "- a", "? k") == [(4, "'? k' is no `key: value`")]
+    assert values("files:", "-", "  a", "- b") == {"files": ("a", "b")}
+
+
+def test_lists_that_are_nested_too_deeply_are_a_mistake() -> None:
+    assert mistakes(f"files: {'[' * 3000}{']' * 3000}") == [(2, "lists are nested too deeply")]
+
+
+@pytest.mark.parametrize(
+    "line", ["description:foo", f"description: {'[' * 3000}", "description: [a]", "description: {a: b}"]
+)
+def test_a_description_that_is_no_text_is_empty(line: str) -> None:
+    assert described(f"---\nname: a\n{line}\n---\nbody\n") == ""
+
+
 def test_a_plain_text_is_never_anything_else() -> None:
     assert values("name: no", "a: 1:30", "b: 0x1F", "c: null", "d: it's # cut's", "e: [-x, y-]") == {
         "name": "no",

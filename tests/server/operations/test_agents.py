@@ -245,3 +245,20 @@ def test_an_agent_is_shown_its_own_tree_of_its_session(bench: Bench) -> None:
     agents = bench.ask("session-status", {}, pid=first.pid)["agents"]
     assert [agent["id"] for agent in agents] == [first.id]
     assert [agent["id"] for agent in bench.ask("session-status", {})["agents"]] == [second.id, first.id]
+
+
+@pytest.mark.parametrize(
+    ("op", "args", "left_out"),
+    [
+        ("limit", {"limit": 5, "reset": True}, "leave out `limit` and `resident`"),
+        ("limit", {"resident": 50, "reset": True}, "leave out `limit` and `resident`"),
+        ("budget", {"id": "session-001", "max_tokens": 5, "unlimited": True}, "leave out `max_tokens` and `max_cost`"),
+        ("budget", {"id": "session-001", "max_cost": 5, "unlimited": True}, "leave out `max_tokens` and `max_cost`"),
+    ],
+)
+def test_arguments_that_contradict_each_other_are_refused(
+    bench: Bench, op: str, args: dict[str, object], left_out: str
+) -> None:
+    with pytest.raises(WireError, match=left_out) as caught:
+        bench.ask(op, args)
+    assert caught.value.code == "bad-request"
