@@ -143,10 +143,10 @@ def _recover(home: Home, parts: Components, loop: Loop) -> None:
     parts.context.given.recover(state.agents.values(), recent, left)
     environments.sweep(state.environments)
     living = list(state.living.values())
-    seen = parts.space.look(has_disk_pressure=False)
+    disk_space = parts.space.look(has_disk_pressure=False)
     loop.feed(
         [
-            *([seen] if seen else []),
+            *([disk_space] if disk_space else []),
             *(parts.context.processes.adopt(agent) for agent in living),
             parts.settings.limits(),
             Tick(),

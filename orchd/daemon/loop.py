@@ -148,8 +148,8 @@ class Loop:
         if self._parts.context.store.commits.fileno() in ready:
             self._parts.engine.finish()
             self._parts.context.store.finish()
-        seen = self._parts.space.look(has_disk_pressure=self._parts.context.state.has_disk_pressure)
-        inputs: list[Input] = [*([seen] if seen else [])]
+        disk_space = self._parts.space.look(has_disk_pressure=self._parts.context.state.has_disk_pressure)
+        inputs: list[Input] = [*([disk_space] if disk_space else [])]
         inputs += self._parts.borrowers.look()  # before the news: of an attempt that has ended nothing can be seen
         inputs += [*self._parts.context.processes.news(), *self._parts.parked.look()]
         if self._parts.remote is not None:
@@ -196,7 +196,7 @@ class Loop:
         if not self._is_to_reload:
             return
         self._is_to_reload = False
-        self._parts.engine.finish()  # files of sessions may move, and tell nothing that is not on the disk
+        self._parts.engine.finish()  # files of sessions may move, and show nothing that is not on the disk
         try:
             self._parts.settings.reload()
             self.feed([self._parts.settings.limits()])

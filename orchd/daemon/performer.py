@@ -114,9 +114,9 @@ class Performer:
         act(effect.agent, effect.attempt)
 
     def watch(self, effect: effects.WatchCaller) -> None:
-        """Watch the process of a blocked client."""
-        if (gone := self._dispatcher.watch(effect.agent, effect.request)) is not None:
-            self.backlog.append(gone)
+        """Watch the process of a blocked client; its end is an input."""
+        if (disconnected := self._dispatcher.watch(effect.agent, effect.request)) is not None:
+            self.backlog.append(disconnected)
 
     def reply(self, effect: effects.Answer | effects.Refuse) -> None:
         """Send the reply to a request."""

@@ -191,7 +191,7 @@ def configure_core(state: State, config: Config) -> None:
 
 
 def identity(home: Home) -> dict[str, object]:
-    """Return what tells this daemon from others: its process, its version and formats, its socket and its home."""
+    """Return the identity of this daemon: its pid, version, formats, socket and home."""
     return {
         "pid": os.getpid(),
         "version": version("orchd"),

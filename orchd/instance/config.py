@@ -105,7 +105,7 @@ class RemoteConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Every key of `config.toml`; KEYS says what each is."""
+    """Every key of `config.toml`, described in KEYS: times in seconds, sizes in bytes."""
 
     limit: _Count = 7
     resident: _Count | None = None

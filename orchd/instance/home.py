@@ -123,7 +123,7 @@ class Home:
             for path in dict.fromkeys(paths):
                 try:
                     mode = os.stat(path, follow_symlinks=expected == "a directory").st_mode  # noqa: PTH116
-                except OSError:  # there is none; what else is wrong is said by what opens it
+                except OSError:  # there is none; another fault is reported where the file is opened
                     continue
                 if not is_kind(mode):
                     yield path, expected

@@ -89,7 +89,7 @@ class LentSlots:
             moved = now if before is None or has_worked else max(before.moved, now - self._quiet_for(*key))
             looks[key] = _Progress(load, moved)
         self._looks = looks
-        still = frozenset(key for key, seen in self._looks.items() if now - seen.moved >= self._state.stall_after)
+        still = frozenset(key for key, progress in looks.items() if now - progress.moved >= self._state.stall_after)
         if not still.issuperset(workers):
             still &= frozenset(borrowers)
         if still == self._reported:

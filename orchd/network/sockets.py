@@ -66,7 +66,7 @@ class LocalSockets:
         self._table = Table(most_connections())
         self._numbers = itertools.count(1)
         self._is_full = False
-        self._ended: list[bytes] = []  # the routes of connections that ended since they were asked for
+        self._ended: list[bytes] = []  # routes of connections that ended since the last call of `ended`
 
     def fileno(self) -> int:
         """Return the descriptor that is readable when data was received or buffered data can be sent."""

@@ -78,7 +78,7 @@ def text_of(path: str) -> str:
 
 
 def record_of(handle: RunningAttempt) -> ExitRecord:
-    """Return what the exit record says of an attempt. Raises OSError as `text_of` does."""
+    """Return the entry of an attempt in its exit record. Raises OSError as `text_of` does."""
     return parse_record(text_of(handle.files.record), handle.files.name)
 
 

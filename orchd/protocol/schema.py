@@ -76,14 +76,14 @@ def violations(shape: type[Any], value: object, path: str = "") -> Iterator[Viol
     try:
         _converter(typing.cast("Any", shape))(value)
     except ShapeError as error:
-        for each in (error.under(path), *error.others):
-            key = each.key.removeprefix(".")
-            if each.unknown is None:
-                is_shown = each.shown is not None and each.shown not in str(each)
-                yield Violation(key, f"{each}: {each.shown}" if is_shown else str(each))
+        for problem in (error.under(path), *error.others):
+            key = problem.key.removeprefix(".")
+            if problem.unknown is None:
+                is_shown = problem.shown is not None and problem.shown not in str(problem)
+                yield Violation(key, f"{problem}: {problem.shown}" if is_shown else str(problem))
                 continue
-            name, known = each.unknown
-            place = (each.path or "").removeprefix(".")
+            name, known = problem.unknown
+            place = (problem.path or "").removeprefix(".")
             near = difflib.get_close_matches(name, known, 1)
             nearest = f"{place.removesuffix(f'{name:.60}')}{near[0]}" if near else None
             way_out = f"did you mean {nearest}?" if nearest else f"known are {', '.join(sorted(known))}"

@@ -83,18 +83,18 @@ class MemorySampler(Generic[Key]):
         processes = all_processes()
         sessions = {tree.shim: key for key, tree in trees.items() if tree.shim}
         owners = {(tree.home, tree.agent, str(tree.attempt)): key for key, tree in trees.items()}
-        shown: dict[int, _Owner] = {}
+        marked: dict[int, _Owner] = {}
         for pid, process in processes.items():
             owner = self._known.get((pid, process.started))
             if owner is None:
                 markers = environment_markers(pid)
                 owner = tuple(markers.get(name) for name in (ENV_HOME, ENV_AGENT, ENV_ATTEMPT))
-            shown[pid] = owner
-        self._known = {(pid, processes[pid].started): owner for pid, owner in shown.items()}
+            marked[pid] = owner
+        self._known = {(pid, processes[pid].started): owner for pid, owner in marked.items()}
         keys: dict[int, Key] = {}
-        # who is above began earlier, if not adopted
+        # a parent began earlier than its child, unless it adopted the child
         for pid, process in sorted(processes.items(), key=lambda item: item[1].started):
-            key = sessions.get(process.session, owners.get(shown[pid], keys.get(process.parent)))  # type: ignore[arg-type]
+            key = sessions.get(process.session, owners.get(marked[pid], keys.get(process.parent)))  # type: ignore[arg-type]
             if key is not None and pid != os.getpid():
                 keys[pid] = key
         return keys
