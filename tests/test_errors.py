@@ -121,7 +121,7 @@ def test_without_a_free_pid_agents_are_queued_with_the_reason_and_start_by_thems
         group.rmdir()
 
 
-def test_an_environment_that_was_deleted_fails_its_agent_and_nobody_else(instance: Instance) -> None:
+def test_an_environment_that_was_deleted_fails_its_agent_and_no_other(instance: Instance) -> None:
     instance.ctl("pause")
     agent_id = instance.spawn("true")
     instance.kill()
@@ -190,7 +190,7 @@ def no_descriptor_left(pid: int) -> Iterator[None]:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
 
 
-def test_a_wait_that_nobody_can_watch_is_answered_with_busy_and_ends_no_daemon(instance: Instance) -> None:
+def test_a_wait_that_cannot_be_watched_is_answered_with_busy_and_ends_no_daemon(instance: Instance) -> None:
     assert instance.daemon is not None
     agent_id = instance.spawn("sleep", "1000")
     with Raw(instance.home) as raw:
@@ -202,7 +202,7 @@ def test_a_wait_that_nobody_can_watch_is_answered_with_busy_and_ends_no_daemon(i
         assert raw.ask("wait", {"ids": [agent_id]})["result"]["agents"][0]["status"] == "cancelled"
 
 
-def test_an_agents_wait_that_nobody_can_watch_is_answered_with_busy_and_the_agent_works_on(
+def test_an_agents_wait_that_cannot_be_watched_is_answered_with_busy_and_the_agent_works_on(
     instance: Instance, tmp_path: Path
 ) -> None:
     assert instance.daemon is not None

@@ -24,7 +24,7 @@ def test_what_it_is_not_given_is_usage() -> None:
     assert "usage: orchd" in process.stderr
 
 
-def test_whoever_starts_it_is_told_why_it_does_not_run(stopped: Instance) -> None:
+def test_the_process_that_starts_it_is_told_why_it_does_not_run(stopped: Instance) -> None:
     stopped.home.create()
     stopped.configure("limit = 0")
     reader, writer = os.pipe()
@@ -38,7 +38,7 @@ def test_whoever_starts_it_is_told_why_it_does_not_run(stopped: Instance) -> Non
     assert process.returncode == 1
 
 
-def test_whoever_started_it_may_be_gone_by_then(stopped: Instance) -> None:
+def test_the_process_that_started_it_may_be_gone_by_then(stopped: Instance) -> None:
     stopped.home.create()
     stopped.configure("limit = 0")
     reader, writer = os.pipe()

@@ -107,7 +107,7 @@ def test_who_is_above_the_limit_is_shown_as_bad() -> None:
     assert not nesting.row("x", [nesting.Round(1.0, 7, 8)]).cells[1].is_bad
 
 
-def test_an_agent_of_the_tree_ends_where_nobody_is_below_it() -> None:
+def test_an_agent_of_the_tree_ends_where_no_agent_is_below_it() -> None:
     script = Path(nesting.__file__).parent / "node.sh"
     subprocess.run(["sh", script, "orchd", "111", "0"], check=True)
     process = subprocess.run(

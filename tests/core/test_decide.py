@@ -66,7 +66,7 @@ def test_the_deadlines_of_what_is_being_ended_are_over() -> None:
     assert next_deadline(box.state) is None
 
 
-def test_a_hold_is_due_only_while_somebody_is_queued_and_only_once() -> None:
+def test_a_hold_is_due_only_while_an_agent_is_queued_and_only_once() -> None:
     box = Box(limit=1)
     agent = agent_id(1)
     box.broken[agent] = ("no pids", True)

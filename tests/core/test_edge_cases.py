@@ -289,19 +289,19 @@ def test_who_is_over_hides_no_way_behind_others() -> None:
     assert path_to(box.state, [first, over], goal) == [first, goal]
 
 
-def test_who_is_named_twice_hides_nobody_that_is_waited_for() -> None:
+def test_an_agent_that_is_named_twice_hides_no_target_of_a_wait() -> None:
     box = Box()
     waiter, deep, plain = box.spawn(), box.spawn(nesting=2), box.spawn()
     assert claims_needed(box.state, box.agent(waiter), (deep, plain, plain)) == {waiter: 3}
 
 
-def test_to_wait_for_nobody_needs_no_claim() -> None:
+def test_to_wait_for_no_agent_needs_no_claim() -> None:
     box = Box()
     waiter = box.spawn()
     assert claims_needed(box.state, box.agent(waiter), ()) == {}
 
 
-def test_nobody_knows_of_a_cycle_behind_one_that_is_not_in_memory() -> None:
+def test_a_cycle_behind_an_agent_that_is_not_in_memory_is_not_known() -> None:
     assert cycle_from(Box().state, [AgentId("agent-999")]) is None
 
 

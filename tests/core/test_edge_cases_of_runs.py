@@ -54,7 +54,7 @@ def test_what_cannot_be_cancelled_any_more_is_not_tried_again_in_a_run_that_is_c
     assert box.status(first, second) == ["failed", "failed"]
 
 
-def test_a_member_is_turned_away_like_anybody_while_its_run_goes_on() -> None:
+def test_a_member_is_turned_away_like_any_agent_while_its_run_goes_on() -> None:
     box = Box()
     first, second = begin(box, part("a", runner="claude"), part("b"))
     report = Report(limited_until=WALL + box.now + 60.0)

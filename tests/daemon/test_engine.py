@@ -95,7 +95,7 @@ def test_who_is_over_is_told_and_let_go_and_found_in_the_store(engine: Engine, s
     assert agent.is_over
 
 
-def test_when_the_disk_refuses_nobody_is_told_yes(tmp_path: Path, store: Store, diary: Diary) -> None:
+def test_when_the_disk_refuses_no_client_is_told_yes(tmp_path: Path, store: Store, diary: Diary) -> None:
     engine = Engine(State(limit=1, resident=4), store, diary, lambda: NOW)
     store.close()
     with pytest.raises(StoreError):
@@ -166,7 +166,7 @@ def test_the_next_turn_begins_meanwhile_and_opens_the_gates_of_the_last_as_soon_
     assert [entry.split()[0] for entry in diary.entries] == ["Launch", "Release", "Launch", "Release", "Release"]
 
 
-def test_whoever_is_answered_is_answered_from_the_disk(engine: Engine, store: Store, diary: Diary) -> None:
+def test_a_client_is_answered_from_the_disk(engine: Engine, store: Store, diary: Diary) -> None:
     gates(engine, store, 1)
     engine.feed(ends(1))
     diary.entries.clear()
@@ -187,7 +187,7 @@ def test_nothing_is_done_for_a_turn_that_the_disk_refused_late(engine: Engine, s
     assert [entry.split()[0] for entry in diary.entries] == ["Launch"]
 
 
-def test_events_are_shown_when_they_are_on_the_disk_and_before_anybody_is_told(
+def test_events_are_shown_when_they_are_on_the_disk_and_before_any_reply(
     engine: Engine, store: Store, diary: Diary
 ) -> None:
     engine.feed([spawn("a")])

@@ -194,13 +194,13 @@ def test_where_processes_of_others_are_hidden_it_does_not_start_and_doctor_says_
     assert "problem  processes   /proc hides" in said(sys.executable, "-m", "orchctl", "doctor")
 
 
-def test_children_that_nobody_waits_for_are_not_zombies(instance: Instance) -> None:
+def test_children_without_a_waiting_parent_are_not_zombies(instance: Instance) -> None:
     assert instance.daemon is not None
     instance.ctl("wait", instance.spawn("sh", "-c", "for i in 1 2 3; do setsid true & done; wait"))
     children = f"/proc/{instance.daemon.pid}/task/{instance.daemon.pid}/children"
     until(lambda: not Path(children).read_text().split())
 
 
-def test_its_directory_is_not_in_anybodys_way(instance: Instance) -> None:
+def test_its_directory_is_in_no_other_programs_way(instance: Instance) -> None:
     assert instance.daemon is not None
     assert os.readlink(f"/proc/{instance.daemon.pid}/cwd") == "/"

@@ -88,7 +88,7 @@ def test_a_wait_that_is_over_holds_no_descriptor_while_its_client_lives_on(insta
         until(lambda: len(descriptors(instance.daemon.pid)) <= before)  # type: ignore[union-attr]
 
 
-def test_whoever_listens_is_told_the_number_of_the_newest_event(instance: Instance) -> None:
+def test_a_listener_is_told_the_number_of_the_newest_event(instance: Instance) -> None:
     context = zmq.Context()
     listener = context.socket(zmq.SUB)
     listener.setsockopt(zmq.SUBSCRIBE, b"")
@@ -262,9 +262,7 @@ def test_nothing_is_pruned_before_all_that_was_decided_is_on_the_disk_and_forgot
 
 
 @pytest.mark.parametrize("ready", ["router", "waits", "deadline"])
-def test_nobody_is_listened_to_or_told_anything_before_all_that_was_decided_is_on_the_disk(
-    stage: Stage, ready: str
-) -> None:
+def test_no_request_is_read_or_answered_before_all_that_was_decided_is_on_the_disk(stage: Stage, ready: str) -> None:
     stage.deadline = 4.0 if ready == "deadline" else 6.0
     calls = stage.turn("processes", *({ready} & stage.fds.keys()))
     assert calls[:3] == ["feed", "finish", "tidy"]
@@ -280,7 +278,9 @@ def test_idle_shims_are_let_go_when_all_of_the_turn_is_decided_that_might_need_t
     assert "feed" not in calls[calls.index("rest") :]
 
 
-def test_whoever_waits_is_told_of_ends_whose_commit_is_over_though_nothing_else_is_to_be_decided(stage: Stage) -> None:
+def test_a_waiting_client_is_told_of_ends_whose_commit_is_over_though_nothing_else_is_to_be_decided(
+    stage: Stage,
+) -> None:
     stage.parts.engine.is_ahead, ended = False, [{"agent-001"}]
     stage.parts.engine.ended = lambda: ended.pop() if ended else set()
     stage.parts.dispatcher.ended = lambda over, flush: stage.diary.append("tell")

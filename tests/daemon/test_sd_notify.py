@@ -121,7 +121,7 @@ def test_signs_of_life_come_twice_a_period_from_a_daemon_with_nothing_else_to_do
 
 
 @pytest.mark.slow
-def test_an_idle_daemon_that_nobody_watches_does_not_wake_up(stopped: Instance, manager: Manager) -> None:
+def test_an_idle_daemon_without_listeners_does_not_wake_up(stopped: Instance, manager: Manager) -> None:
     start(stopped, manager)
     assert stopped.daemon is not None
     with Raw(stopped.home) as raw:

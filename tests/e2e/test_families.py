@@ -187,7 +187,7 @@ def test_no_queue_refuses_what_does_not_fit_and_takes_what_does(fleet: Fleet) ->
     [{"after": ["agent-999"]}, {"after": ["later"], "name": "later"}, {"nesting": 99}, {"retries": -1}, {"comand": []}],
     ids=["unknown", "cycle", "nesting", "range", "key"],
 )
-def test_a_batch_with_one_wrong_agent_spawns_nobody(instance: Instance, wrong: dict[str, object]) -> None:
+def test_a_batch_with_one_wrong_agent_spawns_no_agent(instance: Instance, wrong: dict[str, object]) -> None:
     good = {"command": ["true"]}
     lines = "\n".join(json.dumps(agent) for agent in (good, {"command": ["true"], **wrong}, good))
     assert instance.ctl("spawn", "--batch", "-", stdin=lines, code=None) == ""
@@ -213,7 +213,7 @@ def test_priority_goes_before_first_come(fleet: Fleet) -> None:
     assert fleet.book.agents() == [first, ids[3], ids[1], ids[4], ids[0], ids[2]]
 
 
-def test_a_pause_admits_nobody_and_stops_nobody(fleet: Fleet) -> None:
+def test_a_pause_admits_no_agent_and_stops_no_agent(fleet: Fleet) -> None:
     gate = fleet.gate()
     first = fleet.spawn(f"{gate.script}; exit 9")
     fleet.instance.ctl("pause")

@@ -84,7 +84,7 @@ def test_what_lives_afterwards_is_what_was_said(instance: Instance, tmp_path: Pa
     assert instance.agent(queued)["status"] == "queued"
 
 
-def test_nobody_begins_after_it_was_said_who_is_left(instance: Instance) -> None:
+def test_no_agent_begins_after_the_reply_that_names_the_agents_left(instance: Instance) -> None:
     assert instance.daemon is not None
     agent_id = instance.spawn("sleep", "600")
     with Raw(instance.home) as raw:

@@ -177,7 +177,7 @@ def test_the_witness_sees_one_agent_too_many(home_directory: Path, count: int, *
     )
 
 
-def test_the_witness_counts_no_shell_behind_a_gate_that_nobody_will_open(home_directory: Path) -> None:
+def test_the_witness_counts_no_shell_behind_a_gate_that_stays_closed(home_directory: Path) -> None:
     env = {**os.environ, "ORCHD_HOME": str(home_directory), "ORCHD_ATTEMPT": "1", "ORCHD_AGENT": "agent-001"}
     shell = ["sh", "-c", "read x", "orchd-agent-001.1"]
     keeper = [sys.executable, "-c", "import subprocess, sys; subprocess.run(sys.argv[2:])", str(home_directory), *shell]

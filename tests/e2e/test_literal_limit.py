@@ -47,7 +47,7 @@ def tell(
     ("limit", "way", "family"),
     [(1, "off", True), pytest.param(2, *BY_CGROUP.values, False, marks=BY_CGROUP.marks), (7, "off", False)],
 )
-def test_no_more_than_the_limit_can_run_however_they_wait_and_whoever_dies(
+def test_no_more_than_the_limit_can_run_however_they_wait_and_whichever_process_dies(
     resting: Fleet, limit: int, way: str, *, family: bool
 ) -> None:
     kinds = MIXED + ("timeouts", "killed") * 2 * (limit == 7)

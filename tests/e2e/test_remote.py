@@ -78,7 +78,7 @@ def test_events_and_status_are_told_as_they_happen(box: Instance, laptop: Laptop
         assert json.loads(out.splitlines()[-1])["error"]["code"] == "key-refused"
 
 
-def test_whoever_waits_goes_on_waiting_when_the_daemon_is_another(
+def test_a_client_that_waits_goes_on_waiting_when_the_daemon_is_another(
     box: Instance, laptop: Laptop, tmp_path: Path
 ) -> None:
     box.kill()
@@ -113,7 +113,7 @@ def connections(address: str) -> str:
     return "ESTAB" if any(row[1].endswith(f":{port}") and row[3] == "01" for row in rows) else ""
 
 
-def test_a_key_that_nobody_authorised_never_gets_past_the_handshake(box: Instance, tmp_path: Path) -> None:
+def test_a_key_that_is_not_authorised_never_gets_past_the_handshake(box: Instance, tmp_path: Path) -> None:
     with closing(Raw(server(box))) as raw:
         raw.send("status")
         raw.until(REFUSED)

@@ -48,7 +48,7 @@ def test_variables_are_found_at_every_attempt_and_under_every_daemon(run_fleet: 
     ] + [["3", "/tmp/r.json", "blue", "second"]]
 
 
-def test_variables_cannot_make_a_member_somebody_else(run_fleet: RunFleet) -> None:
+def test_variables_cannot_make_a_member_another_agent(run_fleet: RunFleet) -> None:
     output_file = run_fleet.fleet.directory / "found"
     forged = {"ORCHD_AGENT": "agent-099", "ORCHD_ATTEMPT": "9", "ORCHD_HOME": "/nowhere"}
     run = run_fleet.begin([run_fleet.member("a", f"echo $ORCHD_AGENT $ORCHD_HOME > {output_file}", variables=forged)])

@@ -171,7 +171,7 @@ def test_what_was_to_be_tried_again_is_not_once_its_group_has_failed(run_fleet: 
     assert sorted(run_fleet.parts.entries()) == [("again", 1), ("bad", 1), ("soon", 1)]
 
 
-def test_what_is_not_required_fails_nobody_and_what_comes_after_it_is_skipped(run_fleet: RunFleet) -> None:
+def test_what_is_not_required_fails_no_group_and_what_comes_after_it_is_skipped(run_fleet: RunFleet) -> None:
     gate = run_fleet.fleet.gate()
     run = run_fleet.begin(
         [

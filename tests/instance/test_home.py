@@ -139,7 +139,7 @@ def test_a_home_whose_name_is_too_long_is_refused(short: Path) -> None:
 
 
 @needs_root
-def test_a_home_that_is_somebody_elses_is_refused(short: Path) -> None:
+def test_a_home_of_another_user_is_refused(short: Path) -> None:
     os.chown(short, 65534, 65534)
     with pytest.raises(HomeError, match="not a directory of yours"):
         Home(short).create()
@@ -177,7 +177,7 @@ def test_a_runtime_directory_is_taken_before_the_directory_for_all(monkeypatch: 
 
 
 @needs_root
-def test_a_runtime_directory_that_somebody_else_made_is_refused(short: Path) -> None:
+def test_a_runtime_directory_of_another_user_is_refused(short: Path) -> None:
     """Whoever owns the directory above the socket could put their own in its place."""
     directory = as_nobody(lambda: Home(Path("/tmp") / DEEP / DEEP / "x").sockets.parent.as_posix())
     assert directory in ("/tmp/orchd-65534", "/run/user/65534")

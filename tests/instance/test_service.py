@@ -36,7 +36,7 @@ def test_the_log_is_the_journals_for_a_service_and_a_file_otherwise(tmp_path: Pa
     assert log_of(home) == "`journalctl --unit orchd@ann`"
 
 
-def test_what_a_daemon_that_died_was_writing_is_in_nobodys_way(tmp_path: Path) -> None:
+def test_what_a_daemon_that_died_was_writing_disturbs_no_later_writer(tmp_path: Path) -> None:
     (tmp_path / ".service.new").write_text("user:")
     record_service(Home(tmp_path), USER)
     assert served_by(Home(tmp_path)) == USER

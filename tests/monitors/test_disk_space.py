@@ -50,7 +50,7 @@ def test_a_reload_of_the_floor_lets_them_start(stopped: Instance) -> None:
 
 @needs_root
 @pytest.mark.slow
-def test_what_lives_goes_on_while_nobody_starts_and_nobody_has_to_say_when_there_is_room(
+def test_what_lives_goes_on_while_no_agent_starts_and_room_is_noticed_without_a_request(
     stopped: Instance,
 ) -> None:
     with tmpfs(stopped.directory, "64m"):

@@ -66,7 +66,7 @@ def test_a_daemon_whose_uid_stands_for_all_unknown_users_does_not_start() -> Non
     subprocess.run(["unshare", "-Ur", *words[2:]], cwd=ROOT, check=True)
 
 
-def test_whoever_is_outside_is_the_owner(bench: Bench) -> None:
+def test_a_process_outside_is_the_owner(bench: Bench) -> None:
     assert who(bench, SOMEBODY) is Outside.OWNER
     assert who(bench, os.getppid()) is Outside.OWNER
 
@@ -87,7 +87,7 @@ def test_a_process_that_the_daemon_cannot_see_is_no_caller(bench: Bench) -> None
     assert bench.code("limit", pid=0) == "forbidden"
 
 
-def test_one_below_the_daemon_that_shows_no_agent_is_nobody(bench: Bench) -> None:
+def test_a_process_below_the_daemon_that_shows_no_agent_is_no_agent(bench: Bench) -> None:
     with subprocess.Popen(SLEEPER, env={}) as other:
         assert who(bench, other.pid) is Outside.NOBODY
         other.kill()

@@ -195,7 +195,7 @@ def test_a_valid_request_is_never_a_bad_one(served: Instance, op: str) -> None:
         raw.ask("resume")
 
 
-def test_a_message_of_many_parts_is_nobodys(served: Instance) -> None:
+def test_a_message_of_many_parts_belongs_to_no_request(served: Instance) -> None:
     with Raw(served.home) as raw:
         raw.send(*[b"x"] * 10_000)
         raw.send(b"not empty", request("a", "daemon"))
@@ -210,7 +210,7 @@ def test_a_req_socket_is_served_as_well(served: Instance) -> None:
         assert raw.recv()["error"]["code"] == "bad-frame"
 
 
-def test_other_kinds_of_sockets_hurt_nobody(served: Instance) -> None:
+def test_other_kinds_of_sockets_disturb_no_client(served: Instance) -> None:
     with ExitStack() as stack:
         for kind in (zmq.PUSH, zmq.SUB, zmq.PAIR, zmq.ROUTER, zmq.PUB):
             raw = stack.enter_context(Raw(served.home, kind))
@@ -255,7 +255,7 @@ def test_clients_that_connect_and_say_nothing_cost_little_and_leave_nothing(serv
 
 
 @pytest.mark.parametrize("path", ["socket", "events"])
-def test_raw_bytes_that_are_no_zmtp_hurt_nobody(served: Instance, path: str) -> None:
+def test_raw_bytes_that_are_no_zmtp_disturb_no_client(served: Instance, path: str) -> None:
     for content in (b"GET / HTTP/1.1\r\n\r\n", b"\0" * 100, b"\xff" * 500, GREETING + b"\xff" * 100, os.urandom(4096)):
         with socket.socket(socket.AF_UNIX) as client, suppress(OSError):
             client.connect(str(getattr(served.home, path)))
@@ -328,7 +328,7 @@ def test_a_client_that_dies_in_the_middle_of_its_wait_leaves_nothing(served: Ins
     until(lambda: len(descriptors(served.daemon.pid)) <= before, what="descriptors of those who died")  # type: ignore[union-attr]
 
 
-def test_a_client_that_dies_in_the_middle_of_a_message_hurts_nobody(served: Instance) -> None:
+def test_a_client_that_dies_in_the_middle_of_a_message_disturbs_no_other_client(served: Instance) -> None:
     for _ in range(20):
         with Raw(served.home) as raw:
             raw.socket.setsockopt(zmq.LINGER, 0)

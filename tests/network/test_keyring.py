@@ -67,7 +67,7 @@ GOOD = {"name": "laptop", "public": ONE, "role": "user", "added_at": "now"}
     ["", "[]", "{}", '{"keys": 1}', '{"keys": [1]}', '{"keys": [{}]}']
     + [json.dumps({"keys": [{**GOOD, **wrong}]}) for wrong in ({"role": "root"}, {"public": "x"}, {"more": 1})],
 )
-def test_a_list_that_makes_no_sense_lets_nobody_in(tmp_path: Path, text: str) -> None:
+def test_a_list_that_makes_no_sense_lets_no_client_in(tmp_path: Path, text: str) -> None:
     write_private(tmp_path / "keys.json", text.encode())
     with pytest.raises(KeyringError, match="is no list of keys"):
         Keyring(tmp_path / "keys.json")

@@ -97,7 +97,7 @@ def test_what_an_agent_may_do_it_can(box: Instance) -> None:
 
 
 @pytest.mark.parametrize("is_restarted", [False, True], ids=["", "restarted"])
-def test_whoever_fled_from_its_agent_has_not_become_its_owner(
+def test_a_process_that_fled_from_its_agent_has_not_become_its_owner(
     stopped: Instance, tmp_path: Path, *, is_restarted: bool
 ) -> None:
     """An orphan without any mark that is in a cgroup of an agent may do nothing, also after a restart."""
@@ -178,7 +178,7 @@ def test_an_orphan_is_the_agents_while_the_leader_of_its_session_is(
     assert stopped.agent("child")["parent"] == agent_id
 
 
-def test_an_orphan_without_any_mark_is_nobody(stopped: Instance, tmp_path: Path) -> None:
+def test_an_orphan_without_any_mark_is_no_agent(stopped: Instance, tmp_path: Path) -> None:
     """Without cgroups nothing tells whose it was; below the daemon, it is then nobody and may do nothing."""
     stopped.home.create()
     stopped.configure('cgroups = "off"\n')

@@ -73,7 +73,7 @@ def test_without_the_line_nothing_is_opened_or_made(instance: Instance) -> None:
     assert server(instance) is None
 
 
-def test_garbage_and_connections_that_say_nothing_cost_nobody_an_answer(box: Instance) -> None:
+def test_garbage_and_silent_connections_cost_no_client_an_answer(box: Instance) -> None:
     address = server(box)
     port = int(address["listens"].rpartition(":")[2])
     assert box.daemon is not None

@@ -82,7 +82,7 @@ def test_on_this_machine_there_is_another_way_to_listen(subscribers: Subscribers
         subscribers.listen(Outside.OWNER, (b"x",))
 
 
-def test_who_is_revoked_is_cut_off_and_nobody_else_without_need(subscribers: Subscribers, door: Door) -> None:
+def test_a_client_that_is_revoked_is_cut_off_and_no_other_without_need(subscribers: Subscribers, door: Door) -> None:
     subscribers.change("a", Outside.OWNER, KEY)
     (route,) = routes(1)
     subscribers.listen(LAPTOP, route)

@@ -67,12 +67,12 @@ def test_silence_lasts_since_the_last_output_that_was_seen(tmp_path: Path, outpu
 
 
 @pytest.mark.usefixtures("said")
-def test_a_calendar_that_jumps_makes_nobody_silent_for_longer_than_it_was_looked_at(tmp_path: Path) -> None:
+def test_a_calendar_that_jumps_makes_no_agent_silent_for_longer_than_it_was_looked_at(tmp_path: Path) -> None:
     assert handle(tmp_path).quiet_for(NOW + 10, WALL + 86400) == 10
     assert handle(tmp_path).quiet_for(NOW + 10, WALL - 86400) == 0
 
 
-def test_whoever_has_no_log_is_silent(tmp_path: Path) -> None:
+def test_an_agent_without_a_log_is_silent(tmp_path: Path) -> None:
     assert handle(tmp_path).quiet_for(NOW + 10, WALL) == 10
 
 

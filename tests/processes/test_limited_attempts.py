@@ -83,7 +83,7 @@ def test_one_that_the_kernel_ended_while_no_daemon_was_there_ended_for_its_memor
     assert (exited.outcome.code, exited.outcome.oom) == (None, Oom.OWN)
 
 
-def test_what_a_cgroup_says_of_somebody_who_had_it_before_is_not_said_of_one_without_bounds(
+def test_what_a_cgroup_says_of_its_earlier_agent_is_not_said_of_an_agent_without_bounds(
     home_directory: Path, tmp_path: Path
 ) -> None:
     processes = bounded(Home(home_directory), tmp_path)
@@ -94,7 +94,7 @@ def test_what_a_cgroup_says_of_somebody_who_had_it_before_is_not_said_of_one_wit
 
 
 @pytest.mark.parametrize("bound", [{"cpu_max": 1.0}, {"pids_max": 9}])
-def test_one_whose_bound_nobody_can_hold_any_more_is_not_started(
+def test_an_agent_whose_bound_cannot_be_enforced_any_more_is_not_started(
     home_directory: Path, bound: dict[str, object]
 ) -> None:
     processes = local(Home(home_directory))
@@ -146,7 +146,7 @@ def test_an_attempt_of_an_earlier_daemon_is_weighed_too(home_directory: Path) ->
     ("script", "fields", "is_said"),
     [("kill -9 $$", {}, True), ("exit 1", {}, False), ("exit 0", {}, False)],
 )
-def test_that_the_kernel_ended_somebody_for_memory_is_known_of_one_that_ended_as_it_does(
+def test_that_the_kernel_ended_a_process_for_memory_is_known_of_an_agent_that_ended_like_it(
     home_directory: Path, tmp_path: Path, script: str, fields: dict[str, object], is_said: bool
 ) -> None:
     processes = local(Home(home_directory))
@@ -159,7 +159,7 @@ def test_that_the_kernel_ended_somebody_for_memory_is_known_of_one_that_ended_as
     assert ended(processes, new_agent).outcome.oom == (Oom.MACHINE if is_said else None)
 
 
-def test_one_that_was_killed_while_the_kernel_ended_nobody_was_killed_by_somebody(
+def test_an_agent_that_was_killed_while_the_kernel_ended_no_process_was_not_ended_for_memory(
     home_directory: Path, tmp_path: Path
 ) -> None:
     processes = local(Home(home_directory))

@@ -68,7 +68,7 @@ def test_one_that_ended_meanwhile_ended_with_what_its_record_says(
 
 
 @pytest.mark.parametrize("boot", [BOOT, b"the boot before this one"])
-def test_whoever_has_the_pid_of_an_attempt_that_is_over_is_left_alone(home_directory: Path, boot: bytes) -> None:
+def test_a_process_with_the_pid_of_an_attempt_that_is_over_is_left_alone(home_directory: Path, boot: bytes) -> None:
     """After a reboot the pids on record are other people's, their sessions too."""
     home = Home(home_directory)
     processes = local(home)
@@ -81,7 +81,7 @@ def test_whoever_has_the_pid_of_an_attempt_that_is_over_is_left_alone(home_direc
         os.killpg(stranger.pid, 9)
 
 
-def test_after_a_reboot_a_session_without_its_leader_is_somebody_elses_too(home_directory: Path) -> None:
+def test_after_a_reboot_a_session_without_its_leader_is_foreign_too(home_directory: Path) -> None:
     home = Home(home_directory)
     processes = local(home)
     left(home, b"", b"the boot before this one")
@@ -120,7 +120,7 @@ def test_what_an_attempt_left_in_its_session_is_found_by_the_next_daemon(home_di
     assert processes.news() != []
 
 
-def test_an_attempt_without_a_pid_has_no_session_and_is_not_everybody(home_directory: Path) -> None:
+def test_an_attempt_without_a_pid_has_no_session_and_matches_no_process(home_directory: Path) -> None:
     home = Home(home_directory)
     processes = local(home)
     left(home, b"")
@@ -224,7 +224,7 @@ def test_hundreds_of_attempts_leave_no_descriptor_and_no_handle(bench: Bench) ->
     assert len(descriptors(os.getpid())) <= before
 
 
-def test_opening_a_gate_twice_or_of_nobody_is_nothing(bench: Bench) -> None:
+def test_opening_a_gate_twice_or_of_no_attempt_does_nothing(bench: Bench) -> None:
     agent = bench.spawn("sleep", "600")
     bench.processes.release(agent.id, 1)
     bench.processes.release(agent_id(9), 1)

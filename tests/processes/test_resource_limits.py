@@ -36,7 +36,7 @@ def test_what_is_asked_for_goes_before_what_the_configuration_says() -> None:
 
 
 @pytest.mark.parametrize("bound", [{"cpu_max": 1.0}, {"pids_max": 9}])
-def test_a_bound_that_nobody_could_hold_is_refused_by_its_name(bound: dict[str, Any]) -> None:
+def test_a_bound_that_cannot_be_enforced_is_refused_by_its_name(bound: dict[str, Any]) -> None:
     (name,) = bound
     with pytest.raises(WireError, match=f"{name} cannot be held: .* leave it out, or see what") as caught:
         limits_of(spec(**bound), Config(), enforced_by([]))

@@ -89,7 +89,7 @@ def test_the_table_and_the_union_name_the_same_shapes() -> None:
     assert set(OPS.values()) == set(Request.__args__)
 
 
-def test_a_request_that_would_keep_everybody_waiting_does_not_fit() -> None:
+def test_a_request_that_would_keep_all_clients_waiting_does_not_fit() -> None:
     agents = [{"command": ["true"]}] * MOST
     assert len(parse(OPS["spawn"], {"agents": agents, "cwd": "/"}).agents) == MOST  # type: ignore[union-attr]
     with pytest.raises(ShapeError, match="1 to 10,000 agents"):

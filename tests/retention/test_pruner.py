@@ -73,7 +73,7 @@ def test_a_run_goes_as_a_whole(bench: Bench) -> None:
     assert bench.code("run-status", {"id": "run-002"}) == "unknown-run"
 
 
-def test_what_somebody_comes_after_or_waits_for_stays(bench: Bench) -> None:
+def test_what_an_agent_comes_after_or_waits_for_stays(bench: Bench) -> None:
     first, second, _ = over(bench, 3)
     lives = bench.spawn("sleep", "600")
     bench.spawn("true", after=[first, lives.id])
@@ -98,7 +98,7 @@ def test_what_has_a_worktree_stays(bench: Bench) -> None:
     assert bench.prune(keep=0)["agents"] == 1
 
 
-def test_a_large_tree_goes_in_pieces_and_is_gone_for_everybody_at_once(
+def test_a_large_tree_goes_in_pieces_and_is_gone_for_all_clients_at_once(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pruning, "PIECE", 2)
@@ -133,7 +133,7 @@ def test_ids_and_results_of_what_is_gone_are_never_used_again(bench: Bench, tmp_
     assert bench.spawn("true", result=str(result)).id == "agent-002"
 
 
-def test_who_never_started_is_not_tried_again_when_nobody_knows_what_it_came_after(bench: Bench) -> None:
+def test_an_agent_that_never_started_is_not_retried_when_what_it_came_after_is_unknown(bench: Bench) -> None:
     failed = bench.spawn("false")
     bench.until_over(failed)
     skipped = bench.spawn("true", after=[failed.id])
@@ -207,7 +207,7 @@ def test_a_bound_is_passed_a_little_before_anything_is_done(bench: Bench) -> Non
     assert shown(bench) == ids[2:]
 
 
-def test_logs_that_somebody_deleted_are_no_reason_to_die(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+def test_logs_that_were_deleted_are_no_reason_to_die(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     over(bench, 1)
     for entry in os.scandir(bench.home.agents):
         Path(entry).unlink()
@@ -218,7 +218,7 @@ def test_logs_that_somebody_deleted_are_no_reason_to_die(bench: Bench, caplog: p
     assert bench.prune(keep=0)["agents"] == 1
 
 
-def test_a_daemon_prunes_while_agents_end_and_everybody_is_served(stopped: Instance) -> None:
+def test_a_daemon_prunes_while_agents_end_and_all_clients_are_served(stopped: Instance) -> None:
     stopped.configure("keep_count = 5\n")
     stopped.start()
     with stopped.client() as client:

@@ -167,7 +167,7 @@ def test_events_come_in_order_and_without_secrets(bench: Bench) -> None:
     assert bench.ask("events", {"since": 2, "count": 1})["events"][0]["seq"] == 3
 
 
-def test_draining_ends_when_nobody_lives(bench: Bench) -> None:
+def test_draining_ends_when_no_agent_lives(bench: Bench) -> None:
     agent = bench.spawn("sleep", "1000")
     assert bench.ask("stop", {"agents": "stop"}) == {"living": 1, "agents": [agent.id]}
     assert bench.code("spawn", {"agents": [{"command": ["true"]}], "cwd": "/"}) == "stopping"
@@ -194,7 +194,7 @@ def test_an_agent_is_put_to_rest_with_what_is_known_of_it(bench: Bench) -> None:
     assert row["started_at"].endswith("Z")
 
 
-def test_a_mistake_in_answering_a_question_ends_nobody(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mistake_in_answering_a_question_ends_no_agent(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     def mistaken(*_: object) -> dict[str, object]:
         raise KeyError("a rule that nobody thought of")
 

@@ -43,7 +43,7 @@ def test_time_ends_a_wait_once() -> None:
     assert told(waiting.ended([A])) == ["patient"]
 
 
-def test_whoever_went_away_is_not_told() -> None:
+def test_a_client_that_went_away_is_not_told() -> None:
     waiting = onlookers()
     waiting.add(onlooker("gone", A, B))
     waiting.drop(RequestId("gone"))
@@ -70,7 +70,7 @@ def test_one_that_is_tried_again_is_waited_for_again() -> None:
     assert waiting.next_deadline() is None
 
 
-def test_any_is_not_met_by_one_that_is_tried_again_before_anybody_is_told() -> None:
+def test_any_is_not_met_by_an_agent_that_is_retried_before_a_reply_is_sent() -> None:
     unfinished = {A, B}
     waiting = ExternalWaits(lambda ids: unfinished.intersection(ids))
     waiting.add(onlooker("any", A, B, is_any=True))

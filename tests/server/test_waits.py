@@ -35,7 +35,7 @@ def test_a_wait_from_outside_times_out(bench: Bench) -> None:
     assert bench.ask("wait", {"ids": [agent.id], "timeout": 0})["timed_out"]
 
 
-def test_a_wait_for_nobody_in_particular(bench: Bench) -> None:
+def test_a_wait_without_named_targets(bench: Bench) -> None:
     assert bench.ask("wait", {"scope": "all"}) == {"agents": [], "timed_out": False}
     assert bench.code("wait") == "bad-request"
     assert bench.code("wait", {"scope": "children"}) == "bad-request"
@@ -74,7 +74,7 @@ def test_a_wait_for_any_is_answered_by_the_first(bench: Bench) -> None:
     assert [agent["status"] for agent in bench.reply(request)["agents"]] == ["running", "completed"]
 
 
-def test_a_wait_from_outside_waits_again_for_whom_somebody_tries_again(bench: Bench) -> None:
+def test_a_wait_from_outside_waits_again_for_an_agent_that_is_retried(bench: Bench) -> None:
     # like a wait of the core's: answered with one that is queued again, its client would call a lie a success
     first, second = bench.spawn("false"), bench.spawn("sleep", "1000")
     request = bench.send("wait", {"ids": [first.id, second.id]})
@@ -89,7 +89,7 @@ def test_a_wait_from_outside_waits_again_for_whom_somebody_tries_again(bench: Be
     assert [agent["status"] for agent in bench.reply(request)["agents"]] == ["failed", "cancelled"]
 
 
-def test_whoever_waits_outside_is_told_when_all_that_they_are_shown_is_on_the_disk(bench: Bench) -> None:
+def test_a_client_that_waits_outside_is_told_when_all_that_it_is_shown_is_on_the_disk(bench: Bench) -> None:
     bench.ask("pause")
     agent = bench.spawn("true")
     request = bench.send("wait", {"ids": [agent.id]})

@@ -203,7 +203,7 @@ def test_a_number_that_no_event_can_have_tells_nothing(tmp_path: Path, seq: str)
     assert directory.last_seq(ONE) is None
 
 
-def test_a_pipe_in_the_place_of_the_events_holds_nobody_up(tmp_path: Path) -> None:
+def test_a_pipe_in_the_place_of_the_events_blocks_no_process(tmp_path: Path) -> None:
     (tmp_path / ".claude/state").mkdir(parents=True)
     os.mkfifo(tmp_path / ".claude/state/events.jsonl")
     directory = Directory(str(tmp_path), SessionFilePaths())
@@ -240,7 +240,7 @@ def test_no_link_in_the_place_of_a_directory_leads_out_of_the_project(tmp_path: 
     assert list(elsewhere.iterdir()) == []
 
 
-def test_links_that_came_with_a_checkout_lead_to_no_file_of_anybody(tmp_path: Path) -> None:
+def test_links_that_came_with_a_checkout_lead_to_no_file_of_a_user(tmp_path: Path) -> None:
     """Who clones a repository did not choose the links in it: what they lead to is neither written nor cut."""
     precious = tmp_path / "precious"
     precious.write_text("no newline at its end")

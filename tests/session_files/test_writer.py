@@ -47,7 +47,7 @@ def of_store(bench: Bench) -> list[tuple[int, str]]:
     return [(event.seq, event.event) for event in bench.store.events(0, 1000)]
 
 
-def test_nobody_is_told_of_an_end_before_the_files_tell_it(bench: Bench, tmp_path: Path) -> None:
+def test_no_reply_tells_of_an_end_before_the_files_do(bench: Bench, tmp_path: Path) -> None:
     (agent_id,) = spawned(bench, tmp_path)
     bench.until_over(bench.agent(agent_id))
     assert not (tmp_path / ".claude").exists()
@@ -126,7 +126,7 @@ def test_the_next_daemon_writes_what_the_last_had_no_time_to(bench: Bench, tmp_p
     assert events(tmp_path) == of_store(bench)
 
 
-def test_a_project_that_cannot_be_written_is_said_once_and_hurts_nobody(
+def test_a_project_that_cannot_be_written_is_logged_once_and_disturbs_no_agent(
     bench: Bench, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / ".claude").touch()

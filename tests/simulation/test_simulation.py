@@ -56,7 +56,7 @@ UNSEEN = {
 }
 
 
-def test_every_step_is_one_that_somebody_can_make() -> None:
+def test_every_step_is_a_method_of_the_simulator() -> None:
     steps = {name for name in dir(Simulator) if name.startswith(("a_", "an_", "agents_", "somebody_", "the_", "time_"))}
     steps |= {name for name in dir(Simulator) if name.startswith(("news_", "what_"))}
     assert set(WEIGHTS) == steps

@@ -49,7 +49,7 @@ def insert(database: sqlite3.Connection, n: int) -> None:
     database.execute("INSERT INTO t VALUES (?)", (n,))
 
 
-def test_what_is_begun_is_not_there_before_it_has_ended_and_then_somebody_is_woken(
+def test_what_is_begun_is_not_there_before_it_has_ended_and_then_the_loop_is_woken(
     database: sqlite3.Connection, connection: SlowDisk, commits: CommitThread, tmp_path: Path
 ) -> None:
     insert(database, 1)

@@ -293,7 +293,7 @@ def test_a_missing_directory_is_refused(tmp_path: Path) -> None:
     assert "check that it exists and is yours" in refusal(tmp_path / "nowhere" / "orchd.db")
 
 
-def test_a_database_that_somebody_else_is_writing_is_an_error_and_not_a_wait_without_end(store: Store) -> None:
+def test_a_database_that_another_process_is_writing_is_an_error_and_not_a_wait_without_end(store: Store) -> None:
     with closing(sqlite3.connect(store._path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         store._db.execute("PRAGMA busy_timeout = 10")
@@ -334,7 +334,7 @@ def test_a_read_only_disk_is_refused_and_the_file_is_as_it_was(tmp_path: Path) -
         assert path.read_bytes() == before
 
 
-def test_whoever_reads_waits_for_what_is_on_its_way(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_waits_for_what_is_on_its_way(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     connection, original = SlowDisk(store._db), store.commits.wait
     store.commits._connection = connection  # type: ignore[assignment]
     connection.hold()

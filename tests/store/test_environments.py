@@ -40,7 +40,7 @@ def test_the_next_daemon_reads_what_this_one_kept(
     assert Environments(directory).get(digest) == variables
 
 
-def test_what_nobody_uses_is_deleted(environments: Environments, tmp_path: Path) -> None:
+def test_what_is_not_used_is_deleted(environments: Environments, tmp_path: Path) -> None:
     used, unused = environments.keep({"A": "1"}), environments.keep({"A": "2"})
     environments.drop_all_but({used})
     assert [path.name for path in tmp_path.iterdir()] == [used]

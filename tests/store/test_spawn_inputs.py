@@ -134,7 +134,7 @@ def test_a_pipe_in_the_place_of_what_is_kept_blocks_nothing(box: Box) -> None:
         box.given.retries.restore_input(agent)
 
 
-def test_an_environment_that_is_lost_already_keeps_nobody_from_ending(box: Box) -> None:
+def test_an_environment_that_is_lost_already_keeps_no_agent_from_ending(box: Box) -> None:
     agent = box.agent(1, environment="deleted")
     box.end(agent)
     with pytest.raises(WireError, match="it is not kept any more"):

@@ -110,7 +110,7 @@ def test_a_daemon_that_was_killed_comes_back_as_the_service_and_a_client_waits_f
     service.box.run("rm", "/run/ann/done")
 
 
-def test_stopping_it_leaves_agents_and_nobody_starts_another_daemon_in_its_place(service: Installed) -> None:
+def test_stopping_it_leaves_agents_and_no_client_starts_another_daemon_in_its_place(service: Installed) -> None:
     agent_id = service.spawn("sleep", "600")
     (before,) = service.agents(agent_id)
     service.systemctl("stop", service.unit)

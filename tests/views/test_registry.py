@@ -25,7 +25,7 @@ def test_an_agent_is_found_by_any_form_of_its_id(bench: Bench, text: str) -> Non
 @pytest.mark.parametrize(
     "text", ["2", "agent-002", "", "0", "-1", "agent-", "one", "1 ", "٣", "9" * 16, "agent-agent-1"]
 )
-def test_what_names_nobody_is_refused(bench: Bench, text: str) -> None:
+def test_what_names_no_agent_is_refused(bench: Bench, text: str) -> None:
     bench.spawn("sleep", "600")
     with pytest.raises(WireError) as caught:
         bench.records.find(text)
@@ -33,7 +33,7 @@ def test_what_names_nobody_is_refused(bench: Bench, text: str) -> None:
 
 
 @pytest.mark.parametrize("what", ["agent", "run", "session"])
-def test_whoever_was_there_once_was_pruned(bench: Bench, what: str) -> None:
+def test_an_agent_that_was_there_once_was_pruned(bench: Bench, what: str) -> None:
     bench.state.last_number = bench.state.last_run = bench.state.last_session = 7
     find = {"agent": bench.records.find, "run": bench.records.run, "session": bench.records.session}[what]
     for number, code in (("007", "pruned"), ("008", f"unknown-{what}")):
@@ -76,7 +76,7 @@ def test_those_asked_for_come_in_the_order_asked(bench: Bench) -> None:
     assert [agent.id for agent in bench.records.many([lives.id, over.id])] == [lives.id, over.id]
 
 
-def test_after_a_reboot_nobody_waits_longer_than_was_meant(bench: Bench) -> None:
+def test_after_a_reboot_no_agent_waits_longer_than_was_meant(bench: Bench) -> None:
     """The clock that is compared begins anew, so what was written down may lie days ahead of it."""
     bench.records.restore([waiting(age=9e6, ready_at=9e6)], now=100.0)
     agent = bench.state.agents[AgentId("agent-001")]

@@ -76,7 +76,7 @@ def test_other_runners_and_commands_go_on() -> None:
     assert box.status(command) == ["running"]
 
 
-def test_whoever_runs_already_goes_on() -> None:
+def test_an_agent_that_runs_already_goes_on() -> None:
     box = Box(limit=2)
     first, second = box.batch(spec("a", runner="claude"), spec("b", runner="claude"), scope=HERE)
     limited(box, first, 60.0)
@@ -241,7 +241,7 @@ def test_a_run_has_a_budget_of_its_own() -> None:
     assert box.state.runs[run_id(1)].spent.tokens == box.state.sessions[session_id(1)].spent.tokens == 50
 
 
-def test_below_the_floor_nobody_starts_and_above_it_they_go_on() -> None:
+def test_below_the_floor_no_agent_starts_and_above_it_they_go_on() -> None:
     box = Box(limit=2)
     box.tell(inputs.DiskSpaceChanged(99, 100))
     (agent_id,) = box.batch(spec("a"), scope=HERE)

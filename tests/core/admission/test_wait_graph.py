@@ -187,7 +187,7 @@ def test_a_very_long_chain_is_spawned_waited_for_and_skipped() -> None:
     assert box.status(waiter) == ["running"]
 
 
-def test_a_child_of_something_living_is_needed_and_so_is_what_somebody_waits_for() -> None:
+def test_a_child_of_a_living_agent_is_needed_and_so_is_the_target_of_a_wait() -> None:
     box = Graph()
     box.living(1, 2)
     box.queued(2, 3)

@@ -81,7 +81,7 @@ def test_members_meet_the_bound_of_their_run() -> None:
     assert asked(box, second) == Verdict("max-parallel", sentence, (first,), 1, "the end of one of them")
 
 
-def test_rules_that_nobody_holds_say_what_changes_them() -> None:
+def test_rules_that_no_agent_holds_say_what_changes_them() -> None:
     box = Box(limit=1)
     first, second = two(box, runner="claude")
     limited(box, first, 60.0)
@@ -101,7 +101,7 @@ def test_every_rule_has_a_way_out() -> None:
     assert set(WAYS_OUT) == set(Rule)
 
 
-def test_a_machine_that_could_start_nobody_is_asked_again() -> None:
+def test_a_machine_that_could_start_no_process_is_asked_again() -> None:
     box = Box()
     box.broken[agent_id(1)] = ("no processes", True)
     verdict = asked(box, box.spawn())

@@ -31,7 +31,7 @@ def test_what_cannot_be_started_has_failed_and_takes_those_after_it_along() -> N
     assert box.agent(first).reason == "no such program"
 
 
-def test_when_the_machine_refuses_nobody_is_started_for_a_while() -> None:
+def test_when_the_machine_refuses_no_agent_is_started_for_a_while() -> None:
     box = Box(limit=1)
     box.broken[agent_id(1)] = ("no pids", True)
     first, second = box.batch(spec("a"), spec("b"))

@@ -102,7 +102,7 @@ def test_an_agent_that_came_before_a_run_is_not_overtaken_by_its_members() -> No
     assert box.status(waiting, ids["a"]) == ["running", "queued"]
 
 
-def test_max_parallel_bounds_those_of_a_group_that_work_and_holds_up_nobody_else() -> None:
+def test_max_parallel_bounds_the_members_of_a_group_that_work_and_holds_up_no_other_agent() -> None:
     box = Box()
     ids = begin(box, part("a"), part("b"), part("c"), groups=(GroupPlan("", max_parallel=2),))
     other = box.spawn()

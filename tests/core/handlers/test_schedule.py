@@ -159,7 +159,7 @@ def test_a_wait_among_others_that_times_out_leaves_the_agent_waiting() -> None:
     assert (list(box.replies()), box.status(parent), working(box.state)) == ([request], ["waiting"], 1)
 
 
-def test_nobody_is_admitted_while_the_limit_is_overdrawn() -> None:
+def test_no_agent_is_admitted_while_the_limit_is_overdrawn() -> None:
     box = Box(limit=3)
     box.batch(*(spec(f"n{number}") for number in range(4)))
     box.limit(limit=1)
@@ -187,7 +187,7 @@ def test_what_is_not_safe_lets_others_pass() -> None:
     assert box.status(deep, leaf) == ["queued", "running"]
 
 
-def test_who_has_waited_long_holds_back_what_nobody_needs() -> None:
+def test_an_agent_that_has_waited_long_holds_back_what_no_agent_needs() -> None:
     box = Box(limit=5, resident=3)
     parent = box.spawn("parent", nesting=2)
     old = box.spawn("old", nesting=2)
@@ -201,7 +201,7 @@ def test_who_has_waited_long_holds_back_what_nobody_needs() -> None:
     assert box.status(old) == ["running"]
 
 
-def test_nobody_is_admitted_while_paused_and_those_that_run_go_on() -> None:
+def test_no_agent_is_admitted_while_paused_and_running_agents_go_on() -> None:
     box = Box(limit=1)
     parent, child = waiting_parent(box)
     box.pause()

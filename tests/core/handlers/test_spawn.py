@@ -225,7 +225,7 @@ def test_no_queue_is_an_error_while_paused_or_held_or_blocked() -> None:
     assert asked_at_once(box) is None
 
 
-def test_no_queue_is_an_error_while_somebody_else_has_waited_too_long() -> None:
+def test_no_queue_is_an_error_while_another_agent_has_waited_too_long() -> None:
     box = Box(limit=3, resident=3)
     box.spawn(nesting=2)
     old = box.spawn(nesting=2)

@@ -60,7 +60,7 @@ def test_what_is_true_already_is_answered_at_once(is_any: bool) -> None:
 
 
 @pytest.mark.parametrize("is_any", [True, False])
-def test_waiting_for_nobody_is_over_at_once(is_any: bool) -> None:
+def test_waiting_for_no_agent_is_over_at_once(is_any: bool) -> None:
     box = Box()
     parent = box.spawn()
     request = box.wait(parent, is_any=is_any)
@@ -131,7 +131,7 @@ def test_who_would_wait_for_itself_is_refused_with_the_path() -> None:
     assert box.status(parent) == ["running"]
 
 
-def test_nobody_waits_for_itself() -> None:
+def test_no_agent_waits_for_itself() -> None:
     box = Box()
     agent_id = box.spawn()
     box.wait(agent_id, agent_id)

@@ -113,7 +113,7 @@ def test_an_agent_that_is_over_can_be_recalled_and_forgotten() -> None:
     assert recount(state) == indexes(state)
 
 
-def test_whoever_waits_is_known_by_whom_it_waits_for_and_whether_that_has_come_about() -> None:
+def test_a_waiting_agent_is_known_by_its_targets_and_whether_its_wait_is_over() -> None:
     box = Box(limit=1)
     parent = box.spawn("parent")
     first, second = box.batch(spec("first"), spec("second"), caller=parent)

@@ -28,7 +28,7 @@ def test_priority_goes_before_depth_and_depth_before_first_come() -> None:
     assert sorted([plain, older, deep, urgent]) == [urgent, deep, older, plain]
 
 
-def test_a_minute_more_of_waiting_overtakes_nobody() -> None:
+def test_a_minute_more_of_waiting_overtakes_no_agent() -> None:
     assert made(1, age=0.0) < made(2, age=60.0)
     assert made(1, age=60.0) < made(2, age=0.0)
 

@@ -13,7 +13,7 @@ import pytest
 from orchd.instance.system import atomic_file, private_file
 
 
-def test_what_was_there_is_replaced_and_whoever_has_it_open_still_reads_it_whole(tmp_path: Path) -> None:
+def test_a_file_is_replaced_and_a_reader_that_has_it_open_still_reads_it_whole(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("before")
     with path.open() as reader:

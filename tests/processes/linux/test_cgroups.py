@@ -91,7 +91,7 @@ def test_cgroups_that_an_agent_made_below_its_own_are_its_own_and_go_with_it(cgr
     assert not cgroup.path.exists()
 
 
-def test_one_in_which_an_earlier_daemon_left_somebody_is_given_to_nobody(cgroups: Cgroups) -> None:
+def test_a_cgroup_in_which_an_earlier_daemon_left_a_process_is_given_to_no_agent(cgroups: Cgroups) -> None:
     leftover = cgroups.take()
     process = member(leftover, "sleep", "1000")
     until(lambda: leftover.members() == {process.pid})

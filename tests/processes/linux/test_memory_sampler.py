@@ -119,7 +119,7 @@ def test_what_left_a_cgroup_that_the_kernel_bounds_is_weighed_with_it(
         assert (amount > bound) == is_over
 
 
-def test_nothing_is_due_while_nobody_has_a_bound_and_those_near_theirs_are_looked_at_often() -> None:
+def test_nothing_is_due_while_no_agent_has_a_bound_and_agents_near_a_bound_are_looked_at_often() -> None:
     scale = MemorySampler[str]()
     assert scale.next_deadline(5.0) is None
     assert not scale.weigh(1e9)

@@ -131,7 +131,7 @@ def _reading(missed: Iterator[list[int]], real: Callable[[int], list[int] | None
     return next(missed, real(pid)) if pid == os.getpid() else real(pid)
 
 
-def test_while_nobody_is_orphaned_no_other_process_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_while_no_process_is_orphaned_no_other_process_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     remaining = iter([[7, 8], [7, 8]])
     monkeypatch.setattr(process_tree, "own_children", lambda: next(remaining))
     monkeypatch.setattr(process_tree, "all_processes", lambda: pytest.fail("it was looked at"))

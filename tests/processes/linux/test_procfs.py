@@ -111,7 +111,7 @@ ctypes.CDLL(None).pthread_exit(None)
         until(lambda: (info := read_process(process.pid)) is None or info.is_zombie)
 
 
-def test_a_signal_goes_to_this_process_and_to_nobody_that_has_its_pid_now() -> None:
+def test_a_signal_goes_to_this_process_and_to_no_process_that_has_its_pid_now() -> None:
     before = len(descriptors(os.getpid()))
     with subprocess.Popen(["sleep", "600"]) as process:
         info = read_process(process.pid)

@@ -46,7 +46,7 @@ def test_where_it_works_reads_and_writes_is_what_was_asked_for(bench: Bench, tmp
     assert Path.cwd() != tmp_path
 
 
-def test_a_fifo_that_nobody_writes_does_not_hold_up_the_daemon(bench: Bench, tmp_path: Path) -> None:
+def test_a_fifo_without_a_writer_does_not_hold_up_the_daemon(bench: Bench, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "in")
     assert bench.spawn("cat", stdin=str(tmp_path / "in")).status.value == "running"
 

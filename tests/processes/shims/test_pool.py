@@ -35,7 +35,7 @@ def test_who_begins_when_another_ends_is_served_by_the_same_shim(attempts: Attem
     ]
 
 
-def test_it_shows_nobodys_marks_since_it_may_serve_somebody_else(attempts: Attempts, tmp_path: Path) -> None:
+def test_it_shows_no_agents_marks_since_it_may_serve_another(attempts: Attempts, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "go")
     new_agent = agent("sh", "-c", f"echo there; read x <{tmp_path}/go")
     pid = attempts.start(new_agent)
@@ -80,7 +80,7 @@ def test_the_arguments_of_a_shim_name_no_agent_while_it_serves_one_after_another
 
 
 @pytest.mark.parametrize("word", ["\n", "\x80", "x" * 40000])
-def test_a_shim_that_shows_its_agent_is_followed_by_nobody(attempts: Attempts, word: str) -> None:
+def test_a_shim_that_shows_its_agent_serves_no_other(attempts: Attempts, word: str) -> None:
     new_agent = agent("/usr/bin/printf", "%s", word)
     pid = attempts.start(new_agent)
     assert "orchd-agent-001.1" in shown(pid)
@@ -115,7 +115,7 @@ OTHERS: dict[str, dict[str, object]] = {
 
 @pytest.mark.parametrize("fields", OTHERS.values(), ids=OTHERS)
 @pytest.mark.parametrize("is_first", [True, False])
-def test_whoever_asks_for_other_surroundings_has_a_shim_of_its_own(
+def test_an_agent_with_other_surroundings_has_a_shim_of_its_own(
     attempts: Attempts, fields: dict[str, object], is_first: bool
 ) -> None:
     pid = attempts.run("true", **(fields if is_first else {}))

@@ -29,7 +29,7 @@ from tests.support.machine import descriptors
 from tests.support.peers import peer_of
 
 
-def test_whom_nobody_follows_in_ends_with_the_turn_and_leaves_its_cgroup_to_others(attempts: Attempts) -> None:
+def test_a_shim_that_no_agent_follows_in_ends_with_the_turn_and_leaves_its_cgroup_to_others(attempts: Attempts) -> None:
     before = len(descriptors(os.getpid()))
     pid = attempts.run("true")
     attempts.processes.rest()
@@ -45,7 +45,7 @@ def test_whom_nobody_follows_in_ends_with_the_turn_and_leaves_its_cgroup_to_othe
     assert len(descriptors(os.getpid())) <= before + 2  # what is held of its cgroup
 
 
-def test_when_nobody_followed_lately_shims_are_kept_only_now_and_then_until_somebody_does(attempts: Attempts) -> None:
+def test_when_no_agent_followed_lately_shims_are_kept_only_now_and_then_until_one_follows(attempts: Attempts) -> None:
     counts = []
     for number in range(1, 33):
         attempts.run("true", number=number)
@@ -65,7 +65,7 @@ def test_without_cgroups_each_has_a_shim_of_its_own(home_directory: Path) -> Non
     attempts.close()
 
 
-def test_whoever_leaves_a_process_behind_is_followed_by_nobody(attempts: Attempts) -> None:
+def test_the_shim_of_an_agent_that_leaves_a_process_behind_serves_no_other(attempts: Attempts) -> None:
     first, second = agent("sh", "-c", "setsid sleep 600 &"), agent("true", number=2)
     pid = attempts.start(first)
     assert not attempts.end(first).is_tree_gone
@@ -74,7 +74,7 @@ def test_whoever_leaves_a_process_behind_is_followed_by_nobody(attempts: Attempt
     attempts.end(second)
 
 
-def test_whoever_fled_from_the_cgroup_of_one_is_not_taken_for_the_one_that_follows(
+def test_a_process_that_fled_from_the_cgroup_of_an_agent_is_not_taken_for_the_next_agent(
     attempts: Attempts, cgroups: Cgroups, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trees, "own_children", lambda: list(attempts.pids))  # as if it had come to another subreaper
@@ -93,12 +93,12 @@ def test_whoever_fled_from_the_cgroup_of_one_is_not_taken_for_the_one_that_follo
     attempts.end(second)
 
 
-def test_whoever_leaves_a_cgroup_behind_is_followed_by_nobody(attempts: Attempts, cgroups: Cgroups) -> None:
+def test_the_shim_of_an_agent_that_leaves_a_cgroup_behind_serves_no_other(attempts: Attempts, cgroups: Cgroups) -> None:
     assert attempts.run("mkdir", f"{cgroups.base}/1/inner") != attempts.start(agent("true", number=2))
     assert not (cgroups.base / "1/inner").exists()
 
 
-def test_whoever_was_told_to_end_is_followed_by_nobody(attempts: Attempts) -> None:
+def test_the_shim_of_an_agent_that_was_told_to_end_serves_no_other(attempts: Attempts) -> None:
     first = agent("sh", "-c", "trap 'exit 0' TERM; echo there; while :; do sleep 0.01; done")
     pid = attempts.start(first)
     attempts.processes.release(first.id, 1)
@@ -110,12 +110,12 @@ def test_whoever_was_told_to_end_is_followed_by_nobody(attempts: Attempts) -> No
 
 
 @pytest.mark.parametrize("signals", ["-TERM $PPID", "-TERM 0", "-HUP 0"])
-def test_whoever_signals_its_shim_is_followed_by_nobody(attempts: Attempts, signals: str) -> None:
+def test_a_shim_that_its_agent_signals_serves_no_other(attempts: Attempts, signals: str) -> None:
     assert attempts.run("sh", "-c", f"trap '' TERM HUP; kill {signals}") != attempts.start(agent("true", number=2))
 
 
 @pytest.mark.parametrize("how", ["rm {0}", "mv {0} {0}.aside; touch {0}"])
-def test_whoever_takes_its_record_away_is_followed_by_nobody_who_might_lose_theirs(
+def test_an_agent_that_takes_its_record_away_is_followed_by_no_agent_that_might_lose_its_own(
     attempts: Attempts, how: str
 ) -> None:
     first = agent("sh", "-c", how.format(f"{attempts.home.agents}/agent-001.1.exit"))

@@ -247,7 +247,7 @@ def test_one_that_cannot_be_made_ready_for_another_says_that_it_never_ran(tmp_pa
     assert (result.of().code, result.of(SECOND).ran) == (0, False)
 
 
-def test_one_that_was_signalled_serves_nobody_else(tmp_path: Path) -> None:
+def test_a_shim_that_was_signalled_serves_no_other_agent(tmp_path: Path) -> None:
     result = lives(tmp_path, "/bin/sh", "-c", "kill -TERM $PPID; exit 6", lines=(shim.GO, ready("touch ran")))
     assert (result.served, result.of().code) == (0, 6)
 

@@ -43,7 +43,7 @@ def test_the_first_is_served_as_it_is(ends: tuple[socket.socket, socket.socket])
     assert ends[1].recv(99) == b":\n"
 
 
-def test_a_gate_behind_which_nobody_is_left_is_no_error(ends: tuple[socket.socket, socket.socket]) -> None:
+def test_a_gate_behind_which_no_process_is_left_is_no_error(ends: tuple[socket.socket, socket.socket]) -> None:
     ends[1].close()
     handle = shim(ends[0].fileno())
     handle.open()
@@ -78,7 +78,7 @@ def test_a_gate_that_was_closed_is_not_opened_any_more() -> None:
         {"spec": replace(SPEC, pids_max=9)},
     ],
 )
-def test_nobody_follows_where_things_would_not_be_as_they_were(fields: dict[str, object]) -> None:
+def test_no_agent_follows_where_its_surroundings_would_differ(fields: dict[str, object]) -> None:
     assert shim().may_be_followed
     assert not shim(**fields).may_be_followed
 
@@ -110,12 +110,12 @@ def test_the_line_tells_what_is_different_and_nothing_else() -> None:
         (SPEC, {"ORCHD_GOAL": "x" * 4096}),
     ],
 )
-def test_there_is_no_line_for_whoever_needs_a_shim_of_its_own(spec: Spec, variables: dict[str, str]) -> None:
+def test_there_is_no_line_for_an_agent_that_needs_a_shim_of_its_own(spec: Spec, variables: dict[str, str]) -> None:
     assert shim()._line(SPEC, TRUE, FILES) is not None
     assert shim()._line(spec, command(["/bin/true"], {**VARIABLES, **variables}), FILES) is None
 
 
-def test_there_is_no_line_for_whoever_begins_in_another_way() -> None:
+def test_there_is_no_line_for_an_agent_that_begins_in_another_way() -> None:
     for attributes in (ProcessAttributes(umask=0o022), ProcessAttributes(limits=(("nofile", 9, 9),))):
         assert shim()._line(SPEC, command(["/bin/true"], VARIABLES, attributes), FILES) is None
 
