@@ -1,4 +1,4 @@
-"""What every test of a real daemon needs: an instance of its own, and the proof that nothing of it survives."""
+"""The instance that every test of a real daemon needs, and the proof that no process of it survives."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ settings.load_profile(os.environ.get("ORCHD_PROFILE", "default"))
 
 
 def pytest_configure() -> None:
-    """A shell starts what it runs in the background with these ignored, and whoever we start would inherit that."""
+    """Restore signals that a shell ignores in its background jobs: all processes started here would inherit that."""
     for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
@@ -115,7 +115,7 @@ class Instance:
         return process
 
     def log(self) -> str:
-        """What the daemon has said."""
+        """The log of the daemon."""
         return (self.directory / "daemon.log").read_text()
 
     def kill(self) -> None:

@@ -33,7 +33,7 @@ class Laptop:
         self.directory = directory
 
     def authorized(self, role: str) -> Laptop:
-        """With a key that is let in."""
+        """A secret key that is let in."""
         self.public = self.run("keys", "new", self.name).strip()
         self.box.ctl("keys", "authorize", self.name, self.public, "--role", role)
         self.trust(server(self.box))
@@ -59,7 +59,7 @@ class Laptop:
         )
 
     def run(self, *words: str, code: int = 0) -> str:
-        """What `orchctl` says, which must end with `code`; of a failure what it complains of."""
+        """The output of `orchctl`, which must end with `code`; of a failure its error output."""
         process = self.begin(*words)
         try:
             out, err = process.communicate(timeout=55)
@@ -124,7 +124,7 @@ def server(box: Instance) -> dict[str, Any]:
 
 
 def authorized(box: Instance, name: str, role: str) -> str:
-    """The secret half of a new key that is let in."""
+    """A secret key that is let in."""
     secret = new_secret()
     box.ctl("keys", "authorize", name, public_of(secret), "--role", role)
     return secret

@@ -39,7 +39,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Sight(NamedTuple):
-    """What a look showed of one process."""
+    """The state of one process in one look."""
 
     parent: int
     is_ready: bool  # it uses the CPU, or waits for one
@@ -51,7 +51,7 @@ class Sight(NamedTuple):
 
 @dataclass
 class Seen:
-    """What a look showed of one attempt, its shim left out: that only waits for its agent."""
+    """The state of one attempt in one look, without its shim: that only waits for its agent."""
 
     processes: dict[Process, Sight] = field(default_factory=dict)
 

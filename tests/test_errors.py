@@ -24,7 +24,7 @@ from tests.support.raw import ROOT, Raw
 
 
 def refusal(instance: Instance) -> str:
-    """What a daemon says that refuses to start."""
+    """The error output of a daemon that refuses to start."""
     process = instance.refusal()
     assert process.returncode in (1, 69), process
     return process.stderr

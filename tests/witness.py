@@ -1,4 +1,4 @@
-"""A witness: counts living and working agents from /proc alone, and imports nothing of what it watches.
+"""A witness: counts living and working agents from /proc alone, and imports nothing from the daemon.
 
 An attempt lives while any process carries its marks (ORCHD_HOME, ORCHD_AGENT, ORCHD_ATTEMPT). Where there are no
 cgroups its supervising shell carries them too, but for one that is all there is of its attempt and whose daemon is
@@ -39,7 +39,7 @@ class Process(NamedTuple):
 
 @dataclass
 class Seen:
-    """What one look showed of one attempt."""
+    """The state of one attempt in one look."""
 
     lineage: str = ""
     processes: set[Process] = field(default_factory=set)

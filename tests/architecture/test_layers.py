@@ -1,4 +1,4 @@
-"""Which package may import which, and what only some modules may do."""
+"""The packages that each package may import, and the calls that only some modules may make."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def upward(package: str, entry: str, text: str) -> list[str]:
 
 
 def graph_of(package: str, unit: Callable[[Path], Path]) -> dict[str, set[str]]:
-    """What the units of a package import from each other: `unit` is the unit of a module."""
+    """The imports between the units of a package: `unit` is the unit of a module."""
     graph: defaultdict[str, set[str]] = defaultdict(set)
     for path in sources(package):
         module = path.relative_to(ROOT).with_suffix("")

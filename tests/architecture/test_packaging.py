@@ -1,4 +1,4 @@
-"""What a build of today's setuptools says nothing about."""
+"""A build with today's setuptools has no warning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the benchmarks work out of what they measure."""
+"""The figures that benchmarks compute from their measurements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is counted from outside."""
+"""The counts that benchmarks take from outside."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ class Clis:
         return report, int(record.read_text().splitlines()[1].split()[1])
 
     def log(self, agent_id: str) -> str:
-        """What an agent has said so far."""
+        """The output of an agent so far."""
         return self.instance.ctl("logs", agent_id)
 
     def goes_on(self, runner: str, directory: Path) -> dict[str, Any]:

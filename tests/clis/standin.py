@@ -81,7 +81,7 @@ class StandIn(ThreadingHTTPServer):
             self.heard.notify_all()
 
     def close(self) -> None:
-        """Serve nobody any more."""
+        """Stop serving."""
         self.closing.set()
         self.shutdown()
         self._thread.join()
@@ -165,7 +165,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _steps(said: object) -> list[dict[str, Any]]:
-    """What the first text that has steps in it wants."""
+    """The steps of the first text that has any."""
     for text in _texts(said):
         if MARK in text:
             steps: list[dict[str, Any]] = json.JSONDecoder().raw_decode(text.partition(MARK)[2])[0]

@@ -251,7 +251,7 @@ def test_only_who_is_paused_is_told_so() -> None:
 
 
 def now(box: Box, **fields: object) -> str | None:
-    """The code with which somebody who asks for no queueing is refused."""
+    """The code with which a request without queueing is refused."""
     scope: Mapping[str, object] = {"scope": Scope("/project")}
     box.batch(spec("now", **fields), must_start=True, **scope)
     return box.refusal()

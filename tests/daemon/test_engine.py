@@ -212,7 +212,7 @@ class Slow(Diary):
         self.done: list[Effect] = []
 
     def clock(self) -> Instant:
-        """Now."""
+        """The current moment."""
         return Instant(self.now, NOW.wall)
 
     def ask(self, question: Question) -> Input:
@@ -225,7 +225,7 @@ class Slow(Diary):
 
 
 def slices(engine: Engine, shell: Slow) -> list[int]:
-    """How many each of the turns launches that it takes to launch all."""
+    """The number of launches in each of the turns that it takes to launch all."""
     counts = []
     while engine.has_more:
         before = len(shell.launched)

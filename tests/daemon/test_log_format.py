@@ -15,7 +15,7 @@ from tests.conftest import DEADLINE, Instance
 
 
 def said_by_a_daemon(stopped: Instance, tmp_path: Path, *, is_journal: bool) -> str:
-    """What a daemon that cannot start writes into a file, which is the journal's or not."""
+    """The line that a daemon which cannot start writes into a file, which is the journal's or not."""
     stopped.home.create()
     stopped.configure("limit = 0")
     with (tmp_path / "said").open("w") as file:

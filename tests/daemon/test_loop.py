@@ -25,7 +25,7 @@ PATIENT = {"PATH": "/bin:/usr/bin"}
 
 
 def switches(pid: int) -> int:
-    """How often any of its threads has gone to sleep and woken up."""
+    """The number of times that threads of a process have gone to sleep and woken up."""
     tasks = Path(f"/proc/{pid}/task").iterdir()
     return sum(status_of(int(task.name), "voluntary_ctxt_switches") for task in tasks)
 
@@ -144,7 +144,7 @@ class Stage:
         self.parts = self._parts()
 
     def _parts(self) -> Any:
-        """All that the loop has to do with."""
+        """All parts of the daemon that the loop uses."""
         note = self.diary.append
         fileno = {name: lambda fd=fd: fd for name, fd in self.fds.items()}
         return SimpleNamespace(
@@ -217,7 +217,7 @@ class Stage:
 
 @pytest.fixture
 def stage() -> Any:
-    """What a loop drives."""
+    """The parts that a loop drives."""
     new_stage = Stage()
     yield new_stage
     new_stage.close()

@@ -1,4 +1,4 @@
-"""The lock and the sockets of a daemon that runs are removed: everybody still agrees that it runs."""
+"""The lock and the sockets of a running daemon are removed: all processes still agree that it runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.raw import Raw, request
 
 
 def pid(instance: Instance) -> int:
-    """Of the daemon that answers."""
+    """The pid of the daemon that answers."""
     return int(json.loads(instance.ctl("daemon", "status", "--json"))["pid"])
 
 

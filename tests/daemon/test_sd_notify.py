@@ -1,4 +1,4 @@
-"""What a service manager hears, from a real daemon and from the pieces."""
+"""Messages to a service manager, from a real daemon and from its pieces."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Manager:
         return self.socket.recv(4096).decode().strip()
 
     def has_heard(self) -> list[str]:
-        """All that was said by now."""
+        """All messages so far."""
         self.socket.setblocking(False)
         messages = []
         try:

@@ -21,7 +21,7 @@ OURS = re.compile(r"(ORCHD|OTEL|NOTIFY|WATCHDOG|JOURNAL)_[A-Z_]*[A-Z]")
 
 
 def section(title: str) -> str:
-    """What stands below a heading."""
+    """The text below a heading."""
     return TEXT.split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 

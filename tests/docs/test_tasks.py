@@ -17,13 +17,13 @@ SHOWN = [pair for block in BLOCKS for pair in re.findall(r"^\$ (.*)\n((?:(?!\$ )
 
 
 def plain(text: str, directory: Path) -> str:
-    """What is the same every time."""
+    """An output without the parts that change from run to run."""
     text = text.replace(str(directory), "/work/shop")
     return re.sub(r"\b\d+\.\d+s", "0.0s", text).strip()
 
 
 def ran(command: str, instance: Instance, directory: Path) -> tuple[str, str]:
-    """What a line of a shell puts out."""
+    """The output of a line of a shell."""
     places = instance.env["PATH"].split(os.pathsep)  # without the CLIs that the skill would be installed for
     directories = [
         directory for directory in places if not any(shutil.which(name, path=directory) for name in ("claude", "codex"))

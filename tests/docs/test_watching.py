@@ -1,4 +1,4 @@
-"""What docs/watching.md says of metrics is what is told."""
+"""The metrics of docs/watching.md are the metrics of the daemon."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Agents that have children and leave their waits early, and the story of a fleet of them."""
+"""Agents that have children and leave their waits early, in a fleet."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class Parents:
         return len(chosen)
 
     def check(self) -> None:
-        """All have completed, in one attempt each."""
+        """Check that all agents have completed, in one attempt each."""
         agents = self.fleet.show()
         assert len(agents) == self.count
         wrong = [(agent["id"], agent["status"], agent["exit_code"], agent["reason"]) for agent in agents]
@@ -121,7 +121,7 @@ def clients_of(home: Path) -> dict[str, list[int]]:
 
 
 def pinging(fleet: Fleet) -> Callable[[], bool]:
-    """What tells a witness that the daemon has dealt with all that happened before."""
+    """A call that returns once the daemon has handled all earlier requests, for a witness."""
 
     def ping() -> bool:
         try:

@@ -23,7 +23,7 @@ DAEMON = ["sh", "-c", 'umask 022; ulimit -Sn 200; exec nice -n 2 "$@"', "sh", sy
 
 
 def as_caller(instance: Instance, *words: str, caller: list[str] | None = None) -> str:
-    """What a client says that has attributes of its own."""
+    """The output of a client that has attributes of its own."""
     command = [*(CALLER if caller is None else caller), str(BIN / "orchctl"), *words]
     process = subprocess.run(
         command, env=instance.env, cwd=instance.directory, capture_output=True, text=True, check=False
@@ -38,7 +38,7 @@ def shown(instance: Instance, agent_id: str, attempt: int = 1) -> Any:
 
 
 def expected() -> dict[str, Any]:
-    """Those of the caller."""
+    """The attributes of the caller."""
     limits = {**own()["limits"], "nofile": [300, 300]}
     return {
         "umask": 0o027,

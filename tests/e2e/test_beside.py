@@ -114,7 +114,7 @@ class Workers:
                 yield pid
 
     def cpu(self) -> dict[int, bytes]:
-        """The CPU time that each of them has used."""
+        """The CPU time that each process has used."""
         return {
             pid: b" ".join(read(f"/proc/{pid}/stat").rpartition(b")")[2].split()[11:13]) for pid in self.processes()
         }
@@ -127,7 +127,7 @@ class Workers:
         return self.cpu() == before
 
     def end(self) -> None:
-        """All end when their root is cancelled."""
+        """End all agents by cancelling their root."""
         self.fleet.client.call("cancel", {"ids": [self.root]})
         self.fleet.ends(*self.ids, self.root)
 

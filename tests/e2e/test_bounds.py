@@ -1,4 +1,4 @@
-"""What an agent may take of the machine: one that takes more is ended, and nobody else is."""
+"""Limits of an agent on the machine: an agent that exceeds one is ended, and no other agent is."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def bounded(stopped: Instance, request: pytest.FixtureRequest) -> Instance:
 
 
 def heavy(instance: Instance, gate: Path, *options: str) -> str:
-    """An agent that takes 100 MB once somebody writes to its gate."""
+    """An agent that takes 100 MB once its gate is written to."""
     os.mkfifo(gate)
     agent_id = instance.spawn(sys.executable, "-c", HEAVY, str(gate), options=list(options))
     until(lambda: "up" in instance.ctl("logs", agent_id), 60.0)

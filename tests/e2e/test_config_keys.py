@@ -22,21 +22,21 @@ SPAWN_TWO = "orchctl spawn -- sleep 60 && orchctl spawn -- sleep 60"
 
 
 def said(instance: Instance, *words: str) -> str:
-    """What an agent that runs `words` wrote."""
+    """The output of an agent that runs `words`."""
     agent_id = instance.spawn(*words)
     instance.ctl("wait", agent_id, code=None)
     return instance.ctl("logs", agent_id)
 
 
 def status_of(instance: Instance, *words: str) -> str:
-    """What becomes of an agent that runs `words`."""
+    """The final status of an agent that runs `words`."""
     agent_id = instance.spawn(*words)
     instance.ctl("wait", agent_id, code=None)
     return str(instance.agent(agent_id)["status"])
 
 
 def killed(instance: Instance, _: Path) -> str:
-    """What has become of an agent that does not heed TERM, long before the default grace is over."""
+    """The final status of an agent that ignores TERM, long before the default grace has passed."""
     agent_id = instance.spawn("sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.1; done")
     until(lambda: "up" in instance.ctl("logs", agent_id, code=None))
     instance.ctl("cancel", agent_id)
@@ -53,7 +53,7 @@ def session_in(instance: Instance, directory: Path) -> list[str]:
 
 
 def spawned_bounded(instance: Instance, _: Path) -> object:
-    """The bound that an agent gets, or that there is nobody who could hold it."""
+    """The bound that an agent gets, or the error that no bound can be enforced."""
     reply = json.loads(instance.ctl("spawn", "--json", "--", "true", code=None))
     if "error" in reply:
         return reply["error"]["code"]
@@ -68,7 +68,7 @@ def skill_of_label(instance: Instance, directory: Path) -> str:
 
 
 def first_of_three(instance: Instance, _: Path) -> str:
-    """What is said of an agent after which two more have ended, one after the other."""
+    """The message about an agent after which two more have ended, one after the other."""
     for number in range(3):
         instance.ctl("wait", instance.spawn("echo", str(number)), code=None)
 
@@ -82,13 +82,13 @@ def first_of_three(instance: Instance, _: Path) -> str:
 
 
 def wait_that_is_too_short(instance: Instance, _: Path) -> str:
-    """What an agent wrote whose wait ended early while no slot was free."""
+    """The output of an agent whose wait ended early while no slot was free."""
     instance.ctl("limit", "1")
     return said(instance, "sh", "-c", "orchctl spawn -- sleep 600; orchctl wait --children --timeout 0.2 2>&1")
 
 
 def poller(instance: Instance, _: Path) -> str:
-    """What becomes of an agent that polls for its child, and has less time than stalls last by default."""
+    """The final status of an agent that polls for its child, and has less time than stalls last by default."""
     instance.ctl("limit", "1")
     polls = "orchctl spawn -- true; until orchctl status agent-002 | grep -q completed; do sleep 0.1; done"
     agent_id = instance.spawn("sh", "-c", polls, options=["--timeout", "20"])
@@ -97,7 +97,7 @@ def poller(instance: Instance, _: Path) -> str:
 
 
 def turned_away(instance: Instance, directory: Path) -> str:
-    """What becomes of an agent whose service wants no more for a minute."""
+    """The status of an agent whose service rejects requests for a minute."""
     limit = ("--env", "ORCHD_MOCK_RATE_LIMIT=api:60")
     agent_id = instance.ctl("spawn", "--runner", "mock", "--goal", "x", "--name", "api", *limit, cwd=directory).strip()
     until(lambda: "rate-limited" in (instance.agent(agent_id)["reason"] or ""))
@@ -105,7 +105,7 @@ def turned_away(instance: Instance, directory: Path) -> str:
 
 
 def in_worktree(instance: Instance, directory: Path, project: str = "") -> str:
-    """What an agent sees in its worktree, and what is said when that is to be pruned."""
+    """The files of an agent's worktree, and the message when the worktree is to be pruned."""
     instance.env.update(repos.SETTINGS, GIT_ALLOW_PROTOCOL="file")
     library, repo = repos.repository(directory / "library"), repos.repository(directory / "repo")
     repos.git(repo, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(library), "lib")

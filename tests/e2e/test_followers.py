@@ -1,4 +1,4 @@
-"""Shims that serve one agent after another: few of them, every end told apart, the limit held, through deaths too."""
+"""Shims that serve agents in turn: few shims, each end told apart, the limit kept, also when processes die."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of a newer version: each is refused in words that name it. Those of today have a version."""
+"""Files of a newer version: each is refused in words that name it. Files of this version name theirs."""
 
 from __future__ import annotations
 

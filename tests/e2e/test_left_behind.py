@@ -27,7 +27,7 @@ def of(pid: int, name: str) -> str:
 
 
 def left(instance: Instance) -> dict[str, set[int]]:
-    """The processes of each agent that has some; of nobody those without an agent."""
+    """The processes by their agent; under the empty name the processes without an agent."""
     pids_by_agent: dict[str, set[int]] = {}
     for pid in processes_of(instance.directory):
         with suppress(FileNotFoundError):
@@ -44,7 +44,7 @@ def recorded(pid: int) -> str | None:
 
 
 def counted(pids_by_agent: dict[str, set[int]], agents: list[str]) -> dict[str, int]:
-    """How many processes each of these agents has."""
+    """The number of processes of each of these agents."""
     return {agent_id: len(pids_by_agent.get(agent_id, ())) for agent_id in agents}
 
 

@@ -89,7 +89,7 @@ class Scenario:
             self.fleet.client.call("cancel", {"ids": ids})
 
     def _die(self) -> bool:
-        """The daemon is killed; one of those that wait brings it back."""
+        """Kill the daemon; one of the waiting agents brings it back."""
         if not any(agent["status"] == "waiting" for agent in self.unfinished()):
             return False
         self.fleet.daemon_dies()

@@ -32,7 +32,7 @@ def tell(
     deaths: tuple[int, ...] = (),
     family: bool = False,
 ) -> tuple[Runnable, Parents]:
-    """The witness and the parents, when all of them have ended."""
+    """Run the parents to their end; the witness and the parents."""
     fleet.instance.configure(f'cgroups = "{way}"\nlimit = {limit}\nresident = 64\n')
     fleet.instance.start()
     with closing(Runnable(fleet.instance.directory, pinging(fleet), limit=limit)) as witness:
@@ -102,7 +102,7 @@ class BlockedAgents:
         until(lambda: self.causes() == [None, "wait-cut", "busy"])
 
     def causes(self) -> list[str | None]:
-        """Why each is frozen, of those that wait for a slot."""
+        """The cause of each freeze, of the agents that wait for a slot."""
         return [agent["frozen"] if agent["waits_for_slot"] else "no" for agent in self.fleet.show(*self.ids)]
 
 

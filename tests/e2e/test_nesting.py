@@ -1,4 +1,4 @@
-"""No nesting deadlocks: parents wait for children that wait for children, in fewer places than there are of them."""
+"""No nesting deadlocks: parents wait for children that wait for children, in fewer slots than there are agents."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def answers_of(fleet: Fleet) -> Counter[str]:
 
 
 def run(fleet: Fleet, widths: list[int], *, declared: bool) -> tuple[Counter[str], int]:
-    """What the waits of a forest were answered, when all of it has ended well, and how many agents it had."""
+    """Run a forest to its end; the answers to its waits, and the number of agents."""
     claims = [len(widths) - 1 - depth if declared else 0 for depth in range(len(widths))]
     fleet.batch([forest_of(fleet, widths[1:], claims) for _ in range(widths[0])])
     agents = fleet.all_end()

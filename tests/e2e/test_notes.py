@@ -1,4 +1,4 @@
-"""What a runner notes of an attempt is on the disk, and shown wherever the agent is."""
+"""The notes of a runner about an attempt are on the disk, and shown wherever the agent is."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CODES = ["permissions-denied", "nothing-permitted", "nothing-committed"]
 
 @pytest.fixture
 def denied(instance: Instance, tmp_path: Path) -> str:
-    """An agent in a worktree to whom nothing was permitted; it left a file."""
+    """An agent in a worktree that was denied every tool; it left a file."""
     instance.env.update(repos.SETTINGS)
     repo = repos.repository(tmp_path / "repo")
     (tmp_path / "bin").mkdir()

@@ -46,7 +46,7 @@ def tree_of(fleet: Fleet, agent_id: str) -> list[int]:
 
 
 def assert_frozen(fleet: Fleet, agent_id: str) -> None:
-    """The agent has processes and none of them can run, once the kernel has done what it was asked for."""
+    """Assert that the agent has processes and none of them can run, once the kernel has frozen them."""
     until(lambda: (tree := tree_of(fleet, agent_id)) and not any(map(can_run, tree)), what=f"{agent_id} frozen")
 
 

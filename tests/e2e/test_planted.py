@@ -1,4 +1,4 @@
-"""What an agent puts in the place of files that the daemon opens: nothing blocks, and no link is followed."""
+"""Files that an agent puts in the place of files that the daemon opens: no call blocks, and no link is followed."""
 
 from __future__ import annotations
 

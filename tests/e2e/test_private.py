@@ -1,4 +1,4 @@
-"""What real use leaves on the machine: nothing that another user could open, and no door but the two sockets."""
+"""Real use leaves no file on the machine that another user could open, and no socket but the two of the daemon."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def box(stopped: Instance) -> Iterator[Instance]:
 
 @pytest.fixture
 def laptop(box: Instance, tmp_path: Path) -> Laptop:
-    """Somebody who may use it."""
+    """A client with a key that is let in."""
     return Laptop(box, tmp_path).authorized("user")
 
 
@@ -98,7 +98,7 @@ def test_a_client_that_waits_goes_on_waiting_when_the_daemon_is_another(
 
 
 def lasting_port() -> int:
-    """A free port that the kernel gives to nobody meanwhile, as it might one that it chose itself."""
+    """A free port that the kernel assigns to no other socket meanwhile, unlike a port that it chose itself."""
     for number in range(1000):
         with socket.socket() as tried, suppress(OSError):
             tried.bind(("127.0.0.1", port := 20_000 + (os.getpid() * 7 + number) % 12_000))

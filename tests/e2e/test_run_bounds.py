@@ -42,7 +42,7 @@ class Model:
         return all(set(self.members(predecessor)) <= self.ended for node in nodes for predecessor in self.after[node])
 
     def busy(self, group_path: str, extra: str = "") -> int:
-        """How many nodes of a group are at work; a nested group is one."""
+        """The number of nodes of a group that are at work; a nested group is one."""
         at_work = (self.begun - self.ended) | ({extra} if extra else set())
         prefix = f"{group_path}/" if group_path else ""
         return len({path[len(prefix) :].split("/")[0] for path in at_work if path.startswith(prefix)})
@@ -52,13 +52,13 @@ class Model:
         return all(most is None or self.busy(path, extra) <= most for path, most in self.most.items())
 
     def may_start(self) -> list[str]:
-        """Who could begin now."""
+        """The members that could begin now."""
         waits = [path for path in self.members("") if path not in self.begun]
         return [path for path in waits if self.is_ready(path) and self.is_within(path)]
 
 
 def drawn(chance: random.Random, name: str) -> Model:
-    """A whole with members, groups and groups in them, each after some of those before it."""
+    """A whole with members, groups and groups in them, each after some of the earlier nodes."""
     model = Model(name, most={"": chance.choice([None, 1, 2, 3])})
     for outer in range(chance.randint(3, 5)):
         fill(chance, model, "", f"n{outer}", 2)
@@ -112,7 +112,7 @@ class Stage:
         self.read = len(lines)
 
     def at_work(self) -> int:
-        """How many have begun and not ended."""
+        """The number of members that have begun and not ended."""
         return sum(len(model.begun - model.ended) for model in self.models)
 
     def is_full(self) -> bool:

@@ -131,7 +131,7 @@ def test_a_run_that_is_over_is_gone_on_with_by_the_next_daemon(fleet: Fleet) -> 
 
 
 def drawn(run_fleet: RunFleet, chance: random.Random, count: int, script: str) -> list[Map]:
-    """Members in groups of ten, each after some of those before it in its group."""
+    """Members in groups of ten, each after some of the earlier members of its group."""
     members = []
     for number in range(count):
         before = range(number - number % 10, number)
@@ -143,7 +143,7 @@ def drawn(run_fleet: RunFleet, chance: random.Random, count: int, script: str) -
 
 
 def lives_through_deaths(fleet: Fleet, deaths: int, count: int) -> None:
-    """Perform a run while the daemon is killed `deaths` times, each time while some of those let go are under way."""
+    """Perform a run while the daemon is killed `deaths` times, each time while some members are under way."""
     run_fleet, chance, gate = RunFleet(fleet), random.Random(deaths), fleet.gate()
     fleet.client.call("limit", {"limit": 4})
     members = drawn(run_fleet, chance, count, f"{gate.script}; {BRIEF}")
@@ -170,7 +170,7 @@ def lives_through_deaths(fleet: Fleet, deaths: int, count: int) -> None:
 
 
 def each_came_once_and_in_its_turn(run_fleet: RunFleet, members: list[Map], after: dict[str, list[str]]) -> None:
-    """`after` is whom the groups come after."""
+    """`after` has the groups that each group comes after."""
     order = {path: place for place, path in enumerate(run_fleet.parts.agents())}
     assert sorted(run_fleet.parts.agents()) == sorted(member["path"] for member in members)
     for member in members:

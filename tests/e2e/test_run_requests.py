@@ -134,7 +134,7 @@ class Timed:
         return result
 
     def members(self) -> list[Map]:
-        """All of them, page by page."""
+        """All members, page by page."""
         agents, more = [], 0
         while more is not None:
             page = self.call("run-status", {"id": "run-001", "skip": more})
@@ -143,7 +143,7 @@ class Timed:
         return agents
 
     def counts(self) -> Map:
-        """Those of the only run, as it is listed."""
+        """The counts of the only run, as it is listed."""
         (run,) = self.call("runs", {})["runs"]
         return dict(run["counts"])
 

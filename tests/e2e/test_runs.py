@@ -1,4 +1,4 @@
-"""Runs as a person sees them: what starts when, what a failure does, what is tried again, what is refused."""
+"""Runs as a person sees them: the order of starts, failures, retries and refusals."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def said(text: str) -> list[str]:
 
 
 def answers(instance: Instance, *ids: str, cwd: Path | None = None) -> str:
-    """All that clients can be told, those who stand in `cwd` for what is told of a project's session."""
+    """All output that clients can get; `cwd` is the project whose session is shown."""
     outputs = [
         instance.ctl("status", "--json", "--all"),
         instance.ctl("status", "--json", *ids),

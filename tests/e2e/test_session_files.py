@@ -27,13 +27,13 @@ def project(tmp_path: Path) -> Path:
 
 
 def said(command: str, project: Path) -> str:
-    """What a shell command puts out there."""
+    """The output of a shell command in the project."""
     process = subprocess.run(["sh", "-c", command], cwd=project, capture_output=True, text=True, check=True)
     return process.stdout
 
 
 def agents(project: Path) -> list[dict[str, str]]:
-    """What agents.json holds."""
+    """The content of agents.json."""
     rows: list[dict[str, str]] = json.loads((project / ".claude/state/agents.json").read_text())
     return rows
 
@@ -110,7 +110,7 @@ class Crowd:
         self._spawners = [threading.Thread(target=self._spawn, args=(number,)) for number in range(SPAWNERS)]
 
     def begin(self) -> None:
-        """All of them, at once."""
+        """Begin with all threads at once."""
         for thread in (*self._readers, *self._spawners):
             thread.start()
 

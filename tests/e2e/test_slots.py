@@ -32,7 +32,7 @@ echo $$ >> {pids}/$ORCHD_AGENT.agent; wait"""
 
 @pytest.fixture(params=[BY_CGROUP, "off"], ids=["by-cgroup", "by-looking"])
 def way(request: pytest.FixtureRequest) -> str:
-    """How the daemon follows trees."""
+    """The mode in which the daemon follows trees."""
     return str(request.param)
 
 
@@ -91,7 +91,7 @@ class Crowd:
         return [pid for processes in pids_by_agent.values() for pid in processes.values()]
 
     def check(self, pids: list[int], status: str, *, down: float = 0.0) -> None:
-        """All have ended in time and as they had to, and the slots are free; `down` seconds had no daemon that runs."""
+        """Check that all agents ended in time and as expected, with free slots; `down`: seconds without a daemon."""
         ended = self.fleet.ends(*self.agents)
         events, last = [], 0
         while page := self.fleet.client.call("events", {"since": last})["events"]:

@@ -64,7 +64,7 @@ class Pollers:
         return [event for event in events if event["event"] in kinds]
 
     def all_complete(self, count: int) -> None:
-        """All agents have completed, each in its first attempt, and the limit was kept."""
+        """Assert that all agents have completed, each in its first attempt, and the limit was kept."""
         until(lambda: len(self.fleet.show()) == count)
         agents = self.fleet.all_end()
         assert [(agent["status"], agent["attempt"]) for agent in agents] == [("completed", 1)] * count, agents
@@ -209,7 +209,7 @@ def test_agents_that_poll_beside_a_wait_in_the_background_make_progress(resting:
 
 
 def busy(fleet: Fleet, agents: Iterable[str]) -> int:
-    """How many of them are frozen because they work beside a wait."""
+    """The number of agents that are frozen because they work beside a wait."""
     return [agent["frozen"] for agent in fleet.show(*agents)].count("busy")
 
 

@@ -90,7 +90,7 @@ def project(instance: Instance, tmp_path: Path) -> Path:
 
 
 def ctl(instance: Instance, directory: Path, *words: str) -> str:
-    """What a command prints on both streams."""
+    """The output of a command on both streams."""
     process = subprocess.run(
         [BIN / "orchctl", *words],
         env={**instance.env, "PYTHONUTF8": "1"},

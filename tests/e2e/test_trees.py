@@ -46,7 +46,7 @@ def hidden(pids_path: Path) -> str:
 
 
 def gone(pids: list[int]) -> bool:
-    """Whether none of them lives."""
+    """Whether no process of them lives."""
     return not any(map(is_alive, pids))
 
 

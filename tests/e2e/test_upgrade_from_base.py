@@ -27,7 +27,7 @@ class Older:
         self.daemon = [str(programs / "python"), "-P", "-m", "orchd"]
 
     def ctl(self, *words: str, code: int = 0, cwd: Path | None = None, stdin: str | None = None) -> str:
-        """What its client prints."""
+        """The output of the client of the base commit."""
         process = subprocess.run(
             [self._programs / "orchctl", *words],
             env=self._instance.env,
@@ -44,7 +44,7 @@ class Older:
 
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Those of the base commit."""
+    """The programs of the base commit."""
     installed = install_base(tmp_path_factory.mktemp("older") / "app")
     if installed is None:
         pytest.skip(f"the history of git has no {base()[:12]} here")
@@ -61,7 +61,7 @@ def older(stopped: Instance, programs: Path) -> Older:
 
 
 class Work:
-    """What the base commit has begun: agents that live, that wait, that failed, and a run that is half done."""
+    """Work that the base commit has begun: agents that live, that wait, that failed, and a run that is half done."""
 
     def __init__(self, older: Older, directory: Path) -> None:
         self._directory = directory
@@ -113,7 +113,7 @@ ENDS = {"ends": "exit 0", "fails": "exit 7", "away": "exit 5"}
 
 @pytest.fixture
 def work(older: Older, tmp_path: Path) -> Iterator[Work]:
-    """That, begun."""
+    """The work, begun."""
     with closing(Work(older, tmp_path)) as begun:
         yield begun
 
@@ -182,5 +182,5 @@ def check_retry_of_the_failed(work: Work, stopped: Instance) -> None:
 
 
 def shown(instance: Instance) -> dict[str, dict[str, object]]:
-    """All agents there ever were."""
+    """All agents ever spawned."""
     return {agent["id"]: agent for agent in instance.status("--all")["agents"]}

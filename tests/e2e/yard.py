@@ -36,7 +36,7 @@ class Yard:
         return None
 
     def close(self) -> None:
-        """Remove them."""
+        """Remove the cgroups."""
         for cgroup in self._made:
             with suppress(FileNotFoundError):  # with the agent's cgroup above it
                 (cgroup / "cgroup.freeze").write_text("0")

@@ -1,4 +1,4 @@
-"""What a disk holds when the power is cut: all that was synced, and of the rest what it likes."""
+"""The content of a disk after a power cut: all that was synced, and an arbitrary part of the rest."""
 
 from __future__ import annotations
 

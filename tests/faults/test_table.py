@@ -1,4 +1,4 @@
-"""What the table says, and when it is a failure."""
+"""The table of faults: its rows, and when a row is a failure."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from orchd.store.database import Store
 
 
 def found(path: Path, seconds: float = 5.0) -> Checked:
-    """What is found, which leaves all files as they were."""
+    """The result of the check, which leaves all files as they were."""
     before = {
         entry.name: entry.read_bytes()
         for entry in path.parent.iterdir()

@@ -178,7 +178,7 @@ def test_a_runtime_directory_is_taken_before_the_directory_for_all(monkeypatch: 
 
 @needs_root
 def test_a_runtime_directory_of_another_user_is_refused(short: Path) -> None:
-    """Whoever owns the directory above the socket could put their own in its place."""
+    """The owner of the directory above the socket could replace the socket."""
     directory = as_nobody(lambda: Home(Path("/tmp") / DEEP / DEEP / "x").sockets.parent.as_posix())
     assert directory in ("/tmp/orchd-65534", "/run/user/65534")
     if directory == "/tmp/orchd-65534" and not Path(directory).exists():

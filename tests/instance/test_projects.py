@@ -1,4 +1,4 @@
-"""What is a project, and what git is told of it."""
+"""The place of a project, and the exclusions that git gets."""
 
 from __future__ import annotations
 

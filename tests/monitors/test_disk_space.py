@@ -1,4 +1,4 @@
-"""Room on the disk: below the floor nobody starts, and they go on by themselves."""
+"""Room on the disk: below the floor no agent starts, and agents start again by themselves above it."""
 
 from __future__ import annotations
 

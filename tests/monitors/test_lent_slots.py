@@ -37,7 +37,7 @@ class Scene:
         return borrower
 
     def look(self) -> list[StoodStill]:
-        """What the next look sees."""
+        """The reports of the next look."""
         due = self.borrowers.next_deadline()
         assert due is not None
         assert self.now < due <= self.now + LONGEST
@@ -45,7 +45,7 @@ class Scene:
         return self.borrowers.look()
 
     def looks(self, seconds: float) -> list[StoodStill]:
-        """What the looks in this time see."""
+        """The reports of the looks in this time."""
         until, reports = self.now + seconds, list[StoodStill]()
         while self.now < until:
             reports += self.look()

@@ -1,4 +1,4 @@
-"""Who is asking, by the kernel's word."""
+"""The identity of a caller, by the kernel's word."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ KILLER = "import os, sys\nfor pid in map(int, sys.argv[1:]): os.kill(pid, 9)"
 
 @pytest.fixture
 def reaper() -> Iterator[None]:
-    """What a daemon is to orphans: they come to it, and their ends leave nothing behind."""
+    """A subreaper, as a daemon is: orphans come to it, and their ends leave nothing behind."""
     old = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
     yield

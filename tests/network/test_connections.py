@@ -1,4 +1,4 @@
-"""How many connections of whom there may be."""
+"""The number of connections that each kind of caller may have."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def connection(
 
 
 def filled(pairs: list[socket.socket], table: Table, identity: Identity) -> int:
-    """How many of this caller get in."""
+    """The number of connections of this caller that get in."""
     count = 0
     while table.has_room(identity):
         table.add(connection(pairs, identity))

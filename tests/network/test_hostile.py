@@ -1,4 +1,4 @@
-"""Clients that keep to no rules get an error or nothing, and everybody else is served meanwhile."""
+"""Clients that keep to no rules get an error or nothing, and all other clients are served meanwhile."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def served(instance: Instance) -> Iterator[Instance]:
 
 
 def is_idle(pid: int) -> bool:
-    """Whether it does nothing but serve somebody now and then, for a while."""
+    """Whether the daemon does nothing but serve a client now and then, for a while."""
 
     def used() -> int:
         return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
@@ -76,7 +76,7 @@ def is_idle(pid: int) -> bool:
 
 
 def check_reply(reply: dict[str, Any]) -> None:
-    """It is a result, or an error whose code is documented."""
+    """Check that a reply is a result, or an error whose code is documented."""
     assert reply["v"] == 1
     if reply["ok"]:
         assert set(reply) == {"v", "id", "ok", "result"}

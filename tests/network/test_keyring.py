@@ -1,4 +1,4 @@
-"""Whose keys let them in."""
+"""The keys that are let in."""
 
 from __future__ import annotations
 

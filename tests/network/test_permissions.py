@@ -51,7 +51,7 @@ def box(stopped: Instance, request: pytest.FixtureRequest) -> Instance:
 
 
 def said(instance: Instance, *commands: str, forged: str = "") -> list[str]:
-    """What each command says, with its exit code, from inside a new agent."""
+    """The output of each command with its exit code, from inside a new agent."""
     number = max(int(agent["id"][6:]) for agent in instance.status("--all")["agents"]) + 1
     words = {"stranger": "agent-001", "self": f"agent-{number:03d}"}
     lines = "\n".join(f'{forged} orchctl {line.format(**words)} 2>&1; echo "exit $?"; echo --' for line in commands)
@@ -190,7 +190,7 @@ def test_an_orphan_without_any_mark_is_no_agent(stopped: Instance, tmp_path: Pat
 
 
 def fled(instance: Instance, tmp_path: Path, *, is_restarted: bool) -> tuple[str, str]:
-    """What an orphan of an agent is told when it asks for more places."""
+    """The answer to an orphan of an agent that requests more slots."""
     go, answer = tmp_path / "go", tmp_path / "answer"
     script = f"while [ ! -e {go} ]; do read -t 0.05 x <>{tmp_path}/never || :; done; orchctl limit 9; echo done"
     (tmp_path / "escape.py").write_text(ESCAPE)

@@ -1,4 +1,4 @@
-"""Which TCP connections are ended when there are too many."""
+"""The TCP connections that are ended when there are too many."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def ports(home_directory: Path) -> Iterator[LocalSockets]:
 
 
 def heard(ports: LocalSockets) -> list[tuple[Peer, bytes]]:
-    """What has come in, once something has."""
+    """The requests that have come in, as soon as there are any."""
     requests: list[tuple[Peer, bytes]] = []
     while not requests:
         assert select.select([ports], [], [], 10)[0]

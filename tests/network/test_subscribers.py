@@ -1,4 +1,4 @@
-"""What is done for other machines: who listens, and what is asked twice about keys."""
+"""Requests of other machines: subscribers, and repeated changes of keys."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ class Door:
 
 @pytest.fixture
 def door() -> Door:
-    """It."""
+    """A door without clients."""
     return Door()
 
 
 @pytest.fixture
 def subscribers(tmp_path: Path, door: Door) -> Subscribers:
-    """Those who come by it."""
+    """The subscribers behind the door."""
     return Subscribers(Keyring(tmp_path / "keys.json"), cast("RemoteSocket", cast("Any", door)), lambda: "now")
 
 

@@ -12,7 +12,7 @@ DEALER = command(b"READY", b"\x0bSocket-Type\0\0\0\x06DEALER\x08Identity\0\0\0\0
 
 
 def session(largest: int = 100_000) -> ZmtpSession:
-    """That of a ROUTER."""
+    """The session of a ROUTER."""
     return ZmtpSession(b"ROUTER", frozenset({b"DEALER", b"REQ"}), largest)
 
 

@@ -1,4 +1,4 @@
-"""What is held of one attempt: it is released once, and its output is how it is heard."""
+"""A running attempt: it is released once, and its output tells that it lives."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOW, WALL = 1000.0, 5000.0
 
 
 def handle(directory: Path, shim: Shim | None = None) -> RunningAttempt:
-    """Of an attempt that never was, whose files would be in this directory."""
+    """A handle of an attempt that never was, whose files would be in this directory."""
     return RunningAttempt(
         ProcessTree("agent-001", 1, "/", 0, None), AttemptFiles(f"{directory}/one"), shim=shim, looked=NOW
     )
@@ -28,7 +28,7 @@ def handle(directory: Path, shim: Shim | None = None) -> RunningAttempt:
 
 @pytest.fixture
 def output_file(tmp_path: Path) -> Path:
-    """Its log, with a line of a minute ago."""
+    """The log of the attempt, with a line of a minute ago."""
     log = tmp_path / "one.log"
     log.write_text("hello\n")
     os.utime(log, (WALL - 60, WALL - 60))

@@ -1,4 +1,4 @@
-"""What an attempt keeps on the disk."""
+"""The files of an attempt."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_files_of_an_attempt_are_named_by_agent_and_attempt() -> None:
 
 @pytest.fixture
 def files(tmp_path: Path) -> AttemptFiles:
-    """Of an attempt that never was."""
+    """The files of an attempt that never was."""
     return AttemptFiles(f"{tmp_path}/agents/agent-002.1")
 
 
@@ -119,7 +119,7 @@ def test_what_is_removed_is_gone_and_takes_no_room(files: AttemptFiles) -> None:
 
 
 def planted(path: str, kind: str, elsewhere: Path) -> None:
-    """What an agent can put in the place of a file of its next attempt."""
+    """Put a file of this kind in the place of a file of the next attempt, as an agent can."""
     if kind == "FIFO":
         os.mkfifo(path)
     elif kind == "name":

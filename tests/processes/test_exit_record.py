@@ -1,4 +1,4 @@
-"""What an attempt left behind that says how it ended."""
+"""The record that an attempt leaves of its end."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class Frost:
         return until(lambda: pids if len(pids := pids_in(self.pids)) >= count else None)
 
     def close(self) -> None:
-        """End all of it."""
+        """End all attempts."""
         for started in self.started:
             self.processes.stop(started.id, 1, kill=True)
 

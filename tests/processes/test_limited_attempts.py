@@ -1,4 +1,4 @@
-"""What attempts may take, held by the kernel or by samples, and what is said of those that took more."""
+"""Bounds of attempts, enforced by the kernel or by samples, and the reasons of attempts that exceed one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.attempts import ENV, agent, left, local
 
 
 class Bounding(Cgroups):
-    """Cgroups in which the kernel holds every bound, as far as can be seen from their files: nobody is ever in them."""
+    """Cgroups in which the kernel enforces every bound, as far as their files show: no process is ever in them."""
 
     def __init__(self, base: Path) -> None:
         super().__init__(base)
@@ -41,7 +41,7 @@ def bounded(home: Home, directory: Path) -> LocalProcesses:
 
 
 def ended(processes: LocalProcesses, agent: Agent) -> Exited:
-    """How one ended that has been started."""
+    """Open the gate of a started attempt; its end."""
     processes.release(agent.id, 1)
     (exited,) = until(processes.news)
     assert isinstance(exited, Exited)

@@ -1,4 +1,4 @@
-"""What of the machine an agent may take."""
+"""The bounds of an agent on the machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONFIG = Config(memory_max="1G", cpu_max="50%", pids_max=100)
 
 
 def spec(**bounds: Any) -> specs.AgentSpec:
-    """What somebody asks for."""
+    """The spec of a request."""
     return specs.AgentSpec(command=("x",), **bounds)
 
 

@@ -16,7 +16,7 @@ from tests.conftest import DEADLINE, Instance, until
 
 
 def refused(instance: Instance) -> str:
-    """What a daemon says that does not start."""
+    """The error output of a daemon that does not start."""
     process = instance.refusal()
     assert process.returncode == 1, (process.returncode, process.stderr)
     return process.stderr

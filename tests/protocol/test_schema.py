@@ -34,7 +34,7 @@ class Outer:
 
 
 def wrong(value: object, shape: type = Outer) -> str:
-    """What `build` says about a value that does not fit."""
+    """The error of a value that does not fit."""
     with pytest.raises(ShapeError) as caught:
         parse(shape, value)
     return str(caught.value)

@@ -1,4 +1,4 @@
-"""What agents are to be, as requests say it."""
+"""Specs of agents in requests."""
 
 from __future__ import annotations
 

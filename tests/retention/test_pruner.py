@@ -1,4 +1,4 @@
-"""What leaves the history, what stays although it is old, and what is said of what is gone."""
+"""Rows and files that pruning removes, old rows that stay, and the replies about what is gone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Waits from outside: answered when they are true, dropped when nobody is there."""
+"""Waits from outside: answered when they are true, dropped when their client is gone."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ A, B = AgentId("agent-001"), AgentId("agent-002")
 
 
 def onlooker(request: str, *targets: AgentId, is_any: bool = False, deadline: float | None = None) -> ExternalWait:
-    """Somebody who waits for agents that have not ended."""
+    """A client that waits for agents that have not ended."""
     return ExternalWait(RequestId(request), targets, is_any, deadline, set(targets))
 
 
 def onlookers() -> ExternalWaits:
-    """Nobody waits yet; whoever has ended is not tried again."""
+    """No client waits yet; an agent that has ended is not retried."""
     return ExternalWaits(lambda _: set())
 
 

@@ -1,4 +1,4 @@
-"""Which agents a `status` tells of first, and how many others there are."""
+"""The agents that a `status` shows first, and the number of the others."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ TRUE = {**SLEEP, "agents": [{"command": ["true"]}], "project": "/second"}
 
 
 def budgets(bench: Bench, caller: Any = Outside.OWNER, *named: str) -> list[str]:
-    """The ids of what has a budget, as an answer to `status` shows them."""
+    """The ids of the sessions and runs with a budget, as an answer to `status` shows them."""
     answer = bench.run(caller, parse(operations.Status, {"most": 9, "ids": list(named)}))
     return [agent["id"] for agent in answer["budgets"]]  # type: ignore[attr-defined]
 

@@ -14,7 +14,7 @@ SMILE = "\U0001f642"  # four bytes of UTF-8
 
 
 def told(result: object) -> object:
-    """What a client reads."""
+    """The reply as a client reads it."""
     return unpack_reply(packed("r", result)).result
 
 

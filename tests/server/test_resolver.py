@@ -1,4 +1,4 @@
-"""Who is meant."""
+"""The agents that a request means."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def agent(number: int = 1, status: Status = Status.RUNNING, **fields: object) ->
 
 
 def shown(*agents: Agent) -> RenderedAgents:
-    """How these are shown."""
+    """The agents as the files show them."""
     rendered = RenderedAgents()
     rendered.enter(agents)
     return rendered
@@ -44,7 +44,7 @@ def show(path: Path, *agents: Agent, session: Session | None = None, is_newest: 
 
 
 def array(path: Path) -> list[dict[str, object]]:
-    """What agents.json holds."""
+    """The content of agents.json."""
     rows: list[dict[str, object]] = json.loads((path / ".claude/state/agents.json").read_text())
     return rows
 
@@ -121,7 +121,7 @@ def test_an_arbitrary_directory_gets_no_files(tmp_path: Path) -> None:
 
 
 def untracked(path: Path) -> list[str]:
-    """What git shows in a checkout that is not committed, ignored files included."""
+    """The untracked files of a checkout, ignored files included."""
     return repos.git(path, "status", "--porcelain", "--untracked-files=all", "--ignored").splitlines()
 
 
@@ -241,7 +241,7 @@ def test_no_link_in_the_place_of_a_directory_leads_out_of_the_project(tmp_path: 
 
 
 def test_links_that_came_with_a_checkout_lead_to_no_file_of_a_user(tmp_path: Path) -> None:
-    """Who clones a repository did not choose the links in it: what they lead to is neither written nor cut."""
+    """A clone brings links that its user did not choose: their targets are neither written nor cut."""
     precious = tmp_path / "precious"
     precious.write_text("no newline at its end")
     drafts = [".claude/state/.agents.json.new", ".agent/sessions/.session-001.yaml.new"]

@@ -1,4 +1,4 @@
-"""The scribe: files are true before anybody is told of an end, and soon after anything else."""
+"""The scribe: files are true before any client is told of an end, and soon after any other event."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ def spawned(bench: Bench, project: Path, *command: str, count: int = 1) -> list[
 
 
 def statuses(project: Path) -> dict[str, str]:
-    """What agents.json says."""
+    """The statuses in agents.json."""
     rows = json.loads((project / ".claude/state/agents.json").read_text())
     return {row["id"]: row["status"] for row in rows}
 
 
 def events(project: Path) -> list[tuple[int, str]]:
-    """What events.jsonl says."""
+    """The events in events.jsonl."""
     lines = (project / ".claude/state/events.jsonl").read_text().splitlines()
     return [(event["seq"], event["event"]) for event in map(json.loads, lines)]
 
 
 def of_store(bench: Bench) -> list[tuple[int, str]]:
-    """What it should say."""
+    """The events that events.jsonl should have."""
     return [(event.seq, event.event) for event in bench.store.events(0, 1000)]
 
 

@@ -1,4 +1,4 @@
-"""Whom a step is about, what is asked for, and in which words it is told."""
+"""The agents that a step is about, the requests, and the words in which a step is told."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ GUARDS = Guards(depth=DEPTH, children=6, agents=30)
 
 
 class StepBase:
-    """One history being performed: a method for each step, which says what happens and tells the world."""
+    """One history in progress: a method for each step, which tells the world what happens."""
 
     def __init__(self, opening: Opening) -> None:
         state = State(limit=opening.limit, resident=opening.resident, guards=GUARDS, seed=opening.seed)
@@ -28,24 +28,24 @@ class StepBase:
         self.dice = Random(0)
 
     def perform(self, step: Step) -> None:
-        """Let it happen; nothing does when there is nobody to whom it could."""
+        """Perform a step; it does nothing when there is no agent that it fits."""
         self.dice.seed(step.dice)
         getattr(self, step.name)()
 
     def say(self, words: str) -> None:
-        """Before the world is told, so that the last line is there when it fails."""
+        """Note a step before the world performs it, so that the last line is there when it fails."""
         self.world.story.append(words)
 
     def ids(self) -> list[AgentId]:
-        """All agents there ever were."""
+        """All agents ever spawned."""
         return list(self.world.store)
 
     def late_ids(self) -> list[AgentId]:
-        """The newest of them."""
+        """The newest agents."""
         return self.ids()[-CROWD:]
 
     def unfinished_ids(self) -> list[AgentId]:
-        """All that have not ended."""
+        """All agents that have not ended."""
         return [agent.id for agent in self.world.state.agents.values() if not agent.is_over]
 
     def procs(self) -> list[Proc]:
@@ -57,7 +57,7 @@ class StepBase:
         return [proc for proc in self.procs() if self.world.may_end(proc)]
 
     def callers(self) -> list[AgentId]:
-        """Agents that can ask for something."""
+        """Agents that can make requests."""
         return [agent.id for agent in self.world.state.living.values() if self.world.may_act(agent)]
 
     def waiting(self) -> list[Agent]:
@@ -71,7 +71,7 @@ class StepBase:
         return [agent.id for agent in living if agent.frozen is not None or agent.is_suspended]
 
     def client(self) -> Client | None:
-        """One of those that are blocked, or were when the daemon died."""
+        """One of the clients that are blocked, or were when the daemon died."""
         clients = list(self.world.clients.values())
         return self.dice.choice(clients) if clients else None
 
@@ -80,7 +80,7 @@ class StepBase:
         return sum(1 for agent in self.world.state.agents.values() if not agent.is_over) >= CROWD
 
     def rarely(self) -> bool:
-        """One time in eight."""
+        """True one time in eight."""
         return self.dice.random() < 0.125
 
     def specs(self) -> list[Spec]:
@@ -122,7 +122,7 @@ class StepBase:
         )
 
     def budget(self) -> Budget:
-        """Mostly none."""
+        """A budget, mostly without a bound."""
         return self.dice.choice([Budget(), Budget(), Budget(tokens=250), Budget(cost_usd=1.0), Budget(tokens=0)])
 
 

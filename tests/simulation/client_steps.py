@@ -1,4 +1,4 @@
-"""What agents and people do."""
+"""Steps of agents and people."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DIRECTORIES = (None, None, "/a", "/b")
 
 
 class ClientSteps(StepBase):
-    """Whoever asks for something."""
+    """The steps that make requests."""
 
     def an_agent_spawns(self) -> None:
         """Then it waits for what it spawned, polls for it, or goes on."""
@@ -49,7 +49,7 @@ class ClientSteps(StepBase):
             self.world.tell(inputs.WorkedWhileWaiting(agent_id, agent.attempt))
 
     def a_request_of_a_frozen_agent_arrives(self) -> None:
-        """It was on its way when its agent was frozen."""
+        """The request was on its way when its agent was frozen."""
         if frozen := self.frozen():
             agent_id = self.dice.choice(frozen)
             children = tuple(sorted(self.world.state.children.get(agent_id, ())))
@@ -60,7 +60,7 @@ class ClientSteps(StepBase):
             self._wait(parent, tuple(sorted(self.world.state.children.get(parent, ()))), timeout)
 
     def an_agent_waits_for_anybody(self) -> None:
-        """Also for those that are over, for those that wait for it, and for itself when there is nobody else."""
+        """Targets may be over, may wait for the caller, and may be the caller when there is no other agent."""
         if (callers := self.callers()) and not self.world.is_roomy:
             caller = self.dice.choice(callers)
             ids = [agent_id for agent_id in [*self.world.state.agents, *self.ids()] if agent_id != caller] or [caller]
@@ -87,14 +87,14 @@ class ClientSteps(StepBase):
             self.world.hang_up(client)
 
     def somebody_spawns(self) -> None:
-        """In a project or in none, and sometimes now or never."""
+        """In a project or in none, and sometimes without queueing."""
         if not self.is_crowded():
             specs, directory, must_start = self.specs(), self.dice.choice(DIRECTORIES), self.dice.random() < 0.3
             self.say(f"somebody spawns {listed(specs)} in {directory or 'no project'}{', now or never' * must_start}")
             self.world.spawn(None, *specs, must_start=must_start, directory=directory)
 
     def a_composition_is_run(self) -> None:
-        """By a person."""
+        """A person runs it."""
         if not self.is_crowded():
             self._run(None, self.dice.choice(DIRECTORIES))
 
@@ -128,7 +128,7 @@ class ClientSteps(StepBase):
             self._retry(tuple(self.dice.choices(ids, k=self.dice.randint(1, 3))))
 
     def somebody_retries_all_that_ended_badly(self) -> None:
-        """In either order."""
+        """The order is that of the ids or its reverse."""
         store, completed = self.world.store, self.world.completed
         bad = [agent_id for agent_id in self.late_ids() if store[agent_id].is_over and agent_id not in completed]
         self._retry(tuple(bad if self.dice.random() < 0.5 else bad[::-1]))
@@ -156,7 +156,7 @@ class ClientSteps(StepBase):
         self.world.tell(inputs.SetLimit(self.world.request(), limit, resident))
 
     def somebody_pauses(self) -> None:
-        """Nobody new starts."""
+        """No new agent starts."""
         self.say("somebody pauses")
         self.world.tell(inputs.Pause(self.world.request()))
 
@@ -199,7 +199,7 @@ class ClientSteps(StepBase):
             self.world.tell(inputs.CloseSession(self.world.request(), session))
 
     def a_budget_is_set(self) -> None:
-        """Of a session or a run."""
+        """The budget is that of a session or a run."""
         if scopes := [*self.world.ledger.names(), *self.world.runs]:
             scope, budget = self.dice.choice(scopes), self.budget()
             self.say(f"{scope} gets {said(budget)}")

@@ -1,4 +1,4 @@
-"""What processes, disks, clocks and dying daemons do."""
+"""Steps of processes, disks, clocks and dying daemons."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class MachineSteps(StepBase):
     """Whatever happens without being asked for."""
 
     def a_process_ends(self) -> None:
-        """By itself, well or badly, and sometimes leaves others behind."""
+        """The process ends by itself, well or badly, and sometimes leaves others behind."""
         if busy := self.busy():
             proc, code, has_rest = self.dice.choice(busy), self.dice.choice([0, 0, 0, 0, 1, 1, None]), self.rarely()
             spent = self.dice.choice([None, Spent(output_tokens=100, cost_usd=0.25)])
@@ -41,14 +41,14 @@ class MachineSteps(StepBase):
                 self.world.rest_gone(proc)
 
     def a_process_is_killed(self) -> None:
-        """By somebody else."""
+        """Another process kills it."""
         if running := [proc for proc in self.procs() if proc.is_running]:
             proc, has_rest = self.dice.choice(running), self.rarely()
             self.say(f"{named(proc)} is killed from outside{' and leaves others behind' * has_rest}")
             self.world.exit(proc, 137, has_rest=has_rest)
 
     def the_kernel_ends_a_process_for_memory(self) -> None:
-        """It, or one below it: then it may still say how it ended."""
+        """The process or one below it: then it may still report its end."""
         if running := [proc for proc in self.procs() if proc.is_running]:
             proc, code, has_rest = self.dice.choice(running), self.dice.choice([None, 0, 137]), self.rarely()
             proc.oom = self.dice.choice(list(Oom))
@@ -63,7 +63,7 @@ class MachineSteps(StepBase):
             self.world.tell(inputs.OverMemory(*proc.key))
 
     def the_disk_fills(self) -> None:
-        """Nobody new starts."""
+        """No new agent starts."""
         self.say("the disk is nearly full")
         self.world.tell(inputs.DiskSpaceChanged(50, 100))
 
@@ -89,13 +89,13 @@ class MachineSteps(StepBase):
             self.world.sleep(seconds)
 
     def a_launch_will_fail(self) -> None:
-        """By the machine's fault or by its own."""
+        """The fault is the machine's or the agent's own."""
         is_passing = self.dice.random() < 0.5
         self.say(f"a launch will fail, by the fault of {'the machine' if is_passing else 'the agent'}")
         self.world.failures.append(is_passing)
 
     def agents_fall_silent(self) -> None:
-        """All of them, and those in a lent slot stand still."""
+        """All agents, and agents in a lent slot stand still."""
         self.say("all agents fall silent")
         self.world.quiet = 100.0
         lent = [
@@ -120,17 +120,17 @@ class MachineSteps(StepBase):
         self.world.restart()
 
     def the_daemon_dies_before_the_next_commit(self) -> None:
-        """What is decided is lost, and nobody is told."""
+        """What is decided is lost, and no client is told."""
         self.say("the daemon will die before its next commit")
         self.world.crash = "before"
 
     def the_daemon_dies_after_the_next_commit(self) -> None:
-        """What is decided is kept, and nobody is told."""
+        """What is decided is kept, and no client is told."""
         self.say("the daemon will die after its next commit")
         self.world.crash = "after"
 
     def the_daemon_drains(self) -> None:
-        """With its agents or without; at some later step it is killed and another takes over."""
+        """The daemon leaves with its agents or without; at some later step it is killed and another takes over."""
         stop = self.dice.random() < 0.5
         self.say(f"the daemon is to leave{' with its agents' * stop}")
         self.world.tell(inputs.Drain(self.world.request(), stop))
@@ -144,7 +144,7 @@ class MachineSteps(StepBase):
         self.world.sleep(0.0)
 
     def news_comes_late_or_twice(self) -> None:
-        """Of attempts that are over, and of agents that never were."""
+        """The news is of attempts that are over, or of agents that never were."""
         agent_id = self.dice.choice([*self.late_ids(), AgentId("agent-999")])
         attempt = (self.world.store[agent_id].attempt if agent_id in self.world.store else 2) - self.dice.randint(0, 2)
         proc = self.world.procs.get((agent_id, attempt))

@@ -20,7 +20,7 @@ LAST = "everything is let go, and ends"
 
 
 class Failure(NamedTuple):
-    """What went wrong. Two failures with the same `where` are the same one."""
+    """The error of a history. Two failures with the same `where` are the same failure."""
 
     said: str
     where: tuple[str, str]  # the kind of the exception, and the function that raised it
@@ -34,7 +34,7 @@ class Simulator(ClientSteps, MachineSteps):
 
 @dataclass
 class Performance:
-    """One history. The cheap promises are looked at with each event and reply, all of them every `every` turns."""
+    """One history. Cheap promises are checked with each event and reply, all promises every `every` turns."""
 
     opening: Opening
     every: int = 1
@@ -66,7 +66,7 @@ class Performance:
         return None
 
     def _tell(self, story: list[str | Event | Effect]) -> None:
-        """Words only when somebody wants to read them."""
+        """Keep the words only when they are to be printed."""
         self.kinds.update(map(type, story))
         if self.is_told:
             for entry in story:

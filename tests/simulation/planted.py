@@ -1,5 +1,5 @@
 # ruff: noqa: T201 - what is found is printed
-"""How many steps it takes until each planted defect is caught: `python -m tests.simulation.planted [STEPS]`."""
+"""The number of steps until each planted defect is caught: `python -m tests.simulation.planted [STEPS]`."""
 
 from __future__ import annotations
 

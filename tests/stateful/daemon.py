@@ -207,7 +207,7 @@ class Daemon:
     # The crash, and what the next daemon does first.
 
     def restart(self) -> None:
-        """`kill -9`, and the next daemon: only what was committed is left, and whoever was blocked is not connected."""
+        """`kill -9`, and the next daemon: only what was committed is left, and blocked clients are not connected."""
         limit, resident, is_paused, last_number, last_run, seed = self.box
         known = self.state
         self.state = State(limit=limit, resident=resident, guards=known.guards)
@@ -245,11 +245,11 @@ class Daemon:
         return inputs.Exited(*proc.key, proc.outcome, not proc.has_rest)
 
     def look(self, agent_id: AgentId) -> Agent:
-        """The agent as it stands now, in memory or not."""
+        """The agent as it is now, in memory or not."""
         return self.state.agents.get(agent_id) or self.store[agent_id]
 
     def stored_run(self, run_id: RunId) -> Run:
-        """What the store would give back."""
+        """The run as the store would return it."""
         members = [agent for agent in self._stored() if agent.spec.member and agent.spec.member.run == run_id]
         return unpack_run(run_id, self.runs[run_id], members)
 
@@ -259,7 +259,7 @@ class Daemon:
 
 
 def _hold(proc: Proc, effect: Terminate | Kill | Freeze | Thaw, *, is_parked: bool) -> None:
-    """What is asked to end is thawed for that."""
+    """Freeze or thaw a process; a process that is asked to end is thawed for that."""
     proc.is_frozen = isinstance(effect, Freeze)
     if isinstance(effect, Terminate | Kill):
         proc.is_ended_parked |= is_parked and proc.asked is None

@@ -22,7 +22,7 @@ PIECE = 5.0  # seconds
 
 @dataclass
 class Node:
-    """What one agent does: spawn its children in one batch, wait for them in its own way, end."""
+    """The part of one agent: spawn its children in one batch, wait for them in its own way, end."""
 
     name: str
     children: list[Node] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Node:
 
     @property
     def height(self) -> int:
-        """How many levels it really waits for."""
+        """The number of levels that it really waits for."""
         return 1 + max((child.height for child in self.children), default=-1)
 
     def spec(self) -> Spec:
@@ -91,7 +91,7 @@ class Play:
         return agent.id not in self.todo or bool(self.todo[agent.id]) or self.world.may_end(proc)
 
     def _cut_of(self, client: Client) -> Callable[[], None] | None:
-        """How the wait of this client may be cut short."""
+        """The kind of cut that may shorten the wait of this client."""
         agent_id = client.begin.agent
         style = self._node(agent_id).style
         if style not in CUT or client.is_beside or self.pieces.get(agent_id, 0) >= MOST_PIECES:
@@ -103,7 +103,7 @@ class Play:
         return partial(self.world.sleep, self.random.choice([1.0, PIECE]))
 
     def _work(self, client: Client) -> None:
-        """From now on it works and looks whether its client has an answer."""
+        """Work from now on, and look whether the client has an answer."""
         self.pieces[client.begin.agent] = MOST_PIECES
         self.world.pollers.add(client.begin.agent)
         self.world.tell(inputs.WorkedWhileWaiting(*client.key))

@@ -25,7 +25,7 @@ from orchd.store.codec import pack_session, unpack_session
 
 @dataclass
 class Ledger:
-    """What the store knows of sessions, and bills and budgets by session and by run."""
+    """The sessions as the store knows them, and bills and budgets by session and by run."""
 
     sessions: dict[SessionId, bytes] = field(default_factory=dict)
     bills: dict[str, Spent] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class Ledger:
         self.last = state.last_session
 
     def restore(self, state: State, unfinished: Iterable[Agent]) -> None:
-        """What the next daemon has in memory."""
+        """Load the sessions that the next daemon has in memory."""
         state.last_session = self.last
         for agent in unfinished:
             self.know(state, agent.spec.session)
@@ -63,7 +63,7 @@ class Ledger:
             state.sessions[session_id] = self.stored(session_id)
 
     def let_go(self, state: State) -> None:
-        """Those in which nothing is going on are only in the store."""
+        """Forget sessions without a living agent: they are only in the store."""
         for session_id in [session_id for session_id in state.sessions if session_id not in state.in_sessions]:
             del state.sessions[session_id]
 
@@ -78,7 +78,7 @@ class Ledger:
         return Scope(directory)
 
     def stored(self, session_id: SessionId) -> Session:
-        """What the store would give back."""
+        """The session as the store would return it."""
         return unpack_session(session_id, self.sessions[session_id])
 
     def is_spent(self, agent: Agent, events: Sequence[Event]) -> bool:
@@ -95,7 +95,7 @@ class Ledger:
         return False
 
     def check(self, state: State) -> None:
-        """What holds for sessions and runs between two turns."""
+        """Check sessions and runs between two turns."""
         for run in state.runs.values():
             assert run.spent == self.bills.get(run.id, Spent()), "a run's bill is wrong"
         for session_id, session in state.sessions.items():
@@ -114,7 +114,7 @@ class Ledger:
         assert len(where) == len(set(where)), "two sessions are open in one directory"
 
     def names(self) -> list[SessionId]:
-        """All there are."""
+        """The ids of all sessions."""
         return sorted(self.sessions, key=number_of_session)
 
 

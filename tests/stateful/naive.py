@@ -12,23 +12,23 @@ LIVING = WORKING | {Status.WAITING}
 
 
 def working(state: State) -> int:
-    """Who holds a slot."""
+    """The number of agents that hold a slot."""
     return sum(1 for agent in state.agents.values() if agent.status in WORKING)
 
 
 def living(state: State) -> list[Agent]:
-    """Who holds a resident slot."""
+    """The agents that hold a resident slot."""
     return [agent for agent in state.agents.values() if agent.status in LIVING]
 
 
 def unfinished(state: State, ids: Iterable[AgentId]) -> list[Agent]:
-    """Those that are not over; what is not in memory is."""
+    """The agents that are not over; an agent that is not in memory is over."""
     agents = [state.agents[agent_id] for agent_id in ids if agent_id in state.agents]
     return [agent for agent in agents if not agent.is_over]
 
 
 def can_all_end(resident: int, claims: Iterable[int]) -> bool:
-    """Whether somebody can always be given all that he may ask for, until nobody is left."""
+    """Whether the agents can get all their claims in some order, until none is left."""
     positive = [claim for claim in claims if claim > 0]
     while positive:
         free = resident - len(positive)
@@ -79,7 +79,7 @@ def most_alive(state: State, depth: int) -> int:
 
 
 def below(state: State, agent: Agent) -> list[Agent]:
-    """Whom it cannot go on without, directly."""
+    """The agents that an agent directly needs."""
     if agent.status is Status.QUEUED:
         return [] if agent.has_started and agent.spec.conditions else unfinished(state, agent.spec.after)
     lent = [agent.lent_to] if agent.lent_to is not None else []
@@ -99,7 +99,7 @@ def is_satisfied(agent: Agent, blocker: Agent) -> bool:
 
 
 def all_below(state: State, agent: Agent) -> dict[AgentId, Agent]:
-    """Whom it cannot go on without, near and far."""
+    """The agents that an agent needs, directly or not."""
     agents: dict[AgentId, Agent] = {}
     frontier = below(state, agent)
     while frontier:

@@ -1,4 +1,4 @@
-"""What becomes of runs, once more: obviously right and slow, from the agents alone."""
+"""The outcome of runs, once more: obviously right and slow, from the agents alone."""
 
 from __future__ import annotations
 
@@ -74,5 +74,5 @@ def has_room(state: State, agent: Agent) -> bool:
 
 
 def what_is_before(state: State, agent: Agent) -> list[str]:
-    """The nodes that a member comes after, those of the groups around it included."""
+    """The nodes that a member comes after, and the nodes that its groups come after."""
     return list(agent.spec.member.after) if agent.spec.member else []

@@ -1,4 +1,4 @@
-"""Which agents lack nothing but a slot, and when that is a stall: obviously right and slow, from the agents alone."""
+"""Agents that lack only a slot, and stalls: obviously right and slow, from the agents alone."""
 
 from __future__ import annotations
 

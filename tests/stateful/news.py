@@ -1,4 +1,4 @@
-"""News that tells nothing: of attempts that are over, and of agents that never were."""
+"""Inputs without news: of attempts that are over, and of agents that never were."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from orchd.core.state.agents import AgentId, Outcome, RequestId
 
 
 def stale(agent_id: AgentId, attempt: int) -> list[inputs.Input]:
-    """All that may still come of an attempt whose process is gone."""
+    """All inputs that may still come of an attempt whose process is gone."""
     return [
         inputs.Exited(agent_id, attempt, Outcome(0), is_tree_gone=True),
         inputs.Exited(agent_id, attempt, Outcome(1), is_tree_gone=False),

@@ -37,7 +37,7 @@ def _is_cut_short(agent: Agent, event: AgentReturned | AgentThawed) -> bool:
 
 @dataclass
 class Observer:
-    """What was seen up to the last turn."""
+    """Observations up to the last turn."""
 
     runnable: set[Key] = field(default_factory=set)
     holders: set[Key] = field(default_factory=set)  # attempts that held a slot, also if their answer was lost

@@ -1,4 +1,4 @@
-"""What there is besides the daemon: processes that live and die, clients that block, what a store gives back."""
+"""The world besides the daemon: processes that live and die, clients that block, copies as a store returns them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Proc:
 
     @property
     def outcome(self) -> Outcome:
-        """How its own process ended."""
+        """The outcome of its own process."""
         return Outcome(self.code, report=self.report, oom=self.oom)
 
     @property
@@ -65,5 +65,5 @@ def can_run(proc: Proc, clients: Iterable[Client]) -> bool:
 
 
 def copied(agent: Agent) -> Agent:
-    """What the store would give back."""
+    """The agent as the store would return it."""
     return unpack_agent(agent.id, pack_spec(agent), pack_agent(agent))

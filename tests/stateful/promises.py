@@ -1,4 +1,4 @@
-"""What must hold: at each admission, at each return, after each turn and for each reply."""
+"""Promises that must hold: at each admission, at each return, after each turn and for each reply."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ class WatchedTurn(Turn):
         return isinstance(last, AgentFrozen) and last.lent_to == agent.id
 
     def _is_held(self, agent: Agent) -> bool:
-        """By what is on the disk and what this turn brought."""
+        """Whether the runner is held, by what is on the disk and what this turn brought."""
         limits = dict(self.world.held)
         for event in self.events:
             if isinstance(event, RunnerLimited):
@@ -211,7 +211,7 @@ def _has_waited_enough(world: Daemon, agent: Agent) -> bool:
 
 
 def check_turn(world: Daemon, turn: WatchedTurn) -> None:
-    """What one turn must have done; the next one cannot tell any more."""
+    """Check one turn for what the next turn cannot show any more."""
     check_ends(world, turn)
     check_cancels(world.state, turn)
     check_pauses(world, turn)
@@ -233,7 +233,7 @@ def check(world: Daemon, turn: WatchedTurn) -> None:
 
 
 def check_agent(world: Daemon, agent: Agent) -> None:
-    """What holds for each one."""
+    """Check the promises about one agent."""
     state = world.state
     below = naive.all_below(state, agent)
     assert agent.id not in below, "it waits for itself"
@@ -326,7 +326,7 @@ def check_pauses(world: Daemon, turn: WatchedTurn) -> None:
 
 
 def check_started(world: Daemon, turn: Turn) -> None:
-    """Who asked for no queueing was refused, or all of them were admitted at once, if the machine could."""
+    """A request without queueing was refused, or all its agents were admitted at once, if the machine could."""
     queued = [event.agent for event in turn.events if isinstance(event, AgentQueued)]
     started = all(
         world.look(agent_id).attempt or world.look(agent_id).is_over for agent_id in queued if agent_id in world.store
@@ -336,7 +336,7 @@ def check_started(world: Daemon, turn: Turn) -> None:
 
 
 def check_nobody_idles(world: Daemon) -> None:
-    """No slot is free while somebody may have it."""
+    """No slot is free while an agent may have it."""
     if naive.working(world.state) < world.state.limit:
         assert not naive_starts.returning(world), "it may return and does not"
         able = [agent.id for agent in naive_starts.startable(world)]
@@ -366,7 +366,7 @@ def check_reply(world: Daemon, client: Client, reply: Answer | Refuse) -> None:
 
 
 def came_true(world: Daemon, targets: tuple[AgentId, ...], *, is_any: bool) -> float | None:
-    """When all targets, or the first of them, had ended."""
+    """The time when all targets, or the first target, had ended."""
     agents = [world.look(agent_id) for agent_id in targets]
     ends = [agent.ended_at or 0.0 for agent in agents if agent.is_over]
     if len(ends) < len(agents) and not (is_any and ends):

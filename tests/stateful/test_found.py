@@ -1,4 +1,4 @@
-"""What random histories have shown to be wrong once, each as short as it can be."""
+"""Faults that random histories have found, each as short as it can be."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class World(Daemon):
     def spawn(
         self, caller: AgentId | None, *specs: Spec, must_start: bool = False, directory: str | None = None
     ) -> Turn:
-        """A batch; those that are over are recalled when something is to come after them."""
+        """Spawn a batch; ended agents that a new agent comes after are recalled."""
         self.recall(blocker for spec in specs for blocker in spec.after)
         scope = self.ledger.scope(self.state, directory)
         turn = self.tell(inputs.SpawnAgents(self.request(), caller, specs, must_start, self.kin(caller), scope))
@@ -40,7 +40,7 @@ class World(Daemon):
         return turn
 
     def kin(self, caller: AgentId | None) -> int:
-        """How many were ever spawned inside the tree of `caller`."""
+        """The number of agents ever spawned inside the tree of `caller`."""
         root = self.store[caller].root if caller in self.store else None
         return sum(1 for agent in self.store.values() if agent.ancestors and agent.root == root)
 
@@ -52,7 +52,7 @@ class World(Daemon):
         directory: str | None = None,
         budget: Budget | None = None,
     ) -> Turn:
-        """A composition."""
+        """Run a composition."""
         plan, scope = RunPlan("run", groups, "/"), self.ledger.scope(self.state, directory)
         kin, lasting = self.kin(caller), lengths(parts)
         return self.tell(
@@ -70,7 +70,7 @@ class World(Daemon):
         self.tell(begin)
 
     def ask_again(self, client: Client) -> None:
-        """The same request once more."""
+        """Send the same request once more."""
         client.is_connected = True
         agent = self.state.agents.get(client.begin.agent)
         if agent is None or client.begin.request not in agent.waits:
@@ -78,7 +78,7 @@ class World(Daemon):
         self.tell(client.begin)
 
     def hang_up(self, client: Client) -> None:
-        """The blocked process dies."""
+        """End the blocked process."""
         del self.clients[client.begin.request]
         self.tell(inputs.CallerGone(client.begin.agent, client.begin.request))
 
@@ -91,7 +91,7 @@ class World(Daemon):
         limited: float | None = None,
         spent: Spent | None = None,
     ) -> None:
-        """The attempt's own process ends, and whoever was blocked inside it with it, unless it is left behind."""
+        """End the own process of an attempt, and the clients blocked in it, unless the tree is left behind."""
         proc.is_ended_parked |= not self.can_run(proc)
         proc.is_running, proc.has_rest, proc.code = False, has_rest, code
         if limited is not None or spent is not None:
@@ -101,31 +101,31 @@ class World(Daemon):
             del self.clients[request]
 
     def rest_gone(self, proc: Proc) -> None:
-        """The last of the tree ends."""
+        """End the last process of the tree."""
         proc.has_rest = False
         self.tell(inputs.TreeGone(*proc.key))
 
     def retry(self, ids: tuple[AgentId, ...]) -> Turn:
-        """A person wants other attempts."""
+        """Request other attempts."""
         self.recall(other for agent_id in ids for other in (agent_id, *self.store[agent_id].spec.after))
         turn = self.tell(inputs.Retry(self.request(), ids, ("e",) * len(ids)))
         forget(self.state, list(self.state.agents))
         return turn
 
     def pause(self, ids: tuple[AgentId, ...], *, is_slot_released: bool) -> None:
-        """A person pauses agents, ended or not."""
+        """Pause agents, ended or not."""
         self.recall(ids)
         self.tell(inputs.PauseAgents(self.request(), ids, is_slot_released))
         forget(self.state, list(self.state.agents))
 
     def resume(self, ids: tuple[AgentId, ...]) -> None:
-        """A person lets agents continue."""
+        """Let agents continue."""
         self.recall(ids)
         self.tell(inputs.ResumeAgents(self.request(), ids))
         forget(self.state, list(self.state.agents))
 
     def budget(self, target: str, budget: Budget) -> Turn:
-        """How much a session or run may cost from now on."""
+        """Change the budget of a session or run."""
         if (run := RunId(target)) in self.runs:
             self.state.runs.setdefault(run, self.stored_run(run))
         else:
@@ -135,7 +135,7 @@ class World(Daemon):
         return turn
 
     def recall(self, ids: Iterable[AgentId]) -> None:
-        """Agents that are over, in memory for the turn to come."""
+        """Load ended agents into memory for the next turn."""
         missing = [
             agent_id for agent_id in dict.fromkeys(ids) if agent_id in self.store and agent_id not in self.state.agents
         ]
@@ -147,7 +147,7 @@ class World(Daemon):
         load(self.state, [copied(self.store[agent_id]) for agent_id in missing])
 
     def sleep(self, seconds: float) -> None:
-        """Time passes; soon no deadline may be left behind, or the daemon would spin."""
+        """Let time pass; soon no deadline may be left behind, or the daemon would spin."""
         self.now += seconds
         for _ in range(SPINS):
             self.tell(inputs.Tick())
@@ -170,7 +170,7 @@ class World(Daemon):
         return naive.waits_for_itself(self.state, self.state.agents[agent_id], self.pollers)
 
     def may_act(self, agent: Agent) -> bool:
-        """Whether a process of the agent may ask for something."""
+        """Whether a process of the agent may make requests."""
         proc = self.procs.get((agent.id, agent.attempt))
         return agent.status in {Status.RUNNING, Status.WAITING} and proc is not None and not proc.is_frozen
 
@@ -223,7 +223,7 @@ class World(Daemon):
         return False
 
     def _end_a_poller(self) -> bool:
-        """What is stuck because agents poll, and was announced, a person ends."""
+        """Cancel an agent that is stuck because agents poll, once the stall was announced."""
         stuck = [agent for agent in naive.living(self.state) if agent.id in self.pollers]
         if not stuck or self.is_roomy:
             return False
@@ -233,10 +233,10 @@ class World(Daemon):
 
 
 def new_world(limit: int, resident: int, *, is_thorough: bool = True) -> World:
-    """Nothing has happened yet."""
+    """A world in which nothing has happened yet."""
     return World(State(limit=limit, resident=resident, guards=Guards(depth=DEPTH)), is_thorough)
 
 
 def lengths(parts: tuple[inputs.Part, ...]) -> dict[str, float]:
-    """How long each is thought to take."""
+    """The expected duration of each member."""
     return {part.path: float(index % 3) for index, part in enumerate(parts)}

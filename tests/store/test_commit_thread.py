@@ -1,4 +1,4 @@
-"""Commits: one at a time, in their order, and nobody has the connection meanwhile."""
+"""Commits: one at a time, in their order, and no other thread uses the connection meanwhile."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def database(tmp_path: Path) -> Iterator[sqlite3.Connection]:
 
 @pytest.fixture
 def connection(database: sqlite3.Connection) -> SlowDisk:
-    """A disk that can be held."""
+    """A connection to a disk that can be blocked."""
     return SlowDisk(database)
 
 
 @pytest.fixture
 def commits(connection: SlowDisk) -> Iterator[CommitThread]:
-    """What is tested."""
+    """The thread under test."""
     thread = CommitThread(connection)  # type: ignore[arg-type]
     yield thread
     connection.let()
@@ -38,7 +38,7 @@ def commits(connection: SlowDisk) -> Iterator[CommitThread]:
 
 
 def rows(tmp_path: Path) -> list[int]:
-    """What somebody else sees."""
+    """The rows that another connection reads."""
     with closing(sqlite3.connect(tmp_path / "db")) as other:
         return [n for (n,) in other.execute("SELECT n FROM t")]
 

@@ -50,7 +50,7 @@ def keep(store: Store, *agents: Agent, at: float = 1.0, answers: list[StoredRepl
 
 
 def refusal(path: Path) -> str:
-    """What opening it is refused with."""
+    """The error with which opening a database is refused."""
     with pytest.raises(StoreError) as caught:
         Store(path)
     assert str(path) in str(caught.value)

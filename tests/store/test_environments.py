@@ -1,4 +1,4 @@
-"""Captured environments: private, shared by content, gone when nobody needs them."""
+"""Captured environments: private, shared by content, deleted when no agent needs them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VALUES = st.binary(max_size=12).map(lambda raw: os.fsdecode(raw.replace(b"\0", b
 
 @pytest.fixture
 def environments(tmp_path: Path) -> Environments:
-    """An empty directory of them."""
+    """An empty directory of environments."""
     return Environments(tmp_path)
 
 

@@ -44,7 +44,7 @@ def upgrade(monkeypatch: pytest.MonkeyPatch, *steps: Callable[[sqlite3.Connectio
 
 
 def layout(path: Path) -> dict[str, object]:
-    """What a database is, and all that is in it."""
+    """The schema of a database, and all its rows."""
     with closing(sqlite3.connect(path)) as db:
         (version,) = db.execute("PRAGMA user_version").fetchone()
         tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
@@ -55,7 +55,7 @@ def layout(path: Path) -> dict[str, object]:
 
 
 def names(path: Path) -> list[str]:
-    """What lies in the directory."""
+    """The names in the directory."""
     return sorted(entry.name for entry in path.parent.iterdir())
 
 

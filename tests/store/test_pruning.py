@@ -1,4 +1,4 @@
-"""Rows that leave the database, and what is known of them afterwards."""
+"""Rows that leave the database, and the answers about them afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a turn leaves in the database, read back from it."""
+"""The rows that a turn writes, read back from the database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What agents were given, while they have it and for a retry."""
+"""The inputs of agents, while the agents have them and for a retry."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Box:
         self.restart()
 
     def restart(self) -> None:
-        """What the next daemon has."""
+        """The inputs that the next daemon has."""
         inputs = Inputs(self.directory / "inputs")
         self.given = SpawnInputs(inputs, Retries(self.directory / "retry", self.environment, inputs))
 
@@ -42,13 +42,13 @@ class Box:
         return new_agent
 
     def end(self, agent: Agent, status: Status = Status.FAILED) -> None:
-        """It ends so, and all of the turn is done."""
+        """End an agent with a status, and complete the turn."""
         agent.status = status
         self.given.ended([agent])
         self.given.inputs.tidy()
 
     def files(self) -> list[str]:
-        """All that is kept."""
+        """All files that are kept."""
         return sorted(str(path.relative_to(self.directory)) for path in self.directory.rglob("*") if path.is_file())
 
 

@@ -60,7 +60,7 @@ class Bench:
         self.parts.settings.adopt(replace(self.parts.settings.current, **keys))
 
     def run(self, caller: Caller, fields: Any) -> Any:
-        """What an operation comes to when this caller asks for it: an input, or the result of a question."""
+        """The result of an operation for this caller: an input, or the answer to a question."""
         operation = row_of(fields)
         peer = Peer((b"c",), os.getuid(), SOMEBODY)
         outcome = operation.run(self.context, Call(RequestId("r"), "", fields, operation, caller, peer), fields)
@@ -71,7 +71,7 @@ class Bench:
         self.replies.append((route, unpack_reply(frame)))
 
     def clock(self) -> Instant:
-        """Now."""
+        """The current moment."""
         return Instant(time.clock_gettime(time.CLOCK_BOOTTIME) + self.ahead, time.time())
 
     def feed(self, *events: Input) -> None:
@@ -158,25 +158,25 @@ class Bench:
         return bool(poll.poll(timeout * 1000))
 
     def tick(self, seconds: float = 0.0) -> None:
-        """Let time pass for those who compare it."""
+        """Let time pass on the clock that deadlines use."""
         self.ahead += seconds
         self.feed(*self.dispatcher.news(), Tick())
 
     def until_over(self, *agents: Agent) -> None:
-        """Turn until these have ended; one that was asked to before it had begun needs its grace to be over."""
+        """Turn until these agents have ended; one stopped before it had begun needs its grace to pass."""
         while not all(self.agent(agent.id).is_over for agent in agents):
             if not self.is_news(2.0):
                 self.tick(self.config.grace + 1)
             self.turn()
 
     def prune(self, **fields: object) -> Any:
-        """What `prune` answers, once all is gone that is to go."""
+        """The answer of `prune`, once everything to be pruned is gone."""
         request_id = self.send("prune", fields)
         self.calm()
         return self.reply(request_id)
 
     def calm(self) -> None:
-        """Let the pruner do what there is to do."""
+        """Let the pruner finish."""
         self.records.let_go()
         while self.pruner.is_due():
             self.store.finish()
@@ -188,13 +188,13 @@ class Bench:
         self.dispatcher.prune(self.context.waits.targets())
 
     def _is_ours(self, pid: int) -> bool:
-        """By its session too: between two programs a process shows no marks."""
+        """Whether a process is of this bench, by its session too: between two programs a process shows no marks."""
         process = read_process(pid)
         is_of_ours = process is not None and process.session in self.processes.shims()
         return is_of_ours or environment_markers(pid).get("ORCHD_HOME") == str(self.home.directory)
 
     def close(self) -> None:
-        """End everything that was started here, and wait for its end."""
+        """End every process that was started here, and wait for its end."""
         while pids := [pid for pid in all_processes() if self._is_ours(pid)]:  # a shim may fork while it is looked at
             for pid in pids:
                 with suppress(ProcessLookupError):

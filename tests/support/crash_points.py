@@ -22,7 +22,7 @@ _left = [0]  # how much more may be done
 
 
 def counted(original: Callable[..., Any]) -> Callable[..., Any]:
-    """The same, or death instead of it when its number comes."""
+    """A function that does the same, or kills the process when its number comes."""
 
     def instead(*args: Any, **kwargs: Any) -> Any:
         _left[0] -= 1
@@ -34,14 +34,14 @@ def counted(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class CrashingConnection(sqlite3.Connection):
-    """What it is told and what it copies can be its last."""
+    """A connection whose statements and backups count as points at which the process can die."""
 
     execute = counted(sqlite3.Connection.execute)
     backup = counted(sqlite3.Connection.backup)
 
 
 def survives(path: Path, number: int) -> bool:
-    """Whether somebody who is to die at the thing `number` came through."""
+    """Whether a process that is to die at the point `number` ends before it reaches that point."""
     pid = os.fork()
     if pid:
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

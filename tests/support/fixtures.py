@@ -1,4 +1,4 @@
-"""What the tests of the outer layers share."""
+"""Fixtures that the tests of the outer layers share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests need of the machine: small disks, other users, a look at a process."""
+"""Helpers for the machine: small disks, other users, a look at a process."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def full(directory: Path) -> Iterator[None]:
 
 
 def as_nobody(work: Callable[[], object]) -> str:
-    """What `work` returns or raises when another user does it, in a process of their own."""
+    """The result or the error of `work` when another user performs it, in a process of its own."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:

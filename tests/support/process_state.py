@@ -22,7 +22,7 @@ print(json.dumps({
 
 
 def process_state(bench: Bench, *args: str, env: dict[str, str] | None = None, **fields: object) -> dict[str, object]:
-    """What an agent sees of itself."""
+    """The descriptors, variables and signals of an agent, as its own process reports them."""
     agent = bench.spawn(sys.executable, "-c", SHOW, *args, env=env, **fields)
     bench.until_over(agent)
     text = Path(files_of(bench.home, agent.id, 1).log).read_text()

@@ -25,7 +25,7 @@ def documented_codes() -> set[str]:
 
 
 def provoked_codes() -> set[str]:
-    """Those of them that a client may bring about; the other tells of a mistake of ours."""
+    """The codes that a client can provoke; the other code reports a fault of the daemon."""
     return documented_codes() - {"internal"}
 
 

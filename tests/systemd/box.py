@@ -25,7 +25,7 @@ _HIDDEN = (Path("/tmp"), Path("/run"), Path("/root"))  # what programs need of t
 
 
 def why_not() -> str | None:
-    """What keeps a systemd from being booted here; None where nothing does."""
+    """The reason why a systemd cannot be booted here, or None."""
     if not SYSTEMD.exists():
         return "no systemd is installed"
     if os.geteuid():
@@ -39,13 +39,13 @@ def why_not() -> str | None:
 
 
 def _by(who: str, init: str, words: Iterable[object]) -> list[str]:
-    """A command inside, as somebody there."""
+    """A command inside the box, as one of its users."""
     rights = ["setpriv", f"--reuid={ANN}", f"--regid={ANN}", "--clear-groups"] if who == "ann" else []
     return ["nsenter", "-t", init, "-m", "-p", "-u", "-i", "-n", "-C", *rights, *map(str, words)]
 
 
 def _env(who: str, more: Mapping[str, str] | None) -> dict[str, str]:
-    """What a login shell of theirs would have."""
+    """The variables of a login shell of this user."""
     return {
         "PATH": f"{BIN}:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": "/run/ann" if who == "ann" else "/root",
@@ -118,7 +118,7 @@ class Box:
 
 
 class Installed:
-    """A home of somebody's in a box, and the service that serves it."""
+    """A home of a user in a box, and the service that serves it."""
 
     def __init__(self, box: Box, home: str, scope: str = "user") -> None:
         self.box = box
@@ -133,7 +133,7 @@ class Installed:
         return self.box.run("orchctl", *words, code=code, who="ann", env=self.env)
 
     def service(self, *words: object, code: int | None = 0) -> str:
-        """One `orchctl service` command of whoever keeps the service."""
+        """Run one `orchctl service` command as the user of the service."""
         env = {**self.env, "SUDO_USER": "ann"} if self._scope == "system" else self.env
         return self.box.run("orchctl", "service", *words, f"--{self._scope}", code=code, who=self._keeper, env=env)
 
@@ -166,7 +166,7 @@ class Installed:
         return agents
 
     def says(self, *words: str) -> str:
-        """What the journal has of the unit, for whoever keeps it."""
+        """The lines of the unit in the journal, as its user reads them."""
         kind = "--user-unit" if self._scope == "user" else "--unit"
         return self.box.run("journalctl", "--no-pager", kind, self.unit, *words, who=self._keeper)
 

@@ -19,7 +19,7 @@ done"""
 
 
 def below(service: Installed, group: str) -> dict[str, int]:
-    """How many processes are in each cgroup of the unit, by the last part of its path."""
+    """The number of processes in each cgroup of the unit, by the last part of its path."""
     script = f"cd /sys/fs/cgroup{group} && find . -name cgroup.procs -exec grep -H . {{}} +"
     counts: dict[str, int] = {}
     for line in service.box.run("sh", "-c", script, code=None).splitlines():

@@ -1,4 +1,4 @@
-"""docs/operations.md: its commands are run in their order, and what it says of them is so."""
+"""docs/operations.md: its commands run in their order, and its statements hold."""
 
 from __future__ import annotations
 

@@ -294,7 +294,7 @@ def test_a_daemon_whose_home_is_taken_is_not_started_again_and_again(plain: Inst
 
 
 def wrong(service: Installed) -> dict[str, str]:
-    """What doctor finds wrong, with the way out."""
+    """The problems that doctor finds, with their remedies."""
     findings = json.loads(service.ctl("doctor", "--json", code=None))["findings"]
     return {
         finding["check"]: f"{finding['what']}; {finding['remedy']}"

@@ -1,4 +1,4 @@
-"""Words to inputs, and events and effects back to words."""
+"""Lines of a transcript to inputs, and events and effects back to lines."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ DETAILS: dict[type, Callable[[Any], str]] = {
 
 
 def line_of(change: Event | Effect) -> str | None:
-    """What came of a turn, in a line; nothing where another line says it."""
+    """The line for an event or effect; None where another line says it."""
     if isinstance(change, Effect):
         return _effect(change)
     return None if isinstance(change, UNSAID) else _event(change)
@@ -64,14 +64,14 @@ def _effect(effect: Effect) -> str | None:
 
 
 class TranscriptRunner:
-    """One story: names instead of ids, requests called after who made them."""
+    """One transcript: names stand for ids, and a request has the name of its caller."""
 
     def __init__(self) -> None:
         self.box = Box()
         self.ids: dict[str, AgentId] = {}
 
     def tell(self, line: str) -> list[str]:
-        """What follows from one line."""
+        """The lines that follow from one line."""
         verb, *words = shlex.split(line)
         options = dict(word.split("=", 1) for word in words if "=" in word)
         result = getattr(self, verb)([word for word in words if "=" not in word], options)

@@ -110,7 +110,7 @@ def test_a_person_can_have_it_tried_at_once() -> None:
 
 
 def turned_away_until_it_fails(box: Box, agent_id: AgentId, seconds: float) -> int:
-    """How often the agent waits for its service, which wants no more for `seconds` each time."""
+    """The number of times that an agent waits for its service, which rejects it for `seconds` each time."""
     for waits in range(100):
         limited(box, agent_id, seconds)
         if box.agent(agent_id).is_over:

@@ -8,7 +8,7 @@ from tests.core.box import Box, spec
 
 
 def why(box: Box, agent_id: AgentId) -> str | None:
-    """What `status` says."""
+    """The reason that `status` shows."""
     return reason(box.state, box.agent(agent_id), box.now)
 
 

@@ -12,7 +12,7 @@ from tests.core.box import Box, spec
 
 
 def asked(box: Box, agent_id: AgentId) -> Verdict:
-    """What `why` says of an agent."""
+    """The answer of `why` about an agent."""
     return why(box.state, box.agent(agent_id), box.now, box.state.agents.get)
 
 

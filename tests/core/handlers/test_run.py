@@ -44,7 +44,7 @@ def words(box: Box, ids: dict[str, AgentId]) -> dict[str, str]:
 
 
 def ending(box: Box) -> RunEnded:
-    """How the last turn's only run ended."""
+    """The end of the only run that ended in the last turn."""
     (event,) = box.events(RunEnded)
     assert isinstance(event, RunEnded)
     return event

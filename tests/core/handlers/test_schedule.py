@@ -19,7 +19,7 @@ from tests.core.box import Box, spec
 
 
 def starts(box: Box) -> list[AgentId]:
-    """Who was admitted in the last turn, in that order."""
+    """The agents that were admitted in the last turn, in that order."""
     return [event.agent for event in box.events(AttemptAdmitted)]
 
 

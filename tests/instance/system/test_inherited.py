@@ -1,4 +1,4 @@
-"""Which variables of a caller its agents do not get."""
+"""The variables of a caller that its agents do not get."""
 
 from __future__ import annotations
 

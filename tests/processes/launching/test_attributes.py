@@ -1,4 +1,4 @@
-"""Attributes that a shim, and with it its agent, is given, and those that it cannot be given."""
+"""Attributes that a shim, and with it its agent, gets, and attributes that it cannot get."""
 
 from __future__ import annotations
 

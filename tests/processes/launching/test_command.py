@@ -1,4 +1,4 @@
-"""What an attempt is to run: its program, its variables, its directories."""
+"""The command of an attempt: its program, its variables, its directories."""
 
 from __future__ import annotations
 

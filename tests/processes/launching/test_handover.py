@@ -1,4 +1,4 @@
-"""How an agent gets its variables past the shell of its shim, whichever shell that is."""
+"""Variables of an agent pass unchanged through the shell of its shim, whichever shell that is."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def home(home_directory: Path) -> Home:
 
 
 def recorded(home: Home, **changes: str) -> dict[str, Any]:
-    """What is recorded, with these changes."""
+    """Change the record of the namespaces; the content before."""
     record: dict[str, Any] = json.loads(home.namespaces.read_text())
     home.namespaces.write_text(json.dumps(record | changes))
     return record

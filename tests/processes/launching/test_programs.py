@@ -157,7 +157,7 @@ def open_directory() -> Iterator[Path]:
 
 
 def as_another_user(call: str) -> str:
-    """How a call fails for a user who may not read everything."""
+    """The error of a call by a user who may not read everything."""
     if os.getuid() != 0:
         pytest.skip("only root may become another user")
     source = Path(programs.__file__).read_text()  # that user may not read where it lies

@@ -16,7 +16,7 @@ ENV = {"_orchd_0": "A=b=c", "_orchd_1": "NOT_SET", "_orchd_cwd": "/", "ORCHD_HOM
 
 
 def run(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """What becomes of it."""
+    """Run a command behind the stage; its result."""
     return subprocess.run(
         [sys.executable, "-I", "-S", stage.__file__, *words],
         env={**ENV, **more},

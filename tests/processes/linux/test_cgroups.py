@@ -146,7 +146,7 @@ def controller(cgroups: Cgroups, monkeypatch: pytest.MonkeyPatch) -> Iterator[st
 
 
 def _pass_on(level: Path, name: str, stack: ExitStack) -> None:
-    """What was not passed on before is not afterwards."""
+    """Pass controllers on for the time of a test only."""
     control = level / "cgroup.subtree_control"
     if name not in control.read_text().split():
         control.write_text(f"+{name}")

@@ -14,7 +14,7 @@ from orchd.processes.linux.exit_watch import GATE, ExitWatch
 
 
 def ended(watch: ExitWatch[str]) -> list[tuple[str, int | None]]:
-    """What fires next."""
+    """The next keys and pids that fire."""
     poll = select.poll()
     poll.register(watch.fileno(), select.POLLIN)
     assert poll.poll(10_000)

@@ -1,4 +1,4 @@
-"""Logs that are kept within a bound: what stays, what wakes whom, and an agent that goes on writing."""
+"""Logs within a bound: the part that is kept, the wakeups, and an agent that goes on writing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much memory trees take, and how often it is looked at."""
+"""The memory of trees, and how often it is sampled."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ STUBBORN = "trap '' TERM; sleep 600 & setsid sh -c \"trap '' TERM; sleep 600; tr
 
 
 def killed(tree: ProcessTree) -> set[int]:
-    """What is left after a kill; a shell may have begun its next command in that very moment."""
+    """The processes left after a kill; a shell may have begun its next command in that very moment."""
     tree.kill()
     return set(tree.members())
 
@@ -196,7 +196,7 @@ def test_a_process_outside_its_cgroup_is_a_member_and_named(
 
 
 def escaped_of(tree: ProcessTree) -> tuple[str, ...]:
-    """What is seen outside its cgroup, by a new look."""
+    """The processes outside the cgroup, by a new look."""
     tree._escaped.clear()
     tree.members()
     return tree.escaped()

@@ -1,4 +1,4 @@
-"""What /proc says about processes."""
+"""Processes as /proc shows them."""
 
 from __future__ import annotations
 

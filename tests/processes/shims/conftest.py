@@ -1,4 +1,4 @@
-"""What several tests of shims need."""
+"""Fixtures for the tests of shims."""
 
 from __future__ import annotations
 

@@ -178,7 +178,7 @@ def test_what_one_uses_is_not_what_the_one_before_it_used(attempts: Attempts, tm
 
 
 def adopt(processes: LocalProcesses, agent: Agent, *, usage: bool = False) -> list[float]:
-    """Take it up; what it uses by then."""
+    """Adopt an attempt; the CPU seconds that it has used by then."""
     processes.adopt(agent)
     return [used.cpu_seconds for used in processes.usage([(agent.id, 1)]).values()] if usage else []
 

@@ -25,13 +25,13 @@ NAME = "agent-001.1"
 
 @dataclass
 class Told:
-    """What a shim wrote down, and how often it said that it had served."""
+    """The record that a shim wrote, and how often it reported that it had served."""
 
     text: str
     served: int
 
     def of(self, name: str = NAME) -> shim.ExitRecord:
-        """What it says of one attempt."""
+        """The record of one attempt."""
         return shim.parse_record(self.text, name)
 
 

@@ -1,4 +1,4 @@
-"""What a shim is told so that it serves another attempt, and what it is not told."""
+"""The lines that a shim gets to serve another attempt, and what is kept out of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be answered without deciding anything."""
+"""Operations that decide nothing."""
 
 from __future__ import annotations
 
