@@ -146,15 +146,15 @@ class Config:
 
 
 RELOAD = "on reload"
-NEW_AGENTS = "on reload, for agents that are spawned after it"
-RESTART = "when the daemon is started again: `orchctl daemon restart`, agents go on"
+NEW_AGENTS = "on reload, for agents that are spawned afterwards"
+RESTART = "on restart: `orchctl daemon restart`; agents keep running"
 LIMITED = "on reload, unless `orchctl limit` has set it; `orchctl limit --reset` returns to the file"
-COMMAND = "after `orchctl limit --reset`: a command has set it, and a command comes before the file"
+COMMAND = "after `orchctl limit --reset`: a command has set it, and takes precedence over the file"
 LIMITS = ("limit", "resident")
 IN_LIMIT = ("agents", "resident", "enforcement", "stall_after")  # of the table [limit]
 TABLES = ("runners", "pm", "worktree", "remote")
-RUNNERS = "at once, of a runner that is new on reload"
-AT_ONCE = "at once, without a reload"
+RUNNERS = "immediately; a new runner on reload"
+AT_ONCE = "immediately, without a reload"
 
 
 class Key(NamedTuple):
@@ -162,57 +162,58 @@ class Key(NamedTuple):
 
     unit: str
     about: str
-    heeded: str = RELOAD  # when a change of it is
-    unset: str = ""  # what holds when it is not given and has no value of its own
+    effective: str = RELOAD  # when a change takes effect
+    unset: str = ""  # the meaning of a missing key that has no default value
 
 
-_UNBOUND = "as much as there is"
-_FREE = "256 MiB, or a twentieth of the disk where that is less"
-_KEPT = "10 GiB, or a tenth of the disk where that is less"
+_UNBOUND = "unlimited"
+_FREE = "256 MiB, or a twentieth of the disk if that is less"
+_KEPT = "10 GiB, or a tenth of the disk if that is less"
 
 KEYS: dict[str, Key] = {
-    "limit": Key("agents", "how many agents work at once", LIMITED),
-    "resident": Key("agents", "how many agents live at once, waiting ones included", LIMITED, "4 x `limit`"),
+    "limit": Key("agents", "maximum number of agents at work; initial value, `orchctl limit` changes it", LIMITED),
+    "resident": Key("agents", "maximum number of agents alive, waiting agents included", LIMITED, "4 x `limit`"),
     "enforcement": Key(
-        "strict or lenient", "whether an agent whose wait ends early works again only in a slot, or at once"
+        "strict or lenient",
+        "strict: an agent whose wait ended early runs again only when it has a slot; lenient: it runs at once",
     ),
-    "stall_after": Key("duration", "how long agents that only poll keep their slots from the agents they poll for"),
-    "depth": Key("levels", "how many levels of agents there may be"),
-    "children": Key("agents", "unfinished children of one agent"),
-    "agents": Key("agents", "agents that are ever spawned inside one tree"),
-    "grace": Key("duration", "between TERM and KILL when an agent is ended", NEW_AGENTS),
-    "timeout": Key("duration", "an attempt that takes longer is ended", NEW_AGENTS, "as long as it takes"),
-    "silence": Key("duration", "an attempt that puts nothing out for so long is ended", NEW_AGENTS, "may be silent"),
-    "memory_max": Key("size", "an agent whose tree takes more is ended", NEW_AGENTS, _UNBOUND),
-    "cpu_max": Key("per cent of one processor", "what the tree of an agent may keep busy", NEW_AGENTS, _UNBOUND),
-    "pids_max": Key("processes", "what the tree of an agent may have, threads included", NEW_AGENTS, _UNBOUND),
-    "umask": Key(
-        "octal digits", "the umask of all agents, in place of their callers' umask", NEW_AGENTS, "the caller's"
+    "stall_after": Key(
+        "duration", "time without CPU or output after which an agent that polls lends its slot to an agent it polls for"
     ),
+    "depth": Key("levels", "maximum nesting depth of agents"),
+    "children": Key("agents", "maximum number of unfinished children of one agent"),
+    "agents": Key("agents", "maximum number of agents ever spawned in one tree"),
+    "grace": Key("duration", "time between SIGTERM and SIGKILL when an agent is ended", NEW_AGENTS),
+    "timeout": Key("duration", "maximum duration of an attempt", NEW_AGENTS, "none"),
+    "silence": Key("duration", "maximum time without output of an attempt", NEW_AGENTS, "none"),
+    "memory_max": Key("size", "memory limit of an agent's process tree; an agent above it fails", NEW_AGENTS, _UNBOUND),
+    "cpu_max": Key("per cent of one processor", "CPU limit of an agent's process tree", NEW_AGENTS, _UNBOUND),
+    "pids_max": Key("processes", "maximum number of processes and threads of an agent", NEW_AGENTS, _UNBOUND),
+    "umask": Key("octal digits", "umask of all agents", NEW_AGENTS, "the umask of the caller"),
     "confined_callers": Key(
         "refuse or accept",
-        "what is done for callers in other namespaces, or with NoNewPrivs, which agents would not have",
+        "whether callers in other namespaces or with NoNewPrivs may spawn agents, which would not be confined",
     ),
-    "session_files": Key("true or false", "whether files in the project directory show its session"),
-    "sessions_path": Key("path", "of `latest.yaml`, in the project directory"),
-    "state_path": Key("path", "of `agents.json` and `events.jsonl`, in the project directory"),
-    "rate_limit_waits": Key("waits", "how often an agent waits for its service to take it again before it fails"),
-    "rate_limit_time": Key("duration", "from the first rate limit of an agent to the end of its last, before it fails"),
+    "session_files": Key("true or false", "whether session files are written to project directories"),
+    "sessions_path": Key("path", "directory of `latest.yaml`, relative to the project directory"),
+    "state_path": Key("path", "directory of `agents.json` and `events.jsonl`, relative to the project directory"),
+    "rate_limit_waits": Key("waits", "maximum number of rate limits that an agent waits for before it fails"),
+    "rate_limit_time": Key("duration", "maximum time from an agent's first rate limit to the end of its last"),
     "free_bytes": Key(
-        "size", "with less room than this on the disk of the home no agent starts; 0 is any", RELOAD, _FREE
+        "size", "minimum free space on the disk of the home; below it no agent starts; 0 disables this", RELOAD, _FREE
     ),
-    "keep_age": Key("duration", "agents that ended longer ago leave the history", RELOAD, "for ever"),
-    "keep_count": Key("agents", "how many finished agents the history keeps"),
-    "keep_bytes": Key("size", "what the logs of all attempts may take", RELOAD, _KEPT),
-    "log_bytes": Key("size", "of the output of one attempt that are kept: its head and its tail"),
+    "keep_age": Key("duration", "age at which finished agents are deleted from the history", RELOAD, "none"),
+    "keep_count": Key("agents", "maximum number of finished agents in the history"),
+    "keep_bytes": Key("size", "maximum size of all logs", RELOAD, _KEPT),
+    "log_bytes": Key("size", "maximum size of the log of an attempt; its beginning and end are kept"),
     "cgroups": Key("auto or off", "whether agents get cgroups of their own where the machine allows it", RESTART),
     "runner": Key(
-        "name", "what runs an agent that names neither a runner nor a command", NEW_AGENTS, "the CLI that is installed"
+        "name", "runner of an agent that names neither a runner nor a command", NEW_AGENTS, "the installed CLI"
     ),
     "runners": Key("tables", "`[runners.NAME]`: see [runners](runners.md)", RUNNERS, "the built-in runners"),
-    "pm": Key("table", "`[pm]`: `labels` say which skill a task with a label is done with", AT_ONCE, "no labels"),
+    "pm": Key("table", "`[pm]`: `labels` maps the label of a task to a skill", AT_ONCE, "no labels"),
     "worktree": Key("table", "`[worktree]`: see [worktrees](worktrees.md#what-git-does-not-track)", AT_ONCE, "empty"),
-    "remote": Key("table", "`[remote]`: `listen` is where clients on other machines may connect", RESTART, "disabled"),
+    "remote": Key("table", "`[remote]`: `listen` is the address for clients on other machines", RESTART, "disabled"),
 }
 
 

@@ -1,4 +1,4 @@
-"""`orchctl config show|check|path|reload`: the configuration in the file, and what is in force in the daemon."""
+"""`orchctl config init|show|check|path|reload`: the configuration file, and the values in force."""
 
 from __future__ import annotations
 
@@ -31,11 +31,32 @@ def path(args: SimpleNamespace) -> int:
     return exit_codes.OK
 
 
+def init(args: SimpleNamespace) -> int:
+    """Write a file in which every key is a commented line with its meaning; a file that exists stays as it is."""
+    from orchctl.daemon import config_example
+
+    file = Home(default_home()).config
+    if args.print:
+        console.result(
+            {"config": None, "text": config_example.text()}, config_example.text().splitlines(), as_json=args.json
+        )
+        return exit_codes.OK
+    Home(default_home()).create()
+    try:
+        with file.open("x", encoding="utf-8") as new:
+            new.write(config_example.text())
+    except FileExistsError:
+        message = f"{file} exists: edit it, or print a complete example with `orchctl config init --print`"
+        raise RefusedError(message, code="config-exists") from None
+    console.result({"config": str(file)}, [text.clean_line(str(file))], as_json=args.json)
+    return exit_codes.OK
+
+
 def show(args: SimpleNamespace) -> int:
     """Print each key with the value in force and where it comes from: `command`, `config.toml` or `default`.
 
-    With `--json` `{config, daemon, keys: [{key, value, unset, default, source, in_file, unit, heeded}]}`; `in_file` is
-    the value in the file where that is not in force.
+    With `--json` `{config, daemon, keys: [{key, value, unset, default, source, in_file, unit, takes_effect}]}`;
+    `in_file` is the value in the file where that is not in force.
     """
     file = Home(default_home()).config
     try:
@@ -60,7 +81,7 @@ def show(args: SimpleNamespace) -> int:
         pending = ""
         if "in_file" in key:
             in_file = "nothing" if key["in_file"] is None else json.dumps(key["in_file"], ensure_ascii=False)
-            pending = f"config.toml contains {in_file}, in force {key['heeded']}"
+            pending = f"config.toml contains {in_file}, takes effect {key['takes_effect']}"
         rows.append([text.clean(cell) for cell in (key["key"], value, key["unit"], key["source"], pending)])
     lines = [*text.aligned(rows)]
     if answer is None:
@@ -89,12 +110,12 @@ def check(args: SimpleNamespace) -> int:
 
 
 def reload(args: SimpleNamespace) -> int:
-    """Print which keys changed, and which keys are heeded later, and when."""
+    """Print the keys that changed, and when the others take effect."""
     with Client(starts=False) as client:
         answer = client.call("reload")
     changed = ", ".join(answer["changed"])
     lines = [f"changed: {changed}" if changed else "nothing changed"]
-    lines += [f"{key} holds {when}" for key, when in answer["later"].items()]
+    lines += [f"{key} takes effect {when}" for key, when in answer["later"].items()]
     console.result(answer, lines, as_json=args.json)
     return exit_codes.OK
 
@@ -102,7 +123,7 @@ def reload(args: SimpleNamespace) -> int:
 def _keys(name: str, config: settings.Config, answer: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
     """Yield the key `name`; of a table each key that is given."""
     in_file, about = getattr(config, name), settings.KEYS[name]
-    common: dict[str, Any] = {"unit": about.unit, "heeded": about.heeded}
+    common: dict[str, Any] = {"unit": about.unit, "takes_effect": about.effective}
     value = in_file if answer is None else answer["values"].get(name, in_file)
     is_command = answer is not None and answer["by_command"] and name in settings.LIMITS
     if answer is not None and name == "resident" and not is_command and in_file is None:
@@ -110,7 +131,7 @@ def _keys(name: str, config: settings.Config, answer: dict[str, Any] | None) -> 
     is_default = value == settings.default(name) and not is_command
     source = COMMAND if is_command else DEFAULT if is_default else FILE
     if value != in_file and not (is_command and in_file == settings.default(name)):
-        common |= {"in_file": in_file, "heeded": settings.COMMAND if is_command else about.heeded}
+        common |= {"in_file": in_file, "takes_effect": settings.COMMAND if is_command else about.effective}
     common |= {"default": is_default, "source": source}
     if is_default:
         yield {"key": name, "value": None if about.unset else value, "unset": about.unset, **common}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import sqlite3
 from contextlib import closing
@@ -18,6 +19,28 @@ from tests.orchctl.conftest import Orchctl
 def test_its_path_is_shown_whether_it_is_there_or_not(orchctl: Orchctl, stopped: Instance) -> None:
     assert orchctl("config", "path") == (0, f"{stopped.home.config}\n", "")
     assert json.loads(orchctl("config", "path", "--json").out) == {"config": str(stopped.home.config), "exists": False}
+
+
+def test_a_complete_example_is_written_once_and_changes_nothing(orchctl: Orchctl, stopped: Instance) -> None:
+    stopped.home.config.unlink(missing_ok=True)
+    assert orchctl("config", "init") == (0, f"{stopped.home.config}\n", "")
+    text = stopped.home.config.read_text()
+    assert [key for key in KEYS if f"\n#{key} = " not in text and f"\n#[{key}" not in text] == []
+    assert orchctl("config", "check").code == 0
+    shown = json.loads(orchctl("config", "show", "--json").out)["keys"]
+    assert {key["source"] for key in shown} == {"default"}
+    stopped.configure("limit = 2\n")
+    again = orchctl("config", "init")
+    assert again.code == 1
+    assert again.err.startswith(f"config-exists: {stopped.home.config} exists: edit it")
+    assert stopped.home.config.read_text() == "limit = 2\n"
+    assert orchctl("config", "init", "--print") == (0, text, "")
+
+
+def test_the_example_without_its_marks_is_valid(orchctl: Orchctl, stopped: Instance) -> None:
+    text = orchctl("config", "init", "--print").out
+    stopped.configure(re.sub(r"^#(?! )", "", text, flags=re.MULTILINE))
+    assert orchctl("config", "check").out == f"{stopped.home.config} is valid\n"
 
 
 def test_every_key_is_shown_with_its_value_and_whether_it_is_the_default(orchctl: Orchctl, stopped: Instance) -> None:
@@ -60,7 +83,7 @@ def test_a_reload_changes_what_can_change_and_names_the_rest(orchctl: Orchctl, i
     instance.configure('grace = 2\nlimit = 3\ncgroups = "off"\nrunner = "mine"\n[runners.mine]\ncommand = ["true"]\n')
     lines = orchctl("config", "reload").out.splitlines()
     assert lines[0] == "changed: limit, grace, runner, runners"
-    assert lines[1].startswith("cgroups holds when the daemon is started again")
+    assert lines[1].startswith("cgroups takes effect on restart")
     assert instance.agent(instance.spawn("true"))["grace"] == 2.0
     assert json.loads(instance.ctl("spawn", "--goal", "x", "--json"))["agents"][0]["runner"] == "mine"
     assert instance.status()["limit"]["limit"] == 3
@@ -131,7 +154,7 @@ def test_a_command_comes_before_the_file_and_the_file_before_the_default(orchctl
     orchctl("limit", "3")
     assert shown_value(orchctl, "limit") == (3, "command", 5)
     instance.configure("limit = 6\n")
-    assert "limit holds after `orchctl limit --reset`" in orchctl("config", "reload").out
+    assert "limit takes effect after `orchctl limit --reset`" in orchctl("config", "reload").out
     orchctl("daemon", "restart")
     assert shown_value(orchctl, "limit") == (3, "command", 6)
     assert orchctl("limit", "--reset").out.startswith("slots 0/6 in use")
