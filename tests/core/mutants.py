@@ -20,7 +20,7 @@ MUTANTS = (
         "handlers/schedule.py",
         "if state.is_paused or state.spawn_backoff_until > now or not has_slot(state):",
         "if state.is_paused or state.spawn_backoff_until > now:",
-        core("handlers/schedule", "nobody_is_admitted_while_the_limit_is_overdrawn"),
+        core("handlers/schedule", "no_agent_is_admitted_while_the_limit_is_overdrawn"),
     ),
     Mutant(
         "no more live than there are resident slots",
@@ -262,7 +262,7 @@ MUTANTS = (
         "state/indexes.py",
         "        state.spawn_backoff_until = 0.0\n",
         "        pass\n",
-        core("decide", "a_hold_is_due_only_while_somebody_is_queued_and_only_once"),
+        core("decide", "a_hold_is_due_only_while_an_agent_is_queued_and_only_once"),
     ),
     Mutant(
         "a daemon on its way out starts only what the living need",
@@ -276,7 +276,7 @@ MUTANTS = (
         "admission/wait_graph.py",
         "    return awaited.union(*(state.children.get(agent_id, ()) for agent_id in state.living))\n",
         "    return awaited\n",
-        core("admission/wait_graph", "a_child_of_something_living_is_needed_and_so_is_what_somebody_waits_for"),
+        core("admission/wait_graph", "a_child_of_a_living_agent_is_needed_and_so_is_the_target_of_a_wait"),
     ),
     Mutant(
         "a restarted daemon ends what was being ended",
@@ -304,7 +304,7 @@ MUTANTS = (
         "handlers/schedule.py",
         "            must_be_needed = True\n",
         "            pass\n",
-        core("handlers/schedule", "who_has_waited_long_holds_back_what_nobody_needs"),
+        core("handlers/schedule", "an_agent_that_has_waited_long_holds_back_what_no_agent_needs"),
     ),
     Mutant(
         "a batch is all or nothing",

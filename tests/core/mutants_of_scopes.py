@@ -10,7 +10,7 @@ OF_SCOPES = (
         "handlers/schedule.py",
         "if not has_resident_slot(state, line.depth) or not has_room(state, line) or why_blocked(state, line, now):",
         "if not has_resident_slot(state, line.depth) or why_blocked(state, line, now):",
-        core("handlers/run", "max_parallel_bounds_those_of_a_group_that_work_and_holds_up_nobody_else"),
+        core("handlers/run", "max_parallel_bounds_the_members_of_a_group_that_work_and_holds_up_no_other_agent"),
     ),
     Mutant(
         "what is held back does not start",
