@@ -67,6 +67,7 @@ ASKED = {
     "keys list": "",
     "keys authorize": f"laptop {'a1' * 32}",
     "keys revoke": "laptop",
+    "config init": "--print",
     "config path": "",
     "config show": "",
     "config check": "",
