@@ -62,6 +62,7 @@ FLOORS = {
 LOCAL = "orchd.processes"
 # Only these, besides the package itself, may know that an attempt is a process of this machine.
 KNOW_PROCESSES = {
+    "orchd/daemon/full_disk.py",
     "orchd/daemon/performer.py",
     "orchd/daemon/wiring.py",
     "orchd/network/callers.py",

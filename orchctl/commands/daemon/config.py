@@ -17,6 +17,7 @@ from orchctl.terminal import console
 from orchd.instance import config as settings
 from orchd.instance import home as homes
 from orchd.instance.home import Home, default_home
+from orchd.instance.system.private_file import write_private
 from orchd.protocol.errors import WireError
 
 COMMAND, FILE, DEFAULT = "command", "config.toml", "default"
@@ -43,8 +44,7 @@ def init(args: SimpleNamespace) -> int:
         return exit_codes.OK
     Home(default_home()).create()
     try:
-        with file.open("x", encoding="utf-8") as new:
-            new.write(config_example.text())
+        write_private(file, config_example.text().encode(), is_new=True)
     except FileExistsError:
         message = f"{file} exists: edit it, or print a complete example with `orchctl config init --print`"
         raise RefusedError(message, code="config-exists") from None

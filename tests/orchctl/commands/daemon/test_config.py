@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 import sqlite3
 from contextlib import closing
@@ -19,28 +18,6 @@ from tests.orchctl.conftest import Orchctl
 def test_its_path_is_shown_whether_it_is_there_or_not(orchctl: Orchctl, stopped: Instance) -> None:
     assert orchctl("config", "path") == (0, f"{stopped.home.config}\n", "")
     assert json.loads(orchctl("config", "path", "--json").out) == {"config": str(stopped.home.config), "exists": False}
-
-
-def test_a_complete_example_is_written_once_and_changes_nothing(orchctl: Orchctl, stopped: Instance) -> None:
-    stopped.home.config.unlink(missing_ok=True)
-    assert orchctl("config", "init") == (0, f"{stopped.home.config}\n", "")
-    text = stopped.home.config.read_text()
-    assert [key for key in KEYS if f"\n#{key} = " not in text and f"\n#[{key}" not in text] == []
-    assert orchctl("config", "check").code == 0
-    shown = json.loads(orchctl("config", "show", "--json").out)["keys"]
-    assert {key["source"] for key in shown} == {"default"}
-    stopped.configure("limit = 2\n")
-    again = orchctl("config", "init")
-    assert again.code == 1
-    assert again.err.startswith(f"config-exists: {stopped.home.config} exists: edit it")
-    assert stopped.home.config.read_text() == "limit = 2\n"
-    assert orchctl("config", "init", "--print") == (0, text, "")
-
-
-def test_the_example_without_its_marks_is_valid(orchctl: Orchctl, stopped: Instance) -> None:
-    text = orchctl("config", "init", "--print").out
-    stopped.configure(re.sub(r"^#(?! )", "", text, flags=re.MULTILINE))
-    assert orchctl("config", "check").out == f"{stopped.home.config} is valid\n"
 
 
 def test_every_key_is_shown_with_its_value_and_whether_it_is_the_default(orchctl: Orchctl, stopped: Instance) -> None:
