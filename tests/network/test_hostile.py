@@ -312,20 +312,35 @@ def test_500_clients_at_once_are_all_served_and_leave_no_descriptor(served: Inst
     until(lambda: len(descriptors(served.daemon.pid)) <= before + 5, what="descriptors of those who left")  # type: ignore[union-attr]
 
 
+def watched_by(pid: int) -> set[int]:
+    """Return the processes of which a process has a pidfd: -1 for a process that has been reaped."""
+    watched = set()
+    for number, target in descriptors(pid).items():
+        if "pidfd" in target:
+            with suppress(FileNotFoundError):  # closed meanwhile
+                info = Path(f"/proc/{pid}/fdinfo/{number}").read_text()
+                watched |= {int(line.split()[1]) for line in info.splitlines() if line.startswith("Pid:")}
+    return watched
+
+
 def test_a_client_that_dies_in_the_middle_of_its_wait_leaves_nothing(served: Instance) -> None:
     assert served.daemon is not None
+    daemon = served.daemon.pid
     served.spawn("sleep", "600")
-    until(lambda: sum("pidfd" in what for what in descriptors(served.daemon.pid).values()) == 2)  # type: ignore[union-attr]
-    before = len(descriptors(served.daemon.pid))
+    before = sum("socket" in target for target in descriptors(daemon).values())
     waiting = [
         subprocess.Popen([sys.executable, "-m", "orchctl", "wait", "--all"], env=served.env, stdout=subprocess.DEVNULL)
         for _ in range(5)
     ]
-    until(lambda: sum("pidfd" in what for what in descriptors(served.daemon.pid).values()) >= 6)  # type: ignore[union-attr]
+    until(lambda: {process.pid for process in waiting} <= watched_by(daemon), what="a watch of each client")
     for process in waiting:
         process.kill()
         process.wait(DEADLINE)
-    until(lambda: len(descriptors(served.daemon.pid)) <= before, what="descriptors of those who died")  # type: ignore[union-attr]
+    until(lambda: -1 not in watched_by(daemon), what="the end of the watches")
+    until(
+        lambda: sum("socket" in target for target in descriptors(daemon).values()) <= before,
+        what="the end of the connections",
+    )
 
 
 def test_a_client_that_dies_in_the_middle_of_a_message_disturbs_no_other_client(served: Instance) -> None:
