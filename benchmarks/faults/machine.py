@@ -66,7 +66,7 @@ def _unlimited(lab: Lab, before: tuple[int, tuple[int, int]]) -> None:
     try:
         resource.prlimit(before[0], resource.RLIMIT_NOFILE, before[1])
     except ProcessLookupError:  # it ended with a sentence, and another has all that it needs
-        lab.tally.count("unsaid", int("this machine does not let orchd go on" not in lab.words()), lab.last_words())
+        lab.tally.count("unsaid", int("orchd cannot continue on this machine" not in lab.words()), lab.last_words())
 
 
 def _spawned(lab: Lab) -> dict[str, int | str]:
