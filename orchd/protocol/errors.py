@@ -1,4 +1,4 @@
-"""The one error that crosses the wire. Its code is protocol (docs/protocol.md lists them), its text is not."""
+"""The error that replies carry. Its code is part of the wire protocol; its text may change."""
 
 from __future__ import annotations
 
