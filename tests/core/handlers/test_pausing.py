@@ -100,8 +100,7 @@ def test_a_waiting_agent_is_frozen_and_its_reply_withheld_until_it_is_resumed() 
     box.pause_agents(agent_id)
     assert box.done(Freeze) == [Freeze(agent_id, 1)]
     assert (
-        reason(box.state, box.agent(agent_id), box.now)
-        == f"it holds no slot; `orchctl resume {agent_id}` continues it"
+        reason(box.state, box.agent(agent_id), box.now) == f"it holds no slot; `orchctl resume {agent_id}` continues it"
     )
     box.exit(child)
     assert (box.status(agent_id), box.replies()) == (["waiting"], {})
