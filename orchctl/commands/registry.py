@@ -16,4 +16,4 @@ COMMANDS: dict[str, Command] = {
 }
 
 GROUPS: dict[str, str] = {**daemon.GROUPS, **sessions.GROUPS, **work.GROUPS}
-"""The help of each first word that commands of two words have in common."""
+"""The help of each command group, by the first word of its commands."""
