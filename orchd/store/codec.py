@@ -169,14 +169,12 @@ def unpack_run(run_id: RunId, blob: bytes, members: Iterable[Agent]) -> Run:
     groups = tuple(GroupPlan(*fields) for fields in plan.pop("groups"))
     whole = RunPlan(groups=groups, **{**plan, "ancestors": tuple(plan["ancestors"])})
     run = Run(run_id, whole, began_at, RunStatus(status), reason, ended_at, Budget(*budget), Spent(*spent))
-    joined = [(agent, agent.spec.member) for agent in members]
+    joined = [(agent, member) for agent in members if (member := agent.spec.member) is not None]
     for agent, member in joined:
-        if member is not None:
-            run.join(member.path, MemberRef(agent.id, member.is_required, member.after))
+        run.join(member.path, MemberRef(agent.id, member.is_required, member.after))
     over = [(agent, member) for agent, member in joined if agent.is_over]
     for agent, member in sorted(over, key=lambda pair: pair[0].ended_at or 0.0):
-        if member is not None:
-            run.close(member.path, MemberResult(agent.status.value, agent.reason))
+        run.close(member.path, MemberResult(agent.status.value, agent.reason))
     return run
 
 

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from orchd.core.state import events
 from orchd.core.state.agents import Agent, AgentId, Level, Note, Outcome, Report, RequestId, Spec, StopReason, Wait
+from orchd.core.state.sessions import SessionId
+from orchd.core.state.spending import Budget, Spent
 from orchd.store.codec import describe, event_name, pack, pack_agent, pack_spec, unpack, unpack_agent
 from tests.support.generated_agents import TEXTS, agents
 
@@ -65,6 +67,30 @@ def test_any_value_comes_out_as_it_went_in(value: object) -> None:
             events.ProcessEnded(ONE, 2, Outcome(3, 0.5, 9)),
             "process-ended",
             {"attempt": 2, "exit_code": 3},
+        ),
+        (
+            events.ProcessEnded(ONE, 1, Outcome(0, report=Report(spent=Spent(10, 5, 70, 2, 0.5)))),
+            "process-ended",
+            {"attempt": 1, "exit_code": 0, "tokens": 17, "cost_usd": 0.5},
+        ),
+        (
+            events.ProcessEnded(
+                ONE, 1, Outcome(0, report=Report(cost_source="simulated", notes=(Note("left-behind", "1 job"),)))
+            ),
+            "process-ended",
+            {
+                "attempt": 1,
+                "exit_code": 0,
+                "tokens": 0,
+                "cost_usd": 0.0,
+                "cost_source": "simulated",
+                "notes": ["1 job"],
+            },
+        ),
+        (
+            events.SessionBudgetChanged(SessionId("session-001"), Budget(9, None)),
+            "session-budget-changed",
+            {"session": "session-001", "max_tokens": 9, "max_cost": None},
         ),
         (
             events.StopBegan(ONE, 1, StopReason.TIMEOUT, "took longer than 1 s"),

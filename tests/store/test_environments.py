@@ -57,6 +57,16 @@ def test_what_an_earlier_daemon_left_is_swept(environments: Environments, tmp_pa
     assert unused != used
 
 
+def test_those_that_no_agent_has_are_told_before_they_are_swept(environments: Environments, tmp_path: Path) -> None:
+    alone, used = environments.keep({"A": "1"}), environments.keep({"A": "2"})
+    packed, needed = environments.keep_all({"A": "3"}, [{"B": "1"}, {"B": "2"}])
+    (tmp_path / "half.pack").write_bytes(b"\x92")
+    later = Environments(tmp_path)
+    assert later.left({used, needed}) == {alone, packed, "half.pack"}
+    assert later.get(packed) == {"A": "3", "B": "1"}
+    assert len(list(tmp_path.iterdir())) == 4
+
+
 def test_one_that_was_written_before_is_not_written_again(environments: Environments, tmp_path: Path) -> None:
     digest = environments.keep({"A": "1"})
     before = (tmp_path / digest).stat().st_mtime_ns

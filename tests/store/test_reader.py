@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,10 +45,10 @@ class History:
         self.write(SessionOpened(session, directory, None, opened.budget))
         return opened
 
-    def agent(self, number: int, parent: int | None = None, status: Status = Status.QUEUED, **fields: object) -> Agent:
+    def agent(self, number: int, parent: int | None = None, status: Status = Status.QUEUED, **fields: Any) -> Agent:
         """Queue an agent, and end it if `status` says so."""
         above = () if parent is None else (agent_id(parent),)
-        spec = replace(SPEC, **fields)  # type: ignore[arg-type]  # a test names the fields
+        spec = replace(SPEC, **fields)
         queued = Agent(agent_id(number), spec, Level.PM, above, 0, 0.0)
         self.state.agents[queued.id] = queued
         self.write(AgentQueued(queued.id, spec, queued.level, above))
@@ -111,10 +112,14 @@ def test_the_agents_and_events_of_a_session_are_found_without_those_of_others(hi
     assert sorted(store.sessions_since(0)) == [FIRST, SECOND]
     assert store.sessions_since(opened + 6) == [FIRST]
     assert store.sessions_since(store.last_seq()) == []
-    (queued, completed) = store.events_of(SECOND, opened)
+    queued, completed = store.events_of(SECOND, opened)
     assert (queued.agent, queued.event, queued.doc["session"]) == (3, "agent-queued", SECOND)
     assert (completed.agent, completed.event) == (3, "agent-completed")
-    assert [event.event for event in store.events_of(SECOND, 0)][0] == "session-opened"
+    assert [event.event for event in store.events_of(SECOND, 0)] == [
+        "session-opened",
+        "agent-queued",
+        "agent-completed",
+    ]
     assert store.events_of(SECOND, completed.seq) == []
 
 
@@ -134,6 +139,8 @@ def test_which_agent_has_written_a_file_is_known_when_it_was_pruned(history: His
     completed = history.agent(1, status=Status.COMPLETED, result=file)
     failed = history.agent(2, status=Status.FAILED, result="/failed.md")
     plain = history.agent(3, status=Status.COMPLETED)
-    store.take_out([PrunedAgent(agent.number, 1) for agent in (completed, failed, plain)], [], [completed, failed, plain])
+    store.take_out(
+        [PrunedAgent(agent.number, 1) for agent in (completed, failed, plain)], [], [completed, failed, plain]
+    )
     assert store.agents([1, 2, 3]) == []
-    assert store.completed_with([file, "/failed.md"]) == {file: completed.id}
+    assert store.written_by([file, "/failed.md"]) == {file: completed.number}

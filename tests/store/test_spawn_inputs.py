@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -151,3 +153,40 @@ def test_what_a_daemon_that_died_had_not_kept_yet_is_kept_by_the_next(box: Box) 
     assert (box.directory / "retry/agent-001.in").read_bytes() == b"x"
     assert [path.read_bytes() for path in (box.directory / "inputs").iterdir()] == [b"y"]
     assert not box.given.retries.has(going.id)
+
+
+def test_an_agent_without_an_input_of_ours_has_none_to_restore(box: Box) -> None:
+    agent = box.agent(1)
+    box.end(agent)
+    box.given.retries.restore_input(agent)
+    assert box.files() == ["retry/agent-001"]
+
+
+def test_an_agent_that_was_revived_in_the_turn_of_its_end_keeps_nothing_for_a_retry(box: Box) -> None:
+    agent = box.agent(1, b"x")
+    box.end(agent, Status.QUEUED)
+    assert box.files() == []
+
+
+def test_where_the_file_system_has_no_hard_links_the_input_is_copied(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    agents = [box.agent(number, b"x", "f") for number in (1, 2)]
+    monkeypatch.setattr(os, "link", refuse)
+    for agent in agents:
+        box.end(agent)
+    kept = [path for path in (box.directory / "retry").iterdir() if path.suffix == ".in"]
+    assert [path.read_bytes() for path in kept] == [b"x", b"x"]
+    assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
+    for agent in agents:
+        assert box.given.retries.environment(agent.id) == ENVIRONMENTS["f"]
+
+
+def test_an_input_that_is_lost_already_keeps_no_agent_from_ending(box: Box) -> None:
+    agent = box.agent(1, b"x")
+    Path(agent.spec.stdin or "").unlink()
+    box.end(agent)
+    assert box.files() == []
+    with pytest.raises(WireError, match="its original standard input is lost: No such file or directory"):
+        box.given.retries.restore_input(agent)

@@ -9,9 +9,14 @@ from hypothesis import strategies as st
 from orchd.core.state.agents import (
     Agent,
     AgentId,
+    Condition,
+    Frozen,
     Level,
+    Note,
     Oom,
     Outcome,
+    ProcessAttributes,
+    Report,
     RequestId,
     Spec,
     Status,
@@ -19,6 +24,7 @@ from orchd.core.state.agents import (
     Wait,
     agent_id,
 )
+from orchd.core.state.spending import Spent
 
 TEXTS = st.binary(max_size=12).map(os.fsdecode)
 PATHS = TEXTS.map(lambda text: f"/{text}")
@@ -26,6 +32,16 @@ MOMENTS = st.floats(0, 1e11)  # of a calendar that ends with the year 9999
 IDS = st.integers(1, 5000).map(agent_id)
 SECONDS = st.none() | st.floats(0, 1e300)
 
+ATTRIBUTES = st.builds(
+    ProcessAttributes,
+    umask=st.none() | st.integers(0, 0o777),
+    nice=st.none() | st.integers(-20, 19),
+    policy=st.none() | TEXTS,
+    cpus=st.none() | TEXTS,
+    limits=st.lists(st.tuples(TEXTS, st.integers(-1, 2**63), st.integers(-1, 2**63)), max_size=2).map(tuple),
+    oom_score_adj=st.none() | st.integers(-1000, 1000),
+)
+SPENT = st.builds(Spent, *[st.integers(0, 2**50)] * 4, st.floats(0, 1e9), st.integers(0, 9))
 SPECS = st.builds(
     Spec,
     command=st.lists(TEXTS, min_size=1, max_size=4).map(tuple),
@@ -38,6 +54,9 @@ SPECS = st.builds(
     stdin=st.none() | PATHS,
     output_dir=st.none() | PATHS,
     after=st.lists(IDS, max_size=3).map(tuple),
+    conditions=st.lists(st.tuples(IDS, st.sampled_from(Condition)), max_size=2).map(tuple),
+    variables=st.lists(st.tuples(TEXTS, TEXTS), max_size=2).map(tuple),
+    attributes=st.none() | ATTRIBUTES,
     priority=st.integers(-100, 100),
     nesting=st.integers(0, 2**62),
     timeout=SECONDS,
@@ -57,11 +76,20 @@ WAITS = st.builds(
     caller=st.integers(1, 2**22),
     caller_started=MOMENTS,
 )
+REPORTS = st.builds(
+    Report,
+    reason=st.none() | TEXTS,
+    spent=SPENT,
+    cost_source=st.none() | st.sampled_from(["cli", "estimated", "simulated"]),
+    turns=st.none() | st.integers(0, 99),
+    notes=st.lists(st.builds(Note, TEXTS, TEXTS), max_size=2).map(tuple),
+)
 OUTCOMES = st.builds(
     Outcome,
     st.none() | st.integers(0, 255),
     MOMENTS,
     st.integers(0, 2**50),
+    report=st.none() | REPORTS,
     oom=st.none() | st.sampled_from(Oom),
     memory_peak=st.none() | st.integers(0, 2**50),
     escaped=st.lists(st.text(), max_size=3).map(tuple),
@@ -87,6 +115,8 @@ def agents(
         pid=st.none() | st.integers(1, 2**22),
         cgroup=st.none() | PATHS,
         outcome=st.none() | OUTCOMES,
+        spent=st.none() | SPENT,
+        frozen=st.none() | st.sampled_from(Frozen),
         cause=st.none() | st.sampled_from(StopReason),
         reason=st.none() | TEXTS,
         started=st.none() | MOMENTS,
