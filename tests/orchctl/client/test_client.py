@@ -127,7 +127,7 @@ def test_a_daemon_that_dies_of_every_request_is_given_up(
     )
     path.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(path))
-    with Client(home) as client, pytest.raises(NoDaemonError, match="again and again"):
+    with Client(home) as client, pytest.raises(NoDaemonError, match="keeps crashing"):
         client.wait(scope="all")
 
 

@@ -149,7 +149,10 @@ def test_the_wait_for_a_daemon_that_never_gets_ready_ends(
 def test_a_start_that_never_finishes_is_not_waited_for_for_ever(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launcher, "_TURN", 0.1)
     home.create()
-    with FileLock(home.start_lock, is_singleton=False), pytest.raises(NoDaemonError, match="another process is starting"):
+    with (
+        FileLock(home.start_lock, is_singleton=False),
+        pytest.raises(NoDaemonError, match="another process is starting"),
+    ):
         launcher.ensure(home)
 
 

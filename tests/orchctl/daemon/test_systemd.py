@@ -66,7 +66,7 @@ def test_a_service_that_is_about_to_come_back_is_awaited(
 ) -> None:
     call_log = tmp_path / "asked"
     manager(tmp_path, monkeypatch, f"echo >> {call_log}; echo ActiveState=inactive; echo Job=12")
-    with pytest.raises(NoDaemonError, match="which is inactive"):
+    with pytest.raises(NoDaemonError, match="orchd.service is inactive"):
         systemd.is_back(home, USER, 0.3)
     assert len(call_log.read_text().splitlines()) > 1
     with socket.socket(socket.AF_UNIX) as server:
@@ -104,5 +104,5 @@ def test_a_manager_out_of_reach_has_no_journal_of_no_unit(tmp_path: Path, monkey
     with pytest.raises(RefusedError) as refused:
         systemd.reload("user")
     assert refused.value.message == "`systemctl --user daemon-reload` failed: no bus"
-    with pytest.raises(RefusedError, match="failed: no bus; `journalctl --user-unit orchd` says more"):
+    with pytest.raises(RefusedError, match="failed: no bus; `journalctl --user-unit orchd` shows more"):
         systemd.demand(USER, "start")

@@ -69,7 +69,10 @@ def test_a_dash_is_the_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"command": ["x"]}\n\n{"command": ["x"], "timeout": "soon"}', "line 3: timeout: 'soon' is not a valid duration"),
+        (
+            '{"command": ["x"]}\n\n{"command": ["x"], "timeout": "soon"}',
+            "line 3: timeout: 'soon' is not a valid duration",
+        ),
         ('{"command": ["x"], "timeout": -1}', "line 1: timeout must be above 0, not -1"),
         ('{"command": ["x"], "priority": "high"}', "line 1: priority must be a whole number, not a string"),
         ('{"command": ["x"], "goall": "y"}', "line 1: goall is an unknown key; known keys are"),

@@ -78,7 +78,7 @@ def test_it_is_kept_privately_for_a_retry_and_gone_when_the_agent_is_pruned(
 def test_a_goal_that_is_too_long_names_the_way_out(instance: Instance, orchctl: Orchctl) -> None:
     result = orchctl("spawn", "--goal", "g" * 4097)
     assert result.code == 1
-    assert "at most 4,096 characters: give a longer text as its standard input, with `stdin` or --stdin -" in result.err
+    assert "at most 4,096 characters (give a longer text on standard input, with `stdin` or --stdin -)" in result.err
     assert orchctl("spawn", "--wait", "--runner", "mock", "--stdin", "-", input="g" * 5000).code == 0
 
 
