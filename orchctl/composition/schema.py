@@ -22,7 +22,7 @@ _EXAMPLE = SCHEMA.with_name("composition-example.json")
 _SHOWN = 60  # characters of a value in a message
 _WORDS = {
     "string": "a string",
-    "integer": "an integer",
+    "integer": "a whole number",
     "number": "a number",
     "boolean": "true or false",
     "array": "a list",

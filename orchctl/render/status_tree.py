@@ -112,7 +112,7 @@ def headed(answer: Mapping[str, Any], now: float, look: Look) -> Iterator[str]:
     if limit["paused"]:
         yield "paused: no new agents will start; run `orchctl resume`"
     if paused := limit.get("paused_agents"):
-        yield f"paused agents: {' '.join(paused)}; continue with `orchctl resume {paused[0]}`"
+        yield f"paused agents: {' '.join(paused)}; `orchctl resume {paused[0]}` continues it"
     if still := limit.get("standing_still"):
         yield f"stalled: {' '.join(still)} made no progress, others wait for a slot; see `orchctl why {still[0]}`"
     elif limit.get("stalled"):

@@ -85,7 +85,7 @@ def test_one_that_is_killed_leaves_no_result_and_has_failed(clis: Clis) -> None:
     clis.instance.ctl("wait", agent_id, code=1)
     agent = clis.instance.agent(agent_id)
     assert (agent["status"], agent["exit_code"]) == ("failed", 137)
-    assert agent["reason"] == "it ended with 137 without a result"
+    assert agent["reason"] == "Claude exited with 137 without a result"
     assert agent["cli_session"]
 
 
@@ -157,15 +157,15 @@ SERVER = {"command": "exec python3 -m http.server 0", "description": "the server
 @pytest.mark.parametrize(
     ("step", "reason"),
     [
-        (JOB, "it ended before its background tasks ended: the job"),
+        (JOB, "Claude exited before its background tasks ended: the job"),
         ({"bash": "(sleep 25; make) & echo begun"}, "it exited and left work running, which was killed: "),
         (
             {"tool": "CronCreate", "input": {"cron": "*/5 * * * *", "prompt": "look again"}},
-            "it ended to be woken later",
+            "Claude exited to be woken later",
         ),
         (
             {"tool": "ScheduleWakeup", "input": {"delaySeconds": 60, "reason": "CI", "prompt": "x"}},
-            "it ended to be woken",
+            "Claude exited to be woken",
         ),
     ],
     ids=["task", "process", "timer", "wake-up"],

@@ -50,3 +50,13 @@ def test_only_the_attempt_that_lives_is_current() -> None:
     box.exit(agent, 1)
     assert box.agent(agent).status is Status.FAILED
     assert box.turn.current(agent, 1) is None
+
+
+def test_a_turn_launches_as_many_as_it_may_and_says_that_it_was_cut_short() -> None:
+    turn = Turn(State(), Instant(5.0, 6.0))
+    assert [turn.may_launch() for _ in range(3)] == [True] * 3
+    turn.launches_left = 2
+    assert [turn.may_launch() for _ in range(2)] == [True, True]
+    assert not turn.is_cut_short
+    assert not turn.may_launch()
+    assert turn.is_cut_short

@@ -52,7 +52,7 @@ def test_it_stays_up_answers_what_can_be_read_and_refuses_the_rest(small: Instan
         until_full(small)
         assert daemon(small)["pid"] == small.daemon.pid
         assert small.agent(agent_id)["status"] == "running"
-        assert "disk full: nothing is started or recorded" in small.ctl("status")
+        assert "disk full: no new agents will start" in small.ctl("status")
         changes = (
             "spawn --json -- true",
             f"cancel {agent_id} --json",

@@ -89,7 +89,7 @@ def test_while_it_runs_it_is_shown(forest: Fleet, pids_path: Path) -> None:
     agent_id = forest.spawn(leaves(pids_path, "exec sleep 600"))
     (pid,) = until(lambda: pids_in(pids_path))
     until(lambda: "sleep" in Path(f"/proc/{pid}/comm").read_text())
-    assert f"left its cgroup, still followed: sleep (pid {pid})" in forest.instance.ctl("why", agent_id)
+    assert f"left its cgroup, still tracked: sleep (pid {pid})" in forest.instance.ctl("why", agent_id)
     forest.client.call("cancel", {"ids": [agent_id]})
     forest.ends(agent_id)
 

@@ -141,7 +141,7 @@ def test_an_agent_that_needs_what_its_lender_holds_is_announced(resting: Fleet, 
         gate.let()
         began = until(lambda: pollers.events("stall-began"))[0]
         assert (began["agents"], "orchctl limit" in began["reason"]) == (["agent-002"], True)
-        assert "stalled: no progress of agent-002 while another waits for a slot" in resting.instance.ctl("status")
+        assert "stalled: agent-002 made no progress, others wait for a slot" in resting.instance.ctl("status")
         output = resting.instance.ctl("why", "agent-002")
         assert f"it may need a lock or pipe of {lender}" in output
         assert "orchctl limit 2" in output

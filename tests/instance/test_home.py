@@ -128,7 +128,7 @@ def test_a_home_that_is_a_file_is_refused_with_a_way_out(short: Path) -> None:
     (short / "file").write_text("mine")
     with pytest.raises(HomeError, match=f"not a directory that you own; set {ENV_HOME}"):
         Home(short / "file").create()
-    with pytest.raises(HomeError, match=f"cannot make .*{ENV_HOME}"):
+    with pytest.raises(HomeError, match=f"cannot create .*{ENV_HOME}"):
         Home(short / "file" / "below").create()
     assert (short / "file").read_text() == "mine"
 
@@ -148,7 +148,7 @@ def test_a_home_of_another_user_is_refused(short: Path) -> None:
 @needs_root
 def test_a_home_that_cannot_be_written_is_refused(short: Path) -> None:
     short.chmod(0o755)
-    assert as_nobody(lambda: Home(short / "inner").create()) == f"HomeError: cannot make {short / 'inner'}: " + (
+    assert as_nobody(lambda: Home(short / "inner").create()) == f"HomeError: cannot create {short / 'inner'}: " + (
         f"Permission denied; make it writable for you, or set {ENV_HOME} to a writable directory"
     )
 

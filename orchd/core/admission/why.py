@@ -139,9 +139,9 @@ def why_run(state: State, run: Run, now: float) -> Verdict:
         members = [state.agents[agent_id] for agent_id in map(AgentId, unfinished) if agent_id in state.agents]
         if not blamed and all(member.status is Status.QUEUED for member in members):
             verdicts = (_of_queued(state, member, now) for member in members)
-            first = next((verdict for verdict in verdicts if verdict.rule != Rule.AFTER.value), None)
-            if first is not None:
-                return first._replace(rule=run.status.value, sentence=f"{sentence}; {first.sentence}")
+            # of queued members at least one comes after no unfinished member: dependencies have no cycle
+            first = next(verdict for verdict in verdicts if verdict.rule != Rule.AFTER.value)
+            return first._replace(rule=run.status.value, sentence=f"{sentence}; {first.sentence}")
         way_out = f"wait for {'the running members' if blamed else 'them'} to end"
         way_out += "; members after a failed member are skipped" if blamed else ""
     else:

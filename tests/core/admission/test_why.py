@@ -5,7 +5,7 @@ from __future__ import annotations
 from orchd.core import inputs
 from orchd.core.admission.blocking import Rule
 from orchd.core.admission.why import MOST, WAYS_OUT, Verdict, why, why_run
-from orchd.core.state.agents import AgentId, Outcome, agent_id
+from orchd.core.state.agents import AgentId, Condition, Outcome, agent_id
 from orchd.core.state.runs import GroupPlan, RunPlan, run_id
 from tests.core.admission.test_blocking import EVEN, HERE, limited, two
 from tests.core.box import Box, spec
@@ -305,3 +305,32 @@ def test_a_run_of_which_nothing_is_at_work_waits_for_what_keeps_its_first_member
     verdict = why_run(box.state, box.state.runs[run_id(1)], box.now)
     assert verdict.sentence == "0 of 2 members have ended; paused: no new agents will start until `orchctl resume`"
     assert (verdict.rule, verdict.way_out) == ("running", "`orchctl resume`")
+
+
+def test_one_that_is_paused_goes_on_when_it_is_resumed() -> None:
+    box = Box()
+    agent_id = box.spawn()
+    box.pause_agents(agent_id)
+    assert asked(box, agent_id) == Verdict(
+        "held",
+        f"it keeps its slot; `orchctl resume {agent_id}` continues it",
+        way_out=f"`orchctl resume {agent_id}`",
+    )
+
+
+def test_each_that_did_not_complete_before_it_is_named_once() -> None:
+    box = Box()
+    first = box.spawn()
+    left, right = (box.spawn(after=(first,)) for _ in range(2))
+    last = box.spawn(after=(left, right))
+    box.exit(first, 1)
+    assert asked(box, last).way_out == f"`orchctl retry {first} {left} {right} {last}`"
+
+
+def test_what_completed_where_a_failure_was_wanted_is_not_tried_again() -> None:
+    box = Box()
+    first = box.spawn()
+    last = box.spawn(after=(first,), conditions=((first, Condition.FAILED),))
+    box.exit(first)
+    assert box.status(last) == ["skipped"]
+    assert first not in str(asked(box, last).way_out)

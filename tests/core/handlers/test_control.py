@@ -257,3 +257,30 @@ def test_a_queued_child_of_an_agent_that_is_stopped_with_the_daemon_is_cancelled
     child = box.spawn(caller=parent)
     box.tell(inputs.Drain(box.request(), stop=True))
     assert box.status(parent, child) == ["stopping", "cancelled"]
+
+
+def configure(box: Box, limit: int, resident: int | None = None) -> list[str]:
+    """The names of the effects of a configuration with these numbers."""
+    box.tell(inputs.SetLimit(None, limit, resident, by_command=False))
+    return names(box.turn.effects)
+
+
+def test_a_limit_of_the_configuration_is_set_and_answers_no_request() -> None:
+    box = Box(limit=2, resident=4)
+    assert configure(box, 3) == []
+    assert box.turn.events == [LimitChanged(3, 4, by_command=False)]
+    assert configure(box, 3) == []
+    assert box.turn.events == []
+
+
+def test_a_limit_of_the_configuration_that_cannot_be_set_changes_and_refuses_nothing() -> None:
+    box = Box(limit=2, resident=4)
+    assert configure(box, 3, 2) == []
+    assert (box.turn.events, box.state.limit) == ([], 2)
+
+
+def test_a_limit_that_was_set_by_a_command_stays_whatever_the_configuration_says() -> None:
+    box = Box(limit=2, resident=4)
+    box.limit(limit=3)
+    assert configure(box, 1) == []
+    assert (box.turn.events, box.state.limit) == ([], 3)

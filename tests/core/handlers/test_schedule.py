@@ -9,12 +9,13 @@ import pytest
 
 from orchd.core import inputs
 from orchd.core.admission.slots import overdrawn, working
-from orchd.core.decide import next_deadline
-from orchd.core.effects import Answer, Refuse, Terminate
+from orchd.core.decide import decide, next_deadline
+from orchd.core.effects import Answer, CheckOutput, Refuse, Terminate
 from orchd.core.handlers.schedule import next_to_start
-from orchd.core.state.agents import AgentId, Status, agent_id
+from orchd.core.state.agents import AgentId, Instant, Outcome, Status, agent_id
 from orchd.core.state.events import AgentCancelled, AgentReturned, AttemptAdmitted, KillBegan, StopBegan
 from orchd.core.state.ready_queue import AGING_SECONDS, Queue, QueueKey, SortKey
+from orchd.core.turn import Turn
 from tests.core.box import Box, spec
 
 
@@ -389,3 +390,29 @@ def test_a_kill_names_the_agent_that_caused_it() -> None:
     box.exit(parent, 1)
     box.sleep(4.0)
     assert box.events(KillBegan) == [KillBegan(child, 1, parent)]
+
+
+def test_nothing_starts_beyond_the_resident_slots_while_no_agent_works() -> None:
+    box = Box(limit=1, resident=1)
+    paused = box.spawn("paused")
+    box.pause_agents(paused, release=True)
+    other = box.spawn("other")
+    assert box.status(paused, other) == ["waiting", "queued"]
+    box.limit(resident=2)
+    assert box.status(paused, other) == ["waiting", "running"]
+
+
+def test_what_comes_after_an_agent_that_is_tried_again_before_the_turn_settles_is_not_skipped() -> None:
+    box = Box(limit=1)
+    first = box.spawn("first", silence=5.0)
+    dependent = box.spawn("dependent", after=(first,))
+    box.now += 6.0
+    turn = Turn(box.state, Instant(box.now, box.now))
+    decide(turn, inputs.Tick())
+    assert turn.questions == [CheckOutput(first, 1)]  # consequences are drawn when its answer is there
+    decide(turn, inputs.Exited(first, 1, Outcome(1), is_tree_gone=True))
+    assert box.status(first, dependent) == ["failed", "queued"]
+    decide(turn, inputs.Retry(box.request(), (first,), ("e",)))
+    turn.questions.clear()
+    decide(turn, inputs.OutputSeen(first, 1, 6.0))
+    assert box.status(first, dependent) == ["starting", "queued"]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from orchd.core import inputs
 from orchd.core.effects import Answer
 from orchd.core.inputs import Scope
+from orchd.core.state.agents import SIMULATED, Outcome, Report
 from orchd.core.state.events import SessionClosed, SessionOpened
 from orchd.core.state.runs import GroupPlan, RunPlan, run_id
 from orchd.core.state.sessions import SessionId, session_id
-from orchd.core.state.spending import Budget
+from orchd.core.state.spending import Budget, Spent
 from tests.core.box import Box, spec
 
 HERE, THERE = Scope("/here"), Scope("/there")
@@ -93,3 +94,14 @@ def test_a_budget_is_changed_for_a_session_or_for_a_run() -> None:
     box.tell(inputs.SetBudget(box.request(), run_id(1), Budget(tokens=1)))
     box.tell(inputs.SetBudget(box.request(), FIRST, Budget(tokens=2)))
     assert (box.state.runs[run_id(1)].budget.tokens, box.state.sessions[FIRST].budget.tokens) == (1, 2)
+
+
+def test_what_a_simulation_says_that_it_spent_is_taken_from_no_budget() -> None:
+    box = Box()
+    plan, parts = RunPlan("run", (GroupPlan(""),), "/"), (inputs.Part("a", spec("a")),)
+    box.tell(inputs.BeginRun(box.request(), None, plan, parts, durations=EVEN, scope=HERE, budget=Budget(tokens=9)))
+    (agent_id,) = box.answered()
+    report = Report(spent=Spent(10, 5, cost_usd=2.0), cost_source=SIMULATED)
+    box.tell(inputs.Exited(agent_id, 1, Outcome(0, report=report), is_tree_gone=True))
+    assert box.agent(agent_id).spent == report.spent
+    assert (box.state.sessions[FIRST].spent, box.state.runs[run_id(1)].spent) == (Spent(), Spent())

@@ -251,3 +251,43 @@ def test_agents_that_stand_still_while_one_waits_for_a_slot_are_announced_until_
     assert sentence == f"no progress while {parent} waits for a slot: it may need a lock or pipe of {parent}"
     stands_still(box)
     assert box.events(events.StallEnded)
+
+
+def test_a_lender_is_told_to_whom_it_lent_its_slot() -> None:
+    box = Box(limit=1)
+    parent, child = borrowing(box)
+    sentence = f"lent its slot to {child}, which it depends on; `orchctl wait` releases a slot without delay"
+    assert reason(box.state, box.agent(parent), box.now) == sentence
+
+
+def test_while_too_many_work_each_lent_slot_is_one_that_works_less() -> None:
+    box = Box(limit=2)
+    (first, child), (second, other) = pollers(box)
+    box.limit(limit=1)
+    box.sleep(30.0)
+    assert box.status(first, second, child, other) == ["waiting", "running", "queued", "queued"]
+    assert (box.agent(first).lent_to, box.state.stalled_since) == (child, box.now)
+    box.sleep(30.0)
+    assert box.status(first, second, child, other) == ["waiting", "waiting", "queued", "running"]
+
+
+def test_a_slot_that_is_kept_for_chains_goes_to_what_is_needed_and_no_lender_is_frozen() -> None:
+    box = Box(limit=2, resident=4, depth=3)
+    first, second = box.batch(spec("first"), spec("second"))
+    kid = box.spawn("kid", caller=first)
+    box.wait(second, kid)
+    needed = box.spawn("needed", caller=first)
+    box.wait(kid, needed)
+    assert box.status(first, second, kid, needed) == ["running", "waiting", "waiting", "queued"]
+    box.sleep(30.0)
+    assert box.status(first, second, kid, needed) == ["running", "waiting", "waiting", "running"]
+    assert box.done(Freeze) == []
+
+
+def test_no_slot_is_lent_where_those_alive_could_deadlock() -> None:
+    box = Box(limit=1, resident=3)
+    parent = box.spawn("parent")
+    child = box.spawn("child", caller=parent, nesting=2)
+    box.sleep(30.0)
+    (began,) = box.events(events.StallBegan)
+    assert (began.agents, box.status(parent, child)) == ((parent,), ["running", "queued"])

@@ -131,3 +131,11 @@ def test_the_heads_are_the_first_of_each_line_whatever_comes_and_goes() -> None:
             queue.add(*there[-1])
         firsts = [min((pair for pair in there if pair[1] == line), default=None) for line in map(QueueKey, range(5))]
         assert list(queue.heads()) == sorted(ticket for ticket in firsts if ticket is not None)
+
+
+def test_all_that_stand_in_a_line_can_be_gone_through_best_first() -> None:
+    queue = Queue()
+    for number, claim in ((3, 0), (1, 2), (2, 0), (4, 2)):
+        queue.add(made(number), QueueKey(claim))
+    queue.delay(made(5, priority=9), QueueKey(0), 10.0)
+    assert list(queue.in_order()) == [made(number) for number in (1, 2, 3, 4)]

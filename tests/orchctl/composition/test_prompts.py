@@ -24,7 +24,7 @@ Write tests.
 
 Builds the API
 
-## What it is part of
+## Part of
 
 - Ships a feature
 - and mends it
@@ -42,7 +42,7 @@ Login with e-mail
 - apiVersion: v2
 - port: 80
 
-## What you are to do
+## Your task
 
 Use FastAPI.
 

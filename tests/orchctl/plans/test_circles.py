@@ -34,14 +34,14 @@ def master(*tasks: dict[str, object]) -> str:
 def test_a_task_after_itself_is_a_mistake(text: str, line: int, task_id: str) -> None:
     with pytest.raises(PlanError) as caught:
         read(text)
-    assert f"comes after {task_id!r}" in str(caught.value) or "wait for each other" in str(caught.value)
+    assert f"depends on {task_id!r}" in str(caught.value) or "dependency cycle" in str(caught.value)
     assert caught.value.line == line
 
 
 def test_a_task_of_a_json_file_after_itself_is_a_mistake(tmp_path: Path) -> None:
     path = tmp_path / "plan.jsonl"
     path.write_text('{"id": "b", "title": "B"}\n{"id": "a", "title": "A", "after": ["a"]}\n')
-    with pytest.raises(UsageError, match=r"line 2: 'a' comes after 'a', which is the task itself"):
+    with pytest.raises(UsageError, match=r"line 2: 'a' depends on 'a', which is the task itself"):
         TaskList(path)
 
 

@@ -57,14 +57,14 @@ def test_the_legend_of_spec_kit_and_links_are_no_tasks() -> None:
 
 @pytest.mark.parametrize("word", ["done", "Yes", "ok", "xx"])
 def test_a_word_as_a_mark_is_a_mistake(word: str) -> None:
-    with pytest.raises(PlanError, match="looks like a task, and is none") as caught:
+    with pytest.raises(PlanError, match="looks like a task, but is not valid") as caught:
         read(f"- [ ] T001 A\n- [{word}] T002 B\n")
     assert caught.value.line == 2
 
 
 @pytest.mark.parametrize("line", ["    - [y] Due", "    - [1] Due"])
 def test_a_task_with_another_mark_that_markdown_takes_for_code_is_a_mistake(line: str) -> None:
-    with pytest.raises(PlanError, match="Markdown takes it for code"):
+    with pytest.raises(PlanError, match="Markdown reads it as code"):
         read(f"- [ ] Uno\n\nText\n\n{line}\n")
 
 
@@ -72,13 +72,13 @@ def test_a_task_with_another_mark_that_markdown_takes_for_code_is_a_mistake(line
     ("text", "line"), [("- [ ] A\0B\n", 1), ("- [ ] A\n\n\0\n", 3), ("- [ ] T001 A\n- [ ] T002 B\n  \0\n", 3)]
 )
 def test_a_null_character_is_a_mistake(text: str, line: int) -> None:
-    with pytest.raises(PlanError, match="holds a null character") as caught:
+    with pytest.raises(PlanError, match="contains a null character") as caught:
         read(text)
     assert caught.value.line == line
 
 
 def test_a_null_character_that_json_escapes_is_a_mistake() -> None:
-    with pytest.raises(PlanError, match="'1' holds a null character") as caught:
+    with pytest.raises(PlanError, match="'1' contains a null character") as caught:
         read('{"master": {"tasks": [\n{"id": 1, "title": "A\\u0000B"}\n]}}')
     assert caught.value.line == 2
 

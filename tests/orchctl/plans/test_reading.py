@@ -34,7 +34,7 @@ def test_a_format_that_is_asked_for_rules() -> None:
 
 
 def test_a_plan_without_tasks_is_a_mistake() -> None:
-    with pytest.raises(PlanError, match="holds no task"):
+    with pytest.raises(PlanError, match="contains no tasks"):
         read("# Nothing\n")
     with pytest.raises(PlanError, match="an id has 201 characters: at most 200 are allowed"):
         read(f"- [ ] x (id: {'x' * 201})\n")

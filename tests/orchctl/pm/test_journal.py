@@ -97,7 +97,7 @@ def test_a_line_that_is_broken_is_an_error_with_its_place_and_the_way_on(
         unfinished(tmp_path, "beads:x")
     assert caught.value.code == "broken-journal"
     assert caught.value.message.startswith(f"{path} line 3: {message}")
-    assert f"move {journal.directory} away" in caught.value.message
+    assert f"move {journal.directory} elsewhere" in caught.value.message
     assert caught.value.details == {"path": str(path), "line": 3}
     path.write_bytes(path.read_bytes().replace(b"\n" + line + b"\n", b"\n"))
     reopened = unfinished(tmp_path, "beads:x")
@@ -155,7 +155,7 @@ def test_a_file_is_locked_by_all_its_names(tmp_path: Path) -> None:
     for name in (hard, soft):
         with alone(plan), pytest.raises(RefusedError) as caught, alone(name):
             raise AssertionError("both at once")
-        assert caught.value.message.startswith(f"another orchctl pm is at work on {name}: ")
+        assert caught.value.message.startswith(f"another orchctl pm runs on {name}: ")
 
 
 def test_the_agents_that_completed_items_are_known_from_all_journals_of_a_list(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def test_seven_at_once_are_seven_times_as_fast() -> None:
     printed = list(lines(summary))
     assert printed[0] == "bd-1  agent-001  completed  30s  1,200 tokens  $0.50"
     assert printed[-1] == (
-        "pm-1: 7 developers, 7 completed; 3m 30s wall time (30s sequential, 7.0x speed-up); 8,400 tokens; $3.50"
+        "pm-1: 7 developers, 7 completed; 30s wall time (3m 30s sequential, 7.0x speed-up); 8,400 tokens; $3.50"
     )
 
 
@@ -50,7 +50,7 @@ def test_a_failure_has_its_reason_and_a_result_is_shown_when_it_is_there(tmp_pat
     assert bad["result"] == str(tmp_path / "r.md")
     summary = report([bad, row(2, 0, 1, tokens=None, cost_usd=None)], **{**MORE, "left": {"bd-3": "after bd-1"}})
     assert next(lines(summary)).endswith(f"{tmp_path}/r.md  exit code 1")
-    assert "bd-3  not begun: after bd-1" in list(lines(summary))
+    assert "bd-3  not started: after bd-1" in list(lines(summary))
 
 
 def test_an_unknown_agent_is_lost() -> None:

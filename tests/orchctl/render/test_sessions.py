@@ -22,7 +22,7 @@ SESSION = {
 
 def test_a_session_is_one_line_that_no_name_can_break() -> None:
     (line,) = sessions.session_lines([SESSION])
-    assert line.split("  ") == ["session-001", "evil?[2J", "open", "2 agents, 1 not over", "12,345 tokens $0.50", "/w"]
+    assert line.split("  ") == ["session-001", "evil?[2J", "open", "2 agents, 1 unfinished", "12,345 tokens $0.50", "/w"]
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,6 @@ def test_usage_is_a_table_in_which_estimates_are_marked() -> None:
     }
     unknown = {**dict.fromkeys(row), "id": "agent-002", "name": None}
     head, first, second_row = sessions.usage_lines([row, unknown])
-    assert head.split() == ["expected", "tokens", "of", "them", "in", "out", "cached", "cost"]
+    assert head.split() == ["expected", "tokens", "input", "output", "cached", "cost"]
     assert first.split() == ["agent-001", "api", "10,000", "12,345", "12,000", "345", "99,999", "~$0.2500"]
     assert second_row.split() == ["agent-002", *"------"]

@@ -29,10 +29,10 @@ def picture_lines(look: Look, *agents: dict[str, Any], **limit: Any) -> list[str
 def test_children_are_under_their_parents_in_the_order_of_their_making() -> None:
     assert picture_lines(Look(is_whole=True), *FAMILY) == [
         "slots [###····] 3/7 in use · 4/28 alive · 1 queued · 2 pm · 1 sub-skill",
-        "agent-002     pm     waiting    1m            pm                         pid 4711  after agent-003  the app",
-        "├─ agent-003  code   running    1m     try 2  sub-skill  12s cpu  45 MB  pid 4711",
-        "└─ agent-004  check  completed  1m 1s         sub-skill                            exit 0",
-        "agent-005     api    queued     2m            pm                                   #1: 7 of 7 places  tests",
+        "agent-002     pm     waiting    1m                pm                         pid 4711  after agent-003  the app",
+        "├─ agent-003  code   running    1m     attempt 2  sub-skill  12s cpu  45 MB  pid 4711",
+        "└─ agent-004  check  completed  1m 1s             sub-skill                            exit 0",
+        "agent-005     api    queued     2m                pm                                   #1: 7 of 7 places  tests",
     ]
 
 
@@ -70,11 +70,11 @@ def test_without_room_the_least_important_columns_go_first() -> None:
         return picture_lines(Look(width=width, is_whole=True), *FAMILY)[2]
 
     assert "sub-skill" in words(120)
-    assert "sub-skill" not in words(96)
-    assert "pid" in words(96)
-    assert "pid" not in words(95)
-    assert "cpu" in words(86)
-    assert "cpu" not in words(85)
+    assert "sub-skill" not in words(100)
+    assert "pid" in words(100)
+    assert "pid" not in words(99)
+    assert "cpu" in words(90)
+    assert "cpu" not in words(89)
     assert words(30).split()[1:3] == ["agent-003", "code"]
 
 
@@ -102,7 +102,7 @@ def test_an_unknown_status_has_no_colour() -> None:
 
 
 def test_what_is_not_shown_is_said() -> None:
-    assert picture_lines(Look(), agent(9))[-1] == "… and older finished agents:  `orchctl status --all`"
+    assert picture_lines(Look(), agent(9))[-1] == "… and older finished agents: `orchctl status --all`"
     assert picture_lines(Look(is_plain=True), agent(9))[-1].startswith("... and")
     assert picture_lines(Look(is_whole=True), agent(9))[-1].startswith("agent-009")
     assert picture_lines(Look(), agent(2), agent(1))[-1].startswith("agent-002")
@@ -122,7 +122,7 @@ def test_places_are_a_bar_that_says_when_they_are_overdrawn() -> None:
 def test_what_keeps_agents_from_starting_is_said_above_them() -> None:
     lines = picture_lines(Look(is_whole=True), agent(1), paused=True, held={"claude": "2026-01-02T03:07:09.000Z"})
     assert lines[1:3] == [
-        "paused: no new agents start; `orchctl resume` starts them again",
+        "paused: no new agents will start; run `orchctl resume`",
         "claude is rate-limited for 1m 4s more; `orchctl resume` retries now",
     ]
 

@@ -161,7 +161,7 @@ def test_a_text_is_cut_where_its_longest_beginning_fits(text: str, width: int, e
 def test_places_say_what_is_unusual() -> None:
     assert render.slots(answer()["limit"], "·") == "slots 3/7 in use · 4/28 alive"
     unusual = answer(working=8, overdrawn=1, paused=True)["limit"]
-    assert render.slots(unusual, "-") == "slots 8/7 in use, 1 overdrawn - 4/28 alive - paused"
+    assert render.slots(unusual, "-") == "slots 8/7 in use, 1 over the limit - 4/28 alive - paused"
     limited = answer(held={"claude": "2026-01-31T12:00:00.000Z"})["limit"]
     assert render.slots(limited, "-").endswith(" - claude rate-limited until 2026-01-31T12:00:00.000Z")
 

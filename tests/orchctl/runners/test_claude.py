@@ -95,24 +95,24 @@ def test_the_words_of_every_turn_are_the_result(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("messages", "reason"),
     [
-        ([failed()], "its result says is_error: API Error: Overloaded"),
-        ([failed(api_error_status=529)], "its result says is_error (529): API Error: Overloaded"),
-        ([{"type": "result", "subtype": "error_max_turns", "is_error": True}], "its result says error_max_turns"),
+        ([failed()], "Claude reported an error: API Error: Overloaded"),
+        ([failed(api_error_status=529)], "Claude reported an error (529): API Error: Overloaded"),
+        ([{"type": "result", "subtype": "error_max_turns", "is_error": True}], "Claude reported error_max_turns"),
         (
             [{"type": "result", "subtype": "error_during_execution", "errors": ["broken", 7]}],
-            "its result says error_during_execution: broken",
+            "Claude reported error_during_execution: broken",
         ),
-        ([DONE, failed()], "its result says is_error: API Error: Overloaded"),
-        ([{**DONE, "result": ""}], "it left no result at"),
-        ([INIT, text_message("I begin.")], "it ended without a result"),
-        ([], "it ended without a result"),
-        ([[1]], "it ended without a result, saying: [1]"),
-        ([{"type": 7}], "it ended without a result"),
-        ([{"type": "result"}], "its result says nothing"),
-        ([task("task_started", description="tests"), DONE], "it ended before its background tasks ended: tests"),
+        ([DONE, failed()], "Claude reported an error: API Error: Overloaded"),
+        ([{**DONE, "result": ""}], "no result at"),
+        ([INIT, text_message("I begin.")], "Claude exited without a result"),
+        ([], "Claude exited without a result"),
+        ([[1]], "Claude exited without a result, last output: [1]"),
+        ([{"type": 7}], "Claude exited without a result"),
+        ([{"type": "result"}], "Claude reported no result type"),
+        ([task("task_started", description="tests"), DONE], "Claude exited before its background tasks ended: tests"),
         (
             [task("task_started", description="tests"), task("task_progress"), task("task_updated", patch={}), DONE],
-            "it ended before its background tasks ended: tests",
+            "Claude exited before its background tasks ended: tests",
         ),
     ],
 )
@@ -149,7 +149,7 @@ def test_a_task_that_was_ended_is_over_before_the_result_and_cut_off_after_it(
     assert stage.run("claude").code == 0
     stage.says("claude", task_started, DONE, ending)
     result = stage.run("claude")
-    assert (result.code, result.reason) == (1, "it ended before its background tasks ended: tests")
+    assert (result.code, result.reason) == (1, "Claude exited before its background tasks ended: tests")
 
 
 def test_an_exit_code_is_its_own(stage: Stage) -> None:
@@ -158,7 +158,7 @@ def test_an_exit_code_is_its_own(stage: Stage) -> None:
     assert (result.code, result.status, result.reason) == (3, "failed", "exit code 3")
     stage.says("claude", code=3, first="echo 'no such option'")
     result = stage.run("claude")
-    assert (result.code, result.reason) == (3, "it ended with 3 without a result, saying: no such option")
+    assert (result.code, result.reason) == (3, "Claude exited with 3 without a result, last output: no such option")
 
 
 def test_without_a_result_file_an_empty_answer_is_one(stage: Stage) -> None:

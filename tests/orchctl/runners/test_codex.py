@@ -84,7 +84,7 @@ def test_totals_are_those_of_the_thread(stage: Stage) -> None:
         (failed("unexpected status 529: overloaded"), 1, "unexpected status 529: overloaded"),
         (failed("Quota exceeded. Check your plan and billing details."), 1, "Quota exceeded."),
         ([{"type": "turn.failed"}], 1, "its turn failed"),
-        ([COMPLETED], 0, "it left no result at"),
+        ([COMPLETED], 0, "no result at"),
         ([COMPLETED], 3, "exit code 3"),
         ([[1], {"type": 1}, {"type": "turn.completed", "usage": "x"}], 4, "exit code 4"),
     ],

@@ -87,9 +87,9 @@ def test_json_may_be_spread_over_lines(stage: Stage) -> None:
         ({"x": 1}, 0, "its output has no text at a.-1.b"),
         ({"a": [{"b": 7}]}, 0, "its output has no text at a.-1.b"),
         ({"a": [{"b": "yes"}], "e": "broken"}, 0, "broken"),
-        ({"a": [{"b": "yes"}], "e": {"code": 7}}, 0, 'it says {"code": 7} at e'),
+        ({"a": [{"b": "yes"}], "e": {"code": 7}}, 0, 'its output has {"code": 7} at e'),
         ({"a": [{"b": "yes"}], "e": False}, 3, "exit code 3"),
-        ({"a": [{"b": ""}]}, 0, "it left no result at"),
+        ({"a": [{"b": ""}]}, 0, "no result at"),
     ],
 )
 def test_json_that_says_no_is_a_failure(stage: Stage, message: object, code: int, reason: str) -> None:
@@ -174,7 +174,7 @@ def test_a_session_goes_on_where_the_table_says_how(stage: Stage, resume: str, a
     stage.says("mine", {"a": [{"b": "yes"}], "s": "-s"})
     assert stage.run("mine", ORCHD_RESUME_SESSION="-s").code == 0
     assert [word for word in stage.argv if word] == argv
-    assert ("Go on with your task" in stage.prompt) is bool(argv)
+    assert ("Continue your task" in stage.prompt) is bool(argv)
 
 
 def test_a_runner_that_is_gone_from_the_file_is_said(stage: Stage) -> None:

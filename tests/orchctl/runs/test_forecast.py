@@ -58,21 +58,22 @@ def test_people_read_groups_paths_and_sums() -> None:
         "team: hybrid, 4 members, at most 1 at once",
         "",
         "group 1  backend   4,000 tokens",
-        "group 2  frontend  3,000 tokens                  after backend",
+        "group 2  frontend  3,000 tokens              after backend",
         "         mobile    ~10,000 tokens  optional  after backend",
-        "group 3  tests     1,000 tokens                  after frontend, mobile",
+        "group 3  tests     1,000 tokens              after frontend, mobile",
         "",
-        "critical path    backend -> mobile -> tests: as long as 15,000 tokens take",
-        "time at limit 7  as long as 18,000 tokens take; one by one as long as 18,000 tokens take",
+        "critical path    backend -> mobile -> tests: 15,000 tokens",
+        "time at limit 7  18,000 tokens; sequential 18,000 tokens",
         "tokens           18,000, 10,000 of them estimated (~)",
+        "no duration estimate yet: times are given in tokens",
     ]
 
 
 def test_people_read_seconds_where_they_are_known() -> None:
     lines = plan_lines(foretold(Tree(TEAM), seconds={"backend": 60.0, "frontend": 80.0}, limit=7), "->")
     assert lines[2] == "group 1  backend   4,000 tokens    1m"
-    assert lines[4].split()[-6:] == ["~3m", "20s", "not", "required", "after", "backend"]
+    assert lines[4].split()[-5:] == ["~3m", "20s", "optional", "after", "backend"]
     assert lines[-3:-1] == [
         "critical path    backend -> mobile -> tests: 4m 40s",
-        "time at limit 7  6m; one by one 6m",
+        "time at limit 7  6m; sequential 6m",
     ]

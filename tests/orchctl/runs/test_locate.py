@@ -29,7 +29,7 @@ def test_a_name_means_the_nearest_that_is_a_composition(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("word", ["nothing", "", "../x", "skyfom-backend-developer", "/nowhere/composition.json"])
 def test_what_means_nothing_is_told_with_what_there_is(tmp_path: Path, word: str) -> None:
-    with pytest.raises(UsageError, match="is no composition: .* skyfom-feature-complete") as caught:
+    with pytest.raises(UsageError, match="unknown composition .* skyfom-feature-complete") as caught:
         located(word, tmp_path)
     assert caught.value.code == "no-composition"
 

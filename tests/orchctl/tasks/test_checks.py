@@ -40,8 +40,8 @@ def test_a_name_that_is_not_there_comes_with_the_nearest() -> None:
 def test_cycles_are_told_with_their_path_each_once() -> None:
     assert problem_texts(*tasks(a="b", b="c", c="a", x="y", y="x", z="z")) == [
         "subtask-z.md: 'z' depends on itself; remove it",
-        "subtask-a.md: a cycle: a -> b -> c -> a; remove one of these `after`",
-        "subtask-x.md: a cycle: x -> y -> x; remove one of these `after`",
+        "subtask-a.md: dependency cycle: a -> b -> c -> a; remove one of these `after`",
+        "subtask-x.md: dependency cycle: x -> y -> x; remove one of these `after`",
     ]
 
 

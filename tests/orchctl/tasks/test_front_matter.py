@@ -57,8 +57,8 @@ def test_a_list_in_brackets_may_go_over_several_lines() -> None:
 
 
 def test_a_key_after_a_list_without_indent_is_a_mistake_of_its_own_line() -> None:
-    assert mistakes("files:", "-k: a") == [(3, "'-k: a' is no `key: value`")]
-    assert mistakes("files:", "- a", "? k") == [(4, "'? k' is no `key: value`")]
+    assert mistakes("files:", "-k: a") == [(3, "'-k: a' is not `key: value`")]
+    assert mistakes("files:", "- a", "? k") == [(4, "'? k' is not `key: value`")]
     assert values("files:", "-", "  a", "- b") == {"files": ("a", "b")}
 
 
@@ -137,12 +137,12 @@ def test_every_mistake_is_told_at_once_with_its_line() -> None:
     ) == [
         (3, "'do this: that' contains a `:`, which has a meaning in YAML"),
         (4, "`name` is already given in line 2"),
-        (5, "it goes on from the line before"),
+        (5, "continues the line above"),
         (6, "no space after the colon"),
         (7, "while parsing a flow sequence: expected ',' or ']', but got '<stream end>'"),
         (8, "a string cannot begin with '*'"),
-        (9, "an item of no list"),
-        (10, "'what is this' is no `key: value`"),
+        (9, "a list item without a key"),
+        (10, "'what is this' is not `key: value`"),
         (11, "while scanning a quoted scalar: found unexpected end of stream"),
         (12, "a string of several lines"),
         (13, "while parsing a flow node: expected the node content, but found ','"),
@@ -151,7 +151,7 @@ def test_every_mistake_is_told_at_once_with_its_line() -> None:
             "while scanning a double-quoted scalar: expected escape sequence of 2 hexadecimal numbers, but found '\"'",
         ),
         (15, "a string cannot begin with '*'"),
-        (16, "it has a tab"),
+        (16, "contains a tab"),
         (17, "while parsing a block mapping: expected <block end>, but found '<scalar>'"),
         (18, "'a: b' is a mapping, not a string"),
     ]
@@ -169,11 +169,11 @@ def test_every_mistake_is_told_at_once_with_its_line() -> None:
         (["a: [[b]]"], 2, "'[b]' is a sequence, not a string"),
         (["a:", "  b: c"], 3, "'b: c' is a mapping, not a string"),
         (["a:", "- b", "-"], 4, "an empty value"),
-        (['a: "b', '  c"'], 3, "it goes on from the line before"),
+        (['a: "b', '  c"'], 3, "continues the line above"),
         (["a: >-", "  b"], 2, "a string of several lines"),
-        (["# why", "  a: b"], 3, "it goes on from the line before"),
-        (["{a: b}"], 2, "'{a: b}' is no `key: value`"),
-        (["<<: b"], 2, "'<<: b' is no `key: value`"),
+        (["# why", "  a: b"], 3, "continues the line above"),
+        (["{a: b}"], 2, "'{a: b}' is not `key: value`"),
+        (["<<: b"], 2, "'<<: b' is not `key: value`"),
         (["a: b\u2028c: d"], 2, "'a: b\\u2028c: d' contains a character that cannot be shown on one line"),
         (["a:", "- b\0"], 3, "'- b\\x00' contains a character that cannot be shown on one line"),
         (['a: "\\u200b"'], 2, "'\\u200b' contains a character that cannot be shown on one line"),

@@ -52,7 +52,7 @@ def test_what_failed_or_was_skipped_is_run_again() -> None:
 def test_only_some_are_run_if_what_they_come_after_is_there() -> None:
     states = {**ALL_MISSING, "a": TaskState(DONE)}
     assert names(chosen(TASKS, states, Wanted(only=("b",))).run) == "b"
-    with pytest.raises(RefusedError, match=r"'c' comes after 'b', which is missing; add `--only b`"):
+    with pytest.raises(RefusedError, match=r"'c' depends on 'b', which is missing; add `--only b`"):
         chosen(TASKS, states, Wanted(only=("c",)))
     assert (
         names(
@@ -64,9 +64,9 @@ def test_only_some_are_run_if_what_they_come_after_is_there() -> None:
 
 
 def test_a_name_that_is_no_task_comes_with_the_nearest() -> None:
-    with pytest.raises(UsageError, match=r"--only unknown task 'aa'; did you mean 'a'\?"):
+    with pytest.raises(UsageError, match=r"--only 'aa': unknown task; did you mean 'a'\?"):
         launch.known(TASKS, ["aa"])
-    with pytest.raises(UsageError, match="there are a, b, c"):
+    with pytest.raises(UsageError, match="known tasks: a, b, c"):
         launch.known(TASKS, ["zzzz"])
 
 
@@ -183,7 +183,7 @@ def test_a_task_for_a_failure_runs_alone_after_one(word: str, runs: bool) -> Non
     if runs:
         assert names(chosen(BEHIND, states, Wanted(only=("b",))).run) == "b"
         return
-    with pytest.raises(RefusedError, match=f"'b' comes after 'a:failed', which is {word}"):
+    with pytest.raises(RefusedError, match=f"'b' depends on 'a:failed', which is {word}"):
         chosen(BEHIND, states, Wanted(only=("b",)))
 
 

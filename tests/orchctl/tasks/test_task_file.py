@@ -76,7 +76,7 @@ def test_a_command_is_words_and_needs_no_goal(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (["command: make test"], 'command must be a list; write each word by itself, as in ["make", "test"], or'),
+        (["command: make test"], 'command must be a list; write each word separately, e.g. ["make", "test"], or'),
         (['command: [""]'], "command has no program; write the program first"),
         (["command: [make]", "runner: claude"], "runner has no effect on a command; remove one of them"),
         (["command: [make]", "model: opus"], "model has no effect on a command; remove one of them"),
@@ -133,7 +133,7 @@ def test_every_mistake_is_told_with_its_line_and_a_way_out(tmp_path: Path) -> No
             "subtask-a.md line 2: '../up' is not a valid name; use letters, digits, `.`, `_` and `-`, a letter or digit "
             "first, at most 100 bytes, no `.prompt` last",
         ),
-        (3, "bad-value", "subtask-a.md line 3: goal must be a string, not a list; write one"),
+        (3, "bad-value", "subtask-a.md line 3: goal must be a string, not a list; write one string"),
         (4, "unknown-key", "subtask-a.md line 4: unknown key `tiemout`; did you mean `timeout`?"),
         (
             5,

@@ -34,7 +34,7 @@ def test_what_has_no_room_is_counted(terminal: Terminal) -> None:
         screen.draw(["a", "b", "c"])
         assert "more" not in terminal.until("c\x1b[K\x1b[J")
         screen.draw(["a", "b", "c", "d"])
-        assert "c\x1b[K" not in terminal.until("... and 2 lines more").rpartition("\x1b[H")[2]
+        assert "c\x1b[K" not in terminal.until("... and 2 more lines").rpartition("\x1b[H")[2]
 
 
 def test_another_size_wakes_the_poll_and_signals_are_given_back(terminal: Terminal) -> None:

@@ -109,9 +109,9 @@ def test_it_says_in_words_what_it_shows() -> None:
     texts = [element.text or "" for element in root.iter() if element.tag.endswith(("}title", "}desc", "}text"))]
     assert texts[0] == "run-001 made up"
     assert texts[1].startswith("7 agents in 7 attempts, 1m from 2026-01-02 03:06:05 UTC, 8")
-    assert "agent-003 flaky, pm, try 1: retried (exit code 3); queued 0.0s, worked 12s" in texts
-    assert "agent-001 lead waits for others, 25s" in texts
-    assert {"limit 3", "slot 3", "✕ failed", "↻ tried again", "■ cancelled"} <= set(texts)
+    assert "agent-003 flaky, pm, attempt 1: retried (exit code 3); queued 0.0s, ran 12s" in texts
+    assert "agent-001 lead waiting for other agents, 25s" in texts
+    assert {"limit 3", "slot 3", "✕ failed", "↻ retried", "■ cancelled"} <= set(texts)
 
 
 def test_nothing_from_outside_becomes_markup_and_nothing_is_run_or_loaded() -> None:

@@ -22,7 +22,7 @@ def test_each_agent_has_a_line_with_its_states_its_end_and_its_duration() -> Non
     assert "█▒" in lead
     assert "▒█" in lead
     assert next(line for line in lines if "agent-004" in line).startswith('agent-004 <script>"&? ░')
-    assert lines[-1].startswith("░ queued  █ at work  ▒ waiting  ✕ tried again  ✓ completed  ✕ failed")
+    assert lines[-1].startswith("░ queued  █ running  ▒ waiting  ✕ retried  ✓ completed  ✕ failed")
 
 
 def test_a_frozen_agent_differs_from_a_waiting_one() -> None:

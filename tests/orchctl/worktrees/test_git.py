@@ -71,7 +71,7 @@ def test_a_lock_that_stays_is_said_in_the_end(repo: Path) -> None:
 def test_a_git_that_is_missing_and_a_directory_that_is_are_told_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(RefusedError, match="there is no directory"):
+    with pytest.raises(RefusedError, match="no such directory"):
         Git(tmp_path / "none").ask("status")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(RefusedError, match="^no-git: git is not on the PATH"):

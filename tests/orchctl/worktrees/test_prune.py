@@ -116,13 +116,13 @@ def test_a_worktree_whose_agent_goes_on_stays(bench: Bench, status: str) -> None
 
 
 def test_a_worktree_of_an_unknown_agent_stays(bench: Bench) -> None:
-    assert bench.kept(known={}).startswith("nobody knows what became of agent-001")
+    assert bench.kept(known={}).startswith("the state of agent-001 is unknown")
 
 
 def test_a_worktree_that_another_agent_works_in_stays(bench: Bench, tmp_path: Path) -> None:
-    assert bench.kept(living=[{"id": "agent-009", "cwd": str(bench.tree / "sub")}]) == "agent-009 works in it"
+    assert bench.kept(living=[{"id": "agent-009", "cwd": str(bench.tree / "sub")}]) == "agent-009 is running in it"
     (tmp_path / "link").symlink_to(bench.tree)
-    assert bench.kept(living=[{"id": "agent-009", "cwd": str(tmp_path / "link")}]) == "agent-009 works in it"
+    assert bench.kept(living=[{"id": "agent-009", "cwd": str(tmp_path / "link")}]) == "agent-009 is running in it"
     assert bench.pruned(living=[{"id": "agent-009", "cwd": f"{bench.tree}0"}]) == GONE
 
 
@@ -178,7 +178,7 @@ def test_commits_of_a_detached_head_stay(bench: Bench) -> None:
 def test_commits_of_another_branch_that_it_works_on_stay_until_merged(bench: Bench, words: tuple[str, ...]) -> None:
     git(bench.tree, *words)
     commit(bench.tree, c="one")
-    assert bench.kept() == "it has a commit that is only in the branch feature: merge that first"
+    assert bench.kept() == "it has a commit that is only in the branch feature: merge it first"
     git(bench.repo, "merge", "--quiet", "feature")
     assert bench.pruned().is_removed
     assert repos.branches(bench.repo) == ["feature", "main"]

@@ -109,7 +109,7 @@ def test_a_worktree_in_an_ignored_directory_stays(bench: Bench, with_ignored: bo
     bench.ignores(".worktrees/")
     git(bench.tree, "worktree", "add", "--quiet", ".worktrees/x")
     written(bench.tree, ".worktrees/x/work")
-    assert bench.kept(with_ignored=with_ignored).startswith("it has another worktree in it: .worktrees/x; ")
+    assert bench.kept(with_ignored=with_ignored).startswith("it contains another worktree: .worktrees/x; ")
 
 
 @pytest.mark.parametrize("place", ["inner", ".worktrees/deep/inner", "node_modules/pkg", "env/src/pkg"])

@@ -45,7 +45,7 @@ def test_under_a_hard_limit_with_which_no_agent_could_start_there_is_no_daemon(s
         r"the hard limit of open files is 44, but agents need at least \d+: .*LimitNOFILE=",
         process.stderr,
     )
-    least = int(re.findall(r"fewer than (\d+)", process.stderr)[0])
+    least = int(re.findall(r"at least (\d+)", process.stderr)[0])
     start_limited(stopped, f"ulimit -n {least + 1}")  # a descriptor more: the end of the pipe for `ready`
     agent_id = stopped.spawn("true")
     assert "completed" in stopped.ctl("wait", agent_id)
@@ -100,9 +100,9 @@ def test_one_connection_too_many_is_refused_with_a_sentence_and_makes_room_again
         for _ in range(6):  # the share of the owner
             assert stack.enter_context(Raw(small.home)).ask("limit")["ok"]
         for _ in range(3):
-            assert "busy: the daemon has no room for one more connection" in small.ctl(
-                "limit", "--json", code=1
-            ).replace('"code":"busy","message":"', "busy: ")
+            assert "busy: the daemon accepts no more connections" in small.ctl("limit", "--json", code=1).replace(
+                '"code":"busy","message":"', "busy: "
+            )
         assert small.log().count("refused a connection") == 1
     until(lambda: "30" in small.ctl("limit", code=None))
 

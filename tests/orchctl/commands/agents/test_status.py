@@ -113,13 +113,13 @@ def test_watching_shows_what_happens_and_ages_and_leaves_the_terminal_as_it_was(
     terminal.until("first")
     terminal.until("  2.")  # nothing happens, and it grows older
     instance.kill()
-    terminal.until("no daemon answers")
+    terminal.until("no daemon is running")
     instance.start()
     instance.spawn("sleep", "60", options=["--name", "second"])
     terminal.until("second")
     ioctl(terminal.theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 2, 40, 0, 0))
     command.send_signal(signal.SIGWINCH)
-    terminal.until("lines more")
+    terminal.until("more lines")
     command.send_signal(signal.SIGINT)
     output = terminal.until("\x1b[?1049l")
     assert command.wait(30) == 130

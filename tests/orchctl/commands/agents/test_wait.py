@@ -43,7 +43,7 @@ def test_too_late_is_75_and_what_ended_is_shown(instance: Instance, orchctl: Orc
     assert result.code == 75
     assert result.out.splitlines()[0].startswith("agent-001")
     assert len(result.out.splitlines()) == 1
-    assert result.err == "timed-out: agent-002 is running; they go on\n"
+    assert result.err == "timed-out: agent-002 is running; they continue\n"
     quiet = orchctl("wait", "2", "--timeout", "0", "--json")
     assert (quiet.code, quiet.err) == (75, "")
     assert json.loads(quiet.out)["timed_out"]
@@ -83,7 +83,7 @@ def test_children_are_those_of_the_agent_it_runs_in(instance: Instance) -> None:
 def test_one_thing_is_waited_for(words: tuple[str, ...], orchctl: Orchctl) -> None:
     result = orchctl("wait", *words)
     assert result.code == 2
-    assert result.err.startswith("usage: say what to wait for: ids, --all or --children")
+    assert result.err.startswith("usage: give ids, --all or --children")
 
 
 def test_an_interrupted_wait_is_over_at_once(instance: Instance, background: Background, terminal: Terminal) -> None:

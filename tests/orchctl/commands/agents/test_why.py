@@ -82,7 +82,7 @@ def test_an_agent_that_failed_says_how_it_came_to_that_and_what_ended_with_it(
     assert lines[0] == "agent-001 lead failed: exit 3"
     assert lines[1] == "what would change it: `orchctl retry agent-001`"
     assert lines[3].endswith("retried exit 3")
-    assert lines[4].startswith("try 2 queued ")
+    assert lines[4].startswith("attempt 2 queued ")
     assert lines[5:9] == [
         "3 ended because of it:",
         "agent-004 child cancelled its parent agent-001 did not complete",

@@ -29,7 +29,7 @@ def test_it_shows_what_there_is_and_asks_no_daemon(
     result = orchctl("runners", env=env)
     assert (result.code, result.err) == (0, "")
     assert result.out.splitlines() == [
-        "mock             only pretends",
+        "mock             simulated, does no real work",
         f"claude           {tmp_path}/bin/claude, 2.1.197 (Claude Code)",
         f"codex            {tmp_path}/bin/codex",
         f"mine    default  {tmp_path}/bin/mine",

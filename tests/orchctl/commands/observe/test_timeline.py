@@ -28,7 +28,7 @@ def test_all_that_happened_is_in_it_with_its_retry_and_its_wait(
     assert result == (0, "all.svg: 3 agents, 4 attempts\n", "")
     titles_shown = titles(tmp_path / "all.svg")
     assert titles_shown[0] == "orchd: all agents"
-    assert [title for title in titles_shown if "flaky, pm, try 1: retried (exit code 1)" in title]
+    assert [title for title in titles_shown if "flaky, pm, attempt 1: retried (exit code 1)" in title]
     assert [title for title in titles_shown if title.startswith("agent-001 sh waits for others")]
     assert not [title for title in titles_shown if "slot 2" in title]
     assert orchctl("timeline").out == (tmp_path / "all.svg").read_text()

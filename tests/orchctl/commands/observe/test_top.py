@@ -77,9 +77,9 @@ def test_it_shows_steers_and_leaves_the_terminal_as_it_was(instance: Instance, t
     tmux.type("-")
     tmux.until("3/2 in use, 1 overdrawn")
     tmux.type("p")
-    tmux.until("paused: no new agents start")
+    tmux.until("paused: no new agents will start")
     tmux.type("p")
-    tmux.until("agents start again")
+    tmux.until("resumed: new agents will start")
     tmux.type("Down", "c")
     tmux.until("cancel agent-002 talker and all its descendants? y or n")
     tmux.type("n")
@@ -99,7 +99,7 @@ def test_a_log_is_followed_and_why_is_said(instance: Instance, tmux: Tmux, tmp_p
     instance.spawn("sh", "-c", script, options=["--name", "talker"])
     start_top(tmux)
     tmux.type("Enter")
-    tmux.until("agent-001 talker, running, try 1", "one", "q goes back")
+    tmux.until("agent-001 talker, running, attempt 1", "one", "q goes back")
     gate_path.touch()
     tmux.until("two")
     tmux.type("q", "w")
@@ -113,12 +113,12 @@ def test_it_outlives_the_daemon(instance: Instance, tmux: Tmux) -> None:
     start_top(tmux)
     tmux.until("survivor")
     instance.kill()
-    tmux.until("no daemon answers", "survivor")
+    tmux.until("no daemon is running", "survivor")
     tmux.type("p")
     instance.start()
     instance.spawn("sleep", "60", options=["--name", "newcomer"])
     screen = tmux.until("newcomer", "2/7 in use")
-    assert "no daemon answers" not in screen
+    assert "no daemon is running" not in screen
 
 
 def test_without_a_terminal_it_says_what_does_without(instance: Instance, orchctl: Orchctl) -> None:
@@ -137,6 +137,6 @@ def test_it_explains_its_keys_and_retries_what_failed(instance: Instance, tmux: 
     tmux.type("c")
     tmux.until("agent-001 has ended: failed")
     tmux.type("r")
-    tmux.until("a new attempt? y or n")
+    tmux.until("? y or n")
     tmux.type("y")
     until(lambda: len((tmp_path / "tries").read_text()) == 2)

@@ -122,7 +122,7 @@ def test_git_goes_on_to_ignore_the_session_files_of_another_worktree(
         assert orchctl("spawn", "--wait", "--", "true", cwd=directory).code == 0
     result = orchctl("uninstall-project", cwd=project)
     assert (result.code, result.err) == (0, "")
-    assert f".git/info/exclude: stays as it is: {other_project} has session files" in result.out
+    assert f".git/info/exclude: not changed: {other_project} has session files" in result.out
     assert not (project / ".agent").exists()
     assert orchctl("spawn", "--wait", "--", "true", cwd=other_project).code == 0
     repos.git(other_project, "add", "-A")

@@ -53,7 +53,7 @@ def test_a_task_may_be_called_like_its_file(orchctl: Orchctl, tmp_path: Path) ->
 def test_a_directory_that_is_not_utf_8_makes_no_file(orchctl: Orchctl, tmp_path: Path) -> None:
     result = orchctl("tasks", "new", "x", "--goal", "y", "--dir", "l\udce9")
     assert (result.code, result.out) == (2, "")
-    assert result.err.startswith(r"not-utf-8: the file is to say where its result goes, and 'l\udce9' is not UTF-8; ")
+    assert result.err.startswith(r"not-utf-8: the file contains the path of its result, and 'l\udce9' is not UTF-8; ")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -125,7 +125,7 @@ def test_tasks_are_checked_together_when_each_is_right(orchctl: Orchctl, tmp_pat
     ]
     assert [(problem["code"], problem["line"]) for problem in result["warnings"]] == [("unknown-skill", 4)]
     task(tasks, "b", "goal: x", "after: [a]", "files: [src/b.py]")
-    assert orchctl("tasks", "check", "work") == (0, "2 tasks, all right\n", "")
+    assert orchctl("tasks", "check", "work") == (0, "2 tasks, all valid\n", "")
 
 
 def test_no_tasks_at_all(orchctl: Orchctl) -> None:

@@ -67,7 +67,7 @@ def test_what_is_done_is_not_run_again(tasks: Path, instance: Instance, orchctl:
     result = orchctl(*RUN, "--wait")
     assert (result.code, result.out) == (0, "")
     assert result.err.splitlines() == [
-        *(f"{name} is done: docs/tasks/results/{name}.md is there; --again runs it again" for name in "abc"),
+        *(f"{name} is done: docs/tasks/results/{name}.md exists; --again runs it again" for name in "abc"),
         "nothing to do: every task is done",
     ]
     assert len(spawned(instance)) == 3
@@ -235,9 +235,9 @@ def test_what_the_mock_wrote_is_no_work_of_another_runner(tasks: Path, instance:
     instance.configure('[runners.real]\ncommand = ["sh", "-c", "echo real >$ORCHD_RESULT"]\nresult = "file"\n')
     instance.ctl("config", "reload")
     assert orchctl("tasks", "run", "--wait").code == 0
-    assert "only pretends" in orchctl("tasks", "list").out
+    assert "by the mock runner" in orchctl("tasks", "list").out
     assert orchctl("tasks", "run", "--runner", "real", "--wait").code == 0
-    assert "only pretends" not in orchctl("tasks", "list").out
+    assert "by the mock runner" not in orchctl("tasks", "list").out
     assert "nothing to do" in orchctl("tasks", "run", "--runner", "real", "--wait").err
 
 

@@ -167,7 +167,7 @@ def test_a_worktree_that_a_child_still_works_in_stays(
 ) -> None:
     script = f"orchctl spawn -- sh -c 'read x <{tmp_path}/gate'"
     orchctl("spawn", "--wait", "--batch", batch(repo, "parent", script=script), cwd=repo)
-    assert "agent-002 works in it" in orchctl("worktrees", "prune", cwd=repo).out
+    assert "agent-002 is running in it" in orchctl("worktrees", "prune", cwd=repo).out
     gate()
     assert orchctl("wait", "agent-002").code == 0
     assert "removed" in orchctl("worktrees", "prune", cwd=repo).out

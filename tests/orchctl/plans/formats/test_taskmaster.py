@@ -132,7 +132,7 @@ def test_broken_json_is_said_with_its_line() -> None:
         read(text().replace('"status": "done",', '"status" "done",'), format="task-master")
     assert (caught.value.line, str(caught.value)) == (7, "column 18 is not JSON: Expecting ':' delimiter")
     for document in ("[]", '{"a": 1}', "7"):
-        with pytest.raises(PlanError, match="is no file of Task Master"):
+        with pytest.raises(PlanError, match="is not a Task Master file"):
             read(document, format="task-master")
 
 

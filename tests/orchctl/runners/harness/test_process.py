@@ -82,7 +82,7 @@ def test_claude_is_interrupted_before_it_and_what_it_started_are_terminated(
 def test_a_cli_that_a_signal_ended_has_its_code(stage: Stage) -> None:
     stage.program("claude", "kill -9 $$")
     result = stage.run("claude")
-    assert (result.code, result.reason) == (137, "it ended with 137 without a result")
+    assert (result.code, result.reason) == (137, "Claude exited with 137 without a result")
 
 
 def test_handlers_are_given_back() -> None:

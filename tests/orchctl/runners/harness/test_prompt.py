@@ -55,7 +55,7 @@ def test_what_is_not_known_is_left_out(prompted: Stage) -> None:
 def test_a_skill_that_is_nowhere_is_a_note_and_no_failure(prompted: Stage) -> None:
     result = prompted.run("mine", ORCHD_RESULT="", ORCHD_SKILL="nowhere")
     assert result.code == 0
-    assert f"there is no folder of the skill 'nowhere' from {prompted.directory}: the prompt goes without" in result.log
+    assert f"the skill 'nowhere' is not available in {prompted.directory}: the prompt does not have" in result.log
     assert prompted.prompt == "Build the API.\n"
     (prompted.directory / "skills/odd/SKILL.md").mkdir(parents=True)
     (prompted.directory / "skills/odd/composition.json").write_text("{}")
