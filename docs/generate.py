@@ -172,10 +172,10 @@ def _unless(key: str, told: Key) -> str:
 
 
 MADE = {
-    "configuration.md": ("configuration", configuration),
-    "architecture.md": ("states", states),
-    "commands.md": ("commands", commands),
-    "compositions.md": ("keys", keys),
+    "reference/configuration.md": ("configuration", configuration),
+    "internals/architecture.md": ("states", states),
+    "reference/commands.md": ("commands", commands),
+    "guides/compositions.md": ("keys", keys),
 }
 
 

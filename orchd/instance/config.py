@@ -1,6 +1,6 @@
 """Keys of `config.toml`: their units, and when a change takes effect; read by daemon and clients.
 
-What is changed live with a command is state, not configuration. docs/configuration.md is made from this module.
+What is changed live with a command is state, not configuration. docs/reference/configuration.md is made from this module.
 """
 
 from __future__ import annotations
@@ -211,9 +211,9 @@ KEYS: dict[str, Key] = {
     "runner": Key(
         "name", "what runs an agent that names neither a runner nor a command", NEW_AGENTS, "the CLI that is installed"
     ),
-    "runners": Key("tables", "`[runners.NAME]`: see [runners](runners.md)", RUNNERS, "the built-in runners"),
+    "runners": Key("tables", "`[runners.NAME]`: see [runners](../guides/runners.md)", RUNNERS, "the built-in runners"),
     "pm": Key("table", "`[pm]`: `labels` say which skill a task with a label is done with", AT_ONCE, "no labels"),
-    "worktree": Key("table", "`[worktree]`: see [worktrees](worktrees.md#what-git-does-not-track)", AT_ONCE, "empty"),
+    "worktree": Key("table", "`[worktree]`: see [worktrees](../guides/worktrees.md#what-git-does-not-track)", AT_ONCE, "empty"),
     "remote": Key("table", "`[remote]`: `listen` is where clients on other machines may connect", RESTART, "disabled"),
 }
 

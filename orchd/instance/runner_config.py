@@ -1,7 +1,7 @@
 """Configuration of runners, which turn a prompt into the command of a coding agent, and its output into a report.
 
 `[runners.NAME]` of config.toml changes built-in runners and defines others. The daemon checks the tables when it
-starts, the runner program reads them when it runs. docs/runners.md explains every key.
+starts, the runner program reads them when it runs. docs/guides/runners.md explains every key.
 """
 
 from __future__ import annotations

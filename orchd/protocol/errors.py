@@ -1,4 +1,4 @@
-"""The one error that crosses the wire. Its code is protocol (docs/protocol.md lists them), its text is not."""
+"""The one error that crosses the wire. Its code is protocol (docs/reference/protocol.md lists them), its text is not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shapes of all operations, declared once and checked on receipt. docs/protocol.md shows each with an example.
+"""Shapes of all operations, declared once and checked on receipt. docs/reference/protocol.md shows each with an example.
 
 Durations are seconds. Ids are `agent-001`; `1` and `agent-1` name the same agent.
 """
@@ -119,7 +119,7 @@ class Skills:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What there is. Result: docs/protocol.md, `status`; `more` is the next page's `before`, or null.
+    """What there is. Result: docs/reference/protocol.md, `status`; `more` is the next page's `before`, or null.
 
     With `most` and without `all` the answer is one page, of the agents that matter most; `counts` counts them all by
     status, and `budgets` has the sessions and runs of unfinished agents, and of the agents that `ids` names.
@@ -134,7 +134,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """Explain why an agent or run is blocked, or how it ended. Result: docs/protocol.md, `why`."""
+    """Explain why an agent or run is blocked, or how it ended. Result: docs/reference/protocol.md, `why`."""
 
     id: Name
 
@@ -193,7 +193,7 @@ class Resume:
 @dataclass(frozen=True, slots=True)
 class Limit:
     """Show the limit, or change it at once; `reset` sets both numbers to the configured values.
-    Result: docs/protocol.md, `limit`."""
+    Result: docs/reference/protocol.md, `limit`."""
 
     limit: Annotated[int, Constraint(lambda number: 1 <= number <= 10_000, "between 1 and 10,000")] | None = None
     resident: Annotated[int, Constraint(lambda number: 1 <= number <= 10_000, "between 1 and 10,000")] | None = None

@@ -116,7 +116,7 @@ class Store(PruneQueries):
         if copies:
             return (
                 f"{newer}: install that version again, or go back to {copies[0]}, which is how this version left it; "
-                "docs/operations.md says how"
+                "docs/guides/operations.md says how"
             )
         return f"{newer}: install that version again, or move the file away to begin anew"
 

@@ -1,4 +1,4 @@
-"""The maps that clients see: agents, runs, sessions, the limit and events. docs/protocol.md explains every key."""
+"""The maps that clients see: agents, runs, sessions, the limit and events. docs/reference/protocol.md explains every key."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/commands.md is the whole reference: every argument, exit code and variable of the environment there is."""
+"""docs/reference/commands.md is the whole reference: every argument, exit code and variable of the environment there is."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orchctl import exit_codes
 from orchctl.commands.registry import COMMANDS
 
 ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "docs/commands.md").read_text()
+TEXT = (ROOT / "docs/reference/commands.md").read_text()
 # Of completion, which shells and our own script say to each other; and what we set for git, and nobody else need.
 OURS_ALONE = {"_ORCHCTL_COMPLETE"}
 THEIRS = {"XDG_STATE_HOME", "XDG_RUNTIME_DIR"}  # heeded by platformdirs, and by systemctl
@@ -57,7 +57,7 @@ def test_every_variable_is_there_and_none_is_made_up() -> None:
     found = {name for path in sources if "skills" not in path.parts for name in read(path.read_text())}
     named = set(re.findall(r"`([A-Z_]+)`", section("Environment")))
     mock = {name for name in found if name.startswith("ORCHD_MOCK_")}
-    assert found - mock - OURS_ALONE - named == set(), "say what it is for in docs/commands.md, below Environment"
+    assert found - mock - OURS_ALONE - named == set(), "say what it is for in docs/reference/commands.md, below Environment"
     assert named - found == THEIRS
 
 

@@ -39,7 +39,7 @@ def test_the_types_of_compositions_are_those_of_the_schema() -> None:
 
 
 def test_every_example_of_the_protocol_is_answered_with_a_result(instance: Instance) -> None:
-    examples = re.findall(r"```json\n(.*?)```", (ROOT / "docs/protocol.md").read_text(), re.DOTALL)
+    examples = re.findall(r"```json\n(.*?)```", (ROOT / "docs/reference/protocol.md").read_text(), re.DOTALL)
     requests = [json.loads(line) for line in examples[-1].splitlines()]
     context = zmq.Context()
     dealer = context.socket(zmq.DEALER)
@@ -54,7 +54,7 @@ def test_every_example_of_the_protocol_is_answered_with_a_result(instance: Insta
 
 
 def test_every_rule_that_holds_an_agent_back_is_in_the_protocol() -> None:
-    section = (ROOT / "docs/protocol.md").read_text().partition("\n## Why\n")[2].partition("\n## ")[0]
+    section = (ROOT / "docs/reference/protocol.md").read_text().partition("\n## Why\n")[2].partition("\n## ")[0]
     assert set(Rule) <= set(re.findall(r"`([a-z-]+)`", section))
 
 

@@ -1,4 +1,4 @@
-"""docs/pm.md shows what there is."""
+"""docs/guides/pm.md shows what there is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from orchctl.plans.reading import FORMATS
 from orchctl.pm.developer import LABELS
 from tests.conftest import Instance
 
-TEXT = (Path(__file__).parents[2] / "docs/pm.md").read_text()
+TEXT = (Path(__file__).parents[2] / "docs/guides/pm.md").read_text()
 SHOWN = dict(re.findall(r"```\n\$ orchctl (pm .*?)\n(.*?)```", TEXT, re.DOTALL))
 PLAN = re.findall(r"```markdown\n(.*?)```", TEXT, re.DOTALL)[0]
 

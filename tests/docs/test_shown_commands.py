@@ -19,7 +19,11 @@ from tests.orchctl import repos
 from tests.orchctl.pm.fake_bd import FakeBd
 
 ROOT = Path(__file__).parents[2]
-PAGES = {path.name: path for path in (ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md")))}
+PAGES = {
+    path.name: path
+    for path in (ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md")))
+    if path.parent.name != "decisions"
+}
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SHELL = ("", "sh", "bash", "console")
 PROGRAMS = "orchctl|orchd|systemctl|journalctl|loginctl|make|pip|git|cat|tail|grep"

@@ -19,7 +19,7 @@ from tests.support.raw import documented_codes
 FOLDER = find.SHIPPED / "skill-parallel-orchestration"
 TEXT = (FOLDER / "SKILL.md").read_text()
 BLOCKS = re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL)
-# Of the client, of tasks, and of sessions, which docs/protocol.md explains elsewhere or not at all.
+# Of the client, of tasks, and of sessions, which docs/reference/protocol.md explains elsewhere or not at all.
 OTHERS = {
     "no-daemon",
     "timed-out",

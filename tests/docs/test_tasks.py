@@ -1,4 +1,4 @@
-"""docs/tasks.md shows what happens: every command in it is run, in its order, and puts out what stands there."""
+"""docs/guides/tasks.md shows what happens: every command in it is run, in its order, and puts out what stands there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import orchctl.tasks.task_file
 from tests.conftest import Instance
 
-TEXT = (Path(__file__).parents[2] / "docs/tasks.md").read_text()
+TEXT = (Path(__file__).parents[2] / "docs/guides/tasks.md").read_text()
 BLOCKS = re.findall(r"```\n(\$ .*?)```", TEXT, re.DOTALL)
 SHOWN = [pair for block in BLOCKS for pair in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)]
 

@@ -1,4 +1,4 @@
-"""What docs/watching.md says of metrics is what is told."""
+"""What docs/guides/watching.md says of metrics is what is told."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.conftest import Instance
 from tests.orchctl.exporters.test_metrics import parsed
 
-PAGE = (Path(__file__).parents[2] / "docs/watching.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs/guides/watching.md").read_text()
 
 
 def test_every_metric_is_documented_and_none_is_made_up(instance: Instance) -> None:

@@ -24,7 +24,7 @@ from tests.simulation.steps import WEIGHTS, drawn
 from tests.stateful.stress import stress
 
 QUESTIONS = {"Launch", "CheckOutput"}
-# Rarely told from the right thing within so few steps; docs/simulation.md says why.
+# Rarely told from the right thing within so few steps; docs/internals/simulation.md says why.
 UNSEEN = {
     "a batch is all or nothing",
     "a daemon on its way out starts what the living need",

@@ -24,8 +24,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def documented(heading: str) -> set[str]:
-    """The keys that a table of docs/protocol.md has in its first column."""
-    section = (ROOT / "docs/protocol.md").read_text().split(f"\n{heading}\n")[1].split("\n## ")[0]
+    """The keys that a table of docs/reference/protocol.md has in its first column."""
+    section = (ROOT / "docs/reference/protocol.md").read_text().split(f"\n{heading}\n")[1].split("\n## ")[0]
     return {
         key
         for line in section.splitlines()
@@ -51,7 +51,7 @@ def test_the_keys_of_an_agent_are_those_of_the_documents(bench: Bench) -> None:
 
 def test_the_statuses_of_the_documents_are_those_there_are() -> None:
     (row,) = [
-        line for line in (ROOT / "docs/protocol.md").read_text().splitlines() if line.startswith("| `status` | queued")
+        line for line in (ROOT / "docs/reference/protocol.md").read_text().splitlines() if line.startswith("| `status` | queued")
     ]
     words = [word.strip() for word in row.split("|")[2].split(",")]
     assert [word for word in words if word != "paused"] == [status.value for status in Status]

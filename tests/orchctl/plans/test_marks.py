@@ -12,7 +12,7 @@ from orchctl.plans.shape import PlanError
 from tests.orchctl.plans.made import in_waves, read, whys, written
 
 FOREIGN = [*"yYvVoOnNDP1é", "✗", "~", "?", "✗\ufe0f"]
-PM = (Path(__file__).parents[3] / "docs/pm.md").read_text()
+PM = (Path(__file__).parents[3] / "docs/guides/pm.md").read_text()
 
 
 @pytest.mark.parametrize("mark", FOREIGN)
