@@ -60,7 +60,10 @@ def test_every_rule_that_holds_an_agent_back_is_in_the_protocol() -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_every_file_a_document_names_exists(path: Path) -> None:
-    named = re.findall(r"`((?:orchd|orchctl|tests|benchmarks|docs(?!/tasks/)|systemd)/[\w./-]+)`", path.read_text())
+    named = re.findall(
+        r"`((?:orchd(?!/(?:api|docs|tests|login|profile)`)|orchctl|tests|benchmarks|docs(?!/tasks/)|systemd)/[\w./-]+)`",
+        path.read_text(),
+    )
     named += [f"docs/{link}" for link in re.findall(r"\]\(docs/([\w./-]+)\)", path.read_text())]
     assert [name for name in named if not (ROOT / name).exists()] == []
 
@@ -76,3 +79,17 @@ def test_every_command_a_document_shows_is_one(path: Path) -> None:
     shown = re.findall(r"^(?:\$ )?orchctl ([a-z][\w-]*)(?: (\w+))?", path.read_text(), re.MULTILINE)
     known = set(COMMANDS)
     assert [words for words in shown if words[0] not in known and " ".join(words) not in known] == []
+
+
+def test_every_field_of_an_event_is_explained() -> None:
+    page = (ROOT / "docs/reference/events.md").read_text()
+    table, _, fields = page.partition("\n## Fields\n")
+    shown = {
+        name
+        for row in re.findall(r"^\| `[a-z-]+` \|.*\| (.*) \|$", table, re.MULTILINE)
+        for name in re.findall(r"`(\w+)`", row)
+    }
+    explained = {
+        name for row in re.findall(r"^\| (`.*?) \|", fields, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
+    }
+    assert shown == explained
