@@ -2,7 +2,7 @@
 PYTHON ?= $(shell for v in 3.13 3.12 3.11; do python$$v -c 'import venv, ssl' 2>/dev/null && { echo python$$v; exit; }; done; echo python3)
 VENV ?= .venv
 BIN = $(VENV)/bin
-UV ?= $(shell command -v uv)
+UV := $(shell command -v uv)
 WORKERS ?= 2
 TESTS ?= tests
 MARKS ?= not stress
@@ -13,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE =
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("orchd needs Python 3.11 or newer, this is " + sys.version) if sys.version_info < (3, 11) else None'
-ifdef UV
+ifneq ($(UV),)
 	UV_PROJECT_ENVIRONMENT=$(VENV) $(UV) sync --quiet --python $(PYTHON) --all-extras
 else
 	$(PYTHON) -m venv $(VENV)
