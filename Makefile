@@ -9,7 +9,7 @@ MARKS ?= not stress
 # The suite starts thousands of processes: without bytecode each would compile all modules anew.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test lint types docs site bench faults stress simulate mutation clean
+.PHONY: demo test lint types docs site release bench faults stress simulate mutation clean
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("orchd needs Python 3.11 or newer, this is " + sys.version) if sys.version_info < (3, 11) else None'
@@ -42,6 +42,10 @@ docs: $(VENV)/ready ## the parts of docs/ that are made from the code
 site: $(VENV)/ready ## the documents as a site in build/site; it is read offline, too
 	$(BIN)/python -m pip install --quiet --group docs
 	$(BIN)/zensical build --strict --config-file mkdocs.yml
+
+release: $(VENV)/ready ## wheel, sdist, checksums and notes in dist/, tried in fresh environments
+	$(BIN)/python -m pip install --quiet --group release
+	.ci/release $(BIN)/python
 
 bench: $(VENV)/ready ## orchd beside its peers, each ratio taken in one run: a quarter of an hour on two cores
 	$(BIN)/python -m benchmarks

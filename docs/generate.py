@@ -10,6 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
+sys.path.insert(0, str(Path(__file__).parent))
+import man
+import pictures
+
 from orchctl.commands.registry import COMMANDS
 from orchctl.commands.spec import Argument, Option
 from orchd.core.state.agents import OVER, Status
@@ -220,6 +224,8 @@ def main() -> int:
     for file, (name, make) in MADE.items():
         path = DOCS / file
         path.write_text(written(path.read_text(), name, make()))
+    man.write()
+    pictures.draw()
     return 0
 
 
