@@ -33,6 +33,28 @@ def test_the_parts_that_are_made_from_the_code_are_up_to_date() -> None:
         assert made.written(text, name, make()) == text, f"docs/{file} is stale: run `make docs`"
 
 
+def test_manual_pages_are_up_to_date() -> None:
+    man = generator().man
+    for name, make in man.PAGES.items():
+        assert (man.MAN / name).read_text() == make(), f"docs/man/{name} is stale: run `make docs`"
+
+
+def test_pictures_of_the_terminal_show_what_the_code_prints() -> None:
+    pictures = generator().pictures
+    for name, (_, make) in pictures.PICTURES.items():
+        svg = (pictures.IMAGES / name).read_text()
+        assert pictures.shown(svg) == pictures.said(make()), f"docs/images/{name} is stale: run `make docs`"
+        assert "http" not in svg.replace("http://www.w3.org/2000/svg", "").replace("https://www.textualize.io", "")
+
+
+def test_the_recorded_fleet_has_the_keys_of_todays_status(instance: Instance) -> None:
+    instance.spawn("true")
+    status = instance.status("--all")
+    recorded = json.loads((ROOT / "docs/images/fleet.json").read_text())["answer"]
+    assert recorded["agents"][0].keys() == status["agents"][0].keys()
+    assert recorded["limit"].keys() == status["limit"].keys()
+
+
 def test_the_types_of_compositions_are_those_of_the_schema() -> None:
     made = generator()
     assert made.types() == made.TYPES.read_text(), "the types are stale: run `make docs`"

@@ -15,7 +15,8 @@ from orchd.instance.config import KEYS
 ROOT = Path(__file__).parents[2]
 # Each with what to write in its place.
 WORDS = {
-    r"whoever|whomever|somebody|someone|nobody|anybody|everybody|whosoever": "the agent, the caller, the client, the operator; no agent",
+    r"whoever|whomever|whosoever": "the agent, the caller, the client, the operator",
+    r"somebody|someone|nobody|anybody|everybody": "the agent, the caller, the client, the operator; no agent",
     r"foret(?:ell|old)\w*": "estimate, plan",
     r"heed\w*": "read, apply, observe",
     r"mend(?:s|ed|ing)?": "fix, correct, repair",
