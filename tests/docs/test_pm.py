@@ -33,7 +33,7 @@ def test_the_example_does_what_it_says(stopped: Instance, tmp_path: Path) -> Non
 
 
 def test_every_key_and_label_is_shown() -> None:
-    table = TEXT.split("| Markdown | JSON | |")[1].split("\n\n")[0]
+    table = TEXT.split("| Markdown | JSON | meaning |")[1].split("\n\n")[0]
     assert set(re.findall(r"\| `(\w+)`(?: \(required\))? \| ", table)) == set(PlanEntry.__dataclass_fields__)
     section = TEXT.split("Labels that stand for skills:")[1].split("`config.toml`")[0]
     assert set(re.findall(r"`(\w+)`", section)) == set(LABELS)

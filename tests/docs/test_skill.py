@@ -72,7 +72,7 @@ def test_every_command_it_names_is_one() -> None:
 
 
 def test_it_explains_the_codes_there_are_and_all_that_an_agent_meets() -> None:
-    section = TEXT.split("## When you are refused")[1].split("\n## ")[0]
+    section = TEXT.split("\n## Errors\n")[1].split("\n## ")[0]
     explained = {
         code
         for line in section.splitlines()

@@ -42,7 +42,7 @@ def test_every_command_puts_out_what_is_shown(instance: Instance, tmp_path: Path
 
 
 def test_every_key_is_explained() -> None:
-    table = TEXT.split("| key | |")[1].split("\n\n")[0]
+    table = TEXT.split("| key | meaning |")[1].split("\n\n")[0]
     assert set(re.findall(r"`(\w+)`", re.sub(r"\|[^|]*\|$", "", table, flags=re.MULTILINE))) == set(
         orchctl.tasks.task_file.KEYS
     )
