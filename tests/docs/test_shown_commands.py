@@ -75,6 +75,7 @@ ELSEWHERE = {
 NEEDS = {"sessions.md": "jq"}
 # What must have happened before a command has something to show.
 BEFORE = {
+    "orchctl uninstall-project": "orchctl spawn --wait -- true",
     "grep -A1 '  - name:' .agent/sessions/latest.yaml": "orchctl spawn --wait -- true",
     "orchctl worktrees show profile": "orchctl spawn --wait --worktree --name profile -- touch new",
 }
