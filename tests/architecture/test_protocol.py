@@ -107,7 +107,7 @@ def test_every_result_has_the_keys_that_are_documented(instance: Instance) -> No
 
 
 def test_no_key_of_an_answer_is_documented_twice() -> None:
-    cells = [row.split("|")[1] for row in table_after("An agent:\n")]
+    cells = [row.split("|")[1] for row in table_after("\n## Agent\n")]
     keys = re.findall(r"`(\w+)`", "".join(cells))
     assert len(keys) > 50
     assert sorted(set(keys)) == sorted(keys)

@@ -46,12 +46,14 @@ def test_any_agent_can_be_shown_and_sent(agent: Agent, children: list[int]) -> N
 def test_the_keys_of_an_agent_are_those_of_the_documents(bench: Bench) -> None:
     bench.spawn("sleep", "600")
     (shown,) = bench.ask("status")["agents"]
-    assert set(shown) == documented("An agent:")
+    assert set(shown) == documented("## Agent")
 
 
 def test_the_statuses_of_the_documents_are_those_there_are() -> None:
     (row,) = [
-        line for line in (ROOT / "docs/reference/protocol.md").read_text().splitlines() if line.startswith("| `status` | queued")
+        line
+        for line in (ROOT / "docs/reference/protocol.md").read_text().splitlines()
+        if line.startswith("| `status` | queued")
     ]
     words = [word.strip() for word in row.split("|")[2].split(",")]
     assert [word for word in words if word != "paused"] == [status.value for status in Status]
