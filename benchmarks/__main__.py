@@ -1,4 +1,4 @@
-"""All of them, one after the other: `python -m benchmarks [NAME...]`."""
+"""Run all benchmarks, one after the other: `python -m benchmarks [NAME...]`."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ NAMES = (
 
 
 def main(names: Sequence[str]) -> int:
-    """Run those named, or all; what each prints is a table of its own. One that fails does not keep the rest away."""
+    """Run the named benchmarks, or all; each prints its own table. A benchmark that fails does not stop the rest."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that all that was started is ended
     print("  ".join(f"{key} {value}" for key, value in machine().items()))
     for name in cache.SOURCES:
-        if found := cache.find(name):
-            print(f"{name}: {found.version}")
+        if program := cache.find(name):
+            print(f"{name}: {program.version}")
     return 1 if [name for name in names or NAMES if not done(name)] else 0
 
 
 def done(name: str) -> bool:
-    """Whether a benchmark came to its end; what kept it from that is said."""
+    """Return whether a benchmark came to its end; print what kept it from that."""
     try:
         seconds = timed(import_module(f"benchmarks.{name}").main)
     except (OSError, subprocess.SubprocessError, SystemExit, WireError) as error:

@@ -16,25 +16,27 @@ UNITS = {"queueing one of them": "ms", "memory": "MiB", "one submit more": "ms",
 
 
 def fill(running: Orchd, count: int) -> list[str]:
-    """Ids of as many, queued."""
-    return [one for at in range(0, count, REQUEST) for one in running.spawn([TRUE] * min(REQUEST, count - at))]
+    """Queue `count` agents and return their ids."""
+    return [
+        agent_id for at in range(0, count, REQUEST) for agent_id in running.spawn([TRUE] * min(REQUEST, count - at))
+    ]
 
 
 def measured(running: Orchd, count: int) -> dict[str, float]:
-    """Fill the queue while nothing is started, ask, and let the first of it run."""
+    """Fill the queue while nothing starts, time requests, and let the first agents run."""
     running.call("pause")
     ids: list[str] = []
-    found = {"queueing one of them": 1000 * timed(lambda: ids.extend(fill(running, count))) / count}
-    found["memory"] = memory(running)
-    found["one submit more"] = statistics.median(1000 * timed(running.submit) for _ in range(CALLS))
-    first = ids[:FIRST]
+    figures = {"queueing one of them": 1000 * timed(lambda: ids.extend(fill(running, count))) / count}
+    figures["memory"] = memory(running)
+    figures["one submit more"] = statistics.median(1000 * timed(running.submit) for _ in range(CALLS))
+    first_ids = ids[:FIRST]
     running.call("resume")
-    found["one agent to its end"] = 1000 * timed(lambda: running.call("wait", ids=first)) / len(first)
-    return found
+    figures["one agent to its end"] = 1000 * timed(lambda: running.call("wait", ids=first_ids)) / len(first_ids)
+    return figures
 
 
 def main() -> None:
-    """A daemon for each sample, killed with what is left of its queue; rounds in turn."""
+    """Start a daemon for each sample and kill it with the rest of its queue; take the rounds in turn."""
     samples: dict[str, dict[int, list[float]]] = {name: {count: [] for count in QUEUES} for name in UNITS}
     for _ in range(ROUNDS):
         for count in QUEUES:
@@ -42,8 +44,8 @@ def main() -> None:
                 for name, value in measured(running, count).items():
                     samples[name][count].append(value)
                 running.abandon()
-    least = QUEUES[1]  # with 10 the last of them, which nothing comes after, is a tenth of it all
-    pictures.report_growth("backlog", "What a long queue costs: flat is free", "queued", UNITS, samples, least)
+    smallest_queue = QUEUES[1]  # with 10 the last of them, which nothing comes after, is a tenth of it all
+    pictures.report_growth("backlog", "What a long queue costs: flat is free", "queued", UNITS, samples, smallest_queue)
 
 
 if __name__ == "__main__":

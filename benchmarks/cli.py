@@ -28,7 +28,7 @@ if __name__ == "__main__":
 
 
 def _installed(directory: Path) -> Path:
-    """A fresh environment with the project's wheel in it; an editable install would be timed otherwise."""
+    """Make a fresh environment with the project's wheel in it; an editable install would be timed otherwise."""
     source = Path(__file__).parent.parent
     subprocess.run([sys.executable, "-m", "venv", directory / "venv"], check=True)
     python = directory / "venv/bin/python"
@@ -38,7 +38,7 @@ def _installed(directory: Path) -> Path:
 
 
 def main() -> None:
-    """Each command in turn, so that each ratio is of neighbours in time."""
+    """Time the commands in turn, so that each ratio is of neighbours in time."""
     with tempfile.TemporaryDirectory() as scratch:
         binaries = _installed(Path(scratch))
         hello = Path(scratch) / "hello.py"
@@ -68,8 +68,14 @@ def main() -> None:
     report(
         "cli",
         [
-            Figure(name, "ms", mine, [one / other for one, other in zip(mine, base, strict=True)], goals.get(name, ""))
-            for name, mine in samples.items()
+            Figure(
+                name,
+                "ms",
+                values,
+                [value / base_value for value, base_value in zip(values, base, strict=True)],
+                goals.get(name, ""),
+            )
+            for name, values in samples.items()
         ],
     )
 

@@ -1,4 +1,4 @@
-"""1 to 500 clients: requests and durable submits a second, and what one of them waits for its answer."""
+"""1 to 500 clients: requests and durable submits a second, and how long one client waits for its answer."""
 
 from __future__ import annotations
 
@@ -17,51 +17,51 @@ REQUESTS, SUBMITS, ALONE = 2000, 500, 100  # of all clients together; of one whi
 
 
 class Crowd:
-    """As many connections, in one process."""
+    """`count` connections in one process."""
 
     def __init__(self, running: Orchd, count: int) -> None:
         self._context = zmq.Context()
         self._running, self._asked = running, 0
         self.sockets = [self._context.socket(zmq.DEALER) for _ in range(count)]
-        for one in self.sockets:
-            one.connect(f"ipc://{running.home.socket}")
+        for socket in self.sockets:
+            socket.connect(f"ipc://{running.home.socket}")
         self.all("limit", {}, count)
 
     def close(self) -> None:
-        """All of them."""
+        """Close all connections."""
         self._context.destroy(linger=0)
 
-    def ask(self, one: zmq.Socket[bytes], op: str, args: dict[str, object]) -> None:
-        """Send a request of one."""
+    def ask(self, socket: zmq.Socket[bytes], op: str, args: dict[str, object]) -> None:
+        """Send a request on one connection."""
         self._asked += 1
-        one.send(pack_request(f"{self._asked:032x}", op, args))
+        socket.send(pack_request(f"{self._asked:032x}", op, args))
 
     def all(self, op: str, args: dict[str, object], count: int) -> None:
-        """Everybody asks, and again when answered, until there are `count` answers."""
+        """Send on every connection, and again after each answer, until there are `count` answers."""
         poller = zmq.Poller()
-        for one in self.sockets:
-            poller.register(one, zmq.POLLIN)
-        left = count
-        for one in self.sockets[:left]:
-            self.ask(one, op, args)
-            left -= 1
+        for socket in self.sockets:
+            poller.register(socket, zmq.POLLIN)
+        remaining = count
+        for socket in self.sockets[:remaining]:
+            self.ask(socket, op, args)
+            remaining -= 1
         answered = 0
         while answered < count:
-            for one, _ in poller.poll():
-                one.recv()
+            for socket, _ in poller.poll():
+                socket.recv()
                 answered += 1
-                if left:
-                    self.ask(one, op, args)
-                    left -= 1
+                if remaining:
+                    self.ask(socket, op, args)
+                    remaining -= 1
 
     def one(self) -> None:
-        """The first asks."""
+        """Send on the first connection and wait for the answer."""
         self.ask(self.sockets[0], "limit", {})
         self.sockets[0].recv()
 
 
 def measured(running: Orchd, count: int) -> dict[str, float]:
-    """Of a crowd that comes and goes."""
+    """Measure a crowd that connects and closes."""
     crowd = Crowd(running, count)
     spawn: dict[str, object] = {"agents": [TRUE], "cwd": "/", "env": {}}
     try:
@@ -77,7 +77,7 @@ def measured(running: Orchd, count: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """One daemon; rounds in turn."""
+    """Start one daemon and take the rounds in turn."""
     samples: dict[str, dict[int, list[float]]] = {}
     with Orchd() as running:
         for _ in range(ROUNDS):
@@ -87,14 +87,19 @@ def main() -> None:
     report(
         "clients",
         [
-            Figure(f"{name}, {count} clients", "/s" if name.endswith("second") else "ms", mine, over(mine, found[1]))
-            for name, found in samples.items()
-            for count, mine in found.items()
+            Figure(
+                f"{name}, {count} clients", "/s" if name.endswith("second") else "ms", values, over(values, by_count[1])
+            )
+            for name, by_count in samples.items()
+            for count, values in by_count.items()
         ],
     )
-    drawn = {name: {count: over(mine, found[1]) for count, mine in found.items()} for name, found in samples.items()}
+    ratios_by_name = {
+        name: {count: over(values, by_count[1]) for count, values in by_count.items()}
+        for name, by_count in samples.items()
+    }
     axes = "clients that are connected", "times what it is with one"
-    pictures.write("clients", pictures.growth("What many clients cost", axes, drawn))
+    pictures.write("clients", pictures.growth("What many clients cost", axes, ratios_by_name))
 
 
 if __name__ == "__main__":

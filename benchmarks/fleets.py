@@ -1,4 +1,4 @@
-"""Large fleets: `status` of a long queue, answers to others while hundreds start, a batch with an environment each."""
+"""Large fleets: `status` of a long queue, latency while hundreds start, a batch with an environment per agent."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from threading import Thread
 
 from benchmarks.harness import Figure, orchctl, over, report, timed
 from benchmarks.peers import Orchd
+from benchmarks.peers.base import rest
 from benchmarks.peers.orchd import TRUE
 from orchctl.client import Client
 
@@ -20,12 +21,12 @@ Samples = dict[str, list[float]]
 
 
 def note(samples: Samples, name: str, value: float) -> None:
-    """One sample more."""
+    """Add one sample."""
     samples.setdefault(name, []).append(value)
 
 
 def status(samples: Samples, count: int) -> None:
-    """`orchctl status` as a whole process, for people and as data."""
+    """Time `orchctl status` as a whole process, for people and as data."""
     with Orchd() as running:
         running.call("pause")
         running.spawn([TRUE] * count)
@@ -40,42 +41,42 @@ def status(samples: Samples, count: int) -> None:
 
 
 def starting(samples: Samples, count: int) -> None:
-    """What another client waits for an answer while as many start at once, and while they are ended."""
-    with Orchd() as running, Client(running.home, starts=False) as other:
+    """Time the answers to another client while `count` agents start at once, and while they are cancelled."""
+    with Orchd() as running, Client(running.home, starts=False) as client:
         running.call("limit", limit=count, resident=count)
         ids: list[str] = []
 
         def living() -> int:
-            found: int = other.call("limit", patience=300.0)["living"]
-            return found
+            count: int = client.call("limit", patience=300.0)["living"]
+            return count
 
-        def meanwhile(act: Callable[[], object], wanted: int) -> list[float]:
-            thread, taken = Thread(target=act), list[float]()
+        def meanwhile(action: Callable[[], object], target: int) -> list[float]:
+            thread, times = Thread(target=action), list[float]()
             thread.start()
             is_over = False
             while not is_over:
                 began = time.perf_counter()
-                is_over = living() == wanted
-                taken.append(1000 * (time.perf_counter() - began))
-                time.sleep(PAUSE)
+                is_over = living() == target
+                times.append(1000 * (time.perf_counter() - began))
+                rest(PAUSE)
             thread.join()
-            return sorted(taken)
+            return sorted(times)
 
         began = time.perf_counter()
         answers = meanwhile(lambda: ids.extend(running.spawn([SLEEP] * count)), count)
         note(samples, f"{count:,} start: all of them", time.perf_counter() - began)
-        told(samples, f"{count:,} start", answers)
-        told(samples, f"{count:,} are cancelled", meanwhile(lambda: running.call("cancel", ids=ids), 0))
+        note_quantiles(samples, f"{count:,} start", answers)
+        note_quantiles(samples, f"{count:,} are cancelled", meanwhile(lambda: running.call("cancel", ids=ids), 0))
 
 
-def told(samples: Samples, what: str, answers: list[float]) -> None:
-    """The answers to another client, from the quickest to the slowest."""
+def note_quantiles(samples: Samples, what: str, answers: list[float]) -> None:
+    """Add quantiles of the answer times of the other client."""
     for name, share in (("p50", 0.5), ("p99", 0.99), ("longest", 1.0)):
         note(samples, f"{what}: an answer, {name}", answers[min(int(share * len(answers)), len(answers) - 1)])
 
 
 def environments(samples: Samples) -> None:
-    """A batch whose agents have the same environment, and one with a variable each."""
+    """Time a batch whose agents share one environment, and a batch with a variable per agent."""
     with Orchd() as running:
         running.call("pause")
         name = f"a batch of {ENVIRONMENTS:,} is accepted"
@@ -86,7 +87,7 @@ def environments(samples: Samples) -> None:
 
 
 def main() -> None:
-    """A daemon for each sample; rounds in turn."""
+    """Start a daemon for each sample; take the rounds in turn."""
     samples: Samples = {}
     for _ in range(ROUNDS):
         for count in QUEUED:
@@ -94,14 +95,14 @@ def main() -> None:
         for count in STARTED:
             starting(samples, count)
         environments(samples)
-    one = samples[f"a batch of {ENVIRONMENTS:,} is accepted, one environment"]
-    report("fleets", [_figure(name, found, one) for name, found in samples.items()])
+    single = samples[f"a batch of {ENVIRONMENTS:,} is accepted, one environment"]
+    report("fleets", [_figure(name, values, single) for name, values in samples.items()])
 
 
-def _figure(name: str, found: list[float], one: list[float]) -> Figure:
+def _figure(name: str, values: list[float], single: list[float]) -> Figure:
     goal = "under 300" if name.startswith("orchctl status,") else "at most 50" if name.endswith("p99") else ""
-    ratios = over(found, one) if name.startswith("a batch") else ()
-    return Figure(name, "s" if name.endswith("all of them") else "ms", found, ratios, goal)
+    ratios = over(values, single) if name.startswith("a batch") else ()
+    return Figure(name, "s" if name.endswith("all of them") else "ms", values, ratios, goal)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a long history costs: the same questions and the same work with 10 to 100,000 agents that are over."""
+"""The cost of a long history: the same requests and the same work with 10 to 100,000 agents that have ended."""
 
 from __future__ import annotations
 
@@ -20,51 +20,53 @@ CALLS, CHAIN, SHORT = 40, 30, 200
 MEASURED = ("one submit", "status", "status of one agent", f"{SHORT} short agents", "hand-over", "memory")
 
 
-def typical(act: Callable[[], object]) -> float:
-    """The median of some calls, in milliseconds."""
-    return statistics.median(1000 * timed(act) for _ in range(CALLS))
+def typical(action: Callable[[], object]) -> float:
+    """Return the median of some calls, in milliseconds."""
+    return statistics.median(1000 * timed(action) for _ in range(CALLS))
 
 
-def measured(running: Orchd, known: int) -> dict[str, float]:
-    """Everything, of one daemon that has just been started; what adds to its history comes last."""
+def measured(running: Orchd, agent_count: int) -> dict[str, float]:
+    """Measure a daemon that has just been started; what adds to its history comes last."""
     running.call("limit")
-    middle = f"agent-{max(known // 2, 1):03}"
-    found = {
+    middle = f"agent-{max(agent_count // 2, 1):03}"
+    figures = {
         "status": typical(lambda: running.call("status", usage=False)),
         "status of one agent": typical(lambda: running.call("status", ids=[middle])),
         "memory": memory(running),
         "one submit": typical(running.submit),
     }
-    found[f"{SHORT} short agents"] = 1000 * timed(lambda: running.run(SHORT))
+    figures[f"{SHORT} short agents"] = 1000 * timed(lambda: running.run(SHORT))
     running.call("limit", limit=1)
     ids = running.spawn([{"command": CLOCK}] * CHAIN)
     running.call("wait", ids=ids)
-    logs = [Path(str(running.call("logs", id=one)["path"])).read_text() for one in ids]
-    return {**found, "hand-over": step(" ".join(logs))}
+    logs = [Path(str(running.call("logs", id=agent_id)["path"])).read_text() for agent_id in ids]
+    return {**figures, "hand-over": step(" ".join(logs))}
 
 
-def copied(directory: Path, known: int) -> dict[str, float]:
-    """With a copy of a store, so that no round has what the one before it has left."""
+def copied(directory: Path, agent_count: int) -> dict[str, float]:
+    """Measure on a copy of the store, so that no round has the rest of the round before it."""
     with Orchd() as running:
         running.end()
         shutil.copy(Home(directory).database, running.home.database)
         running.begin()
-        return measured(running, known)
+        return measured(running, agent_count)
 
 
 def main() -> None:
-    """The stores are written once; rounds in turn."""
-    samples: dict[str, dict[int, list[float]]] = {name: {known: [] for known in HISTORIES} for name in MEASURED}
+    """Write the stores once; take the rounds in turn."""
+    samples: dict[str, dict[int, list[float]]] = {
+        name: {agent_count: [] for agent_count in HISTORIES} for name in MEASURED
+    }
     with tempfile.TemporaryDirectory(prefix="orchd-bench-") as scratch:
-        for known in HISTORIES:
-            history.write(Home(Path(scratch) / str(known)), known)
+        for agent_count in HISTORIES:
+            history.write(Home(Path(scratch) / str(agent_count)), agent_count)
         for _ in range(ROUNDS):
-            for known in HISTORIES:
-                for name, value in copied(Path(scratch) / str(known), known).items():
-                    samples[name][known].append(value)
-    least = HISTORIES[0]
+            for agent_count in HISTORIES:
+                for name, value in copied(Path(scratch) / str(agent_count), agent_count).items():
+                    samples[name][agent_count].append(value)
+    fewest = HISTORIES[0]
     pictures.report_growth(
-        "growth", "What a long history costs: flat is free", "in the history", {"memory": "MiB"}, samples, least
+        "growth", "What a long history costs: flat is free", "in the history", {"memory": "MiB"}, samples, fewest
     )
 
 

@@ -20,14 +20,14 @@ BASE = "bare spawn, one after the other"
 
 
 def step(text: str) -> float:
-    """The median milliseconds between neighbours."""
+    """Return the median milliseconds between neighbours."""
     moments = sorted(float(word) for word in text.split())
     steps = sorted(1000 * (after - before) for before, after in pairwise(moments))
     return steps[len(steps) // 2]
 
 
 def bare() -> float:
-    """By hand."""
+    """Start the successor by hand."""
     with tempfile.TemporaryFile("w+") as output:
         for _ in range(COUNT):
             pid = os.posix_spawn(CLOCK[0], CLOCK, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, output.fileno(), 1)])
@@ -37,16 +37,16 @@ def bare() -> float:
 
 
 def chained() -> float:
-    """Through orchd at limit 1."""
+    """Run the chain through orchd at limit 1."""
     with Orchd() as running:
         running.call("limit", limit=1)
         ids = running.spawn([{"command": CLOCK}] * COUNT)
         running.call("wait", ids=ids)
-        return step(" ".join(Path(str(running.call("logs", id=one)["path"])).read_text() for one in ids))
+        return step(" ".join(Path(str(running.call("logs", id=agent_id)["path"])).read_text() for agent_id in ids))
 
 
 def spooled() -> float:
-    """Through task-spooler at its limit 1; what it queues waits behind the first."""
+    """Run the chain through task-spooler at its limit 1; its queue waits behind the first task."""
     with Spooler() as running:
         running.ctl([running.tsp, "-S", "1"])
         running.ctl([running.tsp, "sleep", "0.5"])
@@ -57,7 +57,7 @@ def spooled() -> float:
 
 
 def queued(program: str) -> float:
-    """Through nq, each in a file of its own with the command above it."""
+    """Run the chain through nq, each program in a file of its own with the command above it."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
         env = {**os.environ, "NQDIR": directory}
         for _ in range(COUNT):
@@ -67,8 +67,8 @@ def queued(program: str) -> float:
         return step(" ".join(line for lines in texts for line in lines if line.replace(".", "").isdigit()))
 
 
-def made(program: str) -> float:
-    """Through make -j1."""
+def by_make(program: str) -> float:
+    """Run the chain through make -j1."""
     names = " ".join(f"t{number}" for number in range(COUNT))
     text = f"SHELL=/bin/bash\n.PHONY: all {names}\nall: {names}\n{names}:\n\t@echo $$EPOCHREALTIME\n"
     words = [program, "-s", "-r", "-j1", "-f", "-", "all"]
@@ -76,32 +76,32 @@ def made(program: str) -> float:
 
 
 def parallel(program: str) -> float:
-    """Through GNU parallel -j1."""
+    """Run the chain through GNU parallel -j1."""
     words = [program, "-j1", "--quote", *CLOCK, ":::", *map(str, range(COUNT))]
     return step(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
 
 
-def ways() -> dict[str, Callable[[], float]]:
-    """Each with its name."""
-    found = {BASE: bare, "orchd, limit 1": chained}
+def programs() -> dict[str, Callable[[], float]]:
+    """Return each measured program with its name."""
+    probes = {BASE: bare, "orchd, limit 1": chained}
     if Spooler.is_at_hand():
-        found["task-spooler, limit 1"] = spooled
-    for name, run in (("nq", queued), ("GNU make", made), ("GNU parallel", parallel)):
-        if there := cache.find(name):
-            found[f"{name}, one at a time"] = partial(run, str(there.program))
-    return found
+        probes["task-spooler, limit 1"] = spooled
+    for name, run in (("nq", queued), ("GNU make", by_make), ("GNU parallel", parallel)):
+        if program := cache.find(name):
+            probes[f"{name}, one at a time"] = partial(run, str(program.program))
+    return probes
 
 
 def main() -> None:
-    """Medians of each round, in turn."""
-    known = ways()
-    steps: dict[str, list[float]] = {name: [] for name in known}
+    """Take the medians of each round, in turn."""
+    measures = programs()
+    steps: dict[str, list[float]] = {name: [] for name in measures}
     for _ in range(ROUNDS):
-        for name, way in known.items():
-            steps[name].append(way())
-    base, ours = steps[BASE], steps["orchd, limit 1"]
-    added = [mine - least for mine, least in zip(ours, base, strict=True)]
-    figures = [Figure(name, "ms a step", mine, over(mine, base)) for name, mine in steps.items()]
+        for name, measure in measures.items():
+            steps[name].append(measure())
+    base, limited_steps = steps[BASE], steps["orchd, limit 1"]
+    added = [value - base_value for value, base_value in zip(limited_steps, base, strict=True)]
+    figures = [Figure(name, "ms a step", values, over(values, base)) for name, values in steps.items()]
     report("handover", [*figures, Figure("orchd over the bare spawn", "ms", added, goal="at most 3 ms")])
     pictures.write("handover", pictures.rates("From an end to the next start", figures))
 

@@ -25,7 +25,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 class Figure(NamedTuple):
-    """One row: what was measured, its unit, every sample of it, and every sample of its ratio to the row's base."""
+    """One row: the quantity, its unit, every sample of it, and every sample of its ratio to the row's base."""
 
     name: str
     unit: str
@@ -43,22 +43,22 @@ class Daemon:
         self.process = process
 
     def ctl(self, *words: str) -> str:
-        """The output of one `orchctl` command."""
+        """Return the output of one `orchctl` command."""
         return subprocess.run(
             [orchctl(), *words], env=environment(self.home), check=True, capture_output=True, text=True
         ).stdout
 
     def client(self) -> Client:
-        """An open connection."""
+        """Return an open connection."""
         return Client(self.home)
 
     def status(self, key: str) -> int:
-        """A number out of /proc/PID/status."""
+        """Return a number from /proc/PID/status."""
         lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:"))
 
     def cpu_seconds(self) -> float:
-        """User and system time so far."""
+        """Return the user and system time so far."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -69,25 +69,25 @@ class Daemon:
 
 
 def orchctl() -> str:
-    """The client of this very environment."""
+    """Return the client of this environment."""
     return str(Path(sys.executable).parent / "orchctl")
 
 
 def environment(home: Home) -> dict[str, str]:
-    """Ours, pointed at `home`, with bytecode allowed: an installed program has it."""
+    """Return this environment, pointed at `home`, with bytecode allowed: an installed program has it."""
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return {**env, "ORCHD_HOME": str(home.directory)}
 
 
 def temporary_home() -> Home:
-    """A directory that is gone at our end, not before: ext4 makes files slowly right after it has deleted many."""
+    """Make a directory that is removed at exit, not before: ext4 makes files slowly after it has deleted many."""
     directory = tempfile.mkdtemp(prefix="orchd-bench-")
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     return Home(Path(directory))
 
 
 def start(home: Home, env: Mapping[str, str] | None = None) -> Daemon:
-    """A daemon that answers."""
+    """Start a daemon and return when it answers."""
     reader, writer = os.pipe()
     process = subprocess.Popen(
         [sys.executable, "-m", "orchd", "--home", str(home.directory), "--ready-fd", str(writer)],
@@ -105,7 +105,7 @@ def start(home: Home, env: Mapping[str, str] | None = None) -> Daemon:
 
 @contextmanager
 def daemon() -> Iterator[Daemon]:
-    """A daemon in a home of its own, ended with its agents."""
+    """Run a daemon in a home of its own, and end it with its agents."""
     running = start(temporary_home())
     try:
         yield running
@@ -115,24 +115,24 @@ def daemon() -> Iterator[Daemon]:
 
 
 def timed(action: Callable[[], object]) -> float:
-    """Seconds that `action` takes."""
+    """Return the seconds that `action` takes."""
     begin = time.perf_counter()
     action()
     return time.perf_counter() - begin
 
 
 def over(samples: Sequence[float], base: Sequence[float]) -> list[float]:
-    """Ratios, round by round."""
-    return [mine / theirs for mine, theirs in zip(samples, base, strict=True)]
+    """Return ratios, round by round."""
+    return [sample / base_sample for sample, base_sample in zip(samples, base, strict=True)]
 
 
 def spread(samples: Sequence[float]) -> str:
-    """Median [least-most]."""
+    """Return the text `median [least-most]`."""
     return f"{statistics.median(samples):.4g} [{min(samples):.4g}-{max(samples):.4g}]"
 
 
 def machine() -> dict[str, object]:
-    """What the figures were taken on."""
+    """Return the machine on which the figures were taken."""
     model = next(
         (
             line.partition(":")[2].strip()

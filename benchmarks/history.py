@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from orchd.core import inputs
 from orchd.core.decide import decide
-from orchd.core.state.agents import Instant, Outcome, RequestId, Spec, State
+from orchd.core.state.agents import Instant, Outcome, RequestId, Spec
 from orchd.core.state.indexes import forget
+from orchd.core.state.state import State
 from orchd.core.turn import Turn
 from orchd.instance.home import Home
 from orchd.store.database import Store
@@ -17,15 +18,15 @@ NOW = Instant(0.0, 1_700_000_000.0)
 
 
 def write(home: Home, count: int) -> None:
-    """`count` agents that completed; afterwards the limit is what it is in a new home."""
+    """Write `count` agents that completed; afterwards the limit is as in a new home."""
     home.create()
     store = Store(home.database)
     state = State()
     store.restore(state, NOW)
     usual = state.limit, state.resident
     state.limit = state.resident = BATCH
-    for made in range(0, count, BATCH):
-        _batch(state, store, min(BATCH, count - made))
+    for first in range(0, count, BATCH):
+        _batch(state, store, min(BATCH, count - first))
     turn = Turn(state, NOW)
     decide(turn, inputs.SetLimit(RequestId("r"), *usual))
     store.commit(state, NOW.wall, turn.events)

@@ -1,4 +1,4 @@
-"""At rest: memory and wake-ups of every daemon, idle and with 100 agents that sleep; orchd with a long history too."""
+"""Daemons at rest: memory and wake-ups, idle and with 100 agents that sleep; orchd with a long history too."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ HELD, HISTORY, LIVING, ROUNDS, WATCHED = 100, 100_000, 28, 5, 2.0
 
 
 def own(running: Peer) -> list[int]:
-    """Its processes without the programs that it holds."""
+    """Return the processes of a daemon without the programs that it holds."""
     return [pid for pid in running.processes() if read(pid, "comm").strip() != "sleep"]
 
 
 def read(pid: int, name: str) -> str:
-    """A file of /proc; nothing when the process has gone."""
+    """Return a file of /proc; empty when the process has gone."""
     try:
         return Path(f"/proc/{pid}/{name}").read_text()
     except OSError:
@@ -28,13 +28,13 @@ def read(pid: int, name: str) -> str:
 
 
 def memory(running: Peer) -> float:
-    """MiB, what is shared counted in parts."""
+    """Return MiB; shared pages count in parts."""
     texts = (read(pid, "smaps_rollup") for pid in own(running))
     return sum(int(line.split()[1]) for text in texts for line in text.splitlines() if line.startswith("Pss:")) / 1024
 
 
 def switches(running: Peer) -> int:
-    """How often any of its threads has slept and been woken."""
+    """Return how often any thread has slept and woken."""
     total = 0
     for pid in own(running):
         for task in Path(f"/proc/{pid}/task").glob("*"):
@@ -44,21 +44,21 @@ def switches(running: Peer) -> int:
 
 
 def watched(running: list[Peer]) -> dict[str, tuple[list[float], list[float]]]:
-    """MiB and wake-ups a second of each, all of them in the same stretches of time."""
-    found: dict[str, tuple[list[float], list[float]]] = {peer.name: ([], []) for peer in running}
+    """Measure MiB and wake-ups a second of each daemon, all in the same stretches of time."""
+    samples: dict[str, tuple[list[float], list[float]]] = {peer.name: ([], []) for peer in running}
     rest(1.0)  # what the last client left to be cleared away is not the daemon at rest
     for _ in range(ROUNDS):
         before = [switches(peer) for peer in running]
         rest(WATCHED)
         for peer, count in zip(running, before, strict=True):
-            sizes, wakes = found[peer.name]
+            sizes, wakes = samples[peer.name]
             wakes.append((switches(peer) - count) / WATCHED)
             sizes.append(memory(peer))
-    return found
+    return samples
 
 
 def beside() -> list[Figure]:
-    """All daemons at once: idle, and holding."""
+    """Measure all daemons at once: idle, and with programs that sleep."""
     running = [peer() for peer in at_hand()]
     try:
         for peer in running:
@@ -67,7 +67,7 @@ def beside() -> list[Figure]:
         holding = [peer for peer in running if peer.can("hold")]
         for peer in holding:
             peer.hold(HELD)
-        held = watched(holding)
+        samples = watched(holding)
     finally:
         for peer in running:
             peer.__exit__()
@@ -76,15 +76,15 @@ def beside() -> list[Figure]:
     for name, (sizes, wakes) in idle.items():
         figures.append(Figure(f"{name}, idle", "MiB", sizes, over(sizes, base)))
         figures.append(Figure(f"{name}, idle: wake-ups", "a second", wakes, goal="0" if name == "orchd" else ""))
-    for name, (sizes, wakes) in held.items():
-        each = [1024 * (size - least) / HELD for size, least in zip(sizes, idle[name][0], strict=True)]
+    for name, (sizes, wakes) in samples.items():
+        each = [1024 * (size - idle_size) / HELD for size, idle_size in zip(sizes, idle[name][0], strict=True)]
         figures.append(Figure(f"{name}, for each of {HELD} agents", "KiB", each))
         figures.append(Figure(f"{name}, {HELD} agents: wake-ups", "a second", wakes))
     return figures
 
 
 def long() -> list[Figure]:
-    """orchd alone, with a history, and its restarts while agents live."""
+    """Measure orchd alone, with a history, and its restarts while agents live."""
     with Orchd() as running:
         running.know(HISTORY)
         running.call("limit", limit=LIVING)
@@ -100,7 +100,7 @@ def long() -> list[Figure]:
 
 
 def restart(running: Orchd) -> float:
-    """Seconds from the daemon's exec to its first answer, after `kill -9`."""
+    """Return the seconds from the daemon's exec to its first answer, after `kill -9`."""
     assert running.client
     running.client.close()
     running.daemon.kill()
@@ -112,10 +112,10 @@ def restart(running: Orchd) -> float:
 
 
 def main() -> None:
-    """The table, and the memory as a picture."""
+    """Write the table, and the memory as a picture."""
     figures = [*beside(), *long()]
     report("idle", figures)
-    sizes = [one for one in figures if one.unit == "MiB"]
+    sizes = [figure for figure in figures if figure.unit == "MiB"]
     pictures.write("idle", pictures.rates("Memory at rest, without the agents themselves", sizes))
 
 

@@ -20,63 +20,63 @@ BASE = "/bin/true itself"
 PAUSE = 0.01  # between two submits, so that none meets the work of the one before
 
 
-def paced(act: Callable[[], object], count: int) -> float:
-    """The median, in milliseconds."""
+def paced(action: Callable[[], object], count: int) -> float:
+    """Return the median, in milliseconds."""
     samples = []
     for _ in range(count):
-        samples.append(1000 * timed(act))
+        samples.append(1000 * timed(action))
         rest(PAUSE)
     return statistics.median(samples)
 
 
 def process(words: list[str], env: dict[str, str]) -> None:
-    """A client from its start to its end."""
+    """Time a client from its start to its end."""
     subprocess.run(words, env=env, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def of(running: Peer) -> dict[str, Callable[[], float]]:
-    """What a peer can be asked: those that override it."""
-    found: dict[str, Callable[[], float]] = {}
+def measures_of(running: Peer) -> dict[str, Callable[[], float]]:
+    """Return the requests of a peer that it implements, as measures."""
+    probes: dict[str, Callable[[], float]] = {}
     count = SLOW.get(running.name, CLIENTS)
     if running.can("submit"):
-        found[f"{running.name}, open connection"] = partial(paced, running.submit, OPEN)
+        probes[f"{running.name}, open connection"] = partial(paced, running.submit, OPEN)
     if running.can("submission"):
-        found[f"{running.name}, client process"] = partial(
+        probes[f"{running.name}, client process"] = partial(
             paced, lambda: process(running.submission(), running.env), count
         )
-    return found
+    return probes
 
 
-def loose() -> dict[str, Callable[[], float]]:
-    """Those without a daemon."""
+def daemonless() -> dict[str, Callable[[], float]]:
+    """Return the measures of programs without a daemon."""
     env = dict(os.environ)
-    found = {BASE: partial(paced, lambda: process(["/bin/true"], env), CLIENTS)}
-    if there := cache.find("nq"):
-        words = [str(there.program), "-q", "/bin/true"]
+    probes = {BASE: partial(paced, lambda: process(["/bin/true"], env), CLIENTS)}
+    if program := cache.find("nq"):
+        words = [str(program.program), "-q", "/bin/true"]
         queue = {**env, "NQDIR": str(cache.DIRECTORY / "nq" / "queue")}
-        found["nq, client process"] = partial(paced, lambda: process(words, queue), CLIENTS)
-    if there := cache.find("GNU parallel"):
-        one = [str(there.program), "/bin/true", ":::", "1"]
+        probes["nq, client process"] = partial(paced, lambda: process(words, queue), CLIENTS)
+    if program := cache.find("GNU parallel"):
+        single_command = [str(program.program), "/bin/true", ":::", "1"]
         name = "GNU parallel, one task"
-        found[name] = partial(paced, lambda: process(one, env), SLOW[name])
-    return found
+        probes[name] = partial(paced, lambda: process(single_command, env), SLOW[name])
+    return probes
 
 
 def main() -> None:
-    """All daemons live at once and idle while another is asked; rounds in turn."""
+    """Keep all daemons alive at once, the others idle; take the rounds in turn."""
     running = [peer() for peer in at_hand()]
     try:
-        known = loose()
+        ways = daemonless()
         for peer in running:
-            known |= of(peer.__enter__())
-        samples: dict[str, list[float]] = {name: [] for name in known}
+            ways |= measures_of(peer.__enter__())
+        samples: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(ROUNDS):
-            for name, way in known.items():
-                samples[name].append(way())
+            for name, measure in ways.items():
+                samples[name].append(measure())
     finally:
         for peer in running:
             peer.__exit__()
-    figures = [Figure(name, "ms", mine, over(mine, samples[BASE])) for name, mine in samples.items()]
+    figures = [Figure(name, "ms", values, over(values, samples[BASE])) for name, values in samples.items()]
     report("latency", figures)
     pictures.write("latency", pictures.rates("Milliseconds until one submit is acknowledged", figures))
 

@@ -15,7 +15,7 @@ SLOW = {"supervisor": 2, "circus": 2, "pm2": 2}
 
 
 def listed(running: Peer) -> float:
-    """The median milliseconds of a listing."""
+    """Return the median milliseconds of a listing."""
     words, count = running.listing(), SLOW.get(running.name, EACH)
 
     def once() -> None:
@@ -25,8 +25,8 @@ def listed(running: Peer) -> float:
 
 
 def main() -> None:
-    """All of them live at once; each is asked in turn, so that each ratio is of neighbours in time."""
-    known: dict[tuple[str, int], list[float]] = {}
+    """Keep all daemons alive at once and time each in turn, so that each ratio is of neighbours in time."""
+    samples_by_history: dict[tuple[str, int], list[float]] = {}
     with contextlib.ExitStack() as stack:
         running: dict[tuple[str, int], Peer] = {}
         for kind in [peer for peer in at_hand() if peer.lists]:
@@ -35,17 +35,17 @@ def main() -> None:
                 peer.know(count)
         for _ in range(ROUNDS):
             for key, peer in running.items():
-                known.setdefault(key, []).append(listed(peer))
+                samples_by_history.setdefault(key, []).append(listed(peer))
     figures = [
-        Figure(f"{name}, {count:,} known", "ms", samples, over(samples, known[name, 0]))
-        for (name, count), samples in known.items()
+        Figure(f"{name}, {count:,} known", "ms", samples, over(samples, samples_by_history[name, 0]))
+        for (name, count), samples in samples_by_history.items()
     ]
     report("listing", figures)
-    drawn: dict[str, dict[int, list[float]]] = {}
-    for (name, count), samples in known.items():
-        drawn.setdefault(name, {})[max(count, 1)] = samples
+    medians: dict[str, dict[int, list[float]]] = {}
+    for (name, count), samples in samples_by_history.items():
+        medians.setdefault(name, {})[max(count, 1)] = samples
     axes = "tasks the daemon knows of (1: none)", "ms, the whole client process"
-    pictures.write("listing", pictures.growth("Asking what there is, as the history grows", axes, drawn))
+    pictures.write("listing", pictures.growth("Asking what there is, as the history grows", axes, medians))
 
 
 if __name__ == "__main__":

@@ -22,24 +22,24 @@ DEVELOPERS, SECONDS, ROUNDS = 7, 2.0, 5
 
 
 class Dag(NamedTuple):
-    """Nodes with whom they come after, and how long each sleeps."""
+    """Nodes with their dependencies, and how long each sleeps."""
 
     after: Mapping[str, Sequence[str]]
     milliseconds: Mapping[str, int]
 
     @property
     def bound(self) -> float:
-        """No schedule at this limit takes fewer seconds."""
-        way = sum(self.milliseconds[node] for node in critical_path(self.after, self.milliseconds))
-        return max(way, sum(self.milliseconds.values()) / LIMIT) / 1000
+        """Return the seconds below which no schedule at this limit can end."""
+        path_seconds = sum(self.milliseconds[node] for node in critical_path(self.after, self.milliseconds))
+        return max(path_seconds, sum(self.milliseconds.values()) / LIMIT) / 1000
 
     def command(self, node: str) -> list[str]:
-        """The work: nothing, for as long as it takes."""
+        """Return the work of a node: a sleep of its duration."""
         return ["sleep", f"{self.milliseconds[node] / 1000:.3f}"]
 
 
 def drawn(chance: random.Random) -> Dag:
-    """10 to 40 nodes of 20 to 200 ms, each after up to two of those before it."""
+    """Draw 10 to 40 nodes of 20 to 200 ms, each after up to two earlier nodes."""
     nodes = [f"n{number}" for number in range(chance.randint(10, 40))]
     after = {
         node: chance.sample(nodes[:number], min(number, chance.choice([0, 0, 0, 1, 2])))
@@ -49,26 +49,26 @@ def drawn(chance: random.Random) -> Dag:
 
 
 def member(dag: Dag, node: str, path: str, after: Sequence[str]) -> dict[str, object]:
-    """A node as a request has it; `tokens` are what the client knows of its duration."""
+    """Return a node as a request has it; `tokens` are what the client knows of its duration."""
     agent = {"command": dag.command(node), "tokens": dag.milliseconds[node]}
     return {"path": path, "agent": agent, "after": list(after)}
 
 
 def perform(client: Client, groups: list[dict[str, object]], members: list[dict[str, object]]) -> None:
-    """Begin a run and wait for its end, which must be a good one."""
-    asked = {"name": "dag", "cwd": "/", "env": dict(os.environ), "groups": groups, "members": members}
-    run = client.call("run", asked)["run"]["id"]
+    """Begin a run and wait for its end, which must be a success."""
+    request = {"name": "dag", "cwd": "/", "env": dict(os.environ), "groups": groups, "members": members}
+    run = client.call("run", request)["run"]["id"]
     if any(agent["status"] != "completed" for agent in client.wait(ids=[run])["agents"]):
         raise SystemExit(f"{run} did not complete")
 
 
 def ready(client: Client, dag: Dag) -> None:
-    """As orchd does it: each node when its own dependencies have completed."""
+    """Run the graph as orchd does: each node when its own dependencies have completed."""
     perform(client, [{"path": ""}], [member(dag, node, node, after) for node, after in dag.after.items()])
 
 
 def barriers(client: Client, dag: Dag) -> None:
-    """The same daemon, but group by group: each level when all of the one before it has completed."""
+    """Run the graph group by group with the same daemon: each level when the level before it has completed."""
     groups: list[dict[str, object]] = [{"path": ""}]
     members = []
     for number, level in enumerate(levels(dag.after)):
@@ -84,12 +84,12 @@ def makefile(dag: Dag, path: Path) -> None:
 
 
 def make(program: str, path: Path) -> None:
-    """make, which starts what it may in the order of the file."""
+    """Run the graph with make, which starts targets in the order of the file."""
     subprocess.run([program, "-s", "-r", f"-j{LIMIT}", "-f", str(path), "all"], check=True)
 
 
 def compare(client: Client, count: int) -> list[Figure]:
-    """Each graph in all ways, one way after the other in turn, so that none is always the first."""
+    """Run each graph with all performers in turn, so that none is always the first."""
     program, chance = shutil.which("make"), random.Random(SEED)
     took: dict[str, list[float]] = {"barriers": [], "orchd": [], "make -j7": []}
     with tempfile.TemporaryDirectory() as directory:
@@ -97,21 +97,21 @@ def compare(client: Client, count: int) -> list[Figure]:
         for number in range(count):
             dag = drawn(chance)
             makefile(dag, path)
-            ways: list[tuple[str, Callable[[], None]]] = [
+            performers: list[tuple[str, Callable[[], None]]] = [
                 ("orchd", lambda dag=dag: ready(client, dag)),  # type: ignore[misc]
                 ("barriers", lambda dag=dag: barriers(client, dag)),  # type: ignore[misc]
             ]
             if program:
-                ways.append(("make -j7", lambda: make(program, path)))
-            for name, way in ways[number % len(ways) :] + ways[: number % len(ways)]:
-                took[name].append(timed(way) / dag.bound)
+                performers.append(("make -j7", lambda: make(program, path)))
+            for name, perform in performers[number % len(performers) :] + performers[: number % len(performers)]:
+                took[name].append(timed(perform) / dag.bound)
     if not program:
         print("make is not installed: left out")
     return figures(took)
 
 
 def figures(took: Mapping[str, Sequence[float]]) -> list[Figure]:
-    """Times over the least there is, and each over that with barriers, graph by graph."""
+    """Return times over the lower bound, and each over the time with barriers, graph by graph."""
     base = took["barriers"]
     for name, samples in took.items():
         if len(samples) > 1:
@@ -121,7 +121,7 @@ def figures(took: Mapping[str, Sequence[float]]) -> list[Figure]:
             f"{name}, over the lower bound",
             "x",
             samples,
-            [mine / theirs for mine, theirs in zip(samples, base, strict=True)],
+            [sample / base_sample for sample, base_sample in zip(samples, base, strict=True)],
             "1.15" if name == "orchd" else "",
         )
         for name, samples in took.items()
@@ -130,19 +130,22 @@ def figures(took: Mapping[str, Sequence[float]]) -> list[Figure]:
 
 
 def developers(client: Client) -> Figure:
-    """Seven that work for as long as one."""
+    """Run seven nodes that each work as long as one."""
 
     def team(size: int) -> float:
-        dag = Dag({f"n{one}": [] for one in range(size)}, {f"n{one}": round(SECONDS * 1000) for one in range(size)})
+        dag = Dag(
+            {f"n{number}": [] for number in range(size)},
+            {f"n{number}": round(SECONDS * 1000) for number in range(size)},
+        )
         return timed(lambda: ready(client, dag))
 
     pairs = [(team(1), team(DEVELOPERS)) for _ in range(ROUNDS)]
-    ratios = [seven / one for one, seven in pairs]
+    ratios = [seven / single for single, seven in pairs]
     return Figure("7 equal developers, over one", "s", [seven for _, seven in pairs], ratios, "ratio 1.05")
 
 
 def main(count: int = COUNT) -> None:
-    """One daemon for all; the samples are the graphs."""
+    """Start one daemon for all graphs; the samples are the graphs."""
     with daemon() as running, running.client() as client:
         client.call("limit", {"limit": LIMIT})
         report("makespan", [*compare(client, count), developers(client)])

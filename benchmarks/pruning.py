@@ -1,5 +1,5 @@
-"""90,000 of 100,000 agents leave the history with their files, while somebody asks: how long it takes, how long a reply
-takes meanwhile, and what the database file does afterwards."""
+"""90,000 of 100,000 agents leave the history with their files, while a client sends requests: how long
+it takes, how long a reply takes meanwhile, and what the database file does afterwards."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COUNT, KEPT, ASKED_BEFORE = 100_000, 10_000, 2_000
 
 
 def _files(home: Home) -> None:
-    """What attempts leave: a log with a line in it, and a record."""
+    """Write the files of attempts: a log with a line in it, and a record."""
     for number in range(1, COUNT + 1):
         for kind, text in (("log", b"some forty characters of output, a line\n"), ("exit", b"0\n")):
             descriptor = os.open(home.agents / f"agent-{number:03d}.1.{kind}", os.O_WRONLY | os.O_CREAT, 0o600)
@@ -23,7 +23,7 @@ def _files(home: Home) -> None:
 
 
 def main() -> None:
-    """One home; the latencies are of requests one after the other on one connection."""
+    """Use one home; the latencies are of requests one after the other on one connection."""
     home = temporary_home()
     history.write(home, COUNT)
     _files(home)
@@ -38,7 +38,7 @@ def main() -> None:
             replies.append(timed(lambda: client.call("limit")))
         took = time.perf_counter() - begin
         burnt = running.cpu_seconds() - burnt
-    left = len(list(home.agents.iterdir()))
+    directories_left = len(list(home.agents.iterdir()))
     running.ctl("daemon", "stop", "--stop-agents")
     running.process.wait()
     pruned = home.database.stat().st_size
@@ -46,7 +46,7 @@ def main() -> None:
     report(
         "pruning",
         [
-            Figure(f"{COUNT - KEPT:,} of {COUNT:,} agents pruned, {left:,} files left", "s", [took]),
+            Figure(f"{COUNT - KEPT:,} of {COUNT:,} agents pruned, {directories_left:,} files left", "s", [took]),
             Figure("CPU of the daemon meanwhile, with the requests", "s", [burnt]),
             Figure("one request meanwhile", "s", replies),
             Figure("the longest", "s", [max(replies)], goal="at most 0.05 s"),

@@ -1,4 +1,4 @@
-"""Write what the last runs measured into the documents: `python -m benchmarks.publish`, after a quiet `make bench`."""
+"""Write the figures of the last runs into the documents: `python -m benchmarks.publish`, after a quiet `make bench`."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ BEGIN, END = "<!-- made by benchmarks.publish -->", "<!-- end of figures -->"
 
 
 def spread(samples: Sequence[float]) -> str:
-    """Median [least-most], for a table."""
+    """Return `median [least-most]` for a table."""
     return f"{statistics.median(samples):,.3g} [{min(samples):,.3g}-{max(samples):,.3g}]"
 
 
 def table(subject: str, result: Mapping[str, Any]) -> Iterable[str]:
-    """One subject, with the load that it was taken under."""
+    """Return the table of one subject, with the load at the time of the measurement."""
     machine, figures = result["machine"], result["figures"]
     yield f"### {subject}"
     yield ""
@@ -30,29 +30,29 @@ def table(subject: str, result: Mapping[str, Any]) -> Iterable[str]:
     yield ""
     yield "| what | figure | unit | ratio | |"
     yield "|---|---|---|---|---|"
-    for one in figures:
-        ratio = spread(one["ratios"]) if one["ratios"] else ""
-        said = "; ".join(filter(None, (f"goal {one['goal']}" * bool(one["goal"]), one.get("note", ""))))
-        yield f"| {one['name']} | {spread(one['samples'])} | {one['unit']} | {ratio} | {said} |"
+    for figure in figures:
+        ratio = spread(figure["ratios"]) if figure["ratios"] else ""
+        remarks = "; ".join(filter(None, (f"goal {figure['goal']}" * bool(figure["goal"]), figure.get("note", ""))))
+        yield f"| {figure['name']} | {spread(figure['samples'])} | {figure['unit']} | {ratio} | {remarks} |"
     yield ""
 
 
 def replaced(text: str, lines: Iterable[str]) -> str:
-    """A document with its figures exchanged."""
-    head, _, rest = text.partition(BEGIN)
-    _, found, tail = rest.partition(END)
-    if not found:
+    """Return a document with new figures."""
+    head, _, tail_text = text.partition(BEGIN)
+    _, old, tail = tail_text.partition(END)
+    if not old:
         raise SystemExit(f"there is no {BEGIN} with {END} after it")
     body = "\n".join(lines).strip("\n")
     return f"{head}{BEGIN}\n{body}\n{END}{tail}"
 
 
 def main(results: Path = RESULTS, root: Path = ROOT) -> None:
-    """All tables there are, in the order in which they are taken, and the pictures."""
+    """Write all tables, in the order in which they are taken, and the pictures."""
     from benchmarks.__main__ import NAMES
 
-    known = [name for name in NAMES if (results / f"{name}.json").exists()]
-    lines = [line for name in known for line in table(name, json.loads((results / f"{name}.json").read_text()))]
+    names_present = [name for name in NAMES if (results / f"{name}.json").exists()]
+    lines = [line for name in names_present for line in table(name, json.loads((results / f"{name}.json").read_text()))]
     document = root / "docs/benchmarks.md"
     document.write_text(replaced(document.read_text(), lines))
     for name in PICTURES:

@@ -16,7 +16,7 @@ HISTORY, CALLS, ROUNDS = 10_000, 1000, 5
 
 
 def echo(path: str) -> None:
-    """A ROUTER in a process of its own that sends back what it gets."""
+    """Run a ROUTER in a process of its own that sends each message back."""
     router = zmq.Context().socket(zmq.ROUTER)
     router.bind(f"ipc://{path}")
     while True:
@@ -24,7 +24,7 @@ def echo(path: str) -> None:
 
 
 def round_trip(path: Path, frame: bytes) -> float:
-    """The median microseconds of one request and its reply."""
+    """Return the median microseconds of one request and its reply."""
     context = zmq.Context()
     dealer = context.socket(zmq.DEALER)
     dealer.connect(f"ipc://{path}")
@@ -40,27 +40,33 @@ def round_trip(path: Path, frame: bytes) -> float:
 
 
 def main() -> None:
-    """Rounds in turn against both."""
+    """Take the rounds in turn against both."""
     home = temporary_home()
     home.create()
     with Orchd() as running:
         running.know(HISTORY)
         server = multiprocessing.Process(target=echo, args=(str(home.socket),), daemon=True)
         server.start()
-        asked = {
+        requests = {
             "limit": pack_request("1" * 32, "limit", {}),
             "status of one agent": pack_request("1" * 32, "status", {"ids": ["agent-5000"]}),
             "logs": pack_request("1" * 32, "logs", {"id": "agent-5000"}),
         }
-        base, ours = [], {name: [] for name in asked}
+        base, ours = [], {name: [] for name in requests}
         for _ in range(ROUNDS):
-            base.append(round_trip(home.socket, asked["limit"]))
-            for name, frame in asked.items():
+            base.append(round_trip(home.socket, requests["limit"]))
+            for name, frame in requests.items():
                 ours[name].append(round_trip(running.home.socket, frame))
         server.kill()
         server.join()
     figures = [Figure("bare ROUTER echo", "us", base)] + [
-        Figure(name, "us", samples, [mine / least for mine, least in zip(samples, base, strict=True)], "at most 2.5")
+        Figure(
+            name,
+            "us",
+            samples,
+            [value / base_value for value, base_value in zip(samples, base, strict=True)],
+            "at most 2.5",
+        )
         for name, samples in ours.items()
     ]
     report("requests", figures)

@@ -19,10 +19,11 @@ from benchmarks.harness import RESULTS, machine
 from orchd.core import inputs
 from orchd.core.decide import decide
 from orchd.core.effects import Answer, Launch
-from orchd.core.state.agents import AgentId, Guards, Instant, Outcome, RequestId, Spec, State
+from orchd.core.state.agents import AgentId, Instant, Outcome, RequestId, Spec
 from orchd.core.state.events import AttemptAdmitted
 from orchd.core.state.indexes import forget
 from orchd.core.state.runs import GroupPlan, RunPlan
+from orchd.core.state.state import Guards, State
 from orchd.core.turn import Turn
 
 AGENTS = (1_000, 10_000, 100_000, 1_000_000)
@@ -35,7 +36,7 @@ SHORTEST, LONGEST = 60.0, 600.0  # seconds of virtual time
 
 
 class Plain(NamedTuple):
-    """What is measured: who asks for what, at how many slots, for how many agents in all."""
+    """One measurement: which request, at how many slots, for how many agents in all."""
 
     shape: str
     slots: int
@@ -43,7 +44,7 @@ class Plain(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """What it took."""
+    """The time and memory of one measurement."""
 
     decisions: int  # inputs decided
     seconds: float  # of real time, the queueing left out
@@ -67,33 +68,35 @@ class Site:
         self.parents: set[AgentId] = set()  # those that have not spawned yet
 
     def request(self) -> RequestId:
-        """A new one."""
+        """Return a new request id."""
         self.requests += 1
         return RequestId(f"r{self.requests}")
 
     def tell(self, given: inputs.Input) -> tuple[AgentId, ...]:
-        """One turn, as the engine takes it; the agents that the answer names."""
+        """Run one turn, as the engine does, and return the agents that the answer names."""
         turn = Turn(self.state, Instant(self.now, self.now))
         decide(turn, given)
         self.decisions += 1
         while turn.questions:
-            asked = turn.questions.pop(0)
+            question = turn.questions.pop(0)
             self.decisions += 1
-            decide(turn, self._answered(asked))
-        over = {one.agent for one in turn.events if hasattr(one, "agent") and self.state.agents[one.agent].is_over}
-        forget(self.state, over)
+            decide(turn, self._answered(question))
+        over_agents = {
+            event.agent for event in turn.events if hasattr(event, "agent") and self.state.agents[event.agent].is_over
+        }
+        forget(self.state, over_agents)
         for event in turn.events:
             if isinstance(event, AttemptAdmitted):
                 heappush(self.ends, (self.now + self.chance.uniform(SHORTEST, LONGEST), event.agent, event.attempt))
         answers = [effect.agents for effect in turn.effects if isinstance(effect, Answer)]
         return answers[0] if answers else ()
 
-    def _answered(self, asked: object) -> inputs.Input:
-        assert isinstance(asked, Launch)
-        return inputs.Spawned(asked.agent, asked.attempt, 1, None)
+    def _answered(self, question: object) -> inputs.Input:
+        assert isinstance(question, Launch)
+        return inputs.Spawned(question.agent, question.attempt, 1, None)
 
     def queue(self, plain: Plain) -> None:
-        """Everybody there is from the beginning, while nobody may start."""
+        """Queue every agent at the begin, while none may start."""
         self.tell(inputs.Pause(self.request()))
         if plain.shape == "runs":
             for _ in range(plain.agents // MEMBERS):
@@ -101,10 +104,10 @@ class Site:
             return
         is_family = plain.shape == "families"
         count = plain.agents // FAMILY if is_family else plain.agents
-        for first in range(0, count, BATCH):
-            specs = tuple(spec(f"a{number}", int(is_family)) for number in range(first, min(first + BATCH, count)))
-            asked = self.tell(inputs.SpawnAgents(self.request(), None, specs))
-            self.parents.update(asked if is_family else ())
+        for start in range(0, count, BATCH):
+            specs = tuple(spec(f"a{number}", int(is_family)) for number in range(start, min(start + BATCH, count)))
+            agent_ids = self.tell(inputs.SpawnAgents(self.request(), None, specs))
+            self.parents.update(agent_ids if is_family else ())
 
     def _run(self) -> None:
         parts = [inputs.Part(f"m{number}", spec(f"m{number}", 0), _after(number)) for number in range(MEMBERS)]
@@ -113,16 +116,16 @@ class Site:
         self.tell(inputs.BeginRun(self.request(), None, plan, tuple(parts), {}, lasting))
 
     def perform(self) -> None:
-        """Let everything end."""
+        """Let every agent end."""
         self.tell(inputs.Resume(self.request()))
         while self.ends:
-            self.now, one, attempt = heappop(self.ends)
-            agent = AgentId(one)
+            self.now, agent_id, attempt = heappop(self.ends)
+            agent = AgentId(agent_id)
             if agent in self.parents:
                 self.parents.discard(agent)
                 children = tuple(spec(f"c{number}", 0) for number in range(FAMILY - 1))
                 ids = self.tell(inputs.SpawnAgents(self.request(), agent, children))
-                heappush(self.ends, (self.now + LONGEST * FAMILY, one, attempt))
+                heappush(self.ends, (self.now + LONGEST * FAMILY, agent_id, attempt))
                 self.tell(
                     inputs.BeginWait(
                         self.request(), agent, ids, is_any=False, timeout=None, caller=1, caller_started=1.0
@@ -134,22 +137,22 @@ class Site:
 
 
 def spec(name: str, nesting: int) -> Spec:
-    """An agent as a client asks for it."""
+    """Return an agent as a client sends it."""
     return Spec(command=("agent", name), name=name, cwd="/project", environment="e", nesting=nesting)
 
 
 def _after(number: int) -> tuple[str, ...]:
-    """Each comes after the one two before it."""
+    """Put each agent after the agent two before it."""
     return (f"m{number - 2}",) if number > 1 else ()
 
 
 def resident_bytes() -> int:
-    """Of this process, now."""
+    """Return the resident bytes of this process."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
 def measured(plain: Plain) -> Sample:
-    """In this process."""
+    """Measure in this process."""
     site = Site(plain)
     before, began = resident_bytes(), time.process_time()
     site.queue(plain)
@@ -161,24 +164,24 @@ def measured(plain: Plain) -> Sample:
 
 
 def apart(plain: Plain) -> Sample:
-    """In a process of its own, whose memory nobody else has touched."""
+    """Measure in a process of its own with fresh memory."""
     command = [sys.executable, "-m", "benchmarks.scale", "--one", json.dumps(plain)]
     return Sample(*json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
 
 
-def plains(most: int) -> list[Plain]:
-    """Agents at 10,000 slots, and slots for 100,000 agents."""
+def plains(most_agents: int) -> list[Plain]:
+    """Return the measurements: agents at 10,000 slots, and slots for 100,000 agents."""
     grown = [Plain(shape, max(PLACES), count) for shape in ("flat", "families", "runs") for count in AGENTS]
     placed = [Plain(shape, slots, 100_000) for shape in ("flat", "families", "runs") for slots in PLACES[:-1]]
-    return [plain for plain in [*grown, *placed] if plain.agents <= most]
+    return [plain for plain in [*grown, *placed] if plain.agents <= most_agents]
 
 
-def main(most: int = max(AGENTS)) -> None:
-    """A line each, and the figures beside the others."""
+def main(most_agents: int = max(AGENTS)) -> None:
+    """Print a line per measurement, and write the figures beside the others."""
     print("  ".join(f"{key} {value}" for key, value in machine().items()))
     print(f"{'shape':10}{'slots':>8}{'agents':>11}{'decisions/s':>13}{'us each':>9}{'bytes each':>12}{'queued/s':>10}")
     rows = []
-    for plain in plains(most):
+    for plain in plains(most_agents):
         sample = apart(plain)
         rate = sample.decisions / sample.seconds
         print(

@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 
 class Look(NamedTuple):
-    """Ids that live, and pids that work."""
+    """The ids of living agents and the pids of working processes."""
 
     alive: frozenset[str]
     working: frozenset[int]
 
 
 def command_lines() -> Iterable[tuple[int, list[str]]]:
-    """Of every process that has one."""
+    """Return the command line of every process that has one."""
     for name in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{name}/cmdline", "rb") as file:
@@ -45,7 +45,7 @@ def look(lines: Iterable[tuple[int, list[str]]], script: str, seconds: str) -> L
 
 
 class Watch:
-    """The most that were seen, and since when nothing has moved."""
+    """The maxima so far, and the time of the last change."""
 
     def __init__(self, script: str, seconds: str) -> None:
         self._script, self._seconds = script, seconds
@@ -54,11 +54,11 @@ class Watch:
         self.moved_at = time.monotonic()
 
     def look(self) -> None:
-        """Once more."""
+        """Take one more look."""
         self.count(look(command_lines(), self._script, self._seconds))
 
     def count(self, now: Look) -> None:
-        """What both this look and the last one show."""
+        """Count what both this look and the last look show."""
         self.most_alive = max(self.most_alive, len(now.alive & self._last.alive))
         self.most_working = max(self.most_working, len(now.working & self._last.working))
         if now != self._last or now.working:

@@ -18,7 +18,7 @@ _LETTER = 6.6  # pixels of a letter
 
 
 class Cell(NamedTuple):
-    """One bar, its spread, and what stands behind it; a bad one is in another colour."""
+    """One bar, its spread, and the text behind it; a bad bar has another colour."""
 
     value: float
     least: float
@@ -28,7 +28,7 @@ class Cell(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A name, and a bar for each column; ours is told from the others."""
+    """A name and a bar for each column; rows of this project differ in style."""
 
     label: str
     cells: Sequence[Cell]
@@ -36,14 +36,14 @@ class Row(NamedTuple):
 
 
 class Column(NamedTuple):
-    """What a column shows, and where it has a bound."""
+    """The title of a column, and its bound."""
 
     title: str
     bound: float | None = None
 
 
 class Point(NamedTuple):
-    """Where a line passes, and how far apart the samples were."""
+    """A point of a line, and the spread of its samples."""
 
     x: float
     y: float
@@ -58,33 +58,33 @@ class Series(NamedTuple):
     points: Sequence[Point]
 
 
-def bars(title: str, said: str, columns: Sequence[Column], rows: Sequence[Row]) -> str:
-    """A row for each name, a scale from 0 for each column."""
+def bars(title: str, description: str, columns: Sequence[Column], rows: Sequence[Row]) -> str:
+    """Draw a row for each name and a scale from 0 for each column."""
     height = _HEAD + len(rows) * _ROW + 16
-    root = _opened(title, said, height)
+    root = _opened(title, description, height)
     _columns(root, columns, rows, height)
     return written(root)
 
 
-def lines(title: str, said: str, axes: tuple[str, str], series: Sequence[Series]) -> str:
-    """Both axes logarithmic, so that what is flat is flat and what is proportional has a slope of one."""
+def lines(title: str, description: str, axes: tuple[str, str], series: Sequence[Series]) -> str:
+    """Draw both axes logarithmic, so that a flat value is flat and a proportional value has a slope of one."""
     height = _HEAD + _PLOT + 56
-    drawn = _Lines([one for one in series if one.points])
-    root = _opened(title, said, height)
-    drawn.grid(root, axes)
-    drawn.draw(root)
+    drawn_lines = _Lines([curve for curve in series if curve.points])
+    root = _opened(title, description, height)
+    drawn_lines.grid(root, axes)
+    drawn_lines.draw(root)
     return written(root)
 
 
-def _opened(title: str, said: str, height: float) -> Element:
+def _opened(title: str, description: str, height: float) -> Element:
     rules = (
         "text{font:12px system-ui,sans-serif}.big{font-size:17px;font-weight:600}.end{text-anchor:end}"
         ".mid{text-anchor:middle}.bold{font-weight:600}.line{fill:none;stroke-width:2.2}.thin{stroke-width:1.2}"
     )
-    root = picture(WIDTH, height, sheet(rules, _coloured), title, said)
+    root = picture(WIDTH, height, sheet(rules, _coloured), title, description)
     add(root, "rect", class_="paper", width=WIDTH, height=f"{height:g}")
     _text(root, "ink big", 16, 28, title)
-    _text(root, "faint", 16, 47, said)
+    _text(root, "faint", 16, 47, description)
     return root
 
 
@@ -117,37 +117,40 @@ def _columns(root: Element, columns: Sequence[Column], rows: Sequence[Row], heig
 def _column(
     root: Element, column: Column, cells: Sequence[tuple[Row, Cell]], place: tuple[float, float], height: float
 ) -> None:
-    left, width = place
+    x_left, width = place
     room = width - max(len(cell.text) for _, cell in cells) * _LETTER - 10
     scale = room / (max([column.bound or 0, *(cell.most for _, cell in cells)]) or 1)
-    _text(root, "ink bold", left, 72, column.title)
+    _text(root, "ink bold", x_left, 72, column.title)
     for number, (row, cell) in enumerate(cells):
-        _bar(root, row, cell, (left, _HEAD + number * _ROW), scale)
-    _line(root, "grid", (left, left), (_HEAD, height - 12))
+        _bar(root, row, cell, (x_left, _HEAD + number * _ROW), scale)
+    _line(root, "grid", (x_left, x_left), (_HEAD, height - 12))
     if column.bound is not None:
-        x = left + column.bound * scale
+        x = x_left + column.bound * scale
         _line(root, "bound", (x, x), (_HEAD - 4, height - 12))
     for number, (_, cell) in enumerate(cells):  # last, so that nothing is drawn over it
-        x = left + max(cell.value, cell.most) * scale + 6
+        x = x_left + max(cell.value, cell.most) * scale + 6
         _text(root, "ink halo", x, _HEAD + number * _ROW + 17, cell.text)
 
 
 def _bar(root: Element, row: Row, cell: Cell, place: tuple[float, float], scale: float) -> None:
-    left, y = place
+    x, y = place
     shade = "bad" if cell.is_bad else "pm" if row.is_ours else "cut"
     group = add(root, "g")
     add(group, "title", f"{row.label}: {cell.text}")
-    add(group, "rect", class_=shade, x=left, y=y + 4, width=max(cell.value * scale, 1.0), height=17)
+    add(group, "rect", class_=shade, x=x, y=y + 4, width=max(cell.value * scale, 1.0), height=17)
     if cell.least < cell.most:
-        _line(group, "ink-line thin", (left + cell.least * scale, left + cell.most * scale), (y + 12.5, y + 12.5))
+        _line(group, "ink-line thin", (x + cell.least * scale, x + cell.most * scale), (y + 12.5, y + 12.5))
 
 
 class _Lines:
     def __init__(self, series: Sequence[Series]) -> None:
         self._series = series
-        points = [point for one in series for point in one.points]
-        self._least = min(point.x for point in points), 10 ** math.floor(math.log10(min(one.least for one in points)))
-        self._most = max(point.x for point in points), 10 ** math.ceil(math.log10(max(one.most for one in points)))
+        points = [point for curve in series for point in curve.points]
+        self._least = (
+            min(point.x for point in points),
+            10 ** math.floor(math.log10(min(curve.least for curve in points))),
+        )
+        self._most = max(point.x for point in points), 10 ** math.ceil(math.log10(max(curve.most for curve in points)))
 
     def _x(self, value: float) -> float:
         width = WIDTH - _LEFT - _RIGHT
@@ -157,13 +160,13 @@ class _Lines:
         return _HEAD + _PLOT * (1 - _part(value, self._least[1], self._most[1]))
 
     def grid(self, root: Element, axes: tuple[str, str]) -> None:
-        """Draw powers of ten, and what the axes show."""
+        """Draw powers of ten, and the names of the axes."""
         right, foot = WIDTH - _RIGHT, _HEAD + _PLOT
         for value in _decades(self._least[1], self._most[1]):
             y = self._y(value)
             _line(root, "grid", (_LEFT, right), (y, y))
             _text(root, "faint end", _LEFT - 8, y + 4, f"{value:,g}")
-        for value in sorted({point.x for one in self._series for point in one.points}):
+        for value in sorted({point.x for curve in self._series for point in curve.points}):
             x = self._x(value)
             _line(root, "grid", (x, x), (_HEAD, foot))
             _text(root, "faint mid", x, foot + 18, f"{value:,g}")
@@ -172,22 +175,22 @@ class _Lines:
 
     def draw(self, root: Element) -> None:
         """Draw the lines, each with its name at its end."""
-        ends = apart([self._y(one.points[-1].y) + 4 for one in self._series])
-        for number, (one, at) in enumerate(zip(self._series, ends, strict=True)):
+        ends = apart([self._y(curve.points[-1].y) + 4 for curve in self._series])
+        for number, (curve, at) in enumerate(zip(self._series, ends, strict=True)):
             shade = _SHADES[number % len(_SHADES)]
-            way = " L".join(f"{self._x(point.x):.1f} {self._y(point.y):.1f}" for point in one.points)
+            path_data = " L".join(f"{self._x(point.x):.1f} {self._y(point.y):.1f}" for point in curve.points)
             group = add(root, "g")
-            add(group, "title", one.name)
-            add(group, "path", class_=f"line {shade}-line", d=f"M{way}")
-            for point in one.points:
+            add(group, "title", curve.name)
+            add(group, "path", class_=f"line {shade}-line", d=f"M{path_data}")
+            for point in curve.points:
                 x = self._x(point.x)
                 _line(group, f"{shade}-line thin", (x, x), (self._y(point.least), self._y(point.most)))
                 add(group, "circle", class_=shade, cx=x, cy=self._y(point.y), r=3.2)
-            _text(group, f"{shade} bold", self._x(one.points[-1].x) + 10, at, one.name)
+            _text(group, f"{shade} bold", self._x(curve.points[-1].x) + 10, at, curve.name)
 
 
 def _part(value: float, least: float, most: float) -> float:
-    """Where a value is between two others, by its logarithm."""
+    """Return the position of a value between two others, by its logarithm."""
     return math.log(value / least) / (math.log(most / least) or 1)
 
 
@@ -197,9 +200,9 @@ def _decades(least: float, most: float) -> Iterator[float]:
 
 
 def apart(heights: Sequence[float], least: float = 15.0) -> list[float]:
-    """The same heights in the same order, moved down where two would stand upon each other."""
+    """Return the heights in the same order, moved down where two labels would overlap."""
     moved = list(heights)
     below = -math.inf
-    for number in sorted(range(len(heights)), key=lambda one: heights[one]):
+    for number in sorted(range(len(heights)), key=lambda index: heights[index]):
         moved[number] = below = max(heights[number], below + least)
     return moved

@@ -168,9 +168,10 @@ def _default(value: dict[str, Any]) -> str:
 def configuration() -> str:
     """Every key of config.toml, from the dataclass that reads it."""
     rows = [
-        f"| `{key}` | {told.unit} | {_unless(key, told)} | {told.about} | {told.heeded} |" for key, told in KEYS.items()
+        f"| `{key}` | {told.unit} | {_unless(key, told)} | {told.about} | {told.effective} |"
+        for key, told in KEYS.items()
     ]
-    return "\n".join(["| key | unit | default | what it says | a change is heeded |", "|---|---|---|---|---|", *rows])
+    return "\n".join(["| key | unit | default | meaning | takes effect |", "|---|---|---|---|---|", *rows])
 
 
 def _unless(key: str, told: Key) -> str:

@@ -34,7 +34,14 @@ def run(run: Callable[[SimpleNamespace], int], args: SimpleNamespace) -> int:
     """Return the exit code of `run(args)`, or of its exception, which is reported."""
     as_json = getattr(args, "json", False)
     try:
-        code = _code(run, args, as_json=as_json)
+        try:
+            code = run(args)
+        except (ClientError, WireError) as error:
+            console.failure(error.code, error.message, error.details, as_json=as_json)
+            code = next((code for kind, code in CODES.items() if isinstance(error, kind)), REFUSED)
+        except HomeError as error:
+            console.failure("home", str(error), {}, as_json=as_json)
+            code = NO_DAEMON
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of the output has closed the pipe
         _drop()
@@ -77,17 +84,3 @@ def _drop() -> None:
             stream.flush()
         except OSError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def _code(run: Callable[[SimpleNamespace], int], args: SimpleNamespace, *, as_json: bool) -> int:
-    try:
-        return run(args)
-    except ClientError as error:
-        console.failure(error.code, error.message, error.details, as_json=as_json)
-        return next(code for kind, code in CODES.items() if isinstance(error, kind))
-    except WireError as error:
-        console.failure(error.code, error.message, error.details, as_json=as_json)
-        return REFUSED
-    except HomeError as error:
-        console.failure("home", str(error), {}, as_json=as_json)
-        return NO_DAEMON

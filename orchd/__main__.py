@@ -32,19 +32,19 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def clock() -> Instant:
-    """Now, on a clock that also counts while the machine sleeps and that nobody can set back, and on the calendar."""
+    """Return now, on a clock that cannot be set back and also counts while the machine sleeps, and on the calendar."""
     return Instant(time.clock_gettime(time.CLOCK_BOOTTIME), time.time())
 
 
 def main() -> int:
-    """Serve in the foreground. Who wants it in the background starts it there: `orchctl daemon start`."""
+    """Serve in the foreground; `orchctl daemon start` starts it in the background. Returns the exit code."""
     utf8.ensure()
     # what the process that started this one had blocked or ignored is not to be kept
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     options = _options()
-    faulthandler.enable()  # a watchdog ends a loop that hangs by SIGABRT: then the log says where it hung
+    faulthandler.enable()  # a watchdog ends a loop that hangs by SIGABRT: then the log shows where it hung
     log_format.configure(sys.stderr, os.environ)
     log = logging.getLogger("orchd")
     notify = Notifier.from_environment(os.environ, os.getpid())
@@ -54,12 +54,12 @@ def main() -> int:
     except (OrchdError, HomeError) as error:
         log.critical("%s", error)
         notify.failed(str(error))
-        _tell(options, f"error: {error}")
+        _report(options, f"error: {error}")
         return EXIT_TAKEN if isinstance(error, AlreadyRunning) else EXIT_REFUSED
     except OSError as error:
         log.critical("this machine does not let orchd go on: %s; mend that and start it again; nothing is lost", error)
         notify.failed(str(error))
-        _tell(options, f"error: {error}")
+        _report(options, f"error: {error}")
         return EXIT_REFUSED
     finally:
         notify.close()
@@ -70,7 +70,7 @@ def _run(options: argparse.Namespace, home: Home, notify: Notifier) -> int:
     lock = Lock(home, options.lock_fd)
 
     def ready() -> None:
-        _tell(options, "ready")
+        _report(options, "ready")
 
     try:
         if not options.without_room:
@@ -91,12 +91,12 @@ def _run(options: argparse.Namespace, home: Home, notify: Notifier) -> int:
 
 
 def _replace(options: argparse.Namespace, lock: Lock, home: Home, notify: Notifier, *, without_room: bool) -> None:
-    """Begin anew as the same process: nothing of what was decided and is not on the disk is left. Raises OSError."""
+    """Replace this process by a new daemon, so that no decision is left that is not on the disk. Raises OSError."""
     words = [sys.executable, *(["-P"] if sys.flags.safe_path else []), "-m", "orchd", "--home", str(home.directory)]
     words += [f"--service={options.service}"] if options.service else []
     words += ["--ready-fd", str(options.ready_fd)] if options.ready_fd is not None else []
     words += ["--without-room"] if without_room else []
-    words += [] if (held := lock.hand_over()) is None else ["--lock-fd", str(held)]
+    words += [] if (descriptor := lock.hand_over()) is None else ["--lock-fd", str(descriptor)]
     os.execve(sys.executable, words, {**os.environ, **notify.environment})  # noqa: S606 - no shell is wanted
 
 
@@ -117,9 +117,9 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _tell(options: argparse.Namespace, line: str) -> None:
+def _report(options: argparse.Namespace, line: str) -> None:
     if options.ready_fd is not None:
-        with contextlib.suppress(OSError):  # whoever started us has gone; that does not concern us
+        with contextlib.suppress(OSError):  # the process that started us has ended
             os.write(options.ready_fd, f"{line}\n".encode())
             os.close(options.ready_fd)
         options.ready_fd = None

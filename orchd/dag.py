@@ -37,7 +37,7 @@ class CyclicGraphError(GraphError):
 
 
 def topological(graph: Graph) -> list[str]:
-    """Every node behind all that it depends on."""
+    """Return the nodes in an order in which each comes after all its dependencies."""
     for node, dependencies in graph.items():
         for dependency in dependencies:
             if dependency not in graph:
@@ -49,19 +49,19 @@ def topological(graph: Graph) -> list[str]:
 
 
 def cycle_in(graph: Mapping[Node, Iterable[Node]]) -> list[Node] | None:
-    """A cycle as a path in which each depends on the next and the first is repeated at the end, or None."""
+    """Return a cycle as a path in which each node depends on the next and the first is repeated at the end, or None."""
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
-        found: list[Node] = error.args[1]
-        return found[::-1]
+        cycle: list[Node] = error.args[1]
+        return cycle[::-1]
     return None
 
 
 def levels(graph: Graph, joints: Container[str] = ()) -> list[list[str]]:
-    """Nodes in groups, each node in the first group that comes after all its dependencies, in the graph's order.
+    """Return nodes in groups, each node in the first group after all its dependencies, in the graph's order.
 
-    The nodes in `joints` only hand on what comes after what: they are in no group and make none.
+    The nodes in `joints` only pass dependencies on: they are in no group and make none.
     """
     level: dict[str, int] = {}  # how many groups there are up to the node
     for node in topological(graph):
@@ -75,7 +75,7 @@ def levels(graph: Graph, joints: Container[str] = ()) -> list[list[str]]:
 
 
 def remaining_paths(graph: Graph, durations: Mapping[str, float]) -> dict[str, float]:
-    """For each node the longest path from it to the end, itself included, in the unit of `durations`."""
+    """Return for each node the longest path from it to the end, itself included, in the unit of `durations`."""
     beyond: dict[str, float] = dict.fromkeys(graph, 0.0)
     remaining: dict[str, float] = {}
     for node in reversed(topological(graph)):
@@ -86,7 +86,7 @@ def remaining_paths(graph: Graph, durations: Mapping[str, float]) -> dict[str, f
 
 
 def critical_path(graph: Graph, durations: Mapping[str, float]) -> list[str]:
-    """The longest path from a beginning to an end: nothing is faster than it. Of equal ones the first in the graph."""
+    """Return the longest path from a beginning to an end: no order is faster. Of equal paths the first in the graph."""
     remaining = remaining_paths(graph, durations)
     after = successors(graph)
     candidates = [node for node in graph if not graph[node]]
@@ -98,7 +98,7 @@ def critical_path(graph: Graph, durations: Mapping[str, float]) -> list[str]:
 
 
 def successors(graph: Graph) -> dict[str, list[str]]:
-    """For each node those that depend on it."""
+    """Return for each node the nodes that depend on it."""
     after: dict[str, list[str]] = {node: [] for node in graph}
     for node, dependencies in graph.items():
         for dependency in dict.fromkeys(dependencies):
@@ -107,11 +107,11 @@ def successors(graph: Graph) -> dict[str, list[str]]:
 
 
 def durations(seconds: Known, tokens: Known) -> dict[str, float]:
-    """A duration for each node, that is each key of `seconds` or `tokens`; None there is the same as no key.
+    """Return a duration for each node, that is each key of `seconds` or `tokens`; None there is the same as no key.
 
-    `seconds` are what history says, `tokens` are estimates. A node with history takes its seconds. One without takes
-    its tokens times the seconds per token of the nodes that have both. Without any history the unit is not seconds
-    but plain tokens. What has neither, or tokens that nothing converts, takes the mean of all others, or 1.
+    `seconds` come from history, `tokens` are estimates. A node with history takes its seconds. A node without takes its
+    tokens times the seconds per token of the nodes that have both. Without any history the unit is not seconds but
+    plain tokens. A node with neither, or with tokens that nothing converts, takes the mean of all others, or 1.
     """
     history = {node: value for node, value in seconds.items() if value is not None}
     estimates = {node: value for node, value in tokens.items() if value is not None}
@@ -124,12 +124,12 @@ def durations(seconds: Known, tokens: Known) -> dict[str, float]:
 
 
 def around(path: str) -> str:
-    """The path of the group that a member or group is in."""
+    """Return the path of the group that a member or group is in."""
     return path.rpartition("/")[0]
 
 
 def groups_around(path: str) -> Iterator[str]:
-    """The groups that a node is in, innermost first; the last is the whole."""
+    """Yield the groups that a node is in, innermost first; the last is the whole."""
     while path:
         path = around(path)
         yield path

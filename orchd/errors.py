@@ -1,4 +1,4 @@
-"""What can go wrong in the daemon that a person must be told about. WireError, for clients, lives with the wire."""
+"""Errors of the daemon that a person must mend. WireError, the error that clients get, is in the protocol."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from orchd.protocol.schema import Violation
 
 
 class OrchdError(Exception):
-    """The base of them all; the message says what, where and what to do."""
+    """Base of these errors; its message names the fault, its place and the remedy."""
 
 
 class ConfigError(OrchdError):
-    """The configuration cannot be used: all that is wrong with it."""
+    """The configuration cannot be used; has all problems of the file."""
 
     def __init__(self, message: str, problems: Sequence[Violation] = ()) -> None:
         super().__init__(message)
@@ -20,7 +20,7 @@ class ConfigError(OrchdError):
 
 
 class StoreError(OrchdError):
-    """The database cannot be used, or refused a commit. Nothing that was promised is lost; nothing new is promised."""
+    """The database cannot be used, or refused a commit: no acknowledged change is lost, and none is acknowledged."""
 
 
 class DiskFull(StoreError):

@@ -1,4 +1,4 @@
-"""What every test of a real daemon needs: an instance of its own, and the proof that nothing of it survives."""
+"""The instance that every test of a real daemon needs, and the proof that no process of it survives."""
 
 from __future__ import annotations
 
@@ -33,34 +33,36 @@ settings.load_profile(os.environ.get("ORCHD_PROFILE", "default"))
 
 
 def pytest_configure() -> None:
-    """A shell starts what it runs in the background with these ignored, and whoever we start would inherit that."""
-    for one, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
-        if signal.getsignal(one) is signal.SIG_IGN:
-            signal.signal(one, handler)
+    """Restore signals that a shell ignores in its background jobs: all processes started here would inherit that."""
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
 
 
 def until(predicate: Callable[[], Any], timeout: float = DEADLINE, what: str = "") -> Any:
     """The first true value of `predicate`, for what has no event; AssertionError when it does not come in time."""
     end = time.monotonic() + timeout
     pause = threading.Event()
-    while not (found := predicate()):
+    while not (value := predicate()):
         assert time.monotonic() < end, f"not within {timeout} s: {what or predicate}"
         pause.wait(0.01)
-    return found
+    return value
 
 
 def processes_of(home: Path) -> dict[int, str]:
     """Every living process that belongs to an instance: its pid and its command line."""
-    mark, found = b"ORCHD_HOME=" + os.fsencode(home), {}
+    mark, command_lines = b"ORCHD_HOME=" + os.fsencode(home), {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
         try:
             if mark in (entry / "environ").read_bytes().split(b"\0"):
-                found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                command_lines[int(entry.name)] = (
+                    (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                )
         except OSError:
             continue
-    return {pid: line for pid, line in found.items() if line}
+    return {pid: line for pid, line in command_lines.items() if line}
 
 
 class Instance:
@@ -96,12 +98,12 @@ class Instance:
             )
         os.close(writer)
         with os.fdopen(reader, "rb") as ready:
-            said = ready.readline()
-        assert said == b"ready\n", (said, self.log())
+            line = ready.readline()
+        assert line == b"ready\n", (line, self.log())
 
     def refusal(self, *before: str) -> subprocess.CompletedProcess[str]:
         """A daemon that must not start, run to its end; `before` are words before its command."""
-        done = subprocess.run(
+        process = subprocess.run(
             [*before, sys.executable, "-m", "orchd", "--home", str(self.directory)],
             env=self.env,
             capture_output=True,
@@ -109,11 +111,11 @@ class Instance:
             timeout=DEADLINE,
             check=False,
         )
-        assert "Traceback" not in done.stderr
-        return done
+        assert "Traceback" not in process.stderr
+        return process
 
     def log(self) -> str:
-        """What the daemon has said."""
+        """The log of the daemon."""
         return (self.directory / "daemon.log").read_text()
 
     def kill(self) -> None:
@@ -137,7 +139,7 @@ class Instance:
         cwd: Path | str | None = None,
     ) -> str:
         """The standard output of one `orchctl` command, which must end with `code` (None: with any)."""
-        done = subprocess.run(
+        process = subprocess.run(
             [BIN / "orchctl", *words],
             env={**self.env, **(env or {})},
             input=stdin,
@@ -147,8 +149,8 @@ class Instance:
             cwd=cwd or self.directory,  # what a project gets to see of its session must not be put into this one
             check=False,
         )
-        assert code is None or done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
-        return done.stdout
+        assert code is None or process.returncode == code, (words, process.returncode, process.stdout, process.stderr)
+        return process.stdout
 
     def spawn(self, *words: str, options: list[str] | None = None) -> str:
         """The id of a new agent that runs `words`."""
@@ -156,13 +158,13 @@ class Instance:
 
     def status(self, *words: str) -> dict[str, Any]:
         """`orchctl status --json`."""
-        found: dict[str, Any] = json.loads(self.ctl("status", "--json", *words))
-        return found
+        reply: dict[str, Any] = json.loads(self.ctl("status", "--json", *words))
+        return reply
 
-    def agent(self, one: str) -> dict[str, Any]:
+    def agent(self, agent_id: str) -> dict[str, Any]:
         """One agent as `status` shows it."""
-        (found,) = self.status(one)["agents"]
-        return dict(found)
+        (agent,) = self.status(agent_id)["agents"]
+        return dict(agent)
 
     def client(self) -> Client:
         """An open connection; close it."""

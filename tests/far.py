@@ -33,17 +33,17 @@ class Laptop:
         self.directory = directory
 
     def authorized(self, role: str) -> Laptop:
-        """With a key that is let in."""
+        """A secret key that is let in."""
         self.public = self.run("keys", "new", self.name).strip()
         self.box.ctl("keys", "authorize", self.name, self.public, "--role", role)
         self.trust(server(self.box))
         return self
 
-    def trust(self, found: dict[str, Any], connect: str = "") -> None:
+    def trust(self, address: dict[str, Any], connect: str = "") -> None:
         """Write the profile of a host."""
         (self.config / "config.toml").write_text(
-            f'[profiles.box]\nconnect = "{connect or found["listens"]}"\n'
-            f'server_key = "{found["public"]}"\nkey = "{self.name}"\n'
+            f'[profiles.box]\nconnect = "{connect or address["listens"]}"\n'
+            f'server_key = "{address["public"]}"\nkey = "{self.name}"\n'
         )
 
     @property
@@ -59,7 +59,7 @@ class Laptop:
         )
 
     def run(self, *words: str, code: int = 0) -> str:
-        """What `orchctl` says, which must end with `code`; of a failure what it complains of."""
+        """The output of `orchctl`, which must end with `code`; of a failure its error output."""
         process = self.begin(*words)
         try:
             out, err = process.communicate(timeout=55)
@@ -87,18 +87,18 @@ class Raw:
             self.secret = secret or new_secret()
             RemoteDaemon("box", box["listens"], box["public"], self.secret).dial(self.socket)
 
-    def send(self, op: str, args: dict[str, Any] | None = None, one: str = "one") -> None:
+    def send(self, op: str, args: dict[str, Any] | None = None, request_id: str = "one") -> None:
         """Ask, and do not wait."""
         with suppress(zmq.Again):  # libzmq has given it up
-            self.socket.send(pack_request(one, op, args or {}), zmq.NOBLOCK)
+            self.socket.send(pack_request(request_id, op, args or {}), zmq.NOBLOCK)
 
-    def ask(self, op: str, args: dict[str, Any] | None = None, one: str = "one") -> Any:
+    def ask(self, op: str, args: dict[str, Any] | None = None, request_id: str = "one") -> Any:
         """The result; raises its error."""
-        self.send(op, args, one)
+        self.send(op, args, request_id)
         while True:
             assert self.socket.poll(PATIENCE), "silence"
             reply = unpack_reply(self.socket.recv())
-            if reply.id == one:
+            if reply.id == request_id:
                 break
         if reply.error is not None:
             raise reply.error
@@ -119,12 +119,12 @@ class Raw:
 
 def server(box: Instance) -> dict[str, Any]:
     """The public key and the address of a host."""
-    found: dict[str, Any] = json.loads(box.ctl("keys", "list", "--json"))["server"]
-    return found
+    reply: dict[str, Any] = json.loads(box.ctl("keys", "list", "--json"))["server"]
+    return reply
 
 
 def authorized(box: Instance, name: str, role: str) -> str:
-    """The secret half of a new key that is let in."""
+    """A secret key that is let in."""
     secret = new_secret()
     box.ctl("keys", "authorize", name, public_of(secret), "--role", role)
     return secret

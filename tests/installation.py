@@ -44,12 +44,12 @@ def install_base(directory: Path) -> Path | None:
     """Build the wheel of that commit from the history of git and install it; None where there is no such history."""
     if shutil.which("git") is None:
         return None
-    done = subprocess.run(["git", "-C", ROOT, "archive", base()], capture_output=True, check=False)
-    if done.returncode:
+    process = subprocess.run(["git", "-C", ROOT, "archive", base()], capture_output=True, check=False)
+    if process.returncode:
         return None
     programs, packages = _environment(directory)
     sources, wheels = directory / "sources", directory / "wheels"
-    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+    with tarfile.open(fileobj=io.BytesIO(process.stdout)) as archive:
         archive.extractall(sources, filter="data")
     _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", wheels, sources)
     (wheel,) = wheels.glob("orchd-*.whl")
@@ -89,9 +89,9 @@ def _environment(directory: Path) -> tuple[Path, Path]:
 
 
 def _describe(packages: Path, version: str) -> None:
-    told = packages / f"orchd-{version}.dist-info"
-    told.mkdir()
-    (told / "METADATA").write_text(f"Metadata-Version: 2.1\nName: orchd\nVersion: {version}\n")
+    metadata = packages / f"orchd-{version}.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: orchd\nVersion: {version}\n")
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Sight(NamedTuple):
-    """What a look showed of one process."""
+    """The state of one process in one look."""
 
     parent: int
     is_ready: bool  # it uses the CPU, or waits for one
@@ -51,7 +51,7 @@ class Sight(NamedTuple):
 
 @dataclass
 class Seen:
-    """What a look showed of one attempt, its shim left out: that only waits for its agent."""
+    """The state of one attempt in one look, without its shim: that only waits for its agent."""
 
     processes: dict[Process, Sight] = field(default_factory=dict)
 
@@ -89,8 +89,8 @@ class Runnable:
     def next_window(self, timeout: float = 60.0) -> None:
         """Return when another window has been judged that began after this call."""
         with self._judged:
-            wanted = self.windows + 2
-            assert self._judged.wait_for(lambda: self.windows >= wanted, timeout), "the witness has fallen asleep"
+            target = self.windows + 2
+            assert self._judged.wait_for(lambda: self.windows >= target, timeout), "the witness has fallen asleep"
 
     def close(self) -> None:
         """Look no more."""
@@ -111,18 +111,18 @@ class Runnable:
 
     def _judge(self, before: dict[Attempt, Seen], after: dict[Attempt, Seen]) -> None:
         now = time.monotonic()
-        both = {one: (before[one], seen) for one, seen in after.items() if one in before}
-        free = {one for one, pair in both.items() if not (pair[0].waits or pair[1].waits) and _goes_on(*pair)}
-        beside = {one for one, pair in both.items() if one not in free and _goes_on(*pair, only_busy=True)}
-        self._beside = {one: self._beside.get(one, (now, after[one].cpu)) for one in beside}
+        both = {key: (before[key], sight) for key, sight in after.items() if key in before}
+        free = {key for key, pair in both.items() if not (pair[0].waits or pair[1].waits) and _goes_on(*pair)}
+        beside = {key for key, pair in both.items() if key not in free and _goes_on(*pair, only_busy=True)}
+        self._beside = {key: self._beside.get(key, (now, after[key].cpu)) for key in beside}
         late = {
-            one
-            for one, (since, cpu) in self._beside.items()
-            if now - since > BESIDE and after[one].cpu - cpu > SHARE * (now - since)
+            key
+            for key, (since, cpu) in self._beside.items()
+            if now - since > BESIDE and after[key].cpu - cpu > SHARE * (now - since)
         }
         self.peak = max(self.peak, len(free | beside))
         if len(free | late) > self._limit:
-            words = [f"{one[0]}.{one[1]}{' beside its wait' * (one in late)}" for one in free | late]
+            words = [f"{key[0]}.{key[1]}{' beside its wait' * (key in late)}" for key in free | late]
             violation = f"{len(words)} can run where {self._limit} may: {sorted(words)}"
             if violation not in self.violations:
                 self.violations.append(violation)

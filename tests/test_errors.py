@@ -24,10 +24,10 @@ from tests.support.raw import ROOT, Raw
 
 
 def refusal(instance: Instance) -> str:
-    """What a daemon says that refuses to start."""
-    done = instance.refusal()
-    assert done.returncode in (1, 69), done
-    return done.stderr
+    """The error output of a daemon that refuses to start."""
+    process = instance.refusal()
+    assert process.returncode in (1, 69), process
+    return process.stderr
 
 
 @needs_root
@@ -38,8 +38,8 @@ def test_a_read_only_home_is_refused_with_what_to_do(stopped: Instance) -> None:
         stopped.ctl("wait", "--all")
         stopped.stop()
         remount(stopped.directory, "ro")
-        said = refusal(stopped)
-        assert "ead-only" in said
+        message = refusal(stopped)
+        assert "ead-only" in message
         remount(stopped.directory, "rw")
         stopped.start()
         assert stopped.agent("agent-001")["status"] == "completed"
@@ -58,17 +58,17 @@ def test_a_database_that_cannot_be_used_is_left_as_it_is(stopped: Instance, dama
             database.execute(f"PRAGMA user_version = {version}")
         database.close()
     before = stopped.home.database.read_bytes()
-    said = refusal(stopped)
-    assert str(stopped.home.database) in said
-    assert "move it away" in said or "move the file away" in said
+    message = refusal(stopped)
+    assert str(stopped.home.database) in message
+    assert "move it away" in message or "move the file away" in message
     assert stopped.home.database.read_bytes() == before
     assert "the daemon did not start" in stopped.ctl("limit", "--json", code=69)
 
 
 def test_a_second_daemon_is_refused_and_the_first_is_not_disturbed(instance: Instance) -> None:
-    one = instance.spawn("sleep", "1000")
+    agent_id = instance.spawn("sleep", "1000")
     assert "another daemon serves" in refusal(instance)
-    assert instance.agent(one)["status"] == "running"
+    assert instance.agent(agent_id)["status"] == "running"
 
 
 def test_a_socket_that_was_left_behind_is_replaced(stopped: Instance) -> None:
@@ -89,9 +89,9 @@ def vanish(instance: Instance, agent: str) -> None:
 def test_when_the_directory_of_all_logs_has_vanished_the_next_agent_makes_it_again(instance: Instance) -> None:
     lives = instance.spawn("sleep", "1000")
     shutil.rmtree(instance.home.agents)
-    one = instance.spawn("sh", "-c", "echo here")
-    instance.ctl("wait", one)
-    assert instance.ctl("logs", one) == "here\n"
+    agent_id = instance.spawn("sh", "-c", "echo here")
+    instance.ctl("wait", agent_id)
+    assert instance.ctl("logs", agent_id) == "here\n"
     instance.ctl("cancel", lives)
     instance.ctl("wait", lives, code=1)
     assert instance.agent(lives)["status"] == "cancelled"
@@ -109,9 +109,9 @@ def test_without_a_free_pid_agents_are_queued_with_the_reason_and_start_by_thems
         (group / "cgroup.procs").write_text(str(instance.daemon.pid))
         (group / "pids.max").write_text("1")  # its own threads are more already
         with instance.client() as client:
-            made = client.call("spawn", {"agents": [{"command": ["/bin/true"]}], "cwd": "/"})["agents"][0]
-            assert made["status"] == "queued"
-            assert "could not start a process" in made["reason"]
+            agent = client.call("spawn", {"agents": [{"command": ["/bin/true"]}], "cwd": "/"})["agents"][0]
+            assert agent["status"] == "queued"
+            assert "could not start a process" in agent["reason"]
             (group / "pids.max").write_text("max")
             client.wait(ids=["agent-001"])
         assert instance.agent("agent-001")["status"] == "completed"
@@ -121,19 +121,19 @@ def test_without_a_free_pid_agents_are_queued_with_the_reason_and_start_by_thems
         group.rmdir()
 
 
-def test_an_environment_that_was_deleted_fails_its_agent_and_nobody_else(instance: Instance) -> None:
+def test_an_environment_that_was_deleted_fails_its_agent_and_no_other(instance: Instance) -> None:
     instance.ctl("pause")
-    one = instance.spawn("true")
+    agent_id = instance.spawn("true")
     instance.kill()
     for path in instance.home.environments.iterdir():
         path.unlink()
     instance.start()
     instance.ctl("resume")
-    instance.ctl("wait", one, code=1)
-    assert "its captured environment was deleted" in instance.agent(one)["reason"]
-    assert "environment-lost" in instance.ctl("retry", "--json", one, code=1)
-    instance.ctl("retry", "--current-env", one)
-    instance.ctl("wait", one)
+    instance.ctl("wait", agent_id, code=1)
+    assert "its captured environment was deleted" in instance.agent(agent_id)["reason"]
+    assert "environment-lost" in instance.ctl("retry", "--json", agent_id, code=1)
+    instance.ctl("retry", "--current-env", agent_id)
+    instance.ctl("wait", agent_id)
 
 
 @pytest.mark.parametrize(
@@ -149,9 +149,9 @@ def test_an_environment_that_was_deleted_fails_its_agent_and_nobody_else(instanc
 def test_what_can_never_start_fails_and_says_why(
     instance: Instance, options: list[str], command: list[str], reason: str
 ) -> None:
-    one = instance.spawn(*command, options=options)
-    instance.ctl("wait", one, code=1)
-    agent = instance.agent(one)
+    agent_id = instance.spawn(*command, options=options)
+    instance.ctl("wait", agent_id, code=1)
+    agent = instance.agent(agent_id)
     assert agent["status"] == "failed"
     assert reason in agent["reason"]
 
@@ -170,8 +170,8 @@ def test_when_files_cannot_be_opened_agents_wait_until_they_can(instance: Instan
     with instance.client() as client:
         client.call("limit")
         subprocess.run(["prlimit", "--pid", str(instance.daemon.pid), f"--nofile={opened + 3}:20000"], check=True)
-        made = client.call("spawn", {"agents": [{"command": ["/bin/true"]}], "cwd": "/"})
-        assert made["agents"][0]["status"] == "queued"
+        reply = client.call("spawn", {"agents": [{"command": ["/bin/true"]}], "cwd": "/"})
+        assert reply["agents"][0]["status"] == "queued"
         subprocess.run(["prlimit", "--pid", str(instance.daemon.pid), "--nofile=20000:20000"], check=True)
     instance.ctl("wait", "agent-001")
     assert until(lambda: instance.agent("agent-001")["status"] == "completed")
@@ -190,33 +190,33 @@ def no_descriptor_left(pid: int) -> Iterator[None]:
         resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
 
 
-def test_a_wait_that_nobody_can_watch_is_answered_with_busy_and_ends_no_daemon(instance: Instance) -> None:
+def test_a_wait_that_cannot_be_watched_is_answered_with_busy_and_ends_no_daemon(instance: Instance) -> None:
     assert instance.daemon is not None
-    one = instance.spawn("sleep", "1000")
+    agent_id = instance.spawn("sleep", "1000")
     with Raw(instance.home) as raw:
         assert raw.ask("limit")["ok"]
         with no_descriptor_left(instance.daemon.pid):
-            assert raw.code("wait", {"ids": [one]}) == "busy"
+            assert raw.code("wait", {"ids": [agent_id]}) == "busy"
         assert instance.daemon.poll() is None
-        assert raw.code("cancel", {"ids": [one]}) == ""
-        assert raw.ask("wait", {"ids": [one]})["result"]["agents"][0]["status"] == "cancelled"
+        assert raw.code("cancel", {"ids": [agent_id]}) == ""
+        assert raw.ask("wait", {"ids": [agent_id]})["result"]["agents"][0]["status"] == "cancelled"
 
 
-def test_an_agents_wait_that_nobody_can_watch_is_answered_with_busy_and_the_agent_works_on(
+def test_an_agents_wait_that_cannot_be_watched_is_answered_with_busy_and_the_agent_works_on(
     instance: Instance, tmp_path: Path
 ) -> None:
     assert instance.daemon is not None
     go, answer = tmp_path / "go", tmp_path / "answer"
     os.mkfifo(go)
     child = "orchctl spawn -- sleep 1000 >/dev/null"
-    asks = f"PYTHONPATH={ROOT} {sys.executable} {ROOT / 'tests/support/asking.py'} {go} {answer}"
-    one = instance.spawn("sh", "-c", f"{child}; {asks}; sleep 1000", options=["--nesting", "1"])
+    asks = f"PYTHONPATH={ROOT} {sys.executable} {ROOT / 'tests/support/connected_agent.py'} {go} {answer}"
+    agent_id = instance.spawn("sh", "-c", f"{child}; {asks}; sleep 1000", options=["--nesting", "1"])
     until(lambda: "there" in answer.read_text() if answer.exists() else False)
     with no_descriptor_left(instance.daemon.pid):
         go.write_text("go\n")
         until(lambda: "busy" in answer.read_text(), what=answer.read_text())
     assert instance.daemon.poll() is None
-    assert instance.agent(one)["status"] == "running"
+    assert instance.agent(agent_id)["status"] == "running"
 
 
 def test_when_an_attempts_files_have_vanished_what_is_asked_gets_an_error_and_nothing_else_is_lost(
@@ -236,22 +236,22 @@ def test_when_an_attempts_files_have_vanished_what_is_asked_gets_an_error_and_no
 
 def test_when_an_attempts_files_have_vanished_the_next_daemon_ends_what_is_left_of_it(instance: Instance) -> None:
     """Its lock is gone, so nobody can know that it lives; what bears its marks is stopped before it is given up."""
-    one = instance.spawn("sleep", "600")
-    pid = instance.agent(one)["pid"]
-    vanish(instance, one)
+    agent_id = instance.spawn("sleep", "600")
+    pid = instance.agent(agent_id)["pid"]
+    vanish(instance, agent_id)
     instance.kill()
     instance.start()
-    instance.ctl("wait", one, "--timeout", "30", code=1)
-    assert instance.agent(one)["status"] == "lost"
-    assert (left := read_process(pid)) is None or left.is_zombie
+    instance.ctl("wait", agent_id, "--timeout", "30", code=1)
+    assert instance.agent(agent_id)["status"] == "lost"
+    assert (process := read_process(pid)) is None or process.is_zombie
 
 
 def test_when_the_environments_have_vanished_their_directory_is_made_again_and_all_goes_on(instance: Instance) -> None:
-    one = instance.spawn("sleep", "600")
+    agent_id = instance.spawn("sleep", "600")
     shutil.rmtree(instance.home.environments)
     until(instance.home.environments.exists, what="a directory that is made again")
     instance.ctl("wait", instance.spawn("true", options=["--env", "NEW=1"]))
-    assert instance.agent(one)["status"] == "running"
+    assert instance.agent(agent_id)["status"] == "running"
 
 
 @needs_root
@@ -261,9 +261,9 @@ def test_a_full_disk_is_said_before_anything_else_is_promised(stopped: Instance)
         stopped.start()
         assert stopped.daemon is not None
         with full(stopped.directory):
-            said = stopped.ctl("spawn", "--json", "--env", "NEW=1", "--", "true", code=1)
-            assert '"cannot-store"' in said
-            assert "No space left on device" in said
+            output = stopped.ctl("spawn", "--json", "--env", "NEW=1", "--", "true", code=1)
+            assert '"cannot-store"' in output
+            assert "No space left on device" in output
             assert stopped.daemon.poll() is None
             with stopped.client() as client:
                 reply = client.call("limit")
@@ -320,10 +320,10 @@ def test_a_user_who_may_have_no_more_processes_waits_for_one(stopped: Instance) 
     as_user = [*command[:4], sys.executable, "-m", "orchctl"]
 
     def said(*words: str) -> str:
-        done = subprocess.run(
+        process = subprocess.run(
             [*as_user, *words], env={**stopped.env, "HOME": "/"}, capture_output=True, text=True, check=False
         )
-        return done.stdout + done.stderr
+        return process.stdout + process.stderr
 
     subprocess.run(["prlimit", "--pid", str(stopped.daemon.pid), "--nproc=1:4096"], check=True)
     said("spawn", "--", "/bin/true")

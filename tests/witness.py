@@ -1,4 +1,4 @@
-"""A witness: counts living and working agents from /proc alone, and imports nothing of what it watches.
+"""A witness: counts living and working agents from /proc alone, and imports nothing from the daemon.
 
 An attempt lives while any process carries its marks (ORCHD_HOME, ORCHD_AGENT, ORCHD_ATTEMPT). Where there are no
 cgroups its supervising shell carries them too, but for one that is all there is of its attempt and whose daemon is
@@ -39,7 +39,7 @@ class Process(NamedTuple):
 
 @dataclass
 class Seen:
-    """What one look showed of one attempt."""
+    """The state of one attempt in one look."""
 
     lineage: str = ""
     processes: set[Process] = field(default_factory=set)
@@ -114,8 +114,8 @@ class Witness:
     def next_window(self, timeout: float = 30.0) -> None:
         """Return when another window has been counted that began after this call."""
         with self._counted:
-            wanted = self.windows + 2
-            assert self._counted.wait_for(lambda: self.windows >= wanted, timeout), "the witness has fallen asleep"
+            target = self.windows + 2
+            assert self._counted.wait_for(lambda: self.windows >= target, timeout), "the witness has fallen asleep"
 
     def close(self) -> None:
         """Look no more."""
@@ -155,10 +155,10 @@ class Witness:
         if marks.get(b"ORCHD_HOME") != self._home or not (started := start_of(pid)):
             return
         attempt = (marks[b"ORCHD_AGENT"].decode(), marks.get(b"ORCHD_ATTEMPT", b"").decode())
-        seen = attempts.setdefault(attempt, Seen(marks.get(b"LINEAGE", b"").decode()))
-        seen.processes.add(Process(pid, started))
+        record = attempts.setdefault(attempt, Seen(marks.get(b"LINEAGE", b"").decode()))
+        record.processes.add(Process(pid, started))
         words = self._command(pid)
-        seen.waits = seen.waits or is_wait(words)
+        record.waits = record.waits or is_wait(words)
         if f"orchd-{attempt[0]}.{attempt[1]}".encode() in words[:4]:
             shells[attempt] = pid
 
@@ -169,21 +169,21 @@ class Witness:
     def _judge(self, before: Look, after: Look) -> None:
         """Count what lived through the window between two looks."""
         self.windows += 1
-        both = {one: (seen, after.attempts[one]) for one, seen in before.attempts.items() if one in after.attempts}
-        living = {one: pair for one, pair in both.items() if pair[0].processes & pair[1].processes}
+        both = {key: (record, after.attempts[key]) for key, record in before.attempts.items() if key in after.attempts}
+        living = {key: pair for key, pair in both.items() if pair[0].processes & pair[1].processes}
         self._count("live", list(living), before.resident)
         self.peak_living = max(self.peak_living, len(living))
         if after.began - before.began > WINDOW_SECONDS:
             return
         working = [
-            one for one, pair in living.items() if not (pair[0].waits or pair[1].waits or self._is_excused(pair[1]))
+            key for key, pair in living.items() if not (pair[0].waits or pair[1].waits or self._is_excused(pair[1]))
         ]
         self._count("work", working, before.limit)
         self.peak_working = max(self.peak_working, len(working))
 
-    def _is_excused(self, seen: Seen) -> bool:
-        return any(f"{seen.lineage}/".startswith(f"{one}/") for one in self._excused)
+    def _is_excused(self, record: Seen) -> bool:
+        return any(f"{record.lineage}/".startswith(f"{lineage}/") for lineage in self._excused)
 
-    def _count(self, what: str, found: list[Attempt], bound: int) -> None:
-        if len(found) > bound:
-            self.violations.append(f"{len(found)} {what} where {bound} may: {sorted(found)}")
+    def _count(self, what: str, attempts: list[Attempt], bound: int) -> None:
+        if len(attempts) > bound:
+            self.violations.append(f"{len(attempts)} {what} where {bound} may: {sorted(attempts)}")

@@ -1,1 +1,1 @@
-"""Faults on purpose: what is lost, run twice or left behind, counted from outside, beside planted bugs that show."""
+"""Planned faults: agents lost, run twice or left behind, counted from outside, beside planted bugs that must show."""

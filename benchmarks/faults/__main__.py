@@ -1,4 +1,4 @@
-"""Every fault, and the bug that each must catch: `python -m benchmarks.faults [ROW...] [--seconds N] [--no-plants]`."""
+"""Try every fault and the bug it must catch: `python -m benchmarks.faults [ROW...] [--seconds N] [--no-plants]`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SOON = "12"  # seconds after which a planted bug has kept something from coming
 
 
 def main() -> int:
-    """Run those named, or all; 1 when something was counted that must not be, or when a bug was not caught."""
+    """Run the named rows, or all; return 1 when a count is not 0 or a planted bug is not caught."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("rows", nargs="*", choices=[[], *(row.name for row in ROWS)], metavar="ROW")
     parser.add_argument(
@@ -41,7 +41,7 @@ def main() -> int:
 
 
 def is_bad(result: dict[str, Any]) -> bool:
-    """Whether something was counted that must not be, or a bug was not caught."""
+    """Return whether a count is not 0 or a planted bug is not caught."""
     if "left out" in result:
         return False
     is_clean = not any(result["as it is"][name] for name in COUNTED)
@@ -50,7 +50,7 @@ def is_bad(result: dict[str, Any]) -> bool:
 
 
 def markdown(results: list[dict[str, Any]]) -> str:
-    """The table as documents have it."""
+    """Return the table as the documents have it."""
     lines = [
         f"| fault | tries | {' | '.join(COUNTED)} | planted bug | caught |",
         f"|---|{'---:|' * (len(COUNTED) + 1)}---|---|",
@@ -59,49 +59,49 @@ def markdown(results: list[dict[str, Any]]) -> str:
         if "left out" in result:
             lines.append(f"| {result['fault']} | left out: {result['left out']} |{' |' * (len(COUNTED) + 2)}")
             continue
-        found, bug = result["as it is"], result.get("planted")
+        rows, bug = result["as it is"], result.get("planted")
         cost = ", ".join(f"{name} {bug[name]}" for name in COUNTED if bug[name]) if bug else ""
         caught = "" if bug is None else f"yes: {cost}" if cost else "NO"
-        figures = " | ".join(str(found[name]) for name in ("tries", *COUNTED))
+        figures = " | ".join(str(rows[name]) for name in ("tries", *COUNTED))
         lines.append(f"| {result['fault']} | {figures} | {result.get('bug', '')} | {caught} |")
     return "\n".join(lines) + "\n"
 
 
 def _row(row: Row, options: argparse.Namespace) -> dict[str, Any]:
-    """Try it as the product is, then with its bug, and print the line."""
+    """Try the row on the product as it is, then with its bug, and print the line."""
     result: dict[str, Any] = {"name": row.name, "fault": row.fault}
     if why_not := row.why_not():
         print(f"{row.fault:52} left out: {why_not}", flush=True)
         return {**result, "left out": why_not}
     began = time.monotonic()
-    result["as it is"] = found = _tried(ROOT, row, options.seconds)
+    result["as it is"] = rows = _row_result(ROOT, row, options.seconds)
     result["seconds"] = round(time.monotonic() - began, 1)
-    line = f"{row.fault:52} {found['tries']:7} {' '.join(f'{found[name]:6}' for name in COUNTED)}"
+    line = f"{row.fault:52} {rows['tries']:7} {' '.join(f'{rows[name]:6}' for name in COUNTED)}"
     print(line, end="", flush=True)
     if not options.no_plants:
         result["bug"] = row.plant.what
         with tempfile.TemporaryDirectory(prefix="orchd-planted-") as directory:
-            bug = _tried(planted(row.plant, Path(directory)), row, options.seconds, "--until-trouble")
+            bug = _row_result(planted(row.plant, Path(directory)), row, options.seconds, "--until-trouble")
         result["planted"] = bug
         cost = ", ".join(f"{name} {bug[name]}" for name in COUNTED if bug[name])
         print(f"  {row.plant.what}: {cost or 'NOT CAUGHT'}", end="")
     print(f"  ({result['seconds']:.0f} s)", flush=True)
-    for note in found["notes"]:
+    for note in rows["notes"]:
         print(f"    {note}", flush=True)
     return result
 
 
-def _tried(root: Path, row: Row, seconds: float, *more: str) -> dict[str, Any]:
-    """One row in a process of its own, whose whole product is that of `root`. If it hangs, that is counted too."""
+def _row_result(root: Path, row: Row, seconds: float, *more: str) -> dict[str, Any]:
+    """Run one row on the product at `root` in a process of its own. A process that hangs is counted too."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("ORCHD_")}
     env = {**env, "PYTHONPATH": str(root), **({"FAULTS_DEADLINE": _SOON} if more else {})}
     env.pop("PYTHONDONTWRITEBYTECODE", None)
     words = [sys.executable, "-m", "benchmarks.faults.one", row.name, str(row.tries), str(seconds), *more]
-    done = subprocess.run(words, cwd=root, env=env, stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
+    process = subprocess.run(words, cwd=root, env=env, stdout=subprocess.PIPE, text=True, check=False)
+    if process.returncode:
         raise SystemExit(f"{row.name}: the harness itself failed")
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    result: dict[str, Any] = json.loads(process.stdout)
+    return result
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Agents that behave badly: crowds, the deaf, those that write into all they find, those that kill who holds them."""
+"""Agents that behave badly: crowds, agents that ignore signals, write into all their files, or kill their shim."""
 
 from __future__ import annotations
 
@@ -26,37 +26,37 @@ if os.fork() == 0:
 _MODES = ("off", "auto")
 
 
-def _told(tally: Tally, work: str, code: int, wanted: int | str, *, cancels: bool = False) -> Iterator[None]:
-    """Three of these at once and one of the usual kind after them, with cgroups and without."""
+def _misbehaving(tally: Tally, work: str, code: int, expected: int | str, *, cancels: bool = False) -> Iterator[None]:
+    """Run three agents of this kind at once and a usual agent after them, with cgroups and without."""
     while True:
         for cgroups in _MODES:
             with Lab(tally, f'limit = 3\ngrace = 0.2\ncgroups = "{cgroups}"\n') as lab:
                 lab.start()
-                lab.watched(3, 12)
+                lab.watch(3, 12)
                 ids = lab.spawn([lab.spec(work, code)] * 3)
                 after = lab.spawn([lab.spec(BRIEF, 4)])
                 if cancels:
-                    until(lambda lab=lab, ids=ids: all(lab.signed("begin")[one] for one in ids), "the agents")
+                    until(lambda lab=lab, ids=ids: all(lab.signed("begin")[agent_id] for agent_id in ids), "the agents")
                     lab.client.call("cancel", {"ids": ids})
-                lab.audit(dict.fromkeys(ids, wanted) | dict.fromkeys(after, 4))
+                lab.audit(dict.fromkeys(ids, expected) | dict.fromkeys(after, 4))
             yield
 
 
 def crowds(tally: Tally) -> Iterator[None]:
-    """Each leaves 500 processes behind, in sessions of their own, that heed no signal."""
-    return _told(tally, _CROWD, 0, 0)
+    """Each agent leaves 500 processes behind, in sessions of their own, that ignore every signal."""
+    return _misbehaving(tally, _CROWD, 0, 0)
 
 
 def deaf(tally: Tally) -> Iterator[None]:
-    """Each ignores all that can be ignored, and is cancelled."""
-    return _told(tally, f"{_TRAPS}; while :; do sleep 1000; done", 0, "cancelled", cancels=True)
+    """Each agent ignores every signal that can be ignored, and is cancelled."""
+    return _misbehaving(tally, f"{_TRAPS}; while :; do sleep 1000; done", 0, "cancelled", cancels=True)
 
 
 def closers(tally: Tally) -> Iterator[None]:
-    """Each writes an end of its own making into every file it holds, closes all, leaves a child, and fails."""
-    return _told(tally, _CLOSER, 9, 9)
+    """Each agent writes a forged end into every file it has open, closes all, leaves a child, and fails."""
+    return _misbehaving(tally, _CLOSER, 9, 9)
 
 
-def patricides(tally: Tally) -> Iterator[None]:
-    """Each kills the shim above it and works on."""
-    return _told(tally, f"kill -9 $PPID; {_TRAPS}; while :; do sleep 1000; done", 0, "lost")
+def shim_killers(tally: Tally) -> Iterator[None]:
+    """Each agent kills the shim above it and works on."""
+    return _misbehaving(tally, f"kill -9 $PPID; {_TRAPS}; while :; do sleep 1000; done", 0, "lost")

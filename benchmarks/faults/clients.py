@@ -1,4 +1,4 @@
-"""Clients that talk nonsense, do not listen, die, or are a thousand."""
+"""Clients that send nonsense, do not read, die, or are a thousand at once."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ _CROWDS, _EACH = 4, 250
 
 
 def descriptors(pid: int) -> int:
-    """How many a process has open."""
+    """Return how many descriptors a process has open."""
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 def resident(pid: int) -> int:
-    """KiB of memory that a process has. Raises OSError when it is gone."""
+    """Return the KiB of memory that a process has. Raises OSError when the process is gone."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    found = [int(line.split()[1]) for line in lines if line.startswith("VmRSS:")]
-    if not found:
+    sizes = [int(line.split()[1]) for line in lines if line.startswith("VmRSS:")]
+    if not sizes:
         raise ProcessLookupError(f"{pid} is a zombie")
-    return found[0]
+    return sizes[0]
 
 
 def nonsense_of(chance: random.Random) -> bytes:
-    """A frame that is no request, or one that is wrong."""
+    """Return a frame that is no request, or a request that is wrong."""
     good = pack_request(
         f"{chance.random()}", chance.choice(["limit", "status", "logs", "events", "why"]), {"ids": ["agent-001"]}
     )
@@ -63,7 +63,7 @@ def nonsense_of(chance: random.Random) -> bytes:
 
 
 def nonsense(tally: Tally) -> Iterator[None]:
-    """Frames by the thousand, each of which is answered, while agents work; a try is a frame."""
+    """Send frames by the thousand while agents work; each frame gets an answer. A try is a frame."""
     chance, codes = random.Random(2026), provoked_codes()
     while True:
         with Lab(tally, "limit = 3\n") as lab:
@@ -84,7 +84,7 @@ def nonsense(tally: Tally) -> Iterator[None]:
 
 
 def answered(tally: Tally, raw: Raw, frames: list[bytes], codes: set[str]) -> bool:
-    """Whether each of these got an answer, of which all must be documented."""
+    """Return whether each frame got an answer with a documented code."""
     for frame in frames:
         raw.send(frame)
     for number in range(len(frames)):
@@ -98,7 +98,7 @@ def answered(tally: Tally, raw: Raw, frames: list[bytes], codes: set[str]) -> bo
 
 
 def listeners(tally: Tally) -> Iterator[None]:
-    """Two hundred subscribers that read nothing, fifty that are killed, and one that asks and does not read."""
+    """Connect 200 subscribers that read nothing, 50 that are killed, and a client that asks and does not read."""
     while True:
         context = zmq.Context()
         try:
@@ -129,17 +129,17 @@ def _listened(lab: Lab, context: zmq.Context[zmq.Socket[bytes]]) -> None:
 
 
 def crowd(lab: Lab, how: str, count: int) -> subprocess.Popen[str]:
-    """Clients in a process of their own, when they are there."""
+    """Start clients in a process of their own and return when they are connected."""
     words = [sys.executable, "-m", "benchmarks.faults.crowd", how, str(lab.home.directory), str(count)]
-    made = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert made.stdout is not None
-    said = made.stdout.readline().strip()
-    lab.tally.count("unsaid", 0 if said == "served" else int(said.split()[0]), said)
-    return made
+    process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    reply = process.stdout.readline().strip()
+    lab.tally.count("unsaid", 0 if reply == "served" else int(reply.split()[0]), reply)
+    return process
 
 
 def _asks_and_never_reads(lab: Lab, rude: Raw) -> None:
-    """What is kept for it is bounded, whatever it asks for."""
+    """The daemon keeps a bounded amount for a client that does not read."""
     lab.client.call("pause")
     ids = lab.spawn([{"command": ["true"], "goal": "g" * 4000}] * 100)
     size, before = len(msgpack.packb(lab.client.call("status", {"all": True}))), resident(lab.pid)
@@ -158,7 +158,7 @@ def _asks_and_never_reads(lab: Lab, rude: Raw) -> None:
 
 
 def _idle(pid: int) -> None:
-    """Return when a process has used no time for a while."""
+    """Return when a process has used no CPU time for a while."""
 
     def used() -> int:
         return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
@@ -172,7 +172,7 @@ def _idle(pid: int) -> None:
 
 
 def thousand(tally: Tally) -> Iterator[None]:
-    """A thousand clients at once, of a daemon whose shell allowed it 512 files; a try is a client."""
+    """Connect a thousand clients to a daemon whose shell allowed it 512 files; a try is a client."""
     while True:
         with Lab(tally, "limit = 3\n") as lab:
             before = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -186,8 +186,8 @@ def thousand(tally: Tally) -> Iterator[None]:
             ids = lab.spawn([lab.spec(BRIEF)] * 20)
             crowds = [crowd(lab, "asks", _EACH) for _ in range(_CROWDS)]
             lab.audit(dict.fromkeys(ids, 0))
-            for one in crowds:
-                one.communicate("")
+            for process in crowds:
+                process.communicate("")
             until(
                 lambda lab=lab, opened=opened: descriptors(lab.pid) <= opened + _SPARE,
                 "the descriptors of those who left",

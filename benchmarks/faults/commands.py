@@ -67,6 +67,7 @@ ASKED = {
     "keys list": "",
     "keys authorize": f"laptop {'a1' * 32}",
     "keys revoke": "laptop",
+    "config init": "--print",
     "config path": "",
     "config show": "",
     "config check": "",
@@ -82,11 +83,11 @@ ELSEWHERE = {"demo", "service install", "service uninstall", "service status", "
 
 
 def killed(tally: Tally) -> Iterator[None]:
-    """Some after the others in each home, among agents that live, have ended and have failed."""
-    chance, left = random.Random(2026), list[str]()
+    """Kill one command after the other in each home, among agents that live, have ended and have failed."""
+    chance, pids_left = random.Random(2026), list[str]()
     while True:
-        left = left or sorted(COMMANDS.keys() - ELSEWHERE)
-        names, left = left[:_IN_ONE_HOME], left[_IN_ONE_HOME:]
+        pids_left = pids_left or sorted(COMMANDS.keys() - ELSEWHERE)
+        names, pids_left = pids_left[:_IN_ONE_HOME], pids_left[_IN_ONE_HOME:]
         with Lab(tally, "limit = 3\ngrace = 0.2\n") as lab:
             lab.start()
             (lab.directory / "five.json").write_text(json.dumps([lab.spec(BRIEF, 0, name="five")] * 5))
@@ -101,15 +102,15 @@ def killed(tally: Tally) -> Iterator[None]:
 
 
 def _inside(lab: Lab) -> None:
-    """An agent whose `orchctl wait` is killed works again, and is counted again."""
+    """An agent whose `orchctl wait` is killed works again and takes a slot again."""
     child = "orchctl spawn -- sleep 1000 >/dev/null"
     pid = '"$ORCHD_HOME/../waiter"'
     (parent,) = lab.spawn(
         [{"command": ["sh", "-c", f"{child}; orchctl wait --children & echo $! > {pid}; wait $!; sleep 1000"]}]
     )
-    until(lambda: lab.shown([parent])[parent]["status"] == "waiting", "the agent's wait")
+    until(lambda: lab.listed([parent])[parent]["status"] == "waiting", "the agent's wait")
     os.kill(int((lab.directory / "waiter").read_text()), 9)
-    until(lambda: lab.shown([parent])[parent]["status"] == "running", "its work: it works, and has no slot")
+    until(lambda: lab.listed([parent])[parent]["status"] == "running", "its work: it works, and has no slot")
     lab.client.call("cancel", {"ids": [parent]})
 
 
@@ -117,25 +118,25 @@ def _one(lab: Lab, name: str, chance: random.Random) -> None:
     victim = lab.spawn([{"command": ["sleep", "1000"], "name": "victim"}])[0]
     failed = lab.spawn([{"command": ["false"], "name": "failed"}])[0]
     words = ASKED[name].format(victim=victim, failed=failed).split()
-    asking = lab.command(*name.split(), *words)
+    process = lab.command(*name.split(), *words)
     try:
-        asking.wait(chance.uniform(0.0, _LONGEST))
+        process.wait(chance.uniform(0.0, _LONGEST))
     except subprocess.TimeoutExpired:
-        asking.kill()
-    asking.communicate()
+        process.kill()
+    process.communicate()
     lab.client.call("resume")
     lab.client.call("cancel", {"ids": [victim]})
     lab.client.wait(ids=[victim], timeout=20.0)
 
 
 def _nothing_is_torn(lab: Lab, before: int) -> None:
-    """A batch is whole or is not; whoever is known ends, and begins once; what the dead held is given back."""
-    known = lab.shown()
-    five = [one for one, agent in known.items() if agent["name"] == "five"]
+    """A batch is spawned as a whole or not at all; every known agent begins once and ends; all slots are free again."""
+    agents = lab.listed()
+    five = [agent_id for agent_id, agent in agents.items() if agent["name"] == "five"]
     lab.tally.count("lost", len(five) % 5, f"a batch of which {len(five) % 5} are left")
-    living = [one for one, agent in known.items() if agent["ended_at"] is None and one not in five]
-    if living:
-        lab.client.call("cancel", {"ids": living})
+    living_ids = [agent_id for agent_id, agent in agents.items() if agent["ended_at"] is None and agent_id not in five]
+    if living_ids:
+        lab.client.call("cancel", {"ids": living_ids})
     lab.client.wait(scope="all", timeout=30.0)  # what was cancelled may still be ending, and is not left behind
     lab.audit(dict.fromkeys(five, 0))
     until(

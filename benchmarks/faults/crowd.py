@@ -20,37 +20,37 @@ _PATIENCE = int(float(os.environ.get("FAULTS_DEADLINE", "60")) * 500)  # ms
 
 
 def main(how: str, home: Home, count: int) -> None:
-    """Make them, say whether they are served, and stay."""
+    """Connect the clients, print whether they are served, and stay."""
     context = zmq.Context()
     context.set(zmq.MAX_SOCKETS, 2 * count + 10)
     kind = zmq.DEALER if how == "asks" else zmq.SUB
     members = [context.socket(kind) for _ in range(count)]
-    for number, one in enumerate(members):
+    for number, member in enumerate(members):
         if how == "asks":
-            one.connect(f"ipc://{home.socket}")
-            one.send(pack_request(f"{os.getpid()}-{number}", "limit", {}))
+            member.connect(f"ipc://{home.socket}")
+            member.send(pack_request(f"{os.getpid()}-{number}", "limit", {}))
         else:
-            one.setsockopt(zmq.RCVHWM, 1)
-            one.subscribe(b"")
-            one.connect(f"ipc://{home.events}")
+            member.setsockopt(zmq.RCVHWM, 1)
+            member.subscribe(b"")
+            member.connect(f"ipc://{home.events}")
     print(_served(members) if how == "asks" else "served", flush=True)
     sys.stdin.read()
     context.destroy(linger=0)
 
 
 def _served(members: list[zmq.Socket[bytes]]) -> str:
-    """Whether each has got its answer, or how many have not."""
+    """Return whether each client has its answer, or how many have none."""
     poller, waiting = zmq.Poller(), set(members)
-    for one in members:
-        poller.register(one, zmq.POLLIN)
+    for member in members:
+        poller.register(member, zmq.POLLIN)
     while waiting:
         ready = poller.poll(_PATIENCE)
         if not ready:
             return f"{len(waiting)} unserved"
-        for one, _ in ready:
-            if msgpack.unpackb(one.recv())["ok"]:
-                poller.unregister(one)
-                waiting.discard(one)
+        for member, _ in ready:
+            if msgpack.unpackb(member.recv())["ok"]:
+                poller.unregister(member)
+                waiting.discard(member)
     return "served"
 
 

@@ -20,7 +20,7 @@ _REFUSALS = ("cannot-store", "disk-full")
 
 
 def broken(error: int, *, times: int) -> Callable[[Tally], Iterator[None]]:
-    """A row whose tries refuse the n-th change, and so many in a row, with this error; times 0: all that follow."""
+    """Return a row whose tries fail the n-th change and `times` in a row with this error; times 0: all that follow."""
 
     def trying(tally: Tally) -> Iterator[None]:
         number = 1
@@ -32,26 +32,26 @@ def broken(error: int, *, times: int) -> Callable[[Tally], Iterator[None]]:
                 ids = lab.spawn([lab.spec(BRIEF, code) for code in CODES])
                 expected: dict[str, int | str] = dict(zip(ids, CODES, strict=True))
                 layer.arm(FAIL, after=number, times=times, error=error)
-                expected |= _asked(lab)
+                expected |= _spawn_reply(lab)
                 until(lambda layer=layer, lab=lab: layer["refused"] or _rest(lab), "a refusal, or the end of all work")
                 number = number + _STEP if layer["refused"] else 1 + number % _STEP
                 layer.disarm()
                 lab.audit(expected)
-                _had_a_sentence(lab)
+                _check_last_words(lab)
             yield
 
     return trying
 
 
-def _asked(lab: Lab) -> dict[str, int | str]:
-    """What a client is told while the disk is as it is: yes, or an error, or nothing by a daemon that ends."""
+def _spawn_reply(lab: Lab) -> dict[str, int | str]:
+    """Check the reply to a spawn on this disk: an agent, an error, or no reply by a daemon that ends."""
     expected: dict[str, int | str] = {}
     with Client(lab.home, starts=False) as client:
         for number, code in enumerate((4, 0, 9)):
             env = {**lab.env, "NUMBER": str(number)}
-            asked = {"agents": [lab.spec(BRIEF, code)], "cwd": str(lab.directory), "env": env}
+            request = {"agents": [lab.spec(BRIEF, code)], "cwd": str(lab.directory), "env": env}
             try:
-                expected[client.call("spawn", asked)["agents"][0]["id"]] = code
+                expected[client.call("spawn", request)["agents"][0]["id"]] = code
             except WireError as refused:
                 lab.tally.count("unsaid", int(refused.code not in _REFUSALS), str(refused))
             except NoDaemonError:
@@ -60,11 +60,11 @@ def _asked(lab: Lab) -> dict[str, int | str]:
 
 
 def _rest(lab: Lab) -> bool:
-    return not any(agent["ended_at"] is None for agent in lab.shown().values())
+    return not any(agent["ended_at"] is None for agent in lab.listed().values())
 
 
-def _had_a_sentence(lab: Lab) -> None:
-    """A daemon that ended said why, in a sentence that tells what to do."""
+def _check_last_words(lab: Lab) -> None:
+    """A daemon that ended wrote a sentence that says why and what to do."""
     daemon = lab.daemon
     if daemon is not None and daemon.poll() not in (None, 0):
         is_said = daemon.returncode == 1 and "CRITICAL" in lab.words()
@@ -72,7 +72,7 @@ def _had_a_sentence(lab: Lab) -> None:
 
 
 def small(tally: Tally) -> Iterator[None]:
-    """Homes on a disk of 8 MiB, which agents fill with their output while others are asked for."""
+    """Put homes on a disk of 8 MiB that agents fill with output while others are spawned."""
     while True:
         with Lab(tally, f"limit = {len(CODES) + 1}\ngrace = 0.2\n") as lab, _disk_of(lab, "8m"):
             lab.start()
@@ -80,19 +80,19 @@ def small(tally: Tally) -> Iterator[None]:
             (filler,) = lab.spawn([{"command": ["sh", "-c", "yes; exit 1"]}])
             log = lab.home.agents / f"{filler}.1.log"
             _fills(log)
-            expected = dict(zip(ids, CODES, strict=True)) | _asked(lab)
+            expected = dict(zip(ids, CODES, strict=True)) | _spawn_reply(lab)
             log.write_bytes(b"")  # a person makes room
             until(lambda lab=lab: _stores(lab), "a daemon that has noticed that there is room")
-            expected |= _asked(lab)
+            expected |= _spawn_reply(lab)
             lab.client.call("cancel", {"ids": [filler]})
             lab.audit(expected)
-            _had_a_sentence(lab)
+            _check_last_words(lab)
             _ends(lab, filler)
         yield
 
 
 def _stores(lab: Lab) -> bool:
-    """Whether a change is stored, and not refused for want of room."""
+    """Return whether the daemon stores a change, and does not refuse it for want of room."""
     try:
         lab.client.call("limit", {"limit": len(CODES) + 1})
     except WireError as refused:
@@ -103,7 +103,7 @@ def _stores(lab: Lab) -> bool:
 
 
 def _fills(log: Path) -> None:
-    """Return when it grows no more."""
+    """Return when the output grows no more."""
     sizes = [0]
 
     def rests() -> bool:
@@ -114,13 +114,13 @@ def _fills(log: Path) -> None:
     until(rests, "a full disk")
 
 
-def _ends(lab: Lab, one: str) -> None:
-    if not lab.client.wait(ids=[one], timeout=DEADLINE)["agents"][0]["ended_at"]:
-        raise Stuck(f"{one} does not end")
+def _ends(lab: Lab, agent_id: str) -> None:
+    if not lab.client.wait(ids=[agent_id], timeout=DEADLINE)["agents"][0]["ended_at"]:
+        raise Stuck(f"{agent_id} does not end")
 
 
 class _disk_of:  # noqa: N801 - reads as what it is in a with
-    """A tmpfs of a size under the home of a lab; its daemon ends before it goes."""
+    """Mount a tmpfs under the home of a lab; end its daemon before the unmount."""
 
     def __init__(self, lab: Lab, size: str) -> None:
         self._lab, self._size = lab, size
@@ -133,16 +133,16 @@ class _disk_of:  # noqa: N801 - reads as what it is in a with
         self._lab.home.config.write_text(config)
 
     def __exit__(self, *_: object) -> None:
-        self._lab.ends()
+        self._lab.end_all()
         subprocess.run(["umount", "--lazy", str(self._lab.home.directory)], check=True)
 
 
 def cannot_mount() -> str:
-    """Why no disk of its own can be had here."""
-    done = subprocess.run(
+    """Return why no disk of its own can be mounted here."""
+    result = subprocess.run(
         ["unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True, check=False
     )
-    return "" if done.returncode == 0 else "no disk can be mounted here"
+    return "" if result.returncode == 0 else "no disk can be mounted here"
 
 
 FULL = broken(errno.ENOSPC, times=0)

@@ -1,4 +1,4 @@
-"""What agents and people do to files of the home: other things in the place of logs, a database that vanishes."""
+"""Changes that agents and people make to files of the home: other things in the place of logs, a lost database."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ _PUT: tuple[Callable[[Path, Path], None], ...] = (_link, _second_name, _broken_l
 
 
 def in_the_place_of_logs(tally: Tally) -> Iterator[None]:
-    """A link, a second name of another file, a FIFO or a directory is where the log of the next agent is to be."""
+    """Put a link, a second name, a FIFO or a directory where the log of the next agent is to be."""
     while True:
         with Lab(tally, "limit = 3\n") as lab:
             lab.start()
-            lab.watched(3, 12)
+            lab.watch(3, 12)
             pid = lab.pid
-            (first,) = lab.spawn([lab.spec()])
+            (agent_id,) = lab.spawn([lab.spec()])
             victim = lab.directory / "victim"
             victim.write_text(_MINE)
             logs = [lab.home.agents / f"agent-{number + 2:03d}.1.log" for number in range(len(_PUT) + 1)]
@@ -57,9 +57,9 @@ def in_the_place_of_logs(tally: Tally) -> Iterator[None]:
             ids = lab.spawn([lab.spec(f"echo said; {BRIEF}", 7)] * len(_PUT))
             (without,) = lab.spawn([lab.spec()])
             swapping = lab.spawn([lab.spec(_SWAPS, 3, silence=600, timeout=600)] * 2)
-            lab.audit(dict.fromkeys(ids, 7) | dict.fromkeys(swapping, 3) | {first: 0, without: "failed"})
-            said = [log.name for log in logs[:-1] if log.is_symlink() or log.read_text() != "said\n"]
-            tally.count("lost", len(said), f"the output of an agent is not in its log: {said}")
+            lab.audit(dict.fromkeys(ids, 7) | dict.fromkeys(swapping, 3) | {agent_id: 0, without: "failed"})
+            mistakes = [log.name for log in logs[:-1] if log.is_symlink() or log.read_text() != "said\n"]
+            tally.count("lost", len(mistakes), f"the output of an agent is not in its log: {mistakes}")
             nowhere = victim.with_name("nowhere").exists()
             tally.count("lost", int(nowhere or victim.read_text() != _MINE), "another file was written to")
             tally.count("unsaid", int(lab.pid != pid), "the daemon died")
@@ -68,21 +68,21 @@ def in_the_place_of_logs(tally: Tally) -> Iterator[None]:
 
 
 def _ask_for_output(lab: Lab, ids: list[str]) -> None:
-    """Each is answered soon, with what there is or with a sentence."""
-    asking = [lab.command("logs", one) for one in ids]
-    for one in asking:
-        said = one.communicate(timeout=30)[1]
-        is_answered = one.returncode == 0 or "in the place of the file" in said
-        lab.tally.count("unsaid", int(not is_answered or "Traceback" in said), f"{one.args}: {said}")
+    """Each `orchctl logs` ends soon, with the output or with a sentence."""
+    processes = [lab.command("logs", agent_id) for agent_id in ids]
+    for process in processes:
+        errors = process.communicate(timeout=30)[1]
+        is_answered = process.returncode == 0 or "in the place of the file" in errors
+        lab.tally.count("unsaid", int(not is_answered or "Traceback" in errors), f"{process.args}: {errors}")
 
 
 def database(tally: Tally) -> Iterator[None]:
-    """The database is removed, and later put back from a copy; in between nothing may be acknowledged."""
+    """Remove the database and put a copy back later; in between the daemon may acknowledge nothing."""
     while True:
         for removal in (_removed, _replaced):
             with Lab(tally, "limit = 3\n") as lab:
                 lab.start()
-                lab.watched(3, 12)
+                lab.watch(3, 12)
                 gate = 'until [ -e "$ORCHD_HOME/../go" ]; do sleep 0.01; done'
                 expected: dict[str, int | str] = dict.fromkeys(lab.spawn([lab.spec(gate, 8)] * 2), 8)
                 brief = lab.spawn([lab.spec(BRIEF, code) for code in CODES])
@@ -114,7 +114,7 @@ def _database_goes(lab: Lab, expected: dict[str, int | str], removal: Callable[[
     except (NoDaemonError, WireError):
         pass
     if is_alive(pid):
-        lab.dies()
+        lab.kill_daemon()
     for path in files:
         path.unlink(missing_ok=True)
         shutil.copy2(copies / path.name, path)
@@ -127,7 +127,7 @@ def _removed(path: Path) -> None:
 
 
 def _replaced(path: Path) -> None:
-    """By an empty file, as an editor or a restore may leave it."""
-    other = path.with_name(f"{path.name}.new")
-    other.touch(0o600)
-    other.replace(path)
+    """Replace the file by an empty one, as an editor or a restore may leave it."""
+    replacement = path.with_name(f"{path.name}.new")
+    replacement.touch(0o600)
+    replacement.replace(path)

@@ -10,7 +10,7 @@ _MOST_POINTS = 300  # what is compared with each other; more tells nothing more
 
 
 class Bound(NamedTuple):
-    """How much a value may grow in the half that is looked at: a share of its median, and so much in any case."""
+    """How much a value may grow in the measured half: a share of its median, and a fixed amount."""
 
     share: float
     least: float
@@ -25,7 +25,7 @@ BOUNDS = {
 
 
 class Trend(NamedTuple):
-    """What was found."""
+    """The trend of one value, beside its bound."""
 
     median: float
     growth: float  # over the whole half
@@ -33,17 +33,17 @@ class Trend(NamedTuple):
 
     @property
     def is_flat(self) -> bool:
-        """Whether it grew by no more than it may. What falls is no leak."""
+        """Return whether the value grew by no more than its bound. A value that falls is no leak."""
         return self.growth <= self.bound
 
 
 def trend(points: Sequence[tuple[float, float]], bound: Bound) -> Trend:
     """The median of the slopes between all pairs (Theil, Sen), which single spikes do not move, times the duration."""
-    kept = points[:: max(1, len(points) // _MOST_POINTS)]
+    sampled = points[:: max(1, len(points) // _MOST_POINTS)]
     slopes = [
         (later[1] - before[1]) / (later[0] - before[0])
-        for number, before in enumerate(kept)
-        for later in kept[number + 1 :]
+        for number, before in enumerate(sampled)
+        for later in sampled[number + 1 :]
     ]
     median = statistics.median(value for _, value in points)
     growth = statistics.median(slopes) * (points[-1][0] - points[0][0])

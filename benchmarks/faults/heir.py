@@ -23,7 +23,7 @@ _LARGEST = 1 << 20
 
 
 def main(path: str, agent: str) -> None:
-    """Connect, become another process, ask."""
+    """Connect, leave the connection to a child process, and send its requests."""
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(path)
     connection.sendall(_OPENING)
@@ -35,8 +35,8 @@ def main(path: str, agent: str) -> None:
         os._exit(0)
     select.select([parent], [], [], _SECONDS)
     spawn = {"agents": [{"command": ["true"]}], "cwd": "/", "env": {}}
-    asked = (("limit", {"limit": 9}), ("cancel", {"ids": [agent]}), ("spawn", spawn))
-    for number, (op, args) in enumerate(asked):
+    requests = (("limit", {"limit": 9}), ("cancel", {"ids": [agent]}), ("spawn", spawn))
+    for number, (op, args) in enumerate(requests):
         connection.sendall(encode([pack_request(f"heir-{number}", op, args)]))
         print(next(_replies(connection, session)), flush=True)
 

@@ -21,7 +21,7 @@ KINDS = ("all", "certain", "some")
 
 
 class Change(NamedTuple):
-    """One line of the journal: what was done to which path; `a` is what somebody outside was told."""
+    """One line of the journal: the change and the path; `a` is a reply that a client outside received."""
 
     kind: str
     path: str
@@ -30,17 +30,17 @@ class Change(NamedTuple):
 
 
 def read(path: Path) -> list[Change]:
-    """All changes, in their order."""
-    content, at, found = path.read_bytes(), 0, []
+    """Return all changes, in their order."""
+    content, at, changes = path.read_bytes(), 0, []
     while at + _HEAD.size <= len(content):
         kind, offset, name, data = _HEAD.unpack_from(content, at)
         start, at = at + _HEAD.size, at + _HEAD.size + name + data
-        found.append(Change(chr(kind), content[start : start + name].decode(), offset, content[start + name : at]))
-    return found
+        changes.append(Change(chr(kind), content[start : start + name].decode(), offset, content[start + name : at]))
+    return changes
 
 
-def told(path: Path, what: str) -> None:
-    """Write into the journal that somebody was told this, or that it was seen."""
+def note(path: Path, what: str) -> None:
+    """Write into the journal that a client received this, or that the test saw it."""
     name = what.encode()
     with path.open("ab", buffering=0) as file:
         file.write(_HEAD.pack(ord("a"), 0, len(name), 0) + name)
@@ -48,20 +48,20 @@ def told(path: Path, what: str) -> None:
 
 @dataclass
 class File:
-    """One inode: what is certain, and what was done to it since."""
+    """One inode: its certain content, and the changes since."""
 
     certain: bytes = b""
     since: list[Change] = field(default_factory=list)
 
     def content(self, kind: str, chance: random.Random) -> bytes:
-        """What a disk of this kind holds."""
+        """Return the content on a disk of this kind."""
         if kind == "certain":
             return self.certain
-        kept = self.since if kind == "all" else [one for one in self.since if chance.random() < 0.5]
+        kept_changes = self.since if kind == "all" else [change for change in self.since if chance.random() < 0.5]
         content = bytearray(self.certain)
-        for one in kept:
-            _apply(content, one, len(one.data))
-        if kind == "some" and self.since and (torn := chance.choice(self.since)) not in kept:
+        for change in kept_changes:
+            _apply(content, change, len(change.data))
+        if kind == "some" and self.since and (torn := chance.choice(self.since)) not in kept_changes:
             _apply(content, torn, len(torn.data) // 2 // _SECTOR * _SECTOR)
         return bytes(content)
 
@@ -76,7 +76,7 @@ def _apply(content: bytearray, change: Change, length: int) -> None:
 
 
 class Disk:
-    """Files and names as they are after some of the changes."""
+    """Files and names after some of the changes."""
 
     def __init__(self) -> None:
         self._names: dict[str, File] = {}
@@ -86,7 +86,7 @@ class Disk:
         self._certain: dict[str, File] = {}
 
     def play(self, change: Change) -> None:
-        """One more change."""
+        """Apply one more change."""
         match change.kind:
             case "c":
                 self._name(change.path, File())
@@ -115,21 +115,21 @@ class Disk:
         self._changes.append((path.rpartition("/")[0], path, file))
 
     def _sync(self, path: str) -> None:
-        """Of a file: its content, and as all common file systems do it its name; of a directory: the names in it."""
+        """Sync a file: its content and, as all common file systems do, its name; or a directory: the names in it."""
         if (file := self._names.get(path)) is not None:
-            everything = random.Random(0)
-            file.certain, file.since = file.content("all", everything), []
-        settled = [one for one in self._changes if path in one[:2]]
-        for one in settled:
-            _settle(self._certain, one)
-        self._changes = [one for one in self._changes if path not in one[:2]]
+            unused_chance = random.Random(0)
+            file.certain, file.since = file.content("all", unused_chance), []
+        settled = [change for change in self._changes if path in change[:2]]
+        for change in settled:
+            _settle(self._certain, change)
+        self._changes = [change for change in self._changes if path not in change[:2]]
 
     def state(self, kind: str, chance: random.Random) -> Iterator[tuple[str, bytes]]:
         """The files that a disk of this kind holds, with their contents."""
         names = dict(self._certain)
-        kept = {"all": len(self._changes), "certain": 0}.get(kind, chance.randint(0, len(self._changes)))
-        for one in self._changes[:kept]:
-            _settle(names, one)
+        kept_changes = {"all": len(self._changes), "certain": 0}.get(kind, chance.randint(0, len(self._changes)))
+        for change in self._changes[:kept_changes]:
+            _settle(names, change)
         for path, file in names.items():
             yield path, file.content(kind, chance)
 
@@ -143,7 +143,7 @@ def _settle(names: dict[str, File], change: tuple[str, str, File | None]) -> Non
 
 
 def write(directory: Path, files: Mapping[str, bytes], left_out: Sequence[str]) -> None:
-    """Make such a disk, without what memory alone holds. A boot later, what names this one is foreign."""
+    """Write such a disk without the files of memory file systems. After a reboot the ids of this boot are foreign."""
     for name, content in files.items():
         if name.startswith("home/") and not name.endswith(tuple(left_out)):
             path = directory / name

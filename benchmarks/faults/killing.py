@@ -21,7 +21,7 @@ _DEATHS = 5  # in the life of one home
 
 
 def at_points(tally: Tally) -> Iterator[None]:
-    """Each point of a turn and of an agent's end, in turn; the daemon kills itself there once it is armed."""
+    """Kill the daemon at each point of a turn and of an agent's end, in turn; it kills itself there once armed."""
     while True:
         for point in (*TURN, *STOP):
             with Lab(tally, "limit = 2\ngrace = 0.2\n") as lab:
@@ -30,52 +30,52 @@ def at_points(tally: Tally) -> Iterator[None]:
 
 
 def of_followers(tally: Tally) -> Iterator[None]:
-    """Each point of a turn again, when shims that have served go on to serve others."""
+    """Kill the daemon at each point of a turn again, when shims serve their second agent."""
     while True:
         for point in TURN:
             with Lab(tally, "limit = 2\n") as lab:
-                armed = _begun(lab, point)
-                lab.watched(2, 8)
+                armed = _armed(lab, point)
+                lab.watch(2, 8)
                 specs = [lab.spec("sleep 0.5", 5)] * 2 + [lab.spec(BRIEF, code) for code in CODES]
                 expected = dict(zip(lab.spawn(specs), (5, 5, *CODES), strict=True))
                 until(lambda lab=lab: sum(lab.signed("begin").values()) == 2, "the first two")
                 armed.touch()
                 lab.audit(expected)
-                lab.has_died()
+                lab.wait_for_death()
             yield
 
 
-def _begun(lab: Lab, point: str) -> Path:
-    """Start a daemon that kills itself there; the file by which it is armed."""
+def _armed(lab: Lab, point: str) -> Path:
+    """Start a daemon that kills itself at the point; return the file that arms it."""
     armed = lab.directory / "armed"
     lab.start(sys.executable, "-m", "tests.e2e.crashing", ORCHD_TEST_POINT=point, ORCHD_TEST_ARMED=str(armed))
     return armed
 
 
 def _at_point(lab: Lab, point: str) -> None:
-    armed = _begun(lab, point)
-    lab.watched(2, 8)
+    armed = _armed(lab, point)
+    lab.watch(2, 8)
     expected: dict[str, int | str] = {}
     if point in STOP:
-        (one,) = lab.spawn([lab.spec(STUBBORN)])
-        until(lambda: lab.signed("begin")[one], "the stubborn agent")
-        expected[one] = "cancelled"
+        (agent_id,) = lab.spawn([lab.spec(STUBBORN)])
+        until(lambda: lab.signed("begin")[agent_id], "the stubborn agent")
+        expected[agent_id] = "cancelled"
     armed.touch()
     if point in STOP:
-        lab.client.call("cancel", {"ids": [one]})
-        lab.has_died()
+        lab.client.call("cancel", {"ids": [agent_id]})
+        lab.wait_for_death()
     expected |= dict(zip(lab.spawn([lab.spec(BRIEF, code) for code in CODES]), CODES, strict=True))
     lab.audit(expected, are_all=True)
-    lab.has_died()
+    lab.wait_for_death()
 
 
 def at_random(tally: Tally) -> Iterator[None]:
-    """Deaths under load, each some starts after the one before."""
+    """Kill the daemon under load, each time some starts after the last."""
     chance = random.Random(2026)
     while True:
         with Lab(tally, "limit = 4\n") as lab:
             lab.start()
-            lab.watched(4, 16)
+            lab.watch(4, 16)
             codes = [chance.choice([0, 0, 0, 1, 7]) for _ in range(80)]
             # some end before there is a daemon again, and some do not
             specs = [lab.spec(chance.choice([BRIEF, "sleep 1.5"]), code) for code in codes]
@@ -83,7 +83,7 @@ def at_random(tally: Tally) -> Iterator[None]:
             for _ in range(_DEATHS):
                 wanted = min(sum(lab.signed("begin").values()) + chance.randint(1, 15), len(codes))
                 until(lambda wanted=wanted, lab=lab: sum(lab.signed("begin").values()) >= wanted, "progress")
-                lab.dies()
+                lab.kill_daemon()
                 assert lab.pid, "a client brings it back"
             lab.audit(expected)
         tally.tries += _DEATHS - 1
@@ -91,7 +91,7 @@ def at_random(tally: Tally) -> Iterator[None]:
 
 
 def between_writes(tally: Tally) -> Iterator[None]:
-    """The daemon is gone before its n-th change to a file since a batch was asked for: each n, but not in order."""
+    """The daemon dies before its n-th change to a file after a batch is sent: each n, but not in order."""
     step, number = 7, 1
     while True:
         with Lab(tally, "limit = 2\n") as lab:
@@ -108,39 +108,41 @@ def between_writes(tally: Tally) -> Iterator[None]:
 
 
 def of_shims(tally: Tally) -> Iterator[None]:
-    """The shims of agents that have children, hidden ones and stubborn ones, with cgroups and without."""
+    """Kill the shims of agents with children, hidden and stubborn, with cgroups and without."""
     while True:
         for cgroups in ("off", "auto"):
             with Lab(tally, f'limit = 3\ngrace = 0.2\ncgroups = "{cgroups}"\n') as lab:
                 lab.start()
-                lab.watched(3, 12)
+                lab.watch(3, 12)
                 hides = f'(setsid sh -c "trap \\"\\" TERM; sleep 1000" &); {STUBBORN}'
                 ids = lab.spawn([lab.spec(hides)] * 3 + [lab.spec(BRIEF, 4)] * 3)
-                until(lambda ids=ids, lab=lab: all(lab.signed("begin")[one] for one in ids[:3]), "the agents")
-                for agent in lab.shown(ids[:3]).values():
+                until(lambda ids=ids, lab=lab: all(lab.signed("begin")[agent_id] for agent_id in ids[:3]), "the agents")
+                for agent in lab.listed(ids[:3]).values():
                     os.kill(agent["pid"], signal.SIGKILL)
                 lab.audit(dict.fromkeys(ids[:3], "lost") | dict.fromkeys(ids[3:], 4))
             yield
 
 
 def stopped(tally: Tally) -> Iterator[None]:
-    """SIGSTOP of the daemon for ten seconds, while agents end and clients ask."""
+    """Stop the daemon for ten seconds, while agents end and clients send requests."""
     while True:
         with Lab(tally, "limit = 3\n") as lab:
             lab.start()
-            lab.watched(3, 12)
+            lab.watch(3, 12)
             ids = lab.spawn([lab.spec("sleep 1", code) for code in CODES])
             until(lambda lab=lab: lab.signed("begin"), "an agent")
             os.kill(lab.pid, signal.SIGSTOP)
-            asked = (["spawn", "--", *lab.script(BRIEF, 2)], ["status"], ["limit"], ["wait", *ids])
-            asking = [lab.command(*words) for words in asked]
+            commands = (["spawn", "--", *lab.script(BRIEF, 2)], ["status"], ["limit"], ["wait", *ids])
+            processes = [lab.command(*words) for words in commands]
             rest(10.0)
             assert lab.daemon is not None
             lab.daemon.send_signal(signal.SIGCONT)
-            answers = [one.communicate(timeout=90) for one in asking]
-            for one, (_, said) in zip(asking, answers, strict=True):
-                lab.tally.count("unsaid", int(one.returncode not in (0, 1) or "error" in said), f"{one.args}: {said}")
-            mine = dict.fromkeys(answers[0][0].split(), 2)
-            lab.tally.count("lost", int(len(mine) != 1), "what a client spawned meanwhile")
-            lab.audit(dict(zip(ids, CODES, strict=True)) | mine)
+            answers = [process.communicate(timeout=90) for process in processes]
+            for process, (_, errors) in zip(processes, answers, strict=True):
+                lab.tally.count(
+                    "unsaid", int(process.returncode not in (0, 1) or "error" in errors), f"{process.args}: {errors}"
+                )
+            expected = dict.fromkeys(answers[0][0].split(), 2)
+            lab.tally.count("lost", int(len(expected) != 1), "what a client spawned meanwhile")
+            lab.audit(dict(zip(ids, CODES, strict=True)) | expected)
         yield

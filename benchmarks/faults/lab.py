@@ -1,4 +1,4 @@
-"""One instance under faults: agents that sign a book at their begin and end, and an audit that believes nobody else."""
+"""One instance under faults: agents sign a book at their begin and end, and an audit trusts only that book."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ Expected = Mapping[str, int | str]  # by agent: its exit code, or the status tha
 
 
 class Stuck(Exception):
-    """What must come did not."""
+    """An awaited condition did not become true in time."""
 
 
-def until(found: Callable[[], Any], what: str, seconds: float | None = None) -> Any:
-    """The first true value of `found`. Raises Stuck."""
+def until(condition: Callable[[], Any], what: str, seconds: float | None = None) -> Any:
+    """Return the first true value of `condition`. Raises Stuck."""
     end = time.monotonic() + (seconds or DEADLINE)
-    while not (value := found()):
+    while not (value := condition()):
         if time.monotonic() > end:
             raise Stuck(f"not within {seconds or DEADLINE:g} s: {what}")
         rest(0.005)
@@ -47,12 +47,12 @@ def until(found: Callable[[], Any], what: str, seconds: float | None = None) -> 
 
 
 def rest(seconds: float) -> None:
-    """Leave it alone for so long: what is waited for is time itself."""
+    """Sleep: the wait is for time itself."""
     select.select([], [], [], seconds)
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process that has not ended has this pid."""
+    """Return whether a process that has not ended has this pid."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -62,23 +62,23 @@ def is_alive(pid: int) -> bool:
 
 def processes_of(home: Path, mark: str = "ORCHD_HOME") -> dict[int, str]:
     """The processes of an instance that carry `mark` too, by pid, with their command lines."""
-    wanted, also, found = b"ORCHD_HOME=" + os.fsencode(home), f"{mark}=".encode(), {}
+    wanted, prefix, pids = b"ORCHD_HOME=" + os.fsencode(home), f"{mark}=".encode(), {}
     for name in os.listdir("/proc"):
         if not name.isdigit() or int(name) == os.getpid():
             continue
         try:
-            marks = Path(f"/proc/{name}/environ").read_bytes().split(b"\0")
-            if wanted in marks and any(one.startswith(also) for one in marks):
-                found[int(name)] = (
+            variables = Path(f"/proc/{name}/environ").read_bytes().split(b"\0")
+            if wanted in variables and any(variable.startswith(prefix) for variable in variables):
+                pids[int(name)] = (
                     Path(f"/proc/{name}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
                 )
         except OSError:
             continue
-    return found
+    return pids
 
 
 class Lab:
-    """A home, its daemon, a connection and the book. What it says of the daemon is from outside of it."""
+    """A home, its daemon, a connection and the book. The lab observes the daemon from outside."""
 
     def __init__(self, tally: Tally, config: str = "", *, place: Path | None = None, **more: str) -> None:
         self.tally = tally
@@ -97,7 +97,7 @@ class Lab:
         self.daemon: subprocess.Popen[bytes] | None = None
         self.witness: Witness | None = None
         self.runnable: Runnable | None = None  # a witness of what can run, where agents leave their waits
-        self.witnessed = 0
+        self.judged_windows = 0
 
     def __enter__(self) -> Self:
         return self
@@ -106,16 +106,16 @@ class Lab:
         self.close()
 
     def start(self, *program: str, **more: str) -> None:
-        """Start a daemon, which answers when this returns. Raises Stuck when it does not want to."""
+        """Start a daemon, which answers when this returns. Raises Stuck when it does not answer."""
         reader, writer = os.pipe()
         words = list(program) or [sys.executable, "-m", "orchd"]
-        with self.said.open("ab") as said:
+        with self.said.open("ab") as stream:
             self.daemon = subprocess.Popen(
                 [*words, "--home", str(self.home.directory), "--ready-fd", str(writer)],
                 env={**self.env, **more},
                 stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
+                stdout=stream,
+                stderr=stream,
                 pass_fds=[writer],
                 start_new_session=True,
             )
@@ -126,32 +126,32 @@ class Lab:
             raise Stuck(f"the daemon did not start: {answer.decode(errors='replace').strip() or self.last_words()}")
 
     def words(self) -> str:
-        """All that daemons have said, those included that clients have brought back."""
+        """Return all output of daemons, also of daemons that clients restarted."""
         logs = (path for path in (self.said, self.home.log) if path.exists())
         return "\n".join(path.read_text(errors="replace") for path in logs)
 
     def last_words(self) -> str:
-        """The end of that."""
+        """Return the last lines of that output."""
         return " / ".join(self.words().splitlines()[-3:])
 
     @property
     def pid(self) -> int:
-        """Of whoever serves now."""
+        """Return the pid of the daemon that serves now."""
         return int(self.client.call("daemon")["pid"])
 
-    def dies(self) -> None:
-        """`kill -9` of whoever serves."""
+    def kill_daemon(self) -> None:
+        """`kill -9` the daemon that serves."""
         pid = self.pid
         os.kill(pid, signal.SIGKILL)
         until(lambda: not is_alive(pid), "the daemon's death")
 
-    def has_died(self) -> None:
-        """Return when the daemon that was started here has ended, to which the layer or a point had to see."""
+    def wait_for_death(self) -> None:
+        """Return when the daemon that was started here has ended; the layer or a point ends it."""
         daemon = self.daemon
         until(lambda: daemon is None or daemon.poll() is not None, "the daemon's death", 20.0)
 
     def command(self, *words: str) -> subprocess.Popen[str]:
-        """An `orchctl` command in the background."""
+        """Start an `orchctl` command in the background."""
         return subprocess.Popen(
             [orchctl(), *words],
             env=self.env,
@@ -162,96 +162,104 @@ class Lab:
             stderr=subprocess.PIPE,
         )
 
-    def watched(self, limit: int, resident: int) -> None:
+    def watch(self, limit: int, resident: int) -> None:
         """Let a witness count from here on."""
         self.witness = Witness(self.home.directory, limit=limit, resident=resident)
 
-    def watch_on(self, windows: int) -> None:
-        """Return when the witness of what can run has judged this many more windows."""
+    def wait_for_windows(self, windows: int) -> None:
+        """Return when the witness of runnable agents has judged this many more windows."""
         assert self.runnable is not None
         for _ in range(windows):
             self.runnable.next_window()
 
     def script(self, work: str = ":", code: int = 0) -> list[str]:
-        """The command of an agent that signs the book, works, and signs again."""
+        """Return the command of an agent that signs the book, works, and signs again."""
         sign = f'"$ORCHD_AGENT $ORCHD_ATTEMPT" >> {BOOK}'
         return ["sh", "-c", f"echo begin {sign}; {work}; echo end {sign}; exit {code}"]
 
-    def spec(self, work: str = ":", code: int = 0, **wanted: object) -> dict[str, object]:
-        """What a request says of such an agent."""
-        return {"command": self.script(work, code), **wanted}
+    def spec(self, work: str = ":", code: int = 0, **fields: object) -> dict[str, object]:
+        """Return such an agent as a request has it."""
+        return {"command": self.script(work, code), **fields}
 
     def spawn(self, specs: list[dict[str, object]], **more: str) -> list[str]:
-        """The ids of a batch. Raises what the client raises."""
+        """Spawn a batch and return the ids. Raises the errors of the client."""
         args = {"agents": specs, "cwd": str(self.directory), "env": {**self.env, **more}}
         return [agent["id"] for agent in self.client.call("spawn", args)["agents"]]
 
     def signed(self, word: str) -> Counter[str]:
-        """How often each agent has signed at its begin, or at its end."""
+        """Return how often each agent has signed at its begin, or at its end."""
         lines = (line.split() for line in self.book.read_text().splitlines())
         return Counter(line[1] for line in lines if len(line) == 3 and line[0] == word)
 
-    def shown(self, ids: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
-        """Agents by id, as `status` shows them: these, as far as they are known, or all."""
+    def listed(self, ids: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
+        """Return agents by id, as `status` shows them: the known agents among `ids`, or all."""
         if ids is None:
-            return {one["id"]: one for one in self.client.call("status", {"all": True, "usage": False})["agents"]}
-        found: dict[str, dict[str, Any]] = {}
-        for one in list(ids):
+            return {agent["id"]: agent for agent in self.client.call("status", {"all": True, "usage": False})["agents"]}
+        agents: dict[str, dict[str, Any]] = {}
+        for agent_id in list(ids):
             with suppress(WireError):
-                (found[one],) = self.client.call("status", {"ids": [one], "usage": False})["agents"]
-        return found
+                (agents[agent_id],) = self.client.call("status", {"ids": [agent_id], "usage": False})["agents"]
+        return agents
 
     def audit(self, expected: Expected, *, waits: bool = True, are_all: bool = False) -> None:
-        """Count what is not as it must be once all of these have ended; `are_all`: no other agent may have run."""
-        known = self.shown(expected)
-        gone = [one for one in expected if one not in known]
+        """Count the faults once all expected agents have ended; `are_all`: no other agent may have run."""
+        agents = self.listed(expected)
+        gone = [agent_id for agent_id in expected if agent_id not in agents]
         self.tally.count("lost", len(gone), f"unknown {gone[:5]}")
-        ids = list(known) if waits else []
+        ids = list(agents) if waits else []
         for first in range(0, len(ids), MOST):  # half an hour of load makes more than one request can name
             self.client.wait(ids=ids[first : first + MOST], timeout=DEADLINE)
-        known = self.shown(known)
-        wrong = [f"{one} {why}" for one, agent in known.items() if (why := _wrong(agent, expected[one]))]
+        agents = self.listed(agents)
+        wrong = [
+            f"{agent_id} {mistake}"
+            for agent_id, agent in agents.items()
+            if (mistake := _wrong(agent, expected[agent_id]))
+        ]
         self.tally.count("lost", len(wrong), "; ".join(wrong[:5]))
-        self.audit_book(known, expected)
+        self.audit_book(agents, expected)
         if are_all:  # a request that was answered by a later daemon had its agents started by the one before
-            others = [agent for agent in self.signed("begin") if agent not in expected]
-            self.tally.count("twice", len(others), f"ran and are in no answer: {others[:5]}")
+            unknown_ids = [agent for agent in self.signed("begin") if agent not in expected]
+            self.tally.count("twice", len(unknown_ids), f"ran and are in no answer: {unknown_ids[:5]}")
         self.audit_rest()
 
-    def audit_book(self, known: Mapping[str, dict[str, Any]], expected: Expected) -> None:
-        """What the agents wrote themselves."""
+    def audit_book(self, agents: Mapping[str, dict[str, Any]], expected: Expected) -> None:
+        """Compare the ends with what the agents signed themselves."""
         begins, ends = self.signed("begin"), self.signed("end")
-        again = [one for one, count in begins.items() if count > 1]
-        self.tally.count("twice", len(again), f"{again[:5]}")
-        silent = [one for one in known if isinstance(expected[one], int) and not (begins[one] and ends[one])]
+        repeated = [agent_id for agent_id, count in begins.items() if count > 1]
+        self.tally.count("twice", len(repeated), f"{repeated[:5]}")
+        silent = [
+            agent_id
+            for agent_id in agents
+            if isinstance(expected[agent_id], int) and not (begins[agent_id] and ends[agent_id])
+        ]
         self.tally.count("lost", len(silent), f"said to have ended, and did not: {silent[:5]}")
 
     def audit_rest(self) -> None:
-        """Nothing of any agent lives when all are over, the limit was kept, and no daemon died without a word."""
-        left = processes_of(self.home.directory, "ORCHD_AGENT")
-        self.tally.count("left", len(left), str(list(left.values())[:5]))
+        """No process of an agent lives after all ended, the limit was kept, and no daemon died without a sentence."""
+        processes = processes_of(self.home.directory, "ORCHD_AGENT")
+        self.tally.count("left", len(processes), str(list(processes.values())[:5]))
         self.audit_witness()
         traces = self.words().count("Traceback")
         self.tally.count("unsaid", traces, self.last_words())
 
     def audit_witness(self) -> None:
-        """What the witnesses saw."""
+        """Count the windows in which the witnesses saw more than the limit."""
         for witness in filter(None, (self.witness, self.runnable)):
             witness.close()
             self.tally.count("over", len(witness.violations), "; ".join(witness.violations[:3]))
-            self.witnessed += witness.windows
+            self.judged_windows += witness.windows
         self.witness = self.runnable = None
 
     def close(self) -> None:
-        """End all of it, and leave nothing."""
+        """End the instance and remove its files."""
         for witness in filter(None, (self.witness, self.runnable)):
             witness.close()
-        self.ends()
+        self.end_all()
         self.client.close()
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def ends(self) -> None:
-        """No process of it is left after this, and none is touched that is not of it."""
+    def end_all(self) -> None:
+        """End every process of this instance, and no other process."""
         try:
             with Client(self.home, starts=False) as client:
                 client.call("stop", {"agents": "stop"}, patience=5.0)
@@ -259,8 +267,8 @@ class Lab:
                 self.daemon.wait(10.0)
         except (NoDaemonError, WireError, subprocess.TimeoutExpired):
             pass
-        while left := processes_of(self.home.directory):
-            for pid in left:
+        while processes := processes_of(self.home.directory):
+            for pid in processes:
                 try:
                     os.kill(pid, signal.SIGKILL)
                 except ProcessLookupError:
@@ -271,11 +279,11 @@ class Lab:
             self.daemon.wait()
 
 
-def _wrong(agent: dict[str, Any], wanted: int | str) -> str:
-    """What is not right about the end of an agent."""
-    if isinstance(wanted, str):
-        return "" if agent["status"] == wanted else f"is {agent['status']}, not {wanted}"
-    status = "failed" if wanted else "completed"
-    if (agent["status"], agent["exit_code"]) == (status, wanted):
+def _wrong(agent: dict[str, Any], expected: int | str) -> str:
+    """Return what is wrong with the end of an agent."""
+    if isinstance(expected, str):
+        return "" if agent["status"] == expected else f"is {agent['status']}, not {expected}"
+    status = "failed" if expected else "completed"
+    if (agent["status"], agent["exit_code"]) == (status, expected):
         return ""
-    return f"is {agent['status']} with {agent['exit_code']}, not {status} with {wanted}: {agent['reason']}"
+    return f"is {agent['status']} with {agent['exit_code']}, not {status} with {expected}: {agent['reason']}"

@@ -1,4 +1,4 @@
-"""The fault layer: layer.c, compiled where that can be done, loaded into daemons by LD_PRELOAD and told what to do."""
+"""The fault layer: layer.c, compiled where possible, loaded into daemons by LD_PRELOAD, and controlled from here."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ NOTHING, FAIL, KILL = range(3)
 
 
 def is_missing() -> str:
-    """Why there is none; nothing when there is one."""
+    """Return why there is no layer; empty when there is one."""
     return "" if shutil.which("gcc") else "no gcc to compile the fault layer with"
 
 
 @cache
 def library() -> str:
-    """The compiled layer."""
+    """Return the path of the compiled layer."""
     directory = tempfile.mkdtemp(prefix="orchd-layer-")
     atexit.register(shutil.rmtree, directory, ignore_errors=True)
     path = Path(directory) / "layer.so"
@@ -32,7 +32,7 @@ def library() -> str:
 
 
 class Layer:
-    """What one lab's daemons are to be done to."""
+    """The faults that hold for the daemons of one lab."""
 
     def __init__(self, lab: Path, root: Path, *, journal: bool = False) -> None:
         self.journal = lab / "journal"
@@ -46,19 +46,19 @@ class Layer:
             self._shared = mmap.mmap(file.fileno(), 0)
 
     def __getitem__(self, name: str) -> int:
-        found: int = struct.unpack_from("q", self._shared, 8 * FIELDS.index(name))[0]
-        return found
+        value: int = struct.unpack_from("q", self._shared, 8 * FIELDS.index(name))[0]
+        return value
 
     def set(self, **values: int) -> None:
-        """From here on these hold, in the order in which they are given."""
+        """Set these fields from now on, in the order of the arguments."""
         for name, value in values.items():
             struct.pack_into("q", self._shared, 8 * FIELDS.index(name), value)
 
     def arm(self, what: int, *, after: int, times: int = 0, error: int = 0) -> None:
-        """Do this to the change that comes `after` others from now on, and to `times` in a row (0: all that follow)."""
+        """Fail the change that comes `after` others from now on, and `times` in a row (0: all that follow)."""
         self.set(at=0, what=what, error=error, times=times)
         self.set(at=self["counted"] + after)
 
     def disarm(self) -> None:
-        """Let everything through."""
+        """Let every change through."""
         self.set(at=0, every=0, shift=0)

@@ -33,7 +33,7 @@ _POLLS = 'orchctl spawn -- sh {child} >/dev/null || exit 90; until [ -e "{done}"
 
 
 def _answers(lab: Lab) -> bool:
-    """Whether the daemon has dealt with all that happened before; a witness that looks at what can run needs that."""
+    """Return whether the daemon has handled all earlier events; a witness of runnable agents needs that."""
     try:
         with Client(lab.home, starts=False) as client:
             for _ in range(PINGS):
@@ -44,59 +44,67 @@ def _answers(lab: Lab) -> bool:
 
 
 def _left(tally: Tally, script: str, *, kills: bool = False) -> Iterator[None]:
-    """Agents wait for one that has the only slot, and leave their waits in this way; then the daemon is killed."""
+    """Agents wait for an agent that has the only slot, and leave their waits in this way; then the daemon is killed."""
     while True:
         for cgroups in _MODES:
             with Lab(tally, f'limit = 1\nresident = 64\ncgroups = "{cgroups}"\n') as lab:
                 lab.start()
                 lab.runnable = Runnable(lab.home.directory, partial(_answers, lab), limit=1)
-                parents, last = _waiting(lab, script)
+                parents, last_id = _waiting(lab, script)
                 if kills:
                     _kill_clients(lab, parents)
                 _are_held(lab, parents, _NOTICED)
-                lab.watch_on(_WINDOWS)
-                lab.dies()
+                lab.wait_for_windows(_WINDOWS)
+                lab.kill_daemon()
                 _are_held(lab, parents)
-                lab.watch_on(_WINDOWS)
+                lab.wait_for_windows(_WINDOWS)
                 (lab.directory / "go").touch()
-                lab.audit(dict.fromkeys(["agent-001", *parents, last], 0))
+                lab.audit(dict.fromkeys(["agent-001", *parents, last_id], 0))
             yield
 
 
 def _waiting(lab: Lab, script: str) -> tuple[list[str], str]:
-    """The parents, and the agent that all of them wait for, when that has the slot."""
+    """Return the parents and the agent that they all wait for, once that agent has the slot."""
     parents = [f"agent-{number + 2:03d}" for number in range(_PARENTS)]
-    last = f"agent-{_PARENTS + 2:03d}"
-    specs = [lab.spec(script.format(target=last)) for _ in parents]
+    last_id = f"agent-{_PARENTS + 2:03d}"
+    specs = [lab.spec(script.format(target=last_id)) for _ in parents]
     batch = lab.directory / "batch"
     batch.write_text(
         "\n".join(map(json.dumps, [*specs, lab.spec(f'touch "$ORCHD_HOME/../begun"; {_WORK}', priority=-10)]))
     )
     lab.spawn([lab.spec(f"orchctl spawn --batch {batch} >/dev/null && orchctl wait --children >/dev/null")])
-    until(lambda: lab.signed("begin")[last], "the agent that all wait for")
-    return parents, last
+    until(lambda: lab.signed("begin")[last_id], "the agent that all wait for")
+    return parents, last_id
 
 
 def _kill_clients(lab: Lab, parents: list[str]) -> None:
-    """Kill the clients of their waits, as the time limit of a tool does."""
-    found = until(lambda: one if (one := clients_of(lab.home.directory)).keys() >= set(parents) else None, "the waits")
-    for pid in [pid for parent in parents for pid in found[parent]]:
+    """Kill the clients of the waits, as the time limit of a tool does."""
+    clients = until(
+        lambda: clients if (clients := clients_of(lab.home.directory)).keys() >= set(parents) else None, "the waits"
+    )
+    for pid in [pid for parent in parents for pid in clients[parent]]:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
 
 def _are_held(lab: Lab, parents: list[str], seconds: float | None = None) -> None:
-    """Count the agents that have begun, and that `status` shows neither to wait for a slot nor to have lent theirs."""
+    """Count the begun agents that `status` shows as neither waiting for a slot nor lending theirs."""
 
     def others() -> list[str]:
-        begun = {one: agent for one, agent in lab.shown(parents).items() if agent["status"] != "queued"}
-        return [one for one, agent in begun.items() if not agent["waits_for_slot"] and agent["frozen"] != "lent"]
+        begun_agents = {
+            agent_id: agent for agent_id, agent in lab.listed(parents).items() if agent["status"] != "queued"
+        }
+        return [
+            agent_id
+            for agent_id, agent in begun_agents.items()
+            if not agent["waits_for_slot"] and agent["frozen"] != "lent"
+        ]
 
     try:
         until(lambda: not others(), "agents that wait for a slot", seconds)
     except Stuck:
-        found = others()
-        lab.tally.count("unsaid", len(found), f"not said to wait for a slot: {found}")
+        agents = others()
+        lab.tally.count("unsaid", len(agents), f"not said to wait for a slot: {agents}")
 
 
 killed: Callable[[Tally], Iterator[None]] = partial(_left, script=_KILLED, kills=True)
@@ -116,22 +124,22 @@ def polled(tally: Tally) -> Iterator[None]:
                 ids = lab.spawn([lab.spec(outer), lab.spec(BRIEF, 4)])
                 expected: dict[str, int | str] = {ids[0]: 0, ids[1]: 4}
                 until(lambda lab=lab: _lent(lab) == 2, "two loans")
-                lab.watch_on(_WINDOWS)
-                lab.dies()
+                lab.wait_for_windows(_WINDOWS)
+                lab.kill_daemon()
                 lab.tally.count("lost", int(_lent(lab) != 2), "a loan is forgotten")
-                lab.watch_on(_WINDOWS)
+                lab.wait_for_windows(_WINDOWS)
                 (lab.directory / "go").touch()
-                expected |= dict.fromkeys(set(lab.shown()) - set(ids), 0)
+                expected |= dict.fromkeys(set(lab.listed()) - set(ids), 0)
                 lab.audit(expected)
             yield
 
 
 def _polls(lab: Lab, name: str, work: str) -> str:
-    """What an agent does that spawns a child for this work, and polls for its end."""
-    child, done = lab.directory / f"{name}.sh", lab.directory / f"{name}.done"
-    child.write_text(lab.script(f"{work}; touch {done}")[-1])
-    return _POLLS.format(child=child, done=done)
+    """Return the script of an agent that spawns a child for this work and polls for its end."""
+    child, done_path = lab.directory / f"{name}.sh", lab.directory / f"{name}.done"
+    child.write_text(lab.script(f"{work}; touch {done_path}")[-1])
+    return _POLLS.format(child=child, done=done_path)
 
 
 def _lent(lab: Lab) -> int:
-    return sum(agent["frozen"] == "lent" for agent in lab.shown().values())
+    return sum(agent["frozen"] == "lent" for agent in lab.listed().values())

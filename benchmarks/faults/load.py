@@ -1,4 +1,4 @@
-"""The load of a soak: batches, families, commands and faults, and a look at the daemon each second."""
+"""The load of a soak: batches, families, commands and faults, and a sample of the daemon each second."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _WORK = f"{BRIEF}; sleep 0.6; {BRIEF}"
 
 
 class Load:
-    """One soak. Everything is asked for in turn by one thread, so that no look at the daemon meets a fault of ours."""
+    """One soak. One thread does everything in turn, so that no sample of the daemon meets a fault of the test."""
 
     def __init__(self, tally: Tally, seconds: float) -> None:
         self.lab = Lab(tally, f"limit = {LIMIT}\nresident = {RESIDENT}\ngrace = 0.3\n")
@@ -46,7 +46,7 @@ class Load:
         children.write_text("\n".join(json.dumps(self.lab.spec(BRIEF)) for _ in range(3)))
         self._family = f"orchctl spawn --batch {children} >/dev/null; orchctl wait --children >/dev/null"
         self.lab.start()
-        self.lab.watched(LIMIT, RESIDENT)
+        self.lab.watch(LIMIT, RESIDENT)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -54,23 +54,23 @@ class Load:
 
     @property
     def now(self) -> float:
-        """Seconds since it began."""
+        """Return the seconds since the begin."""
         return time.monotonic() - self._began
 
-    def goes_on(self) -> None:
-        """A beat a second, until time is up."""
+    def run(self) -> None:
+        """Run a beat a second, until the time is up."""
         beat = 0
         while self.now < self.seconds:
             begin = self.now
             beat += 1
-            self._asks(beat)
+            self._send(beat)
             if beat % 5 == 0:
-                self._hurts(beat // 5)
-            self._looks()
+                self._harm(beat // 5)
+            self._sample()
             rest(max(0.0, 1.0 - (self.now - begin)))
 
-    def _asks(self, beat: int) -> None:
-        """Work, and a command."""
+    def _send(self, beat: int) -> None:
+        """Spawn work and start a command."""
         if len(self.lab.client.call("status", {"usage": False})["agents"]) < _QUEUED:
             codes = [self._chance.choice([0, 0, 0, 1, 9]) for _ in range(8)]
             self._expected |= dict(
@@ -79,12 +79,12 @@ class Load:
             if beat % 3 == 0:
                 self._expected |= dict.fromkeys(self.lab.spawn([self.lab.spec(self._family, nesting=1)]), 0)
         if beat % 4 == 0:
-            asking = self.lab.command(*_COMMANDS[beat // 4 % len(_COMMANDS)].split())
-            _, said = asking.communicate(timeout=90)
-            self._tally.count("unsaid", int(asking.returncode != 0), f"{asking.args}: {said}")
+            process = self.lab.command(*_COMMANDS[beat // 4 % len(_COMMANDS)].split())
+            _, errors = process.communicate(timeout=90)
+            self._tally.count("unsaid", int(process.returncode != 0), f"{process.args}: {errors}")
 
-    def _hurts(self, number: int) -> None:
-        """One fault after the other; the daemon itself dies in the first quarter only."""
+    def _harm(self, number: int) -> None:
+        """Inject one fault after the other; the daemon itself dies in the first quarter only."""
         kinds = [self._shim, self._client, self._stop, self._nonsense, self._deaf_listeners, self._cancel]
         if self.now < self.seconds / 4:
             kinds.append(self._daemon)
@@ -93,13 +93,13 @@ class Load:
         self.faults[kind.__name__.strip("_").replace("_", " ")] += 1
 
     def _daemon(self) -> None:
-        self.lab.dies()
+        self.lab.kill_daemon()
         self.marks.append(self.now)
 
     def _victim(self) -> dict[str, Any] | None:
-        found = self.lab.client.call("status", {"usage": False})["agents"]
-        living = [agent for agent in found if agent["status"] in ("running", "waiting") and agent["pid"]]
-        return self._chance.choice(living) if living else None
+        agents = self.lab.client.call("status", {"usage": False})["agents"]
+        living_agents = [agent for agent in agents if agent["status"] in ("running", "waiting") and agent["pid"]]
+        return self._chance.choice(living_agents) if living_agents else None
 
     def _shim(self) -> None:
         if victim := self._victim():
@@ -110,10 +110,10 @@ class Load:
                 return
 
     def _client(self) -> None:
-        asking = self.lab.command("wait", "--all")
+        process = self.lab.command("wait", "--all")
         rest(self._chance.uniform(0.0, 0.4))
-        asking.kill()
-        asking.communicate()
+        process.kill()
+        process.communicate()
 
     def _stop(self) -> None:
         pid = self.lab.pid
@@ -136,27 +136,27 @@ class Load:
             self._hurt.add(victim["id"])
             self.lab.client.call("cancel", {"ids": [victim["id"]]})
 
-    def _looks(self) -> None:
-        """What the daemon has, by /proc, and how long an answer takes."""
-        pid, taken = self.lab.pid, []
+    def _sample(self) -> None:
+        """Take the daemon's values from /proc, and the time of an answer."""
+        pid, durations = self.lab.pid, []
         for _ in range(20):
             begin = time.perf_counter()
             limit = self.lab.client.call("limit")
-            taken.append(1000 * (time.perf_counter() - begin))
+            durations.append(1000 * (time.perf_counter() - begin))
         values = {
             "memory": clients.resident(pid) / 1024,
             "descriptors": clients.descriptors(pid),
             "threads": len(os.listdir(Path(f"/proc/{pid}/task"))),
-            "latency": statistics.median(taken),
+            "latency": statistics.median(durations),
             "working": limit["working"],
         }
         self.samples.append((self.now, values))
 
-    def ends(self) -> None:
-        """All that was asked for has come to its end, and to the right one."""
+    def finish(self) -> None:
+        """Every spawned agent has come to its end, and to the right one."""
         self.lab.client.wait(scope="all", timeout=120.0)
-        whole = {one: code for one, code in self._expected.items() if one not in self._hurt}
+        unhurt = {agent_id: code for agent_id, code in self._expected.items() if agent_id not in self._hurt}
         self.agents = len(self.lab.signed("begin"))
         if self.lab.witness is not None:
             self.peak = self.lab.witness.peak_working
-        self.lab.audit(whole)
+        self.lab.audit(unhurt)

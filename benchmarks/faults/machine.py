@@ -1,4 +1,4 @@
-"""A machine that has no more: processes, open files, memory; and a calendar that jumps."""
+"""A machine that runs out of processes, open files and memory; and a calendar that jumps."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _PROTECTED = -500  # what a service manager gives a daemon that is to outlive ot
 
 
 def without_processes(tally: Tally) -> Iterator[None]:
-    """Of the daemon's forks only each second, or third, succeeds."""
+    """Only each second, or third, of the daemon's forks succeeds."""
     while True:
         for every in (2, 3):
             with Lab(tally, "limit = 3\n") as lab:
                 layer = Layer(lab.directory, lab.home.directory)
                 layer.set(every=every)
                 lab.start(**layer.env)
-                lab.watched(3, 12)
+                lab.watch(3, 12)
                 lab.audit(dict(zip(lab.spawn([lab.spec(BRIEF, code) for code in CODES]), CODES, strict=True)))
                 if not layer["refused"]:
                     raise AssertionError("no fork was refused")
@@ -37,15 +37,15 @@ def without_processes(tally: Tally) -> Iterator[None]:
 
 
 def without_files(tally: Tally) -> Iterator[None]:
-    """For a while the daemon may open none to a dozen files more, while agents start and clients ask."""
+    """The daemon may open none to a dozen files more for a while, as agents start and clients send requests."""
     while True:
         for more in range(13):
             with Lab(tally, "limit = 3\n") as lab:
                 lab.start()
-                lab.watched(3, 12)
+                lab.watch(3, 12)
                 expected: dict[str, int | str] = dict.fromkeys(lab.spawn([lab.spec("sleep 0.3", 8)] * 2), 8)
                 before = _limited(lab, more)
-                expected |= _tried(lab)
+                expected |= _spawned(lab)
                 rest(0.5)  # two of them end in the meantime
                 _unlimited(lab, before)
                 expected |= dict(zip(lab.spawn([lab.spec(BRIEF, code) for code in CODES]), CODES, strict=True))
@@ -69,13 +69,13 @@ def _unlimited(lab: Lab, before: tuple[int, tuple[int, int]]) -> None:
         lab.tally.count("unsaid", int("this machine does not let orchd go on" not in lab.words()), lab.last_words())
 
 
-def _tried(lab: Lab) -> dict[str, int | str]:
-    """What was acknowledged by a daemon that may have no file left for whoever asks."""
+def _spawned(lab: Lab) -> dict[str, int | str]:
+    """Return the agents that a daemon with too few files acknowledged."""
     expected: dict[str, int | str] = {}
-    asked = {"agents": [lab.spec(BRIEF, code) for code in CODES], "cwd": str(lab.directory), "env": lab.env}
+    request = {"agents": [lab.spec(BRIEF, code) for code in CODES], "cwd": str(lab.directory), "env": lab.env}
     try:
-        made = lab.client.call("spawn", asked, patience=2.0)["agents"]
-        expected = dict(zip((agent["id"] for agent in made), CODES, strict=True))
+        agents = lab.client.call("spawn", request, patience=2.0)["agents"]
+        expected = dict(zip((agent["id"] for agent in agents), CODES, strict=True))
     except (NoDaemonError, WireError):
         lab.client.close()
         lab.client = Client(lab.home)
@@ -83,7 +83,7 @@ def _tried(lab: Lab) -> dict[str, int | str]:
 
 
 def without_memory(tally: Tally) -> Iterator[None]:
-    """Agents that the kernel kills because they take too much; the daemon is protected, and they must not be."""
+    """The kernel kills agents that take too much memory; the daemon is protected, and agents must not be."""
     while True:
         group = _GROUP / f"orchd-fault-{os.getpid()}"
         group.mkdir(exist_ok=True)
@@ -93,18 +93,20 @@ def without_memory(tally: Tally) -> Iterator[None]:
             with Lab(tally, "limit = 3\n") as lab:
                 _protected(lab)
                 ids = lab.spawn([{"command": ["sh", "-c", f"echo begin $ORCHD_AGENT 1 >> {BOOK}; {greedy}"]}] * 3)
-                others = lab.spawn([lab.spec(BRIEF, code) for code in CODES])
+                other_ids = lab.spawn([lab.spec(BRIEF, code) for code in CODES])
                 lab.client.wait(ids=ids)
-                killed = lab.shown(ids)
+                killed = lab.listed(ids)
                 wrong = [
-                    one for one, agent in killed.items() if (agent["status"], agent["exit_code"]) != ("failed", 137)
+                    agent_id
+                    for agent_id, agent in killed.items()
+                    if (agent["status"], agent["exit_code"]) != ("failed", 137)
                 ]
                 tally.count("lost", len(wrong), f"not told as killed: {wrong}")
                 scores = (lab.directory / "scores").read_text().split()
                 tally.count(
                     "unsaid", sum(int(score) < 0 for score in scores), f"agents as protected as the daemon: {scores}"
                 )
-                lab.audit(dict(zip(others, CODES, strict=True)))
+                lab.audit(dict(zip(other_ids, CODES, strict=True)))
         finally:
             until(lambda group=group: not (group / "cgroup.procs").read_text(), "the end of all in the cgroup")
             group.rmdir()
@@ -116,25 +118,25 @@ _EATS = "exec python3 -S -c 'kept = [bytearray(b\"x\" * (1 << 20)) for _ in rang
 
 
 def _protected(lab: Lab) -> None:
-    mine = Path("/proc/self/oom_score_adj")
-    before = mine.read_text()
+    score_file = Path("/proc/self/oom_score_adj")
+    before = score_file.read_text()
     with suppress(PermissionError):  # it takes CAP_SYS_RESOURCE; without, nobody is protected
-        mine.write_text(str(_PROTECTED))
+        score_file.write_text(str(_PROTECTED))
     try:
         lab.start()
     finally:
-        mine.write_text(before)
+        score_file.write_text(before)
 
 
 def no_memory_groups() -> str:
-    """Why no agent can be given too little memory here."""
+    """Return why no agent can get too little memory here."""
     return (
         "" if os.getuid() == 0 and (_GROUP / "memory.limit_in_bytes").exists() else "no memory cgroup (v1) can be had"
     )
 
 
 def clocks(tally: Tally) -> Iterator[None]:
-    """The calendar jumps by a day, forth and back, again and again, under agents that have time limits."""
+    """The calendar jumps by a day, forth and back, under agents that have time limits."""
     limits = {"timeout": 600, "silence": 600, "retries": 1}
     while True:
         with Lab(tally, "limit = 3\n") as lab:
@@ -148,8 +150,8 @@ def clocks(tally: Tally) -> Iterator[None]:
                 answer = lab.client.wait(ids=[more], timeout=30.0)
                 tally.count("unsaid", int(answer["timed_out"]), f"a wait of 30 s at {shift:+} s")
                 ids.append(more)
-            lab.audit({one: 6 if number >= 9 else 0 for number, one in enumerate(ids)})
+            lab.audit({agent_id: 6 if number >= 9 else 0 for number, agent_id in enumerate(ids)})
             lab.client.wait(ids=retried, timeout=30.0)
-            (agent,) = lab.shown(retried).values()
+            (agent,) = lab.listed(retried).values()
             tally.count("lost", int(agent["status"] != "completed"), f"a retry is {agent['status']}: {agent['reason']}")
         yield

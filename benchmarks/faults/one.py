@@ -15,7 +15,7 @@ from orchd.protocol.errors import WireError
 
 
 def main(name: str, tries: int, seconds: float, *, until_trouble: bool) -> Tally:
-    """Try it as often as wanted, or until time is up, or, where that is enough, until it counts something."""
+    """Try the row until a count of tries, or the time, or, where that is enough, until a count is not 0."""
     row = next(row for row in ROWS if row.name == name)
     tally, end = Tally(), time.monotonic() + seconds
     trying = row.trying(tally)
@@ -33,5 +33,5 @@ def main(name: str, tries: int, seconds: float, *, until_trouble: bool) -> Tally
 
 
 if __name__ == "__main__":
-    found = main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), until_trouble="--until-trouble" in sys.argv)
-    json.dump(found.as_json(), sys.stdout)
+    result = main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), until_trouble="--until-trouble" in sys.argv)
+    json.dump(result.as_json(), sys.stdout)

@@ -1,4 +1,4 @@
-"""Processes that would be somebody else: connections that outlive who opened them, detached processes of agents,
+"""Processes that pose as another: connections that outlive who opened them, detached processes of agents,
 daemons in another pid namespace; and connections that ask nothing.
 """
 
@@ -33,12 +33,12 @@ done >/dev/null 2>&1"""
 
 
 def pretenders(tally: Tally) -> Iterator[None]:
-    """Agents ask without their marks, with those of others and detached; a connection is inherited from its owner."""
+    """Agents connect without their marks, with marks of others and detached; a child inherits a connection."""
     while True:
         for cgroups in ("off", "auto"):
             with Lab(tally, f'limit = {_LIMIT}\ncgroups = "{cgroups}"\n') as lab:
                 lab.start()
-                lab.watched(_LIMIT, 8)
+                lab.watch(_LIMIT, 8)
                 gate = 'until [ -e "$ORCHD_HOME/../go" ]; do sleep 0.01; done'
                 (victim,) = lab.spawn([lab.spec(gate, 6)])
                 ids = lab.spawn([lab.spec(_PRETENDS.format(victim=victim), 5)] * 2)
@@ -52,33 +52,33 @@ def pretenders(tally: Tally) -> Iterator[None]:
 
 
 def _inherited(lab: Lab, victim: str) -> None:
-    """A process connects, leaves the connection to its child, and ends: what the child asks on it is refused."""
+    """A process connects, leaves the connection to its child, and ends: the child's requests are refused."""
     words = [sys.executable, "-m", "benchmarks.faults.heir", str(lab.home.socket), victim]
-    done = subprocess.run(words, env=lab.env, stdout=subprocess.PIPE, text=True, timeout=60, check=False)
-    codes = done.stdout.split()
+    result = subprocess.run(words, env=lab.env, stdout=subprocess.PIPE, text=True, timeout=60, check=False)
+    codes = result.stdout.split()
     granted = [code for code in codes if code != "forbidden"]
     lab.tally.count("unsaid", len(granted), f"a connection whose process has ended is answered {granted}")
     lab.tally.count("unsaid", int(not codes), "nothing was asked on the connection of a process that has ended")
 
 
 def cannot_unshare() -> str:
-    """Why no pid namespace can be made here, if none can."""
+    """Return why no pid namespace can be made here, if none can."""
     if os.getuid() or shutil.which("unshare") is None:
         return "needs root and unshare(1) to make a pid namespace"
     return ""
 
 
 def namespaces(tally: Tally) -> Iterator[None]:
-    """A daemon is started in a pid namespace of its own while agents of the home live: it must not serve."""
+    """Start a daemon in a pid namespace of its own while agents of the home live: it must not serve."""
     while True:
         for cgroups in ("off", "auto"):
             with Lab(tally, f'limit = 3\ncgroups = "{cgroups}"\n') as lab:
                 lab.start()
-                lab.watched(3, 12)
+                lab.watch(3, 12)
                 gate = 'until [ -e "$ORCHD_HOME/../go" ]; do sleep 0.01; done'
                 ids = lab.spawn([lab.spec(gate, 6)] * 3 + [lab.spec(BRIEF, code) for code in CODES])
                 until(lambda lab=lab: len(lab.signed("begin")) == 3, "the first three")
-                lab.dies()
+                lab.kill_daemon()
                 _daemon_elsewhere(lab)
                 lab.client.call("limit")  # starts a daemon, unless another client already has
                 (lab.directory / "go").touch()
@@ -87,40 +87,40 @@ def namespaces(tally: Tally) -> Iterator[None]:
 
 
 def _daemon_elsewhere(lab: Lab) -> None:
-    """It ends with a sentence; where it serves all the same, it is ended."""
+    """The daemon ends with a sentence; a daemon that serves all the same is ended here."""
     words = ["unshare", "-pf", "--mount-proc", "--kill-child", sys.executable, "-m", "orchd"]
-    with lab.said.open("ab") as said:
-        other = subprocess.Popen(
+    with lab.said.open("ab") as stream:
+        daemon = subprocess.Popen(
             [*words, "--home", str(lab.home.directory)],
             env=lab.env,
             stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
+            stdout=stream,
+            stderr=stream,
             start_new_session=True,
         )
     until(
-        lambda: other.poll() is not None or is_listened_to(lab.home.socket), "the end of a daemon that must not serve"
+        lambda: daemon.poll() is not None or is_listened_to(lab.home.socket), "the end of a daemon that must not serve"
     )
-    if other.poll() is None:
+    if daemon.poll() is None:
         lab.client.call("limit")
-        other.kill()
-        other.wait()
+        daemon.kill()
+        daemon.wait()
     else:
         has_sentence = "in another pid namespace" in lab.words()
         lab.tally.count("unsaid", int(not has_sentence), lab.last_words())
 
 
 def idle(tally: Tally) -> Iterator[None]:
-    """More connections that ask nothing than the daemon has descriptors, while agents begin and end and clients ask."""
+    """Open more idle connections than the daemon has descriptors, while agents run and clients send requests."""
     while True:
         for name in ("socket", "events"):
             with Lab(tally, "limit = 4\n") as lab, ExitStack() as stack:
                 lab.start("sh", "-c", f'ulimit -n {_FILES}; exec "$0" "$@"', sys.executable, "-m", "orchd")
-                lab.watched(4, 16)
+                lab.watch(4, 16)
                 pid, expected = lab.pid, dict[str, int | str]()
                 for _ in range(2):
                     _connect(stack, getattr(lab.home, name))
-                    expected |= _asked(lab)
+                    expected |= _spawned(lab)
                 lab.audit(expected)
                 tally.count("unsaid", int(lab.pid != pid), "the daemon died")
                 stack.close()
@@ -135,13 +135,13 @@ def _connect(stack: ExitStack, path: Path) -> None:
         stack.enter_context(socket.socket(socket.AF_UNIX)).connect(str(path))
 
 
-def _asked(lab: Lab) -> dict[str, int | str]:
-    """What a new client is acknowledged."""
+def _spawned(lab: Lab) -> dict[str, int | str]:
+    """Return the agents that the daemon acknowledges to a new client."""
     args = {"agents": [lab.spec(BRIEF, code) for code in CODES], "cwd": str(lab.directory), "env": lab.env}
     try:
         with Client(lab.home, starts=False) as client:
-            made = client.call("spawn", args, patience=10.0)["agents"]
-            return dict(zip((agent["id"] for agent in made), CODES, strict=True))
+            agents = client.call("spawn", args, patience=10.0)["agents"]
+            return dict(zip((agent["id"] for agent in agents), CODES, strict=True))
     except (NoDaemonError, WireError) as error:
         lab.tally.count("unsaid", 1, f"a client among connections that ask nothing: {error}")
         return {}

@@ -11,7 +11,7 @@ _COPIED = ("orchd", "orchctl", "tests", "benchmarks", "docs")
 
 
 class Plant(NamedTuple):
-    """A bug: `old`, which is once in `file`, becomes `new`; `also` where two places guard against the same fault."""
+    """A bug: `old`, which occurs once in `file`, becomes `new`; `also` where two places guard against one fault."""
 
     what: str
     file: str
@@ -21,13 +21,13 @@ class Plant(NamedTuple):
 
 
 def fits(plant: Plant) -> bool:
-    """Whether it can be planted in the product as it is."""
+    """Return whether the bug can be planted in the product as it is."""
     is_there = (ROOT / plant.file).read_text().count(plant.old) == 1
     return is_there and (plant.also is None or fits(plant.also))
 
 
 def planted(plant: Plant, directory: Path) -> Path:
-    """The root of a copy with the bug in it."""
+    """Return the root of a copy with the bug in it."""
     for name in _COPIED:
         shutil.copytree(ROOT / name, directory / name, ignore=shutil.ignore_patterns("__pycache__", "results"))
     bug: Plant | None = plant

@@ -17,7 +17,7 @@ _RULES = (
 
 
 class Panel(NamedTuple):
-    """One value over time, and what is to be said of it."""
+    """One value over time, and the sentence about it."""
 
     title: str
     points: Sequence[tuple[float, float]]
@@ -25,10 +25,12 @@ class Panel(NamedTuple):
 
 
 def svg(title: str, panels: Sequence[Panel], marks: Sequence[float], half: float) -> str:
-    """All panels on one axis of minutes; `marks` are moments of faults, `half` is where flatness is looked at from."""
+    """Draw panels on one axis of minutes; `marks` are moments of faults, `half` is where the measured half begins."""
     end = max(at for panel in panels for at, _ in panel.points)
     height = _TOP + len(panels) * (_HEIGHT + _GAP)
-    root = picture(_WIDTH + _LEFT + 20, height, sheet(_RULES, _coloured), title, "; ".join(one.title for one in panels))
+    root = picture(
+        _WIDTH + _LEFT + 20, height, sheet(_RULES, _coloured), title, "; ".join(panel.title for panel in panels)
+    )
     add(root, "rect", class_="paper", width="100%", height="100%")
     add(root, "text", title, class_="big", x=_LEFT, y=18)
     for number, panel in enumerate(panels):
@@ -44,13 +46,13 @@ def _coloured(shades: Mapping[str, str]) -> str:
 
 def _panel(root: Element, panel: Panel, top: float, seconds: tuple[float, float], marks: Sequence[float]) -> None:
     end, half = seconds
-    most = max(*(value for _, value in panel.points), panel.bound or 0.0) * 1.1 or 1.0
+    top_value = max(*(value for _, value in panel.points), panel.bound or 0.0) * 1.1 or 1.0
 
     def x(at: float) -> float:
         return _LEFT + _WIDTH * at / end
 
     def y(value: float) -> float:
-        return top + _HEIGHT * (1 - value / most)
+        return top + _HEIGHT * (1 - value / top_value)
 
     line = " ".join(f"{x(at):.1f},{y(value):.1f}" for at, value in panel.points)
     bottom = top + _HEIGHT
@@ -60,8 +62,8 @@ def _panel(root: Element, panel: Panel, top: float, seconds: tuple[float, float]
     add(root, "path", class_="axis", d=f"M{_LEFT} {top}v{_HEIGHT}h{_WIDTH}")
     add(root, "polyline", class_="line", points=line)
     add(root, "text", panel.title, x=_LEFT, y=top - 5)
-    for said, height in (("0", bottom), (f"{most:.3g}", top + 10)):
-        add(root, "text", said, class_="end", x=_LEFT - 6, y=height)
+    for label, height in (("0", bottom), (f"{top_value:.3g}", top + 10)):
+        add(root, "text", label, class_="end", x=_LEFT - 6, y=height)
     add(root, "text", f"{end / 60:.1f} min", class_="end", x=_LEFT + _WIDTH, y=bottom + 14)
     if panel.bound is not None:
         add(root, "path", class_="bound", d=f"M{_LEFT} {y(panel.bound):.1f}h{_WIDTH}")

@@ -1,4 +1,4 @@
-"""The table: each fault, how often it is tried, and the bug that must be caught by it."""
+"""The table: each fault, how often it is tried, and the bug that it must catch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from benchmarks.faults.tally import Tally
 
 
 class Row(NamedTuple):
-    """One fault. `why_not` says what is missing here to try it, or nothing; `least` tries are always made."""
+    """One fault. `why_not` returns what is missing here to try it, or nothing; `least` tries are always made."""
 
     name: str
     fault: str
@@ -81,7 +81,7 @@ UNHEARD = Plant(
 )
 LATE = Plant(
     "what failed for want of a file or process is not tried again",
-    LOCAL,
+    "orchd/processes/failed_start.py",
     "is_passing=error.errno not in _PERMANENT",
     "is_passing=False",
 )
@@ -138,7 +138,10 @@ UNFROZEN = Plant(
     "    elif agent:",
 )
 UNWITHHELD = Plant(
-    "a wait whose time is up is answered at once", RETURNING, "(not state.is_strict and _is_cut_short", "(_is_cut_short"
+    "a wait whose time is up is answered at once",
+    RETURNING,
+    "may_overdraw = not state.is_strict and (",
+    "may_overdraw = (",
 )
 UNNOTICED = Plant(
     "work beside a wait is not looked for",
@@ -149,8 +152,8 @@ UNNOTICED = Plant(
 UNLENT = Plant(
     "no slot is lent in a stall",
     "orchd/core/handlers/stalls.py",
-    "    if _break(turn):",
-    "    if not turn and _break(turn):",
+    "        for may_use_reserve in (False, True)\n",
+    "        for may_use_reserve in ()\n",
 )
 UNWOKEN = Plant(
     "a shim that was stopped is not woken",
@@ -259,7 +262,7 @@ ROWS = (
     Row("crowds", "agents that leave 500 processes", 4, agents.crowds, TREES),
     Row("deaf", "agents that ignore every signal", 6, agents.deaf, MILD),
     Row("closers", "agents that write into and close all they hold", 6, agents.closers, OPEN_RECORD),
-    Row("patricides", "agents that kill what holds them", 6, agents.patricides, TREES),
+    Row("patricides", "agents that kill what holds them", 6, agents.shim_killers, TREES),
     Row("wait-killed", "SIGKILL of clients of waits while no slot is free", 4, limits.killed, UNFROZEN),
     Row("wait-late", "waits that time out while no slot is free", 4, limits.late, UNWITHHELD),
     Row("wait-beside", "agents that work beside their wait while no slot is free", 4, limits.beside, UNNOTICED),

@@ -1,4 +1,4 @@
-"""Shims and their agents stopped, frozen and moved to other cgroups; directories of agents that are made anew."""
+"""Shims and their agents stopped, frozen and moved to other cgroups; directories of agents that are replaced."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from benchmarks.faults.killing import BRIEF, STUBBORN
 from benchmarks.faults.lab import Lab, until
 from benchmarks.faults.tally import Tally
 from orchd.instance.system.own_cgroup import own_cgroup
-from tests.e2e.ways import can_make_cgroups
+from tests.e2e.cgroup_modes import can_make_cgroups
 
 _MODES = ("off", "auto")
 _STOPS = "kill -STOP $PPID"
@@ -24,55 +24,55 @@ _PROMPT = 0.2 + 2.0 + 8.0  # seconds: the grace period, what an end may take, an
 
 
 def without_cgroups() -> str:
-    """Why no cgroup v2 can be had here, if none can."""
+    """Return why no cgroup v2 can be used here, if none can."""
     return "" if can_make_cgroups() else "no cgroup v2 can be had"
 
 
 @contextmanager
 def _yard() -> Iterator[Path]:
-    """A cgroup that no daemon knows of, and that is removed afterwards."""
+    """Make a cgroup that no daemon knows, and remove it afterwards."""
     base = own_cgroup()
     assert base is not None
-    made = base / f"orchd-fault-{os.getpid()}-{time.monotonic_ns()}"
-    made.mkdir()
+    directory = base / f"orchd-fault-{os.getpid()}-{time.monotonic_ns()}"
+    directory.mkdir()
     try:
-        yield made
+        yield directory
     finally:
-        (made / "cgroup.freeze").write_text("0")
-        until(lambda: not (made / "cgroup.procs").read_text(), "the end of all in the cgroup", 20.0)
-        made.rmdir()
+        (directory / "cgroup.freeze").write_text("0")
+        until(lambda: not (directory / "cgroup.procs").read_text(), "the end of all in the cgroup", 20.0)
+        directory.rmdir()
 
 
-def _stop(pid: int, yard: Path) -> None:  # noqa: ARG001 - all take both
+def _stop(pid: int, groups: Path) -> None:  # noqa: ARG001 - all take both
     os.kill(pid, signal.SIGSTOP)
 
 
-def _freeze(pid: int, yard: Path) -> None:  # noqa: ARG001
+def _freeze(pid: int, groups: Path) -> None:  # noqa: ARG001
     cgroup = own_cgroup(pid)
     if cgroup is not None and cgroup != own_cgroup():
         (cgroup / "cgroup.freeze").write_text("1")
 
 
-def _move(pid: int, yard: Path) -> None:
-    (yard / "cgroup.procs").write_text(str(pid))
+def _move(pid: int, groups: Path) -> None:
+    (groups / "cgroup.procs").write_text(str(pid))
 
 
 _DEEDS: tuple[Callable[[int, Path], None], ...] = (_stop, _freeze, _move)
 
 
 def kept_from_running(tally: Tally) -> Iterator[None]:
-    """Agents stop their own shims and end; shims of others are stopped, frozen and moved, and they are cancelled."""
+    """Agents stop their own shims and end; shims of others are stopped, frozen or moved, and cancelled."""
     while True:
         for cgroups in _MODES:
-            with _yard() as yard, Lab(tally, f'limit = 6\ngrace = 0.2\ncgroups = "{cgroups}"\n') as lab:
+            with _yard() as groups, Lab(tally, f'limit = 6\ngrace = 0.2\ncgroups = "{cgroups}"\n') as lab:
                 lab.start()
-                lab.watched(6, 24)
+                lab.watch(6, 24)
                 stops = lab.spawn([lab.spec(f"{_STOPS}; {BRIEF}", 3), lab.spec(f"{_STOPS_LATER} {BRIEF}", 5)])
                 ids = lab.spawn([lab.spec(_FAMILY)] * len(_DEEDS))
-                until(lambda ids=ids, lab=lab: all(lab.signed("begin")[one] for one in ids), "the agents")
-                shims = [agent["pid"] for agent in lab.shown(ids).values()]
+                until(lambda ids=ids, lab=lab: all(lab.signed("begin")[agent_id] for agent_id in ids), "the agents")
+                shims = [agent["pid"] for agent in lab.listed(ids).values()]
                 for deed, pid in zip(_DEEDS, shims, strict=True):
-                    deed(pid, yard)
+                    deed(pid, groups)
                 began = time.monotonic()
                 lab.client.call("cancel", {"ids": ids})
                 after = lab.spawn([lab.spec(BRIEF, 4)] * 6)
@@ -84,18 +84,18 @@ def kept_from_running(tally: Tally) -> Iterator[None]:
 
 
 def elsewhere(tally: Tally) -> Iterator[None]:
-    """A process of an agent moves to another cgroup, as containers do, and its agent ends, is cancelled, or is late."""
+    """A process moves to another cgroup, as containers do, and its agent ends, is cancelled, or runs late."""
     while True:
         for leaves in (partial(_by_itself, "setsid"), partial(_by_itself, "")):
-            with _yard() as yard, Lab(tally, "limit = 3\ngrace = 0.2\n") as lab:
+            with _yard() as groups, Lab(tally, "limit = 3\ngrace = 0.2\n") as lab:
                 lab.start()
-                lab.watched(3, 12)
-                work = leaves(yard)
+                lab.watch(3, 12)
+                work = leaves(groups)
                 ends, cancelled = lab.spawn([lab.spec(work, 3), lab.spec(f"{work}; {STUBBORN}")])
                 (late,) = lab.spawn([lab.spec(f"{work}; {STUBBORN}", timeout=1.5)])
-                inside = yard / "cgroup.procs"
+                inside = groups / "cgroup.procs"
                 until(lambda inside=inside: len(inside.read_text().split()) >= 3, "those that left")
-                until(lambda lab=lab, one=cancelled: lab.signed("begin")[one], "the agent that is cancelled")
+                until(lambda lab=lab, agent_id=cancelled: lab.signed("begin")[agent_id], "the agent that is cancelled")
                 lab.client.call("cancel", {"ids": [cancelled]})
                 lab.audit({ends: 3, cancelled: "cancelled", late: "timed-out"})
                 tally.count("left", len(inside.read_text().split()), "processes that left their cgroup")
@@ -105,35 +105,35 @@ def elsewhere(tally: Tally) -> Iterator[None]:
             yield
 
 
-def _by_itself(session: str, yard: Path) -> str:
-    """What an agent does to leave a deaf process in that cgroup; it goes on when that process is there."""
-    inner = f'echo 0 > {yard}/cgroup.procs; echo > "$0"; trap "" TERM; sleep 1000; :'
+def _by_itself(session: str, groups: Path) -> str:
+    """Return the script of an agent that leaves a process that ignores signals in that cgroup, and then goes on."""
+    inner = f'echo 0 > {groups}/cgroup.procs; echo > "$0"; trap "" TERM; sleep 1000; :'
     ready = '"$ORCHD_HOME/../$ORCHD_AGENT.left"'
     return f"{session} sh -c '{inner}' {ready} & until [ -e {ready} ]; do sleep 0.01; done"
 
 
 def directories(tally: Tally) -> Iterator[None]:
-    """The directory of agents that are queued is made anew, or a link to it leads elsewhere, while others work."""
+    """Replace the directory of queued agents, or a link to it, while other agents work."""
     while True:
         for replace in (_made_anew, _led_elsewhere):
             with Lab(tally, "limit = 2\n") as lab:
                 lab.start()
-                lab.watched(2, 8)
-                here = lab.directory / "here"
+                lab.watch(2, 8)
+                directory = lab.directory / "here"
                 _made(lab.directory / "old", "old")
-                here.symlink_to("old")
+                directory.symlink_to("old")
                 gate = 'until [ -e "$ORCHD_HOME/../go" ]; do sleep 0.01; done'
-                first = _in(lab, here, [lab.spec(f"{gate}; {_check('old')}", 5)] * 2)
+                old_ids = _in(lab, directory, [lab.spec(f"{gate}; {_check('old')}", 5)] * 2)
                 until(lambda lab=lab: sum(lab.signed("begin").values()) == 2, "the first two")
-                then = _in(lab, here, [lab.spec(_check("new"), 6)] * 6)
-                replace(lab.directory, here)
+                new_ids = _in(lab, directory, [lab.spec(_check("new"), 6)] * 6)
+                replace(lab.directory, directory)
                 (lab.directory / "go").touch()
-                lab.audit(dict.fromkeys(first, 5) | dict.fromkeys(then, 6))
+                lab.audit(dict.fromkeys(old_ids, 5) | dict.fromkeys(new_ids, 6))
             yield
 
 
-def _check(wanted: str) -> str:
-    return f'[ "$(cat which)" = {wanted} ] || exit 90'
+def _check(expected: str) -> str:
+    return f'[ "$(cat which)" = {expected} ] || exit 90'
 
 
 def _in(lab: Lab, directory: Path, specs: list[dict[str, object]]) -> list[str]:
@@ -146,12 +146,12 @@ def _made(directory: Path, which: str) -> None:
     (directory / "which").write_text(which)
 
 
-def _made_anew(above: Path, here: Path) -> None:  # noqa: ARG001 - both take both
+def _made_anew(above: Path, directory: Path) -> None:  # noqa: ARG001 - both take both
     (above / "old").rename(above / "moved")
     _made(above / "old", "new")
 
 
-def _led_elsewhere(above: Path, here: Path) -> None:
+def _led_elsewhere(above: Path, directory: Path) -> None:
     _made(above / "new", "new")
-    here.unlink()
-    here.symlink_to("new")
+    directory.unlink()
+    directory.symlink_to("new")

@@ -44,7 +44,7 @@ _SHORT = 2.0  # minutes in which a planted leak shows
 
 
 def main() -> int:
-    """Soak, first with each planted leak, and print and write what was found."""
+    """Soak, first with each planted leak; print and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--no-plants", action="store_true", help="leave the planted leaks out")
@@ -54,32 +54,32 @@ def main() -> int:
         json.dump(soak(options.minutes), sys.stdout)
         return 0
     plants = [] if options.no_plants else [_caught(plant) for plant in PLANTS]
-    found = soak(options.minutes)
-    found |= {"machine": machine(), "taken": time.strftime("%Y-%m-%d"), "planted": plants}
-    _report(found)
+    summary = soak(options.minutes)
+    summary |= {"machine": machine(), "taken": time.strftime("%Y-%m-%d"), "planted": plants}
+    _report(summary)
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "soak.json").write_text(json.dumps(found, indent=1) + "\n")
-    (RESULTS / "soak.svg").write_text(picture(found))
-    return int(bool(found["troubles"]) or any(not plant["caught"] for plant in plants))
+    (RESULTS / "soak.json").write_text(json.dumps(summary, indent=1) + "\n")
+    (RESULTS / "soak.svg").write_text(picture(summary))
+    return int(bool(summary["troubles"]) or any(not plant["caught"] for plant in plants))
 
 
 def soak(minutes: float) -> dict[str, Any]:
-    """The figures of one."""
+    """Run one soak and return its figures."""
     tally = Tally()
     with Load(tally, minutes * 60) as load:
-        load.goes_on()
-        load.ends()
+        load.run()
+        load.finish()
     half = [(at, values) for at, values in load.samples if at >= load.seconds / 2]
     trends = {name: trend([(at, values[name]) for at, values in half], bound) for name, bound in BOUNDS.items()}
-    bent = [name for name, one in trends.items() if not one.is_flat]
+    bent = [name for name, trend in trends.items() if not trend.is_flat]
     return {
         "minutes": minutes,
         "agents": load.agents,
         "faults": dict(load.faults),
-        "windows": load.lab.witnessed,
+        "windows": load.lab.judged_windows,
         "peak": load.peak,
         "tally": tally.as_json(),
-        "trends": {name: one._asdict() for name, one in trends.items()},
+        "trends": {name: trend._asdict() for name, trend in trends.items()},
         "troubles": {**tally.troubles, **({"not flat": bent} if bent else {})},
         "marks": load.marks,
         "samples": load.samples,
@@ -87,39 +87,41 @@ def soak(minutes: float) -> dict[str, Any]:
 
 
 def _caught(plant: Plant) -> dict[str, Any]:
-    """A short one of a copy that leaks."""
+    """Run a short soak of a copy that leaks."""
     with tempfile.TemporaryDirectory(prefix="orchd-planted-") as name:
         root = planted(plant, Path(name))
         words = [sys.executable, "-m", "benchmarks.faults.soak", "--bare", "--minutes", str(_SHORT)]
         env = {**os.environ, "PYTHONPATH": str(root)}
-        done = subprocess.run(words, cwd=root, env=env, stdout=subprocess.PIPE, text=True, check=True)
-    troubles = json.loads(done.stdout)["troubles"]
+        result = subprocess.run(words, cwd=root, env=env, stdout=subprocess.PIPE, text=True, check=True)
+    troubles = json.loads(result.stdout)["troubles"]
     print(f"planted: {plant.what}: {troubles or 'NOT CAUGHT'}", flush=True)
     return {"bug": plant.what, "caught": bool(troubles), "troubles": troubles}
 
 
-def _report(found: dict[str, Any]) -> None:
-    """As a person reads it."""
-    tally = found["tally"]
-    print(f"{found['minutes']:g} minutes, {found['agents']} agents, faults: {found['faults']}")
-    print(f"witness: {found['windows']} windows, at most {found['peak']} at work where {LIMIT} may")
+def _report(summary: dict[str, Any]) -> None:
+    """Print the result for a person."""
+    tally = summary["tally"]
+    print(f"{summary['minutes']:g} minutes, {summary['agents']} agents, faults: {summary['faults']}")
+    print(f"witness: {summary['windows']} windows, at most {summary['peak']} at work where {LIMIT} may")
     print("  ".join(f"{name} {tally[name]}" for name in ("lost", "twice", "left", "over", "unsaid")))
-    for name, values in found["trends"].items():
-        one = Trend(**values)
-        word = "flat" if one.is_flat else "NOT FLAT"
-        grew = f"grew by {one.growth:+.3g} (bound {one.bound:.3g})"
-        print(f"{name:12} median {one.median:.4g} {UNITS[name]}, {grew}: {word}")
+    for name, values in summary["trends"].items():
+        trend = Trend(**values)
+        word = "flat" if trend.is_flat else "NOT FLAT"
+        grew = f"grew by {trend.growth:+.3g} (bound {trend.bound:.3g})"
+        print(f"{name:12} median {trend.median:.4g} {UNITS[name]}, {grew}: {word}")
     for note in tally["notes"]:
         print(f"    {note}")
 
 
-def picture(found: dict[str, Any]) -> str:
-    """The four values and what was at work, over time."""
-    samples = found["samples"]
+def picture(summary: dict[str, Any]) -> str:
+    """Draw the four values and the load over time."""
+    samples = summary["samples"]
     panels = [Panel(f"{name} {UNITS[name]}", [(at, values[name]) for at, values in samples]) for name in BOUNDS]
     panels.append(Panel("at work, as the daemon says", [(at, values["working"]) for at, values in samples], LIMIT))
-    title = f"{found['minutes']:g} minutes of load with faults: {found['agents']} agents; red: SIGKILL of the daemon"
-    return svg(title, panels, found["marks"], found["minutes"] * 30)
+    title = (
+        f"{summary['minutes']:g} minutes of load with faults: {summary['agents']} agents; red: SIGKILL of the daemon"
+    )
+    return svg(title, panels, summary["marks"], summary["minutes"] * 30)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a row of the table counts."""
+"""The counts of a row of the table."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Tally:
     notes: list[str] = field(default_factory=list)
 
     def count(self, what: str, number: int, note: str) -> None:
-        """Add what was found, with a word of what it is."""
+        """Add to a count, with a note that says what it is."""
         if number:
             setattr(self, what, getattr(self, what) + number)
             if len(self.notes) < _NOTES:
@@ -36,9 +36,9 @@ class Tally:
 
     @property
     def troubles(self) -> dict[str, int]:
-        """What is not 0."""
+        """Return the counts that are not 0."""
         return {name: count for name in COUNTED if (count := getattr(self, name))}
 
     def as_json(self) -> dict[str, object]:
-        """All of it."""
+        """Return all counts."""
         return asdict(self)

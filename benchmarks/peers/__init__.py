@@ -1,4 +1,4 @@
-"""The peers: each a module that starts it, gives it work and ends it. What cannot be had is left out with a line."""
+"""The peers: each a module that starts it, gives it work and ends it. A peer that cannot be installed is left out."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ DAEMONS: tuple[type[Peer], ...] = (Orchd, Spooler, Supervisor, Circus, Pm2, Dask
 
 
 def at_hand(peers: tuple[type[Peer], ...] = DAEMONS) -> list[type[Peer]]:
-    """Those that can be had."""
+    """Return the peers that are available."""
     return [peer for peer in peers if peer.is_at_hand()]

@@ -1,4 +1,4 @@
-"""What every peer with a daemon can be asked, and how its processes are found."""
+"""The requests to every peer with a daemon, and how its processes are found."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ class Peer:
     def __init__(self) -> None:
         self.lost = 0  # bytes of output
         self.directory = Path(tempfile.mkdtemp(prefix="orchd-bench-peer-"))
-        kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-        self.env = {**kept, MARK: self.directory.name}
+        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        self.env = {**inherited, MARK: self.directory.name}
 
     @classmethod
     def is_at_hand(cls) -> bool:
-        """Whether all that it needs can be had."""
+        """Return whether everything that the peer needs is available."""
         return None not in [cache.find(name) for name in cls.needs]
 
     @classmethod
     def can(cls, verb: str) -> bool:
-        """Whether it has a way of its own to do so."""
+        """Return whether the peer has its own way to do so."""
         return getattr(cls, verb) is not getattr(Peer, verb)
 
     def __enter__(self) -> Self:
@@ -65,58 +65,58 @@ class Peer:
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def begin(self) -> None:
-        """Start it, and return when it answers."""
+        """Start the daemon and return when it answers."""
 
     def end(self) -> None:
-        """End it in its own way; what is left is killed afterwards."""
+        """End the daemon in its own way; leftovers are killed afterwards."""
 
     def run(self, count: int) -> None:
-        """Give it `count` short programs, and return when they have ended."""
+        """Submit `count` short programs and return when they have ended."""
 
     def submit(self) -> None:
-        """Give it one, over a connection that is open, and return when it has said that it has it."""
+        """Submit one program over an open connection and return when the daemon acknowledges it."""
 
     def submission(self) -> list[str]:
-        """The client of its own that gives it one."""
+        """Return the peer's own client command that submits a program."""
         return []
 
     def know(self, count: int) -> None:
-        """Make it know of `count` tasks, of which nothing is left to be done."""
+        """Add `count` tasks that are done to the daemon's history."""
 
     def listing(self) -> list[str]:
-        """The client of its own that shows what there is."""
+        """Return the peer's own client command that lists tasks."""
         return []
 
     def hold(self, count: int) -> None:
-        """Have `count` programs live that do nothing."""
+        """Keep `count` idle programs alive."""
 
     def write(self) -> None:
-        """Run WRITER, and return when it has ended and all of it is kept."""
+        """Run WRITER and return when it has ended and its whole output is kept."""
 
     def ctl(self, words: list[str]) -> None:
-        """One of its clients, which must do well."""
+        """Run a client of the peer, which must succeed."""
         subprocess.run(words, env=self.env, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def processes(self) -> list[int]:
-        """All of it that lives: what carries its mark."""
+        """Return all living processes with the peer's mark."""
         return marked(f"{MARK}={self.directory.name}")
 
 
 def marked(mark: str) -> list[int]:
-    """Processes with this in their environment, ourselves left out."""
-    wanted, found = mark.encode(), []
+    """Return the processes with this mark in their environment, without this process."""
+    expected, pids = mark.encode(), []
     for name in filter(str.isdigit, os.listdir("/proc")):
         try:
             environment = Path(f"/proc/{name}/environ").read_bytes()
         except OSError:
             continue
-        if wanted in environment.split(b"\0") and int(name) != os.getpid():
-            found.append(int(name))
-    return found
+        if expected in environment.split(b"\0") and int(name) != os.getpid():
+            pids.append(int(name))
+    return pids
 
 
 def kill(find: Callable[[], Iterable[int]]) -> None:
-    """`kill -9` of all that `find` finds, until it finds nothing: what forks may have forked meanwhile."""
+    """`kill -9` all processes that `find` finds, until it finds none: a process may have forked meanwhile."""
     for _ in range(ROUNDS_OF_KILLING):
         pids = list(find())
         if not pids:
@@ -128,12 +128,12 @@ def kill(find: Callable[[], Iterable[int]]) -> None:
 
 
 def rest(seconds: float) -> None:
-    """Let time pass."""
+    """Wait for a time, not for a condition."""
     select.select([], [], [], seconds)
 
 
 def until(is_so: Callable[[], bool], what: str, pause: float = 0.005) -> None:
-    """Return when `is_so`; peers that tell nobody have to be asked again and again."""
+    """Return when `is_so` returns true; a peer without notifications must be polled."""
     deadline = time.monotonic() + PATIENCE
     while not is_so():
         if time.monotonic() > deadline:

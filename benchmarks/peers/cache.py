@@ -16,15 +16,15 @@ PATIENCE = 240.0  # seconds for one installation
 
 
 class Source(NamedTuple):
-    """What installs a peer, under which name, and which program of it is wanted."""
+    """How to install a peer, under which name, and which of its programs is wanted."""
 
     tool: str  # pip, npm, apt, or the machine
     package: str
     program: str
 
 
-class Found(NamedTuple):
-    """A peer that is there."""
+class FoundPeer(NamedTuple):
+    """A peer that is installed."""
 
     program: Path
     version: str
@@ -44,12 +44,12 @@ SOURCES = {
 
 
 class LeftOutError(Exception):
-    """Why a peer is not there."""
+    """Why a peer is not installed."""
 
 
 @cache
-def find(name: str) -> Found | None:
-    """A peer, installed if need be; when it cannot be had that is said, once."""
+def find(name: str) -> FoundPeer | None:
+    """Return a peer, installed if need be; print once why it cannot be installed."""
     try:
         return install(SOURCES[name], DIRECTORY / name.replace(" ", "-"))
     except (LeftOutError, OSError, subprocess.SubprocessError) as error:
@@ -58,62 +58,64 @@ def find(name: str) -> Found | None:
 
 
 def program(name: str) -> str:
-    """The path of a peer's program that is known to be there."""
-    found = find(name)
-    if found is None:
+    """Return the path of the program of an installed peer."""
+    path = find(name)
+    if path is None:
         raise LeftOutError(f"{name} is not there")
-    return str(found.program)
+    return str(path.program)
 
 
-def install(source: Source, directory: Path) -> Found:
-    """The program, after its environment has been made. What was half made is made anew."""
+def install(source: Source, directory: Path) -> FoundPeer:
+    """Make the environment and return the program. An incomplete environment is made anew."""
     if source.tool == "machine":
         return _of_the_machine(source)
-    done, path = directory / "installed-version", directory / source.program
-    if not done.exists():
+    installed_mark, path = directory / "installed-version", directory / source.program
+    if not installed_mark.exists():
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True)
         version = INSTALLERS[source.tool](source.package, directory)
         if not path.exists():
             raise LeftOutError(f"{source.package} of {source.tool} has no {source.program}")
-        done.write_text(version)
-    return Found(path, done.read_text())
+        installed_mark.write_text(version)
+    return FoundPeer(path, installed_mark.read_text())
 
 
-def _of_the_machine(source: Source) -> Found:
+def _of_the_machine(source: Source) -> FoundPeer:
     path = shutil.which(source.program)
     if path is None:
         raise LeftOutError(f"{source.program} is not installed")
-    return Found(Path(path), (_said([path, "--version"]).splitlines() or ["of this machine"])[0])
+    return FoundPeer(Path(path), (_output([path, "--version"]).splitlines() or ["of this machine"])[0])
 
 
 def _apt(package: str, directory: Path) -> str:
-    """Unpacked beside the machine's own programs, and not among them: that needs no rights, and changes nothing."""
-    _said(["apt-get", "download", package], cwd=directory)
+    """Unpack beside the machine's own programs: that needs no rights, and changes nothing."""
+    _output(["apt-get", "download", package], cwd=directory)
     archive = next(directory.glob("*.deb"))
-    _said(["dpkg-deb", "--extract", archive.name, "."], cwd=directory)
-    return _said(["dpkg-deb", "--field", archive.name, "Version"], cwd=directory)
+    _output(["dpkg-deb", "--extract", archive.name, "."], cwd=directory)
+    return _output(["dpkg-deb", "--field", archive.name, "Version"], cwd=directory)
 
 
 def _pip(package: str, directory: Path) -> str:
-    _said([sys.executable, "-m", "venv", str(directory)])
+    _output([sys.executable, "-m", "venv", str(directory)])
     python = str(directory / "bin/python")
-    _said([python, "-m", "pip", "install", "--quiet", package])
-    return _said([python, "-c", f"from importlib.metadata import version; print(version({package!r}))"])
+    _output([python, "-m", "pip", "install", "--quiet", package])
+    return _output([python, "-c", f"from importlib.metadata import version; print(version({package!r}))"])
 
 
 def _npm(package: str, directory: Path) -> str:
-    _said(["npm", "install", "--no-audit", "--no-fund", "--prefix", str(directory), f"{package}@latest"])
+    _output(["npm", "install", "--no-audit", "--no-fund", "--prefix", str(directory), f"{package}@latest"])
     return str(json.loads((directory / "node_modules" / package / "package.json").read_text())["version"])
 
 
 INSTALLERS = {"apt": _apt, "pip": _pip, "npm": _npm}
 
 
-def _said(words: list[str], cwd: Path | None = None) -> str:
-    """The output of a program that must do well, with bytecode allowed: an installed program has it."""
+def _output(words: list[str], cwd: Path | None = None) -> str:
+    """Return the output of a program that must succeed, with bytecode allowed: an installed program has it."""
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    done = subprocess.run(words, cwd=cwd, env=env, capture_output=True, text=True, timeout=PATIENCE, check=False)
-    if done.returncode:
-        raise LeftOutError(f"{words[0]} {words[1]}: {(done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]}")
-    return done.stdout.strip()
+    result = subprocess.run(words, cwd=cwd, env=env, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    if result.returncode:
+        raise LeftOutError(
+            f"{words[0]} {words[1]}: {(result.stderr.strip() or result.stdout.strip()).splitlines()[-1:]}"
+        )
+    return result.stdout.strip()

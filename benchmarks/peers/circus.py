@@ -26,7 +26,7 @@ logoutput = {directory}/log
 
 
 class Circus(Peer):
-    """One client that adds watchers, each when the one before it runs: several at once are refused."""
+    """A client that adds watchers, each when the watcher before it runs: circus refuses several at once."""
 
     name = "circus"
     needs = ("circus",)
@@ -57,7 +57,7 @@ class Circus(Peer):
             self.server.wait()
 
     def ask(self, command: str, **properties: object) -> dict[str, object]:
-        """One request, and its answer."""
+        """Send one request and return its answer."""
         self.open.send(json.dumps({"id": os.urandom(8).hex(), "command": command, "properties": properties}).encode())
         reply: dict[str, object] = json.loads(self.open.recv())
         if reply["status"] != "ok":
@@ -65,7 +65,7 @@ class Circus(Peer):
         return reply
 
     def add(self, command: str, *, starts: bool = True, **options: object) -> str:
-        """A watcher, started."""
+        """Add and start a watcher."""
         name = f"w{next(self._next)}"
         options = {"respawn": False, "warmup_delay": 0, **options}
         self.ask("add", name=name, cmd=command, start=starts, waiting=True, options=options)

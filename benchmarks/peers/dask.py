@@ -1,4 +1,4 @@
-"""Dask: a cluster of seven workers of one thread, in a process with its own Python that is told what to do."""
+"""Dask: a cluster of seven workers of one thread, in a process with its own Python that reads commands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from benchmarks.peers.cache import program
 
 
 class Dask(Peer):
-    """Submitting is not acknowledged: what is taken as that is the result of one."""
+    """Dask does not acknowledge a submit: the result of the task counts as the acknowledgement."""
 
     name = "Dask"
     needs = ("Dask",)
@@ -42,7 +42,7 @@ class Dask(Peer):
             self.side.wait()
 
     def tell(self, *words: object) -> None:
-        """One line, and its answer."""
+        """Send one line and return its answer."""
         assert self.side
         assert self.side.stdin
         self.side.stdin.write(" ".join(map(str, words)) + "\n")

@@ -1,4 +1,4 @@
-"""Run by Dask's own Python: does what the lines on its standard input say. Imports nothing of this project."""
+"""Runs in Dask's own Python: executes the lines on its standard input. Imports nothing of this project."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from distributed import Client, LocalCluster, get_client, worker_client
 
 
 def true(_: int) -> int:
-    """A short program."""
+    """Run a short program."""
     pid = os.posix_spawn("/bin/true", ["true"], os.environ)
     return os.waitpid(pid, 0)[1]
 
 
 def node(identity: str, seconds: str, fans: list[int], how: str) -> str:
-    """One of a tree: a process shows that it lives, another that it works; then as many below it as it has."""
+    """Run a node of a tree: a process shows that it lives, another that it works; then the nodes below it."""
     alive = subprocess.Popen(["sleep", f"1000.{identity}", seconds])
     subprocess.run(["sleep", seconds], check=True)
     below = [f"{identity}{number}" for number in range(1, fans[0] + 1)] if fans else []
     if below and how == "secede":
         with worker_client() as client:
-            client.gather([client.submit(node, one, seconds, fans[1:], how) for one in below])
+            client.gather([client.submit(node, child, seconds, fans[1:], how) for child in below])
     elif below:
         client = get_client()
-        client.gather([client.submit(node, one, seconds, fans[1:], how) for one in below])
+        client.gather([client.submit(node, child, seconds, fans[1:], how) for child in below])
     alive.kill()
     alive.wait()
     return identity
 
 
 def main() -> None:
-    """Until its standard input ends."""
+    """Execute lines until the standard input ends."""
     cluster = LocalCluster(n_workers=7, threads_per_worker=1, processes=True, dashboard_address=None)
     client = Client(cluster)
     client.wait_for_workers(7)
@@ -45,7 +45,7 @@ def main() -> None:
             how, seconds, *fans = rest
             sizes = [int(fan) for fan in fans]
             roots = [str(number) for number in range(1, sizes[0] + 1)]
-            client.gather([client.submit(node, one, seconds, sizes[1:], how) for one in roots])
+            client.gather([client.submit(node, root, seconds, sizes[1:], how) for root in roots])
         print("done", flush=True)
 
 

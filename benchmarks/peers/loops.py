@@ -14,7 +14,7 @@ from benchmarks.peers.cache import DIRECTORY, find
 
 
 def python(count: int) -> None:
-    """posix_spawn and waitid, 7 in flight."""
+    """Start programs with posix_spawn and waitid, 7 in flight."""
     started = ended = 0
     while ended < count:
         while started < count and started - ended < LIMIT:
@@ -26,7 +26,7 @@ def python(count: int) -> None:
 
 @cache
 def compiled() -> str | None:
-    """The same in C, where there is a compiler."""
+    """Run the same loop in C, where there is a compiler."""
     compiler = find("C compiler")
     if compiler is None:
         return None
@@ -38,12 +38,12 @@ def compiled() -> str | None:
 
 
 def c(count: int) -> None:
-    """A process of its own; its start is one among many."""
+    """Run the loop in a process of its own; its start is one among many."""
     subprocess.run([compiled() or "", str(count), str(LIMIT)], check=True)
 
 
 def semaphore(count: int) -> None:
-    """As a script would do it."""
+    """Start programs with asyncio and a semaphore, as a script would."""
 
     async def one(places: asyncio.Semaphore) -> None:
         async with places:
@@ -58,7 +58,7 @@ def semaphore(count: int) -> None:
 
 
 def make(program: str, count: int) -> None:
-    """A target each."""
+    """Run one target per program."""
     names = " ".join(f"t{number}" for number in range(count))
     with tempfile.NamedTemporaryFile("w", suffix=".mk") as file:
         file.write(f".PHONY: all {names}\nall: {names}\n{names}:\n\t@/bin/true\n")
@@ -67,7 +67,7 @@ def make(program: str, count: int) -> None:
 
 
 def parallel(program: str, count: int) -> None:
-    """An argument each."""
+    """Run one argument per program."""
     subprocess.run(
         [program, f"-j{LIMIT}", "/bin/true"],
         input="".join(f"{number}\n" for number in range(count)),
@@ -78,7 +78,7 @@ def parallel(program: str, count: int) -> None:
 
 
 def nq(program: str, count: int) -> None:
-    """A client each; one after the other, as it has no limit above 1."""
+    """Run one client per program, one after the other: nq has no limit above 1."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
         env = {**os.environ, "NQDIR": directory}
         for _ in range(count):

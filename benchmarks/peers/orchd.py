@@ -1,4 +1,4 @@
-"""orchd itself, asked as its peers are."""
+"""orchd itself, measured as its peers are."""
 
 from __future__ import annotations
 
@@ -37,32 +37,32 @@ class Orchd(Peer):
             self.client = None
 
     def abandon(self) -> None:
-        """Kill it with all that it has; to end a long queue in order would be work too."""
+        """Kill the daemon and its agents; an orderly end of a long queue would be work too."""
         if self.client is not None:
             self.client.close()
             self.daemon.kill()
             self.client = None
 
     def call(self, op: str, **args: object) -> dict[str, object]:
-        """One request on the connection that is open."""
+        """Send one request on the open connection."""
         assert self.client is not None
         return self.client.call(op, args, patience=300.0)
 
     def spawn(self, agents: list[dict[str, object]]) -> list[str]:
-        """Their ids."""
-        made = self.call("spawn", agents=agents, cwd="/", env=self.env)["agents"]
-        return [agent["id"] for agent in made]  # type: ignore[attr-defined]
+        """Spawn agents and return their ids."""
+        spawned = self.call("spawn", agents=agents, cwd="/", env=self.env)["agents"]
+        return [agent["id"] for agent in spawned]  # type: ignore[attr-defined]
 
     def run(self, count: int) -> None:
-        """One batch."""
+        """Run one batch."""
         self.call("wait", ids=self.spawn([TRUE] * count))
 
     def run_one_by_one(self, count: int) -> None:
-        """A request each."""
+        """Send one request per agent."""
         self.call("wait", ids=[self.spawn([TRUE])[0] for _ in range(count)])
 
     def run_by_clients(self, count: int) -> None:
-        """A process of the client each."""
+        """Start one client process per agent."""
         for _ in range(count):
             self.ctl(self.submission())
         self.ctl([orchctl(), "wait", "--all"])
@@ -74,7 +74,7 @@ class Orchd(Peer):
         return [orchctl(), "spawn", "--", "/bin/true"]
 
     def know(self, count: int) -> None:
-        """Written into the store, by the daemon's own code."""
+        """Write the history into the store with the daemon's own code."""
         self.end()
         history.write(self.home, count)
         self.begin()

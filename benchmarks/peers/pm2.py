@@ -10,7 +10,7 @@ from benchmarks.peers.cache import program
 
 
 class Pm2(Peer):
-    """Programs come from a file with all of them: one client each takes a fifth of a second."""
+    """Programs are declared in one file: one client per program takes a fifth of a second."""
 
     name = "pm2"
     needs = ("pm2",)
@@ -31,7 +31,7 @@ class Pm2(Peer):
         self.ctl([self.pm2, "kill"])
 
     def declared(self, words: list[str], count: int) -> None:
-        """`count` programs, in one file."""
+        """Return `count` programs in one file."""
         apps = [
             {
                 "name": f"a{next(self._next)}",
@@ -64,7 +64,7 @@ class Pm2(Peer):
         self.declared(["/bin/sleep", "1000"], count)
 
     def write(self) -> None:
-        """It may lose the end of what a program wrote: it ends when the program does."""
+        """pm2 may lose the end of the output: its reader ends when the program does."""
         before, ended = self._kept(), self._ended()
         self.declared(WRITER, 1)
         until(lambda: self._ended() > ended, "pm2 to see an end")

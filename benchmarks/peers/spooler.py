@@ -9,7 +9,7 @@ from benchmarks.peers.cache import program
 
 
 class Spooler(Peer):
-    """Output is kept in files, as it is by default."""
+    """task-spooler, with its output in files, as by default."""
 
     name = "task-spooler"
     needs = ("task-spooler",)
@@ -34,11 +34,11 @@ class Spooler(Peer):
         self.drain()
 
     def drain(self) -> None:
-        """Return when nothing is left to be done."""
+        """Return when the queue is empty."""
         until(self._is_idle, "task-spooler to be done")
 
     def _is_idle(self) -> bool:
-        """`-w` waits for the last one given, which need not be the last to end."""
+        """`-w` waits for the last submitted task, which need not be the last to end."""
         subprocess.run([self.tsp, "-w"], env=self.env, check=False, stderr=subprocess.DEVNULL)
         listed = subprocess.run([self.tsp, "-l"], env=self.env, check=True, capture_output=True, text=True).stdout
         return " running " not in listed and " queued " not in listed

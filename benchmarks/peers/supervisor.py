@@ -61,7 +61,7 @@ class _Transport(xmlrpc.client.Transport):
 
 
 class Supervisor(Peer):
-    """Seven clients start programs at once: the limit is theirs."""
+    """Seven clients start programs at once: the limit is in the clients."""
 
     name = "supervisor"
     needs = ("supervisor",)
@@ -78,8 +78,8 @@ class Supervisor(Peer):
 
     def begin(self, short: int = MOST) -> None:
         programs = [("short", "/bin/true", short), ("long", "sleep 1000", 100), ("writer", " ".join(WRITER), 1)]
-        told = "".join(PROGRAM.format(name=name, command=command, count=count) for name, command, count in programs)
-        self.config.write_text(CONFIG.format(directory=self.directory) + (told if short else ""))
+        sections = "".join(PROGRAM.format(name=name, command=command, count=count) for name, command, count in programs)
+        self.config.write_text(CONFIG.format(directory=self.directory) + (sections if short else ""))
         words = [str(self.bin / "supervisord"), "-c", str(self.config)]
         self.server = subprocess.Popen(words, env=self.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         until((self.directory / "socket").exists, "supervisor to listen")
@@ -111,25 +111,25 @@ class Supervisor(Peer):
             thread.start()
         for thread in threads:
             thread.join()
-        last = [f"short:short{number}" for number in range(max(count - LIMIT, 0), count)]
-        until(lambda: not any(map(self._lives, last)), "supervisor to be done")
+        last_names = [f"short:short{number}" for number in range(max(count - LIMIT, 0), count)]
+        until(lambda: not any(map(self._lives, last_names)), "supervisor to be done")
 
     def _lives(self, name: str) -> bool:
-        """Asked of one: asked of all it is busy for longer than most of them live."""
+        """Ask for one program: a request for all programs takes longer than most of them live."""
         return bool(self.open.supervisor.getProcessInfo(name)["pid"])
 
     def submit(self) -> None:
         self.open.supervisor.startProcess(f"short:short{next(self._next)}", AT_ONCE)
 
     def submission(self) -> list[str]:
-        """One that lives: its own client calls it an error when a program has ended by the time that it looks."""
+        """Submit a program that stays: the client reports an error for a program that ends before its check."""
         return self._client("start", f"long:long{next(self._started)}")
 
     def _client(self, *words: str) -> list[str]:
         return [str(self.bin / "supervisorctl"), "-c", str(self.config), *words]
 
     def know(self, count: int) -> None:
-        """What is declared is known; it has no history."""
+        """Declare the programs; supervisor has no history."""
         self.end()
         (self.directory / "socket").unlink(missing_ok=True)
         self.begin(count)

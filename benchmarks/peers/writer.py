@@ -6,6 +6,6 @@ import sys
 LINES = (b"x" * 99 + b"\n") * 640
 
 if __name__ == "__main__":
-    left = int(sys.argv[1])
-    while left:
-        left -= os.write(1, LINES[:left])
+    remaining = int(sys.argv[1])
+    while remaining:
+        remaining -= os.write(1, LINES[:remaining])

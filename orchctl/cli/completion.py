@@ -1,4 +1,4 @@
-"""What a shell may put where an agent, a run or a composition is to be named: those that there are."""
+"""Shell completion of ids of agents and runs, and of names of compositions, skills and tasks."""
 
 from __future__ import annotations
 
@@ -19,57 +19,57 @@ _CONDITIONS = (
 
 
 def agents(incomplete: str) -> list[tuple[str, str]]:
-    """Ids that begin so; none when no daemon runs, and none is started for it."""
-    found = _asked("status", {"usage": False, "most": 500}).get("agents", ())
-    return _offered(incomplete, ((agent["id"], f"{agent['name']}, {agent['status']}") for agent in found))
+    """Return the ids of agents that begin with `incomplete`; none when no daemon runs, and none is started."""
+    listed = _reply("status", {"usage": False, "most": 500}).get("agents", ())
+    return _matching(incomplete, ((agent["id"], f"{agent['name']}, {agent['status']}") for agent in listed))
 
 
 def dependencies(incomplete: str) -> list[tuple[str, str]]:
-    """Ids that begin so; behind an id and a colon, the conditions."""
+    """Return the ids of agents that begin with `incomplete`; after an id and a colon, the conditions."""
     head, colon, _ = incomplete.rpartition(":")
     if not colon:
         return agents(incomplete)
-    return _offered(incomplete, ((f"{head}:{condition}", what) for condition, what in _CONDITIONS))
+    return _matching(incomplete, ((f"{head}:{condition}", what) for condition, what in _CONDITIONS))
 
 
 def runs(incomplete: str) -> list[tuple[str, str]]:
-    """Ids of runs that begin so; none when no daemon runs."""
-    found = _asked("runs", {}).get("runs", ())
-    return _offered(incomplete, ((run["id"], f"{run['name']}, {run['status']}") for run in found))
+    """Return the ids of runs that begin with `incomplete`; none when no daemon runs."""
+    listed = _reply("runs", {}).get("runs", ())
+    return _matching(incomplete, ((run["id"], f"{run['name']}, {run['status']}") for run in listed))
 
 
 def compositions(incomplete: str) -> list[tuple[str, str]]:
-    """Files and folders that begin so, and compositions that can be named without a path."""
+    """Return the files and folders that begin with `incomplete`, and the compositions that need no path."""
     from orchctl.skills import find
 
     here = Path.cwd()
     paths = (
-        (f"{incomplete.rpartition('/')[0]}/" if "/" in incomplete else "") + one.name + ("/" if one.is_dir() else "")
-        for one in sorted((here / incomplete.rpartition("/")[0]).glob("*"))
-        if one.is_dir() or one.suffix == ".json"
+        (f"{incomplete.rpartition('/')[0]}/" if "/" in incomplete else "") + path.name + ("/" if path.is_dir() else "")
+        for path in sorted((here / incomplete.rpartition("/")[0]).glob("*"))
+        if path.is_dir() or path.suffix == ".json"
     )
     names = ((name, "composition") for name in dict.fromkeys(find.names(here)))
-    return _offered(incomplete, (*names, *((path, "") for path in paths)))
+    return _matching(incomplete, (*names, *((path, "") for path in paths)))
 
 
 def skills_here(incomplete: str) -> list[tuple[str, str]]:
-    """Names of skills that are found from here."""
+    """Return the names of skills that are found from here."""
     from orchctl.skills import find
 
-    found = dict.fromkeys(folder.name for folder in find.all_from(Path.cwd()))
-    return _offered(incomplete, ((name, "skill") for name in found))
+    names = dict.fromkeys(folder.name for folder in find.all_from(Path.cwd()))
+    return _matching(incomplete, ((name, "skill") for name in names))
 
 
 def tasks(incomplete: str) -> list[tuple[str, str]]:
-    """Names of the tasks in `docs/tasks`, with their goals; those whose files are wrong are left out."""
+    """Return the names of the tasks in `docs/tasks`, with their goals; tasks with invalid files are left out."""
     from orchctl.tasks.problems import TasksError
     from orchctl.tasks.task_file import DIRECTORY, read_all
 
     try:
-        found = read_all(Path.cwd() / DIRECTORY, DIRECTORY).tasks
+        read = read_all(Path.cwd() / DIRECTORY, DIRECTORY).tasks
     except TasksError:
         return []
-    return _offered(incomplete, ((task.name, task.goal) for task in found))
+    return _matching(incomplete, ((task.name, task.goal) for task in read))
 
 
 OFFERS: dict[Completion, Callable[[str], list[tuple[str, str]]]] = {
@@ -82,11 +82,12 @@ OFFERS: dict[Completion, Callable[[str], list[tuple[str, str]]]] = {
 }
 
 
-def _offered(incomplete: str, known: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+def _matching(incomplete: str, known: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(word, what) for word, what in known if word.startswith(incomplete)]
 
 
-def _asked(op: str, args: Mapping[str, object]) -> dict[str, Any]:
+def _reply(op: str, args: Mapping[str, object]) -> dict[str, Any]:
+    """Return the daemon's reply to `op`; nothing when there is none."""
     from orchctl.client import Client
 
     try:

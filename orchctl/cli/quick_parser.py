@@ -1,4 +1,4 @@
-"""The quick parser: reads what is plainly right straight from the table, and leaves everything else to `app`.
+"""The quick parser: parses plainly correct words by the table of commands; `typer_app` parses all others.
 
 Agents run the client in loops, and importing a command-line framework costs more than all the rest of a call.
 """
@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import NamedTuple
 
 from orchctl.commands.registry import COMMANDS, GROUPS
-from orchctl.commands.spec import KINDS, Command, Option
+from orchctl.commands.spec import KINDS, Command
 
 
 class ParsedCommand(NamedTuple):
@@ -25,65 +25,50 @@ class _UnclearError(Exception):
 
 
 def parse(words: Sequence[str]) -> ParsedCommand | None:
-    """What `words` ask for, or None when the full parser should look at them."""
+    """Return the command in `words`, or None when the full parser is to parse them."""
     depth = 2 if words and words[0] in GROUPS else 1
     command = COMMANDS.get(" ".join(words[:depth]))
-    if command is None or " " in words[0]:  # one word that looks like two
+    if command is None or " " in words[0]:  # a word that looks like two
         return None
     try:
-        given, rest = _options(command, list(words[depth:]))
-        return ParsedCommand(command, SimpleNamespace(**given, **_arguments(command, rest)))
+        values, rest = _options(command, list(words[depth:]))
+        for argument in command.arguments:
+            if argument.required and not rest:
+                return None
+            convert = KINDS[argument.kind]
+            if argument.many:
+                values[argument.name], rest = tuple(convert(word) for word in rest), []
+            else:
+                values[argument.name] = convert(rest.pop(0)) if rest else None
     except (_UnclearError, ValueError):
         return None
+    return None if rest else ParsedCommand(command, SimpleNamespace(**values))
 
 
 def _options(command: Command, words: list[str]) -> tuple[dict[str, object], list[str]]:
-    known = {flag: option for option in command.options for flag in option.flags}
-    given = {option.name: option.default for option in command.options}
+    """Return the values of the options, by name, and the words that are arguments. Raises _UnclearError, ValueError."""
+    options = {flag: option for option in command.options for flag in option.flags}
+    values = {option.name: option.default for option in command.options}
     rest: list[str] = []
     words.reverse()
     while words:
         word = words.pop()
-        if word == "--" or (command.has_rest and not _is_option(word)):
-            return given, rest + words[::-1] if word == "--" else [word, *words[::-1]]
-        if _is_option(word):
-            _take(known, given, word, words)
-        else:
+        is_option = len(word) > 1 and word.startswith("-")
+        if word == "--" or (command.has_rest and not is_option):
+            return values, rest + words[::-1] if word == "--" else [word, *words[::-1]]
+        if not is_option:
             rest.append(word)
-    return given, rest
-
-
-def _is_option(word: str) -> bool:
-    return len(word) > 1 and word.startswith("-")
-
-
-def _take(known: dict[str, Option], given: dict[str, object], word: str, words: list[str]) -> None:
-    flag, equals, value = word.partition("=")
-    option = known.get(flag)
-    if option is None or (equals and (option.kind == "flag" or not flag.startswith("--"))):
-        raise _UnclearError
-    if option.kind == "flag":
-        given[option.name] = True
-        return
-    if not equals:
-        if not words:
+            continue
+        flag, equals, text = word.partition("=")
+        option = options.get(flag)
+        if option is None or (equals and (option.kind == "flag" or not flag.startswith("--"))):
             raise _UnclearError
-        value = words.pop()
-    made = KINDS[option.kind](value)
-    before = given[option.name]
-    given[option.name] = (*before, made) if isinstance(before, tuple) else made
-
-
-def _arguments(command: Command, rest: list[str]) -> dict[str, object]:
-    made: dict[str, object] = {}
-    for argument in command.arguments:
-        if argument.required and not rest:
+        if option.kind == "flag":
+            values[option.name] = True
+            continue
+        if not equals and not words:
             raise _UnclearError
-        convert = KINDS[argument.kind]
-        if argument.many:
-            made[argument.name], rest = tuple(convert(word) for word in rest), []
-        else:
-            made[argument.name] = convert(rest.pop(0)) if rest else None
-    if rest:
-        raise _UnclearError
-    return made
+        value = KINDS[option.kind](text if equals else words.pop())
+        before = values[option.name]
+        values[option.name] = (*before, value) if isinstance(before, tuple) else value
+    return values, rest

@@ -20,7 +20,7 @@ from orchctl.commands.spec import KINDS, Argument, Command, Option
 from orchctl.terminal import console
 from orchd.protocol.frames import VERSION
 
-# The class that every complaint of the framework has in common; its place and name differ between versions.
+# The base class of all errors of the framework; its place and name differ between versions.
 _Complaint: type[Exception] = typer.BadParameter.__mro__[-4]
 
 _TYPES: dict[str, type] = {
@@ -36,14 +36,18 @@ Runner = Callable[[Command, SimpleNamespace], int]
 
 
 def main(words: Sequence[str]) -> int:
-    """Parse and run `words`; returns the exit code."""
+    """Parse and run `words`. Returns the exit code."""
     is_bare = " ".join(words) in ("", *GROUPS)
-    asked = [*words, "--help"] if is_bare and not _completes() else list(words)
+    is_completion = "_ORCHCTL_COMPLETE" in os.environ
+    args = [*words, "--help"] if is_bare and not is_completion else list(words)
     try:
-        code = build(_run)(args=asked, prog_name="orchctl", standalone_mode=False)
+        code = build(_run)(args=args, prog_name="orchctl", standalone_mode=False)
     except _Complaint as complaint:
-        what = _meant(complaint, words) or getattr(complaint, "format_message", complaint.__str__)().rstrip(".")
-        console.failure("usage", f"{what}; see `{_help_of(words)}`", {}, as_json=_wants_json(words))
+        what = _hint(complaint, words) or getattr(complaint, "format_message", complaint.__str__)().rstrip(".")
+        known = next((name for name in (" ".join(words[:2]), *words[:1]) if name in (*COMMANDS, *GROUPS)), "")
+        help_words = " ".join(f"orchctl {known} --help".split())
+        own_words = words[: words.index("--")] if "--" in words else words
+        console.failure("usage", f"{what}; see `{help_words}`", {}, as_json="--json" in own_words)
         return exit_codes.USAGE
     except typer.Abort:
         return exit_codes.INTERRUPTED
@@ -53,7 +57,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def build(run: Runner) -> typer.Typer:
-    """The app; `run` gets the command and its arguments."""
+    """Return the app; `run` gets the command and its arguments."""
     app = typer.Typer(
         help="One hard limit over every coding agent on this machine.",
         rich_markup_mode=None,
@@ -98,98 +102,62 @@ def _options(
 
 
 def _function(command: Command, run: Runner) -> Callable[..., int]:
-    """A function that looks as if somebody had written the command down for Typer."""
+    """Return a function with the signature that Typer expects for the command."""
     fields: list[Argument | Option] = [*command.arguments, *command.options]
 
     def call(**given: Any) -> int:
-        args = {field.name: _plain(field, given[field.name]) for field in fields}
+        args = dict(given)
+        for field in fields:
+            value = given[field.name]
+            if field.many:
+                args[field.name] = tuple(value or ())
+            elif field.kind == "flag":
+                args[field.name] = bool(value)
         return run(command, SimpleNamespace(**args))
 
-    hints = {
-        **{argument.name: _argument(argument) for argument in command.arguments},
-        **{option.name: _option(option) for option in command.options},
-    }
-    parameters = [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=_default(field),
-            annotation=hints[field.name],
-        )
-        for field in fields
-    ]
+    hints = {field.name: _annotation(field) for field in fields}
+    parameters = []
+    for field in fields:
+        default = None if field.many else field.default
+        if getattr(field, "required", False):
+            default = inspect.Parameter.empty
+        kind = inspect.Parameter.KEYWORD_ONLY
+        parameters.append(inspect.Parameter(field.name, kind, default=default, annotation=hints[field.name]))
     vars(call).update(__name__="_".join(command.words))
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # PEP 362 allows it
     call.__annotations__ = hints
     return call
 
 
-def _default(field: Argument | Option) -> object:
-    if isinstance(field, Argument) and field.required:
-        return inspect.Parameter.empty
-    return None if field.many else field.default
+def _annotation(field: Argument | Option) -> object:
+    """Return the annotation that makes a parameter the argument or the option."""
+    if field.kind == "flag" and isinstance(field, Option):
+        return Annotated[bool, typer.Option(*field.flags, help=field.help, show_default=False)]
 
-
-def _plain(field: Argument | Option, value: Any) -> object:
-    if isinstance(field, Option) and field.kind == "flag":
-        return bool(value)
-    return tuple(value or ()) if field.many else value
-
-
-def _argument(argument: Argument) -> object:
-    shown = re.sub(r"[^A-Z]*([A-Z]+).*", r"\1", argument.metavar)  # Typer puts brackets and dots itself
-    kind = typer.Argument(
-        help=argument.help,
-        metavar=shown,
-        parser=_parser(argument.kind),
-        show_default=False,
-        autocompletion=_completed(argument),
-    )
-    return _hint(argument, kind)
-
-
-def _option(option: Option) -> object:
-    if option.kind == "flag":
-        return Annotated[bool, typer.Option(*option.flags, help=option.help, show_default=False)]
-    kind = typer.Option(
-        *option.flags,
-        help=option.help,
-        metavar=option.metavar,
-        parser=_parser(option.kind),
-        show_default=False,
-        autocompletion=_completed(option),
-    )
-    return _hint(option, kind)
-
-
-def _completed(field: Argument | Option) -> Callable[[str], list[tuple[str, str]]] | None:
-    return completion.OFFERS[field.completes] if field.completes else None
-
-
-def _hint(field: Argument | Option, kind: object) -> object:
-    plain = _TYPES.get(field.kind, str)
-    if field.many:
-        return Annotated[list[str], kind] if getattr(field, "required", False) else Annotated[list[str] | None, kind]
-    return Annotated[plain, kind] if getattr(field, "required", False) else Annotated[plain | None, kind]
-
-
-def _parser(kind: str) -> Callable[[str], Any]:
     def convert(text: str) -> object:
         try:
-            return KINDS[kind](text)
+            return KINDS[field.kind](text)
         except ValueError as error:
             raise typer.BadParameter(str(error)) from None
 
-    convert.__name__ = kind
-    return convert
+    convert.__name__ = field.kind
+    settings: dict[str, Any] = {
+        "help": field.help,
+        "parser": convert,
+        "show_default": False,
+        "autocompletion": completion.OFFERS[field.completes] if field.completes else None,
+    }
+    if isinstance(field, Argument):
+        metavar = re.sub(r"[^A-Z]*([A-Z]+).*", r"\1", field.metavar)  # Typer adds brackets and dots itself
+        kind = typer.Argument(metavar=metavar, **settings)
+    else:
+        kind = typer.Option(*field.flags, metavar=field.metavar, **settings)
+    plain: Any = list[str] if field.many else _TYPES.get(field.kind, str)
+    return Annotated[plain if getattr(field, "required", False) else plain | None, kind]
 
 
-def _completes() -> bool:
-    return "_ORCHCTL_COMPLETE" in os.environ
-
-
-def _meant(complaint: Exception, words: Sequence[str]) -> str | None:
-    """What a word of another tool is here; None when the complaint is about none."""
+def _hint(complaint: Exception, words: Sequence[str]) -> str | None:
+    """Return the hint for a word of another tool; None when the complaint is about no such word."""
     command = next((COMMANDS[name] for name in (" ".join(words[:2]), *words[:1]) if name in COMMANDS), None)
     option = getattr(complaint, "option_name", None)
     if command is not None and "unexpected extra argument" in getattr(complaint, "message", ""):
@@ -197,13 +165,3 @@ def _meant(complaint: Exception, words: Sequence[str]) -> str | None:
     if (option is None) != (command is None and words[0] not in GROUPS):
         return None
     return hint(words, option, {flag for known in (command.options if command else ()) for flag in known.flags})
-
-
-def _help_of(words: Sequence[str]) -> str:
-    known = next((name for name in (" ".join(words[:2]), *words[:1]) if name in (*COMMANDS, *GROUPS)), "")
-    return " ".join(f"orchctl {known} --help".split())
-
-
-def _wants_json(words: Sequence[str]) -> bool:
-    words = words[: words.index("--")] if "--" in words else words
-    return "--json" in words

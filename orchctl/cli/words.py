@@ -1,4 +1,4 @@
-"""Words of other tools: commands that are run under their usual names too, and hints for words that mean several."""
+"""Words of other tools: aliases of commands, and hints for words with several meanings."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ COMMANDS: dict[str, str] = {
     "install": "`orchctl service install` and `orchctl skill install` install",
     "uninstall": "`orchctl uninstall-project` cleans a project, `orchctl service uninstall` removes the service",
 }
-"""First words that are no command, and what does what they mean elsewhere."""
+"""First words that are no command, and a hint for their meaning in other tools."""
 
 _GOAL = "--goal TEXT is what an agent is to do"
 _MODEL = "--model NAME is the model"
@@ -91,7 +91,7 @@ OPTIONS: dict[str, str] = {
     "spawn --max-cost": "a budget is that of a session: `orchctl budget ID` sets it",
     "spawn --max-tokens": "a budget is that of a session: `orchctl budget ID` sets it",
 }
-"""Options that a command does not have, alone or after that command, and what has their meaning here."""
+"""Options that a command does not have, alone or after that command, and a hint for their meaning."""
 
 _ONE_AGENT = "`orchctl worktrees remove {}` removes the worktree and the branch of one agent"
 
@@ -100,11 +100,11 @@ ARGUMENTS: dict[str, str] = {
     f"which; {_ONE_AGENT}",
     "worktrees prune": f"worktrees prune takes no ids: {_ONE_AGENT}",
 }
-"""Commands without arguments that are given some, and what has the meaning of the first; `{}` stands for it."""
+"""Commands without arguments, and a hint for a first argument, which replaces `{}`."""
 
 
 def extra(command: str, words: Sequence[str]) -> str | None:
-    """What the first argument of a command without arguments means; None if unknown."""
+    """Return the hint for the first argument of a command without arguments; None if unknown."""
     if command not in ARGUMENTS:
         return None
     rest = words[len(command.split()) :]
@@ -113,15 +113,15 @@ def extra(command: str, words: Sequence[str]) -> str | None:
 
 
 def hint(words: Sequence[str], option: str | None, has: Container[str]) -> str | None:
-    """What a word of another tool is here: the command, or an option of a command that `has` these; None if unknown."""
+    """Return the hint for a word of another tool: a command, or an option of a command that `has` these; or None."""
     if option is None:
         return f"there is no command {words[0]!r}: {COMMANDS[words[0]]}" if words[0] in COMMANDS else None
-    found = OPTIONS.get(f"{words[0]} {option}") or OPTIONS.get(option)
-    if found is None or (found.startswith("--") and found.split()[0] not in has):
+    text = OPTIONS.get(f"{words[0]} {option}") or OPTIONS.get(option)
+    if text is None or (text.startswith("--") and text.split()[0] not in has):
         return None
-    return f"there is no option {option} here: {found}"
+    return f"there is no option {option} here: {text}"
 
 
 def usual(words: Sequence[str]) -> list[str]:
-    """`words` with an alias in the first place replaced by the command that it stands for."""
+    """Return `words` with an alias in the first place replaced by the command that it stands for."""
     return [*ALIASES.get(words[0], words[:1]), *words[1:]] if words else []

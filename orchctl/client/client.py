@@ -1,4 +1,4 @@
-"""The client's side of the wire: ask the daemon of a home, through its death and return. A public API.
+"""The client of a daemon: it sends requests, also while the daemon ends and returns. A public API.
 
     with Client() as client:
         client.call("limit", {"limit": 3})
@@ -36,13 +36,20 @@ _PAGE = 500  # agents of one answer
 STABLE = 1.0  # seconds that a connection holds before it counts as one that works
 _ID = re.compile("(agent-|run-)?[0-9]+", re.IGNORECASE)
 _NEW = "attributes"  # a key of requests that daemons of earlier versions do not know; they start agents without
+# Keys of results by their names in daemons of earlier versions, which may run on after an upgrade of the client.
+_RENAMED = {
+    "holders": "blockers",
+    "held_by": "blocked_by",
+    "short_of_space": "disk_pressure",
+    "bounds": "resource_limits",
+}
 
 
 class Client:
     """One connection to the daemon of one home, or of another machine. Not for two threads at once.
 
-    With `starts`, a daemon is started when none runs; inside an agent its return is awaited instead, as long as the
-    request allows. Without `starts`, `NoDaemonError` is raised.
+    With `starts`, a daemon is started when none runs; inside an agent the client waits for its return instead, as long
+    as the request allows. Without `starts`, NoDaemonError is raised.
     A request that was under way when the daemon died is sent again with the same id, so it is done once.
     """
 
@@ -54,7 +61,7 @@ class Client:
 
     @property
     def home(self) -> Home:
-        """The home of the daemon. Raises UsageError where that is another machine's."""
+        """Return the home of the daemon. Raises UsageError for a daemon on another machine."""
         if not isinstance(self.target, Home):
             raise UsageError(f"{self.target.address} is another machine: this needs files of the machine it runs on")
         return self.target
@@ -66,7 +73,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Give everything back. What was not answered is not waited for."""
+        """Close the connection and the sockets, without waiting for replies."""
         if self._connection is not None:
             self._connection.close()
         if self._context is not None:
@@ -75,24 +82,24 @@ class Client:
 
     @property
     def context(self) -> zmq.Context[zmq.Socket[bytes]]:
-        """The ZeroMQ context, for sockets that live as long as this client."""
+        """Return the ZeroMQ context, for sockets that live as long as this client."""
         if self._context is None:
             self._context = zmq.Context()
         return self._context
 
     def call(self, op: str, args: Mapping[str, object] | None = None, *, patience: float = PATIENCE) -> dict[str, Any]:
-        """The result of one request.
+        """Send a request and return its result, as docs/reference/protocol.md has it.
 
-        Raises WireError when the daemon refuses it, and NoDaemonError when none answers within `patience` seconds.
+        Raises WireError when the daemon refuses it, and NoDaemonError when no daemon answers within `patience` seconds.
         """
         until = time.monotonic() + patience
         try:
-            return self._ask(op, lambda: args or {}, lambda: until, None)
+            return _renamed(self._ask(op, lambda: args or {}, lambda: until, None))
         except WireError as error:
             if args is None or error.details.get("unknown") != _NEW:
                 raise
         older = {key: value for key, value in args.items() if key != _NEW}  # for a daemon of an earlier version
-        return self._ask(op, lambda: older, lambda: until, None)
+        return _renamed(self._ask(op, lambda: older, lambda: until, None))
 
     def wait(
         self,
@@ -114,8 +121,8 @@ class Client:
             return self._wait_for(ids, scope, timeout, watch, is_any=is_any)
         from orchctl.client.signal_hold import SignalHold
 
-        with SignalHold(lambda: probe.is_running(self.home), PATIENCE, watch) as held:
-            return self._wait_for(ids, scope, timeout, held, is_any=is_any)
+        with SignalHold(lambda: probe.is_running(self.home), PATIENCE, watch) as signal_hold:
+            return self._wait_for(ids, scope, timeout, signal_hold, is_any=is_any)
 
     def _wait_for(
         self, ids: Iterable[str], scope: str, timeout: float | None, watch: SideTask | None, *, is_any: bool
@@ -125,7 +132,7 @@ class Client:
         if is_any or len(names) <= MOST:
             result = self._wait(names, scope, deadline, watch, is_any=is_any)
             while scope == "tree" and not (is_any or result["timed_out"]):
-                again = self._wait(names, scope, deadline, watch, is_any=is_any)  # for what these spawned meanwhile
+                again = self._wait(names, scope, deadline, watch, is_any=is_any)  # for what they spawned meanwhile
                 if {agent["id"] for agent in again["agents"]} <= {agent["id"] for agent in result["agents"]}:
                     break
                 result = {"agents": _united(result, again), "timed_out": again["timed_out"]}
@@ -136,7 +143,7 @@ class Client:
         return {"agents": _united(*parts), "timed_out": any(part["timed_out"] for part in parts)}
 
     def ids(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Ids for ids and names of agents, since a name may mean another agent later. Raises WireError."""
+        """Return ids for ids and names of agents: a name may belong to another agent later. Raises WireError."""
         return tuple(
             name if _ID.fullmatch(name) else self.call("status", {"ids": [name], "usage": False})["agents"][0]["id"]
             for name in names
@@ -156,7 +163,7 @@ class Client:
         except WireError as error:
             if error.code != "bad-request":
                 raise
-            paged.clear()  # a daemon from before an upgrade tells of all agents at once
+            paged.clear()  # a daemon of an earlier version returns all agents at once
             result = self._ask("wait", args, lambda: deadline + PATIENCE, watch)
         more = result.pop("more", [])
         for at in range(0, len(more), _PAGE):
@@ -175,9 +182,16 @@ class Client:
         while True:
             if self._connection is None:
                 self._connection = Connection(self.context, self.target, awaits=lambda: self._awaits)
-            reply = self._connection.ask(request_id, _packed(request_id, op, args()), until(), watch)
+            frame = pack_request(request_id, op, args())
+            if len(frame) > MAX_FRAME:  # the daemon would hang up rather than answer
+                raise WireError("too-large", f"a request of {len(frame)} bytes: the most is {MAX_FRAME}; split it")
+            reply = self._connection.ask(request_id, frame, until(), watch)
             if reply is not None:
-                return _result(reply.result, reply.error)
+                if reply.error is not None:
+                    raise reply.error
+                if not isinstance(reply.result, dict):
+                    raise WireError("bad-frame", f"a result must be a map, not {type(reply.result).__name__}")
+                return reply.result
             if self._connection.age > STABLE:
                 shaky_until = time.monotonic() + PATIENCE
             self._connection.close()
@@ -186,10 +200,11 @@ class Client:
 
     @cached_property
     def _awaits(self) -> bool:
-        """Whether this client waits for a daemon that others start: inside an agent it starts none itself."""
+        """Whether this client waits until another process starts a daemon: inside an agent it starts none itself."""
         return self._starts and isinstance(self.target, Home) and inside.evidence(self.target) is not None
 
     def _revive(self, until: float) -> None:
+        """Start the daemon again, or return when another process is expected to. Raises NoDaemonError."""
         if not isinstance(self.target, Home):
             if time.monotonic() > until:
                 raise self.target.silent()
@@ -197,7 +212,7 @@ class Client:
         if time.monotonic() > until:
             raise NoDaemonError(f"the daemon of {self.home.directory} dies again and again; see {log_of(self.home)}")
         if self._awaits:
-            return  # the next connection is made when somebody else has started a daemon
+            return  # the next connection is made when another process has started a daemon
         if self._starts:
             launcher.ensure(self.home)
         elif not (probe.is_running(self.home) or launcher.is_held(self.home) or launcher.is_awaited(self.home)):
@@ -205,20 +220,14 @@ class Client:
 
 
 def _united(*parts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The agents of several answers, each as the last of them has it."""
+    """Return the agents of several answers, each as the last answer has it."""
     return list({agent["id"]: agent for part in parts for agent in part["agents"]}.values())
 
 
-def _packed(request_id: str, op: str, args: Mapping[str, object]) -> bytes:
-    frame = pack_request(request_id, op, args)
-    if len(frame) > MAX_FRAME:  # the daemon would hang up rather than answer
-        raise WireError("too-large", f"a request of {len(frame)} bytes: the most is {MAX_FRAME}; split it")
-    return frame
-
-
-def _result(result: object, error: WireError | None) -> dict[str, Any]:
-    if error is not None:
-        raise error
-    if not isinstance(result, dict):
-        raise WireError("bad-frame", f"a result must be a map, not {type(result).__name__}")
+def _renamed(result: dict[str, Any]) -> dict[str, Any]:
+    """Return the result of a daemon with today's names of its keys, in the whole and in its parts."""
+    for part in (result, result.get("limit"), result.get("daemon")):
+        if isinstance(part, dict):
+            for old in _RENAMED.keys() & part.keys():
+                part[_RENAMED[old]] = part.pop(old)
     return result

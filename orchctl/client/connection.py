@@ -1,4 +1,4 @@
-"""One connection to a daemon, which notices by itself when the daemon is gone."""
+"""A connection to a daemon, which notices that the daemon is gone."""
 
 from __future__ import annotations
 
@@ -32,35 +32,35 @@ _LONGEST = 86_400.0  # seconds of one poll: its milliseconds are a C int, which 
 
 
 class SideTask(Protocol):
-    """Something to do beside waiting for a reply."""
+    """Work to do while a client waits for a reply."""
 
     def sources(self) -> Iterable[zmq.Socket[bytes] | int]:
-        """What to look at: when one of these can be read, `look` is called."""
+        """Return the sockets and descriptors that call for `look` when they can be read."""
 
     def look(self) -> float | None:
-        """Do it. Returns the seconds after which to be called in any case, or None."""
+        """Do the work. Returns the seconds after which to be called in any case, or None."""
 
 
 class Monitor:
-    """What libzmq tells of a socket's connections."""
+    """The events of a socket's connections, as libzmq reports them."""
 
     def __init__(self, watched: zmq.Socket[bytes], events: int) -> None:
         self._watched = watched
         self.socket = watched.get_monitor_socket(events)
 
     def read(self) -> int:
-        """The next event."""
+        """Return the number of the next event."""
         return int.from_bytes(self.socket.recv_multipart()[0][:2], "little")
 
     def close(self) -> None:
-        """Stop watching; to be done before the watched socket is closed."""
-        # first of all: libzmq's thread would block for ever on an event that nobody is left to read
+        """Stop watching, which must happen before the watched socket is closed."""
+        # first of all: libzmq's thread would block for ever on an event that is never read
         self._watched.disable_monitor()
         self.socket.close(linger=0)
 
 
 class Connection:
-    """A DEALER and its monitor. While no daemon runs it is broken, unless it `awaits` the return of one."""
+    """A DEALER socket and its monitor. Without a daemon it counts as broken, unless it `awaits` the daemon's return."""
 
     def __init__(
         self, context: zmq.Context[zmq.Socket[bytes]], target: Home | RemoteDaemon, *, awaits: Callable[[], bool] = bool
@@ -78,19 +78,19 @@ class Connection:
 
     @property
     def age(self) -> float:
-        """Seconds since it was made."""
+        """Return the seconds since the connection was made."""
         return time.monotonic() - self._since
 
     def close(self) -> None:
-        """Give it back; what was not sent is dropped."""
+        """Close the sockets; requests that were not sent are dropped."""
         self._monitor.close()
         self._dealer.close(linger=0)
 
     def ask(self, request_id: str, frame: bytes, until: float, watch: SideTask | None) -> frames.ReplyFrame | None:
-        """The reply to `frame`, or None when the connection broke first. Raises NoDaemonError after `until`."""
+        """Return the reply to `frame`; None when the connection broke first. Raises NoDaemonError after `until`."""
         try:
             self._dealer.send(frame, zmq.NOBLOCK)
-        except zmq.Again:  # libzmq has given a connection up that was not let in again: a new one is told why
+        except zmq.Again:  # libzmq has given a connection up that was not let in again: the daemon tells a new one why
             return None
         poller = zmq.Poller()
         for source in (self._dealer, self._monitor.socket, *(watch.sources() if watch else ())):
@@ -109,6 +109,7 @@ class Connection:
                 raise self._silence()
 
     def _silence(self) -> NoDaemonError:
+        """Return the error for a daemon that does not answer. Raises NoDaemonError where an agent awaits its return."""
         home = self._target
         if not isinstance(home, Home):
             return home.silent()
@@ -119,6 +120,7 @@ class Connection:
         )
 
     def _is_broken(self) -> bool:
+        """Whether the next event of the socket ends the connection. Raises WireError when the daemon refuses it."""
         event = self._monitor.read()
         if self._link is not None:
             return self._link.is_broken(event)
@@ -131,9 +133,9 @@ class Connection:
 
 
 def milliseconds(until: float, again: float | None) -> int | None:
-    """How long to poll: until a moment of the monotonic clock, or `again` seconds when that is sooner.
+    """Return how long to poll: until a moment of the monotonic clock, or `again` seconds when that is sooner.
 
-    What is far away is polled for again and again.
+    For a moment that is far away the caller polls again and again.
     """
     left = min(until - time.monotonic(), math.inf if again is None else again)
     return None if math.isinf(left) else max(0, math.ceil(min(left, _LONGEST) * 1000))

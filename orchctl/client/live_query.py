@@ -1,4 +1,4 @@
-"""What the daemon answers, kept current: asked again after news, through any death of the daemon."""
+"""An answer of the daemon that is kept current: the request is repeated after news, also after the daemon's death."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ _AGAIN = 1.0  # seconds between two looks for a daemon that is away
 
 
 class LiveQuery:
-    """`answer` is the last one, `is_cut_off` while no daemon answers. With `every`, it is asked so often in any case.
+    """A request with its last `answer`; `is_cut_off` while no daemon answers.
 
-    There is one after the first `look`, which raises NoDaemonError when no daemon runs.
+    With `every`, the request is repeated after so many seconds without news too. The first `look` gets an answer, or
+    raises NoDaemonError when no daemon runs.
     """
 
     def __init__(self, client: Client, ask: Callable[[Client], dict[str, Any]], every: float | None = None) -> None:
@@ -34,11 +35,11 @@ class LiveQuery:
         self.is_cut_off = False
 
     def close(self) -> None:
-        """Listen no more."""
+        """Close the subscription to news."""
         self._news.close()
 
     def look(self) -> bool:
-        """Ask if it is time to; whether it was."""
+        """Send the request if it is due. Returns whether it was."""
         is_due = self._due and time.monotonic() >= self._due
         if self._pace.seconds() != 0.0 and not is_due:
             return False

@@ -1,4 +1,4 @@
-"""The daemon of another machine: its profile, its and our keys, and what becomes of a connection to it."""
+"""The daemon of another machine: its profile, the keys of both sides, and the state of a connection to it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _KeyFile = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """One daemon on another machine."""
+    """The address of a daemon on another machine, its public key, and the key of this client."""
 
     connect: _Address
     server_key: _Key
@@ -57,7 +57,7 @@ class Profiles:
 
 
 def directory() -> Path:
-    """Where the client keeps its configuration and its keys."""
+    """Return the directory of the client's configuration and keys. Raises RefusedError without a home directory."""
     from platformdirs import user_config_path
 
     from orchctl.daemon import user
@@ -67,60 +67,59 @@ def directory() -> Path:
 
 
 def key_file(name: str) -> Path:
-    """Where the secret key of this name is."""
+    """Return the path of the secret key of this name."""
     return directory() / "keys" / f"{name}.key"
 
 
 def profile(name: str | None, connect: str | None) -> RemoteDaemon:
-    """The daemon that is meant, by the name of its profile or by its address. Raises UsageError, RefusedError."""
+    """Return the daemon of the profile with this name or address. Raises UsageError, RefusedError."""
     path = directory() / "config.toml"
     known = _read(path).profiles
     if name is not None:
-        found = known.get(name)
+        match = known.get(name)
     else:
-        name, found = next(((one, two) for one, two in known.items() if two.connect == connect), (connect or "", None))
-    if found is None:
+        entries = ((name, entry) for name, entry in known.items() if entry.connect == connect)
+        name, match = next(entries, (connect or "", None))
+    if match is None:
         names = ", ".join(known) or "none"
         raise UsageError(
             f"{path} has no profile for {name}; there are {names}. It has the lines [profiles.NAME], connect, "
             "server_key and key: without the key of the daemon nothing is sent to it"
         )
-    file = Path(found.key) if found.key[:1] == "/" else key_file(found.key)
+    file = Path(match.key) if match.key[:1] == "/" else key_file(match.key)
     try:
-        return RemoteDaemon(name, found.connect, found.server_key, key_files.read_secret(file))
+        return RemoteDaemon(name, match.connect, match.server_key, key_files.read_secret(file))
     except FileNotFoundError:
-        raise RefusedError(f"there is no key {file}: `orchctl keys new {found.key}` makes one", code="no-key") from None
+        raise RefusedError(f"there is no key {file}: `orchctl keys new {match.key}` makes one", code="no-key") from None
     except key_files.KeyFileError as error:
         raise RefusedError(str(error), code="bad-key-file") from None
 
 
 def _read(path: Path) -> Profiles:
+    """Return the profiles of the client's configuration. Raises RefusedError for a file that is not valid or safe."""
     import tomllib
 
     try:
         with path.open("rb") as file:
-            _check(path, os.fstat(file.fileno()))
+            status = os.fstat(file.fileno())
+            # another user who can write the file decides which daemon is the right one
+            if status.st_uid not in (os.getuid(), 0) or stat.S_IMODE(status.st_mode) & 0o022:
+                what = f"{path} can be written by others: whose key is right would be their word; `chmod go-w {path}`"
+                raise RefusedError(what, code="bad-config")
             whole = tomllib.load(file)
     except FileNotFoundError:
         return Profiles()
     except (ValueError, RecursionError) as error:
         raise RefusedError(f"{path}: {error}; correct it", code="bad-config") from None
-    if found := list(schema.violations(Profiles, whole)):
-        what = "; ".join(problem.message for problem in found)
-        details = {"problems": [problem._asdict() for problem in found]}
+    if problems := list(schema.violations(Profiles, whole)):
+        what = "; ".join(problem.message for problem in problems)
+        details = {"problems": [problem._asdict() for problem in problems]}
         raise RefusedError(f"{path}: {what}; correct it", code="bad-config", details=details)
     return schema.parse(Profiles, whole)
 
 
-def _check(path: Path, found: os.stat_result) -> None:
-    """Whoever can write it says which daemon is the right one."""
-    if found.st_uid not in (os.getuid(), 0) or stat.S_IMODE(found.st_mode) & 0o022:
-        what = f"{path} can be written by others: whose key is right would be their word; `chmod go-w {path}`"
-        raise RefusedError(what, code="bad-config")
-
-
 class RemoteDaemon:
-    """A daemon on another machine, whom we trust by its key, and that knows us by ours."""
+    """A daemon on another machine. Each side identifies the other by its key."""
 
     def __init__(self, name: str, where: str, server_key: str, secret: str) -> None:
         self.name = name
@@ -131,7 +130,7 @@ class RemoteDaemon:
         self.failures = 0
 
     def dial(self, dealer: zmq.Socket[bytes]) -> Link:
-        """Connect to it."""
+        """Connect a socket to the daemon, encrypted, and return the state of the connection."""
         for option, value in (
             (zmq.CURVE_SERVERKEY, self._server_key),
             (zmq.CURVE_PUBLICKEY, bytes.fromhex(keys.public_of(self._secret))),
@@ -150,20 +149,20 @@ class RemoteDaemon:
         return Link(self)
 
     def silent(self) -> NoDaemonError:
-        """What to say when nobody answers."""
+        """Return the error for a machine that does not answer."""
         return NoDaemonError(
             f"nobody answers at {self.address}: is the daemon of {self.name} running, with [remote] listen, "
             "and can this machine reach it?"
         )
 
     def ask_for_hints(self, dealer: zmq.Socket[bytes]) -> None:
-        """Be told when something happens."""
-        with suppress(zmq.Again):  # it is gone again
+        """Ask the daemon to send a hint whenever an event is recorded."""
+        with suppress(zmq.Again):  # the connection is gone again
             dealer.send(pack_request(os.urandom(16).hex(), "listen", {}), zmq.NOBLOCK)
 
 
 class Link:
-    """What is known of one connection."""
+    """The state of a connection to the daemon of another machine, from the events of its socket."""
 
     def __init__(self, far: RemoteDaemon) -> None:
         self._far = far
@@ -171,13 +170,14 @@ class Link:
         self.is_up = False
 
     def bound(self, until: float) -> float:
-        """Until when to wait: not for ever for a machine that is not there."""
+        """Return until when to wait: `until`, or less for a machine to which there was no connection yet."""
         return until if self.is_up else min(until, self._since + PATIENCE)
 
     def is_broken(self, event: int) -> bool:
-        """Whether what was asked must be asked again on a new one.
+        """Whether an open request must be sent again on a new connection, after this event.
 
-        Raises RefusedError when the other side does not let us in, and NoDaemonError when nobody was ever there.
+        Raises RefusedError when the daemon refuses the key of this client or has another key than the profile, and
+        NoDaemonError when there was never a connection.
         """
         far = self._far
         if event & zmq.Event.HANDSHAKE_SUCCEEDED:

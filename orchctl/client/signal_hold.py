@@ -40,7 +40,9 @@ class SignalHold:
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             before = {number: signal.getsignal(number) for number in HELD}
-            self._before = {number: one for number, one in before.items() if one not in (signal.SIG_IGN, None)}
+            self._before = {
+                number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)
+            }
             for number in self._before:
                 signal.signal(number, self._hold)
         return self
@@ -55,18 +57,20 @@ class SignalHold:
             os.kill(os.getpid(), self._number)
 
     def sources(self) -> Iterable[zmq.Socket[bytes] | int]:
-        """Those of the other one, and what can be read when a signal is held."""
+        """Return the sources of the other task, and a descriptor that can be read when a signal is held."""
         return [self._heard, *(self._watch.sources() if self._watch else ())]
 
     def look(self) -> float | None:
-        """Let the signal take effect once a daemon answers. Returns seconds as the other one does."""
+        """Let the signal take effect once a daemon answers. Returns seconds as `look` of the other task does."""
         again = self._watch.look() if self._watch else None
         if self._number is None:
             return again
         if not self._is_noticed:
             self._is_noticed = bool(os.read(self._heard, 1))
         if self._is_served() or time.monotonic() >= self._until:
-            self._let_go()
+            number, self._number = self._number, None
+            self._restore()
+            os.kill(os.getpid(), number)
         return PAUSE if again is None else min(PAUSE, again)
 
     def _hold(self, number: int, _: FrameType | None) -> None:
@@ -76,13 +80,7 @@ class SignalHold:
         self._number, self._until = number, time.monotonic() + self._patience
         os.write(self._wake, b"\n")
 
-    def _let_go(self) -> None:
-        number, self._number = self._number, None
-        self._restore()
-        if number is not None:
-            os.kill(os.getpid(), number)
-
     def _restore(self) -> None:
-        for number, one in self._before.items():
-            signal.signal(number, one)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
         self._before = {}

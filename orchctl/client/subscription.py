@@ -1,4 +1,4 @@
-"""Hints from the daemon that something happened. What happened is asked for, so nothing is missed or told twice."""
+"""A subscription to hints that an event was recorded. A client then requests the state, so it misses nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PAUSE = 0.2  # seconds between two looks while much happens: people do not read
 
 
 class Subscription:
-    """A subscription that finds the daemon again by itself. Make it before reading what it is to keep current."""
+    """A subscription that finds the daemon again by itself. Make it before the first read of the state to follow."""
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], target: Home | RemoteDaemon) -> None:
         self._far = None if isinstance(target, Home) else target
@@ -42,43 +42,41 @@ class Subscription:
             self._link = target.dial(self._socket)
 
     def close(self) -> None:
-        """Listen no more."""
+        """Close the sockets."""
         self._monitor.close()
         self._socket.close(linger=0)
 
     def sources(self) -> Iterable[zmq.Socket[bytes]]:
-        """What can be read when there may be news."""
+        """Return the sockets that can be read when there may be news."""
         return (self._socket, self._monitor.socket)
 
     def drain(self) -> bool:
-        """Whether anything came since the last time: a hint, or a connection lost or made, which may hide some.
+        """Whether there is news since the last call: a hint, or a connection lost or made, which may hide a hint.
 
-        Raises RefusedError when another machine does not let us in, or no more.
+        Raises RefusedError when the daemon of another machine refuses the key of this client.
         """
         came = False
         while self._monitor.socket.poll(0):
             event = self._monitor.read()
             if self._far is not None and self._link is not None:
-                self._heed(event, self._far, self._link)
+                with suppress(NoDaemonError):  # the user of a subscription waits until there is a daemon
+                    self._link.is_broken(event)
+                if event == zmq.Event.HANDSHAKE_SUCCEEDED:  # libzmq connects again by itself, without asking for hints
+                    self._far.ask_for_hints(self._socket)
             elif event == zmq.Event.DISCONNECTED:
-                self._begin_anew()
+                # connect as for the first time: one in a hundred of libzmq's own reconnections forgets the subscription
+                self._socket.disconnect(self._address)
+                self._socket.connect(self._address)
             came = True
         while self._socket.poll(0):
-            # the answer of another machine that we are listening now: what happened before was hinted to nobody
-            came = _is_hint(self._socket.recv()) or self._far is not None or came
+            frame = self._socket.recv()
+            try:
+                unpack_hint(frame)
+                came = True
+            except WireError:
+                # another machine replies that it sends hints from now on: it sent none for earlier events
+                came = came or self._far is not None
         return came
-
-    def _heed(self, event: int, far: RemoteDaemon, link: Link) -> None:
-        """Ask for hints on every new connection; libzmq makes them."""
-        with suppress(NoDaemonError):  # whoever looks on waits until there is one
-            link.is_broken(event)
-        if event == zmq.Event.HANDSHAKE_SUCCEEDED:
-            far.ask_for_hints(self._socket)
-
-    def _begin_anew(self) -> None:
-        """Connect as for the first time: one in a hundred of libzmq's own reconnections forgets the subscription."""
-        self._socket.disconnect(self._address)
-        self._socket.connect(self._address)
 
     def wait(self) -> None:
         """Return when there may be news."""
@@ -90,7 +88,7 @@ class Subscription:
 
 
 class Throttle:
-    """When to look after news: at once, but not at once again. There is something to look at from the beginning."""
+    """The rate of looks after news: at once, but not again within a fifth of a second. The first look is due."""
 
     def __init__(self, news: Subscription) -> None:
         self._news = news
@@ -98,18 +96,10 @@ class Throttle:
         self._looked = -_PAUSE
 
     def seconds(self) -> float | None:
-        """Seconds until one should look: 0.0 is now, None is not before the next news."""
+        """Return the seconds until the next look: 0.0 is now, None is not before the next news."""
         self._is_stale = self._news.drain() or self._is_stale
         return max(0.0, self._looked + _PAUSE - time.monotonic()) if self._is_stale else None
 
     def looked(self) -> None:
-        """To be called before looking: what comes later is news."""
+        """Note that a look begins: a hint that comes later is news."""
         self._looked, self._is_stale = time.monotonic(), False
-
-
-def _is_hint(frame: bytes) -> bool:
-    try:
-        unpack_hint(frame)
-    except WireError:
-        return False
-    return True

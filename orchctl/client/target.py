@@ -1,4 +1,4 @@
-"""Which daemon is meant: this machine's, or with `--connect` or `--profile` that of another."""
+"""The choice of the daemon: of this machine, or with `--connect` or `--profile` of another machine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FLAGS = {"--connect": environment.ENV_CONNECT, "--profile": environment.ENV_PRO
 
 
 def taken(words: Sequence[str]) -> list[str]:
-    """`words` without the options before the command, which hold from now on. Raises UsageError."""
+    """Apply the options before the command, and return `words` without them. Raises UsageError."""
     rest = list(words)
     while rest and (flag := rest[0].partition("=")[0]) in _FLAGS:
         first = rest.pop(0)
@@ -27,7 +27,7 @@ def taken(words: Sequence[str]) -> list[str]:
 
 
 def use(flag: str, value: str) -> None:
-    """Mean this one. Raises UsageError."""
+    """Choose the daemon with this address or profile, for all commands of this process. Raises UsageError."""
     if not value:
         raise UsageError(
             f"{flag} needs a value: {'tcp://HOST:PORT' if flag == '--connect' else 'a name in config.toml'}"
@@ -38,12 +38,12 @@ def use(flag: str, value: str) -> None:
 
 
 def is_remote() -> bool:
-    """Whether another machine's is meant."""
+    """Whether the daemon of another machine is chosen."""
     return bool(os.environ.get(environment.ENV_CONNECT) or os.environ.get(environment.ENV_PROFILE))
 
 
 def chosen() -> Home | RemoteDaemon:
-    """The one that is meant. Raises UsageError, and RefusedError when its profile cannot be used."""
+    """Return the chosen daemon. Raises UsageError, and RefusedError when its profile cannot be used."""
     if not is_remote():
         return Home(default_home())
     from orchctl.client import remote
@@ -52,7 +52,7 @@ def chosen() -> Home | RemoteDaemon:
 
 
 def check_is_here(command: str) -> None:
-    """Raises UsageError when the daemon of another machine is chosen."""
+    """Raise UsageError when the daemon of another machine is chosen."""
     if is_remote():
         which = os.environ.get(environment.ENV_PROFILE) or os.environ.get(environment.ENV_CONNECT)
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Every command: both parsers, the help, the completion and the reference are made from these tables."""
+"""Tables of all commands, from which both parsers, the help, the completion and the reference are made."""
 
 from __future__ import annotations
 

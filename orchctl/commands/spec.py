@@ -1,8 +1,9 @@
-"""What a command is made of: its words, arguments and options, and the kinds of values they take."""
+"""Definitions of commands: their words, arguments and options, and the kinds of values that these take."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -35,7 +36,7 @@ class Completion(Enum):
 
 
 class Option(NamedTuple):
-    """One option. `name` is its attribute of the arguments that `run` gets."""
+    """An option. `name` is its attribute of the arguments that `run` gets."""
 
     name: str
     help: str
@@ -47,20 +48,20 @@ class Option(NamedTuple):
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """How it is written, short form first."""
+        """Return how the option is written, short form first."""
         long = f"--{self.name.replace('_', '-')}"
         return (self.short, long) if self.short else (long,)
 
     @property
     def default(self) -> object:
-        """What `run` sees when it is not given."""
+        """Return what `run` gets when the option is not given."""
         if self.kind == "flag":
             return False
         return () if self.many else None
 
 
 class Argument(NamedTuple):
-    """One positional argument, or with `many` all that are left."""
+    """A positional argument, or with `many` all that are left."""
 
     name: str
     help: str
@@ -72,12 +73,12 @@ class Argument(NamedTuple):
 
     @property
     def default(self) -> object:
-        """What `run` sees when it is not given."""
+        """Return what `run` gets when the argument is not given."""
         return () if self.many else None
 
 
 class Command(NamedTuple):
-    """One verb. Its module is imported when it runs, not before."""
+    """A verb. Its module is imported when the command runs, not before."""
 
     words: tuple[str, ...]
     help: str
@@ -89,7 +90,7 @@ class Command(NamedTuple):
     where: Where = Where.THIS_MACHINE  # the safe default: refused for another machine
 
     def run(self, args: SimpleNamespace) -> int:
-        """Do it. Returns the exit code; what it raises is for `exits`."""
+        """Run the command. Returns the exit code; its errors are for `exit_codes.run`."""
         if self.where is Where.THIS_MACHINE:
             target.check_is_here(" ".join(self.words))
         from importlib import import_module
@@ -101,7 +102,7 @@ class Command(NamedTuple):
 
 
 def number(text: str) -> int:
-    """A whole number that fits the wire."""
+    """Return the whole number. Raises ValueError, also for a number that is too large for a message."""
     try:
         value = int(text)
     except ValueError:
@@ -112,14 +113,14 @@ def number(text: str) -> int:
 
 
 def pair(text: str) -> str:
-    """`KEY=VALUE`, as it is."""
+    """Return `KEY=VALUE` as it is. Raises ValueError for other text."""
     if text.find("=") < 1:
         raise ValueError(f"{text!r} is not KEY=VALUE")
     return text
 
 
 def variable(text: str) -> str:
-    """`KEY=VALUE` of an environment, as it is. The message has no value, which may be secret."""
+    """Return `KEY=VALUE` of an environment as it is. Raises ValueError without the value, which may be secret."""
     name, equals, _ = text.partition("=")
     if not equals or not environment.is_name(name):
         raise ValueError(f"{name!r} is not KEY=VALUE: write a name without spaces, `=` and the value")
@@ -127,7 +128,7 @@ def variable(text: str) -> str:
 
 
 def amount(text: str) -> float:
-    """Dollars, as `5` or `2.50`."""
+    """Return dollars, written as `5` or `2.50`. Raises ValueError."""
     try:
         value = float(text.removeprefix("$"))
     except ValueError:
@@ -138,20 +139,15 @@ def amount(text: str) -> float:
 
 
 def moment(text: str) -> str:
-    """A time as typed, an age or ISO 8601, once it is known to be a time; the command resolves it."""
+    """Return the text of a time, an age or ISO 8601, for the command to resolve. Raises ValueError for other text."""
     unix_time(text, 0.0)
     return text
 
 
 def unix_time(text: str, now: float) -> float:
-    """The Unix time of an age like `2h` or of an ISO 8601 time, which is local without a zone. Raises ValueError."""
-    try:
+    """Return the Unix time of an age like `2h` or of an ISO 8601 time, local without a zone. Raises ValueError."""
+    with suppress(ValueError):
         return now - duration(text)
-    except ValueError:
-        return _absolute(text)
-
-
-def _absolute(text: str) -> float:
     from datetime import datetime
 
     try:

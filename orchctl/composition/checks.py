@@ -38,6 +38,7 @@ def warnings(composition: Composition, limit: int) -> list[Problem]:
 
 
 def _names(composition: Composition) -> Iterator[Problem]:
+    """Check the names of the composition and of its sub-skills."""
     yield from _name("$.name", composition.name)
     seen: set[str] = set()
     for index, sub_skill in enumerate(composition.sub_skills):
@@ -61,6 +62,7 @@ def _name(path: str, name: str) -> Iterator[Problem]:
 
 
 def _dependencies(composition: Composition) -> Iterator[Problem]:
+    """Check that each dependency is another sub-skill, and suggest a similar name for an unknown one."""
     names = [name_of(sub_skill) for sub_skill in composition.sub_skills]
     known = set(names)
     near = _NEAREST
@@ -98,7 +100,8 @@ def _cycles(composition: Composition) -> Iterator[Problem]:
         }
 
 
-def _modes(composition: Composition) -> Iterator[Problem]:
+def _settings(composition: Composition) -> Iterator[Problem]:
+    """Check the mode, the numbers and the commands."""
     if composition.execution_mode == "parallel":
         for index, sub_skill in enumerate(composition.sub_skills):
             if sub_skill.dependencies:
@@ -109,22 +112,10 @@ def _modes(composition: Composition) -> Iterator[Problem]:
                     f"{name_of(sub_skill)!r} has dependencies, but in parallel mode all start at once",
                     "make `executionMode` hybrid",
                 )
-
-
-def _numbers(composition: Composition) -> Iterator[Problem]:
     yield from _at_least(1, "$.maxParallel", composition.max_parallel)
     yield from _at_least(0, "$.coordinationStrategy.maxRetries", composition.coordination_strategy.max_retries)
     for index, sub_skill in enumerate(composition.sub_skills):
         yield from _at_least(0, f"$.subSkills[{index}].tokenEstimate", sub_skill.token_estimate)
-
-
-def _at_least(least: int, path: str, value: int | None) -> Iterator[Problem]:
-    if value is not None and value < least:
-        key = path.rpartition(".")[2]
-        yield Problem("too-small", path, value, f"{key} is {value}", f"make it {least} or more, or leave it out")
-
-
-def _commands(composition: Composition) -> Iterator[Problem]:
     for index, sub_skill in enumerate(composition.sub_skills):
         if sub_skill.command and not sub_skill.command[0]:
             path, way_out = f"$.subSkills[{index}].command[0]", "write the program's name first"
@@ -136,14 +127,13 @@ def _commands(composition: Composition) -> Iterator[Problem]:
             )
 
 
-_CHECKS: tuple[Callable[[Composition], Iterable[Problem]], ...] = (
-    _names,
-    _dependencies,
-    _cycles,
-    _modes,
-    _numbers,
-    _commands,
-)
+def _at_least(least: int, path: str, value: int | None) -> Iterator[Problem]:
+    if value is not None and value < least:
+        key = path.rpartition(".")[2]
+        yield Problem("too-small", path, value, f"{key} is {value}", f"make it {least} or more, or leave it out")
+
+
+_CHECKS: tuple[Callable[[Composition], Iterable[Problem]], ...] = (_names, _dependencies, _cycles, _settings)
 
 
 def behind_optional(composition: Composition) -> Iterator[Problem]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from heapq import heappop, heappush
 
 from orchd.dag import Graph, groups_around, remaining_paths, successors
@@ -63,23 +64,20 @@ class _Line:
             # a group at work is counted in the groups around it already
             busy = next((index for index, group in enumerate(groups) if self._busy[group]), len(groups))
             groups = groups[: busy + 1]
-            full = next((index for index, group in enumerate(groups) if self._is_full(group)), None)
-            if full is None:
-                self._begin(groups)
-                yield entry[1]
+            free = (
+                (index, self._bounds.get(group, math.inf) - self._busy[group]) for index, group in enumerate(groups)
+            )
+            full = next((index for index, room in free if room <= 0), None)
+            if full is not None:
+                inner = groups[full - 1] if full else ""
+                heappush(self._aside[groups[full]].setdefault(inner, []), entry)
                 continue
-            inner = groups[full - 1] if full else ""
-            heappush(self._aside[groups[full]].setdefault(inner, []), entry)
-
-    def _is_full(self, group: str) -> bool:
-        return group in self._bounds and self._busy[group] >= self._bounds[group]
-
-    def _begin(self, groups: Sequence[str]) -> None:
-        self._free -= 1
-        for inner, group in zip(["", *groups], groups, strict=False):
-            self._busy[group] += 1
-            for entry in self._aside[group].pop(inner, ()) if inner else ():
-                heappush(self._ready, entry)
+            self._free -= 1
+            for inner, group in zip(["", *groups], groups, strict=False):
+                self._busy[group] += 1
+                for waiting in self._aside[group].pop(inner, ()) if inner else ():
+                    heappush(self._ready, waiting)
+            yield entry[1]
 
     def leave(self, node: str) -> None:
         self._free += 1

@@ -134,6 +134,7 @@ def flatten(tree: Tree) -> Flat:
 
 
 def _inside(tree: Tree, group: Group) -> Iterator[Member | tuple[Tree, Group]]:
+    """Yield the members directly inside a group, and the groups there with their trees."""
     order = order_of(tree.composition)
     prefix = f"{group.path}/" if group.path else ""
     for sub_skill in tree.composition.sub_skills:

@@ -15,7 +15,7 @@ _HALF = re.compile(r"[\ud800-\udfff]")
 
 
 class _Doubled(dict[str, Any]):
-    """An object in which a key occurs twice."""
+    """An object of JSON, with the keys that occur twice in it."""
 
     doubled: tuple[str, ...] = ()
 
@@ -87,15 +87,17 @@ def _not_json(what: str, way_out: str) -> Problem:
 
 
 def _refuse(constant: str) -> None:
+    """Raise CompositionError for `NaN` and `Infinity`, which Python reads and JSON does not have."""
     raise CompositionError([_not_json(f"{constant} is no number of JSON", "write a number")])
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = _Doubled(pairs)
-    if len(made) < len(pairs):
+    """Return an object of JSON that knows which of its keys occur twice."""
+    value = _Doubled(pairs)
+    if len(value) < len(pairs):
         keys = [key for key, _ in pairs]
-        made.doubled = tuple(key for key in made if keys.count(key) > 1)
-    return made
+        value.doubled = tuple(key for key in value if keys.count(key) > 1)
+    return value
 
 
 def _walked(value: Any) -> Iterator[tuple[list[str | int], Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -125,6 +125,7 @@ def _read_all(first: Path, directory: Path, limit: int) -> dict[str, _Compositio
 
 
 def _read(path: Path, directory: Path, limit: int) -> _CompositionFile:
+    """Read and check a file, and find the skills that it refers to."""
     try:
         value = json_reader.read(path)
     except CompositionError as error:
@@ -155,6 +156,7 @@ def _checked_object(given: object, limit: int) -> _CompositionFile:
 
 
 def _checked(value: Any, limit: int) -> _CompositionFile:
+    """Return the composition in a JSON value with every problem, each reported once."""
     errors, left = schema.checked(value)
     wrong = {problem.path for problem in errors}
     errors += json_reader.halves(value)
@@ -162,23 +164,20 @@ def _checked(value: Any, limit: int) -> _CompositionFile:
     if left is None:
         return _CompositionFile(Path(), errors=errors)
     composition = composition_from(left)
-    reported = {problem.path for problem in errors}
-    more = [problem for problem in [*problems(composition), *_timeouts(composition)] if problem.path not in reported]
-    return _CompositionFile(Path(), composition, errors=[*errors, *more], warnings=warnings(composition, limit))
-
-
-def _timeouts(composition: Composition) -> Iterator[Problem]:
-    """Yield durations that have the right form but are too large to represent, or rounded to zero."""
+    more = problems(composition)
     for index, sub_skill in enumerate(composition.sub_skills):
+        # a duration can have the right form and be too large to represent, or be rounded to zero
         try:
             is_usable = sub_skill.timeout is None or duration(sub_skill.timeout) > 0
         except (ValueError, OverflowError):
             is_usable = False
         if not is_usable:
             path, way_out = f"$.subSkills[{index}].timeout", "write seconds or a unit, as in 90, 90s, 15m, 2h"
-            yield Problem(
-                "bad-value", path, sub_skill.timeout, "timeout is not a duration that can be waited for", way_out
-            )
+            message = "timeout is not a duration that can be waited for"
+            more.append(Problem("bad-value", path, sub_skill.timeout, message, way_out))
+    reported = {problem.path for problem in errors}
+    errors += [problem for problem in more if problem.path not in reported]
+    return _CompositionFile(Path(), composition, errors=errors, warnings=warnings(composition, limit))
 
 
 def _errors(files: Mapping[str, _CompositionFile]) -> list[Problem]:

@@ -20,28 +20,23 @@ def plain(given: object) -> tuple[list[Problem], Any]:
 
     `given` is a Composition or a JSON value.
     """
+    if not isinstance(given, Composition):
+        value = dict(given) if isinstance(given, Mapping) else given
+        return list(_unsayable(value)), value
     problems: list[Problem] = []
-    value = _composition(given, problems) if isinstance(given, Composition) else given
-    value = dict(value) if isinstance(value, Mapping) else value
-    if not problems:
-        problems = list(_unsayable(value))
-    return problems, value
-
-
-def _composition(given: Composition, problems: list[Problem]) -> dict[str, Any]:
-    value = _of(given)
+    values = _of(given)
     strategy: object = given.coordination_strategy
     if isinstance(strategy, CoordinationStrategy):
-        value["coordinationStrategy"] = _of(strategy)
+        values["coordinationStrategy"] = _of(strategy)
     else:
         problems.append(_wrong("$.coordinationStrategy", strategy, "CoordinationStrategy"))
-    if isinstance(value["subSkills"], list):
-        for index, sub_skill in enumerate(value["subSkills"]):
+    if isinstance(values["subSkills"], list):
+        for index, sub_skill in enumerate(values["subSkills"]):
             if isinstance(sub_skill, SubSkill):
-                value["subSkills"][index] = _of(sub_skill)
+                values["subSkills"][index] = _of(sub_skill)
             else:
                 problems.append(_wrong(f"$.subSkills[{index}]", sub_skill, "SubSkill"))
-    return value
+    return problems or list(_unsayable(values)), values
 
 
 def _of(given: Composition | CoordinationStrategy | SubSkill) -> dict[str, Any]:

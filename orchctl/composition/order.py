@@ -29,6 +29,7 @@ def plan_execution_order(sub_skills: Sequence[SubSkill]) -> list[list[SubSkill]]
 
 
 def _by_name(sub_skills: Iterable[SubSkill]) -> dict[str, SubSkill]:
+    """Return the sub-skills by name. Raises CompositionError for a name that occurs twice."""
     known: dict[str, SubSkill] = {}
     for index, sub_skill in enumerate(sub_skills):
         if name_of(sub_skill) in known:
@@ -92,14 +93,7 @@ def order_of(composition: Composition) -> dict[str, list[str]]:
     _check(graph)
     if composition.execution_mode == "hybrid":
         return graph
-    line = _in_line(graph)
-    before = {after: [first] for first, after in pairwise(line)}
-    return {name: before.get(name, []) for name in names}
-
-
-def _in_line(graph: Mapping[str, Sequence[str]]) -> list[str]:
-    """Return a sequence of all names: of the names whose dependencies are done, always the first in the graph."""
-    names = list(graph)
+    # of the names whose dependencies are done, always the first in the list comes next
     position = {name: index for index, name in enumerate(names)}
     left = {name: len(graph[name]) for name in names}
     after = successors(graph)
@@ -113,7 +107,8 @@ def _in_line(graph: Mapping[str, Sequence[str]]) -> list[str]:
             left[other] -= 1
             if not left[other]:
                 heappush(ready, position[other])
-    return line
+    before = {after: [first] for first, after in pairwise(line)}
+    return {name: before.get(name, []) for name in names}
 
 
 def plan(composition: Composition) -> list[list[SubSkill]]:

@@ -8,17 +8,17 @@ from typing import Any, TypeVar
 
 from orchctl.composition.types import Composition, CoordinationStrategy, SubSkill
 
-_Made = TypeVar("_Made", Composition, CoordinationStrategy, SubSkill)
+_Kind = TypeVar("_Kind", Composition, CoordinationStrategy, SubSkill)
 
 
 def composition_from(value: Mapping[str, Any]) -> Composition:
     """Return the composition in `value`, whose shape is that of skill-composition-schema.json."""
-    return _made(
+    return _filled(
         Composition,
         {
             **value,
-            "subSkills": [_made(SubSkill, sub_skill) for sub_skill in value["subSkills"]],
-            "coordinationStrategy": _made(CoordinationStrategy, value.get("coordinationStrategy", {})),
+            "subSkills": [_filled(SubSkill, sub_skill) for sub_skill in value["subSkills"]],
+            "coordinationStrategy": _filled(CoordinationStrategy, value.get("coordinationStrategy", {})),
         },
     )
 
@@ -29,7 +29,8 @@ def key_of(name: str) -> str:
     return first + "".join(map(str.capitalize, rest))
 
 
-def _made(kind: type[_Made], value: Mapping[str, Any]) -> _Made:
+def _filled(kind: type[_Kind], value: Mapping[str, Any]) -> _Kind:
+    """Return an object of `kind` with the keys of `value` that it has as fields."""
     values: dict[str, Any] = {}
     for field in fields(kind):
         if (key := key_of(field.name)) in value:

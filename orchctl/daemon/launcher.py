@@ -1,4 +1,4 @@
-"""Starting the daemon: exactly once, also when many clients need it at the same time."""
+"""Starts the daemon: exactly once, also when many clients need it at the same time."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ def is_held(home: Home, patience: float = _SILENCE) -> bool:
     when it does none of these in time.
     """
     until = time.monotonic() + patience
-    while (held := locks.holder(home.lock)) is not None:
+    while (holder := locks.holder(home.lock)) is not None:
         if is_running(home):
             return True
         if time.monotonic() > until:
             raise NoDaemonError(
-                f"the daemon of {home.directory} ({held}) runs and does not listen on {home.socket}: it hangs; "
+                f"the daemon of {home.directory} ({holder}) runs and does not listen on {home.socket}: it hangs; "
                 "`orchctl daemon restart` replaces it, agents keep running"
             )
         select.select([], [], [], _PAUSE)
@@ -106,11 +106,25 @@ def for_agents() -> dict[str, str]:
 
 def _start(home: Home) -> bool:
     """Start the daemon. False when another daemon answers, whose starter did not wait for it."""
+    import subprocess
+
     log = opening.open_file(home.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     log_size = os.lseek(log, 0, os.SEEK_END)
     ready, reply = os.pipe()
     try:
-        _launch(home, log, reply)
+        # an orphan process, which writes to `reply` when it is ready
+        subprocess.run(
+            [sys.executable, "-I", "-S", "-c", _ORPHAN, *command(home), "--ready-fd", str(reply)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            env={name: value for name, value in environment().items() if name not in _OF_OUR_SERVICE},
+            pass_fds=(reply,),
+            start_new_session=True,
+            umask=0o077,
+            check=True,
+        )
     finally:
         os.close(reply)
         os.close(log)
@@ -122,26 +136,13 @@ def _start(home: Home) -> bool:
         return True
     if is_running(home):
         return False
-    why = line.removeprefix("error: ") or _last_lines(home, log_size) or "it died without a word"
+    why = line.removeprefix("error: ")
+    if not why:
+        with os.fdopen(opening.open_file(home.log, os.O_RDONLY), "rb") as file:
+            file.seek(max(log_size, file.seek(0, os.SEEK_END) - 4096))
+            lines = file.read().decode(errors="replace").split("\n")
+        why = " / ".join(line.strip() for line in lines if line.strip())[-500:] or "it died without a word"
     raise NoDaemonError(f"the daemon did not start: {why} (log: {home.log})")
-
-
-def _launch(home: Home, log: int, reply: int) -> None:
-    """Run the daemon as an orphan process that writes to `reply` when it is ready."""
-    import subprocess
-
-    subprocess.run(
-        [sys.executable, "-I", "-S", "-c", _ORPHAN, *command(home), "--ready-fd", str(reply)],
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-        cwd="/",
-        env={name: value for name, value in environment().items() if name not in _OF_OUR_SERVICE},
-        pass_fds=(reply,),
-        start_new_session=True,
-        umask=0o077,
-        check=True,
-    )
 
 
 def _first_line(ready: int) -> str:
@@ -158,11 +159,3 @@ def _first_line(ready: int) -> str:
             break
         line += more
     return line.decode(errors="replace").strip()
-
-
-def _last_lines(home: Home, since: int) -> str:
-    """Return the last lines of the daemon's log after `since` bytes, joined."""
-    with os.fdopen(opening.open_file(home.log, os.O_RDONLY), "rb") as log:
-        log.seek(max(since, log.seek(0, os.SEEK_END) - 4096))
-        lines = log.read().decode(errors="replace").split("\n")
-    return " / ".join(line.strip() for line in lines if line.strip())[-500:]

@@ -30,10 +30,10 @@ _PAUSE = 0.1  # seconds between two looks: without D-Bus a client cannot wait fo
 def of(home: Home) -> Service | None:
     """Return the service that serves this home, unless its unit was removed."""
     service = served_by(home)
-    return service if service is not None and shown(service).get("LoadState") != "not-found" else None
+    return service if service is not None and properties_of(service).get("LoadState") != "not-found" else None
 
 
-def shown(service: Service, patience: float = _BOUND) -> Mapping[str, str]:
+def properties_of(service: Service, patience: float = _BOUND) -> Mapping[str, str]:
     """Return the properties of its unit: none when the manager does not answer. Without systemd there are no units."""
     try:
         done = _run(service, "show", *(f"--property={name}" for name in _PROPERTIES), patience=patience)
@@ -45,7 +45,7 @@ def shown(service: Service, patience: float = _BOUND) -> Mapping[str, str]:
 
 
 def home_in(unit: Mapping[str, str]) -> str | None:
-    """Return the home in the environment of a unit as `shown` has it; None where the unit names none."""
+    """Return the home in the environment of a unit as `properties_of` has it; None where the unit names none."""
     for pair in shlex.split(unit.get("Environment", "")):
         name, _, value = pair.partition("=")
         if name == variables.ENV_HOME:
@@ -60,7 +60,7 @@ def is_back(home: Home, service: Service, patience: float) -> bool:
     """
     until = time.monotonic() + patience
     while not is_running(home):
-        now = shown(service)
+        now = properties_of(service)
         state = now.get("ActiveState", "out of reach")
         if not (state in COMING or now.get("Job")) or time.monotonic() > until:
             why = f": {now['StatusText']}" if state == FAILED and now.get("StatusText") else ""
@@ -88,12 +88,12 @@ def act(home: Home, verb: str) -> bool:
     service = of(home)
     if service is None:
         return False
-    if shown(service).get("ActiveState") == FAILED:
+    if properties_of(service).get("ActiveState") == FAILED:
         demand(service, "reset-failed")
     try:
         demand(service, verb)
     except RefusedError as error:
-        why = shown(service).get("StatusText")
+        why = properties_of(service).get("StatusText")
         raise RefusedError(f"{error.message}{f': {why}' if why else ''}", code=error.code) from None
     return True
 

@@ -1,8 +1,9 @@
-"""The daemon as doctor queries it: for a short time in all, and never again after a timeout."""
+"""The requests of doctor to the daemon: for a short time in all, and none after a timeout."""
 
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any
 
 from orchctl.client import Client
@@ -26,19 +27,15 @@ class DaemonState:
         self.holder = locks.holder(home.lock)
         self.is_listening = False
         try:
-            self.is_listening = is_running(home) or self._listens_soon()
+            self.is_listening = is_running(home)
+            if not self.is_listening and self.holder is not None:
+                with suppress(NoDaemonError):  # it may be starting, or replace itself
+                    self.is_listening = is_held(home, _BEGINNING)
         except ClientError as error:
             self.error = error.message
         self.listener = sockets.listener(home.socket) if self.is_listening else None
         self._until = time.monotonic() + _PATIENCE
         self.answer = self.ask("daemon")
-
-    def _listens_soon(self) -> bool:
-        """Whether a daemon that holds the lock listens within a moment: it may be starting, or replace itself."""
-        try:
-            return self.holder is not None and is_held(self.home, _BEGINNING)
-        except NoDaemonError:
-            return False
 
     def ask(self, op: str, args: dict[str, object] | None = None) -> dict[str, Any] | None:
         """Return the reply to a request; None when no daemon listens or it does not answer."""
@@ -53,11 +50,11 @@ class DaemonState:
 
     @property
     def pid(self) -> int:
-        """The process that answers; 0 without an answer."""
+        """Return the pid of the daemon that answers; 0 without an answer."""
         return self.answer["pid"] if self.answer else 0
 
     @property
     def who(self) -> str:
-        """The process, as far as it is known without an answer."""
+        """Return the name of the daemon in findings, with its pid as far as it is known without an answer."""
         pid = (self.holder.pid if self.holder else None) or self.listener
         return "a daemon of unknown pid" if pid is None else f"the daemon, pid {pid},"

@@ -70,26 +70,25 @@ def rights(home: Home) -> Iterator[Finding]:
         *(home.directory, home.sockets, home.config, home.database, home.socket, home.events, home.environments),
         *(home.lock, home.start_lock, home.log),
     )
-    wrong = [finding for place in dict.fromkeys(places) if (finding := _open_to_others(place)) is not None]
+    wrong: list[Finding] = []
+    for place in dict.fromkeys(places):
+        try:
+            status = place.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            what = f"{place} cannot be looked at: {error.strerror}"
+            wrong.append(problem("rights", what, "make it yours, or delete it"))
+            continue
+        mode = stat.S_IMODE(status.st_mode)
+        if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode) or stat.S_ISSOCK(status.st_mode)):
+            continue  # a device behind a link may be open to all; `kinds` reports it
+        if status.st_uid != os.getuid():
+            remedy = f"`chown {os.getuid()} {place}` as root, or another ORCHD_HOME"
+            wrong.append(problem("rights", f"{place} belongs to uid {status.st_uid}", remedy))
+        elif mode & 0o022 or (stat.S_ISDIR(status.st_mode) and mode & 0o077):
+            wrong.append(problem("rights", f"{place} is open to others: {mode:o}", f"`chmod go= {place}`"))
     yield from wrong or [ok("rights", f"{home.directory} is yours and closed to others")]
-
-
-def _open_to_others(place: Path) -> Finding | None:
-    """Return the problem with the owner or the mode of a path, if there is one."""
-    try:
-        status = place.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        return problem("rights", f"{place} cannot be looked at: {error.strerror}", "make it yours, or delete it")
-    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode) or stat.S_ISSOCK(status.st_mode)):
-        return None  # a device behind a link may be open to all; `kinds` reports it
-    if status.st_uid != os.getuid():
-        remedy = f"`chown {os.getuid()} {place}` as root, or another ORCHD_HOME"
-        return problem("rights", f"{place} belongs to uid {status.st_uid}", remedy)
-    if stat.S_IMODE(status.st_mode) & 0o022 or (place.is_dir() and stat.S_IMODE(status.st_mode) & 0o077):
-        return problem("rights", f"{place} is open to others: {stat.S_IMODE(status.st_mode):o}", f"`chmod go= {place}`")
-    return None
 
 
 _RESTART = "`orchctl daemon restart` replaces it, agents keep running"
@@ -98,30 +97,26 @@ _RESTART = "`orchctl daemon restart` replaces it, agents keep running"
 def daemon(home: Home, server: DaemonState) -> Finding:
     """Check that the daemon answers, has the version of this client, and holds the lock of the home."""
     if server.answer is None:
-        return _silent(home, server)
+        if server.is_listening:
+            return problem("daemon", f"{server.who} does not answer; its log: {log_of(home)}", _RESTART)
+        if server.error is not None:
+            remedy = f"`chown {os.getuid()} {home.socket}` as root, or another ORCHD_HOME"
+            return problem("daemon", server.error, remedy)
+        if server.holder is not None:
+            return problem("daemon", f"{server.who} holds {home.lock} and does not listen on {home.socket}", _RESTART)
+        return ok("daemon", "none runs")
     pid = server.answer["pid"]
     if server.answer.get("disk_full"):
         what = f"pid {pid} can write nothing: the disk of {home.directory} is full"
         return problem("daemon", what, "`orchctl prune --keep 0` deletes finished agents and their logs, or free some")
-    if server.holder is None:
-        return problem("daemon", f"pid {pid} answers and does not hold {home.lock}", _RESTART)
-    if server.holder.pid not in (None, pid):
-        return problem("daemon", f"pid {pid} answers, and pid {server.holder.pid} holds {home.lock}", _RESTART)
+    if server.holder is None or server.holder.pid not in (None, pid):
+        other = server.holder.pid if server.holder else None
+        whose = f" and does not hold {home.lock}" if other is None else f", and pid {other} holds {home.lock}"
+        return problem("daemon", f"pid {pid} answers{whose}", _RESTART)
     if server.answer["version"] != version("orchd"):
         what = f"it is {server.answer['version']}, this client {version('orchd')}"
         return warning("daemon", what, "`orchctl daemon restart`; agents go on")
     return ok("daemon", f"orchd {server.answer['version']} answers as pid {pid}")
-
-
-def _silent(home: Home, server: DaemonState) -> Finding:
-    """Return the finding on a daemon that gave no answer."""
-    if server.is_listening:
-        return problem("daemon", f"{server.who} does not answer; its log: {log_of(home)}", _RESTART)
-    if server.error is not None:
-        return problem("daemon", server.error, f"`chown {os.getuid()} {home.socket}` as root, or another ORCHD_HOME")
-    if server.holder is not None:
-        return problem("daemon", f"{server.who} holds {home.lock} and does not listen on {home.socket}", _RESTART)
-    return ok("daemon", "none runs")
 
 
 def database(home: Home) -> Finding:

@@ -32,7 +32,14 @@ class Orphan(NamedTuple):
 def orphans(home: Home, living: set[str]) -> list[Orphan]:
     """List the processes of no agent in `living`, and of no known attempt whose exit record is locked."""
     left = [(orphan, attempt) for orphan, attempt in _marked(home) if orphan.agent not in living]
-    unknown = _unknown(home, {(orphan.agent, attempt) for orphan, attempt in left})
+    attempts = {(orphan.agent, attempt) for orphan, attempt in left}
+    numbers = {agent: _number(agent) for agent, _ in attempts}
+    # as after an older copy of the database was restored: it does not have these attempts
+    try:
+        begun = database_file.attempts_begun(home.database, set(numbers.values()))
+        unknown = {key for key in attempts if begun.get(numbers[key[0]], 0) < _number(key[1])}
+    except sqlite3.Error:
+        unknown = attempts  # after the right copy is restored they may be agents that run
     return [
         orphan._replace(is_known=(orphan.agent, attempt) not in unknown)
         for orphan, attempt in left
@@ -45,20 +52,8 @@ def marked(home: Home) -> list[Orphan]:
     return [orphan for orphan, _ in _marked(home)]
 
 
-def _unknown(home: Home, attempts: set[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Return the attempts that the database does not have, as after an older copy of it was restored.
-
-    Without a readable database these are all attempts: after the right copy is restored they may be agents that run.
-    """
-    numbers = {(agent, attempt): _number(agent) for agent, attempt in attempts}
-    try:
-        begun = database_file.attempts_begun(home.database, set(numbers.values()))
-    except sqlite3.Error:
-        return attempts
-    return {key for key, number in numbers.items() if begun.get(number, 0) < _number(key[1])}
-
-
 def _number(text: str) -> int:
+    """Return the number of an id or of an attempt; 0 for a text without one."""
     digits = text.rpartition("-")[2]
     return int(digits) if re.fullmatch("[0-9]{1,18}", digits) else 0
 

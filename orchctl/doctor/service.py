@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from orchctl.daemon import systemd, units
@@ -26,9 +27,12 @@ def service(
     if not manager.is_dir():
         yield ok("systemd", "no systemd runs here: the daemon starts with the first command that needs it")
         return
-    ours = served_by(home)
-    service = ours or _installed()
-    unit = systemd.shown(service, patience) if service is not None else {}
+    service = ours = served_by(home)
+    for scope in ("user", "system"):
+        with suppress(RefusedError):  # the user has no name, or no home directory
+            if service is None and units.path_of(scope).exists():
+                service = units.service_of(scope)  # it has not run for this home yet
+    unit = systemd.properties_of(service, patience) if service is not None else {}
     if service is None or unit.get("LoadState") == "not-found":
         yield ok("systemd", "orchd is no service: the daemon starts with the first command that needs it")
         return
@@ -42,17 +46,6 @@ def service(
     if wrong is None and service.scope == "user" and user is not None and not (lingering / user).exists():
         what = f"{service.unit} ends when {user} logs out"
         yield warning("systemd", what, f"`loginctl enable-linger {user}` lets it go on")
-
-
-def _installed() -> Service | None:
-    """Return a service that is installed and has not run for this home yet."""
-    for scope in ("user", "system"):
-        try:
-            if units.path_of(scope).exists():
-                return units.service_of(scope)
-        except RefusedError:
-            continue
-    return None
 
 
 def _wrong(service: Service, unit: Mapping[str, str], *, is_ours: bool) -> Finding | None:

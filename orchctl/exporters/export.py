@@ -10,7 +10,6 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from orchctl.history.lifecycles import Lifecycle
 from orchctl.render import text as render
 from orchctl.timeline import folding, lanes, summary
 from orchctl.timeline.summary import History
@@ -32,28 +31,29 @@ def rows(history: History, known: Mapping[str, Mapping[str, Any]]) -> list[Row]:
 
     `known` has the agents as `status` shows them, by id.
     """
-    return [_row(life, history.end, known.get(life.id, {})) for life in history.lives]
-
-
-def _row(life: Lifecycle, now: float, agent: Mapping[str, Any]) -> Row:
-    worked = sum(end - begin for attempt in life.attempts for begin, end in attempt.works(now))
-    waits = (wait for attempt in life.attempts for wait in attempt.waits)
-    values = {
-        **dict.fromkeys(COLUMNS),
-        **{key: agent.get(key) for key in (*_ATTRIBUTES, *_STAMPS, *_TOKENS, "exit_code", "cost_usd", "cost_source")},
-        "id": life.id,
-        "name": life.name,
-        "level": life.level,
-        "parent": life.parent,
-        "after": " ".join(render.dependencies(agent)) or None,
-        "status": agent.get("status", life.status),
-        "reason": agent.get("reason", life.reason),
-        "attempts": len(life.attempts),
-        "queued_seconds": _rounded(sum(end - begin for begin, end in lanes.queued([life], now))),
-        "worked_seconds": _rounded(worked),
-        "waited_seconds": _rounded(sum((now if end is None else end) - begin for begin, end in waits)),
-    }
-    return {key: values[key] for key in COLUMNS}
+    of_status = (*_ATTRIBUTES, *_STAMPS, *_TOKENS, "exit_code", "cost_usd", "cost_source")
+    now = history.end
+    table: list[Row] = []
+    for life in history.lives:
+        agent = known.get(life.id, {})
+        worked = sum(end - begin for attempt in life.attempts for begin, end in attempt.works(now))
+        waits = (wait for attempt in life.attempts for wait in attempt.waits)
+        values = {
+            **{key: agent.get(key) for key in of_status},
+            "id": life.id,
+            "name": life.name,
+            "level": life.level,
+            "parent": life.parent,
+            "after": " ".join(render.dependencies(agent)) or None,
+            "status": agent.get("status", life.status),
+            "reason": agent.get("reason", life.reason),
+            "attempts": len(life.attempts),
+            "queued_seconds": _rounded(sum(end - begin for begin, end in lanes.queued([life], now))),
+            "worked_seconds": _rounded(worked),
+            "waited_seconds": _rounded(sum((now if end is None else end) - begin for begin, end in waits)),
+        }
+        table.append({key: values[key] for key in COLUMNS})
+    return table
 
 
 def totals(history: History, rows: Sequence[Row]) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class Counters:
     def __init__(self) -> None:
         self._since = 0
         self._waiting: dict[str, float] = {}  # when each queued agent was queued
-        self._held: dict[str, float] = {}  # when the attempt of each agent got its slot
+        self._admitted: dict[str, float] = {}  # when the attempt of each agent got its slot
         self.queued: Counter[str] = Counter()
         self.ended: Counter[str] = Counter(dict.fromkeys(statuses.ENDS.values(), 0))
         self.again: Counter[str] = Counter(dict.fromkeys(statuses.AGAIN.values(), 0))
@@ -63,24 +63,20 @@ class Counters:
         elif kind == "attempt-admitted":
             self.attempts += 1
             self.queue_seconds += max(0.0, at - self._waiting.pop(event["agent"], at))
-            self._held[event["agent"]] = at
-        elif kind == "process-ended":
-            if not render.is_simulated(event):
-                self.tokens += event.get("tokens", 0)
-                self.dollars += event.get("cost_usd", 0.0)
+            self._admitted[event["agent"]] = at
+        elif kind == "process-ended" and not render.is_simulated(event):
+            self.tokens += event.get("tokens", 0)
+            self.dollars += event.get("cost_usd", 0.0)
         elif kind in statuses.AGAIN or kind in statuses.ENDS:
-            self._end(event["agent"], kind, at)
-
-    def _end(self, agent_id: str, kind: str, at: float) -> None:
-        self._waiting.pop(agent_id, None)
-        if (began := self._held.pop(agent_id, None)) is not None:
-            self.attempts_ended += 1
-            self.attempt_seconds += max(0.0, at - began)
-        if kind in statuses.AGAIN:
-            self.again[statuses.AGAIN[kind]] += 1
-            self._waiting[agent_id] = at
-        else:
-            self.ended[statuses.ENDS[kind]] += 1
+            self._waiting.pop(event["agent"], None)
+            if (began := self._admitted.pop(event["agent"], None)) is not None:
+                self.attempts_ended += 1
+                self.attempt_seconds += max(0.0, at - began)
+            if kind in statuses.AGAIN:
+                self.again[statuses.AGAIN[kind]] += 1
+                self._waiting[event["agent"]] = at
+            else:
+                self.ended[statuses.ENDS[kind]] += 1
 
 
 def text(client: Client, counters: Counters) -> str:
@@ -114,9 +110,6 @@ class _Fleet(Collector):
         except NoDaemonError:
             families = [_gauge("up", "Whether the daemon answers.", 0)]
         yield from families
-        yield from self._counted()
-
-    def _counted(self) -> Iterator[Metric]:
         known = self._counters
         queued = {level: known.queued[level] for level in ("pm", "composite", "sub-skill")}
         yield _counters("agents_queued", "Agents ever queued, by level.", "level", queued)
@@ -137,6 +130,7 @@ class _Fleet(Collector):
 
 
 def _now(client: Client) -> Iterator[Metric]:
+    """Yield the gauges of the current state."""
     daemon, limit = client.call("daemon"), client.call("limit")
     agents = pages.status(client, {"usage": False})["agents"]
     by_status = Counter(agent["status"] for agent in agents)
@@ -148,10 +142,10 @@ def _now(client: Client) -> Iterator[Metric]:
     yield _gauge("living", "Agents that live, waiting ones included.", limit["living"])
     yield _gauge("overdrawn", "Slots held beyond the limit.", limit["overdrawn"])
     yield _gauge("paused", "Whether admissions are paused.", limit["paused"])
-    held = GaugeMetricFamily("orchd_rate_limited", "Runners whose service is rate-limited.", labels=["runner"])
+    limited = GaugeMetricFamily("orchd_rate_limited", "Runners whose service is rate-limited.", labels=["runner"])
     for runner in sorted(limit["held"]):
-        held.add_metric([render.clean(runner)], 1)
-    yield held
+        limited.add_metric([render.clean(runner)], 1)
+    yield limited
     agents_now = GaugeMetricFamily("orchd_agents", "Agents that are not over, by status.", labels=["status"])
     for status in statuses.UNFINISHED:
         agents_now.add_metric([status], by_status[status])

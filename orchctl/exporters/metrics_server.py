@@ -30,7 +30,27 @@ def serve(where: str, page: Page, ready: Callable[[str], None]) -> NoReturn:
     `where` is `unix:PATH` or `127.0.0.1:PORT`, with port 0 for any free port. Raises UsageError for another address,
     and RefusedError if the path is in use.
     """
-    server, path = _bound(where, _handler(page))
+
+    class Handler(BaseHTTPRequestHandler):
+        timeout: ClassVar[float | None] = _PATIENCE
+
+        def do_GET(self) -> None:
+            """Answer a request for the page; other paths are not found."""
+            if self.path.partition("?")[0] not in ("/", "/metrics"):
+                self.send_error(404)
+                return
+            body, content_type = page(self.headers.get("Accept", ""))
+            self.send_response(200)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            with suppress(ConnectionError):
+                self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            """Log nothing: Prometheus asks every fifteen seconds."""
+
+    server, path = _bound(where, Handler)
     try:
         with server:
             ready(f"unix:{path}" if path else "http://{}:{}/metrics".format(*server.socket.getsockname()))
@@ -42,6 +62,7 @@ def serve(where: str, page: Page, ready: Callable[[str], None]) -> NoReturn:
 
 
 def _bound(where: str, handler: type[BaseHTTPRequestHandler]) -> tuple[TCPServer, Path | None]:
+    """Return a server at this address, and the path of its socket if it has one. Raises as `serve` does."""
     if where.startswith("unix:"):
         path = Path(where.removeprefix("unix:"))
         # a socket is removed only if no server listens on it
@@ -64,26 +85,3 @@ def _bound(where: str, handler: type[BaseHTTPRequestHandler]) -> tuple[TCPServer
     if host not in _LOOPBACK or not port.isascii() or not port.isdigit() or int(port) > _MOST:
         raise UsageError(f"--serve {where}: give unix:PATH, or 127.0.0.1:PORT; nothing is told to other machines")
     return _Tcp(("127.0.0.1", int(port)), handler), None
-
-
-def _handler(page: Page) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        timeout: ClassVar[float | None] = _PATIENCE
-
-        def do_GET(self) -> None:
-            """Answer a request for the page; other paths are not found."""
-            if self.path.partition("?")[0] not in ("/", "/metrics"):
-                self.send_error(404)
-                return
-            body, content_type = page(self.headers.get("Accept", ""))
-            self.send_response(200)
-            self.send_header("Content-Type", content_type)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            with suppress(ConnectionError):
-                self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            """Log nothing: Prometheus asks every fifteen seconds."""
-
-    return Handler

@@ -51,11 +51,21 @@ def send(spans: Sequence[Span], instance: str, where: str | None) -> None:
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace.export import SpanExportResult
 
-    errors = _logged_errors()
+    errors: list[str] = []
+
+    class Listener(logging.Handler):
+        """Takes the errors of the exporter, which reports them only to the log."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            errors.append(" ".join(record.getMessage().split()))
+
+    log = logging.getLogger("opentelemetry")
+    log.addHandler(Listener())
+    log.propagate = False
     exporter = OTLPSpanExporter(endpoint=where)
     try:
         for first in range(0, len(spans), _AT_ONCE):
-            if exporter.export(made(spans[first : first + _AT_ONCE], instance)) is not SpanExportResult.SUCCESS:
+            if exporter.export(readable(spans[first : first + _AT_ONCE], instance)) is not SpanExportResult.SUCCESS:
                 raise RefusedError(
                     f"{where or 'the collector'} did not take {len(spans) - first} of {len(spans)} spans"
                     f" ({errors[-1] if errors else 'no reason given'}); see that it runs, and say it again:"
@@ -66,26 +76,12 @@ def send(spans: Sequence[Span], instance: str, where: str | None) -> None:
         exporter.shutdown()  # type: ignore[no-untyped-call]  # theirs has no types
 
 
-def _logged_errors() -> list[str]:
-    """Return a list that receives the exporter's errors from now on, which it reports only to the log."""
-    messages: list[str] = []
-
-    class Listener(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            messages.append(" ".join(record.getMessage().split()))
-
-    log = logging.getLogger("opentelemetry")
-    log.addHandler(Listener())
-    log.propagate = False
-    return messages
-
-
 def as_json(spans: Iterable[Span], instance: str) -> str:
     """Return the request that `send` would make, in the JSON that OpenTelemetry's protocol defines."""
     from google.protobuf.json_format import MessageToDict
     from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 
-    request = MessageToDict(encode_spans(made(spans, instance)), use_integers_for_enums=True)
+    request = MessageToDict(encode_spans(readable(spans, instance)), use_integers_for_enums=True)
     return json.dumps(_hexadecimal(request), indent=1) + "\n"
 
 
@@ -98,35 +94,36 @@ def _hexadecimal(value: Any) -> Any:
     return value
 
 
-def made(spans: Iterable[Span], instance: str) -> list[ReadableSpan]:
+def readable(spans: Iterable[Span], instance: str) -> list[ReadableSpan]:
     """Return the spans as the SDK has them; `instance` identifies the home."""
     from opentelemetry.sdk.resources import Resource
-
-    service = {"service.name": "orchd", "service.version": version("orchd")}
-    resource = Resource.create({**service, "service.instance.id": str(uuid.uuid5(uuid.NAMESPACE_URL, instance))})
-    return [_made(span, resource) for span in spans]
-
-
-def _made(span: Span, resource: Any) -> ReadableSpan:
     from opentelemetry.sdk.trace import Event, ReadableSpan
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
     from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags
 
-    def context(span_id: str) -> SpanContext:
-        return SpanContext(int(span.trace, 16), int(span_id, 16), is_remote=False, trace_flags=TraceFlags(1))
+    def context(trace: str, span_id: str) -> SpanContext:
+        return SpanContext(int(trace, 16), int(span_id, 16), is_remote=False, trace_flags=TraceFlags(1))
 
-    return ReadableSpan(
-        name=_text(span.name),
-        context=context(span.id),
-        parent=context(span.parent) if span.parent else None,
-        resource=resource,
-        attributes={key: _text(value) if isinstance(value, str) else value for key, value in span.attributes.items()},
-        events=[Event(name, timestamp=_nanoseconds(at)) for name, at in span.events],
-        status=Status(StatusCode.ERROR, _text(span.error)) if span.error else Status(),
-        start_time=_nanoseconds(span.begin),
-        end_time=_nanoseconds(span.end),
-        instrumentation_scope=InstrumentationScope("orchd", version("orchd")),
-    )
+    service = {"service.name": "orchd", "service.version": version("orchd")}
+    resource = Resource.create({**service, "service.instance.id": str(uuid.uuid5(uuid.NAMESPACE_URL, instance))})
+    scope = InstrumentationScope("orchd", version("orchd"))
+    return [
+        ReadableSpan(
+            name=_text(span.name),
+            context=context(span.trace, span.id),
+            parent=context(span.trace, span.parent) if span.parent else None,
+            resource=resource,
+            attributes={
+                key: _text(value) if isinstance(value, str) else value for key, value in span.attributes.items()
+            },
+            events=[Event(name, timestamp=_nanoseconds(at)) for name, at in span.events],
+            status=Status(StatusCode.ERROR, _text(span.error)) if span.error else Status(),
+            start_time=_nanoseconds(span.begin),
+            end_time=_nanoseconds(span.end),
+            instrumentation_scope=scope,
+        )
+        for span in spans
+    ]
 
 
 def _text(text: str) -> str:

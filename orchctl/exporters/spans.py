@@ -118,7 +118,19 @@ class Spans:
             )
 
     def _of_life(self, life: Lifecycle, number: int) -> Span:
+        """Return the span of a life cycle. Its usage, which covers all attempts, belongs to the newest one."""
         agent = self._agents.get(life.id, {})
+        known: SpanAttributes = {"gen_ai.agent.id": life.id, "gen_ai.agent.name": life.name}
+        if agent.get("runner"):
+            known["gen_ai.operation.name"] = "invoke_agent"
+            if provider := _PROVIDERS.get(agent["runner"]):
+                known["gen_ai.provider.name"] = provider
+        elif agent.get("command"):
+            known["process.executable.name"] = os.path.basename(agent["command"][0])  # noqa: PTH119 - may be no path
+        wanted = _GEN_AI | _USAGE if life is self._story.stints[life.id][-1] else _GEN_AI
+        known |= {name: agent[key] for key, name in wanted.items() if agent.get(key) is not None}
+        after = " ".join(text.dependencies(agent)) or None
+        ours = {key: agent.get(key) for key in _OURS} | {"after": after, "level": life.level, "status": life.status}
         begin = summary.first(life)
         run = self._runs.get(agent.get("run") or "")
         return Span(
@@ -128,7 +140,7 @@ class Spans:
             f"invoke_agent {life.name}" if agent.get("runner") else life.name,
             begin,
             max(begin, life.ended or begin),
-            _agent_attributes(life, agent, is_newest=life is self._story.stints[life.id][-1]),
+            {**known, **_given(ours), **_failed(life.status)},
             _error(life.status, life.reason),
         )
 
@@ -181,22 +193,6 @@ class Spans:
         attempts = [attempt for life in self._story.stints.get(parent or "", ()) for attempt in life.attempts]
         before = [attempt for attempt in attempts if attempt.admitted <= at]
         return self._id("attempt", str(parent), str(before[-1].number), str(before[-1].admitted)) if before else None
-
-
-def _agent_attributes(life: Lifecycle, agent: Mapping[str, Any], *, is_newest: bool) -> SpanAttributes:
-    """Return the attributes of an agent; its usage, which covers all attempts, belongs to the newest life cycle."""
-    known: SpanAttributes = {"gen_ai.agent.id": life.id, "gen_ai.agent.name": life.name}
-    if agent.get("runner"):
-        known["gen_ai.operation.name"] = "invoke_agent"
-        if provider := _PROVIDERS.get(agent["runner"]):
-            known["gen_ai.provider.name"] = provider
-    elif agent.get("command"):
-        known["process.executable.name"] = os.path.basename(agent["command"][0])  # noqa: PTH119 - may be no path
-    wanted = {**_GEN_AI, **(_USAGE if is_newest else {})}
-    known |= {name: agent[key] for key, name in wanted.items() if agent.get(key) is not None}
-    after = " ".join(text.dependencies(agent)) or None
-    ours = {key: agent.get(key) for key in _OURS} | {"after": after, "level": life.level, "status": life.status}
-    return {**known, **_given(ours), **_failed(life.status)}
 
 
 def _given(ours: Mapping[str, Any]) -> SpanAttributes:

@@ -24,7 +24,7 @@ class _Scope(NamedTuple):
     is_run: bool = False
 
 
-def told(client: Client, subject: str | None) -> list[Span]:
+def spans_of(client: Client, subject: str | None) -> list[Span]:
     """Return the spans of what has finished of a run, a session or an agent, or of all agents for None, oldest first.
 
     Raises WireError for an unknown id.
@@ -38,7 +38,13 @@ def told(client: Client, subject: str | None) -> list[Span]:
             sessions[event["agent"]] = event.get("session")
     chosen = _chosen(story, sessions, scope)
     agents = _known_agents(client, _with_ancestors(story, chosen))
-    runs = _known_runs(client, _runs(agents, agents))
+    runs: Known = {}
+    for run_id in sorted(_runs(agents, agents)):
+        try:
+            runs[run_id] = client.call("run-status", {"id": run_id})["run"]
+        except WireError as error:
+            if error.code not in ("unknown-run", "forbidden"):  # the daemon no longer knows it
+                raise
     own = _runs(agents, chosen) & set(runs)
     if scope.seeds is not None and not scope.is_run:
         own -= _runs(agents, scope.seeds)  # an agent is below its run, and not the other way round
@@ -102,18 +108,6 @@ def _known_agents(client: Client, ids: list[str]) -> Known:
                 raise
             agents |= pages.known(client, batch)
     return agents
-
-
-def _known_runs(client: Client, ids: Iterable[str]) -> Known:
-    """Return these runs, except runs that the daemon no longer knows."""
-    runs: Known = {}
-    for run_id in sorted(ids):
-        try:
-            runs[run_id] = client.call("run-status", {"id": run_id})["run"]
-        except WireError as error:
-            if error.code not in ("unknown-run", "forbidden"):
-                raise
-    return runs
 
 
 def _runs(agents: Known, of: Iterable[str]) -> set[str]:

@@ -30,22 +30,18 @@ def before(client: Client, stamp: str) -> int:
 def newest(client: Client, kind: str, until: int) -> dict[str, Any] | None:
     """Return the newest event of this kind up to the number `until`, read backwards; None if none exists any more."""
     while until > 0:
-        since = max(0, until - _PAGE)
-        matches = [event for event in _up_to(client, since, until) if event["event"] == kind]
+        start = since = max(0, until - _PAGE)
+        matches: list[dict[str, Any]] = []
+        while since < until:
+            page = client.call("events", {"since": since, "count": min(until - since, _PAGE)})["events"]
+            if not page:
+                break
+            matches += [event for event in page if event["seq"] <= until and event["event"] == kind]
+            since = page[-1]["seq"]
         if matches:
             return matches[-1]
-        until = since
+        until = start
     return None
-
-
-def _up_to(client: Client, since: int, last: int) -> Iterator[dict[str, Any]]:
-    """Yield the events after the number `since`, up to the number `last`."""
-    while since < last:
-        page = client.call("events", {"since": since, "count": min(last - since, _PAGE)})["events"]
-        if not page:
-            return
-        yield from (event for event in page if event["seq"] <= last)
-        since = page[-1]["seq"]
 
 
 def between(client: Client, since: int = 0, until: str | None = None) -> Iterator[dict[str, Any]]:

@@ -79,6 +79,7 @@ def read(events: Iterable[Event]) -> Lifecycles:
 
 
 def _lived(life: Lifecycle, event: Event, at: float) -> None:
+    """Apply an event to the life cycle of its agent."""
     kind = event["event"]
     if kind == "attempt-admitted":
         life.attempts.append(AttemptHistory(event["attempt"], life.queued, at))
@@ -93,6 +94,7 @@ def _lived(life: Lifecycle, event: Event, at: float) -> None:
 
 
 def _tried(life: Lifecycle, attempt: AttemptHistory, event: Event, at: float) -> None:
+    """Apply an event to the newest attempt of its agent."""
     kind = event["event"]
     if kind in statuses.AGAIN:
         _end(attempt, statuses.AGAIN[kind], event["reason"], at)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import groupby
 from typing import Any
 
@@ -19,7 +20,7 @@ _LINES = 5  # of a log
 _ENDS = ("agent-skipped", "agent-cancelled", "stop-began")
 
 
-def found(client: Client, agent_or_run: str) -> dict[str, Any]:
+def explanation(client: Client, agent_or_run: str) -> dict[str, Any]:
     """Return the daemon's answer to `why` and, for an agent, its history: `agent`, `attempts`, `took` and `log`.
 
     For a run, `member` is all this of the member to blame, or None.
@@ -27,17 +28,30 @@ def found(client: Client, agent_or_run: str) -> dict[str, Any]:
     verdict = client.call("why", {"id": agent_or_run})
     if verdict["id"].startswith("run-"):
         blamed = verdict["blockers"][:1] if verdict["status"] != "running" else []
-        return {**verdict, "member": found(client, blamed[0]["id"]) if blamed else None}
+        return {**verdict, "member": explanation(client, blamed[0]["id"]) if blamed else None}
     (agent,) = commits.noted(client.call("status", {"ids": [verdict["id"]]})["agents"])
     history = _events(client, agent)
     life = read(history).agents.get(agent["id"])
-    return {
+    answer: dict[str, Any] = {
         **verdict,
         "agent": agent,
         "attempts": [_attempt_map(attempt) for attempt in life.attempts] if life else [],
-        "took": _victims(client, dict(taken(history, agent, life))) if life and text.is_over(agent) else [],
-        "log": _log(client, agent["id"]) if text.is_over(agent) else None,
+        "took": [],
+        "log": None,
     }
+    if not text.is_over(agent):
+        return answer
+    if life and (reasons := dict(taken(history, agent, life))):
+        victims = client.call("status", {"ids": list(reasons), "usage": False})["agents"]
+        answer["took"] = [
+            {"id": victim["id"], "name": victim["name"], "status": victim["status"], "reason": reason}
+            for victim, reason in zip(victims, reasons.values(), strict=True)
+        ]
+    with suppress(WireError):  # an agent that never started has no log
+        log = client.call("logs", {"id": agent["id"]})
+        output = output_of(client, log["id"], log["attempt"], log["path"])
+        answer["log"] = {"path": log["path"], "lines": tail(output, _LINES)}
+    return answer
 
 
 def _events(client: Client, agent: text.Agent) -> list[dict[str, Any]]:
@@ -79,45 +93,8 @@ def taken(history: Iterable[Event], agent: text.Agent, life: Lifecycle) -> Itera
             yield event["agent"], event["reason"]
 
 
-def _victims(client: Client, reasons: Mapping[str, str]) -> list[dict[str, Any]]:
-    if not reasons:
-        return []
-    agents = client.call("status", {"ids": list(reasons), "usage": False})["agents"]
-    return [
-        {"id": agent["id"], "name": agent["name"], "status": agent["status"], "reason": reason}
-        for agent, reason in zip(agents, reasons.values(), strict=True)
-    ]
-
-
-def _log(client: Client, agent_id: str) -> dict[str, Any] | None:
-    try:
-        log = client.call("logs", {"id": agent_id})
-    except WireError:  # it never started
-        return None
-    output = output_of(client, log["id"], log["attempt"], log["path"])
-    return {"path": log["path"], "lines": tail(output, _LINES)}
-
-
 def lines(answer: Mapping[str, Any], now: float) -> Iterator[str]:
-    """Yield the answer of `found` as lines of text; `now` is Unix time."""
-    yield _head(answer)
-    if answer["blockers"] and "member" not in answer:
-        yield f"held by {answer['blocked_by']}:"
-        yield from _holders(answer["blockers"], now)
-    if answer["way_out"]:
-        yield f"what would change it: {answer['way_out']}"
-    if answer.get("member"):
-        yield "the member to blame:"
-        yield from _indented(lines(answer["member"], now))
-    elif "member" in answer and answer["blocked_by"]:
-        yield "members that it waits for:"
-        yield from _holders(answer["blockers"], now)
-    if agent := answer.get("agent"):
-        yield from _resources(agent)
-    yield from _past(answer)
-
-
-def _head(answer: Mapping[str, Any]) -> str:
+    """Yield the answer of `explanation` as lines of text; `now` is Unix time."""
     agent = answer.get("agent")
     reason = text.clean(answer["reason"] or "")
     name = position = rule = ""
@@ -130,7 +107,22 @@ def _head(answer: Mapping[str, Any]) -> str:
         position = f", position {agent['position']}" if agent["position"] is not None else ""
         if text.is_over(agent):
             reason, verb = text.outcome(agent), ""
-    return f"{answer['id']} {name}{verb}{answer['status']}{position}{rule}" + (f": {reason}" if reason else "")
+    colon = f": {reason}" if reason else ""
+    yield f"{answer['id']} {name}{verb}{answer['status']}{position}{rule}{colon}"
+    if answer["blockers"] and "member" not in answer:
+        yield f"held by {answer['blocked_by']}:"
+        yield from _holders(answer["blockers"], now)
+    if answer["way_out"]:
+        yield f"what would change it: {answer['way_out']}"
+    if answer.get("member"):
+        yield "the member to blame:"
+        yield from _indented(lines(answer["member"], now))
+    elif "member" in answer and answer["blocked_by"]:
+        yield "members that it waits for:"
+        yield from _holders(answer["blockers"], now)
+    if agent:
+        yield from _resources(agent)
+    yield from _past(answer)
 
 
 def _holders(blockers: Iterable[Mapping[str, Any]], now: float) -> Iterator[str]:
@@ -169,7 +161,23 @@ def _past(answer: Mapping[str, Any]) -> Iterator[str]:
         yield "attempts:"
         # attempts that follow each other and were voided for the same reason are one row
         groups = groupby(answer["attempts"], lambda row: row["reason"] if row["how"] == "voided" else row["attempt"])
-        yield from _indented(text.aligned(text.filled([_row(list(attempts)) for _, attempts in groups])))
+        rows = []
+        for attempts in (list(group) for _, group in groups):
+            first, last = attempts[0], attempts[-1]
+            took = "goes on"
+            if first["seconds"] is not None:
+                took = f"took {text.span(sum(attempt['seconds'] for attempt in attempts))}"
+            row = [
+                f"try {first['attempt']}" if first is last else f"tries {first['attempt']}-{last['attempt']}",
+                f"queued {text.span(sum(attempt['queued_seconds'] for attempt in attempts))}",
+                took,
+                f"waited {text.span(first['waited_seconds'])} of it" if first["waited_seconds"] else "",
+                first["how"] or "",
+                "" if first["exit_code"] is None else f"exit {first['exit_code']}",
+                "" if first["reason"] == f"exit code {first['exit_code']}" else text.clean(first["reason"] or ""),
+            ]
+            rows.append(row)
+        yield from _indented(text.aligned(text.filled(rows)))
     if answer.get("took"):
         yield f"{len(answer['took'])} ended with it:"
         rows = [
@@ -180,21 +188,6 @@ def _past(answer: Mapping[str, Any]) -> Iterator[str]:
     if answer.get("log") and answer["log"]["lines"]:
         yield f"its last lines, of {text.clean(answer['log']['path'])}:"
         yield from _indented(text.file_line(line) for line in answer["log"]["lines"])
-
-
-def _row(attempts: Sequence[Mapping[str, Any]]) -> list[str]:
-    first, last = attempts[0], attempts[-1]
-    return [
-        f"try {first['attempt']}" if first is last else f"tries {first['attempt']}-{last['attempt']}",
-        f"queued {text.span(sum(attempt['queued_seconds'] for attempt in attempts))}",
-        f"took {text.span(sum(attempt['seconds'] for attempt in attempts))}"
-        if first["seconds"] is not None
-        else "goes on",
-        f"waited {text.span(first['waited_seconds'])} of it" if first["waited_seconds"] else "",
-        first["how"] or "",
-        "" if first["exit_code"] is None else f"exit {first['exit_code']}",
-        "" if first["reason"] == f"exit code {first['exit_code']}" else text.clean(first["reason"] or ""),
-    ]
 
 
 def _indented(rows: Iterable[str]) -> Iterator[str]:

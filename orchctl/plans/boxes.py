@@ -29,6 +29,8 @@ _COMMENTED = re.compile(rf"^[ \t]*<!--{_ITEM}{_LEGEND}{_MARK}[ \t]+\S")
 _SLIP = re.compile(
     r"^[ \t]*(?:[-*+]|\d{1,9}[.)])[ \t]*\[(?:[ \t]{0,2}[xX]?[ \t]{0,2}|(?i:xx|ok|yes|done))\](?![(\[:])[ \t]*\S"
 )
+# Spaces that separate words for people and not for CommonMark: a no-break space looks like any other.
+_OTHER_SPACE = re.compile(r"[^\S \t\r\n\f\v]")
 _QUOTED = re.compile(r"^[ \t]*>")
 _BREAK = re.compile(r"\r\n?|\n")
 DONE = "xX✓✔✅☑"  # the marks of done tasks
@@ -188,7 +190,9 @@ class _BoxReader:
             return
         first, last = inline.map
         raw = self._lines.all[first]
-        column = raw.rindex(inline.content.split("\n")[0].rstrip())
+        column = raw.rfind(inline.content.split("\n")[0].rstrip())
+        if column < 0:  # the parser has removed a line that is white space for it, and not for CommonMark
+            raise PlanError(first + 1, f"{raw.strip(' ')!r} before a box is a control character: remove it")
         box = Box(
             line=first + 1,
             below=last + 1,
@@ -213,7 +217,9 @@ class _BoxReader:
         missed = [
             number
             for number, line in enumerate(self._lines.all)
-            if (_LIKE.match(line) or _SLIP.match(line)) and number not in self._known and not _QUOTED.match(line)
+            if number not in self._known
+            and any(like.match(_OTHER_SPACE.sub(" ", line)) for like in (_LIKE, _SLIP))
+            and not _QUOTED.match(line)
         ]
         commented = [number for number, line in enumerate(self._lines.all) if _COMMENTED.match(line)]
         for token in self._blocks:
@@ -229,7 +235,11 @@ class _BoxReader:
                 self.notes.append(f"line {first + 1}: {len(inside)} {what}")
                 missed = [number for number in missed if not first <= number < end]
         for number in missed[:1]:
-            if _LIKE.match(self._lines.all[number]):
+            line = self._lines.all[number]
+            if (space := _OTHER_SPACE.search(line)) and not _LIKE.match(line):
+                what = f"U+{ord(space[0]):04X} stands where a task has a space"
+                raise PlanError(number + 1, f"looks like a task, and {what}: write `- [ ] Title` with plain spaces")
+            if _LIKE.match(line):
                 what = "looks like a task, and Markdown takes it for text of the lines before"
                 raise PlanError(number + 1, f"{what}: put an empty line before it, or indent it less")
             raise PlanError(number + 1, "looks like a task, and is none: write `- [ ] Title`, or `- [x] Title`")

@@ -51,7 +51,11 @@ class Dependencies:
             if self._strict and not _END.match(text, match.end()) and not _BETWEEN.match(text, match.end()):
                 break
             if separator is not None and separator["range"]:
-                ids += _between(ids[-1], match[0])
+                # `T002` for `T001` and `T003`; there is nothing between ids that do not end in a number
+                first, last = re.fullmatch(r"(.*?)(\d+)", ids[-1]), re.fullmatch(r"(.*?)(\d+)", match[0])
+                if first and last and first[1] == last[1]:
+                    width = len(first[2]) if first[2].startswith("0") else 0
+                    ids += [f"{first[1]}{number:0{width}d}" for number in range(int(first[2]) + 1, int(last[2]))]
             ids.append(match[0])
             end = match.end()
             separator = _BETWEEN.match(text, end)
@@ -59,14 +63,6 @@ class Dependencies:
                 break
             at = separator.end()
         return ids, end
-
-
-def _between(first: str, last: str) -> Iterator[str]:
-    """Yield the ids between two ids that end in a number, `T002` for `T001` and `T003`; nothing for other ids."""
-    begin, end = re.fullmatch(r"(.*?)(\d+)", first), re.fullmatch(r"(.*?)(\d+)", last)
-    if begin and end and begin[1] == end[1]:
-        width = len(begin[2]) if begin[2].startswith("0") else 0
-        yield from (f"{begin[1]}{number:0{width}d}" for number in range(int(begin[2]) + 1, int(end[2])))
 
 
 def files(text: str) -> tuple[str, ...]:

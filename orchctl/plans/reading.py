@@ -80,11 +80,7 @@ def settle(plan: Plan, *, with_optional: bool = False) -> None:
     """Check ids and dependencies, and replace dependencies on groups by their tasks. Raises PlanError."""
     if not plan.tasks:
         raise PlanError(0, "holds no task: write `- [ ] Title` lines, or JSON objects with id and title")
-    _check_ids(plan)
-    _check_selves(plan)
-    for task in plan.tasks:  # possible as an escape in JSON
-        if "\0" in f"{task.id}{task.title}{task.description}{task.acceptance}" and not task.is_done:
-            raise PlanError(task.line, f"{task.id!r} holds a null character (U+0000): remove it")
+    _check_nodes(plan)
     if not with_optional:
         for task in plan.tasks:
             if task.is_optional and not task.is_done:
@@ -118,17 +114,11 @@ def _expand(plan: Plan) -> None:
             task.after = after
 
 
-def _check_selves(plan: Plan) -> None:
-    """Raise PlanError for a task that comes after itself, or after a group that it is part of."""
-    for task in plan.tasks:
-        own = [node_id for node_id in task.after if node_id == task.id or node_id in plan.ancestors(task)]
-        if own and not task.is_done:
-            what = "the task itself" if own[0] == task.id else "its own group"
-            raise PlanError(task.line, f"{task.id!r} comes after {own[0]!r}, which is {what}: remove that dependency")
+def _check_nodes(plan: Plan) -> None:
+    """Raise PlanError for an id that is too long or used twice, a task that comes after itself, and a null character.
 
-
-def _check_ids(plan: Plan) -> None:
-    """Raise PlanError for an id that is too long, or is used twice unless both nodes are done."""
+    An id may be used twice where both nodes are done.
+    """
     seen: dict[str, Node] = {}
     for node in sorted([*plan.tasks, *plan.groups], key=lambda node: node.line):
         if len(node.id) > _LONGEST:
@@ -137,3 +127,12 @@ def _check_ids(plan: Plan) -> None:
         if other is not node and not (node.is_done and other.is_done):
             what = f"the id {node.id!r} is there already, in {plan.unit} {other.line - (plan.unit == 'index')}"
             raise PlanError(node.line, f"{what}: give each an id of its own")
+    todo = [task for task in plan.tasks if not task.is_done]
+    for task in todo:
+        own = [node_id for node_id in task.after if node_id == task.id or node_id in plan.ancestors(task)]
+        if own:
+            what = "the task itself" if own[0] == task.id else "its own group"
+            raise PlanError(task.line, f"{task.id!r} comes after {own[0]!r}, which is {what}: remove that dependency")
+    for task in todo:  # possible as an escape in JSON
+        if "\0" in f"{task.id}{task.title}{task.description}{task.acceptance}":
+            raise PlanError(task.line, f"{task.id!r} holds a null character (U+0000): remove it")

@@ -110,7 +110,11 @@ def marked(plan: Plan, text: str, task_id: str, state: TaskMark) -> str:
     edits = {task.spot: plan.marks[state]}
     groups = {group.id: group for group in plan.groups}
     for group in map(groups.__getitem__, plan.ancestors(task)):
-        wanted = _of_group([(leaf, states[leaf.id]) for leaf in plan.leaves(group.id)])
+        leaves = list(plan.leaves(group.id))
+        required = [leaf for leaf in leaves if not leaf.is_optional] or leaves
+        is_begun = any(states[leaf.id] in {"active", "done"} for leaf in leaves)
+        is_done = all(states[leaf.id] == "done" for leaf in required)
+        wanted = "done" if is_done else "active" if is_begun else "open"
         if group.spot is not None and _may_become(group, wanted) and wanted in plan.marks:
             edits[group.spot] = plan.marks[wanted]
     for spot in sorted(edits, reverse=True):
@@ -127,10 +131,3 @@ def _state(node: Node) -> str:
 def _may_become(node: Node, state: str) -> bool:
     """Whether a node may change to a state: held and done nodes stay, and only active nodes can be open again."""
     return (_state(node), state) in {("open", "active"), ("open", "done"), ("active", "done"), ("active", "open")}
-
-
-def _of_group(leaves: list[tuple[Node, str]]) -> str:
-    required = [state for leaf, state in leaves if not leaf.is_optional] or [state for _, state in leaves]
-    if all(state == "done" for state in required):
-        return "done"
-    return "active" if any(state in {"active", "done"} for _, state in leaves) else "open"

@@ -31,20 +31,34 @@ class Beads:
 
     def board(self) -> Backlog:
         """Return the ready issues, in the order of `bd`."""
-        issues = self._bd.issues("ready", "--limit", "0")
-        return Backlog([_item(issue) for issue in issues if issue.get("issue_type") not in _NO_WORK])
+        items = []
+        for issue in self._bd.issues("ready", "--limit", "0"):
+            if issue.get("issue_type") in _NO_WORK:
+                continue
+            labels, priority = issue.get("labels"), issue.get("priority")
+            texts = (_text(issue, "description"), _text(issue, "design"))
+            item = WorkItem(
+                id=issue["id"],
+                title=_text(issue, "title") or issue["id"],
+                description="\n\n".join(text for text in texts if text),
+                acceptance=_text(issue, "acceptance_criteria"),
+                labels=tuple(label for label in labels if isinstance(label, str)) if isinstance(labels, list) else (),
+                priority=priority if isinstance(priority, int) else 2,
+            )
+            items.append(item)
+        return Backlog(items)
 
     def before(self, item: WorkItem) -> tuple[str, ...]:
         """Return the ids of blocking issues, from both forms in which `bd show` names dependencies."""
         dependencies = self._show(item.id).get("dependencies")
-        known = (
+        objects = (
             [dependency for dependency in dependencies if isinstance(dependency, dict)]
             if isinstance(dependencies, list)
             else []
         )
         blockers = [
             dependency
-            for dependency in known
+            for dependency in objects
             if (dependency.get("type") or dependency.get("dependency_type")) in _BLOCKING
         ]
         return tuple(str(dependency.get("depends_on_id") or dependency.get("id")) for dependency in blockers)
@@ -93,19 +107,6 @@ class Beads:
 
     def _show(self, issue_id: str) -> dict[str, Any]:
         return next(iter(self._bd.issues("show", issue_id)), {})
-
-
-def _item(issue: Mapping[str, Any]) -> WorkItem:
-    description = "\n\n".join(part for part in (_text(issue, "description"), _text(issue, "design")) if part)
-    labels, priority = issue.get("labels"), issue.get("priority")
-    return WorkItem(
-        id=issue["id"],
-        title=_text(issue, "title") or issue["id"],
-        description=description,
-        acceptance=_text(issue, "acceptance_criteria"),
-        labels=tuple(label for label in labels if isinstance(label, str)) if isinstance(labels, list) else (),
-        priority=priority if isinstance(priority, int) else 2,
-    )
 
 
 def _text(issue: Mapping[str, Any], key: str) -> str:

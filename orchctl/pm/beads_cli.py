@@ -1,6 +1,6 @@
-"""Runs `bd`, the program of Beads: a single process at a time, with a time-out, whatever it answers.
+"""Runs `bd`, the program of Beads: a single process at a time, with a time-out, and with any output checked.
 
-Its output goes to files and not to pipes: a daemon that it leaves behind would keep a pipe open.
+The output goes to files and not to pipes: a daemon that `bd` leaves behind would keep a pipe open.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import IO, Any
 
 from orchctl.errors import RefusedError
 
-TIMEOUT = 30.0  # seconds: its own waits for a lock are shorter
+TIMEOUT = 30.0  # seconds: the waits of `bd` itself for a lock are shorter
 _ID = re.compile(r"[^-].{0,199}", re.DOTALL)  # 200 characters at most, as the daemon takes; no option
-_SHOWN = 200  # characters of its output in a message
+_EXCERPT = 200  # characters of its output in a message
 
 
 class Bd:
@@ -40,27 +40,22 @@ class Bd:
         for issue in issues:
             issue_id = issue.get("id", "") if isinstance(issue, dict) else ""
             if not isinstance(issue_id, str) or not _ID.fullmatch(issue_id) or not issue_id.isprintable():
-                what = f"`bd {words[0]}` answered what is no list of issues: {output[:_SHOWN]!r}"
+                what = f"`bd {words[0]}` answered what is no list of issues: {output[:_EXCERPT]!r}"
                 raise RefusedError(f"{what}; try `bd {words[0]} --json`", code="bd-nonsense")
         return issues
 
     def run(self, *words: str) -> str:
         """Run a command and return its output."""
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            code = self._run(words, out, err)
-            output, wrong = _text(out), _text(err)
+            code = self._exit_code(words, out, err)
+            output, errors = _text(out), _text(err)
         if code:
-            raise RefusedError(f"`bd {' '.join(words[:2])}`: {_error(wrong) or f'exit code {code}'}", code="bd-failed")
+            what = f"`bd {' '.join(words[:2])}`: {_error_in(errors) or f'exit code {code}'}"
+            raise RefusedError(what, code="bd-failed")
         return output
 
-    def _hung(self, verb: str) -> RefusedError:
-        return RefusedError(
-            f"`bd {verb}` did not answer within {self._timeout:g} s: another bd may hold its lock; see whether "
-            f"`bd {verb}` answers you, or give it more with --bd-timeout",
-            code="bd-hung",
-        )
-
-    def _run(self, words: tuple[str, ...], out: IO[bytes], err: IO[bytes]) -> int:
+    def _exit_code(self, words: tuple[str, ...], out: IO[bytes], err: IO[bytes]) -> int:
+        """Run a command to its end, or end it with all that it started when its time is up."""
         import signal
         import subprocess
 
@@ -79,7 +74,11 @@ class Bd:
         try:
             return started.wait(self._timeout)
         except subprocess.TimeoutExpired:
-            raise self._hung(words[0]) from None
+            what = (
+                f"`bd {words[0]}` did not answer within {self._timeout:g} s: another bd may hold its lock; see whether "
+                f"`bd {words[0]}` answers you, or give it more with --bd-timeout"
+            )
+            raise RefusedError(what, code="bd-hung") from None
         finally:
             if started.poll() is None:
                 with suppress(ProcessLookupError):
@@ -92,8 +91,8 @@ def _text(file: IO[bytes]) -> str:
     return file.read().decode(errors="replace").strip()
 
 
-def _error(output: str) -> str:
-    """Return the error on stderr: the `error` of the object there, or the last lines."""
+def _error_in(output: str) -> str:
+    """Return the error in the output on stderr: the `error` of the object there, or the last lines."""
     for line in reversed(output.splitlines()):
         with suppress(ValueError, RecursionError):
             value = json.loads(line)
@@ -102,7 +101,7 @@ def _error(output: str) -> str:
     with suppress(ValueError, RecursionError):  # the object may be spread over many lines
         if message := _of_object(json.loads(output)):
             return message
-    return " / ".join(output.split("\n"))[-_SHOWN:]
+    return " / ".join(output.split("\n"))[-_EXCERPT:]
 
 
 def _of_object(value: Any) -> str:

@@ -59,7 +59,7 @@ class Developer(NamedTuple):
 
 
 def labels_of(home: Home) -> dict[str, str]:
-    """Return the skill of each label in lower case, config.toml before the built-in ones. Raises UsageError."""
+    """Return the skill of each label in lower case, config.toml before the built-in skills. Raises UsageError."""
     import tomllib
 
     try:
@@ -98,31 +98,26 @@ def developer(item: WorkItem, name: str, wishes: DeveloperOptions, *, prompt: Pa
         "stdin": str(prompt),
         "result": str(result),
     }
-    text = skills.text_of(folder) if folder is not None else ""
-    full_prompt = _prompt(item, skill, text, branches.branch_of(name) if wishes.worktree else None, result)
+    instructions = (
+        f"You work in a git worktree on the branch {branches.branch_of(name)}. Commit your work there: nothing else is "
+        "kept of it. Do not merge it, and touch no other checkout."
+    )
+    full_prompt = task_prompt(
+        SubSkill(skill or "developer", role=_ROLE, prompt=instructions if wishes.worktree else ""),
+        Task(item.id, _task_text(item)),
+        skill_text=skills.text_of(folder) if folder is not None else "",
+        result=str(result),
+    )
     if folder is not None and (folder / skills.COMPOSITION).is_file():
         # a whole composition: its members become children of the developer
         options = ["--runner", wishes.runner] if wishes.runner else []
-        options += ["--task-id", item.id, "--requirements", _wanted(item)[:_ARGUMENT]]
+        options += ["--task-id", item.id, "--requirements", _task_text(item)[:_ARGUMENT]]
         spec.update(command=["orchctl", "run", *options, "--", str(folder)], nesting=1)
     else:
         spec.update(runner=wishes.runner, model=wishes.model, tokens=guess_tokens(len(full_prompt)))
     return Developer({key: value for key, value in spec.items() if value not in (None, False)}, full_prompt)
 
 
-def _wanted(item: WorkItem) -> str:
+def _task_text(item: WorkItem) -> str:
     criteria = f"Acceptance criteria:\n\n{item.acceptance}" if item.acceptance else ""
     return "\n\n".join(part for part in (item.title, item.description, criteria) if part)
-
-
-def _prompt(item: WorkItem, skill: str | None, text: str, branch: str | None, result: Path) -> str:
-    instructions = (
-        f"You work in a git worktree on the branch {branch}. Commit your work there: nothing else is kept of it. "
-        "Do not merge it, and touch no other checkout."
-    )
-    return task_prompt(
-        SubSkill(skill or "developer", role=_ROLE, prompt=instructions if branch else ""),
-        Task(item.id, _wanted(item)),
-        skill_text=text,
-        result=str(result),
-    )

@@ -1,4 +1,4 @@
-"""The journal of a pm: a JSON object a line in its directory, from which the next pm continues after a crash.
+"""The journal of a pm: a JSON object on each line of a file, from which the next pm continues after a crash.
 
 An item goes through `taking` (requested from the list), `taken`, `started` (it has an agent) and `over`, or it was
 `dropped`.
@@ -34,7 +34,7 @@ _NEEDED: dict[str, dict[str, type]] = {
 
 
 class Journal:
-    """The journal of one pm, `.agent/runs/pm-N`."""
+    """The journal of a pm, `.agent/runs/pm-N`. Raises RefusedError (`newer-format`) for a later version of it."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -52,10 +52,21 @@ class Journal:
             try:
                 self._read(line)
             except _BrokenLineError as error:
-                self.broken = self.broken or _refusal(path, number, str(error))
+                what = (
+                    f"{path} line {number}: {error}; correct the line, or remove it when it is of no use, and give the "
+                    f"same command again; or move {path.parent} away to begin a new pm, which knows nothing of the "
+                    "developers of this one"
+                )
+                details = {"path": str(path), "line": number}
+                self.broken = self.broken or RefusedError(what, code="broken-journal", details=details)
             self._before = "\n"  # the last line may have been cut off
 
     def _read(self, line: bytes) -> None:
+        """Take a record. An empty line, and a line cut off by a crash, did not take effect.
+
+        A journal is plain ASCII, and all that is missing of a line that was cut off is its end. After a power cut there
+        may be zeros in place of it. Raises _BrokenLineError, and RefusedError (`newer-format`).
+        """
         if (record := _record(line)) is None:
             return
         try:
@@ -132,28 +143,20 @@ def _text(record: Mapping[str, Any], key: str) -> str:
     return value
 
 
-def _refusal(path: Path, number: int, why: str) -> RefusedError:
-    what = (
-        f"{path} line {number}: {why}; correct the line, or remove it when it is of no use, and give the same command "
-        f"again; or move {path.parent} away to begin a new pm, which knows nothing of the developers of this one"
-    )
-    return RefusedError(what, code="broken-journal", details={"path": str(path), "line": number})
-
-
 def item_of(entry: dict[str, Any]) -> WorkItem:
     """Return the item of an entry."""
-    known: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, value in entry["item"].items():
         if name in WorkItem.__dataclass_fields__:  # an older version had others
-            known[name] = tuple(value) if isinstance(value, list) else value
-    return WorkItem(**known)
+            values[name] = tuple(value) if isinstance(value, list) else value
+    return WorkItem(**values)
 
 
 def entry_of(item: WorkItem, file: str) -> dict[str, Any]:
     """Return the first record of an item, whose files are named `file`."""
-    known = asdict(item)
-    del known["files"]  # printed before it starts, and unknown to older versions
-    return {"id": item.id, "state": "taking", "item": known, "file": file}
+    values = asdict(item)
+    del values["files"]  # printed before it starts, and unknown to older versions
+    return {"id": item.id, "state": "taking", "item": values, "file": file}
 
 
 def unfinished(directory: Path, source: str) -> Journal | None:
@@ -211,26 +214,22 @@ def _numbered(directory: Path) -> Iterator[tuple[int, Path]]:
 
 @contextmanager
 def alone(*places: Path) -> Iterator[None]:
-    """Lock directories or files against other pms. Raises RefusedError when another pm holds a lock.
+    """Lock directories or files against other pms. Raises RefusedError (`pm-running`) when another pm holds a lock.
 
     A lock belongs to the target of a path: links of both kinds lead to the same lock.
     """
-    with ExitStack() as stack:
-        for place in dict.fromkeys(places):
-            _lock(stack, place)
-        yield
-
-
-def _lock(stack: ExitStack, place: Path) -> None:
     import fcntl
 
-    if not place.is_file():
-        place.mkdir(parents=True, exist_ok=True)
-    lock = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
-    stack.callback(os.close, lock)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        where = "on" if place.is_file() else "in"
-        what = f"another orchctl pm is at work {where} {place}: wait for it, or end it; its developers go on"
-        raise RefusedError(what, code="pm-running") from None
+    with ExitStack() as stack:
+        for place in dict.fromkeys(places):
+            if not place.is_file():
+                place.mkdir(parents=True, exist_ok=True)
+            lock = os.open(place, os.O_RDONLY | os.O_CLOEXEC)
+            stack.callback(os.close, lock)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                where = "on" if place.is_file() else "in"
+                what = f"another orchctl pm is at work {where} {place}: wait for it, or end it; its developers go on"
+                raise RefusedError(what, code="pm-running") from None
+        yield

@@ -79,8 +79,8 @@ class PmLoop:
         return True
 
     def _resumed(self) -> list[dict[str, Any]]:
-        """Recover the state of an earlier pm. Returns the entries that are taken and have no developer yet."""
-        agents = self._found(self._journal.of("taken"))
+        """Recover the state of an earlier pm. Returns the entries of taken items that have no developer yet."""
+        agents = self._agents_of(self._journal.of("taken"))
         waiting = []
         for entry in self._journal.of("taking", "taken"):
             if entry["id"] in agents:
@@ -95,23 +95,23 @@ class PmLoop:
                 waiting.append(entry)
         started = {entry["agent"]: entry for entry in self._journal.of("started")}
         known = pages.known(self._client, started)
-        for agent, entry in started.items():
-            if agent not in known:
+        for agent_id, entry in started.items():
+            if agent_id not in known:
                 row = entry.get("row") or lost_row(entry, self._journal.result(entry))
-                self._end(entry, row, {"id": agent, "status": row["status"], "reason": row["reason"]})
-        self.going = {agent: entry for agent, entry in started.items() if agent in known}
+                self._end(entry, row, {"id": agent_id, "status": row["status"], "reason": row["reason"]})
+        self.going = {agent_id: entry for agent_id, entry in started.items() if agent_id in known}
         self._collect(agent for agent in known.values() if text.is_over(agent))
         return waiting
 
-    def _found(self, entries: list[dict[str, Any]]) -> dict[str, str]:
+    def _agents_of(self, entries: list[dict[str, Any]]) -> dict[str, str]:
         """Return the agents of taken items: a request for them may have arrived without its reply."""
         if not entries:
             return {}
-        wanted = {str(self._journal.prompt(entry)): entry["id"] for entry in entries}
+        taken = {str(self._journal.prompt(entry)): entry["id"] for entry in entries}
         agents = pages.status(self._client, {"all": True, "usage": False})["agents"]
-        place = str(self._wishes.directory)
-        mine = (agent for agent in agents if agent["stdin"] in wanted and agent["cwd"] == place)
-        return {agent["task_id"]: agent["id"] for agent in mine if wanted[agent["stdin"]] == agent["task_id"]}
+        directory = str(self._wishes.directory)
+        here = (agent for agent in agents if agent["stdin"] in taken and agent["cwd"] == directory)
+        return {agent["task_id"]: agent["id"] for agent in here if taken[agent["stdin"]] == agent["task_id"]}
 
     def _board(self) -> Backlog:
         """Return the board without items that were tried already."""
@@ -127,7 +127,7 @@ class PmLoop:
                 checkout = checks.checkout_of(self._wishes.directory)
                 checks.head(checkout)
                 checks.filling_of(self._client.home.config, checkout)
-            self._fill(entries)
+            self._take_ready(entries)
             if entries:
                 self._spawn(entries)
         except (RefusedError, UsageError, WireError, OSError) as error:
@@ -139,7 +139,8 @@ class PmLoop:
             raise error
         self.troubles.append(str(error))
 
-    def _fill(self, entries: list[dict[str, Any]]) -> None:
+    def _take_ready(self, entries: list[dict[str, Any]]) -> None:
+        """Take ready items while there is room, and add their entries to `entries`."""
         room = self._most - len(self.going) - len(entries)
         for item in self._board().ready if room > 0 else ():
             if not room:
@@ -161,6 +162,7 @@ class PmLoop:
                 return
 
     def _take(self, entry: dict[str, Any]) -> bool:
+        """Claim an item in its list; False when another client has taken it first."""
         is_ours = self._source.take(journals.item_of(entry))
         self._journal.add(id=entry["id"], state="taken" if is_ours else "dropped")
         if not is_ours:
@@ -170,15 +172,11 @@ class PmLoop:
     def _spawn(self, entries: list[dict[str, Any]]) -> None:
         """Spawn developers in a single request; when it is refused, return every item to its list."""
         developers = self._developers(entries)
-        if self._wishes.worktree:
-            base = checks.head(checks.checkout_of(self._wishes.directory))
-            for entry, made in zip(entries, developers, strict=True):
-                made.spec.update(base=base, **self._begun_with(entry))
-        request = {"agents": [made.spec for made in developers], **origin(self._wishes.directory)}
+        request = {"agents": [spec for spec, _ in developers], **origin(self._wishes.directory)}
         try:
             schema.parse(operations.Spawn, request)
-            for entry, made in zip(entries, developers, strict=True):
-                atomic_file.write(self._journal.prompt(entry), made.prompt.encode(errors="replace"))
+            for entry, (_, prompt) in zip(entries, developers, strict=True):
+                atomic_file.write(self._journal.prompt(entry), prompt.encode(errors="replace"))
             agents = self._client.call("spawn", request)["agents"]
         except (WireError, OSError) as error:
             self._give_back(entries, str(error))
@@ -194,23 +192,24 @@ class PmLoop:
             self.going[agent["id"]] = entry
 
     def _developers(self, entries: list[dict[str, Any]]) -> list[Developer]:
-        """Return the developers of some entries: in worktrees, with names whose branch does not exist yet."""
+        """Return the developers of some entries; in worktrees they start with the work of completed dependencies."""
         names = [name_of(entry["id"]) for entry in entries]
-        if self._wishes.worktree:
+        if self._wishes.worktree:  # the branch of a name must not exist yet
             used: set[str] = set()
             names = [checks.free_name(name, self._wishes.directory, used) for name in names]
         developers = []
         for entry, name in zip(entries, names, strict=True):
             prompt, result = self._journal.prompt(entry), self._journal.result(entry)
             developers.append(developer(journals.item_of(entry), name, self._wishes, prompt=prompt, result=result))
+        if self._wishes.worktree:
+            base = checks.head(checks.checkout_of(self._wishes.directory))
+            for entry, (spec, _) in zip(entries, developers, strict=True):
+                before = self._source.before(journals.item_of(entry))
+                agent_ids = [self._agents[item_id] for item_id in before if item_id in self._agents]
+                known = pages.known(self._client, agent_ids)
+                after = [agent["id"] for agent in known.values() if checks.has_worktree(agent)]
+                spec.update(base=base, **({"after": after} if after else {}))
         return developers
-
-    def _begun_with(self, entry: dict[str, Any]) -> dict[str, list[str]]:
-        """Return the `after` of a developer that starts with what others committed in their worktrees."""
-        before = self._source.before(journals.item_of(entry))
-        known = pages.known(self._client, [self._agents[item_id] for item_id in before if item_id in self._agents])
-        after = [agent["id"] for agent in known.values() if checks.has_worktree(agent)]
-        return {"after": after} if after else {}
 
     def _give_back(self, entries: list[dict[str, Any]], why: str) -> None:
         for entry in entries:
@@ -225,8 +224,8 @@ class PmLoop:
             entry = self.going.pop(agent["id"])
             runner = agent["runner"] or self._wishes.runner or os.environ.get(environment.ENV_DEFAULT_RUNNER)
             runner = runner or runner_config.read(self._client.home.config).default  # a team has none of its own
-            seen = judged(agent, is_pretending=runner == runner_config.MOCK)
-            self._end(entry, row_of(entry, seen, self._journal.result(entry)), seen)
+            outcome = judged(agent, is_pretending=runner == runner_config.MOCK)
+            self._end(entry, row_of(entry, outcome, self._journal.result(entry)), outcome)
 
     def _end(self, entry: dict[str, Any], row: Row, agent: dict[str, Any]) -> None:
         """Record the end of a developer. An update that its list refuses is tried again by the next pm."""

@@ -1,4 +1,4 @@
-"""The report of a pm: values in, text out."""
+"""The report of a pm: a row for each developer, their sums, and both as text."""
 
 from __future__ import annotations
 
@@ -41,26 +41,21 @@ def judged(agent: Mapping[str, Any], *, is_pretending: bool) -> dict[str, Any]:
     A developer without a runner is a whole team, whose commits no runner reports, so git is read. The mock runner
     commits nothing and does no real work.
     """
-    noted = {note["code"]: note["text"] for note in agent.get("notes") or ()}
+    notes = {note["code"]: note["text"] for note in agent.get("notes") or ()}
     reason = "; ".join(
-        noted[code] for code in (runner_report.NOTHING_PERMITTED, runner_report.NOTHING_COMMITTED) if code in noted
+        notes[code] for code in (runner_report.NOTHING_PERMITTED, runner_report.NOTHING_COMMITTED) if code in notes
     )
-    if not noted and not is_pretending and agent["status"] == "completed" and agent.get("worktree"):
-        made = commits.made_in(Path(agent["worktree"]))
-        reason = "nothing committed" if made is not None and not made.commits else ""
+    if not notes and not is_pretending and agent["status"] == "completed" and agent.get("worktree"):
+        work = commits.work_in(Path(agent["worktree"]))
+        reason = "nothing committed" if work is not None and not work.commits else ""
     if not is_pretending:
         (agent,) = commits.noted([agent])
-        reason = reason or _unclear(agent)
+        # no dependent can begin with commits elsewhere that are in doubt
+        if not reason and any(note["code"] == commits.ELSEWHERE for note in agent.get("notes") or ()):
+            head = commits.elsewhere_in(Path(agent["worktree"]))
+            reason = "" if head is None or head.doubt is None else f"{head.text}, and {head.doubt}"
     is_idle = agent["status"] == "completed" and bool(reason) and not is_pretending
     return {**agent, "status": "failed", "reason": reason} if is_idle else dict(agent)
-
-
-def _unclear(agent: Mapping[str, Any]) -> str:
-    """Return why no dependent can begin with what the agent committed; empty when it can."""
-    if all(note["code"] != commits.ELSEWHERE for note in agent.get("notes") or ()):
-        return ""
-    head = commits.elsewhere_in(Path(agent["worktree"]))
-    return "" if head is None or head.doubt is None else f"{head.text}, and {head.doubt}"
 
 
 def lost_row(entry: Mapping[str, Any], result: Path) -> Row:
@@ -99,35 +94,30 @@ def report(rows: Sequence[Row], **known: Any) -> dict[str, Any]:
 
 def lines(summary: Mapping[str, Any]) -> Iterator[str]:
     """Yield the report as text: a line for each developer, then the sum."""
-    rows = [_cells(row) for row in summary["developers"]]
-    yield from render.aligned(render.filled(rows)) if rows else []
+    table = []
+    for row in summary["developers"]:
+        mock = "mock " if render.is_simulated(row) else ""
+        reason = "" if row["status"] == "completed" else row["reason"] or ""
+        notes = [note["text"] for note in row.get("notes", ()) if note["text"] not in reason]
+        cells = [
+            row["id"],
+            row["agent"],
+            row["status"],
+            "" if row["seconds"] is None else render.span(row["seconds"]),
+            f"{row['tokens']:,} {mock}tokens" if row["tokens"] else "",
+            f"{mock}${row['cost_usd']:.2f}" if row["cost_usd"] is not None else "",
+            row["result"] or "",
+            "; ".join(filter(None, (reason, *notes))),
+        ]
+        table.append([render.clean(cell) for cell in cells])
+    yield from render.aligned(render.filled(table)) if table else []
     for item_id, why in summary["left"].items():
         yield render.clean_line(f"{item_id}  not begun: {why}")
     for why in summary["troubles"]:
         yield render.clean_line(why)
-    yield _sum(summary)
-
-
-def _cells(row: Row) -> list[str]:
-    mock = "mock " if render.is_simulated(row) else ""
-    reason = "" if row["status"] == "completed" else row["reason"] or ""
-    notes = [note["text"] for note in row.get("notes", ()) if note["text"] not in reason]
-    cells = [
-        row["id"],
-        row["agent"],
-        row["status"],
-        "" if row["seconds"] is None else render.span(row["seconds"]),
-        f"{row['tokens']:,} {mock}tokens" if row["tokens"] else "",
-        f"{mock}${row['cost_usd']:.2f}" if row["cost_usd"] is not None else "",
-        row["result"] or "",
-        "; ".join(filter(None, (reason, *notes))),
-    ]
-    return [render.clean(cell) for cell in cells]
-
-
-def _sum(summary: Mapping[str, Any]) -> str:
-    if not summary["developers"]:
-        return f"{summary['name']}: nothing is ready" if summary["name"] else "nothing is ready"
+    if not table:
+        yield f"{summary['name']}: nothing is ready" if summary["name"] else "nothing is ready"
+        return
     count = sum(summary["counts"].values())
     each = ", ".join(f"{number} {status}" for status, number in summary["counts"].items())
     parts = [f"{summary['name']}: {count} {'developer' if count == 1 else 'developers'}, {each}"]
@@ -138,4 +128,4 @@ def _sum(summary: Mapping[str, Any]) -> str:
         parts.append(f"{summary['tokens']:,} tokens")
     if summary["cost_usd"] is not None:
         parts.append(f"${summary['cost_usd']:.2f}")
-    return "; ".join(parts)
+    yield "; ".join(parts)

@@ -13,7 +13,7 @@ from orchctl.errors import RefusedError, UsageError
 from orchctl.plans import entries, reading
 from orchctl.plans.order import reason, shared, waves
 from orchctl.plans.reading import ReadOptions
-from orchctl.plans.shape import Node, Plan, PlanError, TaskMark, marked
+from orchctl.plans.shape import Node, PlanError, TaskMark, marked
 from orchctl.pm.report import Row
 from orchctl.pm.work_item import Backlog, WorkItem, by_urgency
 from orchctl.spawn.json_lines import JsonLines, ListingError
@@ -38,15 +38,21 @@ _BESIDE = (
 class TaskList:
     """The tasks in a file, read again before each start. With `ticks`, the outcome of a task is marked there.
 
-    `shown` is the path in prompts. Raises UsageError for an invalid file.
+    `path_in_prompts` is by default `path`. Raises UsageError for an invalid file.
     """
 
-    def __init__(self, path: Path, *, ticks: bool = False, wishes: ReadOptions | None = None, shown: str = "") -> None:
+    def __init__(
+        self, path: Path, *, ticks: bool = False, wishes: ReadOptions | None = None, path_in_prompts: str = ""
+    ) -> None:
         self._path = path
-        self._path_in_prompts = shown or str(path)
+        self._path_in_prompts = path_in_prompts or str(path)
         self._listing = JsonLines(str(path), _CODE, "started")
         self._ticks = ticks
-        self._wishes = (wishes or ReadOptions())._replace(current=_current_tag(path))
+        current_tag = None  # the tag that Task Master works in, from its own state
+        with suppress(OSError, ValueError, RecursionError, AttributeError):
+            tag = json.loads(open_file.read_file(path.parent.parent / "state.json", follow=True)).get("currentTag")
+            current_tag = tag if isinstance(tag, str) else None
+        self._wishes = (wishes or ReadOptions())._replace(current=current_tag)
         self._completed: set[str] = set()
         self._failed: dict[str, str] = {}
         self._look()
@@ -58,7 +64,25 @@ class TaskList:
 
     def _look(self) -> None:
         """Read the file again, since a person may have changed it. Raises UsageError."""
-        self.plan = self._read(self._listing.text())
+        text = self._listing.text()
+        is_unnamed = self._wishes.format is None and self._path.suffix.lower() not in _MARKDOWN
+        unit = "line"
+        try:
+            if is_unnamed and _is_one_object(text):
+                self._wishes = self._wishes._replace(format="task-master")
+                is_unnamed = False
+            if is_unnamed and (text.lstrip()[:1] in {"{", "["} or self._path.suffix.lower() in _JSON):
+                plan = entries.read(self._listing, text)
+                unit = plan.unit
+                reading.settle(plan)
+            else:
+                plan = reading.read(text, self._wishes)
+        except PlanError as error:
+            if not error.line:
+                raise UsageError(f"{self._listing.title} {error}", code=_CODE) from None
+            place = f"{self._listing.title} {unit} {error.line - (unit == 'index')}"
+            raise self._listing.wrong(place, str(error)) from None
+        self.plan = plan
         self._done = {task.id for task in self.plan.tasks if task.is_done} | self._completed
 
     @property
@@ -119,11 +143,22 @@ class TaskList:
         self._mark(task_id, "open")
 
     def finish(self, task_id: str, agent: Mapping[str, Any]) -> str:
-        """Record an outcome, and mark it with `ticks`. Raises RefusedError when the file cannot be written."""
+        """Record an outcome, and mark it with `ticks`. Raises RefusedError when the file cannot be written.
+
+        Returns the state of the task in the file: `ticked`, `done`, `open`, why it is held, `gone`, or `unknown`.
+        """
         self._note(task_id, agent["status"])
         state: TaskMark = "done" if agent["status"] == "completed" else "open"
-        is_written = self._mark(task_id, state)
-        return TICKED if is_written and state == "done" else self._status(task_id)
+        if self._mark(task_id, state) and state == "done":
+            return TICKED
+        try:
+            self._look()
+        except UsageError:
+            return "unknown"
+        task = next((task for task in self.plan.tasks if task.id == task_id), None)
+        if task is None:
+            return "gone"
+        return "done" if task.is_done else task.held or "open"
 
     def catch_up(self, rows: Iterable[Row]) -> Iterator[Row]:
         """Tick the tasks that an earlier pm completed without ticking. Yields their rows, with the new `task`.
@@ -136,17 +171,6 @@ class TaskList:
             is_unwritten = row.get("status") == "completed" and row.get("task") != TICKED
             if is_same and is_unwritten and self._mark(row["id"], "done"):
                 yield {**row, "task": TICKED}
-
-    def _status(self, task_id: str) -> str:
-        """Return the state of a task in the file: `done`, `open`, why it is held, `gone`, or `unknown`."""
-        try:
-            self._look()
-        except UsageError:
-            return "unknown"
-        task = next((task for task in self.plan.tasks if task.id == task_id), None)
-        if task is None:
-            return "gone"
-        return "done" if task.is_done else task.held or "open"
 
     def _note(self, task_id: str, status: str) -> None:
         if status == "completed":
@@ -178,24 +202,6 @@ class TaskList:
             what = f"{path} cannot be ticked: {error.strerror}; once files can be made beside it, the same command does"
             raise RefusedError(what, code="not-ticked") from None
         return True
-
-    def _read(self, text: str) -> Plan:
-        unit = "line"
-        try:
-            if self._wishes.format is None and self._path.suffix.lower() not in _MARKDOWN:
-                if _is_one_object(text):
-                    self._wishes = self._wishes._replace(format="task-master")
-                elif text.lstrip()[:1] in {"{", "["} or self._path.suffix.lower() in _JSON:
-                    plan = entries.read(self._listing, text)
-                    unit = plan.unit
-                    reading.settle(plan)
-                    return plan
-            return reading.read(text, self._wishes)
-        except PlanError as error:
-            if not error.line:
-                raise UsageError(f"{self._listing.title} {error}", code=_CODE) from None
-            place = f"{self._listing.title} {unit} {error.line - (unit == 'index')}"
-            raise self._listing.wrong(place, str(error)) from None
 
     def _item(self, task: Node) -> WorkItem:
         if self.plan.format in {"checklist", "json"}:
@@ -237,11 +243,3 @@ def _is_one_object(text: str) -> bool:
     except (ValueError, RecursionError):
         return True
     return False
-
-
-def _current_tag(path: Path) -> str | None:
-    """Return the tag that Task Master works in, from its own state."""
-    with suppress(OSError, ValueError, RecursionError, AttributeError):
-        tag = json.loads(open_file.read_file(path.parent.parent / "state.json", follow=True)).get("currentTag")
-        return tag if isinstance(tag, str) else None
-    return None

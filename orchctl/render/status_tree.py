@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from orchctl.render import text
@@ -64,9 +64,27 @@ def _column(cells: list[str], dispensable: int = 0) -> _Column:
 
 def picture(answer: Mapping[str, Any], now: float, look: Look) -> list[str]:
     """Return the lines for a `status` answer; `now` is Unix time."""
-    above = [_fitted(line, look) for line in (*headed(answer, now, look), *_budgets(answer.get("budgets", ()), look))]
-    below = [_fitted(line, look) for line in _foot(answer, look)]
-    return [*above, *_agents(answer["agents"], now, look), *below]
+    above = list(headed(answer, now, look))
+    for budget in answer.get("budgets", ()):
+        parts = []
+        if budget["max_tokens"] is not None:
+            part = bar(budget["tokens"] / budget["max_tokens"] * _CELLS, _CELLS, look)
+            parts.append(f"{part} {text.short(budget['tokens'])} of {text.short(budget['max_tokens'])} tokens")
+        if budget["max_cost"] is not None:
+            part = bar(budget["cost_usd"] / budget["max_cost"] * _CELLS, _CELLS, look)
+            parts.append(f"{part} ${budget['cost_usd']:.2f} of ${budget['max_cost']:.2f}")
+        reached = ": nothing more of it starts" if budget["reached"] else ""
+        above.append(f"budget of {budget['id']} {' '.join(parts)}{reached}")
+    agents, left, below = answer["agents"], counted(answer) - _counts(answer["agents"]), []
+    if left:
+        counts = ", ".join(f"{count:,} {status}" for status, count in left.items())
+        below = [f"{look.ellipsis} and {counts}: `orchctl status --all` shows all agents, `--json` prints them as data"]
+    elif not agents:
+        below = ["no agents; `orchctl spawn -- COMMAND` starts one"]
+    elif not look.is_whole and max(map(text.number, agents)) > len(agents):
+        below = [f"{look.ellipsis} and agents that ended earlier: `orchctl status --all`"]
+    table = _table(agents, now, look)
+    return [*(_fitted(line, look) for line in above), *table, *(_fitted(line, look) for line in below)]
 
 
 def _fitted(line: str, look: Look) -> str:
@@ -111,30 +129,6 @@ def bar(used: float, of: float, look: Look) -> str:
     return f"[{'#' * min(full, cells)}{look.dot * (cells - full)}{'!' * (full - cells)}]".replace("-", ".")
 
 
-def _budgets(budgets: Sequence[Mapping[str, Any]], look: Look) -> Iterator[str]:
-    for budget in budgets:
-        parts = []
-        if budget["max_tokens"] is not None:
-            part = bar(budget["tokens"] / budget["max_tokens"] * _CELLS, _CELLS, look)
-            parts.append(f"{part} {text.short(budget['tokens'])} of {text.short(budget['max_tokens'])} tokens")
-        if budget["max_cost"] is not None:
-            part = bar(budget["cost_usd"] / budget["max_cost"] * _CELLS, _CELLS, look)
-            parts.append(f"{part} ${budget['cost_usd']:.2f} of ${budget['max_cost']:.2f}")
-        reached = ": nothing more of it starts" if budget["reached"] else ""
-        yield f"budget of {budget['id']} {' '.join(parts)}{reached}"
-
-
-def _foot(answer: Mapping[str, Any], look: Look) -> Iterator[str]:
-    agents, left = answer["agents"], counted(answer) - _counts(answer["agents"])
-    if left:
-        counts = ", ".join(f"{count:,} {status}" for status, count in left.items())
-        yield f"{look.ellipsis} and {counts}: `orchctl status --all` shows all agents, `--json` prints them as data"
-    elif not agents:
-        yield "no agents; `orchctl spawn -- COMMAND` starts one"
-    elif not look.is_whole and max(map(text.number, agents)) > len(agents):
-        yield f"{look.ellipsis} and agents that ended earlier: `orchctl status --all`"
-
-
 def counted(answer: Mapping[str, Any]) -> Counter[str]:
     """Return the number of agents by status, including agents that are not in the answer."""
     return Counter(answer["counts"]) if "counts" in answer else _counts(answer["agents"])
@@ -144,7 +138,8 @@ def _counts(agents: Iterable[Agent]) -> Counter[str]:
     return Counter("ended" if text.is_over(agent) else agent["status"] for agent in agents)
 
 
-def _agents(agents: list[Agent], now: float, look: Look) -> list[str]:
+def _table(agents: list[Agent], now: float, look: Look) -> list[str]:
+    """Return a line for each agent, with the columns that fit into the width."""
     ordered = list(branched(agents, look))
     if not ordered:
         return []
@@ -155,7 +150,7 @@ def _agents(agents: list[Agent], now: float, look: Look) -> list[str]:
         f"{text.size(agent['rss_bytes'])}{limit}" if agent["rss_bytes"] else ""
         for agent, limit in zip(rows, limits, strict=True)
     ]
-    every = [
+    present = [
         _column([prefix + agent["id"] for prefix, agent in ordered]),
         _column([text.fitted(text.named(agent), _NAME, look.ellipsis) for agent in rows]),
         _column([text.status_of(agent) for agent in rows]),
@@ -167,8 +162,13 @@ def _agents(agents: list[Agent], now: float, look: Look) -> list[str]:
         _column([f"pid {agent['pid']}" if agent["pid"] else "" for agent in rows], 6),
         _column([text.tokens(agent) for agent in rows], 5),
     ]
-    chosen = _chosen([column for column in every if column.width], look)
-    return [_line(chosen, index, agent, look) for index, agent in enumerate(rows)]
+    present = [column for column in present if column.width]
+    while look.width is not None and sum(column.width + 2 for column in present) + _ROOM > look.width:
+        least = max(present, key=lambda column: column.dispensable)
+        if not least.dispensable:
+            break
+        present = [column for column in present if column is not least]
+    return [_line(present, index, agent, look) for index, agent in enumerate(rows)]
 
 
 def branched(
@@ -191,18 +191,9 @@ def branched(
             pending.append((indent + branch, indent + deeper, children[index]))
 
 
-def _chosen(present: list[_Column], look: Look) -> list[_Column]:
-    """Return the columns that fit into the width; the most dispensable is left out first."""
-    while look.width is not None and sum(column.width + 2 for column in present) + _ROOM > look.width:
-        least = max(present, key=lambda column: column.dispensable)
-        if not least.dispensable:
-            break
-        present = [column for column in present if column is not least]
-    return present
-
-
-def _line(chosen: list[_Column], index: int, agent: Agent, look: Look) -> str:
-    cells = [text.padded(column.cells[index], column.width) for column in chosen]
+def _line(columns: list[_Column], index: int, agent: Agent, look: Look) -> str:
+    """Return the line of the agent at `index`: its cells, and its outcome and goal behind them."""
+    cells = [text.padded(column.cells[index], column.width) for column in columns]
     remark = f"{text.outcome(agent)}  {text.clean(agent['goal'] or '')}".strip()
     line = _fitted("  ".join([*cells, remark]).rstrip(), look)
     colour = _COLOURS.get(agent["status"])

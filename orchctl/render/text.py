@@ -27,7 +27,7 @@ def status_of(agent: Mapping[str, Any]) -> str:
 
 
 def is_over(agent: Agent) -> bool:
-    """Return whether the agent has finished: nothing more happens to it by itself."""
+    """Return whether the agent has finished, so that nothing more happens to it by itself."""
     return agent["status"] in statuses.FINISHED
 
 
@@ -224,7 +224,7 @@ def waiting(counts: Mapping[str, int], *, is_whole: bool) -> str:
 
 
 def aligned(rows: list[list[str]]) -> list[str]:
-    """Return rows of cells as lines with aligned columns."""
+    """Return rows of cells, all of the same length, as lines with aligned columns."""
     if not rows:
         return []
     widths = [max(columns(row[index]) for row in rows) for index in range(len(rows[0]))]
@@ -233,11 +233,11 @@ def aligned(rows: list[list[str]]) -> list[str]:
 
 def filled(rows: list[list[str]]) -> list[list[str]]:
     """Return `rows` without the columns that are empty everywhere."""
-    kept = [index for index, cells in enumerate(zip(*rows, strict=True)) if any(cells)]
-    return [[row[index] for index in kept] for row in rows]
+    indices = [index for index, cells in enumerate(zip(*rows, strict=True)) if any(cells)]
+    return [[row[index] for index in indices] for row in rows]
 
 
-def told_lines(agents: Sequence[Agent]) -> list[str]:
+def changed_lines(agents: Sequence[Agent]) -> list[str]:
     """Return one line for each agent that a command changed: id, name, status, position and reason."""
     rows = []
     for agent in agents:
@@ -249,7 +249,7 @@ def told_lines(agents: Sequence[Agent]) -> list[str]:
 
 def steered_lines(answer: Mapping[str, Any], dot: str) -> list[str]:
     """Return the lines for an answer to `pause` or `resume`: one for each agent in it, or the slots."""
-    return told_lines(answer["agents"]) if "agents" in answer else [slots(answer, dot)]
+    return changed_lines(answer["agents"]) if "agents" in answer else [slots(answer, dot)]
 
 
 def daemon(answer: Mapping[str, Any]) -> str:
@@ -277,23 +277,6 @@ def slots(limit: Mapping[str, Any], dot: str) -> str:
         parts.append("disk nearly full, nobody starts")
     parts += [f"{clean(runner)} rate-limited until {until}" for runner, until in limit["held"].items()]
     return f" {dot} ".join(parts)
-
-
-def event_line(event: Mapping[str, Any]) -> str:
-    """Return an event on one line: its number, time, name, agent, and its other fields."""
-    known = ("seq", "at", "event", "agent")
-    fields = []
-    for key, value in event.items():
-        if key in known or value is None:
-            continue
-        if isinstance(value, float):
-            word = repr(round(value, 6))  # sums of money have many more digits than meaning
-        else:
-            word = value if isinstance(value, str) and value and " " not in value else repr(value)
-        fields.append(f"{key}={word}")
-    rest = " ".join(fields)
-    row = f"{event['seq']:>6}  {event['at']}  {event['event']:<14}  {event['agent'] or '-'}  {rest}"
-    return clean_line(row)
 
 
 def clean_line(text: str) -> str:

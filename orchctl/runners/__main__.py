@@ -21,7 +21,7 @@ def main() -> int:
     if os.environ.get(environment.ENV_WORKTREE):
         from orchctl.worktrees import create
 
-        if (code := create.entered(os.environ, sys.argv[1:])) is not None:
+        if (code := create.enter(os.environ, sys.argv[1:])) is not None:
             return code
     return run(os.environ, tuple(sys.argv[1:]), RunnerLog())
 

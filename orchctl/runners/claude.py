@@ -31,10 +31,10 @@ _DAY = str(24 * 60 * 60 * 1000)  # milliseconds
 _WAITS = {"BASH_DEFAULT_TIMEOUT_MS": _DAY, "BASH_MAX_TIMEOUT_MS": _DAY}
 _NO_AGENTS = "--disallowedTools=Task,Agent,Workflow"
 _MAIN_ARGUMENTS = ("command", "file_path", "path", "pattern", "query", "url", "description", "prompt", "skill")
-_TOO_MANY = 429
+_TOO_MANY_REQUESTS = 429
 _EXIT = 3.0  # seconds without output in which it has to exit after its result
 _NEXT_TURN = 60.0  # seconds in which it has to begin the turn that the end of a task brings about
-# What changes nothing: that it was permitted says nothing of what was denied.
+# Tools that change nothing: their permission says nothing of what was denied.
 _LOOKING = frozenset(
     {"Read", "Glob", "Grep", "LS", "ToolSearch", "TodoWrite", "Skill", "WebFetch", "WebSearch", "ReportFindings"}
     | {"TaskCreate", "TaskGet", "TaskList", "TaskOutput", "TaskStop", "TaskUpdate", "ScheduleWakeup", "CronList"}
@@ -42,7 +42,7 @@ _LOOKING = frozenset(
 
 
 class Claude:
-    """A `claude -p` process, by its stream."""
+    """Reads the stream of a `claude -p` process."""
 
     takes_stdin = True
     is_read = True
@@ -66,7 +66,7 @@ class Claude:
         self._log = log
         self._results: list[str] = []
         self._faults: list[str] = []
-        self._is_over = False  # whether there was a result at all
+        self._has_result = False  # from any turn
         self.is_answered = False
         self._has_news = False  # of a task that has ended since the last result
         self._background = Background()
@@ -102,7 +102,7 @@ class Claude:
         """Ignore a line of standard error: it is for the log alone."""
 
     def patience(self) -> float | None:
-        """Return the seconds in which it must exit; None while a background task runs, for which it waits itself."""
+        """Return the seconds in which the CLI must exit; None while a background task runs, for which it waits."""
         if not self.is_answered or self._background.is_going:
             return None
         return _NEXT_TURN if self._has_news else _EXIT
@@ -131,14 +131,14 @@ class Claude:
             outcome.retry_at = rate_limits.retry_at(outcome.fault, self._limit, rate_limits.now())
 
     def _reasons(self, code: int) -> Iterator[str]:
-        """List why it has not completed, the most telling reason first."""
+        """Yield why the session has not completed, the most telling reason first."""
         yield from self._faults
         ended = f"it ended with {code}" if code else "it ended"
-        if not self._is_over:
+        if not self._has_result:
             yield f"{ended} without a result{f', saying: {short(self._last_words)}' if self._last_words else ''}"
         if code:
             yield f"exit code {code}"
-        if self._is_over and not self.is_answered:
+        if self._has_result and not self.is_answered:
             yield f"{ended} in the middle of a turn that it began after its result"
         if jobs := self._background.jobs:
             yield f"{ended} before its own tasks did: {', '.join(map(short, jobs))}"
@@ -146,42 +146,32 @@ class Claude:
             yield f"{ended} to be woken later, which never happens: {', '.join(map(short, wake_ups))}"
 
     def _system(self, message: dict[str, Any]) -> None:
-        handle = {
-            "init": self._init,
-            "task_started": self._task_started,
-            "task_notification": self._task_changed,
-            "task_updated": self._task_changed,
-            "api_retry": self._api_retry,
-        }.get(text(message, "subtype"))
-        if handle is not None:
-            handle(message)
-
-    def _init(self, message: dict[str, Any]) -> None:
-        outcome = self.outcome
-        self._begin_turn()
-        self._meter.ask()
-        if outcome.session_id is None:  # it says so again with every turn
-            self._log.say(f"claude {text(message, 'claude_code_version')}, session {text(message, 'session_id')}")
-        outcome.session_id = text(message, "session_id") or outcome.session_id
-        outcome.model = text(message, "model") or outcome.model
+        """Take a message of the CLI itself: on its session, its tasks, or a request that failed."""
+        kind = text(message, "subtype")
+        if kind == "init":
+            outcome = self.outcome
+            self._begin_turn()
+            self._meter.ask()
+            if outcome.session_id is None:  # it says so again with every turn
+                self._log.say(f"claude {text(message, 'claude_code_version')}, session {text(message, 'session_id')}")
+            outcome.session_id = text(message, "session_id") or outcome.session_id
+            outcome.model = text(message, "model") or outcome.model
+        elif kind == "task_started":
+            call_id, description = text(message, "tool_use_id"), text(message, "description")
+            self._background.begin(text(message, "task_id"), call_id, description)
+        elif kind in ("task_notification", "task_updated"):
+            status = text(message, "status") or text(message, "patch", "status")
+            task = self._background.end(text(message, "task_id"), status, is_answered=self.is_answered)
+            if task is not None:
+                self._has_news = True
+                self._log.say(f"{status}: {short(task)}", "  ")
+        elif kind == "api_retry":
+            seconds = count(message, "retry_delay_ms") / 1000
+            why = f"{count(message, 'error_status') or ''} {text(message, 'error')}".strip()
+            self._log.say(f"the service failed ({short(why)}), trying again in {seconds:.1f} s")
 
     def _begin_turn(self) -> None:
         self.is_answered = self._has_news = False
-
-    def _task_started(self, message: dict[str, Any]) -> None:
-        self._background.begin(text(message, "task_id"), text(message, "tool_use_id"), text(message, "description"))
-
-    def _task_changed(self, message: dict[str, Any]) -> None:
-        status = text(message, "status") or text(message, "patch", "status")
-        task = self._background.end(text(message, "task_id"), status, is_answered=self.is_answered)
-        if task is not None:
-            self._has_news = True
-            self._log.say(f"{status}: {short(task)}", "  ")
-
-    def _api_retry(self, message: dict[str, Any]) -> None:
-        seconds = count(message, "retry_delay_ms") / 1000
-        why = f"{count(message, 'error_status') or ''} {text(message, 'error')}".strip()
-        self._log.say(f"the service failed ({short(why)}), trying again in {seconds:.1f} s")
 
     def _assistant(self, message: dict[str, Any]) -> None:
         indent = "  " if text(message, "parent_tool_use_id") else ""
@@ -219,10 +209,10 @@ class Claude:
 
     def _result(self, message: dict[str, Any]) -> None:
         """End a turn. The end of a background task may begin another turn, whose text belongs to the result too."""
-        self._is_over = self.is_answered = True
+        self._has_result = self.is_answered = True
         answer, subtype = text(message, "result"), text(message, "subtype")
         status = count(message, "api_error_status")
-        if status == _TOO_MANY:
+        if status == _TOO_MANY_REQUESTS:
             self._is_limited = True
         if subtype == "success" and at(message, "is_error") is not True:
             self._results.append(answer if answer.strip() else self._last_text)
@@ -235,9 +225,9 @@ class Claude:
         self._last_text, self._has_news = "", False
         self.outcome.turns = (self.outcome.turns or 0) + count(message, "num_turns")
         self._meter.result(message)
-        for denied in items(message, "permission_denials"):
-            self._denied[text(denied, "tool_use_id") or str(len(self._denied))] = None
-            self._log.say(f"not permitted: {text(denied, 'tool_name')}: {_argument(at(denied, 'tool_input'))}")
+        for denial in items(message, "permission_denials"):
+            self._denied[text(denial, "tool_use_id") or str(len(self._denied))] = None
+            self._log.say(f"not permitted: {text(denial, 'tool_name')}: {_argument(at(denial, 'tool_input'))}")
 
 
 def _argument(arguments: Any) -> str:

@@ -1,4 +1,4 @@
-"""Background work of Claude Code: tasks, and requested wake-ups. Neither outlives its last turn."""
+"""Background work of Claude Code: tasks, and requested wake-ups. Neither outlives the last turn of a session."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ class Background:
         self._calls[call_id] = name, arguments
         if command := text(arguments, "command"):
             self._commands[call_id] = command
-        for known in (self._calls, self._commands):
-            if len(known) > _REMEMBERED:
-                del known[next(iter(known))]
+        for remembered in (self._calls, self._commands):
+            if len(remembered) > _REMEMBERED:
+                del remembered[next(iter(remembered))]
 
     def called(self, call_id: str, result: Any, *, is_failed: bool) -> str | None:
         """Note the result of a call. Returns the name of its tool; None for an unknown call."""
@@ -76,6 +76,6 @@ class Background:
 
     def close(self, left: Iterable[leftovers.LeftProcess]) -> None:
         """Sort the tasks that the exit of the CLI cut off; `left` are the processes as of its last result."""
-        known = list(left)
+        processes = list(left)
         for description, command in (*self._cut, *self._going.values()):
-            (self.servers if leftovers.serves(command, known) else self.jobs).append(description or command)
+            (self.servers if leftovers.serves(command, processes) else self.jobs).append(description or command)

@@ -1,4 +1,4 @@
-"""Codex: `codex exec --json`, an event a line.
+"""Codex: `codex exec --json`, with an event on each line.
 
 It has completed if it ended with 0, completed its turn, and no command that it began was cut off with that.
 """
@@ -31,7 +31,7 @@ _ACTING = frozenset({"command_execution", "file_change", "mcp_tool_call"})
 
 
 class Codex:
-    """A `codex exec` process, by its events."""
+    """Reads the events of a `codex exec` process."""
 
     takes_stdin = True
     is_read = True
@@ -85,7 +85,13 @@ class Codex:
             self._fault = ""
             self.is_answered = True
             self._has_usage = True
-            self._spend(at(event, "usage"))
+            # the totals of the whole thread, in which cached tokens are part of the input
+            outcome, usage = self.outcome, at(event, "usage")
+            outcome.cache_read_tokens = count(usage, "cached_input_tokens")
+            outcome.cache_write_tokens = count(usage, "cache_write_input_tokens")
+            cached = outcome.cache_read_tokens + outcome.cache_write_tokens
+            outcome.input_tokens = max(0, count(usage, "input_tokens") - cached)
+            outcome.output_tokens = count(usage, "output_tokens")
         elif kind in ("turn.failed", "error"):
             self.is_answered = kind == "turn.failed"
             self._note_failure(text(event, "error", "message") or text(event, "message"))
@@ -98,11 +104,11 @@ class Codex:
             self._acted.append(_DENIED)
 
     def patience(self) -> float | None:
-        """Return the seconds in which it must exit after its turn, and end its commands; None before."""
+        """Return the seconds in which the CLI must exit after its turn, and end its commands; None before."""
         return _EXIT if self.is_answered else None
 
     def so_far(self) -> RunnerOutcome:
-        """Return the usage known so far: none before its turn is completed."""
+        """Return the usage known so far: nothing before the first turn is completed."""
         outcome = replace(self.outcome, notes=[])
         self._note_usage(outcome)
         return outcome
@@ -113,7 +119,7 @@ class Codex:
         outcome.turns = self._turns or None
         self._note_denied()
         self._note_usage(outcome)
-        jobs = self._cut_off(left)
+        jobs = self._cut_commands(left)
         if code or self._fault or not self._turns:
             outcome.fault = self._fault or (f"exit code {code}" if code else "it ended without completing its turn")
             if rate_limits.is_limit(self._fault):
@@ -130,11 +136,11 @@ class Codex:
                 message = open_file.read_as_text(self._last)
                 outcome.result = message if message.strip() else outcome.result
 
-    def _cut_off(self, left: list[leftovers.LeftProcess]) -> list[str]:
-        """List the commands that still ran at the end; a server, which never ends by itself, is only noted."""
+    def _cut_commands(self, left: list[leftovers.LeftProcess]) -> list[str]:
+        """Return the commands that still ran at the end; a server, which never ends by itself, is only noted."""
         jobs = []
         for command in self._going.values():
-            if leftovers.serves(inner := _inner(command), left):
+            if leftovers.serves(inner := _shell_command(command), left):
                 self.outcome.note(runner_report.BACKGROUND_KILLED, f"background work killed: {short(inner)}")
             else:
                 jobs.append(inner)
@@ -155,15 +161,6 @@ class Codex:
         if why and why != self._fault:  # it is reported twice
             self._log.say(f"error: {why}")
         self._fault = why or self._fault or "its turn failed"
-
-    def _spend(self, usage: Any) -> None:
-        """Take over the totals of the whole thread. Cached tokens are part of the input there."""
-        outcome = self.outcome
-        outcome.cache_read_tokens = count(usage, "cached_input_tokens")
-        outcome.cache_write_tokens = count(usage, "cache_write_input_tokens")
-        cached = outcome.cache_read_tokens + outcome.cache_write_tokens
-        outcome.input_tokens = max(0, count(usage, "input_tokens") - cached)
-        outcome.output_tokens = count(usage, "output_tokens")
 
     def _item(self, item: Any, *, is_over: bool) -> None:
         kind, failed = text(item, "type"), text(item, "status") == "failed"
@@ -202,7 +199,7 @@ _SUMMARIES = {
 }
 
 
-def _inner(command: str) -> str:
+def _shell_command(command: str) -> str:
     """Return the command that a shell was called with: `npm run dev` of `/bin/bash -c 'npm run dev'`."""
     try:
         words = shlex.split(command)

@@ -35,7 +35,7 @@ _LONGEST_ARGUMENT = 128 * 1024 - 1  # bytes, with which the kernel still starts 
 
 
 class Own:
-    """A CLI that is described in config.toml."""
+    """Reads the output of a CLI that config.toml describes."""
 
     def __init__(self, attempt: Attempt, log: RunnerLog) -> None:
         settings = attempt.settings
@@ -73,11 +73,11 @@ class Own:
         """Ignore a line of standard error: it is for the log alone."""
 
     def patience(self) -> float | None:
-        """Return None: it may take as long as its agent may."""
+        """Return None: the CLI may take as long as its agent may."""
         return None
 
     def so_far(self) -> RunnerOutcome:
-        """Return the outcome without usage, which is unknown before its end."""
+        """Return the outcome without usage, which is unknown before the CLI has ended."""
         return replace(self.outcome, notes=[])
 
     def judge(self, code: int, left: list[LeftProcess]) -> None:  # noqa: ARG002 - every runner takes it
@@ -85,7 +85,11 @@ class Own:
         outcome = self.outcome
         if self.is_read:
             self._look_at_whole()
-            self._take_over()
+            outcome.result = text(self._values, "text")
+            outcome.session_id = text(self._values, "session") or None
+            outcome.cost_usd, outcome.cost_source = amount(self._values, "cost"), "cli"
+            for key in _TOKENS:
+                setattr(outcome, key, count(self._values, key))
             if error := self._values.get("error"):
                 outcome.fault = (
                     error if isinstance(error, str) else f"it says {short(_words(error))} at {self._settings.error}"
@@ -126,14 +130,6 @@ class Own:
                 beside = placed(value, above) if above else value
                 self._has_code = rate_limits.has_code(there) or rate_limits.has_code(beside)
 
-    def _take_over(self) -> None:
-        outcome, values = self.outcome, self._values
-        outcome.result = text(values, "text")
-        outcome.session_id = text(values, "session") or None
-        outcome.cost_usd, outcome.cost_source = amount(values, "cost"), "cli"
-        for key in _TOKENS:
-            setattr(outcome, key, count(values, key))
-
 
 def _words(error: Any) -> str:
     """Return an error as its CLI printed it."""
@@ -143,20 +139,20 @@ def _words(error: Any) -> str:
 def _argv(attempt: Attempt, log: RunnerLog, resumed: str | None) -> list[str]:
     """Return the command and its arguments; an argument whose placeholder has no value is left out."""
     settings = attempt.settings
-    known = {name: attempt.env.get(variable, "") for name, variable in _VARIABLES.items()}
-    known |= {"model": attempt.model or "", "cwd": str(Path.cwd())}
+    values = {name: attempt.env.get(variable, "") for name, variable in _VARIABLES.items()}
+    values |= {"model": attempt.model or "", "cwd": str(Path.cwd())}
     if settings.prompt == "argument":
         text_of_prompt = (prompt.text(attempt.env, log) if resumed is None else resuming.GO_ON).strip()
         if (size := len(os.fsencode(text_of_prompt))) > _LONGEST_ARGUMENT:
             what = f'a prompt of {size:,} bytes is too long for an argument: set prompt = "stdin" in config.toml'
             raise UnfitError(what)
-        known["prompt"] = text_of_prompt
-    known["session"] = resumed or ""
+        values["prompt"] = text_of_prompt
+    values["session"] = resumed or ""
     words = (*(settings.command if resumed is None else settings.resume), *settings.args)
     argv = []
     for word in words:
-        if all(known[name] for name in runner_config.PLACEHOLDER.findall(word)):
-            filled = runner_config.PLACEHOLDER.sub(lambda match: known[match[1]], word)
+        if all(values[name] for name in runner_config.PLACEHOLDER.findall(word)):
+            filled = runner_config.PLACEHOLDER.sub(lambda match: values[match[1]], word)
             is_like_option = word.startswith("{") and filled.startswith("-")  # a goal is never an option of the CLI
             argv.append(f" {filled}" if is_like_option else filled)
     return argv

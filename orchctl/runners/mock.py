@@ -36,40 +36,35 @@ class _Ended(Exception):
 
 
 def run(attempt: Attempt, log: RunnerLog) -> int:
-    """Run a mock agent. Returns the exit code."""
+    """Run a mock agent: work through its steps, and write the result. Returns the exit code."""
     env = {**attempt.env, **attempt.settings.env}
     outcome = RunnerOutcome(model=attempt.model or "mock", cost_source=statuses.SIMULATED, turns=0)
     try:
-        return _pretend(attempt, env, outcome, log)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, _end)
+        before = stamp(attempt.result)
+        name = env.get(environment.ENV_NAME) or "mock"
+        chance = _chance(env, name)
+        length = len(prompt.text(env, log))
+        log.say(f"{name}: read a prompt of {length} characters")
+        seconds = _number(env, "ORCHD_MOCK_SECONDS", _SECONDS)
+        for step in range(1, _STEPS + 1):
+            signal.sigtimedwait([], seconds / _STEPS)
+            whole = _BASE + length // 4 + int(chance * _SPREAD)
+            outcome.input_tokens = whole * step // _STEPS
+            outcome.output_tokens = outcome.input_tokens // _ANSWER
+            outcome.cost_usd = outcome.input_tokens * _INPUT_PRICE + outcome.output_tokens * _OUTPUT_PRICE
+            outcome.turns = step
+            log.say(f"{name}: step {step} of {_STEPS}")
+        outcome.fault = _fault(env, name, chance, outcome)
+        read = [path for path in environment.paths(env.get(environment.ENV_RESULTS, "")) if Path(path).exists()]
+        outcome.result = "\n".join([f"# {name}", "", MARK, "", *(f"- has read {path}" for path in read)]) + "\n"
+        if outcome.fault is None and attempt.result is not None:
+            keep_result(outcome, attempt.result, before)
+        return concluded(attempt, outcome, log, outcome.code(0))
     except _Ended as ended:
         outcome.fault = f"ended by {signal.Signals(ended.number).name}"
         return concluded(attempt, outcome, log, 128 + ended.number)
-
-
-def _pretend(attempt: Attempt, env: Mapping[str, str], outcome: RunnerOutcome, log: RunnerLog) -> int:
-    """Work through the steps and write the result. Raises _Ended on a signal."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, _end)
-    before = stamp(attempt.result)
-    name = env.get(environment.ENV_NAME) or "mock"
-    chance = _chance(env, name)
-    length = len(prompt.text(env, log))
-    log.say(f"{name}: read a prompt of {length} characters")
-    seconds = _number(env, "ORCHD_MOCK_SECONDS", _SECONDS)
-    for step in range(1, _STEPS + 1):
-        signal.sigtimedwait([], seconds / _STEPS)
-        whole = _BASE + length // 4 + int(chance * _SPREAD)
-        outcome.input_tokens = whole * step // _STEPS
-        outcome.output_tokens = outcome.input_tokens // _ANSWER
-        outcome.cost_usd = outcome.input_tokens * _INPUT_PRICE + outcome.output_tokens * _OUTPUT_PRICE
-        outcome.turns = step
-        log.say(f"{name}: step {step} of {_STEPS}")
-    outcome.fault = _fault(env, name, chance, outcome)
-    read = [path for path in environment.paths(env.get(environment.ENV_RESULTS, "")) if Path(path).exists()]
-    outcome.result = "\n".join([f"# {name}", "", MARK, "", *(f"- has read {path}" for path in read)]) + "\n"
-    if outcome.fault is None and attempt.result is not None:
-        keep_result(outcome, attempt.result, before)
-    return concluded(attempt, outcome, log, outcome.code(0))
 
 
 def _end(number: int, _: object) -> None:

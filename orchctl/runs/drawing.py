@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
-from xml.etree.ElementTree import Element
 
 from orchctl.composition import Flat, levels
 from orchctl.render import text as render
@@ -22,7 +21,8 @@ _RULES = (
 )
 
 
-def _coloured(shades: Mapping[str, str]) -> str:
+def _colours(shades: Mapping[str, str]) -> str:
+    """Return the CSS rules for the colours of a palette."""
     return (
         f"svg{{background:{shades['paper']}}}text{{fill:{shades['ink']}}}"
         f"rect{{fill:{shades['lane']};stroke:{shades['cut']}}}path{{stroke:{shades['faint']}}}"
@@ -102,12 +102,29 @@ def svg(drawn: Drawing) -> str:
             spots[node] = _Spot(center - half, center + half, top + _height(drawn, node) / 2)
             top += _height(drawn, node) + _GAP
         left += column + _COLUMNS
-    root = picture(width, height, sheet(_RULES, _coloured))
-    for node in drawn.graph:
-        for before in drawn.graph[node]:
-            _edge(root, (spots[before], spots[node]), is_critical={before, node} <= set(drawn.critical))
+    root = picture(width, height, sheet(_RULES, _colours))
+    critical = set(drawn.critical)
+    for node, dependencies in drawn.graph.items():
+        for dependency in dependencies:
+            start, end = spots[dependency], spots[node]
+            bend = (end.left - start.right) / 2
+            curve = (
+                f"M{start.right:.1f} {start.middle:.1f} C{start.right + bend:.1f} {start.middle:.1f} "
+                f"{end.left - bend:.1f} {end.middle:.1f} {end.left:.1f} {end.middle:.1f}"
+            )
+            add(root, "path", class_="critical" if {dependency, node} <= critical else "", d=curve)
     for node, spot in spots.items():
-        _node(root, drawn, node, spot)
+        center = (spot.left + spot.right) / 2
+        if node in drawn.joints:
+            joint = add(root, "circle", cx=center, cy=spot.middle, r=_JOINT / 2)
+            add(joint, "title", node)
+            continue
+        box = add(root, "g")
+        add(box, "title", node)
+        top, wide = spot.middle - _BOX / 2, spot.right - spot.left
+        kind = "critical" if node in critical else ""
+        add(box, "rect", class_=kind, x=spot.left, y=top, rx=6, width=wide, height=_BOX)
+        add(box, "text", _label(node), x=center, y=spot.middle)
     return written(root)
 
 
@@ -121,27 +138,3 @@ def _width(drawn: Drawing, node: str) -> float:
 
 def _height(drawn: Drawing, node: str) -> int:
     return _JOINT if node in drawn.joints else _BOX
-
-
-def _edge(root: Element, ends: tuple[_Spot, _Spot], *, is_critical: bool) -> None:
-    start, end = ends
-    bend = (end.left - start.right) / 2
-    curve = (
-        f"M{start.right:.1f} {start.middle:.1f} C{start.right + bend:.1f} {start.middle:.1f} "
-        f"{end.left - bend:.1f} {end.middle:.1f} {end.left:.1f} {end.middle:.1f}"
-    )
-    add(root, "path", class_="critical" if is_critical else "", d=curve)
-
-
-def _node(root: Element, drawn: Drawing, node: str, spot: _Spot) -> None:
-    center = (spot.left + spot.right) / 2
-    if node in drawn.joints:
-        joint = add(root, "circle", cx=center, cy=spot.middle, r=_JOINT / 2)
-        add(joint, "title", node)
-        return
-    group = add(root, "g")
-    add(group, "title", node)
-    critical = "critical" if node in drawn.critical else ""
-    top, width = spot.middle - _BOX / 2, spot.right - spot.left
-    add(group, "rect", class_=critical, x=spot.left, y=top, rx=6, width=width, height=_BOX)
-    add(group, "text", _label(node), x=center, y=spot.middle)

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchctl.composition import (
-    Member,
-    TokenEstimate,
     Tree,
     critical_path,
     durations,
@@ -44,32 +42,34 @@ def foretold(tree: Tree, *, seconds: Mapping[str, float], limit: int) -> dict[st
         "time_one_by_one": sum(times.values()),
         "tokens": sum(member.tokens for member in tokens.values()),
         "members": [
-            _member(member, tokens[member.path], history[member.path], times[member.path]) for member in flat.members
+            {
+                "path": member.path,
+                "skill": member.sub_skill.skill_name,
+                "after": list(member.after),
+                "required": member.sub_skill.required,
+                "tokens": tokens[member.path].tokens,
+                "is_estimated": not tokens[member.path].is_given,
+                "seconds": history[member.path],
+                "duration": times[member.path],
+            }
+            for member in flat.members
         ],
-    }
-
-
-def _member(member: Member, tokens: TokenEstimate, seconds: float | None, duration: float) -> dict[str, Any]:
-    return {
-        "path": member.path,
-        "skill": member.sub_skill.skill_name,
-        "after": list(member.after),
-        "required": member.sub_skill.required,
-        "tokens": tokens.tokens,
-        "is_estimated": not tokens.is_given,
-        "seconds": seconds,
-        "duration": duration,
     }
 
 
 def plan_lines(plan: Mapping[str, Any], arrow: str) -> list[str]:
     """Return the plan as lines of text."""
     members = {member["path"]: member for member in plan["members"]}
-    rows = [
-        [f"group {number}" if path == group[0] else "", path, *_cells(plan, members[path])]
-        for number, group in enumerate(plan["groups"], 1)
-        for path in group
-    ]
+    rows = []
+    titles = {group[0]: f"group {number}" for number, group in enumerate(plan["groups"], 1) if group}
+    for path in (path for group in plan["groups"] for path in group):
+        member = members[path]
+        tokens = f"{'~' if member['is_estimated'] else ''}{member['tokens']:,} tokens"
+        seconds = f"{'~' if member['seconds'] is None else ''}{render.span(member['duration'])}"
+        duration = seconds if plan["unit"] == "seconds" else ""
+        after = f"after {', '.join(member['after'])}" if member["after"] else ""
+        required = "" if member["required"] else "not required"
+        rows.append([titles.get(path, ""), path, tokens, duration, required, render.clean(after)])
     bound = f", at most {plan['max_parallel']} at once" if plan["max_parallel"] else ""
     critical = f" {arrow} ".join(plan["critical_path"])
     guessed = sum(member["tokens"] for member in plan["members"] if member["is_estimated"])
@@ -83,14 +83,6 @@ def plan_lines(plan: Mapping[str, Any], arrow: str) -> list[str]:
         f"one by one {_time(plan, plan['time_one_by_one'])}",
         f"tokens           {plan['tokens']:,}" + (f", of them {guessed:,} estimated (~)" if guessed else ""),
     ]
-
-
-def _cells(plan: Mapping[str, Any], member: Mapping[str, Any]) -> list[str]:
-    tokens = f"{'~' if member['is_estimated'] else ''}{member['tokens']:,} tokens"
-    seconds = f"{'~' if member['seconds'] is None else ''}{render.span(member['duration'])}"
-    after = f"after {', '.join(member['after'])}" if member["after"] else ""
-    required = "" if member["required"] else "not required"
-    return [tokens, seconds if plan["unit"] == "seconds" else "", required, render.clean(after)]
 
 
 def _time(plan: Mapping[str, Any], amount: float) -> str:

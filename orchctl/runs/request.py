@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from orchctl.composition import Flat, Group, Member, Task, Tree, around, estimate_tokens, flatten, task_prompt
+from orchctl.composition import Flat, Member, Task, Tree, around, estimate_tokens, flatten, task_prompt
 from orchctl.daemon.launcher import for_agents
 from orchctl.errors import NoDaemonError, UsageError
 from orchctl.spawn import attributes
@@ -23,6 +23,7 @@ from orchd.protocol.durations import duration
 from orchd.protocol.frames import MAX_FRAME, pack_request
 
 _RUNS = ".agent/runs"
+_ON_FAILURE = {"continue-on-error": "continue"}  # by `error_handling` of a composition; otherwise fail-fast
 _INPUTS = 100_000  # bytes of one variable: the kernel refuses a program that gets more than 128 kB in one
 
 
@@ -41,7 +42,16 @@ def prepared(tree: Tree, task: Task, *, runner: str | None, directory: Path, res
     maker = _Maker(flat, task, runner, results)
     request: dict[str, Any] = {
         "name": tree.composition.name,
-        "groups": [_group(group) for group in flat.groups],
+        "groups": [
+            {
+                "path": group.path,
+                "max_parallel": group.composition.max_parallel,
+                "on_failure": _ON_FAILURE.get(group.composition.coordination_strategy.error_handling, "fail-fast"),
+                "after": list(group.after),
+                "required": group.required,
+            }
+            for group in flat.groups
+        ],
         "members": [maker.member(member) for member in flat.members],
         "cwd": str(directory),
         "results": str(results),
@@ -113,17 +123,6 @@ def result_path(results: Path, path: str) -> Path:
     return results / f"{path}.md"
 
 
-def _group(group: Group) -> dict[str, Any]:
-    strategy = group.composition.coordination_strategy
-    return {
-        "path": group.path,
-        "max_parallel": group.composition.max_parallel,
-        "on_failure": "continue" if strategy.error_handling == "continue-on-error" else "fail-fast",
-        "after": list(group.after),
-        "required": group.required,
-    }
-
-
 class _Maker:
     """Builds the members and prompts of a run."""
 
@@ -134,18 +133,10 @@ class _Maker:
         self._results = results
 
     def member(self, member: Member) -> dict[str, Any]:
+        """Return the member as the request has it."""
         inputs = environment.listed(self._inputs(member))
         if len(os.fsencode(inputs)) > _INPUTS:
             inputs = environment.listed([str(self._results / around(member.path))])
-        return {
-            "path": member.path,
-            "agent": self._agent(member),
-            "after": list(member.after),
-            "required": member.sub_skill.required,
-            "variables": {**member.sub_skill.env, environment.ENV_RESULTS: inputs},
-        }
-
-    def _agent(self, member: Member) -> dict[str, Any]:
         spec: dict[str, Any] = {
             "name": member.path.rpartition("/")[2],
             "command": list(member.sub_skill.command),
@@ -160,7 +151,13 @@ class _Maker:
             "result": str(result_path(self._results, member.path)),
             "tokens": estimate_tokens(member.sub_skill, len(member.text)).tokens,
         }
-        return {key: value for key, value in spec.items() if value not in (None, "", [], 0)}
+        return {
+            "path": member.path,
+            "agent": {key: value for key, value in spec.items() if value not in (None, "", [], 0)},
+            "after": list(member.after),
+            "required": member.sub_skill.required,
+            "variables": {**member.sub_skill.env, environment.ENV_RESULTS: inputs},
+        }
 
     def _inputs(self, member: Member) -> list[str]:
         """Return the results of its dependencies: a file each, or a directory for a composition."""
@@ -174,6 +171,7 @@ class _Maker:
         ]
 
     def prompt(self, member: Member) -> str:
+        """Return the prompt of the member."""
         purposes: list[str] = []  # of the compositions around the member, from the outside in
         path = member.path
         while path:

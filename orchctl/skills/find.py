@@ -39,7 +39,7 @@ def is_skill(folder: Path) -> bool:
 
 
 def text_of(folder: Path) -> str:
-    """Return its SKILL.md without the front matter; an empty text when it has none."""
+    """Return the SKILL.md of a skill without the front matter; an empty text when there is none."""
     path = folder / SKILL
     if not path.is_file():
         return ""

@@ -36,17 +36,17 @@ class InstalledFile(NamedTuple):
 def install(skill: Path, folder: Path, *, is_forced: bool) -> list[InstalledFile]:
     """Copy the files of `skill` to `folder`. Without force, a file that was changed after installation is kept."""
     before = _known(folder / MANIFEST)
-    known = dict(before)
+    digests = dict(before)
     files = []
     for source in _files(skill):
         name = str(source.relative_to(skill))
         content = source.read_bytes()
-        file = _install(content, folder / name, known.get(name), is_forced=is_forced)
+        file = _install(content, folder / name, digests.get(name), is_forced=is_forced)
         if file.done != CHANGED:
-            known[name] = _digest(content)
+            digests[name] = _digest(content)
         files.append(file)
-    if known != before:
-        value = {formats.FIELD: _VERSION, **known}
+    if digests != before:
+        value = {formats.FIELD: _VERSION, **digests}
         _write(folder / MANIFEST, json.dumps(value, indent=1, sort_keys=True).encode() + b"\n")
     return files
 
@@ -98,22 +98,22 @@ def _files(skill: Path) -> Iterator[Path]:
 def _install(content: bytes, path: Path, installed: str | None, *, is_forced: bool) -> InstalledFile:
     """Write one file unless it was changed; `installed` is the digest of its last installation."""
     try:
-        there = open_file.read_file(path, follow=True)
+        present = open_file.read_file(path, follow=True)
     except FileNotFoundError:
         if path.is_symlink():  # a broken link: it was made on purpose
             return InstalledFile(path, CHANGED)
         _write(path, content)
         return InstalledFile(path, WRITTEN)
-    if there == content:
+    if present == content:
         return InstalledFile(path, CURRENT)
-    if _digest(there) == installed:
+    if _digest(present) == installed:
         _write(path, content)
         return InstalledFile(path, REPLACED)
     if not is_forced:
         return InstalledFile(path, CHANGED)
-    kept = back_up(path)
+    backup = back_up(path)
     _write(path, content)
-    return InstalledFile(path, REPLACED, kept)
+    return InstalledFile(path, REPLACED, backup)
 
 
 def _write(path: Path, content: bytes) -> None:

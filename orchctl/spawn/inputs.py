@@ -34,7 +34,7 @@ def read(source: str, directory: Path) -> bytes | None:
 
 
 def _is_own(path: Path) -> bool:
-    """Whether only this process can read the path."""
+    """Return whether only this process can read the path."""
     if str(path).startswith(_OWN):
         return True
     if target.is_remote():  # a path of the other machine

@@ -47,7 +47,7 @@ class JsonLines:
             raise self.wrong(f"{self.title} line {line}", "is not UTF-8") from None
 
     def entries(self, text: str) -> Iterator[JsonLine]:
-        """List the entries in `text`."""
+        """Yield the entries in `text`."""
         if text.lstrip().startswith("["):
             values = self._parsed(text)
             for index, value in enumerate(values if isinstance(values, list) else ()):
@@ -67,7 +67,7 @@ class JsonLines:
         except json.JSONDecodeError as error:
             place = f"{self.title} line {number or error.lineno}"
             raise self.wrong(place, f"column {error.colno} is not JSON: {error.msg}") from None
-        except ValueError:  # Python reads no longer ones
+        except ValueError:  # Python limits the digits of a number
             place = f"{self.title} line {number}" if number else self.title
             raise self.wrong(place, "a number has too many digits") from None
         except RecursionError:

@@ -26,7 +26,7 @@ def note_pretenders(agents: Iterable[Mapping[str, Any]], runner: str | None) -> 
 
 
 def is_pretended(result: Path) -> bool:
-    """Whether the mock runner wrote this result; False when it cannot be read."""
+    """Return whether the mock runner wrote this result; False when it cannot be read."""
     from orchd.instance.system import open_file as opening
 
     try:

@@ -19,7 +19,7 @@ def here(otherwise: str | None = None) -> Path:
 
 
 def is_deleted() -> bool:
-    """Whether the current directory was deleted."""
+    """Return whether the current directory was deleted."""
     try:
         os.stat(".")  # noqa: PTH116 - Path("") is no path
         Path.cwd()

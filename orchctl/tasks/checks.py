@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from difflib import get_close_matches
 from itertools import combinations, islice, product
 from pathlib import Path
@@ -18,13 +18,28 @@ _MOST = 10_000  # pairs that write to the same file: of 1,000 tasks there could 
 
 
 def problems(tasks: Sequence[TaskFile], file_of: FileOf) -> list[TaskProblem]:
-    """Return every problem that keeps `tasks` from being run, problems of their graph first."""
-    errors = [*_doubled(tasks, file_of), *_unknown(tasks, file_of), *_cycles(tasks, file_of)]
+    """Return every problem that keeps `tasks` from being run; collisions only when their graph has no problem."""
+    errors: list[TaskProblem] = []
+    by_name: dict[str, TaskFile] = {}
+    for task in tasks:
+        first = by_name.setdefault(task.name, task)
+        if first is not task:
+            what = f"the name {task.name!r} is that of {file_of(first)} too"
+            errors.append(_problem("duplicate-name", file_of, task, "name", what, "give each task a name of its own"))
+    errors += _unknown(tasks, file_of)
+    # cycles that share no task: of two cycles that cross, the second is reported once the first is mended
+    left = {task.name: task for task in tasks}
+    while cycle := cycle_in(
+        {name: [before for before in task.after if before in left and before != name] for name, task in left.items()}
+    ):
+        what = f"a cycle: {' -> '.join(cycle)}"
+        errors.append(_problem("cycle", file_of, left[cycle[0]], "after", what, "take one of these `after` away"))
+        left = {name: task for name, task in left.items() if name not in cycle}
     return errors or [*islice(_colliding(tasks, file_of), _MOST)]
 
 
 def ordered(tasks: Sequence[TaskFile]) -> list[TaskFile]:
-    """Return each task behind all its dependencies, otherwise in the order of the files. The graph must be valid."""
+    """Sort tasks so that each is behind all its dependencies, otherwise in their order. The graph must be valid."""
     by_name = {task.name: task for task in tasks}
     depth: dict[str, int] = {}
     for name in topological({task.name: task.after for task in tasks}):
@@ -32,16 +47,8 @@ def ordered(tasks: Sequence[TaskFile]) -> list[TaskFile]:
     return sorted(tasks, key=lambda task: depth[task.name])
 
 
-def _doubled(tasks: Iterable[TaskFile], file_of: FileOf) -> Iterator[TaskProblem]:
-    seen: dict[str, TaskFile] = {}
-    for task in tasks:
-        first = seen.setdefault(task.name, task)
-        if first is not task:
-            what = f"the name {task.name!r} is that of {file_of(first)} too"
-            yield _problem("duplicate-name", file_of, task, "name", what, "give each task a name of its own")
-
-
 def _unknown(tasks: Sequence[TaskFile], file_of: FileOf) -> Iterator[TaskProblem]:
+    """Yield dependencies on tasks that are not there, and of tasks on themselves."""
     names = {task.name: None for task in tasks}
     for task in tasks:
         for name in task.after:
@@ -55,18 +62,6 @@ def _unknown(tasks: Sequence[TaskFile], file_of: FileOf) -> Iterator[TaskProblem
                     f"did you mean {nearest[0]!r}?" if nearest else f"make it: orchctl tasks new {name} --goal TEXT"
                 )
                 yield _problem("unknown-dependency", file_of, task, "after", f"{name!r} is no task here", way_out)
-
-
-def _cycles(tasks: Sequence[TaskFile], file_of: FileOf) -> Iterator[TaskProblem]:
-    """Yield cycles that share no task: of two that cross, the second is reported once the first is fixed."""
-    left = {task.name: task for task in tasks}
-    while cycle := cycle_in(
-        {name: [before for before in task.after if before in left and before != name] for name, task in left.items()}
-    ):
-        task = left[cycle[0]]
-        what = f"a cycle: {' -> '.join(cycle)}"
-        yield _problem("cycle", file_of, task, "after", what, "take one of these `after` away")
-        left = {name: task for name, task in left.items() if name not in cycle}
 
 
 def _colliding(tasks: Sequence[TaskFile], file_of: FileOf) -> Iterator[TaskProblem]:

@@ -41,7 +41,7 @@ def place(word: str | None) -> Place:
     return Place((Path.cwd() / name).resolve(), name)
 
 
-def found(where: Place) -> tuple[TaskFiles, list[TaskProblem]]:
+def load(where: Place) -> tuple[TaskFiles, list[TaskProblem]]:
     """Return the tasks that could be read, and every problem: of each file, then of all tasks together."""
     try:
         read = task_file.read_all(where.path, where.shown)
@@ -53,7 +53,7 @@ def found(where: Place) -> tuple[TaskFiles, list[TaskProblem]]:
 
 def opened(where: Place, *, ignored: Sequence[str] = ()) -> list[TaskFile]:
     """Return the tasks in dependency order. Raises RefusedError for problems with other codes than `ignored`."""
-    read, problems = found(where)
+    read, problems = load(where)
     refusals = [problem for problem in problems if problem.code not in ignored]
     if refusals:
         raise refused(refusals, where)
@@ -75,7 +75,7 @@ def standing(tasks: Sequence[TaskFile], where: Place, client: Client) -> dict[st
 
 
 def standing_anyway(tasks: Sequence[TaskFile], where: Place) -> dict[str, TaskState]:
-    """Return the state of each of `tasks`. A running daemon is asked; none is started."""
+    """Return the state of each of `tasks`, with the agents of a daemon only if it runs already."""
     try:
         with Client(starts=False) as client:
             return standing(tasks, where, client)

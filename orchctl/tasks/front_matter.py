@@ -21,6 +21,7 @@ EDGE = "---"
 
 _KEY = re.compile(r"([A-Za-z_][\w-]*):(?=[ \t]|$)", re.ASCII)
 _OPEN = re.compile(r"[^\s#]+:[ \t]*(#.*)?")  # a key whose items may follow in lines that are not indented
+_ITEM = re.compile(r"-([ \t]|$)")
 _BREAKS = re.compile("[\r\x85\u2028\u2029]")  # end a line for some readers of YAML, and not for others
 _INDICATORS = frozenset("&*!|>%@`")  # at the beginning of a value these have another meaning in YAML
 _PLAIN = re.compile(r"[A-Za-z_/][\w /.()+-]*|\d+[smhd]", re.ASCII)  # texts that need no quotes for any reader of YAML
@@ -68,7 +69,15 @@ def parse(text: str) -> FrontMatter:
     """
     lines = _lines(text)
     if lines[0].rstrip() != EDGE:
-        return FrontMatter(body="\n".join(lines), mistakes=list(_misplaced(lines)))
+        front = FrontMatter(body="\n".join(lines))
+        first = next((index for index, line in enumerate(lines) if line.strip() and not _REMARK.fullmatch(line)), 0)
+        is_closed = any(line.strip() == EDGE for line in lines[first + 1 :])
+        following = next((line for line in lines[first + 1 :] if line.strip()), "")
+        if lines[first].strip() == EDGE and (is_closed or _KEY.match(following.lstrip())):
+            what = "the front matter does not begin in the first line, and would be text"
+            way_out = f"begin the file with `{EDGE}`, or write `***` if it is to be a line across the page"
+            front.mistakes.append(Mistake(first + 1, what, way_out))
+        return front
     ends = [index for index, line in enumerate(lines) if line.rstrip() == EDGE and index]
     if not ends:
         mistake = Mistake(1, "the front matter never ends", f"write a line `{EDGE}` behind its last key")
@@ -82,18 +91,6 @@ def _lines(text: str) -> list[str]:
     return text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
 
 
-def _misplaced(lines: list[str]) -> Iterator[Mistake]:
-    """Yield the mistake of front matter that is not on the first line, or is indented, and would be text."""
-    first = next((index for index, line in enumerate(lines) if line.strip() and not _REMARK.fullmatch(line)), 0)
-    ends = any(line.strip() == EDGE for line in lines[first + 1 :])
-    following = next((line for line in lines[first + 1 :] if line.strip()), "")
-    if lines[first].strip() == EDGE and (ends or _KEY.match(following.lstrip())):
-        what = "the front matter does not begin in the first line, and would be text"
-        yield Mistake(
-            first + 1, what, f"begin the file with `{EDGE}`, or write `***` if it is to be a line across the page"
-        )
-
-
 def described(text: str) -> str:
     """Return the `description` in the front matter of any file, also over several lines; "" if unreadable."""
     import yaml
@@ -105,9 +102,10 @@ def described(text: str) -> str:
         return ""
     try:
         node: Any = yaml.compose("\n".join(entry), Loader=yaml.BaseLoader)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError):
         return ""
-    return " ".join(node.value[0][1].value.split()) if node.value[0][1].id == "scalar" else ""
+    value = node.value[0][1] if node.id == "mapping" else node  # `description:text` is no mapping
+    return " ".join(value.value.split()) if value.id == "scalar" and value is not node else ""
 
 
 class _KeyReader:
@@ -141,7 +139,7 @@ def _entries(lines: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
     starts: list[int] = []
     for index, line in enumerate(lines):
         bare = line.lstrip(" ")
-        is_item = line[:1] == "-" and starts and _OPEN.fullmatch(lines[starts[-1]])
+        is_item = _ITEM.match(line) and starts and _OPEN.fullmatch(lines[starts[-1]])
         if bare and bare[0] != "#" and not is_item and (bare == line or not starts):
             starts.append(index)
     for number, begin in enumerate(starts):
@@ -153,7 +151,10 @@ def _value(lines: Sequence[str]) -> str | tuple[str, ...]:
     node = _composed(lines)
     if not _KEY.match(lines[0]) or node is None or node.id != "mapping":
         raise _WrongError(*_why_no_key(lines[0]))
-    ((_, value),) = node.value
+    (_, value), *more = node.value
+    if more:
+        offset = more[0][0].start_mark.line
+        raise _WrongError(*_why_no_key(lines[offset]), offset)
     _check_begin(value, lines)
     if value.id == "sequence":
         return tuple(_text_of(entry, lines) for entry in value.value)
@@ -175,6 +176,8 @@ def _composed(lines: Sequence[str]) -> Any:
         return yaml.compose("\n".join(lines), Loader=yaml.BaseLoader)
     except yaml.MarkedYAMLError as error:
         raise _explained(error, lines) from None
+    except RecursionError:
+        raise _WrongError("lists are nested too deeply", "write one list of texts") from None
     except yaml.YAMLError:  # a character that YAML does not allow
         offset = next((offset for offset, line in enumerate(lines) if not line.isprintable()), 0)
         raise _unprintable(lines[offset], offset) from None
@@ -208,7 +211,7 @@ def _in_quotes(line: str) -> str:
 def _why_no_key(line: str) -> tuple[str, str]:
     if line[0] == " ":
         return "it goes on from the line before", "write each value on one line, and long text below the front matter"
-    if line[0] == "-":
+    if _ITEM.match(line):
         return "an item of no list", "write its key in a line before, as in `after:`"
     if re.match(r"[A-Za-z_][\w-]*:", line):
         return "no space behind the colon", "write `key: value`"

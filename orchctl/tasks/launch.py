@@ -65,7 +65,7 @@ def chosen(tasks: Sequence[TaskFile], states: Mapping[str, TaskState], wanted: W
             if name not in names and not state.is_on_its_way and not _is_satisfied(task, name, state, wanted):
                 way_out = f"run that too, with `--only {name}`"
                 before = repr(_with_condition(task, name, name))
-                what = f"{task.name!r} comes after {before}, which is {state.said()}; {way_out}"
+                what = f"{task.name!r} comes after {before}, which is {state.summary()}; {way_out}"
                 raise RefusedError(what, code="not-done", details={"task": task.name, "after": name})
     return Choice(run, going, done, tuple(unneeded))
 
@@ -106,41 +106,38 @@ def _is_satisfied(task: TaskFile, name: str, state: TaskState, wanted: Wanted) -
 def specs(choice: Choice, states: Mapping[str, TaskState], results: Path, wanted: Wanted) -> list[dict[str, Any]]:
     """Return the agent specs of the tasks to run. Dependencies that are done already are left out."""
     names = {task.name for task in choice.run}
-    return [_spec(task, states, names, results, wanted) for task in choice.run]
-
-
-def _spec(
-    task: TaskFile, states: Mapping[str, TaskState], names: Collection[str], results: Path, wanted: Wanted
-) -> dict[str, Any]:
-    agents = {name: states[name].agent for name in task.after if states[name].is_on_its_way}
-    if wanted.worktree:
-        done = {name: states[name].agent for name in task.after if name not in names}
-        agents |= {name: agent for name, agent in done.items() if agent is not None and has_worktree(agent)}
-    after = [
-        _with_condition(task, name, agent["id"] if (agent := agents.get(name)) else name)
-        for name in task.after
-        if name in names or name in agents
-    ]
-    given: dict[str, Any] = {
-        "name": task.name,
-        "goal": task.goal,
-        "skill": task.skill,
-        "command": list(task.command),
-        "runner": None if task.command else task.runner or wanted.runner,
-        "model": None if task.command else task.model or wanted.model,
-        "worktree": wanted.worktree,
-        "stdin": str(prompt_path(task, results)),
-        "result": str(task.results(results)[0]),
-        "after": after,
-        "timeout": task.timeout,
-        "retries": task.retries,
-        "memory_max": task.memory_max,
-        "cpu_max": task.cpu_max,
-        "pids_max": task.pids_max,
-        "tokens": task.tokens if task.tokens is not None else guess_tokens(len(task.body)),
-        "nesting": task.nesting,
-    }
-    return {key: value for key, value in given.items() if value not in (None, [], 0, False)}
+    agent_specs = []
+    for task in choice.run:
+        agents = {name: states[name].agent for name in task.after if states[name].is_on_its_way}
+        if wanted.worktree:  # it begins with what agents that are done left in their worktrees
+            done = {name: states[name].agent for name in task.after if name not in names}
+            agents |= {name: agent for name, agent in done.items() if agent is not None and has_worktree(agent)}
+        after = [
+            _with_condition(task, name, agent["id"] if (agent := agents.get(name)) else name)
+            for name in task.after
+            if name in names or name in agents
+        ]
+        spec: dict[str, Any] = {
+            "name": task.name,
+            "goal": task.goal,
+            "skill": task.skill,
+            "command": list(task.command),
+            "runner": None if task.command else task.runner or wanted.runner,
+            "model": None if task.command else task.model or wanted.model,
+            "worktree": wanted.worktree,
+            "stdin": str(prompt_path(task, results)),
+            "result": str(task.results(results)[0]),
+            "after": after,
+            "timeout": task.timeout,
+            "retries": task.retries,
+            "memory_max": task.memory_max,
+            "cpu_max": task.cpu_max,
+            "pids_max": task.pids_max,
+            "tokens": task.tokens if task.tokens is not None else guess_tokens(len(task.body)),
+            "nesting": task.nesting,
+        }
+        agent_specs.append({key: value for key, value in spec.items() if value not in (None, [], 0, False)})
+    return agent_specs
 
 
 def prompt_path(task: TaskFile, results: Path) -> Path:

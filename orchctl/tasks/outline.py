@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from orchctl.plans.boxes import is_closed
-
-if TYPE_CHECKING:
-    from markdown_it.token import Token
 
 _DEEPEST = 6
 _MARKS = re.compile(r"#{1,6}(?=[ \t]|$)")
@@ -36,7 +31,15 @@ def lowered(text: str, level: int) -> str:
 
     lines = text.replace("\r\n", "\n").replace("\r", "\n").rstrip().split("\n")
     tokens = MarkdownIt("commonmark").parse("\n".join(lines))
-    ending = _ending(lines, tokens)
+    ending = []  # the line that closes a block left open at the end of the text
+    last = next((token for token in reversed(tokens) if not token.level and token.map), None)
+    if last is not None and last.map is not None:
+        block = lines[last.map[0] : last.map[1]]
+        if last.type == "fence" and not is_closed(last):
+            ending = [last.markup]
+        elif last.type == "html_block":
+            content = _RAW_END.sub("</pre>", "\n".join(block))
+            ending = [end for begin, end in _OPEN if begin.match(block[0]) and end not in content][:1]
     headings = [index for index, token in enumerate(tokens) if token.type == "heading_open"]
     down = level - min((int(tokens[index].tag[1]) for index in headings), default=level)
     for index in reversed(headings if down > 0 else []):
@@ -48,17 +51,3 @@ def lowered(text: str, level: int) -> str:
         elif not heading.level:  # an underline inside a list or a quotation stays: its marks cannot be told apart
             lines[first:end] = [f"{marks} {' '.join(title.split())}"]
     return "\n".join([*lines, *ending])
-
-
-def _ending(lines: Sequence[str], tokens: Sequence[Token]) -> list[str]:
-    """Return the line that closes a top-level block left open at the end of the text."""
-    last = next((token for token in reversed(tokens) if not token.level and token.map), None)
-    if last is None or last.map is None:
-        return []
-    block = lines[last.map[0] : last.map[1]]
-    if last.type == "fence":
-        return [] if is_closed(last) else [last.markup]
-    if last.type == "html_block":
-        text = _RAW_END.sub("</pre>", "\n".join(block))
-        return [end for begin, end in _OPEN if begin.match(block[0]) and end not in text][:1]
-    return []

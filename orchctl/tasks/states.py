@@ -32,7 +32,7 @@ class TaskState:
     why: str = ""
     agent: Agent | None = None  # the newest agent that was to write its result
     is_pretended: bool = False  # its result is of the mock runner, and not done for any other runner
-    made: int = 0  # when its result was written, in nanoseconds, or its command completed without one
+    written_at: int = 0  # when its result was written, in nanoseconds, or its command completed without a result
 
     @property
     def is_done(self) -> bool:
@@ -44,7 +44,7 @@ class TaskState:
         """Whether an agent works on the task, or will."""
         return self.agent is not None and not text.is_over(self.agent)
 
-    def said(self) -> str:
+    def summary(self) -> str:
         """Return the state as text: `failed: agent-003, exit 1`."""
         agent_id = self.agent["id"] if self.agent is not None and self.word not in (DONE, OUTDATED, UNNEEDED) else ""
         details = ", ".join(part for part in (agent_id, self.why) if part)
@@ -60,29 +60,27 @@ def states(ordered: Sequence[TaskFile], results: Path, agents: Mapping[str, Agen
 
 
 def _state(task: TaskFile, results: Path, agent: Agent | None, before: Mapping[str, TaskState]) -> TaskState:
+    """Return the state of a task; `agent` is its newest, `before` has the states of its dependencies."""
     if agent is not None and not text.is_over(agent):
         return TaskState(agent["status"], text.clean(agent["reason"] or ""), agent)
-    made = _time(task.result(results)) or None
-    if made is None and task.command and agent is not None and agent["status"] == "completed":
-        made = int(text.unix(agent["ended_at"]) * 1e9)  # a command need not write a result
-    is_bad = agent is not None and agent["status"] != "completed" and not _is_newer(made, agent)
-    if (is_bad or made is None) and (why := _why_unneeded(task, before)):
+    written_at = _time(task.result(results)) or None
+    if written_at is None and task.command and agent is not None and agent["status"] == "completed":
+        written_at = int(text.unix(agent["ended_at"]) * 1e9)  # a command need not write a result
+    is_bad = agent is not None and agent["status"] != "completed"
+    if agent is not None and agent["ended_at"] and written_at is not None:
+        # a result that was written after the agent had failed is by another agent or a person
+        is_bad = is_bad and written_at <= (text.unix(agent["ended_at"]) + _TICK) * 1e9
+    if (is_bad or written_at is None) and (why := _why_unneeded(task, before)):
         return TaskState(UNNEEDED, why, agent)
     if agent is not None and is_bad:
         return TaskState(agent["status"], text.outcome(agent), agent)
-    if made is None:
+    if written_at is None:
         return TaskState(MISSING, "it completed and left no result" if agent is not None else "", agent)
-    why = _why_outdated(task, made, results, before)
-    if why:
+    if why := _why_outdated(task, written_at, results, before):
         return TaskState(OUTDATED, why, agent)
     is_mock = is_pretended(task.result(results))
     left = text.notes(*commits.noted([agent])) if agent is not None else ""
-    return TaskState(DONE, "by the mock runner, which only pretends" if is_mock else left, agent, is_mock, made)
-
-
-def _is_newer(made: int | None, agent: Agent) -> bool:
-    """Whether the result was written after the agent had failed, by another agent or a person."""
-    return made is not None and bool(agent["ended_at"]) and made > (text.unix(agent["ended_at"]) + _TICK) * 1e9
+    return TaskState(DONE, "by the mock runner, which only pretends" if is_mock else left, agent, is_mock, written_at)
 
 
 def _why_unneeded(task: TaskFile, before: Mapping[str, TaskState]) -> str:
@@ -96,8 +94,9 @@ def _why_unneeded(task: TaskFile, before: Mapping[str, TaskState]) -> str:
     return ""
 
 
-def _why_outdated(task: TaskFile, made: int, results: Path, before: Mapping[str, TaskState]) -> str:
-    if (_time(task.path) or 0) > made:
+def _why_outdated(task: TaskFile, written_at: int, results: Path, before: Mapping[str, TaskState]) -> str:
+    """Return why a result that was written at this time is outdated; empty when it is not."""
+    if (_time(task.path) or 0) > written_at:
         return "its task file is newer than its result"
     for name in task.after:
         is_required = task.condition(name) == dependencies.COMPLETED
@@ -105,8 +104,8 @@ def _why_outdated(task: TaskFile, made: int, results: Path, before: Mapping[str,
             return f"{name}, which it comes after, is not done"
         if task.condition(name) == dependencies.FAILED:
             continue  # its result, if there is one, was written after the failure that this task was for
-        written = max(_time(path) or 0 for path in TaskFile(Path(), name).results(results))
-        if max(written, before[name].made) > made:
+        newest = max(_time(path) or 0 for path in TaskFile(Path(), name).results(results))
+        if max(newest, before[name].written_at) > written_at:
             return f"the result of {name}, which it comes after, is newer"
     return ""
 

@@ -31,7 +31,7 @@ _LONGEST = 100  # bytes
 
 @dataclass(frozen=True, slots=True)
 class TaskFile:
-    """A task as its file defines it. `lines` are the lines of its keys."""
+    """A task as its file defines it: `timeout` in seconds, `memory_max` in bytes, the lines of its keys in `lines`."""
 
     path: Path
     name: str = ""
@@ -88,7 +88,11 @@ class TaskFiles:
 
 def read_all(directory: Path, name: str) -> TaskFiles:
     """Read every task file of `directory`, named `name` in messages. Raises TasksError when there is none."""
-    paths = sorted((path for path in directory.glob(f"{PREFIX}*.md") if path.is_file()), key=_in_order)
+    by_number = re.compile(r"([0-9]+)")  # `subtask-2` stands before `subtask-10`
+    paths = sorted(
+        (path for path in directory.glob(f"{PREFIX}*.md") if path.is_file()),
+        key=lambda path: [(int(part), "") if part.isdecimal() else (0, part) for part in by_number.split(path.stem)],
+    )
     if not paths:
         what = "there is no such directory" if not directory.is_dir() else f"there is no {PREFIX}NAME.md in it"
         way_out = "make one: orchctl tasks new NAME --goal TEXT"
@@ -103,15 +107,10 @@ def read_all(directory: Path, name: str) -> TaskFiles:
     return TaskFiles(directory, tuple(tasks), tuple(problems))
 
 
-def _in_order(path: Path) -> list[tuple[int, str]]:
-    """Return the sort key that puts `subtask-2` before `subtask-10`."""
-    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"([0-9]+)", path.stem)]
-
-
 def read(path: Path, file: str) -> TaskFile:
     """Read a task file. Raises TasksError with every mistake."""
     try:
-        return made(path, open_file.read_file(path, follow=True).decode(), file)
+        return parse(path, open_file.read_file(path, follow=True).decode(), file)
     except OSError as error:
         what, way_out = f"cannot be read: {error.strerror}", "check the path and its rights"
         raise TasksError([TaskProblem("unreadable", file, 0, what, way_out)]) from None
@@ -120,8 +119,11 @@ def read(path: Path, file: str) -> TaskFile:
         raise TasksError([TaskProblem("not-utf-8", file, line, "is not UTF-8", "save the file as UTF-8")]) from None
 
 
-def made(path: Path, text: str, file: str) -> TaskFile:
-    """Return the task in `text`, the contents of the file `path`. Raises TasksError with every mistake."""
+def parse(path: Path, text: str, file: str) -> TaskFile:
+    """Return the task in `text`, the contents of the file `path`. Raises TasksError with every mistake.
+
+    `file` is the name of the file in messages.
+    """
     parsed = front_matter.parse(text)
     problems = [TaskProblem("bad-front-matter", file, *mistake) for mistake in parsed.mistakes]
     values = dict(_values(parsed, file, {mistake.line for mistake in parsed.mistakes}, problems))

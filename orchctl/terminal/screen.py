@@ -11,7 +11,6 @@ import select
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from types import FrameType
 from typing import Any
 
 from orchctl.terminal import console
@@ -56,7 +55,10 @@ class Screen:
     @contextlib.contextmanager
     def held(self) -> Iterator[Screen]:
         """Take over the terminal, and restore it however the block ends."""
-        before = {number: signal.signal(number, _exit) for number in (signal.SIGTERM, signal.SIGHUP)}
+        before = {
+            number: signal.signal(number, lambda number, _: sys.exit(128 + number))
+            for number in (signal.SIGTERM, signal.SIGHUP)
+        }
         before[signal.SIGWINCH] = signal.signal(signal.SIGWINCH, lambda *_: None)
         woken_before = signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
         try:
@@ -84,7 +86,3 @@ def _unbuffered_keys() -> Iterator[None]:
         yield
     finally:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, settings)
-
-
-def _exit(number: int, _: FrameType | None) -> None:
-    raise SystemExit(128 + number)

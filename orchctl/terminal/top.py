@@ -12,7 +12,7 @@ from orchctl.client.live_query import LiveQuery
 from orchctl.errors import NoDaemonError
 from orchctl.history.log_follow import FileChanges
 from orchctl.history.log_tail import tail
-from orchctl.history.why import found, lines
+from orchctl.history.why import explanation, lines
 from orchctl.render import text
 from orchctl.render.status_tree import Look
 from orchctl.terminal import console, top_view
@@ -66,6 +66,7 @@ class Top:
         return chosen
 
     def _page(self) -> list[str]:
+        """Return the lines of the screen: a page in place of the agents, the log that is followed, or the agents."""
         width, height = console.size()
         plain = not console.can_show("├─└│…·")
         size = top_view.Size(width, height, Look(width, console.has_colours(), plain, is_whole=True))
@@ -86,90 +87,71 @@ class Top:
         return top_view.page(self._watching.answer, self._loads.percent, self._selected, message, now, size)
 
     def _pressed(self, key: str) -> None:
+        """Answer the open question, leave a page, or do what the key stands for."""
         self._message = ""
         if self._question is not None:
             _, action = self._question
             self._question = None
             if key == "y":
-                self._tried(action)
+                self._attempt(action)
         elif self._reading is not None or self._text is not None:
             if key == "q":
                 self._reading = self._text = None
-        elif (command := self._keys().get(key)) is not None:
-            self._tried(command)
+        else:
+            self._attempt(lambda: self._act(key))
 
-    def _keys(self) -> dict[str, Callable[[], None]]:
-        return {
-            "q": self._leave,
-            "j": lambda: self._move(1),
-            "k": lambda: self._move(-1),
-            "l": self._follow,
-            "w": self._explain,
-            "c": self._ask_to_cancel,
-            "r": self._ask_to_retry,
-            "?": self._help,
-            "p": self._pause,
-            "+": lambda: self._change_limit(1),
-            "-": lambda: self._change_limit(-1),
-        }
-
-    def _tried(self, act: Callable[[], None]) -> None:
+    def _attempt(self, act: Callable[[], None]) -> None:
         try:
             act()
         except (WireError, NoDaemonError) as error:
             self._message = text.clean(str(error))
 
-    def _leave(self) -> None:
-        self._is_done = True
+    def _act(self, key: str) -> None:
+        """Do what a key of the page of agents stands for; other keys do nothing."""
+        limit = self._watching.answer["limit"]
+        match key:
+            case "q":
+                self._is_done = True
+            case "j" | "k":
+                rows = [agent["id"] for _, agent in top_view.ordered(self._watching.answer, Look())]
+                if self._selected in rows:
+                    index = rows.index(self._selected) + (1 if key == "j" else -1)
+                    self._selected = rows[min(max(0, index), len(rows) - 1)]
+            case "l" | "w" | "c" | "r" if (chosen := self._chosen()) is not None:
+                self._act_on(chosen, key)
+            case "?":
+                self._text = "keys", top_view.HELP
+            case "p":
+                op, message = ("resume", "agents start again") if limit["paused"] else ("pause", "no new agents start")
+                self._does(op, {}, message)
+            case "+" | "-" if (wanted := limit["limit"] + (1 if key == "+" else -1)) > 0:
+                self._does("limit", {"limit": wanted}, f"the limit is {wanted}")
 
-    def _move(self, by: int) -> None:
-        rows = [agent["id"] for _, agent in top_view.ordered(self._watching.answer, Look())]
-        if self._selected in rows:
-            self._selected = rows[min(max(0, rows.index(self._selected) + by), len(rows) - 1)]
-
-    def _follow(self) -> None:
-        if (chosen := self._chosen()) is not None:
-            self._reading = "" if chosen["log"] else None
-            self._message = "" if chosen["log"] else f"{chosen['id']} has not started, so it has no log"
-
-    def _explain(self) -> None:
-        if (chosen := self._chosen()) is not None:
-            now = time.clock_gettime(time.CLOCK_REALTIME)
-            self._text = "why", list(lines(found(self._client, chosen["id"]), now))
-
-    def _help(self) -> None:
-        self._text = "keys", top_view.HELP
-
-    def _ask_to_retry(self) -> None:
-        if (chosen := self._chosen()) is None:
-            return
-        agent_id = chosen["id"]
-        if not text.is_over(chosen) or chosen["status"] == "completed":
-            self._message = f"{agent_id} is {chosen['status']}: what ended without completing can be retried"
-            return
-        question = f"give {agent_id} {text.named(chosen)} a new attempt? y or n"
-        self._question = question, lambda: self._does("retry", {"ids": [agent_id]}, f"{agent_id} is tried again")
-
-    def _ask_to_cancel(self) -> None:
-        if (chosen := self._chosen()) is None:
-            return
-        agent_id = chosen["id"]
-        if text.is_over(chosen):
-            self._message = f"{agent_id} has ended: {chosen['status']}"
-            return
-        question = f"cancel {agent_id} {text.named(chosen)} and all under it? y or n"
-        self._question = question, lambda: self._does("cancel", {"ids": [agent_id]}, f"{agent_id} is being cancelled")
-
-    def _pause(self) -> None:
-        is_paused = self._watching.answer["limit"]["paused"]
-        self._does("resume" if is_paused else "pause", {}, "agents start again" if is_paused else "no new agents start")
-
-    def _change_limit(self, by: int) -> None:
-        wanted = self._watching.answer["limit"]["limit"] + by
-        if wanted > 0:
-            self._does("limit", {"limit": wanted}, f"the limit is {wanted}")
+    def _act_on(self, agent: text.Agent, key: str) -> None:
+        """Do what a key stands for that is about the selected agent."""
+        agent_id = agent["id"]
+        match key:
+            case "l":
+                self._reading = "" if agent["log"] else None
+                self._message = "" if agent["log"] else f"{agent_id} has not started, so it has no log"
+            case "w":
+                now = time.clock_gettime(time.CLOCK_REALTIME)
+                self._text = "why", list(lines(explanation(self._client, agent_id), now))
+            case "c" if text.is_over(agent):
+                self._message = f"{agent_id} has ended: {agent['status']}"
+            case "c":
+                question = f"cancel {agent_id} {text.named(agent)} and all under it? y or n"
+                message = f"{agent_id} is being cancelled"
+                self._question = question, lambda: self._does("cancel", {"ids": [agent_id]}, message)
+            case "r" if not text.is_over(agent) or agent["status"] == "completed":
+                self._message = f"{agent_id} is {agent['status']}: what ended without completing can be retried"
+            case "r":
+                question = f"give {agent_id} {text.named(agent)} a new attempt? y or n"
+                message = f"{agent_id} is tried again"
+                self._question = question, lambda: self._does("retry", {"ids": [agent_id]}, message)
 
     def _does(self, op: str, args: dict[str, Any], message: str) -> None:
+        """Send a request, and show `message` once it has succeeded."""
         answer = self._client.call(op, args)
         if "limit" in answer:
             self._watching.answer["limit"] = answer

@@ -105,14 +105,15 @@ def page(
     # the selected agent is always on the page
     index = next((index for index, (_, agent) in enumerate(rows) if agent["id"] == selected), 0)
     start = min(max(0, index - room // 2), max(0, len(rows) - room))
-    table = _table(rows[start : start + room], loads, selected, now)
-    lines = [*head, *_printed(table, size)]
+    lines = [*head, *_table(rows[start : start + room], loads, selected, now, size)]
     blank = [""] * (size.height - len(lines) - 2)
     return [*lines, *blank, *(render.fitted(line, size.width, size.look.ellipsis) for line in (message, _KEYS))]
 
 
-def _table(rows: list[tuple[str, Agent]], loads: Mapping[str, float], selected: str | None, now: float) -> Table:
-    """Return the agents in columns; a column of numbers that is empty is left out."""
+def _table(
+    rows: list[tuple[str, Agent]], loads: Mapping[str, float], selected: str | None, now: float, size: Size
+) -> list[str]:
+    """Return the lines of a table of the agents; a column of numbers that is empty is left out."""
     cells = [_cells(prefix, agent, loads.get(agent["id"]), now) for prefix, agent in rows]
     kept = [index for index in range(len(_COLUMNS)) if index not in _NUMBERS or any(row[index] for row in cells)]
     table = Table(box=None, expand=True, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
@@ -128,10 +129,23 @@ def _table(rows: list[tuple[str, Agent]], loads: Mapping[str, float], selected: 
         )
     for (_, agent), row in zip(rows, cells, strict=True):
         table.add_row(*(row[index] for index in kept), style="reverse" if agent["id"] == selected else None)
-    return table
+    console = Console(
+        file=StringIO(),
+        width=size.width,
+        force_terminal=True,
+        color_system="standard",
+        no_color=not size.look.has_colours,
+        highlight=False,
+        legacy_windows=False,
+        safe_box=True,
+    )
+    with console.capture() as capture:
+        console.print(table)
+    return capture.get().splitlines()
 
 
 def _cells(prefix: str, agent: Agent, load: float | None, now: float) -> list[Text]:
+    """Return the cells of an agent, in the order of the columns."""
     seconds = render.lifetime(agent, now)
     remark = render.outcome(agent)
     if agent["status"] in ("running", "stopping"):
@@ -146,22 +160,6 @@ def _cells(prefix: str, agent: Agent, load: float | None, now: float) -> list[Te
         Text(render.tokens(agent).removesuffix("tokens").strip()),
         Text(render.clean(remark)),
     ]
-
-
-def _printed(table: Table, size: Size) -> list[str]:
-    console = Console(
-        file=StringIO(),
-        width=size.width,
-        force_terminal=True,
-        color_system="standard",
-        no_color=not size.look.has_colours,
-        highlight=False,
-        legacy_windows=False,
-        safe_box=True,
-    )
-    with console.capture() as capture:
-        console.print(table)
-    return capture.get().splitlines()
 
 
 def text_page(title: str, lines: Sequence[str], size: Size) -> list[str]:

@@ -88,10 +88,27 @@ class _Drawing:
         """Return the picture, drawn from back to front."""
         add(self._root, "rect", class_="paper", width=_WIDTH, height=self._bands.foot + 40)
         self._heading()
-        self._grid()
+        begin = self._history.begin
+        # the axis: a line for each tick, and a label where there is room
+        fitting = (tick for tick in _TICKS if self._axis.seconds / tick <= _MOST_TICKS)
+        step = next(fitting, self._axis.seconds / _MOST_TICKS)
+        labelled = float("-inf")
+        for at in self._axis.ticks(step, begin):
+            x = self._x(at)
+            add(self._root, "line", class_="grid", x1=x, y1=_HEAD - 6, x2=x, y2=self._bands.foot)
+            if x - labelled >= _APART:
+                label = summary.offset(at - begin, is_exact=bool(self._axis.breaks))
+                self._text("faint mid", x, self._bands.foot + 18, label)
+                labelled = x
         self._lanes()
         self._waiting()
-        self._charts()
+        busy = lanes.counts((max(block.begin, begin), block.end) for block in self._blocks)
+        most = max([self._limit, *(count for _, count in busy)], default=1) or 1
+        self._chart("working", "busy", busy, most, self._bands.busy)
+        self._limit_line(lambda limit: self._bands.busy + _CHART * (1 - limit / most))
+        queue = lanes.counts(summary.queued(self._history))
+        most_queued = max((count for _, count in queue), default=1) or 1
+        self._chart("queued", "queue", queue, most_queued, self._bands.queue)
         self._breaks()
         return self._root
 
@@ -115,18 +132,6 @@ class _Drawing:
             self._text("faint", x + 17, 72, f"{mark} {label}")
             x += 17 + (len(label) + 2) * _LETTER + 18
 
-    def _grid(self) -> None:
-        fitting = (tick for tick in _TICKS if self._axis.seconds / tick <= _MOST_TICKS)
-        step = next(fitting, self._axis.seconds / _MOST_TICKS)
-        labelled = float("-inf")
-        for at in self._axis.ticks(step, self._history.begin):
-            x, seconds = self._x(at), at - self._history.begin
-            add(self._root, "line", class_="grid", x1=x, y1=_HEAD - 6, x2=x, y2=self._bands.foot)
-            if x - labelled >= _APART:
-                label = summary.offset(seconds, is_exact=bool(self._axis.breaks))
-                self._text("faint mid", x, self._bands.foot + 18, label)
-                labelled = x
-
     def _breaks(self) -> None:
         """Draw the folded gaps, over everything that crosses them."""
         top, foot = _HEAD - 6, self._bands.foot + 4
@@ -143,31 +148,44 @@ class _Drawing:
                 add(group, "text", f"{length} idle", class_="faint mid small", x=x, y=y, transform=turned)
 
     def _lanes(self) -> None:
+        """Draw the lanes of the slots, a bar for each span of work in them, and the limit."""
         bands = self._bands
         for lane in range(self._places):
-            y, width = bands.places + lane * bands.lane, _WIDTH - LEFT - _RIGHT
-            add(self._root, "rect", class_="lane", x=LEFT, y=y + 1, width=width, height=bands.lane - 2, rx=3)
+            y, whole = bands.places + lane * bands.lane, _WIDTH - LEFT - _RIGHT
+            add(self._root, "rect", class_="lane", x=LEFT, y=y + 1, width=whole, height=bands.lane - 2, rx=3)
             if bands.lane == _LANE:
                 self._text("faint end", LEFT - 8, y + 16, f"slot {lane + 1}")
         for block in self._blocks:
-            self._bar(block)
+            life, attempt = block.life, block.attempt
+            ending = _class_of(attempt) if block.is_last else ""
+            x, top = self._x(block.begin), bands.places + block.lane * bands.lane
+            width = max(self._x(block.end) - x, 1.0)
+            group = add(self._root, "g")
+            queued, worked = attempt.admitted - attempt.queued, block.end - block.begin
+            tooltip = (
+                f"{life.id} {life.name}, {life.level}, try {attempt.number}: {attempt.how or 'still at work'}"
+                f"{f' ({attempt.reason})' if attempt.reason else ''}; "
+                f"queued {render.span(queued)}, worked {render.span(worked)}"
+            )
+            add(group, "title", tooltip)
+            inner, radius = max(width - 0.8, 0.8), min(3.0, width / 3)
+            add(
+                group,
+                "rect",
+                class_=ending or life.level,
+                x=x,
+                y=top + 2,
+                width=inner,
+                height=bands.lane - 4,
+                rx=radius,
+            )
+            mark = f" {_MARKS[ending]}" if ending else ""
+            tries = f" #{attempt.number}" if attempt.number > 1 else ""
+            room = int((width - 8) / _LETTER)
+            if bands.lane == _LANE and room >= len(mark) + 1:
+                label = _fitted(render.clean(life.name) + tries, room - len(mark)) + mark
+                add(group, "text", label, class_="name", x=x + 5, y=top + 16)
         self._limit_line(lambda limit: bands.places + limit * bands.lane)
-
-    def _bar(self, block: Bar) -> None:
-        bands, ending = self._bands, _class_of(block.attempt)
-        x, y = self._x(block.begin), bands.places + block.lane * bands.lane
-        width = max(self._x(block.end) - x, 1.0)
-        name = ending if ending and block.is_last else block.life.level
-        group = add(self._root, "g")
-        add(group, "title", _tooltip(block))
-        inner, radius = max(width - 0.8, 0.8), min(3.0, width / 3)
-        add(group, "rect", class_=name, x=x, y=y + 2, width=inner, height=bands.lane - 4, rx=radius)
-        mark = f" {_MARKS[ending]}" if ending and block.is_last else ""
-        tries = f" #{block.attempt.number}" if block.attempt.number > 1 else ""
-        room = int((width - 8) / _LETTER)
-        if bands.lane == _LANE and room >= len(mark) + 1:
-            label = _fitted(render.clean(block.life.name) + tries, room - len(mark)) + mark
-            add(group, "text", label, class_="name", x=x + 5, y=y + 16)
 
     def _limit_line(self, y: Callable[[int], float]) -> None:
         if points := self._steps(self._history.limits, y):
@@ -177,6 +195,7 @@ class _Drawing:
             self._text("limited end", _WIDTH - _RIGHT, at + 14, f"limit {self._history.limits[-1][1]}")
 
     def _waiting(self) -> None:
+        """Draw the attempts that wait for others."""
         tall = self._bands.wait
         if self._waits:
             self._text("faint end", LEFT - 8, self._bands.waits + 10, "waiting")
@@ -190,16 +209,6 @@ class _Drawing:
             name = _fitted(render.clean(block.life.name), int((width - 8) / _LETTER)) if tall == _NAMED else ""
             if name:
                 add(group, "text", name, class_="faint small", x=x + 5, y=y + 11)
-
-    def _charts(self) -> None:
-        begin = self._history.begin
-        busy = lanes.counts((max(block.begin, begin), block.end) for block in self._blocks)
-        most = max([self._limit, *(count for _, count in busy)], default=1) or 1
-        top = self._bands.busy
-        self._chart("working", "busy", busy, most, top)
-        self._limit_line(lambda limit: top + _CHART * (1 - limit / most))
-        queue = lanes.counts(summary.queued(self._history))
-        self._chart("queued", "queue", queue, max((n for _, n in queue), default=1) or 1, self._bands.queue)
 
     def _chart(self, label: str, name: str, steps: Sequence[tuple[float, int]], most: int, top: int) -> None:
         foot = top + _CHART
@@ -222,17 +231,6 @@ class _Drawing:
 
 def _class_of(attempt: AttemptHistory) -> str:
     return _ENDS[attempt.how][0] if attempt.how else ""
-
-
-def _tooltip(block: Bar) -> str:
-    """Return the text of a bar for a pointer or a screen reader."""
-    life, attempt = block.life, block.attempt
-    how = attempt.how or "still at work"
-    why = f" ({attempt.reason})" if attempt.reason else ""
-    return (
-        f"{life.id} {life.name}, {life.level}, try {attempt.number}: {how}{why}; "
-        f"queued {render.span(attempt.admitted - attempt.queued)}, worked {render.span(block.end - block.begin)}"
-    )
 
 
 def _fitted(text: str, letters: int) -> str:

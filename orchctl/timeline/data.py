@@ -14,7 +14,7 @@ from orchctl.timeline import summary
 from orchctl.timeline.summary import History
 
 
-def told(client: Client, run_or_session: str | None, now: float, since: float | None = None) -> History:
+def history_of(client: Client, run_or_session: str | None, now: float, since: float | None = None) -> History:
     """Return the history of a run, a session or, for None, all agents, from `since` (Unix time) on if it is given.
 
     Raises RefusedError where there are no agents.
@@ -29,7 +29,16 @@ def told(client: Client, run_or_session: str | None, now: float, since: float | 
         raise RefusedError(f"{name} has no agents yet, so there is nothing to show", code="no-history")
     end = now if any(life.status is None for life in agents) else max(map(summary.last, agents))
     begin = min(map(summary.first, agents))
-    limits = [(at, limit) for at, limit in _limits(client, lives, begin, seq) if at <= end]
+    # the limit at `begin` is the same for an agent in any group; where its event was pruned it is unknown
+    earlier = [limit for at, limit in lives.limits if at <= begin]
+    if not earlier and not lives.limits:
+        earlier = [client.call("limit")["limit"]]
+    elif not earlier and (event := events.newest(client, "limit-changed", seq)) is not None:
+        earlier = [event["limit"]]
+    elif not earlier and not client.call("events", {"count": 1})["pruned"]:
+        earlier = [LIMIT]
+    changes = [(begin, limit) for limit in earlier[-1:]] + [change for change in lives.limits if change[0] > begin]
+    limits = [(at, limit) for at, limit in changes if at <= end]
     history = History(title, agents, limits, begin, max(begin, end))
     if since is None:
         return history
@@ -64,18 +73,3 @@ def _of_group(client: Client, group: str) -> tuple[str, set[str] | None, Lifecyc
 
 def _titled(group: Mapping[str, Any]) -> str:
     return " ".join(filter(None, (group["id"], group["name"])))
-
-
-def _limits(client: Client, lives: Lifecycles, begin: float, since: int) -> list[tuple[float, int]]:
-    """Return the limit from `begin` on, which is the same for an agent in any group.
-
-    Where the events were pruned, the limit before its next change is unknown.
-    """
-    earlier = [limit for at, limit in lives.limits if at <= begin]
-    if not earlier and not lives.limits:
-        earlier = [client.call("limit")["limit"]]
-    elif not earlier and (event := events.newest(client, "limit-changed", since)) is not None:
-        earlier = [event["limit"]]
-    elif not earlier and not client.call("events", {"count": 1})["pruned"]:
-        earlier = [LIMIT]
-    return [(begin, limit) for limit in earlier[-1:]] + [change for change in lives.limits if change[0] > begin]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import groupby
 from typing import NamedTuple
 
@@ -82,9 +82,23 @@ class _Chart:
             yield self._fitted(render.clean_line(line))
         for name, life in zip(self._names, self._lives, strict=True):
             yield self._row(name, life)
-        yield self._fitted(" " * self._left + self._labels())
-        if self._axis.breaks:
-            yield self._fitted(self._gaps())
+        # the labels of the axis, each from its own column on
+        step = next((tick for tick in _TICKS if self._axis.seconds / tick * 12 <= self._bar), self._axis.seconds)
+        labels = ""
+        for at in self._axis.ticks(step, self._history.begin):
+            column = int(self._axis.x(at))
+            label = summary.offset(at - self._history.begin, is_exact=bool(self._axis.breaks))
+            if (not labels or column >= len(labels) + _APART) and column + len(label) <= self._bar + _DURATION:
+                labels = f"{labels:<{column}}{label}"
+        yield self._fitted(" " * self._left + labels)
+        if folds := self._axis.breaks:
+            gaps = [
+                f"{render.span(fold.end - fold.begin)} after "
+                f"{summary.offset(fold.begin - self._history.begin, is_exact=True)}"
+                for fold in folds[:_NAMED_GAPS]
+            ]
+            more = f" and {len(folds) - _NAMED_GAPS} more" if len(folds) > _NAMED_GAPS else ""
+            yield self._fitted(f"idle: {', '.join(gaps)}{more}")
         used = [state for name, state in _STATES.items() if name in self._used]
         used += [state for name, state in _ENDS.items() if name in self._ended]
         yield self._fitted("  ".join(f"{self._mark(state)} {state.label}" for state in used))
@@ -97,6 +111,7 @@ class _Chart:
         return render.fitted(line, self._width, self._look.ellipsis)
 
     def _row(self, name: str, life: Lifecycle) -> str:
+        """Return the line of an agent: its id and name, its states over time, how it ended, and its seconds."""
         cells = self._cells(life)
         self._used.update(filter(None, cells))
         ended = life.status
@@ -109,8 +124,12 @@ class _Chart:
         took = f"{render.span(seconds)}{tries}"
         before = f"{life.id:<{self._id_width}}" if self._has_ids else ""
         mark = self._coloured(self._mark(_ENDS[ended]), _ENDS[ended].colour)
+        bar = ""
+        for key, group in groupby(cells):
+            state, count = None if key is None else _STATES[key], len(list(group))
+            bar += " " * count if state is None else self._coloured(self._mark(state) * count, state.colour)
         room = self._width - self._left - self._bar - 3
-        return f"{before}{render.padded(name, self._name_width)} {self._painted(cells)} {mark} {took[: max(room, 0)]}"
+        return f"{before}{render.padded(name, self._name_width)} {bar} {mark} {took[: max(room, 0)]}"
 
     def _cells(self, life: Lifecycle) -> list[str | None]:
         """Return the state of the agent in each column; later spans overwrite earlier ones."""
@@ -135,40 +154,11 @@ class _Chart:
                 cells[column] = "gap"
         return cells
 
-    def _painted(self, cells: Sequence[str | None]) -> str:
-        parts = []
-        for name, run in groupby(cells):
-            count = len(list(run))
-            state = None if name is None else _STATES[name]
-            parts.append(" " * count if state is None else self._coloured(self._mark(state) * count, state.colour))
-        return "".join(parts)
-
     def _mark(self, state: _State) -> str:
         return state.plain if self._look.is_plain else state.cell
 
     def _coloured(self, text: str, colour: str) -> str:
         return f"\x1b[{colour}m{text}\x1b[0m" if self._look.has_colours else text
-
-    def _labels(self) -> str:
-        """Return the labels of the axis, each from its own column on."""
-        step = next((tick for tick in _TICKS if self._axis.seconds / tick * 12 <= self._bar), self._axis.seconds)
-        line = ""
-        for at in self._axis.ticks(step, self._history.begin):
-            column = int(self._axis.x(at))
-            label = summary.offset(at - self._history.begin, is_exact=bool(self._axis.breaks))
-            if (not line or column >= len(line) + _APART) and column + len(label) <= self._bar + _DURATION:
-                line = f"{line:<{column}}{label}"
-        return line
-
-    def _gaps(self) -> str:
-        folds = self._axis.breaks
-        parts = [
-            f"{render.span(fold.end - fold.begin)} after "
-            f"{summary.offset(fold.begin - self._history.begin, is_exact=True)}"
-            for fold in folds[:_NAMED_GAPS]
-        ]
-        more = f" and {len(folds) - _NAMED_GAPS} more" if len(folds) > _NAMED_GAPS else ""
-        return f"idle: {', '.join(parts)}{more}"
 
 
 def _whole(x: float) -> int:

@@ -1,1 +1,1 @@
-"""Git worktrees of agents: made, filled, checked, shown and removed."""
+"""Git worktrees of agents: how they are made, filled, checked, listed and removed."""

@@ -18,7 +18,7 @@ _NAMELESS = ("-c", "user.name=orchd", "-c", "user.email=orchd@localhost")
 
 
 class Tip(NamedTuple):
-    """The branch of an agent that this one depends on, and its commit now."""
+    """The branch of an agent that a new agent depends on, and its commit now."""
 
     branch: str
     commit: str
@@ -49,7 +49,7 @@ def tip_of(agent: str, head: Elsewhere) -> Tip:
 
 
 def start(git: Git, base: str, before: Iterable[Tip]) -> str:
-    """Return the commit at which the branch begins; `merge` adds what it lacks. Raises RefusedError."""
+    """Return the commit at which the branch begins; `merge` adds the work that it lacks. Raises RefusedError."""
     commits = dict.fromkeys((base, *(tip.commit for tip in before)))
     ends = git.ask("merge-base", "--independent", *commits).split() if len(commits) > 1 else [base]
     return ends[0] if len(ends) == 1 or base not in ends else base

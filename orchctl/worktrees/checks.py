@@ -24,11 +24,11 @@ class Checkout(NamedTuple):
 
     top: Path  # of the working tree
     inside: str  # the directory below it, with a slash at the end, or nothing
-    repository: Path  # what all worktrees of one repository share
+    repository: Path  # the directory that all its worktrees share
 
 
 def check(specs: Sequence[dict[str, object]], directory: Path, config: Path) -> list[str]:
-    """Give every agent of `specs` that wants a worktree its base. Raises RefusedError when one cannot have it.
+    """Give every agent of `specs` that wants a worktree its base. Raises RefusedError when an agent cannot have it.
 
     `directory` is where agents work that name no other, `config` the config.toml of the home. Returns warnings, each a
     line: what the worktrees will not have.
@@ -37,16 +37,20 @@ def check(specs: Sequence[dict[str, object]], directory: Path, config: Path) -> 
     for spec in specs:
         if spec.get("worktree"):
             wanted.setdefault(Path(str(spec.get("cwd") or directory)), []).append(spec)
-    seen: dict[Path, set[str]] = {}
+    branches_of: dict[Path, set[str]] = {}
     warnings: dict[str, None] = {}
     for place, members in wanted.items():
         checkout = checkout_of(place)
         base = head(checkout)
         warnings |= dict.fromkeys(looked_at(checkout, config))
-        names = [_name(spec) for spec in members]
+        names = []
         for spec in members:
+            try:
+                names.append(agentspec.name_of(schema.parse(agentspec.AgentSpec, spec)))
+            except schema.ShapeError:  # the daemon says what is wrong with it
+                names.append("agent")
             spec.setdefault("base", base)
-        taken = seen.setdefault(checkout.repository, set())
+        taken = branches_of.setdefault(checkout.repository, set())
         for name in names:
             branch = branches.branch_of(name)
             if branch in taken:
@@ -76,7 +80,7 @@ def filling_of(config: Path, checkout: Checkout) -> Filling:
 
 
 def checkout_of(directory: Path, way_out: str = "leave out --worktree") -> Checkout:
-    """Return the checkout that `directory` is in. Raises RefusedError (`no-repository`) when it is in none."""
+    """Return the checkout that has `directory` in it. Raises RefusedError (`no-repository`) when there is none."""
     try:
         output = Git(directory).ask("rev-parse", "--show-toplevel", "--git-common-dir", "--show-prefix")
     except RefusedError as error:
@@ -137,13 +141,13 @@ def changes(git: Git, *how: str) -> list[str]:
 def check_branches(checkout: Checkout, wanted: Mapping[str, str]) -> None:
     """Raise RefusedError when a branch of `wanted`, a map from branches to the names of their agents, exists."""
     root = branches.PREFIX.rstrip("/")
-    there = Git(checkout.top).ask("for-each-ref", "--format=%(refname)", f"{HEADS}{root}").split("\n")
-    if f"{HEADS}{root}" in there:
+    refs = Git(checkout.top).ask("for-each-ref", "--format=%(refname)", f"{HEADS}{root}").split("\n")
+    if f"{HEADS}{root}" in refs:
         what = f"the branch {root!r} leaves no room for {root}/NAME: rename it with `git branch -m {root} NEW`"
         raise RefusedError(what, code="branch-taken")
     for branch, name in wanted.items():
         ref = f"{HEADS}{branch}"
-        if any(other == ref or other.startswith(f"{ref}/") for other in there):
+        if any(other == ref or other.startswith(f"{ref}/") for other in refs):
             raise RefusedError(
                 f"the branch {branch} of agent {name!r} is there already: give it another --name, or see "
                 "`orchctl worktrees list` and `orchctl worktrees prune`",
@@ -160,18 +164,13 @@ def has_worktree(agent: Mapping[str, Any]) -> bool:
 
 def free_name(name: str, directory: Path, but: set[str]) -> str:
     """Return `name`, or `name-2` and so on, whose branch neither exists nor is in `but`, to which it is added."""
-    there = Git(directory).ask("for-each-ref", "--format=%(refname:lstrip=2)", f"{HEADS}{branches.PREFIX}").split("\n")
-    for number in range(1, len(there) + len(but) + 2):
+    existing = (
+        Git(directory).ask("for-each-ref", "--format=%(refname:lstrip=2)", f"{HEADS}{branches.PREFIX}").split("\n")
+    )
+    for number in range(1, len(existing) + len(but) + 2):
         candidate = name if number == 1 else f"{name}-{number}"
         branch = branches.branch_of(candidate)
-        if branch not in but and not any(other == branch or other.startswith(f"{branch}/") for other in there):
+        if branch not in but and not any(other == branch or other.startswith(f"{branch}/") for other in existing):
             break
     but.add(branch)
     return candidate
-
-
-def _name(spec: Mapping[str, object]) -> str:
-    try:
-        return agentspec.name_of(schema.parse(agentspec.AgentSpec, spec))
-    except schema.ShapeError:  # the daemon says what is wrong with it
-        return "agent"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,27 +16,27 @@ from orchctl.worktrees.git import Git
 from orchctl.worktrees.heads import Elsewhere, elsewhere, is_on, listed_at, place_of
 
 UNCOMMITTED = "uncommitted-changes"
-"""The code of the note that plain commands get here, as they have no runner that reports it."""
+"""The code of the note on changes that a plain command did not commit: it has no runner that reports them."""
 
 ELSEWHERE = "commits-elsewhere"
 """The code of the note on commits that the branch of a worktree lacks, since its HEAD is not that branch."""
 
 
-class Made(NamedTuple):
-    """How many commits there are since the worktree was made, and how many files differ from the last."""
+class AgentWork(NamedTuple):
+    """The number of commits since the worktree was made, and of files that differ from the last commit."""
 
     commits: int
     changed: int
 
 
-def made_in(worktree: Path) -> Made | None:
+def work_in(worktree: Path) -> AgentWork | None:
     """Count the work in this worktree; None when there is none, or git does not answer."""
     try:
         if (record := create.read(worktree)) is None:
             return None
         git = Git(worktree)
         ends = ["HEAD", *([record.branch] if git.is_true("rev-parse", "--verify", "--quiet", record.branch) else ())]
-        return Made(int(git.ask("rev-list", "--count", *ends, f"^{record.start}")), len(changes(git)))
+        return AgentWork(int(git.ask("rev-list", "--count", *ends, f"^{record.start}")), len(changes(git)))
     except (RefusedError, ValueError):
         return None
 
@@ -64,23 +65,18 @@ def noted(agents: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """
     views = []
     for agent in agents:
-        notes = []
-        if agent.get("worktree") and render.is_over(agent) and not target.is_remote():
-            path = Path(agent["worktree"])
-            if (head := elsewhere_in(path)) is not None:
-                notes.append({"code": ELSEWHERE, "text": head.text})
-            is_plain = agent["status"] == "completed" and not agent.get("runner")
-            if is_plain and (files := _left_in(path)):
-                notes.append({"code": UNCOMMITTED, "text": left_text(files)})
-        views.append({**agent, "notes": [*(agent.get("notes") or ()), *notes]} if notes else dict(agent))
+        view = dict(agent)
+        views.append(view)
+        if not agent.get("worktree") or not render.is_over(agent) or target.is_remote():
+            continue
+        path = Path(agent["worktree"])
+        notes = list(agent.get("notes") or ())
+        if (head := elsewhere_in(path)) is not None:
+            notes.append({"code": ELSEWHERE, "text": head.text})
+        is_plain = agent["status"] == "completed" and not agent.get("runner")
+        with suppress(RefusedError):  # git does not answer
+            if is_plain and (path / ".git").is_file() and (files := changes(Git(path), "--untracked-files=all")):
+                notes.append({"code": UNCOMMITTED, "text": left_text(len(files))})
+        if notes:
+            view["notes"] = notes
     return views
-
-
-def _left_in(worktree: Path) -> int:
-    """Count the files with changes; 0 where no worktree is left or git does not answer."""
-    if not (worktree / ".git").is_file():
-        return 0
-    try:
-        return len(changes(Git(worktree), "--untracked-files=all"))
-    except RefusedError:
-        return 0

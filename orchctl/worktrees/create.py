@@ -37,10 +37,10 @@ _NOT_FOUND, _NOT_RUNNABLE = 127, 126  # as a shell says it
 class WorktreeRecord:
     """A worktree as it was requested from git."""
 
-    repository: str  # the directory that all worktrees of one repository share
+    repository: str  # the directory that all worktrees of the repository share
     branch: str
     start: str  # the commit that the branch began at
-    origin: str | None  # the branch that was checked out there; None when none was
+    origin: str | None  # the branch that was checked out there; None when the HEAD was detached
     is_made: bool = False  # whether git was done with it
     checkout: str | None = None  # the top of the working tree that it was requested in
     merged: tuple[str, ...] = ()  # the merge commits that it began with, which are no work of the agent
@@ -59,8 +59,8 @@ def record_path(worktree: Path) -> Path:
 def all_in(directory: Path) -> list[tuple[Path, WorktreeRecord]]:
     """List the worktrees of a home that have a record, in the order of their agents."""
     records = [(path.with_suffix(""), read(path.with_suffix(""))) for path in directory.glob("agent-*.json")]
-    known = [(path, record) for path, record in records if record is not None]
-    return sorted(known, key=lambda row: number_of(row[0].name))
+    worktrees = [(path, record) for path, record in records if record is not None]
+    return sorted(worktrees, key=lambda row: number_of(row[0].name))
 
 
 def read(worktree: Path) -> WorktreeRecord | None:
@@ -90,8 +90,8 @@ def write(worktree: Path, record: WorktreeRecord) -> None:
 
 
 @contextmanager
-def held(directory: Path, *, is_alone: bool) -> Iterator[None]:
-    """Lock the worktrees of this home against removal; `is_alone`: also against new worktrees."""
+def lock_worktrees(directory: Path, *, is_alone: bool) -> Iterator[None]:
+    """Lock the worktrees in `directory` against removal; `is_alone`: also against new worktrees."""
     import fcntl
 
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -103,14 +103,14 @@ def held(directory: Path, *, is_alone: bool) -> Iterator[None]:
         os.close(lock)
 
 
-def entered(env: MutableMapping[str, str], argv: Sequence[str]) -> int | None:
+def enter(env: MutableMapping[str, str], argv: Sequence[str]) -> int | None:
     """Make the worktree that `env` names and enter it.
 
     Returns None when the runner is to continue there, and an exit code on failure. Without a runner it does not
     return: this process becomes the command `argv`.
     """
     try:
-        directory = _made(Path(env[environment.ENV_WORKTREE]), env)
+        directory = _make(Path(env[environment.ENV_WORKTREE]), env)
         directory.mkdir(parents=True, exist_ok=True)  # git keeps no empty directories
         os.chdir(directory)
     except (ClientError, OSError) as error:
@@ -129,11 +129,7 @@ def entered(env: MutableMapping[str, str], argv: Sequence[str]) -> int | None:
     if env.get(environment.ENV_RUNNER):
         return None
     env.pop(environment.ENV_REPORT, None)  # a command reports nothing: its exit code decides
-    return _become(argv)
-
-
-def _become(argv: Sequence[str]) -> int:
-    """Replace this process by the command: one process less between the command and its shim."""
+    # this process becomes the command, so that no other process is between the command and its shim
     import signal
 
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and what is ignored stays so in the command
@@ -146,17 +142,24 @@ def _become(argv: Sequence[str]) -> int:
         return _NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_RUNNABLE
 
 
-def _made(path: Path, env: Mapping[str, str]) -> Path:
-    """Make the worktree at `path` and return the directory in it that corresponds to the current directory."""
+def _make(path: Path, env: Mapping[str, str]) -> Path:
+    """Make the worktree at `path`, or the parts of it that are missing.
+
+    Returns the directory in it that corresponds to the current directory.
+    """
     checkout = checkout_of(Path.cwd())
     is_first = int(env.get(environment.ENV_ATTEMPT, 1)) == 1
-    with held(path.parent, is_alone=False):
+    with lock_worktrees(path.parent, is_alone=False):
         record = read(path)
         if (is_first and record is not None) or (record is None and path.exists()):
             what = f"{path} is there already and not this agent's; `orchctl worktrees list --all` shows what it holds"
             raise RefusedError(what, code="worktree-taken")
         if record is None or not record.is_made or not (path / ".git").exists():
-            record = _made_whole(path, checkout, record, env)
+            before = [] if record is not None and record.is_made else _dependency_tips(path, checkout, env)
+            if record is None:
+                branch = branches.branch_of(env.get(environment.ENV_NAME, ""))
+                record = _create_branch(path, checkout, branch, env.get(environment.ENV_BASE), before)
+            record = _add(path, Git(checkout.top), record, before)
     if not record.is_filled:  # it may take long, so others can make and remove worktrees meanwhile
         home = Path(env.get(environment.ENV_HOME) or path.parents[1])
         wanted = filling_of(home / "config.toml", checkout)
@@ -169,19 +172,8 @@ def _made(path: Path, env: Mapping[str, str]) -> Path:
     return path / checkout.inside
 
 
-def _made_whole(
-    path: Path, checkout: Checkout, record: WorktreeRecord | None, env: Mapping[str, str]
-) -> WorktreeRecord:
-    """Make the parts of the worktree that are missing."""
-    before = [] if record is not None and record.is_made else _before(path, checkout, env)
-    if record is None:
-        branch = branches.branch_of(env.get(environment.ENV_NAME, ""))
-        record = _begun(path, checkout, branch, env.get(environment.ENV_BASE), before)
-    return _finish(path, Git(checkout.top), record, before)
-
-
-def _before(path: Path, checkout: Checkout, env: Mapping[str, str]) -> list[Tip]:
-    """Return the work of the agents that this one depends on and that have worktrees of the same repository.
+def _dependency_tips(path: Path, checkout: Checkout, env: Mapping[str, str]) -> list[Tip]:
+    """Return the work of the agents that come before this agent and have worktrees of the same repository.
 
     Raises RefusedError (`commits-elsewhere`) when it is not clear which commits are their work.
     """
@@ -204,8 +196,8 @@ def _before(path: Path, checkout: Checkout, env: Mapping[str, str]) -> list[Tip]
     return list(dict.fromkeys(before))
 
 
-def _begun(path: Path, checkout: Checkout, branch: str, base: str | None, before: list[Tip]) -> WorktreeRecord:
-    """Write the record and create the branch. Raises RefusedError when that is impossible."""
+def _create_branch(path: Path, checkout: Checkout, branch: str, base: str | None, before: list[Tip]) -> WorktreeRecord:
+    """Write the record of a worktree and create its branch. Raises RefusedError when that is impossible."""
     git = Git(checkout.top)
     if base is None:
         base = head(checkout)
@@ -233,8 +225,8 @@ def _begun(path: Path, checkout: Checkout, branch: str, base: str | None, before
     return record
 
 
-def _finish(path: Path, git: Git, record: WorktreeRecord, before: list[Tip]) -> WorktreeRecord:
-    """Let git make the worktree, over the remains of an attempt that failed before its agent began.
+def _add(path: Path, git: Git, record: WorktreeRecord, before: list[Tip]) -> WorktreeRecord:
+    """Let git add the worktree, over the remains of an attempt that failed before its agent began.
 
     Raises RefusedError; after a failed merge nothing is left, and a retry begins anew.
     """
@@ -243,7 +235,7 @@ def _finish(path: Path, git: Git, record: WorktreeRecord, before: list[Tip]) -> 
         _clear(path, git, forced)
     is_there = git.is_true("show-ref", "--verify", "--quiet", HEADS + record.branch)  # it may have been deleted
     where = [str(path), record.branch] if is_there else ["-b", record.branch, str(path), record.start]
-    with _alone_with(Path(record.repository)):
+    with _lock_repository(Path(record.repository)):
         git.tell("worktree", "add", "--no-checkout", *where)
     check_out(path)  # without the lock, as it takes long
     if before:
@@ -272,8 +264,8 @@ def _clear(path: Path, git: Git, forced: Sequence[str]) -> None:
 
 
 @contextmanager
-def _alone_with(directory: Path) -> Iterator[None]:
-    """Lock the directory against our other processes: git fails while another worktree is half made."""
+def _lock_repository(directory: Path) -> Iterator[None]:
+    """Lock the directory against other processes of orchd: git fails while another worktree is half made."""
     import fcntl
 
     lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -23,7 +23,7 @@ _GITLINK = "160000"  # the mode of a submodule in an index
 
 
 def warn(text: str) -> None:
-    """Write one line to the agent's log."""
+    """Write a line to the agent's log."""
     sys.stderr.write(f"{clean_line(text)}\n")
     sys.stderr.flush()
 
@@ -64,9 +64,9 @@ def submodules(git: Git) -> Iterator[str]:
 
 
 def copy_ignored(source: Path, target: Path, patterns: Iterable[str]) -> dict[str, str]:
-    """Copy files that git ignores from one working tree to the other, unless they are there already.
+    """Copy files that git ignores from a working tree to another, unless they are there already.
 
-    Returns the digest of each that was copied, by its path from the top. Raises OSError and RefusedError.
+    Returns the digest of each file that was copied, by its path from the top. Raises OSError and RefusedError.
     """
     specs = [f":(top,glob){pattern}" for pattern in patterns]
     if not specs:
@@ -85,7 +85,7 @@ def copy_ignored(source: Path, target: Path, patterns: Iterable[str]) -> dict[st
 
 
 def _copy(source: Path, target: Path, top: Path) -> bool:
-    """Copy one file to a path below `top`; False when something is there. A link is copied as a link."""
+    """Copy a file to a path below `top`; False when something is there. A link is copied as a link."""
     if not target.parent.resolve().is_relative_to(top.resolve()):  # the worktree has a link where the checkout has none
         warn(f"{source} is not copied: its directory leads out of the worktree")
         return False
@@ -121,16 +121,16 @@ def set_up(path: Path, command: str, checkout: Path, env: Mapping[str, str]) -> 
 
     warn(f"setup: {command}")
     hidden = (environment.ENV_REPORT, environment.ENV_BASE, environment.ENV_BEFORE)
-    known = {name: value for name, value in env.items() if name not in hidden}
-    done = subprocess.run(
+    variables = {name: value for name, value in env.items() if name not in hidden}
+    process = subprocess.run(
         ["/bin/sh", "-c", command],
         cwd=path,
-        env={**known, "PWD": str(path), environment.ENV_CHECKOUT: str(checkout)},
+        env={**variables, "PWD": str(path), environment.ENV_CHECKOUT: str(checkout)},
         stdin=subprocess.DEVNULL,  # an agent's prompt is on it
         check=False,
     )
-    if done.returncode:
-        how = f"exit code {done.returncode}" if done.returncode > 0 else f"signal {-done.returncode}"
+    if process.returncode:
+        how = f"exit code {process.returncode}" if process.returncode > 0 else f"signal {-process.returncode}"
         what = (
             f"the set-up of the worktree ended with {how}: `{command}`; its output is in the log, its files in {path}"
         )

@@ -1,4 +1,4 @@
-"""Running git in one directory, with a wait for locks that other git processes hold."""
+"""Runs git in a directory, with a wait for locks that other git processes hold."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Git:
 
         try:
             with _memory() as out, _memory() as err:
-                done = run(
+                process = run(
                     ["git", *self._options, *words],  # noqa: S607 - it is the user's own, on their PATH
                     cwd=self._directory,
                     env={**surroundings(os.environ), "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", **env},
@@ -105,7 +105,7 @@ class Git:
                     stderr=err,
                     check=False,
                 )
-                return CompletedProcess(done.args, done.returncode, _content(out), _content(err))
+                return CompletedProcess(process.args, process.returncode, _content(out), _content(err))
         except FileNotFoundError:
             if not self._directory.is_dir():
                 raise RefusedError(f"there is no directory {self._directory}", code=FAILED) from None

@@ -1,4 +1,4 @@
-"""The HEAD of a worktree, and commits of it that the branch of the worktree lacks.
+"""Finds the HEAD of a worktree, and its commits that the branch of the worktree lacks.
 
 An agent can check out another branch, detach the HEAD or rename its branch. What it commits then is not on the branch
 that the daemon reports and that dependents begin at.
@@ -19,7 +19,7 @@ UNDER_WAY = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "BISECT_LOG", "reb
 
 
 class ReflogEntry(NamedTuple):
-    """A worktree as git lists it."""
+    """A worktree as `git worktree list` has it."""
 
     path: str
     head: str | None
@@ -75,21 +75,17 @@ def place_of(git: Git, path: Path) -> Path:
         return path
     if os.path.realpath(path) in map(os.path.realpath, listed):  # it was deleted
         return path
-    # another home may have a worktree of the same name, with a record beside it
-    moved = (tree for tree in listed if _name(tree) == path.name and not Path(f"{tree}.json").exists())
-    return next(moved, path)
-
-
-def _name(tree: Path) -> str | None:
-    """Return the name that git has for a worktree; None where there is none."""
-    if not (tree / ".git").is_file():
-        return None
-    directory = Git(tree).maybe("rev-parse", "--absolute-git-dir")
-    return None if directory is None else Path(directory).name
+    for tree in listed:
+        # another home may have a worktree of the same name, with a record beside it
+        if (tree / ".git").is_file() and not Path(f"{tree}.json").exists():
+            directory = Git(tree).maybe("rev-parse", "--absolute-git-dir")
+            if directory is not None and Path(directory).name == path.name:
+                return tree
+    return path
 
 
 def is_on(tree: Path, branch: str) -> bool:
-    """Whether the worktree at `tree` has this branch checked out: one short question, for the usual case."""
+    """Whether the worktree at `tree` has this branch checked out: a short question to git, for the usual case."""
     is_there = (tree / ".git").is_file()
     return is_there and Git(tree).maybe("symbolic-ref", "--quiet", "HEAD") == f"{HEADS}{branch}"
 
@@ -114,21 +110,15 @@ def elsewhere(git: Git, entry: ReflogEntry | None, own: str, start: str, origin:
     if not count:
         return None
     branch = entry.branch.removeprefix(HEADS) if entry.branch else None
-    return Elsewhere(count, entry.head, branch, own, _doubt(git, entry, own, tip or start))
+    doubt = None  # the HEAD may have less than the work of the agent, or be half way to another commit
+    tree = Path(entry.path)
+    if not git.is_true("merge-base", "--is-ancestor", tip or start, entry.head):
+        doubt = f"{own} has commits that its HEAD lacks"
+    elif (tree / ".git").exists() and (names := under_way(Path(Git(tree).ask("rev-parse", "--absolute-git-dir")))):
+        doubt = f"an operation of git is in progress in it ({', '.join(names)})"
+    return Elsewhere(count, entry.head, branch, own, doubt)
 
 
 def commit_of(git: Git, ref: str) -> str | None:
     """Return the commit of a ref; None when there is no such ref."""
     return git.maybe("rev-parse", "--quiet", "--verify", f"{ref}^{{commit}}")
-
-
-def _doubt(git: Git, entry: ReflogEntry, own: str, tip: str) -> str | None:
-    """Return why the HEAD may be more or less than the work of the agent; None when it is neither."""
-    if not git.is_true("merge-base", "--is-ancestor", tip, str(entry.head)):
-        return f"{own} has commits that its HEAD lacks"
-    tree = Path(entry.path)
-    if not (tree / ".git").exists():
-        return None
-    if names := under_way(Path(Git(tree).ask("rev-parse", "--absolute-git-dir"))):
-        return f"an operation of git is in progress in it ({', '.join(names)})"
-    return None

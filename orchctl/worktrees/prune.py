@@ -1,4 +1,4 @@
-"""Worktrees of agents as they are now, and which can be removed because they hold no work of their own."""
+"""Worktrees of agents as they are now, and the removal of worktrees that hold no work of their own."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from orchctl.worktrees.untracked import IgnoredRules, described, lost_modules, o
 
 
 class Kept(Exception):
-    """Why a worktree stays."""
+    """The reason why a worktree stays."""
 
 
 class Agents(NamedTuple):

@@ -1,4 +1,4 @@
-"""Removing one worktree; with force also its unmerged and uncommitted work, which is reported first."""
+"""Removes a worktree; with force also its unmerged and uncommitted work, which is reported first."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _NAMED = 5  # commits and files of a message
 
 
 class LostCommits(NamedTuple):
-    """A commit that would be in no branch, and its ancestors that would be in none either."""
+    """A commit that would be in no branch, and its ancestors that would be in no branch either."""
 
     name: str  # of the branch that would restore it
     commit: str

@@ -1,4 +1,4 @@
-"""What a working tree holds that git does not track and that would be lost with it.
+"""Finds the work in a tree that git does not track and that would be lost with the tree.
 
 Ignored files count as work unless they can be made again: they are as they were copied, a pattern of the configuration
 covers them, a tool has marked their directory, or tools give this name to files that they make.
@@ -62,8 +62,16 @@ def of_tree(path: Path, given: IgnoredRules = IgnoredRules()) -> Holdings:  # no
         repositories += holdings.repositories
         files += sorted(holdings.files)[:1]
     repositories += nested(git.entries("ls-files", "--others", "--exclude-standard"))
-    for name in submodules(git):
-        repositories += _of_submodule(path / name, name)
+    for name in submodules(git):  # `lib/new.c` for a file in the submodule, `lib` for commits
+        tree = path / name
+        if not (tree / ".git").exists():
+            repositories += [name] if tree.is_dir() and any(tree.iterdir()) else []
+            continue
+        inside = of_tree(tree)
+        # a submodule without a git directory of its own has its commits in `lost_modules`
+        repositories += [name] if (tree / ".git").is_dir() and _has_own_commits(Git(tree)) else []
+        inner = (*changes(Git(tree), "--untracked-files=all"), *inside.files, *inside.repositories)
+        repositories += [f"{name}/{entry}" for entry in inner]
     return Holdings(files, repositories)
 
 
@@ -97,7 +105,7 @@ def _has_own_commits(git: Git, start: Iterable[str] = ()) -> bool:
 
 
 def _of_entry(known: _Known, entry: str) -> Holdings:
-    """Return the work in one ignored file or directory. Links are not followed."""
+    """Return the work in an ignored file or directory. Links are not followed."""
     path = known.top / entry
     if path.is_symlink() or not path.is_dir():
         return Holdings([entry] if _counts(known, path) else [], [])
@@ -127,7 +135,7 @@ def _is_made_again(top: Path, directory: Path) -> bool:
 
 
 def _counts(known: _Known, path: Path) -> bool:
-    """Whether a file counts as work; it does in case of doubt."""
+    """Whether a file counts as work; a file that cannot be read does."""
     name = str(path.relative_to(known.top))
     if name in known.covered or any(fnmatch(path.name, pattern) for pattern in _REMAINS):
         return False
@@ -135,20 +143,6 @@ def _counts(known: _Known, path: Path) -> bool:
         return name not in known.copied or digest(path) != known.copied[name]
     except OSError:
         return True
-
-
-def _of_submodule(path: Path, name: str) -> Iterator[str]:
-    """List the work in the directory of a submodule: `lib/new.c`, or `lib` for its commits."""
-    if not (path / ".git").exists():
-        if path.is_dir() and any(path.iterdir()):
-            yield name
-        return
-    git = Git(path)
-    inside = of_tree(path)
-    if (path / ".git").is_dir() and _has_own_commits(git):  # others have their commits in `lost_modules`
-        yield name
-    yield from (f"{name}/{file}" for file in (*changes(git, "--untracked-files=all"), *inside.files))
-    yield from (f"{name}/{repository}" for repository in inside.repositories)
 
 
 def unseen(git: Git, path: Path) -> Iterator[str]:

@@ -1,13 +1,14 @@
-"""Views of worktrees: one in detail, and the lookup by what a person types."""
+"""Views of worktrees: in a list and in detail, and the lookup by what a person types."""
 
 from __future__ import annotations
 
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from orchctl.errors import RefusedError
 from orchctl.render import text as render
@@ -20,15 +21,26 @@ from orchctl.worktrees.untracked import nested
 from orchd.protocol import branches, statuses
 from orchd.protocol.ids import number_of
 
-T = TypeVar("T")
-
 _ID = re.compile(r"(?:agent-)?(\d+)")
 _LISTED = 20  # files of each kind
 
 
 def named(word: str, worktrees: Sequence[Worktree]) -> Worktree:
-    """Return the worktree with this agent id or name, branch or path. Raises RefusedError."""
-    matches = [worktree for worktree in worktrees if _is_meant(word, worktree)]
+    """Return the worktree with this agent id or name, branch or path.
+
+    Raises RefusedError: `no-worktree`, or `ambiguous-name`.
+    """
+    if number := _ID.fullmatch(word):
+        matches = [worktree for worktree in worktrees if number_of(worktree.path.name) == int(number[1])]
+    else:
+        path = os.path.realpath(word) if "/" in word else ""
+        names = (word, branches.branch_of(word))
+        matches = [
+            worktree
+            for worktree in worktrees
+            if worktree.record.branch in names
+            or (path and path in map(os.path.realpath, (worktree.path, worktree.place)))
+        ]
     if not matches:
         raise RefusedError(
             f"{word!r}: no agent of this id or name has a worktree; `orchctl worktrees list --all` lists all of them",
@@ -40,17 +52,17 @@ def named(word: str, worktrees: Sequence[Worktree]) -> Worktree:
     return matches[0]
 
 
-def _is_meant(word: str, worktree: Worktree) -> bool:
-    if number := _ID.fullmatch(word):
-        return int(number[1]) == number_of(worktree.path.name)
-    is_path = "/" in word and os.path.realpath(word) in map(os.path.realpath, (worktree.path, worktree.place))
-    return is_path or worktree.record.branch in (word, branches.branch_of(word))
-
-
 def shown(worktree: Worktree, agent: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return a worktree as `orchctl worktrees list` shows it."""
-    has_repository = worktree.has_repository()
-    files = _optional(lambda: len(worktree.changed())) if has_repository and _has_tree(worktree) else None
+    files = ahead = None  # where git cannot tell: a broken repository must not hide the other worktrees
+    if worktree.has_repository():
+        with suppress(RefusedError):
+            files = len(worktree.changed()) if _has_tree(worktree) else None
+        with suppress(RefusedError):
+            if (tip := worktree.commit(worktree.ref)) is not None:
+                origin = worktree.commit(f"{HEADS}{worktree.record.origin}") if worktree.record.origin else None
+                begin = origin or worktree.record.start  # the branch that it came from may be gone
+                ahead = int(worktree.git.ask("rev-list", "--count", f"{begin}..{tip}"))
     return {
         "path": str(worktree.place),
         "branch": worktree.record.branch,
@@ -58,28 +70,11 @@ def shown(worktree: Worktree, agent: Mapping[str, Any] | None) -> dict[str, Any]
         "status": agent["status"] if agent else None,
         "repository": worktree.record.repository,
         "origin": worktree.record.origin,
-        "ahead": _optional(lambda: _ahead(worktree)) if has_repository else None,
+        "ahead": ahead,
         "uncommitted": None if files is None else bool(files),
         "uncommitted_files": files,
         "elsewhere": None if (elsewhere := worktree.elsewhere()) is None else elsewhere.shown(),
     }
-
-
-def _ahead(worktree: Worktree) -> int | None:
-    """Count the commits of the branch since the branch it came from, or since its start when that is gone."""
-    tip = worktree.commit(worktree.ref)
-    if tip is None:
-        return None
-    origin = worktree.commit(f"{HEADS}{worktree.record.origin}") if worktree.record.origin else None
-    return int(worktree.git.ask("rev-list", "--count", f"{origin or worktree.record.start}..{tip}"))
-
-
-def _optional(question: Callable[[], T]) -> T | None:
-    """Return the answer; None where git cannot give it: one broken repository must not hide the others."""
-    try:
-        return question()
-    except RefusedError:
-        return None
 
 
 def _has_tree(worktree: Worktree) -> bool:
@@ -90,7 +85,13 @@ def _has_tree(worktree: Worktree) -> bool:
 def detailed(worktree: Worktree, agents: Agents) -> dict[str, Any]:
     """Return a worktree as `orchctl worktrees show` shows it."""
     agent = agents.known.get(worktree.path.name)
-    changed, untracked = _files(worktree)
+    changed = untracked = None  # where git cannot tell
+    if _has_tree(worktree) and worktree.has_repository():
+        with suppress(RefusedError):
+            tracked = changes(Git(worktree.place), "--untracked-files=no")
+            known = set(tracked)
+            untracked = [name for name in worktree.changed() if name not in known]
+            changed = tracked
     planned = worktree.pruned(agents, is_dry=True)
     tip = worktree.tip()
     commits = unmerged(worktree)
@@ -113,24 +114,15 @@ def detailed(worktree: Worktree, agents: Agents) -> dict[str, Any]:
         "kept": planned.reason,
     }
     is_stuck = planned.reason is not None and not can_be_forced(worktree, agents)
-    steps = _unstuck(worktree, view, agents) if is_stuck and _is_finished(view) else _next(view, worktree.elsewhere())
-    return {**view, "next": list(steps)}
+    if is_stuck and _is_finished(view):
+        commands = _unblocking_commands(worktree, view, agents)
+    else:
+        commands = _next_commands(view, worktree.elsewhere())
+    return {**view, "next": list(commands)}
 
 
-def _files(worktree: Worktree) -> tuple[list[str] | None, list[str] | None]:
-    """List the changed and the untracked files; None where git cannot tell."""
-    if not (_has_tree(worktree) and worktree.has_repository()):
-        return None, None
-    try:
-        changed = changes(Git(worktree.place), "--untracked-files=no")
-        tracked = set(changed)
-        return changed, [name for name in worktree.changed() if name not in tracked]
-    except RefusedError:
-        return None, None
-
-
-def _next(view: Mapping[str, Any], elsewhere: Elsewhere | None) -> Iterator[str]:
-    """List the commands for the next step, the usual one first."""
+def _next_commands(view: Mapping[str, Any], elsewhere: Elsewhere | None) -> Iterator[str]:
+    """List the commands for the next step, the usual command first."""
     agent, path, branch = view["agent"], shlex.quote(view["path"]), shlex.quote(view["branch"])
     if not _is_finished(view):
         yield f"orchctl logs {agent} -f"
@@ -157,7 +149,7 @@ def _is_finished(view: Mapping[str, Any]) -> bool:
     return view["status"] is None or view["status"] in statuses.FINISHED
 
 
-def _unstuck(worktree: Worktree, view: Mapping[str, Any], agents: Agents) -> Iterator[str]:
+def _unblocking_commands(worktree: Worktree, view: Mapping[str, Any], agents: Agents) -> Iterator[str]:
     """List the commands for a worktree that not even `remove --force` removes as it is."""
     agent, path, repository = view["agent"], shlex.quote(view["path"]), shlex.quote(view["repository"])
     entry = worktree.entry() if worktree.has_repository() else None
@@ -189,6 +181,11 @@ def lines(view: Mapping[str, Any]) -> list[str]:
     target = view["origin"] or "its base"
     ahead = [f"{view[key]} {key}" for key in ("ahead", "behind") if view[key] is not None]
     merged = {None: "unknown", True: "yes", False: f"no, {len(view['unmerged'])} in no other branch"}[view["merged"]]
+    elsewhere = []
+    if head := view["elsewhere"]:
+        count = f"{head['commits']} commit{'s' * (head['commits'] != 1)}"
+        place = f"{head['branch'] or 'a detached HEAD'} at {head['head'][:12]}"
+        elsewhere = [["elsewhere", f"{count} on {place}, not on {view['branch']}"]]
     rows = [
         ["agent", " ".join(filter(None, (view["agent"], view["name"], view["status"] or "status unknown")))],
         ["path", view["path"] + ("" if view["exists"] else " (missing)")],
@@ -196,7 +193,7 @@ def lines(view: Mapping[str, Any]) -> list[str]:
         ["base", view["base"][:12]],
         ["target", ", ".join([target, *ahead])],
         ["repository", view["repository"] + ("" if Path(view["repository"]).is_dir() else " (missing)")],
-        *([["elsewhere", _elsewhere(view)]] if view["elsewhere"] else []),
+        *elsewhere,
         ["merged", merged],
         *_listing("", view["unmerged"]),
         *_listing("uncommitted", view["changed"]),
@@ -206,12 +203,6 @@ def lines(view: Mapping[str, Any]) -> list[str]:
         *(["next" if index == 0 else "", command] for index, command in enumerate(view["next"])),
     ]
     return render.aligned([[label, render.clean(text)] for label, text in rows])
-
-
-def _elsewhere(view: Mapping[str, Any]) -> str:
-    head = view["elsewhere"]
-    count = f"{head['commits']} commit{'s' * (head['commits'] != 1)}"
-    return f"{count} on {head['branch'] or 'a detached HEAD'} at {head['head'][:12]}, not on {view['branch']}"
 
 
 def _listing(label: str, names: Sequence[str] | None) -> Iterator[list[str]]:

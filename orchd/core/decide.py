@@ -24,7 +24,8 @@ from orchd.core.handlers import control, pausing, processes, run, sessions, spaw
 from orchd.core.handlers import wait as waiting
 from orchd.core.handlers.processes import silence_at, timeout_at
 from orchd.core.handlers.schedule import settle
-from orchd.core.state.agents import State, Status
+from orchd.core.state.agents import Status
+from orchd.core.state.state import State
 from orchd.core.turn import Turn
 
 HANDLERS: dict[type, Callable[[Turn, Any], None]] = {

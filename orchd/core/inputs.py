@@ -15,8 +15,8 @@ Caller = AgentId | None  # None: a caller outside every agent
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The session of agents that a user spawns: the one open in the directory, if there is one, or a new one. Agents
-    spawned by an agent belong to its session."""
+    """The session of agents that a user spawns: the session open in the directory, or a new one. Agents spawned by an
+    agent belong to its session."""
 
     directory: str
 
@@ -52,7 +52,7 @@ class BeginRun:
     plan: RunPlan
     parts: tuple[Part, ...]
     group_after: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of nested groups, by their paths
-    durations: Mapping[str, float] = field(default_factory=dict)  # by member, in one unit
+    durations: Mapping[str, float] = field(default_factory=dict)  # by member, all in the same unit
     kin: int = 0
     scope: Scope | None = None
     budget: Budget = field(default_factory=Budget)
@@ -94,7 +94,7 @@ class Retry:
     request: RequestId
     ids: tuple[AgentId, ...]
     environments: tuple[str, ...]  # of each
-    attributes: ProcessAttributes | None = None  # None: those that they had
+    attributes: ProcessAttributes | None = None  # None: the attributes that they had
     is_resumed: bool = False  # they go on with the sessions of their CLIs, as far as these are known
 
 
@@ -283,33 +283,10 @@ class Admit:
     """The previous turn started as many agents as one turn may: start the next."""
 
 
-Input = (
-    SpawnAgents
-    | BeginRun
-    | BeginWait
-    | CallerGone
-    | Cancel
-    | Retry
-    | Pause
-    | Resume
-    | PauseAgents
-    | ResumeAgents
-    | SetLimit
-    | OpenSession
-    | CloseSession
-    | SetBudget
-    | Drain
-    | Spawned
-    | SpawnFailed
-    | Exited
-    | NeverRan
-    | TreeGone
-    | Adopted
-    | OutputSeen
-    | OverMemory
-    | WorkedWhileWaiting
-    | StoodStill
-    | DiskSpaceChanged
-    | Tick
-    | Admit
+AgentRequest = SpawnAgents | BeginRun | BeginWait | Cancel | Retry | PauseAgents | ResumeAgents
+DaemonRequest = Pause | Resume | SetLimit | Drain | OpenSession | CloseSession | SetBudget
+AttemptNews = (
+    Spawned | SpawnFailed | Exited | NeverRan | TreeGone | Adopted | OutputSeen | OverMemory | WorkedWhileWaiting
 )
+DaemonNews = CallerGone | StoodStill | DiskSpaceChanged | Tick | Admit
+Input = AgentRequest | DaemonRequest | AttemptNews | DaemonNews

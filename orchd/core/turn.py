@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from orchd.core.effects import Answer, CheckOutput, Effect, Launch, Refuse
-from orchd.core.state.agents import Agent, AgentId, Instant, RequestId, State
+from orchd.core.state.agents import Agent, AgentId, Instant, RequestId
 from orchd.core.state.apply import apply
 from orchd.core.state.events import Event
+from orchd.core.state.state import State
 
 Question = Launch | CheckOutput
 
@@ -67,5 +68,5 @@ class Turn:
 
     def current(self, agent: AgentId, attempt: int) -> Agent | None:
         """Return the agent if `attempt` is its current one, else None: news of an older attempt is stale."""
-        found = self.state.agents.get(agent)
-        return found if found is not None and found.attempt == attempt and agent in self.state.living else None
+        current = self.state.agents.get(agent)
+        return current if current is not None and current.attempt == attempt and agent in self.state.living else None

@@ -9,9 +9,10 @@ from orchd.core.admission.slots import working
 from orchd.core.decide import decide
 from orchd.core.effects import Effect, Release
 from orchd.core.inputs import Input, Spawned, SpawnFailed
-from orchd.core.state.agents import AgentId, Instant, State
+from orchd.core.state.agents import AgentId, Instant
 from orchd.core.state.events import Event
 from orchd.core.state.indexes import forget
+from orchd.core.state.state import State
 from orchd.core.turn import Question, Turn
 from orchd.store.database import Store
 from orchd.store.reader import StoredReply
@@ -60,7 +61,18 @@ class Engine:
         turn.launches_left = _LEAST
         for given in inputs:
             decide(turn, given)
-            self._answer_questions(turn)
+            launched = 0
+            while turn.questions:  # in order; each answer may cause another question while there is time
+                if self._store.commits.has_ended:
+                    self.finish()
+                answer = self._shell.ask(turn.questions.pop(0))
+                launched += isinstance(answer, Spawned | SpawnFailed)
+                is_last = not turn.questions and not turn.launches_left
+                may_start = min(len(self.state.queue), self.state.limit - working(self.state))
+                is_few = launched + may_start <= _FEW  # so few that they need not wait for another turn
+                if is_last and (is_few or self._clock().mono - turn.now < SLICE):
+                    turn.launches_left = 1
+                decide(turn, answer)
         self.has_more = turn.is_cut_short
         self.finish()
         answers = self._shell.promised(turn.effects)
@@ -71,21 +83,6 @@ class Engine:
         self._begun = (turn, over)  # as they are now: the next turn may be half decided when they are needed
         if not turn.events or any(type(effect) is not Release for effect in turn.effects):
             self.finish()
-
-    def _answer_questions(self, turn: Turn) -> None:
-        """Answer the questions of a turn in order; each answer may cause another while there is time."""
-        launched = 0
-        while turn.questions:
-            if self._store.commits.has_ended:
-                self.finish()
-            answer = self._shell.ask(turn.questions.pop(0))
-            launched += isinstance(answer, Spawned | SpawnFailed)
-            is_last = not turn.questions and not turn.launches_left
-            may_start = min(len(self.state.queue), self.state.limit - working(self.state))
-            is_few = launched + may_start <= _FEW  # so few that they need not wait for another turn
-            if is_last and (is_few or self._clock().mono - turn.now < SLICE):
-                turn.launches_left = 1
-            decide(turn, answer)
 
     def finish(self) -> None:
         """Return when all decisions are on the disk and performed."""

@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from importlib.metadata import version
 from math import inf
 from typing import NamedTuple
 
@@ -21,16 +20,18 @@ from orchd.core.effects import Answer, Refuse
 from orchd.core.state.agents import AgentId, Instant, RequestId
 from orchd.daemon.presence import Presence
 from orchd.daemon.sd_notify import Notifier
-from orchd.daemon.wiring import Components
+from orchd.daemon.wiring import Components, identity
 from orchd.errors import DiskFull
 from orchd.instance.home import Home
+from orchd.instance.system.locks import is_locked
 from orchd.monitors.disk_space import LOOK_AGAIN, has_room
 from orchd.network.peers import Outside, Peer
 from orchd.network.permissions import REFUSED
 from orchd.network.sockets import LocalSockets
+from orchd.processes.attempt_files import files_of
 from orchd.protocol import operations as wire_ops
 from orchd.protocol.errors import WireError
-from orchd.protocol.frames import Request, pack_error, pack_result, request_id_of, unpack_request
+from orchd.protocol.frames import pack_error, pack_result, request_id_of, unpack_request
 from orchd.server.calls import Call, Result
 from orchd.server.context import Context
 from orchd.server.dispatcher import Route, run
@@ -60,7 +61,9 @@ class Signals:
         self.leaving = True
 
 
-class _Held(NamedTuple):
+class _Wait(NamedTuple):
+    """A wait that is not answered yet."""
+
     deadline: float  # seconds of the daemon's clock; infinite without a time-out
     late: Answer | tuple[Route, bytes]  # what answers it then; without the database the packed reply itself
 
@@ -72,7 +75,7 @@ class WithoutRoom:
     def __init__(self, home: Home, clock: Callable[[], Instant]) -> None:
         self._home = home
         self._clock = clock
-        self._waits: dict[RequestId, _Held] = {}
+        self._waits: dict[RequestId, _Wait] = {}
         self.has_freed = False  # the reserve, or what was pruned: a normal daemon may have enough
 
     def __call__(self, context: Context, call: Call) -> Result:
@@ -106,21 +109,21 @@ class WithoutRoom:
 
     def hold(self, request: RequestId, timeout: float | None, late: Answer | tuple[Route, bytes]) -> None:
         """Keep a wait until its time-out, when `late` answers it."""
-        self._waits[request] = _Held(inf if timeout is None else self._clock().mono + timeout, late)
+        self._waits[request] = _Wait(inf if timeout is None else self._clock().mono + timeout, late)
 
     def targets(self) -> set[AgentId]:
         """Return the targets of all waits."""
-        answers = (held.late for held in self._waits.values())
+        answers = (wait.late for wait in self._waits.values())
         return {target for late in answers if isinstance(late, Answer) for target in late.agents}
 
     def deadlines(self) -> list[float]:
         """Return the time-out of each wait."""
-        return [held.deadline for held in self._waits.values()]
+        return [wait.deadline for wait in self._waits.values()]
 
     def expired(self) -> list[Answer | tuple[Route, bytes]]:
         """Forget the waits that have timed out. Returns what answers them."""
         now = self._clock().mono
-        requests = [request for request, held in self._waits.items() if held.deadline <= now]
+        requests = [request for request, wait in self._waits.items() if wait.deadline <= now]
         return [self._waits.pop(request).late for request in requests]
 
 
@@ -156,18 +159,25 @@ class FullDisk:
             self._poller.register(readable, zmq.POLLIN)
 
     def run(self) -> bool:
-        """Serve; True when there is room, False when the daemon is to leave. Raises DiskFull when pruning needs more
-        room than there is."""
+        """Serve. Returns True when there is room, False when the daemon is to leave. Raises DiskFull when pruning needs
+        more room than there is."""
         while not self._is_leaving():
             self._notify.live(self._now())
             self._notify.status(f"disk full: {self._home.directory}; free some space, or `orchctl prune`", self._now())
-            if self._has_room():
+            if is_due := self._now() >= self._look_at:
+                self._look_at = self._now() + LOOK_AGAIN
+            if self._without_room.has_freed or (is_due and has_room(self._home.directory)):
                 log.info("there is room on the disk of %s again", self._home.directory)
                 return True
             logs = None if self._parts is None else self._parts.context.processes.logs.next_deadline()
             moments = (self._look_at, self._notify.next_deadline(), logs, *self._without_room.deadlines())
             due = min(moment for moment in moments if moment is not None)
-            self._turn(dict(self._poller.poll(max(0, round((due - self._now()) * 1000) + 1))))
+            ready = dict(self._poller.poll(max(0, round((due - self._now()) * 1000) + 1)))
+            if self._wakeup in ready:
+                os.read(self._wakeup, 4096)
+            if self._presence.fileno() in ready and not self._presence.keep():
+                self._signals.leaving = True
+            self._answer()
         self._notify.stopping()
         return False
 
@@ -177,19 +187,8 @@ class FullDisk:
     def _is_leaving(self) -> bool:
         return self._signals.leaving or (self._parts is not None and self._parts.context.is_leaving)
 
-    def _has_room(self) -> bool:
-        if self._without_room.has_freed:
-            return True
-        if self._now() < self._look_at:
-            return False
-        self._look_at = self._now() + LOOK_AGAIN
-        return has_room(self._home.directory)
-
-    def _turn(self, ready: dict[object, int]) -> None:
-        if self._wakeup in ready:
-            os.read(self._wakeup, 4096)
-        if self._presence.fileno() in ready and not self._presence.keep():
-            self._signals.leaving = True
+    def _answer(self) -> None:
+        """Answer the requests that have come, and the waits that have timed out."""
         if self._parts is not None:
             self._parts.context.processes.logs.look()  # logs of agents that run are still kept within their bound
         for peer, frame in self._ports.requests():
@@ -197,40 +196,34 @@ class FullDisk:
                 return
             self._receive(peer, frame)
         for late in self._without_room.expired():
-            self._answer(late)
-
-    def _answer(self, late: Answer | tuple[Route, bytes]) -> None:
-        """Answer a wait that has timed out."""
-        if not isinstance(late, Answer):
-            self._ports.reply(*late)
-        elif self._parts is not None:
-            self._parts.dispatcher.perform(late)
+            if not isinstance(late, Answer):
+                self._ports.reply(*late)
+            elif self._parts is not None:
+                self._parts.dispatcher.perform(late)
 
     def _receive(self, peer: Peer, frame: bytes) -> None:
+        """Perform a request, and prune at once what it asks to prune."""
         if self._parts is None:
             self._answer_alone(peer, frame)
             return
-        if (call := self._parts.dispatcher.accept(peer, frame)) is not None:
-            self._parts.dispatcher.handle(call)
-        if self._parts.context.pruner.asked():
-            self._prune(self._parts)
-
-    def _prune(self, parts: Components) -> None:
-        """Prune what is finished: the disk is short, so the files of each agent go first, and that needs no room."""
-        context, error = parts.context, refusal(self._home)
-        before = context.store.pruned.agents
+        dispatcher, pruner, store = self._parts.dispatcher, self._parts.context.pruner, self._parts.context.store
+        if (call := dispatcher.accept(peer, frame)) is not None:
+            dispatcher.handle(call)
+        if not pruner.asked():
+            return
+        error, before = refusal(self._home), store.pruned.agents
         try:
-            while context.pruner.is_due():
-                parts.dispatcher.prune(self._without_room.targets())
-                context.store.finish()
+            while pruner.is_due():  # the files of each agent go first, and that needs no room
+                dispatcher.prune(self._without_room.targets())
+                store.finish()
         except DiskFull:
-            for request in context.pruner.asked():
-                parts.dispatcher.perform(Refuse(request, error.code, error.message))
+            for request in pruner.asked():
+                dispatcher.perform(Refuse(request, error.code, error.message))
             raise
-        self._without_room.has_freed |= context.store.pruned.agents > before
+        self._without_room.has_freed |= store.pruned.agents > before
 
     def _answer_alone(self, peer: Peer, frame: bytes) -> None:
-        """Answer without the database: who is there, and that the disk is full."""
+        """Answer a request without the database: which daemon this is, and that the disk is full."""
         try:
             request = unpack_request(frame)
         except WireError as error:
@@ -240,43 +233,37 @@ class FullDisk:
             stranger = WireError("forbidden", REFUSED[Outside.STRANGER])
             self._ports.reply(peer.route, pack_error(request.id, stranger))
         elif request.op == "daemon":
-            self._ports.reply(peer.route, pack_result(request.id, self._identity()))
+            own = identity(self._home) | {
+                "uptime_seconds": round(self._now() - self._started, 3),
+                "resource_limits": {},
+                "cgroups": None,
+                "disk_full": True,
+            }
+            self._ports.reply(peer.route, pack_result(request.id, own))
         elif request.op == "stop":
             self._signals.leaving = True
             self._ports.reply(peer.route, pack_result(request.id, {"living": 0, "agents": []}))
         elif request.op == "wait":
-            self._wait_alone(peer, request)
+            try:
+                args = shaped(request.op, request.args)
+            except WireError as error:
+                self._ports.reply(peer.route, pack_error(request.id, error))
+                return
+            # the agents cannot be read, so the reply to a wait that times out names none
+            late = pack_result(request.id, {"agents": [], "timed_out": True})
+            timeout = args.timeout if isinstance(args, wire_ops.Wait) else None
+            self._without_room.hold(RequestId(request.id), timeout, (peer.route, late))
         elif request.op != "prune" or not self._without_room.free_reserve():  # else a normal daemon gets it again
             self._ports.reply(peer.route, pack_error(request.id, refusal(self._home)))
-
-    def _wait_alone(self, peer: Peer, request: Request) -> None:
-        """Hold a wait for agents that cannot be read."""
-        try:
-            args = shaped(request.op, request.args)
-        except WireError as error:
-            self._ports.reply(peer.route, pack_error(request.id, error))
-            return
-        late = pack_result(request.id, {"agents": [], "timed_out": True})
-        timeout = args.timeout if isinstance(args, wire_ops.Wait) else None
-        self._without_room.hold(RequestId(request.id), timeout, (peer.route, late))
-
-    def _identity(self) -> dict[str, object]:
-        return {
-            "pid": os.getpid(),
-            "version": version("orchd"),
-            "socket": str(self._home.socket),
-            "home": str(self._home.directory),
-            "uptime_seconds": round(self._now() - self._started, 3),
-            "resource_limits": {},
-            "cgroups": None,
-            "disk_full": True,
-        }
 
 
 def take_up(parts: Components, stack: ExitStack) -> None:
     """Load the state from the database and follow live attempts, so that calling agents are identified."""
-    parts.context.records.restore(parts.unfinished, parts.context.clock().mono)
-    parts.context.state.has_disk_pressure = True
-    parts.context.is_disk_full = True
-    parts.context.processes.follow(parts.context.state.living.values())
-    stack.callback(parts.context.processes.close)
+    context = parts.context
+    context.records.restore(parts.unfinished, context.clock().mono)
+    context.state.has_disk_pressure = True
+    context.is_disk_full = True
+    for agent in context.state.living.values():
+        if is_locked(files_of(context.home, agent.id, agent.attempt).record):  # a normal daemon adopts the others
+            context.processes.adopt(agent)
+    stack.callback(context.processes.close)

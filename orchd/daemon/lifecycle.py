@@ -9,7 +9,7 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -64,27 +64,39 @@ def serve(
         store = open_store(home)
         stack.callback(store.close)
         wakeup = stack.enter_context(_signals())
-        door = _door(home, settings.remote.listen, stack)
+        keyring = Keyring(home.keys)
+        remote: RemoteSocket | None = None
+        if settings.remote.listen is not None:  # still closed; it never sends or accepts unencrypted data
+            remote = RemoteSocket(settings.remote.listen, server_secret(home.server_key), keyring)
+            stack.callback(remote.close)
+        door = RemoteAccess(keyring, remote)
         parts = build_components(home, settings, store, door, clock, notify, defaults)
         stack.callback(parts.ports.close)
         stack.callback(parts.context.processes.close)  # also when it cannot serve: its cgroup would stay for good
         presence = Presence(home, lock, parts.ports)
         loop = Loop(parts, wakeup, notify, presence)
-        _heed_signals(loop)
+        signal.signal(signal.SIGTERM, lambda *_: loop.leave())
+        signal.signal(signal.SIGINT, lambda *_: loop.leave())
+        signal.signal(signal.SIGHUP, lambda *_: loop.reload())
         descriptors.check_for_daemon()
         _recover(home, parts, loop)
-        _open(home, presence, door)
+        presence.begin()  # requests are answered from now on
+        if remote is not None:
+            remote.open()
+            log.info("clients with a key may connect to %s; this is %s", remote.address, remote.public)
+        log.info("serving %s", home.directory)
         keep_reserve(home.reserve)
         ready()
         notify.ready()
         loop.run()
-        log.info("leaving; %d agents go on%s", len(parts.context.state.living), _named(parts.context.state.living))
+        living = parts.context.state.living
+        log.info("leaving; %d agents go on%s", len(living), f": {', '.join(living)}" if living else "")
 
 
 def serve_without_room(
     home: Home, lock: Lock, clock: Callable[[], Instant], notify: Notifier, ready: Callable[[], None]
 ) -> bool:
-    """Serve while the disk of the home is full; True when there is room, False when a stop was requested.
+    """Serve while the disk of the home is full. Returns True when there is room, False when a stop was requested.
 
     Raises as `serve` does, and DiskFull when pruning needs more room than there is.
     """
@@ -95,7 +107,20 @@ def serve_without_room(
         signals, without_room = Signals(), WithoutRoom(home, clock)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: signals.leave())
-        parts = _readable(home, clock, notify, without_room, stack)
+        try:
+            settings = configuration.read(home.config)
+        except ConfigError:
+            settings = Config()
+        parts: Components | None = None
+        try:
+            store = Store(home.database, without_room=True)
+            stack.callback(store.close)
+            door = RemoteAccess(Keyring(home.keys), None)
+            parts = build_components(home, settings, store, door, clock, notify, change=without_room)
+            take_up(parts, stack)
+        except (StoreError, OSError) as error:
+            parts = None  # the database cannot be read
+            log.warning("only `daemon status` and `daemon stop` are answered: %s", error)
         ports = parts.ports if parts else LocalSockets(home, lambda _: Outside.NOBODY)
         stack.callback(ports.close)
         presence = Presence(home, lock, ports)
@@ -105,49 +130,6 @@ def serve_without_room(
         ready()
         notify.ready()
         return full.run()
-
-
-def _readable(
-    home: Home, clock: Callable[[], Instant], notify: Notifier, without_room: WithoutRoom, stack: ExitStack
-) -> Components | None:
-    """Return all components over a read-only database; None where it cannot be read."""
-    try:
-        settings = configuration.read(home.config)
-    except ConfigError:
-        settings = Config()
-    try:
-        store = Store(home.database, without_room=True)
-        stack.callback(store.close)
-        door = RemoteAccess(Keyring(home.keys), None)
-        parts = build_components(home, settings, store, door, clock, notify, change=without_room)
-        take_up(parts, stack)
-    except (StoreError, OSError) as error:
-        log.warning("only `daemon status` and `daemon stop` are answered: %s", error)
-        return None
-    return parts
-
-
-def _named(agents: Iterable[str]) -> str:
-    return "".join(f"{':' if number == 0 else ','} {agent_id}" for number, agent_id in enumerate(agents))
-
-
-def _door(home: Home, listen: str | None, stack: ExitStack) -> RemoteAccess:
-    """Return the remote port, still closed. It never sends or accepts unencrypted data."""
-    keyring = Keyring(home.keys)
-    if listen is None:
-        return RemoteAccess(keyring, None)
-    remote = RemoteSocket(listen, server_secret(home.server_key), keyring)
-    stack.callback(remote.close)
-    return RemoteAccess(keyring, remote)
-
-
-def _open(home: Home, presence: Presence, door: RemoteAccess) -> None:
-    """Open the sockets: requests are answered from now on."""
-    presence.begin()
-    if door.remote is not None:
-        door.remote.open()
-        log.info("clients with a key may connect to %s; this is %s", door.remote.address, door.remote.public)
-    log.info("serving %s", home.directory)
 
 
 def _recover(home: Home, parts: Components, loop: Loop) -> None:
@@ -161,10 +143,10 @@ def _recover(home: Home, parts: Components, loop: Loop) -> None:
     parts.context.given.recover(state.agents.values(), recent, left)
     environments.sweep(state.environments)
     living = list(state.living.values())
-    seen = parts.space.look(has_disk_pressure=False)
+    disk_space = parts.space.look(has_disk_pressure=False)
     loop.feed(
         [
-            *([seen] if seen else []),
+            *([disk_space] if disk_space else []),
             *(parts.context.processes.adopt(agent) for agent in living),
             parts.settings.limits(),
             Tick(),
@@ -203,12 +185,6 @@ def _signals() -> Iterator[int]:
         signal.set_wakeup_fd(old)
         reader.close()
         writer.close()
-
-
-def _heed_signals(loop: Loop) -> None:
-    signal.signal(signal.SIGTERM, lambda *_: loop.leave())
-    signal.signal(signal.SIGINT, lambda *_: loop.leave())
-    signal.signal(signal.SIGHUP, lambda *_: loop.reload())
 
 
 def _link_client(home: Home) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from orchd.core.inputs import SetLimit
-from orchd.core.state.agents import State
+from orchd.core.state.state import State
 from orchd.daemon.sd_notify import Notifier
 from orchd.errors import ConfigError
 from orchd.instance.config import COMMAND, KEYS, LIMITS, RESTART, TABLES, Config, SettingsError, changed, resident_of
@@ -46,7 +46,7 @@ class LiveConfig:
         try:
             new = read(self._path)
             keys = changed(self.current, new)
-            later = {key: KEYS[key].heeded for key in keys if KEYS[key].heeded == RESTART}
+            later = {key: KEYS[key].effective for key in keys if KEYS[key].effective == RESTART}
             later |= {key: COMMAND for key in keys if key in LIMITS and self._state.is_limit_set}
             self.adopt(new)
             now = [key for key in keys if key not in later]
@@ -63,7 +63,7 @@ class LiveConfig:
     def in_force(self) -> dict[str, object]:
         """Return the value of each key that is not a table: of the last file that was read, or of the start."""
         return {
-            key: getattr(self._started if KEYS[key].heeded == RESTART else self.current, key)
+            key: getattr(self._started if KEYS[key].effective == RESTART else self.current, key)
             for key in KEYS
             if key not in TABLES
         }

@@ -34,7 +34,7 @@ class Loop:
         self._presence = presence
         self._deadline: float | None = None
         self._is_to_reload = False
-        self._told = parts.context.store.last_seq()
+        self._last_hint = parts.context.store.last_seq()
         self._poller = zmq.Poller()
         for readable in (
             parts.ports.fileno(),
@@ -80,7 +80,7 @@ class Loop:
             self._feed_ahead(inputs)
             self._parts.engine.finish()
             self._tidy()
-        self._tell()  # also for agents whose commit ended before this
+        self._answer_waits()  # also for agents whose commit ended before this
 
     def _feed_ahead(self, inputs: list[Input]) -> None:
         """Do the same, but the last commit may be unfinished."""
@@ -88,13 +88,15 @@ class Loop:
             self._parts.engine.feed(inputs)
             inputs = self._parts.shell.backlog
             self._parts.shell.backlog = []
-        self._tell()
+        self._answer_waits()
 
-    def _tell(self) -> None:
+    def _answer_waits(self) -> None:
+        """Answer the waits for agents that have ended."""
         while over := self._parts.engine.ended():
             self._parts.dispatcher.ended(over, self._parts.engine.finish)
 
     def _tidy(self) -> None:
+        """Drop what no unfinished agent needs from memory and from the home."""
         self._parts.context.records.let_go()
         self._parts.context.environments.drop_all_but(self._parts.context.state.environments)
         self._parts.context.given.inputs.tidy()
@@ -137,6 +139,7 @@ class Loop:
         return ceil(min(max(due - now, 0.0), _LONGEST_SLEEP) * 1000)
 
     def _turn(self, ready: dict[object, int]) -> None:
+        """Read the sources that are ready, decide once, and perform what follows."""
         if self._wakeup in ready:
             os.read(self._wakeup, 4096)
             self._heed_signals()
@@ -145,8 +148,8 @@ class Loop:
         if self._parts.context.store.commits.fileno() in ready:
             self._parts.engine.finish()
             self._parts.context.store.finish()
-        seen = self._parts.space.look(has_disk_pressure=self._parts.context.state.has_disk_pressure)
-        inputs: list[Input] = [*([seen] if seen else [])]
+        disk_space = self._parts.space.look(has_disk_pressure=self._parts.context.state.has_disk_pressure)
+        inputs: list[Input] = [*([disk_space] if disk_space else [])]
         inputs += self._parts.borrowers.look()  # before the news: of an attempt that has ended nothing can be seen
         inputs += [*self._parts.context.processes.news(), *self._parts.parked.look()]
         if self._parts.remote is not None:
@@ -156,9 +159,13 @@ class Loop:
         if is_due or any(source in ready for source in heard):
             self._listen(inputs, is_due=is_due)
             inputs = []
-        self._feed_ahead([*inputs, *self._more()])  # what is only about processes need not wait for the disk
-        if is_due:
-            self._write_files()
+        # the input for the next slice of a large fleet: between two slices requests are answered
+        inputs += [Admit()] if self._parts.engine.has_more else []
+        self._feed_ahead(inputs)  # inputs that are only about processes need not wait for the disk
+        files_due = self._parts.scribe.next_deadline() if is_due else None
+        if files_due is not None and files_due <= self._parts.context.clock().mono:
+            self._parts.engine.finish()  # no file shows what is not on the disk
+            self._parts.scribe.write()
         self._parts.shell.next_turn()
         if not self._parts.engine.is_ahead:
             self._tidy()
@@ -167,16 +174,12 @@ class Loop:
         self._prune()
         self._hint()
 
-    def _more(self) -> list[Input]:
-        """Return the input that starts the next slice of a large fleet: between two slices requests are answered."""
-        return [Admit()] if self._parts.engine.has_more else []
-
     def _prune(self) -> None:
         """Prune a slice of the history, when no commit is unfinished."""
         parts = self._parts
         if parts.context.pruner.is_due():
             parts.engine.finish()
-            self._tell()  # answered waits keep no agent in memory
+            self._answer_waits()  # answered waits keep no agent in memory
             if not parts.context.store.commits.is_pending:
                 self._tidy()
                 parts.dispatcher.prune(parts.context.waits.targets())
@@ -193,23 +196,17 @@ class Loop:
         if not self._is_to_reload:
             return
         self._is_to_reload = False
-        self._parts.engine.finish()  # files of sessions may move, and tell nothing that is not on the disk
+        self._parts.engine.finish()  # files of sessions may move, and show nothing that is not on the disk
         try:
             self._parts.settings.reload()
             self.feed([self._parts.settings.limits()])
         except ConfigError as error:
             log.error("%s; nothing was changed", error)  # noqa: TRY400 - the trace says nothing to a person
 
-    def _write_files(self) -> None:
-        due = self._parts.scribe.next_deadline()
-        if due is not None and due <= self._parts.context.clock().mono:
-            self._parts.engine.finish()  # no file tells what is not on the disk
-            self._parts.scribe.write()
-
     def _hint(self) -> None:
         """Publish that there are new events."""
-        if (seq := self._parts.context.store.last_seq()) != self._told:
-            self._told = seq
+        if (seq := self._parts.context.store.last_seq()) != self._last_hint:
+            self._last_hint = seq
             self._parts.ports.publish(pack_hint(seq))
             self._parts.context.subscribers.publish(pack_hint(seq))
 
@@ -219,15 +216,10 @@ class Loop:
         inputs = self._parts.dispatcher.news()
         if is_due:
             inputs.append(Tick())
-        self._receive(inputs)
-        inputs += self._parts.context.waits.disconnected(self._parts.ports.ended())
-        self.feed(inputs)
-
-    def _receive(self, inputs: list[Input]) -> None:
         remote = self._parts.remote
         for peer, frame in chain(self._parts.ports.requests(), remote.requests() if remote else ()):
             if self._parts.context.is_leaving:
-                return  # the agents that a client was told are alive were so: the next daemon takes the other requests
+                break  # the agents in the reply to the client are still alive: the next daemon takes the other requests
             if (call := self._parts.dispatcher.accept(peer, frame)) is None:
                 continue
             if inputs:  # a call is performed on what was decided before it
@@ -235,3 +227,5 @@ class Loop:
                 inputs.clear()
             if (given := self._parts.dispatcher.handle(call)) is not None:
                 inputs.append(given)
+        inputs += self._parts.context.waits.disconnected(self._parts.ports.ended())
+        self.feed(inputs)

@@ -9,7 +9,7 @@ from typing import Any
 from orchd.core import effects
 from orchd.core.effects import Effect, Launch
 from orchd.core.inputs import Input, OutputSeen
-from orchd.core.state.agents import Instant, State
+from orchd.core.state.agents import Instant
 from orchd.core.state.events import (
     AgentCancelled,
     AgentCompleted,
@@ -21,6 +21,7 @@ from orchd.core.state.events import (
     AgentTimedOut,
     Event,
 )
+from orchd.core.state.state import State
 from orchd.core.turn import Question
 from orchd.daemon.engine import SLICE
 from orchd.processes.local import LocalProcesses
@@ -113,9 +114,9 @@ class Performer:
         act(effect.agent, effect.attempt)
 
     def watch(self, effect: effects.WatchCaller) -> None:
-        """Watch the process of a blocked client."""
-        if (gone := self._dispatcher.watch(effect.agent, effect.request)) is not None:
-            self.backlog.append(gone)
+        """Watch the process of a blocked client; its end is an input."""
+        if (disconnected := self._dispatcher.watch(effect.agent, effect.request)) is not None:
+            self.backlog.append(disconnected)
 
     def reply(self, effect: effects.Answer | effects.Refuse) -> None:
         """Send the reply to a request."""

@@ -35,7 +35,7 @@ class Lock:
     """The lock of a home. It is ours alone: no child inherits it, or an orphan could keep the next daemon out."""
 
     def __init__(self, home: Home, descriptor: int | None = None) -> None:
-        """The lock of `home`, which is held already where its descriptor is given: see `hand_over`."""
+        """Describe the lock of `home`; with its descriptor this process holds it already: see `hand_over`."""
         self._home = home
         self._descriptor = descriptor
         if descriptor is not None:
@@ -86,6 +86,7 @@ class Lock:
         return True
 
     def _try_for(self, seconds: float) -> bool:
+        """Try to take the lock for some time. Returns whether it was taken."""
         for _ in range(round(seconds / _PAUSE)):
             if self._try():
                 return True
@@ -93,6 +94,7 @@ class Lock:
         return False
 
     def _try(self) -> bool:
+        """Take the lock if it is free. Returns whether it was taken. Raises HomeError."""
         try:
             descriptor = open_file(self._home.lock, os.O_RDWR | os.O_CREAT)
         except OSError as error:
@@ -180,7 +182,7 @@ class Presence:
         return True
 
     def _watch(self) -> None:
-        """A directory that was removed and made again is another one: watching one twice changes nothing."""
+        """Watch both directories, also after they were made again. To watch a directory twice changes nothing."""
         if self._inotify is not None:
             for directory in {self._home.directory, self._home.sockets}:
                 self._inotify.watch(directory, _CHANGED)

@@ -24,7 +24,7 @@ class Notifier:
             self._socket.settimeout(0)  # a manager that does not listen must not hold us up
         self._has_failed = False
         self.environment: dict[str, str] = {}  # what another daemon in the place of this one needs to notify as well
-        self._told = self._wanted = ""
+        self._sent = self._wanted = ""
         self._rest_until = 0.0
         self._sign_due = 0.0
 
@@ -34,9 +34,9 @@ class Notifier:
         taken = {name: value for name in _MINE if (value := environ.pop(name, None)) is not None}
         address, usec, whose = (taken.get(name) for name in _MINE)
         is_watched = usec is not None and usec.isdigit() and int(usec) > 0 and whose in (None, str(pid))
-        made = cls(address or None, int(usec or 0) / 2_000_000 if is_watched else None)
-        made.environment = taken
-        return made
+        notifier = cls(address or None, int(usec or 0) / 2_000_000 if is_watched else None)
+        notifier.environment = taken
+        return notifier
 
     @property
     def is_wanted(self) -> bool:
@@ -68,10 +68,10 @@ class Notifier:
     def status(self, text: str, now: float) -> None:
         """Set the status text; texts in quick succession are not all sent."""
         self._wanted = text
-        if self._wanted != self._told and now >= self._rest_until:
-            self._told = self._wanted
+        if self._wanted != self._sent and now >= self._rest_until:
+            self._sent = self._wanted
             self._rest_until = now + PAUSE
-            self._send(f"STATUS={self._told}")
+            self._send(f"STATUS={self._sent}")
 
     def live(self, now: float) -> None:
         """Send the watchdog signal when it is due. Only the loop may call it: what blocks the loop must block this."""
@@ -84,7 +84,7 @@ class Notifier:
         due = []
         if self._period is not None:
             due.append(self._sign_due)
-        if self._wanted != self._told:
+        if self._wanted != self._sent:
             due.append(self._rest_until)
         return min(due, default=None)
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import NamedTuple
 
-from orchd.core.state.agents import Agent, AgentId, Guards, Instant, ProcessAttributes, State
+from orchd.core.state.agents import Agent, AgentId, Instant, ProcessAttributes
+from orchd.core.state.state import Guards, State
 from orchd.daemon.engine import Engine
 from orchd.daemon.live_config import LiveConfig
 from orchd.daemon.performer import Performer
@@ -108,51 +109,24 @@ def build_components(
     replies, by the sockets where it is None."""
     state = State(limit=config.limit, resident=resident_of(config))
     unfinished = store.restore(state, clock())
-    environments = Environments(home.environments)
-    inputs = Inputs(home.inputs)
-    given = SpawnInputs(inputs, Retries(home.retry, environments.get, inputs))
-    cgroups = Cgroups.where_allowed(home.tag) if config.cgroups == "auto" else None
-    processes = LocalProcesses(home, environments.get, cgroups, lambda: clock().mono, lambda: clock().wall, defaults)
-    records = AgentRegistry(state, store)
-    callers = Callers(home, processes)
     scribe = SessionFileWriter(state, store, clock, _places(config))
     space = DiskSpace(home.directory, config.free_bytes)
-    pruner = Pruner(home, state, store, records, processes, clock, given.retries.drop)
 
     def apply_config(new: Config) -> None:
         configure_core(state, new)
-        processes.logs.reconfigure(new.log_bytes)
-        callers.reconfigure(new)
+        context.processes.logs.reconfigure(new.log_bytes)
+        context.callers.reconfigure(new)
         scribe.move(_places(new))
         space.reconfigure(new)
-        pruner.reconfigure(new)
+        context.pruner.reconfigure(new)
 
     settings = LiveConfig(home.config, config, state, notify, apply_config)
+    context = _build_context(home, state, store, door, clock, settings, defaults)
     apply_config(config)
-    subscribers = Subscribers(door.keyring, door.remote, lambda: iso(clock().wall) or "")
-    pending: PendingRequests = {}
-    context = Context(
-        home=home,
-        state=state,
-        store=store,
-        records=records,
-        resolver=Resolver(state, store, records),
-        listing=AgentListing(state, store, records),
-        processes=processes,
-        environments=environments,
-        given=given,
-        clock=clock,
-        settings=settings,
-        callers=callers,
-        subscribers=subscribers,
-        pruner=pruner,
-        pending=pending,
-        waits=Waits(state, clock, subscribers.is_there, pending),
-        identity=_identity(home),
-    )
-    ports = LocalSockets(home, callers.identify)
+    processes = context.processes
+    ports = LocalSockets(home, context.callers.identify)
     dispatcher = Dispatcher(context, send or _sender(ports, door.remote, scribe), change)
-    shell = Performer(state, processes, dispatcher, scribe, given, clock)
+    shell = Performer(state, processes, dispatcher, scribe, context.given, clock)
     return Components(
         context,
         unfinished,
@@ -169,6 +143,45 @@ def build_components(
     )
 
 
+def _build_context(
+    home: Home,
+    state: State,
+    store: Store,
+    door: RemoteAccess,
+    clock: Callable[[], Instant],
+    settings: LiveConfig,
+    defaults: ProcessAttributes,
+) -> Context:
+    """Return what the operations of clients use."""
+    environments = Environments(home.environments)
+    inputs = Inputs(home.inputs)
+    given = SpawnInputs(inputs, Retries(home.retry, environments.get, inputs))
+    cgroups = Cgroups.where_allowed(home.tag) if settings.current.cgroups == "auto" else None
+    processes = LocalProcesses(home, environments.get, cgroups, lambda: clock().mono, lambda: clock().wall, defaults)
+    records = AgentRegistry(state, store)
+    subscribers = Subscribers(door.keyring, door.remote, lambda: iso(clock().wall) or "")
+    pending: PendingRequests = {}
+    return Context(
+        home=home,
+        state=state,
+        store=store,
+        records=records,
+        resolver=Resolver(state, store, records),
+        listing=AgentListing(state, store, records),
+        processes=processes,
+        environments=environments,
+        given=given,
+        clock=clock,
+        settings=settings,
+        callers=Callers(home, processes),
+        subscribers=subscribers,
+        pruner=Pruner(home, state, store, records, processes, clock, given.retries.drop),
+        pending=pending,
+        waits=Waits(state, clock, subscribers.is_there, pending),
+        identity=identity(home),
+    )
+
+
 def configure_core(state: State, config: Config) -> None:
     """Set what the core takes from the configuration: guards against runaways, and how the limit is enforced."""
     state.guards = Guards(config.depth, config.children, config.agents)
@@ -177,7 +190,8 @@ def configure_core(state: State, config: Config) -> None:
     state.rate_limit_waits, state.rate_limit_time = config.rate_limit_waits, config.rate_limit_time
 
 
-def _identity(home: Home) -> dict[str, object]:
+def identity(home: Home) -> dict[str, object]:
+    """Return the identity of this daemon: its pid, version, formats, socket and home."""
     return {
         "pid": os.getpid(),
         "version": version("orchd"),

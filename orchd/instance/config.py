@@ -1,12 +1,12 @@
 """Keys of `config.toml`: their units, and when a change takes effect; read by daemon and clients.
 
-What is changed live with a command is state, not configuration. docs/reference/configuration.md is made from this module.
+A change by a command is state, not configuration. docs/reference/configuration.md is made from this module.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -26,12 +26,13 @@ _Count = Annotated[int, Constraint(lambda number: 1 <= number <= 10_000, "betwee
 _Bytes = Annotated[int, Constraint(lambda number: number >= 0, "0 or more")]
 _Kept = Annotated[int, Constraint(lambda number: number >= 1, "1 or more")]
 _LogBytes = Annotated[int, Constraint(lambda number: number >= LEAST_LOG, f"{LEAST_LOG:,} or more")]
-_Relative = Annotated[
-    str, Constraint(lambda path: path and path[0] != "/" and ".." not in path.split("/"), "a path inside the project")
-]
 _Seconds = Annotated[float, Constraint(lambda number: number >= 0, "0 or more")]
 _Listened = Annotated[str, Constraint(can_be_listened_on, "tcp://ADDRESS:PORT, an address of this machine in numbers")]
 _Positive = Annotated[float, Constraint(lambda number: number > 0, "above 0")]
+
+
+def _is_inside(path: str) -> bool:
+    return bool(path) and path[0] != "/" and ".." not in path.split("/")
 
 
 def _reads(text: str, read: Callable[[str], float], least: float) -> bool:
@@ -48,10 +49,8 @@ _Share = Annotated[
     str, Constraint(lambda text: _reads(text, share, 0.01), "a share of one processor, as in 50% or 150%")
 ]
 _Umask = Annotated[str, Constraint(re.compile("0?[0-7]{3}").fullmatch, "three octal digits, as in 077")]
-_Pattern = Annotated[
-    str,
-    Constraint(lambda path: path and path[0] != "/" and ".." not in path.split("/"), "a pattern inside the checkout"),
-]
+_Relative = Annotated[str, Constraint(_is_inside, "a path inside the project")]
+_Pattern = Annotated[str, Constraint(_is_inside, "a pattern inside the checkout")]
 _Line = Annotated[str, Constraint(lambda text: text.strip() and "\0" not in text, "a command of the shell")]
 _Directory = Annotated[str, Constraint(re.compile("(~|~?/.*)").fullmatch, "a path that begins with / or ~/")]
 _Pids = Annotated[int, Constraint(lambda number: number >= 4, "4 or more")]
@@ -106,7 +105,7 @@ class RemoteConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Every key of `config.toml`; KEYS says what each is."""
+    """Every key of `config.toml`, described in KEYS: times in seconds, sizes in bytes."""
 
     limit: _Count = 7
     resident: _Count | None = None
@@ -147,15 +146,15 @@ class Config:
 
 
 RELOAD = "on reload"
-NEW_AGENTS = "on reload, for agents that are spawned after it"
-RESTART = "when the daemon is started again: `orchctl daemon restart`, agents go on"
+NEW_AGENTS = "on reload, for agents that are spawned afterwards"
+RESTART = "on restart: `orchctl daemon restart`; agents keep running"
 LIMITED = "on reload, unless `orchctl limit` has set it; `orchctl limit --reset` returns to the file"
-COMMAND = "after `orchctl limit --reset`: a command has set it, and a command comes before the file"
+COMMAND = "after `orchctl limit --reset`: a command has set it, and takes precedence over the file"
 LIMITS = ("limit", "resident")
 IN_LIMIT = ("agents", "resident", "enforcement", "stall_after")  # of the table [limit]
 TABLES = ("runners", "pm", "worktree", "remote")
-RUNNERS = "at once, of a runner that is new on reload"
-AT_ONCE = "at once, without a reload"
+RUNNERS = "immediately; a new runner on reload"
+AT_ONCE = "immediately, without a reload"
 
 
 class Key(NamedTuple):
@@ -163,58 +162,60 @@ class Key(NamedTuple):
 
     unit: str
     about: str
-    heeded: str = RELOAD  # when a change of it is
-    unset: str = ""  # what holds when it is not given and has no value of its own
+    effective: str = RELOAD  # when a change takes effect
+    unset: str = ""  # the meaning of a missing key that has no default value
 
 
-_UNBOUND = "as much as there is"
-_FREE = "256 MiB, or a twentieth of the disk where that is less"
-_KEPT = "10 GiB, or a tenth of the disk where that is less"
-
+_UNBOUND = "unlimited"
+_FREE = "256 MiB, or a twentieth of the disk if that is less"
+_KEPT = "10 GiB, or a tenth of the disk if that is less"
 
 KEYS: dict[str, Key] = {
-    "limit": Key("agents", "how many agents work at once", LIMITED),
-    "resident": Key("agents", "how many agents live at once, waiting ones included", LIMITED, "4 x `limit`"),
+    "limit": Key("agents", "maximum number of agents at work; initial value, `orchctl limit` changes it", LIMITED),
+    "resident": Key("agents", "maximum number of agents alive, waiting agents included", LIMITED, "4 x `limit`"),
     "enforcement": Key(
-        "strict or lenient", "whether an agent whose wait ends early works again only in a slot, or at once"
+        "strict or lenient",
+        "strict: an agent whose wait ended early runs again only when it has a slot; lenient: it runs at once",
     ),
-    "stall_after": Key("duration", "how long agents that only poll keep their slots from the agents they poll for"),
-    "depth": Key("levels", "how many levels of agents there may be"),
-    "children": Key("agents", "unfinished children of one agent"),
-    "agents": Key("agents", "agents that are ever spawned inside one tree"),
-    "grace": Key("duration", "between TERM and KILL when an agent is ended", NEW_AGENTS),
-    "timeout": Key("duration", "an attempt that takes longer is ended", NEW_AGENTS, "as long as it takes"),
-    "silence": Key("duration", "an attempt that puts nothing out for so long is ended", NEW_AGENTS, "may be silent"),
-    "memory_max": Key("size", "an agent whose tree takes more is ended", NEW_AGENTS, _UNBOUND),
-    "cpu_max": Key("per cent of one processor", "what the tree of an agent may keep busy", NEW_AGENTS, _UNBOUND),
-    "pids_max": Key("processes", "what the tree of an agent may have, threads included", NEW_AGENTS, _UNBOUND),
-    "umask": Key(
-        "octal digits", "the umask of all agents, in place of their callers' umask", NEW_AGENTS, "the caller's"
+    "stall_after": Key(
+        "duration", "time without CPU or output after which an agent that polls lends its slot to an agent it polls for"
     ),
+    "depth": Key("levels", "maximum nesting depth of agents"),
+    "children": Key("agents", "maximum number of unfinished children of one agent"),
+    "agents": Key("agents", "maximum number of agents ever spawned in one tree"),
+    "grace": Key("duration", "time between SIGTERM and SIGKILL when an agent is ended", NEW_AGENTS),
+    "timeout": Key("duration", "maximum duration of an attempt", NEW_AGENTS, "none"),
+    "silence": Key("duration", "maximum time without output of an attempt", NEW_AGENTS, "none"),
+    "memory_max": Key("size", "memory limit of an agent's process tree; an agent above it fails", NEW_AGENTS, _UNBOUND),
+    "cpu_max": Key("per cent of one processor", "CPU limit of an agent's process tree", NEW_AGENTS, _UNBOUND),
+    "pids_max": Key("processes", "maximum number of processes and threads of an agent", NEW_AGENTS, _UNBOUND),
+    "umask": Key("octal digits", "umask of all agents", NEW_AGENTS, "the umask of the caller"),
     "confined_callers": Key(
         "refuse or accept",
-        "what is done for callers in other namespaces, or with NoNewPrivs, which agents would not have",
+        "whether callers in other namespaces or with NoNewPrivs may spawn agents, which would not be confined",
     ),
-    "session_files": Key("true or false", "whether files in the project directory show its session"),
-    "sessions_path": Key("path", "of `latest.yaml`, in the project directory"),
-    "state_path": Key("path", "of `agents.json` and `events.jsonl`, in the project directory"),
-    "rate_limit_waits": Key("waits", "how often an agent waits for its service to take it again before it fails"),
-    "rate_limit_time": Key("duration", "from the first rate limit of an agent to the end of its last, before it fails"),
+    "session_files": Key("true or false", "whether session files are written to project directories"),
+    "sessions_path": Key("path", "directory of `latest.yaml`, relative to the project directory"),
+    "state_path": Key("path", "directory of `agents.json` and `events.jsonl`, relative to the project directory"),
+    "rate_limit_waits": Key("waits", "maximum number of rate limits that an agent waits for before it fails"),
+    "rate_limit_time": Key("duration", "maximum time from an agent's first rate limit to the end of its last"),
     "free_bytes": Key(
-        "size", "with less room than this on the disk of the home no agent starts; 0 is any", RELOAD, _FREE
+        "size", "minimum free space on the disk of the home; below it no agent starts; 0 disables this", RELOAD, _FREE
     ),
-    "keep_age": Key("duration", "agents that ended longer ago leave the history", RELOAD, "for ever"),
-    "keep_count": Key("agents", "how many finished agents the history keeps"),
-    "keep_bytes": Key("size", "what the logs of all attempts may take", RELOAD, _KEPT),
-    "log_bytes": Key("size", "of the output of one attempt that are kept: its head and its tail"),
+    "keep_age": Key("duration", "age at which finished agents are deleted from the history", RELOAD, "none"),
+    "keep_count": Key("agents", "maximum number of finished agents in the history"),
+    "keep_bytes": Key("size", "maximum size of all logs", RELOAD, _KEPT),
+    "log_bytes": Key("size", "maximum size of the log of an attempt; its beginning and end are kept"),
     "cgroups": Key("auto or off", "whether agents get cgroups of their own where the machine allows it", RESTART),
     "runner": Key(
-        "name", "what runs an agent that names neither a runner nor a command", NEW_AGENTS, "the CLI that is installed"
+        "name", "runner of an agent that names neither a runner nor a command", NEW_AGENTS, "the installed CLI"
     ),
     "runners": Key("tables", "`[runners.NAME]`: see [runners](../guides/runners.md)", RUNNERS, "the built-in runners"),
-    "pm": Key("table", "`[pm]`: `labels` say which skill a task with a label is done with", AT_ONCE, "no labels"),
-    "worktree": Key("table", "`[worktree]`: see [worktrees](../guides/worktrees.md#what-git-does-not-track)", AT_ONCE, "empty"),
-    "remote": Key("table", "`[remote]`: `listen` is where clients on other machines may connect", RESTART, "disabled"),
+    "pm": Key("table", "`[pm]`: `labels` maps the label of a task to a skill", AT_ONCE, "no labels"),
+    "worktree": Key(
+        "table", "`[worktree]`: see [worktrees](../guides/worktrees.md#what-git-does-not-track)", AT_ONCE, "empty"
+    ),
+    "remote": Key("table", "`[remote]`: `listen` is the address for clients on other machines", RESTART, "disabled"),
 }
 
 
@@ -231,9 +232,19 @@ def read(path: Path) -> Config:
     except (ValueError, RecursionError) as error:  # digits or brackets without end are no TOMLDecodeError
         raise SettingsError(path, [Violation("", str(error))]) from None
     plain, problems = _plain(whole)
-    if problems := [*problems, *_wrong(plain)]:
+    wrong_keys = list(violations(Config, plain))
+    bad = {problem.key.partition(".")[0] for problem in wrong_keys}
+    problems += wrong_keys
+    # keys that are valid by themselves may contradict each other
+    config = parse(Config, {key: value for key, value in plain.items() if key not in bad})
+    if "runners" not in bad:
+        problems += (problem for problem in wrong(config.runner, config.runners) if problem.key not in bad)
+    if "limit" not in bad and config.resident is not None and config.resident < config.limit:
+        message = f"resident must be at least limit ({config.limit}), not {config.resident}"
+        problems.append(Violation("resident", message))
+    if problems:
         raise SettingsError(path, problems)
-    return parse(Config, plain)
+    return config
 
 
 # What may be written with a unit, as on the command line.
@@ -244,47 +255,30 @@ _WRITTEN: dict[str, Callable[[str], float]] = {
 
 
 def _plain(whole: Mapping[str, object]) -> tuple[dict[str, object], list[Violation]]:
-    """Return the values without their units, and the violations of malformed values."""
-    plain, problems = _flat(whole)
-    for key, reads in _WRITTEN.items():
-        if isinstance(text := plain.get(key), str):
-            try:
-                plain[key] = reads(text)
-            except ValueError as error:
-                problems.append(Violation(key, f"{key}: {error}"))
-                del plain[key]
-    if type(amount := plain.get("memory_max")) is int:
-        plain["memory_max"] = str(amount)
-    return plain, problems
-
-
-def _flat(whole: Mapping[str, object]) -> tuple[dict[str, object], list[Violation]]:
-    """Return the values with the table `[limit]` flattened: `agents` in it is the key `limit`."""
-    plain, bad = dict(whole), []
+    """Return the values without their units and with the table `[limit]` flattened, where `agents` is the key `limit`;
+    and the violations of malformed values."""
+    plain, problems = dict(whole), []
     if isinstance(table := whole.get("limit"), dict):
         del plain["limit"]
         for name, value in table.items():
             key = "limit" if name == "agents" else name
             if name not in IN_LIMIT:
-                bad.append(Violation(f"limit.{name}", f"limit.{name} is unknown; [limit] has {', '.join(IN_LIMIT)}"))
+                message = f"limit.{name} is unknown; [limit] has {', '.join(IN_LIMIT)}"
+                problems.append(Violation(f"limit.{name}", message))
             elif key in plain:
-                bad.append(Violation(key, f"{key} is set twice, in [limit] and outside it; remove one of them"))
+                message = f"{key} is set twice, in [limit] and outside it; remove one of them"
+                problems.append(Violation(key, message))
             else:
                 plain[key] = value
-    return plain, bad
-
-
-def _wrong(whole: Mapping[str, object]) -> Iterator[Violation]:
-    """Yield the violations of each key, then of valid keys that contradict each other."""
-    problems = list(violations(Config, whole))
-    yield from problems
-    bad = {problem.key.partition(".")[0] for problem in problems}
-    config = parse(Config, {key: value for key, value in whole.items() if key not in bad})
-    if "runners" not in bad:
-        yield from (violation for violation in wrong(config.runner, config.runners) if violation.key not in bad)
-    if "limit" not in bad and config.resident is not None and config.resident < config.limit:
-        message = f"resident must be at least limit ({config.limit}), not {config.resident}"
-        yield Violation("resident", message)
+    for key in [key for key in _WRITTEN if isinstance(plain.get(key), str)]:
+        try:
+            plain[key] = _WRITTEN[key](str(plain[key]))
+        except ValueError as error:
+            problems.append(Violation(key, f"{key}: {error}"))
+            del plain[key]
+    if type(amount := plain.get("memory_max")) is int:
+        plain["memory_max"] = str(amount)
+    return plain, problems
 
 
 def resident_of(config: Config) -> int:

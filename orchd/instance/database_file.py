@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-APPLICATION_ID = 0x6F726368  # "orch": tells our file from any other database
+APPLICATION_ID = 0x6F726368  # "orch": it distinguishes our file from any other database
 SCHEMAS = (1, 5)  # the oldest and newest layout that this version can use, which orchd.store.migrations makes
 _DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 _STEPS = 20_000  # of SQLite, between two looks at the clock
@@ -40,7 +40,7 @@ def check(path: Path, now: Callable[[], float], seconds: float) -> Checked:
             return Checked(f"{path} cannot be {word}", remedy=f"`chmod u+rw {path}`, as root where it is not yours")
     try:
         with closing(sqlite3.connect(_uri(path), uri=True, isolation_level=None)) as database:
-            return _look(database, path, now, seconds)
+            return _check_content(database, path, now, seconds)
     except sqlite3.Error as error:
         name = getattr(error, "sqlite_errorname", "")
         if name.startswith("SQLITE_BUSY"):
@@ -65,7 +65,8 @@ def _uri(path: Path) -> str:
     return f"{path.absolute().as_uri()}?{'immutable=1' if is_folded else 'mode=ro'}"
 
 
-def _look(database: sqlite3.Connection, path: Path, now: Callable[[], float], seconds: float) -> Checked:
+def _check_content(database: sqlite3.Connection, path: Path, now: Callable[[], float], seconds: float) -> Checked:
+    """Check an open database: whose it is, its schema, and whether it is damaged."""
     database.execute("PRAGMA busy_timeout = 200")
     (version,) = database.execute("PRAGMA user_version").fetchone()
     (application,) = database.execute("PRAGMA application_id").fetchone()

@@ -64,7 +64,7 @@ class Home:
         self.worktrees = directory / "worktrees"
         self.config = directory / "config.toml"
         self.server_key = directory / "server.key"  # what this daemon proves to other machines that it is
-        self.keys = directory / "keys.json"  # whom it lets in from there
+        self.keys = directory / "keys.json"  # of clients on other machines that may connect
         self.service = directory / "service"  # which service the daemon is; see orchd.instance.service
         self.namespaces = directory / "namespaces"  # of the last daemon; see orchd.processes.launching.namespaces
         self.reserve = directory / "reserve"  # room on the disk that `orchctl prune` gives back first
@@ -76,7 +76,12 @@ class Home:
         longest = self.directory / "events.sock"
         if len(os.fsencode(longest)) <= MAX_SOCKET_PATH:
             return self.directory
-        return _runtime_directory() / f"orchd-{self.tag}"
+        # a short directory that depends on the user alone, not on variables that differ between shells
+        uid = os.getuid()
+        run = Path(f"/run/user/{uid}")
+        if not run.is_dir() or not os.access(run, os.W_OK):
+            run = Path(f"/tmp/orchd-{uid}")  # noqa: S108 - checked in _make_private: owned by us, closed to others
+        return run / f"orchd-{self.tag}"
 
     @property
     def socket(self) -> Path:
@@ -118,19 +123,10 @@ class Home:
             for path in dict.fromkeys(paths):
                 try:
                     mode = os.stat(path, follow_symlinks=expected == "a directory").st_mode  # noqa: PTH116
-                except OSError:  # there is none; what else is wrong is said by what opens it
+                except OSError:  # there is none; another fault is reported where the file is opened
                     continue
                 if not is_kind(mode):
                     yield path, expected
-
-
-def _runtime_directory() -> Path:
-    """Return a short directory that depends on the user alone, not on variables that differ between shells."""
-    uid = os.getuid()
-    run = Path(f"/run/user/{uid}")
-    if run.is_dir() and os.access(run, os.W_OK):
-        return run
-    return Path(f"/tmp/orchd-{uid}")  # noqa: S108 - checked in _make_private: owned by us, closed to others
 
 
 def way_out(error: OSError) -> str:

@@ -14,7 +14,7 @@ _MOST = 1 << 20  # bytes of such a file
 
 
 class KeyFileError(Exception):
-    """A file must not be used; the message says why and what to do, and nothing of its content."""
+    """A file must not be used; the message has the reason and the remedy, and nothing of its content."""
 
 
 def read_secret(path: Path) -> str:

@@ -9,7 +9,7 @@ import os
 import pwd
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,9 +26,16 @@ HEAD = "# written by orchd; `orchctl uninstall-project` removes it"
 def is_project(directory: Path) -> bool:
     """Return whether a directory is a project: it has `.agent`, or it is a git checkout and no home directory."""
     try:
-        return (directory / MARK).is_dir() or (
-            (directory / ".git").exists() and not any(_is_same(directory, home) for home in _homes())
-        )
+        if (directory / MARK).is_dir():
+            return True
+        if not (directory / ".git").exists():
+            return False
+        homes: list[Path] = []
+        with suppress(RuntimeError):  # neither HOME is set nor has the user an entry
+            homes.append(Path.home())
+        with suppress(KeyError):
+            homes.append(Path(pwd.getpwuid(os.getuid()).pw_dir))
+        return not any(_is_same(directory, home) for home in homes)
     except OSError:  # it cannot be searched
         return False
 
@@ -122,13 +129,6 @@ def _pointed(file: Path) -> Path | None:
         return own  # a submodule
     back = own / read_as_text(own / "gitdir").strip()
     return own / common if back.exists() and back.samefile(file) else None
-
-
-def _homes() -> Iterator[Path]:
-    with suppress(RuntimeError):  # neither HOME is set nor has the user an entry
-        yield Path.home()
-    with suppress(KeyError):
-        yield Path(pwd.getpwuid(os.getuid()).pw_dir)
 
 
 def _is_same(first: Path, second: Path) -> bool:

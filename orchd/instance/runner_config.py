@@ -154,6 +154,7 @@ def checked(default: str | None, settings: Mapping[str, RunnerSettings]) -> Runn
 
 def wrong(default: str | None, settings: Mapping[str, RunnerSettings]) -> Iterator[Violation]:
     """Yield the violations of each runner, and of all runners together."""
+    blank = RunnerSettings()
     for name, runner in settings.items():
         if not _NAME.fullmatch(name) or name == _MEMBERS_OWN:
             yield Violation(
@@ -161,9 +162,14 @@ def wrong(default: str | None, settings: Mapping[str, RunnerSettings]) -> Iterat
                 f"runners.{name:.60} cannot be called so: give it a name of letters, digits, `_`, `-` and `.`, but not "
                 f"{_MEMBERS_OWN!r}",
             )
-        own = () if name in BUILT_IN else (_wrong_own(name, runner), _wrong_resume(name, runner))
-        checks = (_wrong_key(name, runner), *own)
-        yield from (problem for problem in checks if problem is not None)
+        known = _OF.get(name, {key.name for key in fields(RunnerSettings)} - _OF_BUILT_IN_ONLY)
+        given = {key.name for key in fields(RunnerSettings) if getattr(runner, key.name) != getattr(blank, key.name)}
+        if strange := sorted(given - known):
+            key = f"runners.{name}.{strange[0]}"
+            yield Violation(key, f"{key} says nothing to this runner; known to it are {', '.join(sorted(known))}")
+        if name not in BUILT_IN:
+            own = (_wrong_command(name, runner), _wrong_resume(name, runner))
+            yield from (problem for problem in own if problem is not None)
     runners = Runners(default, settings)
     if default is not None and default not in runners.names:
         yield Violation("runner", f"runner must be one of {', '.join(runners.names)}, not {default!r}")
@@ -193,17 +199,8 @@ class _Table:
     runners: dict[str, RunnerSettings] = field(default_factory=dict)
 
 
-def _wrong_key(name: str, settings: RunnerSettings) -> Violation | None:
-    known = _OF.get(name, {key.name for key in fields(RunnerSettings)} - _OF_BUILT_IN_ONLY)
-    default = RunnerSettings()
-    given = {key.name for key in fields(RunnerSettings) if getattr(settings, key.name) != getattr(default, key.name)}
-    if not (strange := sorted(given - known)):
-        return None
-    key = f"runners.{name}.{strange[0]}"
-    return Violation(key, f"{key} says nothing to this runner; known to it are {', '.join(sorted(known))}")
-
-
 def _wrong_resume(name: str, settings: RunnerSettings) -> Violation | None:
+    """Return the first violation of the key `resume` of a custom runner."""
     path = f"runners.{name}"
     if not settings.resume:
         return None
@@ -218,7 +215,7 @@ def _wrong_resume(name: str, settings: RunnerSettings) -> Violation | None:
     return None
 
 
-def _wrong_own(name: str, settings: RunnerSettings) -> Violation | None:
+def _wrong_command(name: str, settings: RunnerSettings) -> Violation | None:
     """Return the first violation of a custom runner; any later violations follow from it."""
     path = f"runners.{name}"
     if not settings.command:

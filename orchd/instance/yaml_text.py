@@ -17,8 +17,8 @@ def scalar(text: str, plain: Pattern[str]) -> str:
     """
     if plain.fullmatch(text) and text.lower() not in _OTHER_TYPES and not text.endswith(" "):
         return text
-    made = json.dumps(text.translate(NOT_IN_YAML), ensure_ascii=False)
-    return made if made.isprintable() else "".join(map(_escaped, made))
+    quoted = json.dumps(text.translate(NOT_IN_YAML), ensure_ascii=False)
+    return quoted if quoted.isprintable() else "".join(map(_escaped, quoted))
 
 
 def _escaped(char: str) -> str:

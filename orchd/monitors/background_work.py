@@ -20,7 +20,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from orchd.core.inputs import WorkedWhileWaiting
-from orchd.core.state.agents import Agent, AgentId, State
+from orchd.core.state.agents import Agent, AgentId
+from orchd.core.state.state import State
 
 FIRST, LONGEST = 0.1, 2.0  # seconds until the first look at a wait, and between two looks at most
 AGAIN = 0.5  # seconds from a look that found work to the look that confirms it
@@ -66,12 +67,12 @@ class BackgroundWork:
             self._looks.clear()
             return None
         now = self._clock()
-        for gone in [agent for agent in self._looks if agent not in self._state.waiting]:
-            del self._looks[gone]
+        for agent_id in [agent_id for agent_id in self._looks if agent_id not in self._state.waiting]:
+            del self._looks[agent_id]
         for agent in self._state.waiting.values():
             seen = self._looks.get(agent.id)
             if seen is None or not _is_about(seen, agent):
-                self._looks[agent.id] = self._seen(agent, now, now + FIRST)
+                self._looks[agent.id] = self._measure(agent, now, now + FIRST)
             elif seen.waits != len(agent.waits):  # what it used still counts: waits may come and go all the time
                 seen.waits, seen.due = len(agent.waits), min(seen.due, now + FIRST)
         return min((seen.due for seen in self._looks.values()), default=None)
@@ -83,7 +84,7 @@ class BackgroundWork:
             agent = self._state.waiting.get(agent_id)
             if before.due > now or agent is None or not _is_about(before, agent):
                 continue
-            seen = self._looks[agent_id] = self._seen(agent, now, now)
+            seen = self._looks[agent_id] = self._measure(agent, now, now)
             cpu, took = seen.cpu - before.cpu, seen.at - before.at
             is_busy = cpu > SLACK + SHARE * took or cpu + seen.delay - before.delay > SLACK + WANTED * took
             seen.has_worked = is_busy and not seen.is_frozen
@@ -94,7 +95,7 @@ class BackgroundWork:
                 self._freeze(agent.id, agent.attempt)
         return working
 
-    def _seen(self, agent: Agent, now: float, due: float) -> _Look:
+    def _measure(self, agent: Agent, now: float, due: float) -> _Look:
         cpu, delay = self._load_seconds(agent.id, agent.attempt)
         return _Look(agent.attempt, len(agent.waits), cpu, delay, agent.has_frozen_tree, now, due)
 

@@ -18,7 +18,7 @@ _USUAL = 256 << 20  # bytes that shall be free where the configuration has no nu
 _OF_SMALL = 20  # of a small disk, this part of it
 RESERVE = 1 << 20  # bytes of the reserve, and bytes that must be free before a daemon writes again
 _OF_TINY = 16  # of a tiny disk, this part of it
-LOOK_AGAIN = 2.0  # seconds, while an agent is queued for want of room: no kernel tells of room
+LOOK_AGAIN = 2.0  # seconds, while an agent is queued for want of room: no kernel reports room
 
 
 def has_room(directory: Path) -> bool:

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from orchd.core.admission.without_slot import lender_of, returning_without_slot
 from orchd.core.handlers.stalls import at_work
 from orchd.core.inputs import StoodStill
-from orchd.core.state.agents import AgentId, State
+from orchd.core.state.agents import AgentId
+from orchd.core.state.state import State
 
 Key = tuple[AgentId, int]
 
@@ -54,13 +55,13 @@ class LentSlots:
         self._clock = clock
         self._looks: dict[Key, _Progress] = {}
         self._due: float | None = None
-        self._told: frozenset[Key] = frozenset()
+        self._reported: frozenset[Key] = frozenset()
 
     def next_deadline(self) -> float | None:
         """Return the next measurement, on the clock that is compared; None while no agent waits for a slot."""
         has_lent = any(agent.lent_to is not None for agent in self._state.waiting.values())
         if not has_lent and returning_without_slot(self._state) is None:
-            self._due, self._told = None, frozenset()
+            self._due, self._reported = None, frozenset()
             self._looks.clear()
         elif self._due is None:
             self._due = self._clock() + self._pause()
@@ -81,20 +82,20 @@ class LentSlots:
         # all at work, where one of them may be what an agent that waits for a slot waits for
         busy = [] if returning_without_slot(self._state) is None else at_work(self._state)
         workers = [(agent.id, agent.attempt) for agent in busy]
-        self._looks = {key: self._seen(key, now) for key in (*borrowers, *workers)}
-        still = frozenset(key for key, seen in self._looks.items() if now - seen.moved >= self._state.stall_after)
+        looks: dict[Key, _Progress] = {}
+        for key in (*borrowers, *workers):
+            load, before = sum(self._load_seconds(*key)), self._looks.get(key)
+            has_worked = before is None or load > before.load + SLACK
+            moved = now if before is None or has_worked else max(before.moved, now - self._quiet_for(*key))
+            looks[key] = _Progress(load, moved)
+        self._looks = looks
+        still = frozenset(key for key, progress in looks.items() if now - progress.moved >= self._state.stall_after)
         if not still.issuperset(workers):
             still &= frozenset(borrowers)
-        if still == self._told:
+        if still == self._reported:
             return []
-        self._told = still
+        self._reported = still
         return [StoodStill(still)]
 
     def _pause(self) -> float:
         return min(max(self._state.stall_after / LOOKS, SHORTEST), LONGEST)
-
-    def _seen(self, key: Key, now: float) -> _Progress:
-        load, before = sum(self._load_seconds(*key)), self._looks.get(key)
-        if before is None or load > before.load + SLACK:
-            return _Progress(load, now)
-        return _Progress(load, max(before.moved, now - self._quiet_for(*key)))

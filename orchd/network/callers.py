@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from orchd.core.state.agents import AgentId
 from orchd.errors import OrchdError
@@ -125,11 +125,12 @@ class Callers:
             return Outside.STRANGER
         if peer.pid <= 0:
             return Outside.HIDDEN
-        identity = self._look(peer.pid)
-        # asked last: then it was this process that was looked at, and no other that has its pid
+        identity = self._search(peer.pid)
+        # checked last: then the processes above are those of this process, and of no other that has its pid
         return identity if peer.is_alive() else Outside.ENDED
 
-    def _look(self, pid: int) -> Identity:
+    def _search(self, pid: int) -> Identity:
+        """Return the identity that the process, its ancestors, its session and its cgroup prove now."""
         shims = self._processes.shims()
         for _ in range(_LOOKS):
             line = _line(pid)
@@ -142,9 +143,9 @@ class Callers:
             if any(process.pid == os.getpid() for process in line):
                 break
             if line[-1].parent == 0:
-                shown = (environment_markers(process.pid) for process in line)
                 home = str(self._home.directory)
-                is_marked = any(ENV_AGENT in markers and markers.get(ENV_HOME) == home for markers in shown)
+                marks = (environment_markers(process.pid) for process in line)
+                is_marked = any(ENV_AGENT in markers and markers.get(ENV_HOME) == home for markers in marks)
                 return Outside.MARKED if is_marked else Outside.OWNER
             # a process in between ended meanwhile, and its descendants have another parent now
         return Outside.NOBODY
@@ -157,8 +158,11 @@ class Callers:
         cgroups = self._processes.cgroups()
         in_session = shims.get(caller.session)
         of_cgroup: Identity | None = None
-        if self._is_in_a_cgroup_of_ours(caller.pid) and (cgroup := held_in(own_cgroup(caller.pid), self._home.tag)):
-            of_cgroup = cgroups.get(cgroup, Outside.FORMER)
+        with suppress(FileNotFoundError, ProcessLookupError):
+            is_in_ours = f"orchd-{self._home.tag}".encode() in (PROC / str(caller.pid) / "cgroup").read_bytes()
+            # in which of ours needs all mounts, which takes longer
+            if is_in_ours and (cgroup := held_in(own_cgroup(caller.pid), self._home.tag)):
+                of_cgroup = cgroups.get(cgroup, Outside.FORMER)
         # where there is a cgroup the session may have been an earlier attempt's too
         if in_session is not None and (in_session == of_cgroup or in_session not in cgroups.values()):
             return in_session
@@ -168,13 +172,6 @@ class Callers:
         if above is not None:
             return above
         return of_cgroup if of_cgroup in (None, Outside.FORMER) else Outside.NOBODY
-
-    def _is_in_a_cgroup_of_ours(self, pid: int) -> bool:
-        """Return whether a process is in a cgroup of an agent; quick, while to say which needs all mounts."""
-        try:
-            return f"orchd-{self._home.tag}".encode() in (PROC / str(pid) / "cgroup").read_bytes()
-        except (FileNotFoundError, ProcessLookupError):
-            return False
 
 
 def _line(pid: int) -> list[Process]:

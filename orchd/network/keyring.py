@@ -55,8 +55,22 @@ class Keyring:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._records = {record.public: record for record in _read(path)}
-        self._unwritten: dict[str, AuthorizedKey] = {}  # revoked, and the disk did not take it
+        self._unwritten: dict[str, AuthorizedKey] = {}  # revoked keys whose revocation the disk did not take
+        try:
+            whole = json.loads(read_private(path))
+            formats.check(path, whole, _VERSION, "move it away and authorise the keys again")
+            records = [parse(AuthorizedKey, record) for record in whole["keys"]]
+            for record in records:
+                parse(KeyAuthorize, {"key": record.name, "public": record.public, "role": record.role})
+        except FileNotFoundError:
+            records = []
+        except (KeyFileError, formats.NewerFormatError) as error:
+            raise KeyringError(str(error)) from None
+        except (ValueError, KeyError, TypeError, AttributeError, ShapeError) as error:
+            raise KeyringError(
+                f"{path} is no list of keys ({error}): put it back, or delete it and authorise anew"
+            ) from None
+        self._records = {record.public: record for record in records}
 
     def remote_client(self, public: str) -> RemoteClient | None:
         """Return the remote client with this key; None when the key is not authorized."""
@@ -68,7 +82,7 @@ class Keyring:
         return list(self._records.values())
 
     def authorize(self, args: KeyAuthorize, now: str) -> AuthorizedKey:
-        """Authorize a key; to repeat it changes nothing. Raises WireError."""
+        """Authorize a key; a repetition changes nothing. Raises WireError `name-taken`, `busy` or `cannot-store`."""
         for record in self._records.values():
             if (record.name, record.public, record.role) == (args.key, args.public, args.role):
                 return record
@@ -77,23 +91,24 @@ class Keyring:
                 raise WireError("name-taken", f"{what}, by this name or with this key: revoke it first")
         if len(self._records) >= _MOST:
             raise WireError("busy", f"there are {_MOST} keys: revoke those that nobody uses")
-        made = AuthorizedKey(args.key, args.public, args.role, now)
-        self._write([*self._records.values(), made])
-        self._records[made.public] = made
-        return made
+        new = AuthorizedKey(args.key, args.public, args.role, now)
+        self._write([*self._records.values(), new])
+        self._records[new.public] = new
+        return new
 
     def revoke(self, name: str) -> AuthorizedKey:
-        """Revoke a key, in memory even when the file cannot be written. Raises WireError."""
+        """Revoke a key, in memory even when the file cannot be written. Raises WireError `unknown-key` or
+        `cannot-store`."""
         known = {**self._records, **self._unwritten}
-        gone = next((record for record in known.values() if record.name == name), None)
-        if gone is None:
+        revoked = next((record for record in known.values() if record.name == name), None)
+        if revoked is None:
             names = ", ".join(record.name for record in self._records.values()) or "none"
             raise WireError("unknown-key", f"no key {name} is authorised; there are {names}")
-        self._records.pop(gone.public, None)
-        self._unwritten[gone.public] = gone
+        self._records.pop(revoked.public, None)
+        self._unwritten[revoked.public] = revoked
         self._write(self._records.values())
         self._unwritten.clear()
-        return gone
+        return revoked
 
     def _write(self, records: Iterable[AuthorizedKey]) -> None:
         text = json.dumps({formats.FIELD: _VERSION, "keys": [asdict(record) for record in records]}, indent=1)
@@ -105,21 +120,3 @@ class Keyring:
                 f"{self._path} cannot be written: {error.strerror}; mend that and ask again. A key that was revoked "
                 "is refused from now on, but would be let in again by the next daemon",
             ) from None
-
-
-def _read(path: Path) -> list[AuthorizedKey]:
-    try:
-        whole = json.loads(read_private(path))
-        formats.check(path, whole, _VERSION, "move it away and authorise the keys again")
-        records = [parse(AuthorizedKey, record) for record in whole["keys"]]
-        for record in records:
-            parse(KeyAuthorize, {"key": record.name, "public": record.public, "role": record.role})
-    except FileNotFoundError:
-        return []
-    except (KeyFileError, formats.NewerFormatError) as error:
-        raise KeyringError(str(error)) from None
-    except (ValueError, KeyError, TypeError, AttributeError, ShapeError) as error:
-        raise KeyringError(
-            f"{path} is no list of keys ({error}): put it back, or delete it and authorise anew"
-        ) from None
-    return records

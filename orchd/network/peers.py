@@ -67,21 +67,19 @@ class Credentials:
 def credentials_of(connection: socket.socket) -> Credentials:
     """Return the process that connected this unix socket. Raises OSError when no descriptor is free."""
     pid, uid, _ = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
-    return Credentials(uid, pid, _pidfd(connection, pid) if pid > 0 else None)
-
-
-def _pidfd(connection: socket.socket, pid: int) -> int | None:
+    if pid <= 0:
+        return Credentials(uid, pid, None)
     try:
-        return connection.getsockopt(socket.SOL_SOCKET, _SO_PEERPIDFD)
+        return Credentials(uid, pid, connection.getsockopt(socket.SOL_SOCKET, _SO_PEERPIDFD))
     except OSError as error:
         if error.errno in _GONE:
-            return None
+            return Credentials(uid, pid, None)
         if error.errno != errno.ENOPROTOOPT:
             raise
     try:  # before Linux 6.5: another process may have the pid already, if the first ended since it connected
-        return os.pidfd_open(pid)
+        return Credentials(uid, pid, os.pidfd_open(pid))
     except ProcessLookupError:
-        return None
+        return Credentials(uid, pid, None)
 
 
 class Peer(NamedTuple):

@@ -31,9 +31,9 @@ _REPLIES_KEPT = 16  # for a client that does not read; answers may be large
 _REQUESTS_KEPT = 16
 _FRAMES_A_TURN = 64
 _CONNECTIONS, _LEAST = 512, 8
-_SILENT = 64  # connections that have asked nothing yet, and may never have a key
+_SILENT = 64  # connections that have sent no request yet, and may never have a key
 _HANDSHAKE = 10_000  # milliseconds in which a connection must have shown its key
-_TOLD = 100  # refused keys that are logged; a client with made-up keys cannot fill the disk
+_LOGGED = 100  # refused keys that are logged; a client with made-up keys cannot fill the disk
 _ZAP = 7  # frames of a question, of which the last is the key (RFC 27)
 _ROUTE = 5  # bytes that libzmq makes, of which the first is 0; what a client chose itself might be another's
 
@@ -55,10 +55,10 @@ class RemoteSocket:
         self._keyring = keyring
         self._secret = bytes.fromhex(secret)
         self.public = public_of(secret)
-        # the port is ours from the beginning to the end, so that cutting everybody off does not give it away
+        # the port is ours from the beginning to the end, so that cutting all connections does not give it away
         self._listener, self.address = _listener(listen)
         self._context = zmq.Context()
-        self._told: set[bytes] = set()
+        self._logged: set[bytes] = set()
         self.zap = self._context.socket(zmq.REP)
         self.zap.setsockopt(zmq.LINGER, 0)
         self.zap.bind("inproc://zeromq.zap.01")
@@ -91,19 +91,14 @@ class RemoteSocket:
             (zmq.USE_FD, os.dup(self._listener.fileno())),
         ):
             router.setsockopt(option, value)
-        self.monitor = self._monitored(router)
-        router.bind(self.address)
-        self.router = router
-
-    def _monitored(self, router: zmq.Socket[bytes]) -> zmq.Socket[bytes]:
-        """Return the socket on which libzmq reports connections; unbounded, since its thread would block otherwise."""
         place = f"inproc://monitor-{next(self._numbers)}"
         router.monitor(place, zmq.Event.ACCEPTED | zmq.Event.DISCONNECTED)
-        made = self._context.socket(zmq.PAIR)
-        made.setsockopt(zmq.RCVHWM, 0)
-        made.setsockopt(zmq.LINGER, 0)
-        made.connect(place)
-        return made
+        self.monitor = self._context.socket(zmq.PAIR)
+        self.monitor.setsockopt(zmq.RCVHWM, 0)  # unbounded, since the thread of libzmq would block otherwise
+        self.monitor.setsockopt(zmq.LINGER, 0)
+        self.monitor.connect(place)
+        router.bind(self.address)
+        self.router = router
 
     def cut(self) -> None:
         """End every connection, with unsent data. Clients with valid keys reconnect by themselves."""
@@ -147,8 +142,8 @@ class RemoteSocket:
                 return
             public = request[-1] if len(request) == _ZAP and request[5] == b"CURVE" else b""
             is_known = self._keyring.remote_client(public.hex()) is not None
-            if not is_known and public not in self._told and len(self._told) < _TOLD:
-                self._told.add(public)
+            if not is_known and public not in self._logged and len(self._logged) < _LOGGED:
+                self._logged.add(public)
                 where = request[3].decode("ascii", "replace")
                 log.warning("refused the key %s from %s: it is not authorised", public.hex() or "(none)", where)
             status = (b"200", b"OK", public.hex().encode()) if is_known else (b"400", b"no", b"")
@@ -199,16 +194,16 @@ def _listener(listen: str) -> tuple[socket.socket, str]:
     wanted = addresses.address(listen)
     if wanted is None:
         raise RemoteError(f"[remote] listen: {listen} is no tcp://ADDRESS:PORT; correct it in config.toml")
-    made = socket.socket(socket.AF_INET6 if wanted.is_six else socket.AF_INET)
+    listener = socket.socket(socket.AF_INET6 if wanted.is_six else socket.AF_INET)
     try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind((wanted.host, wanted.port))
-        made.listen(_BACKLOG)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((wanted.host, wanted.port))
+        listener.listen(_BACKLOG)
     except OSError as error:
-        made.close()
+        listener.close()
         raise RemoteError(
             f"[remote] listen: cannot listen on {listen}: {error.strerror}; "
             "choose another address or port in config.toml, or take the line out"
         ) from None
-    os.set_blocking(made.fileno(), False)
-    return made, str(wanted._replace(port=made.getsockname()[1]))
+    os.set_blocking(listener.fileno(), False)
+    return listener, str(wanted._replace(port=listener.getsockname()[1]))

@@ -1,7 +1,6 @@
 """The two sockets of this machine: requests in and replies out, and hints to subscribers.
 
-Connections are accepted here and nowhere else: the process behind each is identified once, at the accept, and there are
-never more than there are descriptors for. Clients see a ROUTER and a PUB of ZeroMQ.
+The process behind each connection is identified once, at the accept. Clients see a ROUTER and a PUB of ZeroMQ.
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ class LocalSockets:
         self._table = Table(most_connections())
         self._numbers = itertools.count(1)
         self._is_full = False
-        self._ended: list[bytes] = []  # the routes of connections that ended since they were asked for
+        self._ended: list[bytes] = []  # routes of connections that ended since the last call of `ended`
 
     def fileno(self) -> int:
         """Return the descriptor that is readable when data was received or buffered data can be sent."""
@@ -111,12 +110,12 @@ class LocalSockets:
                 self._serve(connection, events)
         with suppress(BlockingIOError):
             os.eventfd_read(self._again)
-        yield from itertools.islice(self._taken(), _FRAMES_A_TURN)
+        yield from itertools.islice(self._received(), _FRAMES_A_TURN)
         if self._heard:
             os.eventfd_write(self._again, 1)
 
-    def _taken(self) -> Iterator[tuple[Peer, bytes]]:
-        """Return messages that were read, in turn one from each client."""
+    def _received(self) -> Iterator[tuple[Peer, bytes]]:
+        """Yield the messages that were read with their senders, in turn one message of each client."""
         while self._heard:
             for connection in list(self._heard.values()):
                 if not (connection.messages and connection.reads):
@@ -126,9 +125,15 @@ class LocalSockets:
                     else:
                         self._look_again(connection)
                     continue
-                message = connection.messages.popleft()
-                if len(message) == 1 or (len(message) == 2 and not message[0]):  # noqa: PLR2004
-                    yield _peer(connection, message[:-1]), message[-1]  # DEALER sends [body], REQ [empty, body]
+                message = connection.messages.popleft()  # DEALER sends [body], REQ [empty, body]
+                if len(message) > 2 or (len(message) == 2 and message[0]):  # noqa: PLR2004
+                    continue
+                peer, identity = connection.peer, connection.identity
+                # a connection whose process has ended has no rights, whichever process holds it now
+                if (identity is Outside.OWNER or not isinstance(identity, Outside)) and not peer.is_alive():
+                    identity = Outside.ENDED
+                route = (connection.number.to_bytes(_ROUTE), *message[:-1])
+                yield Peer(route, peer.uid, peer.pid, None, identity), message[-1]
 
     def reply(self, route: tuple[bytes, ...], frame: bytes) -> None:
         """Send a reply; a client that is gone misses it. No other ever has its route."""
@@ -142,7 +147,7 @@ class LocalSockets:
         return ended
 
     def publish(self, frame: bytes) -> None:
-        """Send a hint to all subscribers. One that does not read misses some: each hint tells of all events before."""
+        """Send a hint to all subscribers that read; each hint covers all events before it."""
         message = encode([frame])
         for connection in list(self._subscribers.values()):
             if connection.reads and any(frame.startswith(prefix) for prefix in connection.subscriptions):
@@ -157,6 +162,7 @@ class LocalSockets:
             self._look_again(connection)
 
     def _accept(self, listener: socket.socket, kind: _Kind) -> None:
+        """Accept the clients that wait to connect, a bounded number."""
         for _ in range(_ACCEPTED_A_TURN):
             try:
                 accepted = listener.accept()[0]
@@ -194,9 +200,7 @@ class LocalSockets:
             self._refuse(accepted, f"process {peer.pid}, or others of its kind, have their share of {self._table.most}")
             return
         self._is_full = False
-        self._open(LocalConnection(next(self._numbers), accepted, peer, identity, ZmtpSession(*kind)), kind)
-
-    def _open(self, connection: LocalConnection, kind: _Kind) -> None:
+        connection = LocalConnection(next(self._numbers), accepted, peer, identity, ZmtpSession(*kind))
         self._table.add(connection)
         self._descriptors[connection.socket.fileno()] = connection
         connection.interest = select.EPOLLIN
@@ -288,16 +292,6 @@ class LocalSockets:
                 waiting[descriptor].flush()
                 if not waiting[descriptor].has_to_send:
                     poll.unregister(descriptor)
-
-
-def _peer(connection: LocalConnection, envelope: tuple[bytes, ...]) -> Peer:
-    """Return the sender. A connection whose process has ended has no rights, whichever process holds it now."""
-    peer = connection.peer
-    identity = connection.identity
-    if (identity is Outside.OWNER or not isinstance(identity, Outside)) and not peer.is_alive():
-        identity = Outside.ENDED
-    route = (connection.number.to_bytes(_ROUTE), *envelope)
-    return Peer(route, peer.uid, peer.pid, None, identity)
 
 
 def _spare() -> int | None:

@@ -14,7 +14,7 @@ from orchd.protocol.errors import WireError
 from orchd.protocol.remote_operations import KeyAuthorize, KeyRevoke
 
 _MOST_LISTENERS = 64  # connections of one key
-_REMEMBERED = 64  # answers about keys: who is cut off by their own request asks it again
+_REMEMBERED = 64  # answers about keys: a client that its own request cuts off repeats it
 
 
 class Subscribers:
@@ -36,15 +36,22 @@ class Subscribers:
         known = self._answered.get((request, caller))
         if known is not None:
             return known
-        made = (
-            {**asdict(self._keyring.authorize(args, self._now())), "server": self._server()}
-            if isinstance(args, KeyAuthorize)
-            else self._revoked(args)
-        )
-        self._answered[request, caller] = made
+        if isinstance(args, KeyAuthorize):
+            result = {**asdict(self._keyring.authorize(args, self._now())), "server": self._server()}
+        else:
+            before = len(self._keyring.records())
+            try:
+                result = asdict(self._keyring.revoke(args.key))
+            finally:  # also when the disk did not take it: from now on the key opens nothing
+                if len(self._keyring.records()) < before:
+                    # all shake hands again, and listen again: nothing reaches any client in the old way
+                    self._listeners.clear()
+                    if self._remote is not None:
+                        self._remote.cut()
+        self._answered[request, caller] = result
         if len(self._answered) > _REMEMBERED:
             self._answered.popitem(last=False)
-        return made
+        return result
 
     def listen(self, caller: Caller, route: tuple[bytes, ...]) -> None:
         """Send hints to this route from now on. Raises WireError."""
@@ -69,17 +76,6 @@ class Subscribers:
     def _drop(self, routes: list[tuple[bytes, ...]]) -> None:
         for route in routes:
             self._listeners.pop(route, None)
-
-    def _revoked(self, args: KeyRevoke) -> dict[str, object]:
-        before = len(self._keyring.records())
-        try:
-            return asdict(self._keyring.revoke(args.key))
-        finally:  # also when the disk did not take it: from now on the key opens nothing
-            if len(self._keyring.records()) < before:
-                # all shake hands again, and listen again: nothing reaches anybody in the old way
-                self._listeners.clear()
-                if self._remote is not None:
-                    self._remote.cut()
 
     def _server(self) -> dict[str, object] | None:
         return {"public": self._remote.public, "listens": self._remote.address} if self._remote else None

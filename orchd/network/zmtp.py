@@ -1,7 +1,7 @@
 """ZMTP 3.0 with the NULL mechanism (RFC 23): the server's side of one connection. Bytes in, messages out; no I/O.
 
 The daemon speaks it itself, because libzmq accepts connections on its own and keeps the accepted socket from us:
-docs/internals/decisions/030-connections.md.
+docs/internals/decisions/030-connections-and-callers.md.
 """
 
 from __future__ import annotations
@@ -73,9 +73,9 @@ class ZmtpSession:
                 flags, begin, start = frame
                 body = bytes(self._buffer[begin:start])
                 if flags & _COMMAND:
-                    self._heed(body)
+                    self._obey(body)
                 else:
-                    yield from self._part(flags, body)
+                    yield from self._add_part(flags, body)
         finally:
             del self._buffer[:start]
 
@@ -96,7 +96,8 @@ class ZmtpSession:
             raise ProtocolError("a frame is too large")
         return None if left < head + size else (flags, start + head, start + head + size)
 
-    def _part(self, flags: int, body: bytes) -> Iterator[tuple[bytes, ...]]:
+    def _add_part(self, flags: int, body: bytes) -> Iterator[tuple[bytes, ...]]:
+        """Add a part to the message, and yield the message when the part is its last."""
         if not self.is_ready:
             raise ProtocolError("a message came before the handshake")
         self._count += 1
@@ -114,27 +115,24 @@ class ZmtpSession:
         if not (signature and version and _MECHANISM.startswith(seen[12:32])):
             raise ProtocolError("this is no greeting of ZMTP 3 with the mechanism NULL")
 
-    def _heed(self, body: bytes) -> None:
+    def _obey(self, body: bytes) -> None:
+        """Perform a command: the end of the handshake, a PING, an ERROR. Raises ProtocolError."""
         name, data = body[1 : 1 + body[0]] if body else b"", body[1 + body[0] :] if body else b""
-        if not self.is_ready:
-            if name != b"READY" or _properties(data).get(b"socket-type") not in self._peers:
-                raise ProtocolError("the handshake is wrong, or the socket is of a kind that is not served here")
-            self.is_ready = True
-        elif name == b"PING":
-            self.answers += command(b"PONG", data[_PING_TTL:][:16])
-        elif name == b"ERROR":
-            raise ProtocolError("the other side gives up")
-
-
-def _properties(data: bytes) -> dict[bytes, bytes]:
-    """Return the metadata of a READY command. Raises ProtocolError."""
-    properties: dict[bytes, bytes] = {}
-    while data:
-        size = data[0]
-        name, rest = data[1 : 1 + size], data[1 + size :]
-        length = int.from_bytes(rest[:4])
-        if len(name) < size or len(rest) < 4 + length:
-            raise ProtocolError("the metadata of the handshake is cut off")
-        properties[name.lower()] = rest[4 : 4 + length]
-        data = rest[4 + length :]
-    return properties
+        if self.is_ready:
+            if name == b"PING":
+                self.answers += command(b"PONG", data[_PING_TTL:][:16])
+            elif name == b"ERROR":
+                raise ProtocolError("the other side gives up")
+            return
+        properties: dict[bytes, bytes] = {}  # the metadata of a READY command
+        while name == b"READY" and data:
+            size = data[0]
+            key, rest = data[1 : 1 + size], data[1 + size :]
+            length = int.from_bytes(rest[:4])
+            if len(key) < size or len(rest) < 4 + length:
+                raise ProtocolError("the metadata of the handshake is cut off")
+            properties[key.lower()] = rest[4 : 4 + length]
+            data = rest[4 + length :]
+        if properties.get(b"socket-type") not in self._peers:
+            raise ProtocolError("the handshake is wrong, or the socket is of a kind that is not served here")
+        self.is_ready = True

@@ -71,8 +71,10 @@ class RunningAttempt:
         return round(max(counted - self.cpu_base, 0.0) + outside, 3)
 
     def load_seconds(self, now: float) -> tuple[float, float]:
-        """CPU time that its tree has used, and the time for which its processes waited for a CPU. Without a cgroup an
-        estimate of what orphans used that have ended is part of it. `now` is in seconds after boot."""
+        """Return the CPU seconds of its tree, and the seconds for which its processes waited for a CPU.
+
+        Without a cgroup an estimate of what ended orphans used is part of it. `now` is in seconds after boot.
+        """
         members = self.tree.members()
         if self.tree.cgroup is None:
             self.orphans.look(members, self.tree.shim, now)

@@ -79,7 +79,17 @@ class AttemptFiles(NamedTuple):
 
     def open_record(self) -> int:
         """Return the locked descriptor of a new exit record with its first line. Raises OSError."""
-        record = self._new_record()
+        flags = _APPENDED | os.O_EXCL
+        try:
+            record = os.open(self.record, flags, 0o600)
+        except FileExistsError:
+            # it is of a daemon that died before it wrote the attempt down, and may be that of an earlier attempt too,
+            # if one shim was to serve both
+            _clear(self.record)
+            record = os.open(self.record, flags, 0o600)
+        except FileNotFoundError:  # the directory that holds all of them was deleted
+            os.makedirs(self.directory, mode=0o700, exist_ok=True)  # noqa: PTH103
+            record = os.open(self.record, flags, 0o600)
         try:
             fcntl.flock(record, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.write(record, header(BOOT))
@@ -88,25 +98,16 @@ class AttemptFiles(NamedTuple):
             raise
         return record
 
-    def _new_record(self) -> int:
-        """What is there is of a daemon that died before it wrote the attempt down, and an earlier attempt's too if one
-        shim was to serve both."""
-        try:
-            return os.open(self.record, _APPENDED | os.O_EXCL, 0o600)
-        except FileExistsError:
-            _clear(self.record)
-        except FileNotFoundError:  # the directory that holds all of them was deleted
-            os.makedirs(self.directory, mode=0o700, exist_ok=True)  # noqa: PTH103
-        return os.open(self.record, _APPENDED | os.O_EXCL, 0o600)
-
     def share_record(self, shim: int) -> None:
         """Link the record of this shim to our name, whatever an agent did to its other names. Raises OSError."""
-        held = f"{shim}/fd/{RECORD}"
+        descriptor = f"{shim}/fd/{RECORD}"
         try:
-            os.link(held, self.record, src_dir_fd=_proc())  # by a descriptor, so that the link in /proc is followed
+            os.link(
+                descriptor, self.record, src_dir_fd=_proc()
+            )  # by a descriptor, so that the link in /proc is followed
         except FileExistsError:
             _clear(self.record)
-            os.link(held, self.record, src_dir_fd=_proc())
+            os.link(descriptor, self.record, src_dir_fd=_proc())
 
     def room(self) -> int:
         """Return the disk space of the files in bytes."""

@@ -1,6 +1,6 @@
 """Deadlines for checks on attempts that no kernel event reports: once after the start, and while an attempt ends.
 
-No event tells that a shim was stopped, and a shim that is stopped cannot report the end of its agent. So the agent's
+No event reports that a shim was stopped, and a shim that is stopped cannot report the end of its agent. So the agent's
 own process is watched, which is looked for once, so late that short agents have ended by then. After its end, and after
 a kill, there are looks with growing pauses until the shim has ended too. Nothing is looked at while agents just run.
 """
@@ -21,6 +21,8 @@ _AT_ONCE = 20  # attempts that are looked at in one turn
 
 @dataclass(slots=True)
 class _Ending:
+    """The checks of an attempt that ends."""
+
     since: float
     due: float
     pause: float = _SHORTEST

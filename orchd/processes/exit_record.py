@@ -12,7 +12,7 @@ from orchd.instance.system.open_file import open_file
 from orchd.processes.attempt import RunningAttempt
 from orchd.processes.linux import controllers
 from orchd.processes.linux.procfs import BOOT, SHORTAGE, read_process
-from orchd.processes.shims.script import ExitRecord, boot_of
+from orchd.processes.shims.script import ExitRecord, boot_of, parse_record
 
 _LONGEST_RECORD = 4096  # bytes, several times what a shim can write
 _KILLED = (None, 137)  # how a process may end that the kernel has killed
@@ -75,6 +75,11 @@ def text_of(path: str) -> str:
         return os.read(descriptor, _LONGEST_RECORD).decode("ascii", "replace")
     finally:
         os.close(descriptor)
+
+
+def record_of(handle: RunningAttempt) -> ExitRecord:
+    """Return the entry of an attempt in its exit record. Raises OSError as `text_of` does."""
+    return parse_record(text_of(handle.files.record), handle.files.name)
 
 
 def is_left_alone(record: str, pid: int) -> bool:

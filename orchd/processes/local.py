@@ -1,13 +1,10 @@
 """Attempts on this machine: started behind a gate, adopted after a restart, ended as whole trees.
 
-What the rest of the daemon may ask of a place where agents run is `start`, `release`, `adopt`, `stop`, `quiet_for` and
-`usage`; what it hears are inputs, from `news`, and when it has answered them all it says `rest`. Another engine would
-answer the same calls by other means.
+The loop reads inputs from `news`, and calls `rest` when all of them are decided.
 """
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +17,8 @@ from orchd.instance.system.locks import is_locked
 from orchd.processes import freezing
 from orchd.processes.attempt import RunningAttempt
 from orchd.processes.attempt_files import files_of
-from orchd.processes.exit_record import exit_of, is_left_alone, text_of
+from orchd.processes.exit_record import exit_of, is_left_alone, record_of
+from orchd.processes.failed_start import failed_start
 from orchd.processes.launching.command import Refused, command_of, is_reported
 from orchd.processes.linux import controllers
 from orchd.processes.linux.cgroups import Cgroups
@@ -32,21 +30,10 @@ from orchd.processes.linux.usage import Usage, of_trees
 from orchd.processes.resource_limits import Enforcement
 from orchd.processes.shims.guard import Guard
 from orchd.processes.shims.pool import ShimPool
-from orchd.processes.shims.script import ExitRecord, parse_record
 from orchd.processes.shims.shim import Shim
 from orchd.processes.suspension import Suspension, suspension
 
 Key = tuple[AgentId, int]
-_PERMANENT = frozenset({errno.E2BIG, errno.EINVAL, errno.ENOEXEC})
-_REMEDIES = {
-    errno.EMFILE: "clients and agents that end, or a daemon that is started under a higher `ulimit -Hn` "
-    "(`LimitNOFILE=` in its unit)",
-    errno.ENFILE: "files that other programs close, or a higher fs.file-max (sysctl)",
-    errno.EAGAIN: "processes that end, or a higher limit of them: `ulimit -u`, `TasksMax=`, pids.max of its cgroup",
-    errno.ENOMEM: "memory that becomes free",
-    errno.ENOSPC: "room on the disk: `orchctl prune` deletes finished agents and their logs",
-    errno.EDQUOT: "room in the disk quota: `orchctl prune` deletes finished agents and their logs",
-}
 
 
 class LocalProcesses:
@@ -87,15 +74,19 @@ class LocalProcesses:
         """Start the process of the attempt behind its gate."""
         key = (agent.id, agent.attempt)
         try:
-            command = command_of(self._home, agent, self._variables(agent), self._defaults)
+            try:
+                variables = self._environment(agent.spec.environment)
+            except FileNotFoundError:
+                reason = "its captured environment was deleted; `orchctl retry --current-env` brings a new one"
+                return SpawnFailed(*key, reason, is_passing=False)
+            command = command_of(self._home, agent, variables, self._defaults)
             shim = self._shims.provide(agent, command)
         except Refused as refused:
             return SpawnFailed(*key, str(refused), is_passing=False)
         except OSError as error:
-            return self._failed(key, error)
-        tree = ProcessTree(
-            agent.id, agent.attempt, str(self._home.directory), shim.pid, shim.cgroup, shims=self._shims.pids
-        )
+            files_of(self._home, *key).remove()  # starts are repeated, so a failed start must leave nothing behind
+            return failed_start(key, error)
+        tree = ProcessTree(*key, str(self._home.directory), shim.pid, shim.cgroup, shims=self._shims.pids)
         self._take_up(agent, tree, shim)
         return Spawned(*key, shim.pid, str(shim.cgroup.path) if shim.cgroup else None, shim.unmet)
 
@@ -107,45 +98,18 @@ class LocalProcesses:
         """Return what enforces each resource limit, and the cgroup above the attempts' cgroups or None."""
         return {"resource_limits": dict(self.held()), "cgroups": self._shims.cgroup_base()}
 
-    def follow(self, agents: Iterable[Agent]) -> None:
-        """Register live attempts as callers and for log trimming; a later daemon adopts the others."""
-        for agent in agents:
-            if is_locked(files_of(self._home, agent.id, agent.attempt).record):
-                self.adopt(agent)
-
     def _take_up(self, agent: Agent, tree: ProcessTree, shim: Shim | None = None) -> None:
+        """Watch over an attempt from now on."""
         key, bound = (agent.id, agent.attempt), agent.spec.memory_max
-        files, is_told = files_of(self._home, *key), is_reported(agent)
+        files, now, kills = files_of(self._home, *key), self._clock(), self._kills.lately()
         self._shims.pids.add(tree.shim)
-        handle = RunningAttempt(
-            tree, files, is_told, shim, pid=tree.shim, looked=self._clock(), kills=self._kills.lately()
-        )
+        handle = RunningAttempt(tree, files, is_reported(agent), shim, pid=tree.shim, looked=now, kills=kills)
         handle.asks_runner = agent.spec.runner == runner_config.CLAUDE
-        handle.cpu_before = shim.cpu_seconds if shim else parse_record(text_of(files.record), files.name).before
+        handle.cpu_before = shim.cpu_seconds if shim else record_of(handle).before
         self._handles[key] = handle
         self.logs.begin(key, files.log)
         if bound is not None:
             self._scale.put(key, tree, bound)
-
-    def _failed(self, key: Key, error: OSError) -> SpawnFailed:
-        """Return the failure of a start. Starts are repeated, so each failed start must leave nothing behind."""
-        files_of(self._home, *key).remove()
-        reason = f"cannot start: {error.strerror or error}"
-        if error.errno == errno.E2BIG:
-            reason += (
-                "; together its arguments and variables may take a quarter of the daemon's `ulimit -s`, and 6 MiB at "
-                "most: write what is long to files and give their paths"
-            )
-        remedy = _REMEDIES.get(error.errno or 0, "")
-        return SpawnFailed(*key, reason, is_passing=error.errno not in _PERMANENT, remedy=remedy)
-
-    def _variables(self, agent: Agent) -> Mapping[str, str]:
-        try:
-            return self._environment(agent.spec.environment)
-        except FileNotFoundError:
-            raise Refused(
-                "its captured environment was deleted; `orchctl retry --current-env` brings a new one"
-            ) from None
 
     def release(self, agent: AgentId, attempt: int) -> None:
         """Open the gate."""
@@ -160,8 +124,7 @@ class LocalProcesses:
         files = files_of(self._home, *key)
         is_alive = is_locked(files.record)
         shim_pid = agent.pid if agent.pid and (is_alive or is_left_alone(files.record, agent.pid)) else 0
-        tree = ProcessTree(agent.id, agent.attempt, str(self._home.directory), shim_pid, cgroup, is_ours=False)
-        tree.shims = self._shims.pids
+        tree = ProcessTree(*key, str(self._home.directory), shim_pid, cgroup, is_ours=False, shims=self._shims.pids)
         self._take_up(agent, tree)
         if is_alive and shim_pid and self._watch.process(key, shim_pid):
             self._guard.begin(key)
@@ -246,23 +209,18 @@ class LocalProcesses:
             self._handles[key].peak = max(self._handles[key].peak or 0, weight.amount)
         inputs: list[Input] = [OverMemory(*key) for key, weight in weights.items() if weight.amount > weight.bound]
         for key, pid in self._watch.fired():
-            if (event := self._noticed(key, pid)) is not None:
-                inputs.append(event)
+            handle = self._handles.get(key)
+            if handle is None:
+                self._shims.left(key)
+            elif pid == GATE:
+                inputs += self._served(key, handle)
+            elif pid is not None and pid == handle.tree.shim:
+                inputs.append(self._ended(key))
+            elif not handle.tree.is_shim_gone:
+                self._guard.end(key)  # the agent itself has ended: its shim is about to say how
+            elif self._is_gone(key):
+                inputs.append(TreeGone(*key))
         return inputs
-
-    def _noticed(self, key: Key, pid: int | None) -> Input | None:
-        handle = self._handles.get(key)
-        if handle is None:
-            self._shims.left(key)
-            return None
-        if pid == GATE:
-            return self._served(key, handle)
-        if pid is not None and pid == handle.tree.shim:
-            return self._ended(key)
-        if not handle.tree.is_shim_gone:
-            self._guard.end(key)  # the agent itself has ended: its shim is about to say how
-            return None
-        return TreeGone(*key) if self._is_gone(key) else None
 
     def rest(self) -> None:
         """Release idle shims; to be called when all inputs of the last `news` are decided."""
@@ -273,10 +231,10 @@ class LocalProcesses:
         deadlines = (self._scale.next_deadline(self._clock()), self._guard.next_deadline())
         return min((moment for moment in deadlines if moment is not None), default=None)
 
-    def _served(self, key: Key, handle: RunningAttempt) -> Input | None:
-        """Return the exit of an attempt whose shim is idle again; None if the end of the shim will report it."""
+    def _served(self, key: Key, handle: RunningAttempt) -> list[Input]:
+        """Return the exit of an attempt whose shim is idle again; empty if the end of the shim will report it."""
         shim = handle.shim
-        record = self._record_of(handle) if shim is not None and shim.has_served() else None
+        record = record_of(handle) if shim is not None and shim.has_served() else None
         if (
             shim is None
             or record is None
@@ -289,12 +247,12 @@ class LocalProcesses:
                 freezing.thaw(handle.tree)
             self._shims.dismiss(shim)
             self._guard.end(key)
-            return None
+            return []
         shim.cpu_seconds = record.before + record.cpu_seconds
         event = exit_of(key, handle, record, self._kills)
         self._let_be(key, handle)
         self._shims.keep(key, shim)
-        return event
+        return [event]
 
     def _ended(self, key: Key) -> Input:
         """Return what follows from the end of a shim: the exit in its record, and whether the tree has ended."""
@@ -303,7 +261,7 @@ class LocalProcesses:
         if not handle.is_killing:
             self._guard.leave(key, handle)
         self._shims.dismiss(handle.shim)
-        record = self._record_of(handle)
+        record = record_of(handle)
         if record.was_shut_out:
             self._shims.shut_out(key[0])
         event = exit_of(key, handle, record, self._kills)  # before its cgroup may be gone
@@ -313,21 +271,24 @@ class LocalProcesses:
         outcome = replace(event.outcome, escaped=handle.tree.escaped())
         return replace(event, is_tree_gone=is_gone, outcome=outcome)
 
-    def _record_of(self, handle: RunningAttempt) -> ExitRecord:
-        return parse_record(text_of(handle.files.record), handle.files.name)
-
     def _is_gone(self, key: Key) -> bool:
-        """Whether no process is left of an attempt whose shim has ended; if not, watch for the end of the rest."""
+        """Return whether no process of an attempt whose shim has ended is left; if any is, watch for its end."""
         handle = self._handles[key]
+        cgroup = handle.tree.cgroup
         while not handle.tree.is_gone(self._shims.pids):
             if handle.is_killing:
                 handle.tree.kill()
-            if self._watch_rest(key, handle):
+            if cgroup is not None and not cgroup.is_empty():
+                is_watched = self._watch.cgroup(key, cgroup.path) and not cgroup.is_empty()
+            else:
+                members = handle.tree.members()
+                is_watched = any([self._watch.process(key, pid) for pid in members])  # noqa: C419 - watch all of them
+            if is_watched:
                 return False
         self._watch.forget(key)
         self._shims.pids.discard(handle.pid)
         self._let_be(key, handle)
-        self._shims.give_back(handle.tree.cgroup)
+        self._shims.give_back(cgroup)
         return True
 
     def _let_be(self, key: Key, handle: RunningAttempt) -> None:
@@ -337,11 +298,3 @@ class LocalProcesses:
         self._scale.take(key)
         self.logs.end(key)
         self.left += handle.files.room()
-
-    def _watch_rest(self, key: Key, handle: RunningAttempt) -> bool:
-        """Watch a process that is left of the tree. Returns whether there was any."""
-        cgroup = handle.tree.cgroup
-        if cgroup is not None and not cgroup.is_empty():
-            return self._watch.cgroup(key, cgroup.path) and not cgroup.is_empty()
-        members = handle.tree.members()
-        return any([self._watch.process(key, pid) for pid in members])  # noqa: C419 - all of them must be watched

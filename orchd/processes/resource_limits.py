@@ -14,7 +14,7 @@ from orchd.protocol.sizes import share, size
 Enforcement = Mapping[str, str | None]  # by resource limit: what enforces it, None where nothing can
 BOUNDS = ("memory_max", "cpu_max", "pids_max")
 _FROM_CONFIG: dict[str, Callable[[Any], float]] = {"memory_max": size, "cpu_max": share, "pids_max": int}
-_OTHERWISE = {"memory_max": "samples"}  # who holds what the kernel does not
+_OTHERWISE = {"memory_max": "samples"}  # what enforces a limit that the kernel does not enforce
 
 
 def enforced_by(kernels: Collection[str]) -> Enforcement:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from orchd.instance.system.own_cgroup import own_cgroup
 from orchd.processes.linux.process_tree import ProcessTree
-from orchd.processes.linux.procfs import Process, name_of
+from orchd.processes.linux.procfs import name_of
 
 _SHOWN = 5  # processes, or cgroups
 
@@ -25,12 +25,21 @@ class Suspension(NamedTuple):
 def suspension(tree: ProcessTree) -> Suspension | None:
     """Return what suspends every process of the tree but its shim; None while any of them can run."""
     members = [process for pid, process in tree.members().items() if pid != tree.shim]
-    stopped = [process for process in members if process.is_stopped]
-    frozen = [level for process in members if not process.is_stopped for level in [_frozen_at(process)]]
-    if not members or not all(frozen):
+    if not members:
         return None
-    levels = list(dict.fromkeys(level for paths in frozen for level in paths))[:_SHOWN]
-    stopped = stopped[:_SHOWN]
+    frozen: dict[Path, None] = {}  # the frozen cgroups at or above a process that is not stopped
+    for process in members:
+        if process.is_stopped:
+            continue
+        own = own_cgroup(process.pid)
+        if own is None or "frozen 1" not in _text(own / "cgroup.events"):
+            return None
+        above = [level for level in (own, *own.parents) if _text(level / "cgroup.freeze").strip() == "1"]
+        if not above:
+            return None
+        frozen.update(dict.fromkeys(above))
+    levels = list(frozen)[:_SHOWN]
+    stopped = [process for process in members if process.is_stopped][:_SHOWN]
     causes, commands = [], []
     if levels:
         causes.append(f"froze {', '.join(map(str, levels))}")
@@ -40,14 +49,6 @@ def suspension(tree: ProcessTree) -> Suspension | None:
         commands.append(f"`kill -CONT {' '.join(str(process.pid) for process in stopped)}`")
     sentence = f"it holds a slot and cannot run: something other than orchd {' and '.join(causes)}"
     return Suspension(sentence, " and ".join(commands))
-
-
-def _frozen_at(process: Process) -> list[Path]:
-    """Return the frozen cgroups at or above this process; empty while it can run."""
-    own = own_cgroup(process.pid)
-    if own is None or "frozen 1" not in _text(own / "cgroup.events"):
-        return []
-    return [level for level in (own, *own.parents) if _text(level / "cgroup.freeze").strip() == "1"]
 
 
 def _text(path: Path) -> str:

@@ -12,7 +12,8 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from orchd.core.admission.reasons import listed
-from orchd.core.state.agents import AgentId, State, agent_id
+from orchd.core.state.agents import AgentId, agent_id
+from orchd.core.state.state import State
 from orchd.errors import StoreError
 from orchd.instance.environment import ENV_AGENT, ENV_HOME
 from orchd.instance.home import Home
@@ -98,11 +99,11 @@ def check_marks(home: Home) -> None:
     """Raise StoreError when a process has the environment markers of this home, which was emptied or moved away: what
     still runs would not be counted."""
     markers = {
-        pid: shown
+        pid: marks
         for pid in all_processes()
-        if (shown := environment_markers(pid)).get(ENV_HOME) == str(home.directory)
+        if (marks := environment_markers(pid)).get(ENV_HOME) == str(home.directory)
     }
-    agents = sorted({shown[ENV_AGENT] for shown in markers.values() if shown.get(ENV_AGENT)})
+    agents = sorted({marks[ENV_AGENT] for marks in markers.values() if marks.get(ENV_AGENT)})
     if agents:
         raise StoreError(
             f"processes of {listed(agents, _NAMED)} of {home.directory} are running, and this home has no record of "
@@ -119,7 +120,7 @@ def _files(home: Home) -> Iterator[_AttemptFile]:
 
 
 def _is_unknown(attempt: _Unrecorded, state: State, begun: Begun) -> bool:
-    """Whether the agent has begun fewer attempts, by the database, or is not in it."""
+    """Return whether the database has no record of the attempt: the agent has begun fewer, or is not in it."""
     if attempt.number > state.last_number:
         return True
     agent = state.agents.get(agent_id(attempt.number))

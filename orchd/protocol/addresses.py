@@ -25,7 +25,7 @@ class Address(NamedTuple):
 
 
 def address(text: str) -> Address | None:
-    """Parse `text`; None when it is not such an address."""
+    """Return the address in `text`; None when it is not such an address."""
     match = _ADDRESS.fullmatch(text)
     if match is None or int(match["port"]) >= _PORTS:
         return None

@@ -1,4 +1,4 @@
-"""The one error that crosses the wire. Its code is protocol (docs/reference/protocol.md lists them), its text is not."""
+"""The error of a refused request. Its code is part of the protocol (docs/reference/protocol.md), its text is not."""
 
 from __future__ import annotations
 

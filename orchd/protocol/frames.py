@@ -32,17 +32,17 @@ class ReplyFrame(NamedTuple):
 
 
 def pack_request(request_id: str, op: str, args: Mapping[str, object]) -> bytes:
-    """`{v, id, op, args}`. The client makes the id, so that a request sent twice is done once."""
+    """Return `{v, id, op, args}`. The client makes the id, so that a request that is sent twice is performed once."""
     return _pack({"v": VERSION, "id": request_id, "op": op, "args": args})
 
 
 def pack_result(request_id: str, result: object) -> bytes:
-    """`{v, id, ok: true, result}`."""
+    """Return `{v, id, ok: true, result}`."""
     return _pack({"v": VERSION, "id": request_id, "ok": True, "result": result})
 
 
 def pack_error(request_id: str, error: WireError) -> bytes:
-    """`{v, id, ok: false, error: {code, message, details}}`."""
+    """Return `{v, id, ok: false, error: {code, message, details}}`."""
     body = {"code": error.code, "message": error.message, "details": error.details}
     return _pack({"v": VERSION, "id": request_id, "ok": False, "error": body})
 
@@ -53,7 +53,7 @@ def pack_hint(seq: int) -> bytes:
 
 
 def unpack_hint(frame: bytes) -> int:
-    """Return the sequence number of the newest event."""
+    """Return the sequence number of the newest event. Raises WireError `bad-frame` or `too-large`."""
     seq = _unpack(frame).get("seq")
     if not isinstance(seq, int):
         raise WireError("bad-frame", "a hint carries no sequence number")
@@ -61,14 +61,17 @@ def unpack_hint(frame: bytes) -> int:
 
 
 def unpack_request(frame: bytes) -> Request:
-    """Return a request with a valid envelope; the version is checked first."""
+    """Return a request with a valid envelope. Raises WireError `bad-frame`, `too-large`, `bad-version`, `bad-request`.
+
+    The version is checked first.
+    """
     body = _unpack(frame)
     version = body.get("v")
     if type(version) is not int or version != VERSION:
-        shown = repr(version)[:40] if isinstance(version, int | str) else type(version).__name__
+        text = repr(version)[:40] if isinstance(version, int | str) else type(version).__name__
         raise WireError(
             "bad-version",
-            f"this daemon speaks version {VERSION}, the request is of version {shown}: restart the older of the two",
+            f"this daemon speaks version {VERSION}, the request is of version {text}: restart the older of the two",
         )
     request_id, op, args = body.get("id"), body.get("op"), body.get("args", {})
     if not isinstance(request_id, str) or not _is_id(request_id):
@@ -95,7 +98,7 @@ def _is_id(text: str) -> bool:
 
 
 def unpack_reply(frame: bytes) -> ReplyFrame:
-    """Return a reply; an error in it is returned, not raised."""
+    """Return a reply; an error in it is returned, not raised. Raises WireError `bad-frame` or `too-large`."""
     body = _unpack(frame)
     request_id = body.get("id")
     if not isinstance(request_id, str):

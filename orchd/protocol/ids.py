@@ -9,18 +9,18 @@ _DIGITS = 15  # of the longest number
 
 
 def numbered(kind: str, number: int) -> str:
-    """`agent-007` for the kind `agent` and 7."""
+    """Return `agent-007` for the kind `agent` and 7."""
     return f"{kind}-{number:03d}"
 
 
 @lru_cache(maxsize=4096)  # called some twenty times an attempt
 def number_of(name: str) -> int:
-    """7 for `agent-007`, `run-007` and `session-007`."""
+    """Return 7 for `agent-007`, `run-007` and `session-007`."""
     return int(name.rpartition("-")[2])
 
 
 def canonical(kind: str, text: str) -> str | None:
-    """`run-007` for the kind `run` and `run-7`; None for text that cannot be an id of this kind."""
+    """Return `run-007` for the kind `run` and `run-7`; None for text that cannot be an id of this kind."""
     prefix, _, digits = text.rpartition("-")
     is_number = digits.isascii() and digits.isdigit() and len(digits) <= _DIGITS
     return numbered(kind, int(digits)) if prefix == kind and is_number and int(digits) else None

@@ -1,4 +1,4 @@
-"""Shapes of all operations, declared once and checked on receipt. docs/reference/protocol.md shows each with an example.
+"""Shapes of all operations, checked on receipt. docs/reference/protocol.md shows each with an example.
 
 Durations are seconds. Ids are `agent-001`; `1` and `agent-1` name the same agent.
 """
@@ -21,7 +21,7 @@ class Spawn:
     agents: Agents
     cwd: Path
     env: dict[str, str] = field(default_factory=dict)
-    parent: Name | None = None  # must be who the kernel says is calling
+    parent: Name | None = None  # must be the calling agent, by the kernel
     no_queue: bool = False  # refuse (`would-queue`) rather than queue
     project: Path | None = None  # the directory whose session they belong to; `cwd` otherwise
     attributes: SentAttributes | None = None  # of the client's process: umask, niceness, CPUs, resource limits
@@ -38,7 +38,7 @@ class Run:
     env: dict[str, str] = field(default_factory=dict)
     task_id: Name | None = None
     results: Path | None = None  # the directory of what members write, as `run-status` shows it
-    parent: Name | None = None  # must be who the kernel says is calling
+    parent: Name | None = None  # must be the calling agent, by the kernel
     project: Path | None = None  # the directory whose session they belong to; `cwd` otherwise
     max_tokens: Tokens | None = None  # once they are spent, nothing more of the run is started
     max_cost: Dollars | None = None
@@ -74,7 +74,7 @@ class Sessions:
 
 @dataclass(frozen=True, slots=True)
 class SessionStatus:
-    """A session and a page of its agents, newest first: the one named, the caller's own, or else the newest of the
+    """Show a session and a page of its agents, newest first: session `id`, the caller's own, or else the newest of the
     directory. Result: `{session: {...}, agents: [...], more}`."""
 
     id: Name | None = None
@@ -119,7 +119,9 @@ class Skills:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What there is. Result: docs/reference/protocol.md, `status`; `more` is the next page's `before`, or null.
+    """List agents with the limit. Result: docs/reference/protocol.md, `status`.
+
+    `more` is the next page's `before`, or null.
 
     With `most` and without `all` the answer is one page, of the agents that matter most; `counts` counts them all by
     status, and `budgets` has the sessions and runs of unfinished agents, and of the agents that `ids` names.
@@ -141,8 +143,8 @@ class Why:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Answered when it is true. Result: `{agents: [...], timed_out}`; with `paged` also `more`, the ids of the agents
-    that had no room in `agents`. The scope `tree` is the agents in `ids` and the agents below them that are not over
+    """Wait until agents have finished. Result: `{agents: [...], timed_out}`; with `paged` also `more`, the ids of the
+    agents that had no room in `agents`. The scope `tree` is the agents in `ids` and the unfinished agents below them
     when the request arrives: agents that these spawn later take another request."""
 
     ids: Ids = ()
@@ -163,20 +165,20 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """A new attempt for agents, or members of runs, that ended without completing. Result: `{agents: [...]}`."""
+    """Begin a new attempt of agents, or members of runs, that ended without completing. Result: `{agents: [...]}`."""
 
     ids: Annotated[Ids, Constraint(len, "a list of at least one id")]
-    env: dict[str, str] = field(default_factory=dict)  # over the environment that each was spawned with
+    env: dict[str, str] = field(default_factory=dict)  # over the environment with which each was spawned
     current_env: bool = False  # `env` alone, without the environment that each was spawned with
-    attributes: SentAttributes | None = None  # of the client's process; those that they had otherwise
+    attributes: SentAttributes | None = None  # of the client's process; otherwise each keeps its own
     resume_session: bool = False  # go on with the last session of each one's CLI, which must be known
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Without `ids`: no admissions until `resume`. Result: the limit.
+    """Stop admissions until `resume`. Result: the limit.
 
-    With them: hold queued agents, and freeze the process trees of the others. Result: `{agents: [...]}`."""
+    With `ids`, hold queued agents, and freeze the process trees of the others. Result: `{agents: [...]}`."""
 
     ids: Ids = ()
     release_slot: bool = False  # of agents that are running: others may start instead
@@ -184,8 +186,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Without `ids`: admissions again. Result: the limit. With them: these agents continue.
-    Result: `{agents: [...]}`."""
+    """Allow admissions again. Result: the limit. With `ids`, these agents continue. Result: `{agents: [...]}`."""
 
     ids: Ids = ()
 

@@ -46,7 +46,7 @@ class Listen:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A piece of an attempt's output, from `offset` on; below 0 it counts from the end.
+    """Show a piece of an attempt's output, from `offset` on; below 0 it counts from the end.
     Result: `{id, attempt, over, offset, data, size, gap}`, where `data` are bytes, none of a gap, and `gap` is null or
     `[start, end]`, the first of what was left out that reaches behind `offset`."""
 

@@ -76,32 +76,18 @@ def violations(shape: type[Any], value: object, path: str = "") -> Iterator[Viol
     try:
         _converter(typing.cast("Any", shape))(value)
     except ShapeError as error:
-        yield from map(_problem, (error.under(path), *error.others))
-
-
-def _problem(error: ShapeError) -> Violation:
-    key = error.key.removeprefix(".")
-    if error.unknown is None:
-        is_shown = error.shown is not None and error.shown not in str(error)
-        return Violation(key, f"{error}: {error.shown}" if is_shown else str(error))
-    name, known = error.unknown
-    path = (error.path or "").removeprefix(".")
-    near = difflib.get_close_matches(name, known, 1)
-    nearest = f"{path.removesuffix(f'{name:.60}')}{near[0]}" if near else None
-    way_out = f"did you mean {nearest}?" if nearest else f"known are {', '.join(sorted(known))}"
-    return Violation(key, f"{path} is not known here; {way_out}", nearest)
-
-
-@functools.cache
-def _fields(shape: Any) -> dict[str, tuple[Any, bool]]:
-    hints = typing.get_type_hints(shape, include_extras=True)
-    return {
-        field.name: (
-            hints[field.name],
-            field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING,
-        )
-        for field in dataclasses.fields(shape)
-    }
+        for problem in (error.under(path), *error.others):
+            key = problem.key.removeprefix(".")
+            if problem.unknown is None:
+                is_shown = problem.shown is not None and problem.shown not in str(problem)
+                yield Violation(key, f"{problem}: {problem.shown}" if is_shown else str(problem))
+                continue
+            name, known = problem.unknown
+            place = (problem.path or "").removeprefix(".")
+            near = difflib.get_close_matches(name, known, 1)
+            nearest = f"{place.removesuffix(f'{name:.60}')}{near[0]}" if near else None
+            way_out = f"did you mean {nearest}?" if nearest else f"known are {', '.join(sorted(known))}"
+            yield Violation(key, f"{place} is not known here; {way_out}", nearest)
 
 
 @functools.cache
@@ -109,7 +95,7 @@ def _converter(hint: Any) -> Callable[[Any], Any]:
     """Return the function that converts a value to this type or raises ShapeError; cached for each type."""
     origin = get_origin(hint)
     if origin is Annotated:
-        return _checked(*get_args(hint))
+        return _constrained(*get_args(hint))
     if origin in (Union, types.UnionType):
         (inner,) = (arm for arm in get_args(hint) if arm is not types.NoneType)
         convert = _converter(inner)
@@ -118,44 +104,39 @@ def _converter(hint: Any) -> Callable[[Any], Any]:
         return _sequence(get_args(hint)[0])
     if origin is dict:
         return _variables if get_args(hint)[1] is str else _mapping(get_args(hint)[1])
-    return _whole(hint) if dataclasses.is_dataclass(hint) else functools.partial(_scalar, hint)
+    return _dataclass(hint) if dataclasses.is_dataclass(hint) else functools.partial(_scalar, hint)
 
 
-def _whole(shape: Any) -> Callable[[Any], Any]:
-    known = _fields(shape)
-    required = [name for name, (_, is_required) in known.items() if is_required]
-    converters = {name: _converter(hint) for name, (hint, _) in known.items()}
+def _dataclass(shape: Any) -> Callable[[Any], Any]:
+    """Return the function that converts a map to a dataclass."""
+    hints, fields = typing.get_type_hints(shape, include_extras=True), dataclasses.fields(shape)
+    missing = dataclasses.MISSING
+    required = [field.name for field in fields if field.default is missing and field.default_factory is missing]
+    converters = {field.name: _converter(hints[field.name]) for field in fields}
 
     def convert(value: Any) -> Any:
         if not isinstance(value, Mapping):
             raise ShapeError(f"must be a map, not {_name(value)}", "")
-        made = {}
+        parts = {}
         wrong = {name: ShapeError("is missing", f".{name}") for name in required if name not in value}
-        for name, part in value.items():
-            if (converter := converters.get(name)) is not None:
-                try:
-                    made[name] = converter(part)
-                except ShapeError as error:
-                    wrong[name] = _with_value(error, part).under(f".{name}")
-        if wrong or len(made) < len(value):
-            unknown = islice((_unknown(str(name), known) for name in value if name not in known), _MOST)
-            raise _together([*unknown, *(wrong[name] for name in known if name in wrong)])
-        return shape(**made)
+        for name in filter(converters.__contains__, value):
+            part = value[name]
+            try:
+                parts[name] = converters[name](part)
+            except ShapeError as error:
+                if not error.path and not isinstance(part, (Mapping, list)):  # a map or a list may hold secrets
+                    error.shown = _short(part)
+                wrong[name] = error.under(f".{name}")
+        if wrong or len(parts) < len(value):
+            unknown = []
+            for name in islice((str(name) for name in value if name not in converters), _MOST):
+                stranger = ShapeError(f"is not known here; known are {', '.join(sorted(converters))}", f".{name:.60}")
+                stranger.key, stranger.unknown = f".{name}", (name, converters)
+                unknown.append(stranger)
+            raise _together([*unknown, *(wrong[name] for name in converters if name in wrong)])
+        return shape(**parts)
 
     return convert
-
-
-def _unknown(name: str, known: Iterable[str]) -> ShapeError:
-    error = ShapeError(f"is not known here; known are {', '.join(sorted(known))}", f".{name:.60}")
-    error.key, error.unknown = f".{name}", (name, known)
-    return error
-
-
-def _with_value(error: ShapeError, value: object) -> ShapeError:
-    """Add a scalar of the wrong type to the message; a map or a list may hold secrets."""
-    if not error.path and not isinstance(value, (Mapping, list)):
-        error.shown = _short(value)
-    return error
 
 
 def _together(errors: Iterable[ShapeError]) -> ShapeError:
@@ -165,7 +146,8 @@ def _together(errors: Iterable[ShapeError]) -> ShapeError:
     return first
 
 
-def _checked(inner: Any, *checks: Constraint) -> Callable[[Any], Any]:
+def _constrained(inner: Any, *checks: Constraint) -> Callable[[Any], Any]:
+    """Return the function that converts a value and checks constraints on it."""
     convert = _converter(inner)
     early = [check for check in checks if check.is_early]
 
@@ -173,59 +155,57 @@ def _checked(inner: Any, *checks: Constraint) -> Callable[[Any], Any]:
         for check in early:
             if isinstance(value, (list, tuple)) and value and not check.holds(value):
                 raise ShapeError(f"must be {check.words}, not {len(value):,}; make several requests", "")
-        made = convert(value)
+        converted = convert(value)
         for check in checks:
-            if not check.holds(made):
-                raise ShapeError(f"must be {check.words}, not {_short(made)}", "")
-        return made
+            if not check.holds(converted):
+                raise ShapeError(f"must be {check.words}, not {_short(converted)}", "")
+        return converted
 
     return checked
 
 
 def _sequence(inner: Any) -> Callable[[Any], Any]:
+    """Return the function that converts a list to a tuple."""
     convert = _converter(inner)
 
     def converted(value: Any) -> tuple[Any, ...]:
         if not isinstance(value, (list, tuple)):
             raise ShapeError(f"must be a list, not {_name(value)}", "")
-        made: list[Any] = []
+        items: list[Any] = []
         try:
-            made.extend(convert(item) for item in value)
+            items.extend(convert(item) for item in value)
         except ShapeError as error:
-            raise error.under(f"[{len(made)}]") from None
-        return tuple(made)
+            raise error.under(f"[{len(items)}]") from None
+        return tuple(items)
 
     return converted
 
 
 def _mapping(inner: Any) -> Callable[[Any], Any]:
+    """Return the function that converts a map from names."""
     convert = _converter(inner)
 
     def converted(value: Any) -> dict[str, Any]:
         if not isinstance(value, Mapping):
             raise ShapeError(f"must be a map, not {_name(value)}", "")
-        made = {}
+        items = {}
         wrong = []
         for key, item in value.items():
-            name = ""
-            try:
-                name = _key(key)
-                made[name] = convert(item)
-            except ShapeError as error:
-                wrong.append(error.under(f".{name}") if name else error)
-                if len(wrong) == _MOST:
-                    break
+            if not isinstance(key, str) or not 0 < len(key) <= _LONGEST_KEY or not key.isprintable():
+                message = f"has a key that is no name: {_short(key)}; it has 1 to {_LONGEST_KEY} characters"
+                wrong.append(ShapeError(message, ""))
+            else:
+                try:
+                    items[key] = convert(item)
+                except ShapeError as error:
+                    wrong.append(error.under(f".{key}"))
+            if len(wrong) == _MOST:
+                break
         if wrong:
             raise _together(wrong)
-        return made
+        return items
 
     return converted
-
-
-def _key(key: object) -> str:
-    if not isinstance(key, str) or not 0 < len(key) <= _LONGEST_KEY or not key.isprintable():
-        raise ShapeError(f"has a key that is no name: {_short(key)}; it has 1 to {_LONGEST_KEY} characters", "")
-    return key
 
 
 def _variables(value: object) -> dict[str, str]:

@@ -32,7 +32,7 @@ class Operation(NamedTuple):
     run: Callable[[Any, Call, Any], Result]
     reply: Callable[[Any, Call, Answer], object] | None = None  # the result, once the core has answered
     for_agents: bool = False  # an agent may ask for it; the objects that it names are checked one by one
-    is_stored: bool = False  # asked twice with one id, it is done once, and the reply survives the daemon
+    is_stored: bool = False  # repeated with the same id, it is done once, and the reply survives the daemon
     is_question: bool = False  # it changes nothing, so a mistake in it need not end the daemon
     starts_agents: bool = False
     applies: Callable[[Any], bool] | None = None  # whether this row, of all with the same shape, is meant

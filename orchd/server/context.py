@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from orchd.core.inputs import SetLimit
-from orchd.core.state.agents import Instant, State
+from orchd.core.state.agents import Instant
+from orchd.core.state.state import State
 from orchd.instance.config import Config
 from orchd.instance.home import Home
 from orchd.network.callers import Callers

@@ -12,7 +12,7 @@ from orchd.network.callers import seeing
 from orchd.network.peers import Outside, Peer
 from orchd.network.permissions import check_op
 from orchd.protocol.errors import WireError
-from orchd.protocol.frames import Request, pack_error, request_id_of, unpack_request
+from orchd.protocol.frames import pack_error, request_id_of, unpack_request
 from orchd.server.calls import Call, Reply, Result
 from orchd.server.context import Context
 from orchd.server.idempotency import ReplyCache, id_in_use
@@ -48,32 +48,26 @@ class Dispatcher:
         self._cache = ReplyCache(context)
 
     def accept(self, peer: Peer, frame: bytes) -> Call | None:
-        """Return what a request calls, or None when it was answered here: it was refused, or is a repeated one."""
+        """Return the permitted call of a request; None when it was answered here: it was refused, or is repeated."""
         request_id = ""
         try:
             request = unpack_request(frame)
             request_id = request.id
-            return self._new(self._call(peer, request))
+            caller = self.context.callers.who(peer)
+            if caller is Outside.STRANGER:
+                log.warning("refused a request of uid %d, pid %d", peer.uid, peer.pid)
+            args = shaped(request.op, request.args)
+            operation = row_of(args)
+            check_op(caller, request.op, operation.role, for_agents=operation.for_agents)
+            call = Call(RequestId(request.id), request.op, args, operation, caller, peer)
+            if not operation.is_question and self._is_repeated(call):
+                return None
+            if operation.starts_agents:
+                with seeing():
+                    self.context.callers.check_confinement(peer, caller)
         except WireError as error:
             self._send(peer.route, pack_error(request_id or request_id_of(frame), error))
             return None
-
-    def _call(self, peer: Peer, request: Request) -> Call:
-        caller = self.context.callers.who(peer)
-        if caller is Outside.STRANGER:
-            log.warning("refused a request of uid %d, pid %d", peer.uid, peer.pid)
-        args = shaped(request.op, request.args)
-        operation = row_of(args)
-        check_op(caller, request.op, operation.role, for_agents=operation.for_agents)
-        return Call(RequestId(request.id), request.op, args, operation, caller, peer)
-
-    def _new(self, call: Call) -> Call | None:
-        """Return a call that is to be performed; None for a repeated request, which gets its reply again."""
-        if not call.operation.is_question and self._is_repeated(call):
-            return None
-        if call.operation.starts_agents:
-            with seeing():
-                self.context.callers.check_confinement(call.peer, call.caller)
         return call
 
     def _is_repeated(self, call: Call) -> bool:
@@ -89,10 +83,10 @@ class Dispatcher:
         return True
 
     def handle(self, call: Call) -> Input | None:
-        """Perform a call. All inputs before it are decided. Returns the input that it is, if it is one."""
+        """Perform a call. All inputs before it are decided. Returns the input to decide, where the call is one."""
         try:
             if call.operation.is_question:
-                self._send(call.peer.route, self._answered(call))
+                self._send(call.peer.route, self._reply_to_question(call))
                 return None
             self.context.pending[call.id] = call
             outcome = self._change(self.context, call)
@@ -109,8 +103,11 @@ class Dispatcher:
             return None
         return outcome
 
-    def _answered(self, call: Call) -> bytes:
-        """Return the reply to a query. A query changes nothing, so a bug in it does not end the daemon."""
+    def _reply_to_question(self, call: Call) -> bytes:
+        """Return the reply to a query. A query changes nothing, so a bug in it does not end the daemon.
+
+        Raises WireError.
+        """
         try:
             outcome = run(self.context, call)
             return packed(call.id, outcome.result if isinstance(outcome, Reply) else None)
@@ -163,8 +160,8 @@ class Dispatcher:
         return gone
 
     def ended(self, agents: Iterable[AgentId], flush: Callable[[], None]) -> None:
-        """Answer callers outside every agent that waited for these agents. `flush` has all that they are shown written
-        to the disk before."""
+        """Answer callers outside every agent that waited for these agents. `flush` writes the session files before: a
+        client that learns of an end may read them."""
         if answers := self.context.waits.ended(agents):
             flush()
         for answer in answers:

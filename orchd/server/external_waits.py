@@ -31,43 +31,39 @@ class ExternalWaits:
         self._waiting: dict[RequestId, ExternalWait] = {}
         self._by_target: dict[AgentId, set[RequestId]] = {}
 
-    def add(self, onlooker: ExternalWait) -> None:
+    def add(self, wait: ExternalWait) -> None:
         """Add a wait; a repeated request is the same wait."""
-        self._waiting[onlooker.request] = onlooker
-        for target in onlooker.remaining:
-            self._by_target.setdefault(target, set()).add(onlooker.request)
+        self._waiting[wait.request] = wait
+        for target in wait.remaining:
+            self._by_target.setdefault(target, set()).add(wait.request)
 
     def ended(self, agents: Iterable[AgentId]) -> list[ExternalWait]:
         """Remove and return the waits that the end of these agents satisfies. A retried agent is waited for again."""
-        done = []
-        for onlooker in self._seem_done(agents):
-            onlooker.remaining = self.unfinished(onlooker.targets)
-            if onlooker.is_satisfied():
-                done.append(onlooker)
-            else:
-                self.add(onlooker)
-        return done
-
-    def _seem_done(self, agents: Iterable[AgentId]) -> list[ExternalWait]:
-        """Remove and return the waits of which enough targets have ended at some time."""
-        waits = []
+        candidates = []  # of which enough targets have ended at some time
         for agent in agents:
             for request in self._by_target.pop(agent, set()):
-                onlooker = self._waiting[request]
-                onlooker.remaining.discard(agent)
-                if onlooker.is_satisfied():
-                    waits.append(self._remove(onlooker))
-        return waits
+                wait = self._waiting[request]
+                wait.remaining.discard(agent)
+                if wait.is_satisfied():
+                    candidates.append(self._remove(wait))
+        done = []
+        for wait in candidates:
+            wait.remaining = self.unfinished(wait.targets)
+            if wait.is_satisfied():
+                done.append(wait)
+            else:
+                self.add(wait)
+        return done
 
     def expired(self, now: float) -> list[ExternalWait]:
         """Remove and return the waits that have timed out."""
         late = [wait for wait in self._waiting.values() if wait.deadline is not None and wait.deadline <= now]
-        return [self._remove(onlooker) for onlooker in late]
+        return [self._remove(wait) for wait in late]
 
     def targets(self) -> Iterator[AgentId]:
         """Return the targets of all waits."""
-        for onlooker in self._waiting.values():
-            yield from onlooker.targets
+        for wait in self._waiting.values():
+            yield from wait.targets
 
     def next_deadline(self) -> float | None:
         """Return the earliest time-out; None without any."""
@@ -75,14 +71,14 @@ class ExternalWaits:
 
     def drop(self, request: RequestId) -> None:
         """Remove the wait of a client that is gone."""
-        if (onlooker := self._waiting.get(request)) is not None:
-            self._remove(onlooker)
+        if (wait := self._waiting.get(request)) is not None:
+            self._remove(wait)
 
-    def _remove(self, onlooker: ExternalWait) -> ExternalWait:
-        del self._waiting[onlooker.request]
-        for target in onlooker.remaining:
+    def _remove(self, wait: ExternalWait) -> ExternalWait:
+        del self._waiting[wait.request]
+        for target in wait.remaining:
             requests = self._by_target[target]
-            requests.discard(onlooker.request)
+            requests.discard(wait.request)
             if not requests:
                 del self._by_target[target]
-        return onlooker
+        return wait

@@ -8,11 +8,12 @@ from heapq import nsmallest
 from itertools import islice
 from typing import NamedTuple
 
-from orchd.core.state.agents import Agent, AgentId, State, Status, agent_id, number_of
+from orchd.core.state.agents import Agent, AgentId, Status, agent_id, number_of
 from orchd.core.state.indexes import ticket_of
 from orchd.core.state.runs import Run, number_of_run
 from orchd.core.state.sessions import Session, SessionId, number_of_session
 from orchd.core.state.spending import Budget
+from orchd.core.state.state import State
 from orchd.store.database import Store
 from orchd.views.agents import budget_map
 from orchd.views.registry import AgentRegistry
@@ -25,7 +26,7 @@ _LAST = 3  # ended agents come after all others
 
 
 class First(NamedTuple):
-    """Some agents, the oldest first, and how many there are of which these are the first, by status."""
+    """The first agents of a larger number, the oldest first, and the counts of that number by status."""
 
     agents: list[Agent]
     counts: dict[str, int]
@@ -62,20 +63,18 @@ class AgentListing:
         counts = Counter(agent.shown_status for agent in living)
         counts[Status.QUEUED.value] = len(unfinished) - len(living)
         chosen = nsmallest(most, living, key=self._rank)
-        chosen += self._queued(most - len(chosen), unfinished)
+        queued = {agent.id: agent for agent in unfinished if agent.status is Status.QUEUED}
+        ready = (agent_id(entry.number) for entry in self._state.queue.in_order())
+        room = max(0, most - len(chosen))
+        chosen += islice((queued.pop(ready_id) for ready_id in ready if ready_id in queued), room)
+        # ready agents come before blocked ones
+        chosen += nsmallest(most - len(chosen), queued.values(), key=lambda agent: agent.number)
         if len(chosen) < most:
             known = {agent.number for agent in unfinished}
             ended = [number for number in self.current(None, root) if number not in known]
             counts[ENDED] = len(ended)
             chosen += self._records.many(map(agent_id, ended[: most - len(chosen)]))
-        return First(self._with_those_above(chosen), dict(+counts))
-
-    def _queued(self, most: int, unfinished: Iterable[Agent]) -> list[Agent]:
-        """Return the first queued agents, ready agents before blocked ones."""
-        known = {agent.id: agent for agent in unfinished if agent.status is Status.QUEUED}
-        ready = (agent_id(entry.number) for entry in self._state.queue.in_order())
-        ready_agents = list(islice((known.pop(queued) for queued in ready if queued in known), max(0, most)))
-        return ready_agents + nsmallest(most - len(ready_agents), known.values(), key=lambda agent: agent.number)
+        return First(self._with_ancestors(chosen), dict(+counts))
 
     def first_of(self, agents: Iterable[Agent], most: int) -> First:
         """Return the first `most` of these agents, and their counts by status."""
@@ -114,10 +113,11 @@ class AgentListing:
         unfinished = (agent for agent in self._state.agents.values() if not agent.is_over)
         return [agent for agent in unfinished if root in (None, agent.root)]
 
-    def _with_those_above(self, agents: list[Agent]) -> list[Agent]:
+    def _with_ancestors(self, agents: list[Agent]) -> list[Agent]:
+        """Return the agents and their ancestors, the oldest first."""
         chosen = {agent.id for agent in agents}
-        above = {ancestor for agent in agents for ancestor in agent.ancestors if ancestor not in chosen}
-        ancestors = (self._records.recorded(ancestor) for ancestor in above)
+        missing = {ancestor for agent in agents for ancestor in agent.ancestors if ancestor not in chosen}
+        ancestors = (self._records.recorded(ancestor) for ancestor in missing)
         return sorted([*agents, *(agent for agent in ancestors if agent is not None)], key=lambda agent: agent.number)
 
     def _rank(self, agent: Agent) -> tuple[object, ...]:

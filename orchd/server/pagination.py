@@ -14,17 +14,17 @@ _SHORT = frozenset(
     | {"tokens", "cost_usd", "cpu_seconds", "rss_bytes", "memory_max"}
 )
 _LISTED = 100
-# Ever shorter: which keys are left, and how many characters of a text. As the last of these, the 10,000 agents that one
+# Ever shorter forms of an agent: its keys, and the most characters of a text. In the last form the 10,000 agents that a
 # request can name fit into a frame whatever their texts are.
 _WAYS = ((None, 256), (_SHORT, 256), (_SHORT, 24))
 
 
-def fitting(shown: Sequence[object]) -> int:
-    """Return how many of these fit on a page, at least 1."""
-    if _size(shown) <= ROOM:
-        return len(shown)
-    count, size = 1, _size(shown[0])
-    for item in shown[1:]:
+def fitting(items: Sequence[object]) -> int:
+    """Return how many of the first items fit on a page, at least 1."""
+    if _size(items) <= ROOM:
+        return len(items)
+    count, size = 1, _size(items[0])
+    for item in items[1:]:
         size += _size(item)
         if size > ROOM:
             break
@@ -41,14 +41,15 @@ def packed(request: str, result: object) -> bytes:
 
 
 def _shortened(result: object) -> Iterator[object]:
+    """Yield ever shorter forms of a result; none of a result without agents."""
     agents = result.get("agents") if isinstance(result, dict) else None
     if isinstance(result, dict) and isinstance(agents, list) and all(isinstance(agent, dict) for agent in agents):
         for keys, longest in _WAYS:
-            yield {**result, "agents": [_in_short(agent, keys, longest) for agent in agents]}
-
-
-def _in_short(agent: dict[str, object], keys: frozenset[str] | None, longest: int) -> dict[str, object]:
-    return {key: _cut(value, longest) for key, value in agent.items() if keys is None or key in keys}
+            short = [
+                {key: _cut(value, longest) for key, value in agent.items() if keys is None or key in keys}
+                for agent in agents
+            ]
+            yield {**result, "agents": short}
 
 
 def _cut(value: object, longest: int) -> object:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from orchd.core.state.agents import Agent, AgentId, State
+from orchd.core.state.agents import Agent, AgentId
 from orchd.core.state.runs import MemberResult
 from orchd.core.state.sessions import Session, SessionId
+from orchd.core.state.state import State
 from orchd.network.callers import Caller, agent_of
 from orchd.network.permissions import check_may_control, check_visible
 from orchd.protocol import operations
@@ -17,7 +18,7 @@ from orchd.store.database import Store
 from orchd.views.agents import canonical, canonical_run
 from orchd.views.registry import AgentRegistry
 
-MOST_NAMES = 100  # each may take a look through the newest agents
+MOST_NAMES = 100  # of a request: the search for a name may read the newest agents
 
 
 class Resolver:
@@ -29,16 +30,24 @@ class Resolver:
         self._records = records
 
     def targets(self, caller: Caller, args: operations.Wait) -> tuple[AgentId, ...]:
-        """Return the agents that a request waits for."""
+        """Return the agents that a request waits for: the named ones, with their descendants for the scope `tree`, the
+        children of the calling attempt, or all that are unfinished. Raises WireError."""
         if args.scope in ("ids", "tree"):
             if not args.ids:
                 raise WireError("bad-request", "wait for whom? give ids, or the scope `all` or `children`")
             named = dict.fromkeys(agent.id for agent in self.seen(caller, args.ids, most=None))
-            below = self._below(named) if args.scope == "tree" else ()
+            if args.scope == "ids":
+                return tuple(named)
+            unfinished = (agent for agent in self._state.agents.values() if not agent.is_over)
+            below = (agent.id for agent in unfinished if any(ancestor in named for ancestor in agent.ancestors))
             return tuple(dict.fromkeys((*named, *below)))
         parent = agent_of(caller)
         if args.scope == "children":
-            return self._children(parent)
+            if parent is None:
+                raise WireError("bad-request", "only an agent has children; from outside give ids, or the scope `all`")
+            agent = self._state.agents[parent]  # of its current attempt, ended children included
+            children = self._store.agents(self._store.children([agent.number]).get(agent.number, []))
+            return tuple(child.id for child in children if child.parent_attempt == agent.attempt)
         unfinished = (agent for agent in self._state.agents.values() if not agent.is_over)
         return tuple(agent.id for agent in unfinished if parent is None or parent in agent.ancestors)
 
@@ -50,27 +59,12 @@ class Resolver:
             check_visible(caller, root, agent)
         return agents
 
-    def _below(self, ids: Container[AgentId]) -> Iterator[AgentId]:
-        """Return the unfinished descendants of these agents."""
-        for agent in self._state.agents.values():
-            if not agent.is_over and any(ancestor in ids for ancestor in agent.ancestors):
-                yield agent.id
-
-    def _children(self, parent: AgentId | None) -> tuple[AgentId, ...]:
-        """Return the children of the parent's current attempt, including ended ones."""
-        if parent is None:
-            raise WireError("bad-request", "only an agent has children; from outside give ids, or the scope `all`")
-        agent = self._state.agents[parent]
-        numbers = self._store.children([agent.number]).get(agent.number, [])
-        children = self._store.agents(numbers)
-        return tuple(child.id for child in children if child.parent_attempt == agent.attempt)
-
     def session_of(self, caller: Caller) -> SessionId | None:
         """Return the session of the calling agent; None for an outside caller."""
         agent_id = agent_of(caller)
         return self._state.agents[agent_id].spec.session if agent_id else None
 
-    def session_asked(self, caller: Caller, args: operations.SessionStatus) -> Session:
+    def requested_session(self, caller: Caller, args: operations.SessionStatus) -> Session:
         """Return the requested session. Raises WireError when there is none, or the caller may not see it."""
         own = self.session_of(caller)
         if args.id is not None or own is not None:

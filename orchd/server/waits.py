@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from orchd.core import inputs
 from orchd.core.effects import Answer, Refuse
 from orchd.core.inputs import Input
-from orchd.core.state.agents import AgentId, Instant, RequestId, State
+from orchd.core.state.agents import AgentId, Instant, RequestId
+from orchd.core.state.state import State
 from orchd.network.callers import Caller, agent_of, seeing
-from orchd.network.peers import Peer
 from orchd.network.roles import RemoteClient
 from orchd.processes.linux.descriptors import check_for_client
 from orchd.processes.linux.exit_watch import ExitWatch
@@ -19,7 +19,7 @@ from orchd.server.calls import Call, PendingRequests, Result
 from orchd.server.external_waits import ExternalWait, ExternalWaits
 
 _MOST = 1024  # of one process; each takes a descriptor, and others need some too
-_MOST_FAR = 256  # of one key
+_MOST_REMOTE = 256  # of one key
 
 
 class Waits:
@@ -36,7 +36,7 @@ class Waits:
         self._clock = clock
         self._is_there = is_there
         self._pending = pending
-        self._onlookers = ExternalWaits(lambda ids: {agent.id for agent in state.unfinished(ids)})
+        self._external = ExternalWaits(lambda ids: {agent.id for agent in state.unfinished(ids)})
         self._clients: ExitWatch[tuple[RequestId, AgentId | None]] = ExitWatch()
 
     def fileno(self) -> int:
@@ -51,7 +51,7 @@ class Waits:
         args, peer, caller = call.args, call.peer, call.caller
         if isinstance(caller, RemoteClient):
             self._make_room(caller)
-            return self._look_on(call, targets)
+            return self._begin_external(call, targets)
         if self._clients.count(peer.pid) >= _MOST:
             raise WireError("busy", f"the caller is blocked in {_MOST} waits: ask again when some have ended")
         with seeing():
@@ -61,52 +61,53 @@ class Waits:
             return None
         if isinstance(caller, str):
             return inputs.BeginWait(call.id, caller, targets, args.any, args.timeout, process.pid, process.started)
-        return self._look_on(call, targets)
+        return self._begin_external(call, targets)
 
-    def _look_on(self, call: Call, targets: tuple[AgentId, ...]) -> Answer | None:
+    def _begin_external(self, call: Call, targets: tuple[AgentId, ...]) -> Answer | None:
         """Add a wait of an outside caller; return its answer if it is known now. The death of a remote client is not
         reported, so `_make_room` checks for it later."""
         request, args, now = call.id, call.args, self._clock().mono
         deadline = None if args.timeout is None else now + args.timeout
-        onlooker = ExternalWait(request, targets, args.any, deadline, self._onlookers.unfinished(targets))
-        if onlooker.is_satisfied() or not targets:
+        wait = ExternalWait(request, targets, args.any, deadline, self._external.unfinished(targets))
+        if wait.is_satisfied() or not targets:
             return Answer(request, targets)
         if args.timeout == 0:
             return Answer(request, targets, timed_out=True)
-        if self._is_watched(call.peer, request):
-            self._onlookers.add(onlooker)
+        with seeing():
+            check_for_client()
+            peer = call.peer
+            is_watched = peer.remote_client is not None or self._clients.process((request, None), peer.pid)
+        if is_watched:
+            self._external.add(wait)
         else:
             del self._pending[request]
         return None
 
-    def _is_watched(self, peer: Peer, request: RequestId) -> bool:
-        """Return whether the death of the waiting client will be reported or is checked in another way."""
-        with seeing():
-            check_for_client()
-            return peer.remote_client is not None or self._clients.process((request, None), peer.pid)
-
     def _make_room(self, remote_client: RemoteClient) -> None:
         """Drop waits of closed connections, when a client has many. Raises WireError when none is closed."""
-        own = [request for request in self._asked_by(remote_client.key) if self._pending[request].op == "wait"]
-        if len(own) <= _MOST_FAR:
+        own = [request for request in self._requests_of(remote_client.key) if self._pending[request].op == "wait"]
+        if len(own) <= _MOST_REMOTE:
             return
         gone = [request for request in own if not self._is_there(self._pending[request].peer.route)]
         if not gone:
-            raise WireError("busy", f"{remote_client} is blocked in {_MOST_FAR} waits: ask again when some have ended")
+            raise WireError(
+                "busy", f"{remote_client} is blocked in {_MOST_REMOTE} waits: ask again when some have ended"
+            )
         self._drop(gone)
 
     def drop_all_of(self, key: str) -> None:
         """Drop all pending requests of this key."""
-        self._drop(self._asked_by(key))
+        self._drop(self._requests_of(key))
 
-    def _asked_by(self, key: str) -> list[RequestId]:
+    def _requests_of(self, key: str) -> list[RequestId]:
+        """Return the pending requests of the clients with this key."""
         callers = ((request, pending.caller) for request, pending in self._pending.items())
         return [request for request, caller in callers if isinstance(caller, RemoteClient) and caller.key == key]
 
     def _drop(self, requests: Iterable[RequestId]) -> None:
         for request in requests:
             del self._pending[request]
-            self._onlookers.drop(request)
+            self._external.drop(request)
 
     def forget(self, request: RequestId, caller: Caller) -> None:
         """End the watch of the client of an answered request."""
@@ -114,7 +115,7 @@ class Waits:
 
     def targets(self) -> Iterable[AgentId]:
         """Return the agents that callers outside every agent wait for."""
-        return self._onlookers.targets()
+        return self._external.targets()
 
     def watch(self, agent: AgentId, request: RequestId) -> tuple[Input | None, Refuse | None]:
         """Report when the client blocked in this wait of an agent's dies. Returns its end, if it has died, and the
@@ -139,10 +140,10 @@ class Waits:
         gone: list[Input] = []
         for (request, agent), _ in self._clients.fired():
             self._pending.pop(request, None)
-            self._onlookers.drop(request)
+            self._external.drop(request)
             if agent is not None:
                 gone.append(inputs.CallerGone(agent, request))
-        late = self._onlookers.expired(self._clock().mono)
+        late = self._external.expired(self._clock().mono)
         return gone, [Answer(wait.request, wait.targets, timed_out=True) for wait in late]
 
     def disconnected(self, connections: Iterable[bytes]) -> list[Input]:
@@ -155,7 +156,7 @@ class Waits:
         for request, pending in waits:
             if not isinstance(pending.caller, RemoteClient) and pending.peer.route[0] in gone:
                 del self._pending[request]
-                self._onlookers.drop(request)
+                self._external.drop(request)
                 self.forget(request, pending.caller)
                 if (agent := agent_of(pending.caller)) is not None:
                     inputs_.append(inputs.CallerGone(agent, request))
@@ -163,8 +164,8 @@ class Waits:
 
     def ended(self, agents: Iterable[AgentId]) -> list[Answer]:
         """Return the answers of callers outside every agent that waited for these agents."""
-        return [Answer(done.request, done.targets) for done in self._onlookers.ended(agents)]
+        return [Answer(done.request, done.targets) for done in self._external.ended(agents)]
 
     def next_deadline(self) -> float | None:
         """Return when the next wait of an outside caller times out; None without any."""
-        return self._onlookers.next_deadline()
+        return self._external.next_deadline()

@@ -17,8 +17,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from orchd.core.state.agents import Agent, State
+from orchd.core.state.agents import Agent
 from orchd.core.state.sessions import Session, SessionId
+from orchd.core.state.state import State
 from orchd.instance import projects
 from orchd.instance.system import atomic_file as whole
 from orchd.instance.system.open_file import append_file, inside, open_file
@@ -43,7 +44,7 @@ class RenderedAgents:
 
     json: dict[int, str] = field(default_factory=dict)
     yaml: dict[int, str] = field(default_factory=dict)
-    _fixed: dict[int, tuple[str, str, str]] = field(default_factory=dict)  # what does not change, of those not over
+    _fixed: dict[int, tuple[str, str, str]] = field(default_factory=dict)  # what never changes, of unfinished agents
 
     def enter(self, agents: Iterable[Agent]) -> None:
         """Render agents as they are now."""
@@ -84,8 +85,8 @@ class Directory:
         return is_safe and projects.is_project(self._path)
 
     def last_seq(self, session: SessionId) -> int | None:
-        """Return the number of the session's last event in the file, or of any session's where none of its own is near
-        the end; None when the file has none. Cuts off half a line, left by a crash."""
+        """Return the number of the session's last event in the file; the last number of any session where no event of
+        its own is near the end; None when the file has no event. Cuts off half a line, left by a crash."""
         try:
             with (
                 inside(self._path, *self._state) as state,
@@ -99,25 +100,25 @@ class Directory:
                     file.truncate(end - len(tail) + len(lines))
         except OSError:
             return None
-        written = [entry for line in lines.splitlines() if (entry := _parsed(line)) is not None]
-        own = [seq for owner, seq in written if owner == session]
-        return max(own or (seq for _, seq in written), default=None)
+        entries = [entry for line in lines.splitlines() if (entry := _parsed(line)) is not None]
+        own = [seq for owner, seq in entries if owner == session]
+        return max(own or (seq for _, seq in entries), default=None)
 
     def append(self, events: Iterable[str]) -> None:
         """Append events to the file. Raises OSError."""
         if text := "".join(f"{event}\n" for event in events):
-            with _made(self._path, *self._state) as state:
+            with _directory_in(self._path, *self._state) as state:
                 append_file(state / _EVENTS, text.encode())
 
-    def show(self, session: Session, shown: RenderedAgents, state: State, wall: float, *, is_newest: bool) -> None:
+    def show(self, session: Session, agents: RenderedAgents, state: State, wall: float, *, is_newest: bool) -> None:
         """Write the files of a session as it is now. Raises OSError."""
         if is_newest:
-            with _made(self._path, *self._state) as directory:
-                lines = ",\n ".join(shown.json[number] for number in sorted(shown.json))
+            with _directory_in(self._path, *self._state) as directory:
+                lines = ",\n ".join(agents.json[number] for number in sorted(agents.json))
                 _replace(directory / "agents.json", f"[{lines}]\n")
         name = f"{session.id}.yaml"
-        with _made(self._path, *self._sessions) as directory:
-            _replace(directory / name, session_yaml(session, shown.yaml, state, wall))
+        with _directory_in(self._path, *self._sessions) as directory:
+            _replace(directory / name, session_yaml(session, agents.yaml, state, wall))
             if is_newest:
                 path = directory / "latest.yaml"
                 with suppress(OSError):
@@ -137,22 +138,19 @@ def _parsed(line: bytes) -> tuple[object, int] | None:
 
 
 @contextmanager
-def _made(project: Path, *names: str) -> Iterator[Path]:
+def _directory_in(project: Path, *names: str) -> Iterator[Path]:
     """Yield a directory of the project, created if missing. A new one is hidden from git: its files change all the
     time."""
     is_new = not project.joinpath(*names).is_dir()
     with inside(project, *names, create=True) as directory:
-        if is_new and not _is_excluded(project, "/".join(names)):
-            whole.write(directory / ".gitignore", b"*\n")
+        if is_new:
+            try:  # the checkout's own list of ignored files is enough, where it can be written
+                is_excluded = projects.exclude(project, ("/".join(names), projects.RUNS))
+            except OSError:
+                is_excluded = False
+            if not is_excluded:
+                whole.write(directory / ".gitignore", b"*\n")
         yield directory
-
-
-def _is_excluded(project: Path, place: str) -> bool:
-    """Whether the checkout's own list of ignored files has the directory now."""
-    try:
-        return projects.exclude(project, (place, projects.RUNS))
-    except OSError:
-        return False
 
 
 def _replace(path: Path, text: str) -> None:

@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping
 
 from orchd.core.admission.slots import working
-from orchd.core.state.agents import Agent, State
+from orchd.core.state.agents import Agent
 from orchd.core.state.sessions import Session
+from orchd.core.state.state import State
 from orchd.instance import yaml_text
 from orchd.views.agents import iso
 
@@ -19,7 +20,7 @@ _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_/.-]*")
 def fixed_json(agent: Agent) -> str:
     """Return the beginning of an agent in agents.json: the fields that never change."""
     spec = agent.spec
-    shown = {
+    fields = {
         "id": agent.id,
         "name": spec.name,
         "skillName": spec.skill,
@@ -31,7 +32,7 @@ def fixed_json(agent: Agent) -> str:
         "runner": spec.runner,
         "result": spec.result,
     }
-    return as_json(shown)[:-1]
+    return as_json(fields)[:-1]
 
 
 def changing_json(agent: Agent) -> str:
@@ -51,8 +52,8 @@ def _time(wall: float | None) -> str:
     return "null" if wall is None else f'"{iso(wall)}"'
 
 
-def session_yaml(session: Session, shown: Mapping[int, str], state: State, wall: float) -> str:
-    """Return the file of a session, with its agents as they are `shown`, by their numbers."""
+def session_yaml(session: Session, tasks: Mapping[int, str], state: State, wall: float) -> str:
+    """Return the file of a session, with the texts of its agents by their numbers."""
     budget = session.budget.reached_by(session.spent)
     head: dict[str, str | float | None] = {
         "session": session.id,
@@ -70,14 +71,14 @@ def session_yaml(session: Session, shown: Mapping[int, str], state: State, wall:
         "budget_reached": budget,
     }
     lines = [f"{key}: {scalar(value)}\n" for key, value in head.items()]
-    tasks = "".join(shown[number] for number in sorted(shown))
-    return f"{''.join(lines)}tasks:{' []' if not tasks else ''}\n{tasks}"
+    text = "".join(tasks[number] for number in sorted(tasks))
+    return f"{''.join(lines)}tasks:{' []' if not text else ''}\n{text}"
 
 
 def fixed_yaml(agent: Agent) -> str:
     """Return the lines of a task that never change, except for its name."""
     spec = agent.spec
-    shown = {
+    fields = {
         "id": agent.id,
         "goal": spec.goal,
         "task_id": spec.task_id,
@@ -85,7 +86,7 @@ def fixed_yaml(agent: Agent) -> str:
         "parent": agent.parent,
         "result": spec.result,
     }
-    return "".join(f"    {key}: {scalar(value)}\n" for key, value in shown.items())
+    return "".join(f"    {key}: {scalar(value)}\n" for key, value in fields.items())
 
 
 def changing_yaml(agent: Agent) -> str:
@@ -107,8 +108,8 @@ def scalar(value: str | float | None) -> str:
 
 def as_json(value: Mapping[str, object]) -> str:
     """Return a map as a line of ASCII. Lone surrogates are replaced, which many readers of JSON refuse."""
-    made = json.dumps(value)
-    return json.dumps(_without_halves(value)) if "\\ud" in made else made
+    text = json.dumps(value)
+    return json.dumps(_without_halves(value)) if "\\ud" in text else text
 
 
 def _without_halves(value: object) -> object:

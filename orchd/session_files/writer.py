@@ -6,9 +6,10 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from orchd.core.state.agents import Agent, AgentId, Instant, State, number_of
+from orchd.core.state.agents import Agent, AgentId, Instant, number_of
 from orchd.core.state.events import Event
 from orchd.core.state.sessions import Session, SessionId, number_of_session
+from orchd.core.state.state import State
 from orchd.session_files.directory import MOST, Directory, RenderedAgents, SessionFilePaths
 from orchd.session_files.texts import as_json
 from orchd.store.codec import describe, event_name
@@ -58,23 +59,22 @@ class SessionFileWriter:
             return
         first = self._store.last_seq() - len(events) + 1
         for seq, event in enumerate(events, first):
-            if (session := session_of(self._state, event)) is not None:
-                self._note(seq, wall, event, session)
+            session = session_of(self._state, event)
+            if session is None:
+                continue
+            news = self._news.get(session)
+            if news is None:
+                news = self._news[session] = _News(self._state.sessions[session])
+            # A session that was dropped with its last agent, and recalled to be closed, is another object now.
+            news.session = self._state.sessions.get(session, news.session)
+            agent_id: AgentId | None = getattr(event, "agent", None)
+            number = number_of(agent_id) if agent_id else None
+            news.events.append(StoredFact(seq, wall, event_name(event), number, describe(event)))
+            if agent_id is not None:
+                news.agents[agent_id] = agent = self._state.agents[agent_id]
+                self._has_end = self._has_end or agent.is_over
         if self._news and self._due is None:
             self._due = max(self._clock().mono, self._rest_until)
-
-    def _note(self, seq: int, wall: float, event: Event, session: SessionId) -> None:
-        news = self._news.get(session)
-        if news is None:
-            news = self._news[session] = _News(self._state.sessions[session])
-        # A session that was dropped with its last agent, and recalled to be closed, is another object now.
-        news.session = self._state.sessions.get(session, news.session)
-        agent_id: AgentId | None = getattr(event, "agent", None)
-        number = number_of(agent_id) if agent_id else None
-        news.events.append(StoredFact(seq, wall, event_name(event), number, describe(event)))
-        if agent_id is not None:
-            news.agents[agent_id] = agent = self._state.agents[agent_id]
-            self._has_end = self._has_end or agent.is_over
 
     def next_deadline(self) -> float | None:
         """Return when to write what no client waits for; None while nothing is new."""
@@ -92,7 +92,13 @@ class SessionFileWriter:
         self._has_end, self._due = False, None
         for news in pending.values():
             self._write(news)
-        self._let_go()
+        # Rendered agents of idle sessions are dropped beyond the number that is likely to be shown again soon.
+        idle = [session_id for session_id in self._shown if session_id not in self._state.in_sessions]
+        kept = sum(len(self._shown[session_id].json) for session_id in idle)
+        for session_id in idle:
+            if kept <= _KEPT:
+                break
+            kept -= len(self._shown.pop(session_id).json)
         ended = self._clock().mono
         self._rest_until = ended + max(PAUSE, _SHARE * (ended - began))
 
@@ -123,38 +129,28 @@ class SessionFileWriter:
         return Directory(session.directory, self._places or SessionFilePaths())
 
     def _write(self, news: _News) -> None:
+        """Write the files of a session."""
         session = news.session
         directory = self._directory(session)
         if not directory.is_ours():
             return
-        if (shown := self._shown.get(session.id)) is None:
-            shown = self._shown[session.id] = RenderedAgents()
+        if (agents := self._shown.get(session.id)) is None:
+            agents = self._shown[session.id] = RenderedAgents()
             numbers = self._store.in_session(session.id, None, MOST)
             stored: Iterable[Agent] = self._store.agents(numbers)
-            shown.enter(self._state.agents.get(agent.id, agent) for agent in stored)
-        shown.enter(news.agents.values())
+            agents.enter(self._state.agents.get(agent.id, agent) for agent in stored)
+        agents.enter(news.agents.values())
         try:
             directory.append(as_json({"session": session.id, **views.event_map(event)}) for event in news.events)
-            directory.show(session, shown, self._state, self._clock().wall, is_newest=self._is_newest(session))
+            newest = self._newest.get(session.directory)
+            if newest is None or number_of_session(newest) < number_of_session(session.id):
+                sessions = self._store.sessions(None, 1, session.directory)
+                newest = self._newest[session.directory] = sessions[0].id if sessions else session.id
+            is_newest = newest == session.id
+            directory.show(session, agents, self._state, self._clock().wall, is_newest=is_newest)
         except OSError as error:
             if session.directory not in self._failed:
                 log.warning("cannot write the session files in %s: %s", session.directory, error)
             self._failed.add(session.directory)
         else:
             self._failed.discard(session.directory)
-
-    def _is_newest(self, session: Session) -> bool:
-        newest = self._newest.get(session.directory)
-        if newest is None or number_of_session(newest) < number_of_session(session.id):
-            sessions = self._store.sessions(None, 1, session.directory)
-            newest = self._newest[session.directory] = sessions[0].id if sessions else session.id
-        return newest == session.id
-
-    def _let_go(self) -> None:
-        """Drop rendered agents of idle sessions beyond the number that is likely to be shown again soon."""
-        idle = [session_id for session_id in self._shown if session_id not in self._state.in_sessions]
-        kept = sum(len(self._shown[session_id].json) for session_id in idle)
-        for session_id in idle:
-            if kept <= _KEPT:
-                return
-            kept -= len(self._shown.pop(session_id).json)

@@ -85,6 +85,7 @@ def pack_agent(agent: Agent) -> bytes:
 
 
 def _packed_outcome(outcome: Outcome) -> list[Any]:
+    """Return an outcome as a list, which ends where all further fields would be empty."""
     fields: list[Any] = [outcome.code, outcome.cpu_seconds, outcome.rss_bytes]
     report, more = outcome.report, [outcome.oom.value if outcome.oom else None, outcome.memory_peak]
     escaped = [outcome.escaped] if outcome.escaped else []
@@ -93,7 +94,7 @@ def _packed_outcome(outcome: Outcome) -> list[Any]:
     return fields if more == [None, None] and not escaped else fields + more + escaped
 
 
-def _outcome(
+def _unpacked_outcome(
     code: int | None,
     cpu_seconds: float,
     rss_bytes: int,
@@ -119,20 +120,20 @@ def unpack_agent(agent_id: AgentId, spec_blob: bytes, blob: bytes) -> Agent:
     spent = fields.pop("spent", None)
     return Agent(
         id=agent_id,
-        spec=_spec(spec),
+        spec=_unpacked_spec(spec),
         level=Level(level),
         ancestors=tuple(ancestors),
         status=Status(fields.pop("status")),
         cause=StopReason(cause) if cause else None,
         frozen=Frozen(frozen) if frozen else None,
-        outcome=_outcome(*outcome) if outcome else None,
+        outcome=_unpacked_outcome(*outcome) if outcome else None,
         spent=Spent(*spent) if spent else None,
         waits={wait.request: wait for wait in waits},
         **fields,
     )
 
 
-def _spec(fields: dict[str, Any]) -> Spec:
+def _unpacked_spec(fields: dict[str, Any]) -> Spec:
     member = attributes = None
     if fields["member"]:
         run, path, after, *rest = fields["member"]
@@ -202,9 +203,9 @@ def describe(event: Event) -> dict[str, object]:
     """Return an event as a flat map for people and scripts, without the agent it is about."""
     if isinstance(event, AgentQueued):
         parent = event.ancestors[-1] if event.ancestors else None
-        shown = {"name": event.spec.name, "level": event.level.value, "parent": parent}
-        more = {"session": event.spec.session, "task_id": event.spec.task_id}
-        return {**shown, **{key: value for key, value in more.items() if value}}
+        always = {"name": event.spec.name, "level": event.level.value, "parent": parent}
+        optional = {"session": event.spec.session, "task_id": event.spec.task_id}
+        return {**always, **{key: value for key, value in optional.items() if value}}
     if isinstance(event, WaitBegan):
         return {"targets": list(event.wait.targets), "any": event.wait.is_any}
     if isinstance(event, RunBegan):

@@ -18,7 +18,7 @@ class CommitThread:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._asked: SimpleQueue[str | None] = SimpleQueue()
+        self._statements: SimpleQueue[str | None] = SimpleQueue()
         self._ended = os.eventfd(0, os.EFD_CLOEXEC)
         self._error: sqlite3.Error | None = None
         self.is_pending = False
@@ -33,7 +33,7 @@ class CommitThread:
     def begin(self) -> None:
         """Start to commit the open transaction."""
         self.is_pending = True
-        self._asked.put("COMMIT")
+        self._statements.put("COMMIT")
 
     def wait(self) -> None:
         """Wait until no commit is pending. Raises the error of COMMIT."""
@@ -54,12 +54,12 @@ class CommitThread:
         """Stop the thread, after the pending commit."""
         if not self._worker.is_alive():
             return
-        self._asked.put(None)
+        self._statements.put(None)
         self._worker.join()
         os.close(self._ended)
 
     def _work(self) -> None:
-        while (statement := self._asked.get()) is not None:
+        while (statement := self._statements.get()) is not None:
             try:
                 self._connection.execute(statement)
             except sqlite3.Error as error:

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from orchd.core.state.agents import Agent, Instant, RateLimit, State
+from orchd.core.state.agents import Agent, Instant
 from orchd.core.state.events import Event
+from orchd.core.state.state import RateLimit, State
 from orchd.errors import DiskFull, StoreError
 from orchd.instance.database_file import APPLICATION_ID, files_of, lost, reason
 from orchd.monitors.disk_space import has_room
@@ -32,7 +33,7 @@ class Saved(NamedTuple):
     last_number: int
     last_run: int
     last_session: int
-    holds: dict[str, Any]  # by runner, until when (wall) and the words of its service; until schema 2 when alone
+    holds: dict[str, Any]  # by runner: its end (wall) and the message of its service; to schema 2 only the end
     seed: int
     is_limit_set: bool | None = None  # None: written by a version that did not know
 
@@ -76,26 +77,24 @@ class Store(PruneQueries):
         if is_empty and not self._begins:
             raise StoreError(lost(self._path, "is empty"))
         if not is_empty and not migrations.FIRST <= version <= migrations.newest():
-            raise StoreError(self._foreign(version))
+            raise StoreError(self._why_not_ours(version))
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
         if self._without_room and (is_empty or version < migrations.newest()):
             raise StoreError(f"{self._path} cannot be made while the disk is full")
         if is_empty:
-            self._create()
+            self._db.executescript(f"BEGIN; {rows.SCHEMA} PRAGMA application_id = {APPLICATION_ID};")
+            migrations.take(self._db, migrations.FIRST)
+            self._db.execute("COMMIT")
+            self._path.chmod(0o600)
         elif version < migrations.newest():
             self._migrate(version)
         row = self._one("SELECT seq FROM sqlite_sequence WHERE name = 'events'")
         self._seq = int(row[0]) if row else 0
         self._check_sizes()
 
-    def _create(self) -> None:
-        self._db.executescript(f"BEGIN; {rows.SCHEMA} PRAGMA application_id = {APPLICATION_ID};")
-        migrations.take(self._db, migrations.FIRST)
-        self._db.execute("COMMIT")
-        self._path.chmod(0o600)
-
     def _migrate(self, version: int) -> None:
+        """Migrate the database to this version. Raises StoreError, which says that it is as it was before."""
         try:
             migrations.migrate(self._db, self._path, version)
         except (sqlite3.Error, OSError) as error:
@@ -106,7 +105,7 @@ class Store(PruneQueries):
                 f"{migrations.newest()}: {cause}; the version that wrote it can go on with it"
             ) from None
 
-    def _foreign(self, version: int) -> str:
+    def _why_not_ours(self, version: int) -> str:
         """Return why this version cannot use the database, and where an older copy is that it can use."""
         known = migrations.newest()
         if version < migrations.FIRST:
@@ -132,8 +131,8 @@ class Store(PruneQueries):
         self._check_sizes()
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            kept: list[rows.Row] = [(reply.request, reply.op, reply.caller, pack(reply.result)) for reply in answers]
-            for statement, values in (*rows.of(state, at, events), (_KEEP, kept)):
+            replies: list[rows.Row] = [(reply.request, reply.op, reply.caller, pack(reply.result)) for reply in answers]
+            for statement, values in (*rows.of(state, at, events), (_KEEP, replies)):
                 if values:  # most turns have something for two of seven statements
                     self._db.executemany(statement, values)
             saved = _saved(state)
@@ -180,8 +179,8 @@ class Store(PruneQueries):
                 saved.last_run,
                 saved.last_session,
             )
-            for runner, held in saved.holds.items():
-                until, reason = held if isinstance(held, list) else (held, "")
+            for runner, hold in saved.holds.items():
+                until, reason = hold if isinstance(hold, list) else (hold, "")
                 state.holds[runner] = RateLimit(now.mono + until - now.wall, until, reason)
             state.seed = saved.seed
         self._remember_pruned()
@@ -207,7 +206,7 @@ def _saved(state: State) -> Saved:
         state.last_number,
         state.last_run,
         state.last_session,
-        {runner: [held.wall, held.reason] for runner, held in state.holds.items()},
+        {runner: [rate_limit.wall, rate_limit.reason] for runner, rate_limit in state.holds.items()},
         state.seed,
         state.is_limit_set,
     )

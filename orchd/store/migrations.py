@@ -20,25 +20,9 @@ FIRST = 1
 Step = Callable[[sqlite3.Connection], None]
 
 
-def _freeze_agents(db: sqlite3.Connection) -> None:
-    """Mark the schema: rows of agents may say that an agent is frozen, that a wait has expired, and its caller's
-    limits.
-
-    Rows of version 1 lack these fields and are read as they are; an older version could not read newer rows.
-    """
-
-
-def _note_attempts(db: sqlite3.Connection) -> None:
-    """Mark the schema: reports may hold notes, agents the number and start of their rate limits, and a rate limit the
-    message of its service. Rows of version 2 lack these fields and are read as they are."""
-
-
-def _keep_conditions(db: sqlite3.Connection) -> None:
-    """Mark the schema: rows of agents may hold conditions of dependencies, and whether the agent has started or is
-    paused.
-
-    Rows of version 3 have none of them: every dependency requires completion, and no agent is paused.
-    """
+def _mark(db: sqlite3.Connection) -> None:
+    """Change no table: only the content of rows is new. Older rows are read as they are; an older version could not
+    read newer rows."""
 
 
 def _rename_tables(db: sqlite3.Connection) -> None:
@@ -53,7 +37,16 @@ def _rename_tables(db: sqlite3.Connection) -> None:
 
 
 # The step at index 0 makes version 2 of version 1, and so on. A step that was released is never changed again.
-STEPS: tuple[Step, ...] = (_freeze_agents, _note_attempts, _keep_conditions, _rename_tables)
+STEPS: tuple[Step, ...] = (
+    # An agent may be frozen, a wait may have expired, and agents have the limits of their callers.
+    _mark,
+    # Reports may hold notes, agents the number and start of their rate limits, a rate limit the message of its service.
+    _mark,
+    # Agents may have conditions of dependencies, have started, and be paused. Before: every dependency requires
+    # completion, and no agent is paused.
+    _mark,
+    _rename_tables,
+)
 
 
 def newest() -> int:
@@ -82,24 +75,10 @@ def take(db: sqlite3.Connection, version: int) -> None:
 
 def migrate(db: sqlite3.Connection, path: Path, version: int) -> None:
     """Copy the database, then migrate it to this version. After an error or a crash it is as it was before."""
-    copy = _keep(db, path, version)
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        take(db, version)
-        db.execute("COMMIT")
-    except BaseException:
-        with suppress(sqlite3.Error):  # what broke the transaction may have ended it
-            db.execute("ROLLBACK")
-        raise
-    log.info("%s: schema %d is now %d; %s is as it was before", path, version, newest(), copy)
-
-
-def _keep(db: sqlite3.Connection, path: Path, version: int) -> Path:
-    """Copy the database beside itself, whole on the disk before it gets its name; older copies are deleted."""
     copy = kept(path, version)
     draft = copy.with_name(f"{copy.name}.new")
     draft.unlink(missing_ok=True)
-    try:
+    try:  # the copy is whole on the disk before it gets its name
         os.close(os.open(draft, os.O_CREAT | os.O_EXCL, 0o600))
         with closing(sqlite3.connect(draft)) as other:
             db.backup(other)
@@ -110,7 +89,15 @@ def _keep(db: sqlite3.Connection, path: Path, version: int) -> Path:
     for older in copies(path):
         if older != copy:
             older.unlink()
-    return copy
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        take(db, version)
+        db.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):  # what broke the transaction may have ended it
+            db.execute("ROLLBACK")
+        raise
+    log.info("%s: schema %d is now %d; %s is as it was before", path, version, newest(), copy)
 
 
 def _version_of(copy: Path) -> int | None:

@@ -106,21 +106,17 @@ class PruneQueries(Reader):
             " AND NOT EXISTS (SELECT 1 FROM agents WHERE session = sessions.number)",
             (listed(number for number in sessions if number is not None),),
         )
-        newest = max(self.pruned.seq, newest or 0, *self._delete_first_events())
-        self.pruned = Pruned(self.pruned.agents + gone, newest)
-
-    def _delete_first_events(self) -> list[int]:
-        """Delete the events before the first of any tree, unless the run or session that they are about is left.
-        Returns their sequence numbers."""
-        # the plus keeps it from the index, which would be read as a whole: the first rows are those that are asked for
+        # The events before the first event of any tree go too, unless the run or session that they are about is left.
+        # The plus keeps the query from the index, which would be read as a whole: the rows wanted are the first.
         first = self._column("SELECT seq FROM events WHERE +root IS NOT NULL ORDER BY seq LIMIT 1")
         query = "SELECT seq, event, session, doc FROM events WHERE seq < ?"
         candidates = self._db.execute(query, (first[0] if first else 0,)).fetchall()
-        gone = [seq for seq, event, session, doc in candidates if not self._is_of_interest(event, session, doc)]
-        self._db.execute(f"DELETE FROM events WHERE seq IN {LISTED}", (listed(gone),))
-        return gone
+        events = [seq for seq, event, session, doc in candidates if not self._is_about_the_rest(event, session, doc)]
+        self._db.execute(f"DELETE FROM events WHERE seq IN {LISTED}", (listed(events),))
+        self.pruned = Pruned(self.pruned.agents + gone, max(self.pruned.seq, newest or 0, *events))
 
-    def _is_of_interest(self, event: str, session: int | None, doc: bytes) -> bool:
+    def _is_about_the_rest(self, event: str, session: int | None, doc: bytes) -> bool:
+        """Whether the run or session that an event is about is left."""
         if event.startswith("run-"):
             number = number_of_run(unpack(doc)["run"])
             return bool(self._column("SELECT 1 FROM runs WHERE number = ?", number))

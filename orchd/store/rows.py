@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TypeGuard
 
-from orchd.core.state.agents import AgentId, State, number_of
+from orchd.core.state.agents import AgentId, number_of
 from orchd.core.state.events import (
     AgentCompleted,
     AgentQueued,
@@ -17,6 +17,7 @@ from orchd.core.state.events import (
 )
 from orchd.core.state.runs import RunId, number_of_run
 from orchd.core.state.sessions import SessionId, number_of_session
+from orchd.core.state.state import State
 from orchd.store.codec import describe, event_name, pack, pack_agent, pack_run, pack_session, pack_spec
 
 Row = tuple[object, ...]
@@ -56,28 +57,38 @@ CREATE TABLE results (result BLOB PRIMARY KEY, number INTEGER NOT NULL);
 def of(state: State, at: float, events: Iterable[Event]) -> Iterator[tuple[str, list[Row]]]:
     """Yield the statements of a turn, each with all its rows."""
     events = list(events)
-    yield (
-        "INSERT INTO events (at, event, agent, root, session, doc) VALUES (?, ?, ?, ?, ?, ?)",
-        [_of_event(state, at, event) for event in events],
-    )
+    facts: list[Row] = []
+    for event in events:
+        agent = getattr(event, "agent", None)
+        root = number_of(state.agents[agent].root) if agent else _root_of_run(state, getattr(event, "run", None))
+        session = session_of(state, event)
+        session_number = number_of_session(session) if session else None
+        agent_number = number_of(agent) if agent else None
+        facts.append((at, event_name(event), agent_number, root, session_number, pack(describe(event))))
+    yield "INSERT INTO events (at, event, agent, root, session, doc) VALUES (?, ?, ?, ?, ?, ?)", facts
     inserts, updates = _of_agents(state, events)
     yield "INSERT OR REPLACE INTO agents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", inserts
     yield "UPDATE agents SET is_over = ?, doc = ? WHERE number = ?", updates
-    yield "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", _of_runs(state, events)
+    touched = {event.run for event in events if isinstance(event, RunEvent)}
+    spenders = (state.agents[event.agent].spec.member for event in events if _has_spent(event))
+    touched |= {member.run for member in spenders if member is not None}
+    runs = [state.runs[run] for run in touched]
+    run_rows: list[Row] = [
+        (number_of_run(run.id), _root_of_run(state, run.id), run.is_over, pack_run(run)) for run in runs
+    ]
+    yield "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", run_rows
     yield "INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?)", _of_sessions(state, events)
+    completed = (state.agents[event.agent] for event in events if isinstance(event, AgentCompleted))
+    durations: list[Row] = [
+        (bytes_of(agent.spec.skill), max(agent.ended_at - agent.started_at, 0.0))
+        for agent in completed
+        if agent.spec.skill and agent.ended_at is not None and agent.started_at is not None
+    ]
     yield (  # of the samples, the newest weighs three tenths
         "INSERT INTO skills VALUES (?, 1, ?) ON CONFLICT (name) DO UPDATE"
         " SET samples = samples + 1, seconds = seconds + 0.3 * (excluded.seconds - seconds)",
-        _of_skills(state, events),
+        durations,
     )
-
-
-def _of_event(state: State, at: float, event: Event) -> Row:
-    agent = getattr(event, "agent", None)
-    root = number_of(state.agents[agent].root) if agent else _root_of_run(state, getattr(event, "run", None))
-    session = session_of(state, event)
-    number = number_of_session(session) if session else None
-    return at, event_name(event), number_of(agent) if agent else None, root, number, pack(describe(event))
 
 
 def session_of(state: State, event: Event) -> SessionId | None:
@@ -111,14 +122,6 @@ def _of_agents(state: State, events: Iterable[Event]) -> tuple[list[Row], list[R
     return inserts, updates
 
 
-def _of_runs(state: State, events: Iterable[Event]) -> list[Row]:
-    touched = {event.run for event in events if isinstance(event, RunEvent)}
-    spenders = (state.agents[event.agent].spec.member for event in events if _has_spent(event))
-    touched |= {member.run for member in spenders if member is not None}
-    runs = [state.runs[run] for run in touched]
-    return [(number_of_run(run.id), _root_of_run(state, run.id), run.is_over, pack_run(run)) for run in runs]
-
-
 def _has_spent(event: Event) -> TypeGuard[ProcessEnded]:
     return isinstance(event, ProcessEnded) and event.outcome.report is not None
 
@@ -142,16 +145,6 @@ def _root_of_run(state: State, run: RunId | None) -> int | None:
     run."""
     ancestors = state.runs[run].plan.ancestors if run else ()
     return number_of(AgentId(ancestors[0])) if ancestors else None
-
-
-def _of_skills(state: State, events: Iterable[Event]) -> list[Row]:
-    """Return how long agents with a skill took to complete."""
-    ended = (state.agents[event.agent] for event in events if isinstance(event, AgentCompleted))
-    return [
-        (bytes_of(agent.spec.skill), max(agent.ended_at - agent.started_at, 0.0))
-        for agent in ended
-        if agent.spec.skill and agent.ended_at is not None and agent.started_at is not None
-    ]
 
 
 def bytes_of(name: str) -> bytes:

@@ -86,7 +86,7 @@ class Inputs:
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class _LastKept:
     """The last file that was written, to which the next agent with the same environment is linked."""
 
     environment: str
@@ -101,7 +101,7 @@ class Retries:
         self._directory = directory
         self._environment = environment
         self._inputs = inputs
-        self._last: _Kept | None = None
+        self._last: _LastKept | None = None
         self._names = {path.name for path in directory.iterdir()} if directory.exists() else set()
 
     def keep(self, agent: Agent) -> None:
@@ -118,6 +118,7 @@ class Retries:
             self._names.add(agent.id)
 
     def _write(self, environment: str, digest: str | None, path: Path) -> None:
+        """Write the file of an agent; agents with the same environment and input share one file."""
         last = self._last
         if last is not None and (last.environment, last.input) == (environment, digest):
             with suppress(OSError):
@@ -125,7 +126,7 @@ class Retries:
                 return
         kept = {"version": VERSION, "environment": dict(self._environment(environment)), "input": digest}
         atomic_file.write(path, pack(kept), 0o600)
-        self._last = _Kept(environment, digest, path)
+        self._last = _LastKept(environment, digest, path)
 
     def environment(self, agent: AgentId) -> dict[str, str]:
         """Return the variables that the agent was given. Raises WireError `environment-lost`."""

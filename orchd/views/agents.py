@@ -1,4 +1,4 @@
-"""The maps that clients see: agents, runs, sessions, the limit and events. docs/reference/protocol.md explains every key."""
+"""Agents, runs, sessions, the limit and events as clients see them; docs/reference/protocol.md explains every key."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from orchd.core.admission.reasons import position, reason
 from orchd.core.admission.slots import overdrawn, working
 from orchd.core.admission.why import Verdict
 from orchd.core.admission.without_slot import is_returning
-from orchd.core.state.agents import WORKING, Agent, AgentId, Level, State, Status, agent_id, number_of
+from orchd.core.state.agents import WORKING, Agent, AgentId, Level, Status, agent_id, number_of
 from orchd.core.state.runs import Run, RunId
 from orchd.core.state.sessions import Session, SessionId
 from orchd.core.state.spending import Spent
+from orchd.core.state.state import State
 from orchd.instance.home import Home
 from orchd.processes.attempt_files import files_of
 from orchd.processes.linux.usage import Usage
@@ -62,7 +63,7 @@ def summary(state: State) -> str:
     if over := overdrawn(state):
         parts.append(f"{over} overdrawn")
     words = (("stalled", state.is_stall_announced), ("paused", state.is_paused), ("draining", state.is_draining))
-    parts += [word for word, holds in words if holds]
+    parts += [word for word, is_true in words if is_true]
     return ", ".join(parts)
 
 
@@ -90,11 +91,14 @@ def agent_map(
     home: Home, state: State, agent: Agent, now: float, children: Sequence[int], usage: Usage | None
 ) -> dict[str, object]:
     """Return an agent in full."""
+    has_worktree = agent.spec.worktree
     return {
         **ticket(state, agent, now),
-        **_asked(agent),
-        **_worktree(home, agent),
-        **_ended(agent, usage),
+        **_spec_map(agent),
+        "worktree": str(home.worktrees / agent.id) if has_worktree else None,
+        "branch": branch_of(agent.spec.name) if has_worktree else None,
+        "base": agent.spec.base,
+        **_outcome_map(agent, usage),
         "waits_for_slot": is_returning(state, agent),
         "frozen": agent.frozen.value if agent.frozen else None,
         "lent_to": agent.lent_to,
@@ -112,7 +116,8 @@ def agent_map(
     }
 
 
-def _asked(agent: Agent) -> dict[str, object]:
+def _spec_map(agent: Agent) -> dict[str, object]:
+    """Return the keys of an agent that its spec gives."""
     spec = agent.spec
     return {
         "goal": spec.goal,
@@ -140,16 +145,8 @@ def _asked(agent: Agent) -> dict[str, object]:
     }
 
 
-def _worktree(home: Home, agent: Agent) -> dict[str, object]:
-    has_one = agent.spec.worktree
-    return {
-        "worktree": str(home.worktrees / agent.id) if has_one else None,
-        "branch": branch_of(agent.spec.name) if has_one else None,
-        "base": agent.spec.base,
-    }
-
-
-def _ended(agent: Agent, usage: Usage | None) -> dict[str, object]:
+def _outcome_map(agent: Agent, usage: Usage | None) -> dict[str, object]:
+    """Return the keys of an agent that its outcome gives; while it runs, `usage` gives some of them."""
     outcome = agent.outcome
     code, report = (outcome.code, outcome.report) if outcome else (None, None)
     return {
@@ -275,7 +272,7 @@ def tickets(state: State, agents: Iterable[Agent], now: float) -> Mapping[str, o
     return {"agents": [ticket(state, agent, now) for agent in agents]}
 
 
-@lru_cache(maxsize=1024)  # what happens in one turn has one time, and is shown again and again
+@lru_cache(maxsize=1024)  # the events of a turn have the same time, which is shown again and again
 def iso(wall: float | None) -> str | None:
     """Return a Unix time as ISO 8601 in UTC, to the millisecond."""
     if wall is None:
@@ -284,18 +281,18 @@ def iso(wall: float | None) -> str | None:
 
 
 def canonical(text: str) -> AgentId | None:
-    """Return `agent-007` for `7`, `agent-7`, `Agent-7` and `agent-007`; None for what can be no id."""
+    """Return `agent-007` for `7`, `agent-7`, `Agent-7` and `agent-007`; None for a text that cannot be an id."""
     agent = ids.canonical(ids.AGENT, text.lower() if "-" in text else f"{ids.AGENT}-{text}")
     return AgentId(agent) if agent else None
 
 
 def canonical_run(text: str) -> RunId | None:
-    """Return `run-007` for `run-7` and `run-007`; None for what can be no id of a run."""
+    """Return `run-007` for `run-7` and `run-007`; None for a text that cannot be the id of a run."""
     run = ids.canonical(ids.RUN, text)
     return RunId(run) if run else None
 
 
 def canonical_session(text: str) -> SessionId | None:
-    """Return `session-007` for `session-7` and `session-007`; None for what can be no id of a session."""
+    """Return `session-007` for `session-7` and `session-007`; None for a text that cannot be the id of a session."""
     session = ids.canonical(ids.SESSION, text)
     return SessionId(session) if session else None

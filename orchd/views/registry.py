@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping
 
 from orchd.core.admission.reasons import listed
 from orchd.core.handlers.backoff import MOST_SECONDS
-from orchd.core.state.agents import Agent, AgentId, State, number_of
+from orchd.core.state.agents import Agent, AgentId, number_of
 from orchd.core.state.indexes import forget, forget_runs, load
 from orchd.core.state.runs import Run, RunId, number_of_run
 from orchd.core.state.sessions import Session, SessionId, number_of_session
+from orchd.core.state.state import State
 from orchd.protocol.errors import WireError
 from orchd.store.database import Store
 from orchd.views.agents import canonical, canonical_run, canonical_session
@@ -29,9 +30,9 @@ class AgentRegistry:
         self._store = store
         self._recalled: set[AgentId] = set()
         self._kept: set[RunId] = set()
-        self._over: OrderedDict[AgentId, Agent] = OrderedDict()  # looked at lately; only a recall can change them
+        self._over: OrderedDict[AgentId, Agent] = OrderedDict()  # read lately; only a recall can change them
         self.leaving: set[AgentId] = set()  # chosen to be pruned: their rows may still be there
-        self.shown: dict[AgentId, dict[str, object]] = {}  # how some of these are shown
+        self.maps: dict[AgentId, dict[str, object]] = {}  # the maps of some of them
 
     def restore(self, agents: Iterable[Agent], now: float) -> None:
         """Put the agents that an earlier daemon left unfinished into memory. After a reboot the monotonic clock began
@@ -44,10 +45,10 @@ class AgentRegistry:
             if agent.ready_at is not None:
                 agent.ready_at = min(agent.ready_at, now + MOST_SECONDS)
         for session in {agent.spec.session for agent in unfinished if agent.spec.session}:
-            self._know(session)
+            self._load_session(session)
         load(self._state, unfinished)
 
-    def _know(self, session_id: SessionId) -> None:
+    def _load_session(self, session_id: SessionId) -> None:
         if session_id not in self._state.sessions and (session := self._store.session(session_id)) is not None:
             self._state.sessions[session_id] = session
 
@@ -58,32 +59,32 @@ class AgentRegistry:
         `unknown-agent`, `ambiguous` when several unfinished agents have this name, or `pruned`.
         """
         agent_id = canonical(text)
-        agent = self._named(text, root) if agent_id is None else self.recorded(agent_id)
-        if agent is None and agent_id is not None and number_of(agent_id) <= self._state.last_number:
+        agent = self._by_name(text, root) if agent_id is None else self.recorded(agent_id)
+        if agent is not None:
+            return agent
+        if agent_id is not None and number_of(agent_id) <= self._state.last_number:
             raise _pruned(agent_id)
-        if agent is None:
-            raise WireError("unknown-agent", self._unknown(text, root))
-        return agent
-
-    def _unknown(self, text: str, root: AgentId | None) -> str:
+        message = f"no agent has the id or name {text!r}; `orchctl status --all` lists all agents"
         if (session := canonical_session(text)) is not None:
-            return f"{text!r} is no agent: {session} is the id of a session, which `orchctl session show` shows"
-        if root is not None:
-            return (
+            message = f"{text!r} is no agent: {session} is the id of a session, which `orchctl session show` shows"
+        elif root is not None:
+            message = (
                 f"no agent in the tree of {root} has the id or name {text!r}: names are those of the caller's own tree"
             )
-        return f"no agent has the id or name {text!r}; `orchctl status --all` lists all agents"
+        raise WireError("unknown-agent", message)
 
-    def _named(self, name: str, root: AgentId | None) -> Agent | None:
+    def _by_name(self, name: str, root: AgentId | None) -> Agent | None:
+        """Return the unfinished agent with this name, or else the newest finished one. Raises WireError `ambiguous`."""
         named = [agent for agent in self._state.agents.values() if agent.spec.name == name]
-        going = sorted(agent.id for agent in named if not agent.is_over and root in (None, agent.root))
-        if len(going) > 1:
+        unfinished = sorted(agent.id for agent in named if not agent.is_over and root in (None, agent.root))
+        if len(unfinished) > 1:
             raise WireError(
                 "ambiguous",
-                f"{len(going)} agents with the name {name!r} are not over: {listed(going, _LISTED)}; give an id",
+                f"{len(unfinished)} agents with the name {name!r} are not over: {listed(unfinished, _LISTED)}; "
+                "give an id",
             )
-        if going:
-            return self._state.agents[going[0]]
+        if unfinished:
+            return self._state.agents[unfinished[0]]
         newest = self._store.newest_named(name, root, self.leaving, self._state.last_number - _NAMES)
         return None if newest is None else self.recorded(newest)
 
@@ -96,7 +97,7 @@ class AgentRegistry:
         if agent is not None and agent.is_over:
             self._over[agent_id] = agent
             if len(self._over) > _REMEMBERED:
-                self.shown.pop(self._over.popitem(last=False)[0], None)
+                self.maps.pop(self._over.popitem(last=False)[0], None)
         return agent
 
     def leave(self, ids: Iterable[AgentId]) -> None:
@@ -104,23 +105,23 @@ class AgentRegistry:
         for agent_id in ids:
             self.leaving.add(agent_id)
             self._over.pop(agent_id, None)
-            self.shown.pop(agent_id, None)
+            self.maps.pop(agent_id, None)
 
-    def show(self, made: Mapping[AgentId, dict[str, object]]) -> None:
+    def show(self, maps: Mapping[AgentId, dict[str, object]]) -> None:
         """Cache the maps of the agents that have finished."""
-        self.shown.update((agent_id, shown) for agent_id, shown in made.items() if agent_id in self._over)
+        self.maps.update((agent_id, agent_map) for agent_id, agent_map in maps.items() if agent_id in self._over)
 
     def recall(self, text: str, root: AgentId | None = None) -> Agent:
         """Return the agent of `find`, in memory for the coming turn, so that the core can decide about it. Raises as
         `find`."""
         agent = self.find(text, root)
         self._over.pop(agent.id, None)
-        self.shown.pop(agent.id, None)
+        self.maps.pop(agent.id, None)
         if agent.id not in self._state.agents:
             if (member := agent.spec.member) is not None and member.run not in self._state.runs:
                 self._state.runs[member.run] = self.run(member.run)
             if agent.spec.session is not None:
-                self._know(agent.spec.session)
+                self._load_session(agent.spec.session)
             load(self._state, [agent])
             self._recalled.add(agent.id)
         return agent
@@ -164,7 +165,7 @@ class AgentRegistry:
             self._state.runs.setdefault(known.id, known)
             self._kept.add(known.id)
             if known.plan.session is not None:
-                self._know(known.plan.session)
+                self._load_session(known.plan.session)
 
     def let_go(self) -> None:
         """Drop recalled agents and kept runs that are still finished, and sessions without unfinished agents."""

@@ -1,4 +1,4 @@
-"""Which package may import which, and what only some modules may do."""
+"""The packages that each package may import, and the calls that only some modules may make."""
 
 from __future__ import annotations
 
@@ -62,6 +62,7 @@ FLOORS = {
 LOCAL = "orchd.processes"
 # Only these, besides the package itself, may know that an attempt is a process of this machine.
 KNOW_PROCESSES = {
+    "orchd/daemon/full_disk.py",
     "orchd/daemon/performer.py",
     "orchd/daemon/wiring.py",
     "orchd/network/callers.py",
@@ -108,7 +109,7 @@ def upward(package: str, entry: str, text: str) -> list[str]:
 
 
 def graph_of(package: str, unit: Callable[[Path], Path]) -> dict[str, set[str]]:
-    """What the units of a package import from each other: `unit` is the unit of a module."""
+    """The imports between the units of a package: `unit` is the unit of a module."""
     graph: defaultdict[str, set[str]] = defaultdict(set)
     for path in sources(package):
         module = path.relative_to(ROOT).with_suffix("")
@@ -117,7 +118,7 @@ def graph_of(package: str, unit: Callable[[Path], Path]) -> dict[str, set[str]]:
             there = unit(Path(name.replace(".", "/")))
             if name.startswith(f"{package}.") and here not in (there, *there.parents) and there not in here.parents:
                 graph[str(here)].add(str(there))
-    return {one: {other for other in graph[one] if other in graph} for one in list(graph)}
+    return {module: {other for other in graph[module] if other in graph} for module in list(graph)}
 
 
 def folder(module: Path) -> Path:

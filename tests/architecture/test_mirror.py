@@ -21,6 +21,8 @@ ELSEWHERE = {
     "orchd/server/operations/spawn.py": "tests/server/operations/test_specs.py",
     "orchd/core/admission/without_slot.py": "tests/core/handlers/test_returning.py",
     "orchd/core/state/apply_attempts.py": "tests/core/state/test_apply.py",
+    "orchd/core/state/state.py": "tests/core/state/test_agents.py",
+    "orchd/processes/failed_start.py": "tests/processes/test_limited_attempts.py",
     "orchctl/__main__.py": "tests/orchctl/cli/test_quick_parser.py",
     "orchctl/client/remote.py": "tests/e2e/test_remote.py",
     "orchctl/daemon/probe.py": "tests/orchctl/daemon/test_launcher.py",

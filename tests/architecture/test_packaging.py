@@ -1,4 +1,4 @@
-"""What a build of today's setuptools says nothing about."""
+"""A build with today's setuptools has no warning."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_license_is_an_expression_and_a_file_and_no_classifier() -> None:
-    whole = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    assert whole["build-system"]["requires"] == ["setuptools>=77"]  # the first that knows license-files beside it
-    assert (whole["project"]["license"], whole["project"]["license-files"]) == ("MIT", ["LICENSE"])
-    assert not [one for one in whole["project"]["classifiers"] if one.startswith("License")]
+    project_file = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert project_file["build-system"]["requires"] == [
+        "setuptools>=77"
+    ]  # the first that knows license-files beside it
+    assert (project_file["project"]["license"], project_file["project"]["license-files"]) == ("MIT", ["LICENSE"])
+    assert not [classifier for classifier in project_file["project"]["classifiers"] if classifier.startswith("License")]

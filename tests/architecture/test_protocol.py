@@ -59,7 +59,7 @@ def test_every_op_is_documented_and_none_is_made_up() -> None:
 
 
 def test_every_result_has_the_keys_that_are_documented(instance: Instance) -> None:
-    asked = {
+    requests = {
         "spawn": {"agents": [{"command": ["true"]}], "cwd": "/", "env": {"PATH": "/bin:/usr/bin"}},
         "wait": {"ids": ["1"]},
         "run": {"name": "run", "cwd": "/", "groups": [{}], "members": [{"path": "a", "agent": {"command": ["true"]}}]},
@@ -89,7 +89,7 @@ def test_every_result_has_the_keys_that_are_documented(instance: Instance) -> No
         "stop": {"agents": "keep"},
     }
     with Raw(instance.home) as raw:
-        for op, args in asked.items():
+        for op, args in requests.items():
             result = raw.ask(op, args)["result"]
             top = re.sub(r"\[.*?\]", "", operations()[op].split("`")[1])
             assert set(result) == set(re.findall(r"\w+", top)), op
@@ -128,5 +128,5 @@ def documented_keys(title: str, *, but: bool) -> set[str]:
 
 
 def test_the_levels_are_those_that_are_documented(instance: Instance) -> None:
-    (shown,) = re.findall(r"working agents by level, `\{(.*?)\}`", PROTOCOL)
-    assert list(instance.status()["levels"]) == shown.split(", ")
+    (levels,) = re.findall(r"working agents by level, `\{(.*?)\}`", PROTOCOL)
+    assert list(instance.status()["levels"]) == levels.split(", ")

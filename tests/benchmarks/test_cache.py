@@ -57,7 +57,7 @@ def test_a_missing_installer_is_said_too(monkeypatch: pytest.MonkeyPatch, capsys
 
 def test_what_an_installer_says_is_why(tmp_path: Path) -> None:
     with pytest.raises(LeftOutError, match="no such package"):
-        cache._said(["sh", "-c", "echo fetching >&2; echo no such package >&2; exit 1"])
+        cache._output(["sh", "-c", "echo fetching >&2; echo no such package >&2; exit 1"])
 
 
 def test_it_is_installed_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

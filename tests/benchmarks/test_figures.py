@@ -1,4 +1,4 @@
-"""What the benchmarks work out of what they measure."""
+"""The figures that benchmarks compute from their measurements."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from benchmarks.__main__ import NAMES, done
 from benchmarks.handover import step
 from benchmarks.makespan import Dag, drawn, member
 from benchmarks.peers.base import MARK, Peer, kill, marked, until
-from orchd.core.state.agents import Instant, State
+from orchd.core.state.agents import Instant
+from orchd.core.state.state import State
 from orchd.instance.home import Home
 from orchd.protocol import operations, schema
 from orchd.store.database import Store
@@ -35,8 +36,8 @@ def test_one_that_fails_is_said_and_does_not_keep_the_rest_away(
     monkeypatch.setattr("benchmarks.output.main", fails)
     monkeypatch.setattr("benchmarks.latency.main", lambda: None)
     assert [done(name) for name in ("output", "latency")] == [False, True]
-    said = capsys.readouterr().out.splitlines()
-    assert said == ["(output failed: waited 60 s for pm2)", "(latency took 0 s)"]
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == ["(output failed: waited 60 s for pm2)", "(latency took 0 s)"]
 
 
 def test_a_table_has_medians_spreads_and_ratios_and_its_samples_are_written(
@@ -70,7 +71,7 @@ def test_a_history_is_in_the_store_and_leaves_the_limit_as_it_is(tmp_path: Path)
 
 def test_no_schedule_is_shorter_than_the_bound() -> None:
     chain = Dag({"a": [], "b": ["a"]}, {"a": 100, "b": 200})
-    wide = Dag({f"n{one}": [] for one in range(14)}, {f"n{one}": 100 for one in range(14)})
+    wide = Dag({f"n{number}": [] for number in range(14)}, {f"n{number}": 100 for number in range(14)})
     assert (chain.bound, wide.bound) == (pytest.approx(0.3), pytest.approx(0.2))
     assert drawn(random.Random(1)) == drawn(random.Random(1))
 
@@ -78,41 +79,41 @@ def test_no_schedule_is_shorter_than_the_bound() -> None:
 def test_a_node_of_a_graph_is_what_a_run_takes() -> None:
     dag = Dag({"a": [], "b": ["a"]}, {"a": 100, "b": 200})
     members = [member(dag, node, node, after) for node, after in dag.after.items()]
-    asked = schema.parse(operations.Run, {"name": "dag", "cwd": "/", "groups": [{"path": ""}], "members": members})
-    assert [one.agent.tokens for one in asked.members] == [100, 200]
+    run = schema.parse(operations.Run, {"name": "dag", "cwd": "/", "groups": [{"path": ""}], "members": members})
+    assert [member.agent.tokens for member in run.members] == [100, 200]
 
 
 def test_the_tree_has_as_many_as_its_bound_is_worked_out_of() -> None:
     ids, level = [], [""]
     while level:
-        level = [below for one in level for below in nesting.below(one)]
+        level = [below for node in level for below in nesting.below(node)]
         ids += level
     assert len(ids) == len(set(ids)) == nesting.AGENTS == 70
 
 
 def test_rounds_that_stood_still_are_said_and_have_no_time() -> None:
-    stuck = nesting.Seen(None, 7, 7)
-    told = nesting.figures("tsp", [stuck, stuck])
-    assert [one.name for one in told] == ["tsp: most at work", "tsp: most alive"]
-    assert told[0].note == "stood still in 2 of 2 rounds"
+    stuck = nesting.Round(None, 7, 7)
+    results = nesting.figures("tsp", [stuck, stuck])
+    assert [figure.name for figure in results] == ["tsp: most at work", "tsp: most alive"]
+    assert results[0].note == "stood still in 2 of 2 rounds"
     assert nesting.row("tsp", [stuck]).cells[0].is_bad
-    ended = nesting.figures("orchd", [nesting.Seen(nesting.BOUND, 7, 9), stuck])
+    ended = nesting.figures("orchd", [nesting.Round(nesting.BOUND, 7, 9), stuck])
     assert ended[0].samples == [1.0]
     assert ended[0].note == "stood still in 1 of 2 rounds"
 
 
 def test_who_is_above_the_limit_is_shown_as_bad() -> None:
-    assert nesting.row("x", [nesting.Seen(1.0, 8, 8)]).cells[1].is_bad
-    assert not nesting.row("x", [nesting.Seen(1.0, 7, 8)]).cells[1].is_bad
+    assert nesting.row("x", [nesting.Round(1.0, 8, 8)]).cells[1].is_bad
+    assert not nesting.row("x", [nesting.Round(1.0, 7, 8)]).cells[1].is_bad
 
 
-def test_an_agent_of_the_tree_ends_where_nobody_is_below_it() -> None:
+def test_an_agent_of_the_tree_ends_where_no_agent_is_below_it() -> None:
     script = Path(nesting.__file__).parent / "node.sh"
     subprocess.run(["sh", script, "orchd", "111", "0"], check=True)
-    asked = subprocess.run(
+    process = subprocess.run(
         ["sh", script, "make", "12", "0"], check=True, capture_output=True, text=True, env={"MAKEPROG": "echo"}
     )
-    assert asked.stdout.split()[-2:] == ["121", "122"]
+    assert process.stdout.split()[-2:] == ["121", "122"]
 
 
 def test_processes_are_found_by_the_mark_of_their_peer_and_ended_with_it() -> None:
@@ -121,8 +122,8 @@ def test_processes_are_found_by_the_mark_of_their_peer_and_ended_with_it() -> No
             self.process = subprocess.Popen(["sleep", "1000"], env=self.env)
 
     with Sleeper() as running, Sleeper() as other:
-        for one in (running, other):
-            until(lambda one=one: one.processes() == [one.process.pid], "the mark to show")
+        for peer in (running, other):
+            until(lambda peer=peer: peer.processes() == [peer.process.pid], "the mark to show")
         kill(running.processes)
         running.process.wait()
         assert marked(f"{MARK}={other.directory.name}") == [other.process.pid]

@@ -21,14 +21,14 @@ def test_bars_are_to_scale_and_a_bad_one_is_in_another_colour() -> None:
         svg.Row("ours", [svg.Cell(2.0, 1.0, 4.0, "2")], is_ours=True),
         svg.Row("theirs", [svg.Cell(8.0, 8.0, 8.0, "8", is_bad=True)]),
     )
-    drawn = {one.get("class"): float(one.get("width") or 0) for one in root.iter(f"{SVG}rect")}
+    drawn = {element.get("class"): float(element.get("width") or 0) for element in root.iter(f"{SVG}rect")}
     assert drawn["bad"] == pytest.approx(4 * drawn["pm"], abs=0.2)
-    assert [one.get("class") for one in root.iter(f"{SVG}line")].count("bound") == 1
+    assert [element.get("class") for element in root.iter(f"{SVG}line")].count("bound") == 1
 
 
 def test_names_are_escaped_and_dark_readers_are_served() -> None:
     root = bars(svg.Row("<&>", [svg.Cell(1, 1, 1, "<1>")]))
-    texts = ["".join(one.itertext()) for one in root.iter(f"{SVG}text")]
+    texts = ["".join(element.itertext()) for element in root.iter(f"{SVG}text")]
     assert {"<&>", "<1>", "a <title> & more"} <= set(texts)
     assert "prefers-color-scheme:dark" in "".join(root.find(f"{SVG}style").itertext())
 
@@ -41,7 +41,9 @@ def test_nothing_is_divided_by_a_scale_of_nothing() -> None:
 
 def test_a_line_that_is_flat_stays_at_its_height_and_one_that_is_proportional_rises() -> None:
     root = ET.fromstring(pictures.growth("t", ("x", "y"), {"flat": {10: [5], 100: [5]}, "not": {10: [1], 100: [10]}}))
-    flat, rising = ([float(one.get("cy")) for one in group.iter(f"{SVG}circle")] for group in root.iter(f"{SVG}g"))
+    flat, rising = (
+        [float(element.get("cy")) for element in group.iter(f"{SVG}circle")] for group in root.iter(f"{SVG}g")
+    )
     assert flat[0] == flat[1]
     assert rising[0] > rising[1]
 
@@ -56,5 +58,5 @@ def test_a_cell_is_a_median_with_its_spread() -> None:
 
 def test_the_longest_bar_is_on_top() -> None:
     root = ET.fromstring(pictures.rates("t", [Figure("a", "MB/s", [1.0]), Figure("orchd", "MB/s", [9.0])]))
-    labels = [one.text for one in root.iter(f"{SVG}text") if "end" in (one.get("class") or "")]
+    labels = [element.text for element in root.iter(f"{SVG}text") if "end" in (element.get("class") or "")]
     assert labels == ["orchd", "a"]

@@ -42,7 +42,7 @@ def test_tables_and_pictures_are_those_that_there_are(tmp_path: Path) -> None:
     (results / "nesting.svg").write_text("<svg/>")
     publish.main(results, root)
     assert "### latency" in (root / "docs/benchmarks.md").read_text()
-    assert [one.name for one in (root / "docs/images").iterdir()] == ["bench-nesting.svg"]
+    assert [path.name for path in (root / "docs/images").iterdir()] == ["bench-nesting.svg"]
 
 
 @pytest.mark.parametrize("name", publish.PICTURES)

@@ -1,4 +1,4 @@
-"""What is counted from outside."""
+"""The counts that benchmarks take from outside."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_only_what_two_looks_show_is_counted() -> None:
     assert (watch.most_alive, watch.most_working) == (1, 1)
 
 
-def test_it_stands_still_when_nobody_works_and_nobody_comes_or_goes() -> None:
+def test_it_stands_still_when_no_agent_works_and_none_comes_or_goes() -> None:
     watch, still = Watch(SCRIPT, SECONDS), Look(frozenset("a"), frozenset())
     watch.count(still)
     moved = watch.moved_at

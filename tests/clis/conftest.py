@@ -71,34 +71,34 @@ class Clis:
 
     def ended(self, *specs: dict[str, Any], **env: str) -> dict[str, Any]:
         """A single agent when it has ended, as `status` shows it."""
-        (one,) = self.spawn(*specs, **env)
-        self.instance.ctl("wait", one, code=None)
-        return self.instance.agent(one)
+        (agent_id,) = self.spawn(*specs, **env)
+        self.instance.ctl("wait", agent_id, code=None)
+        return self.instance.agent(agent_id)
 
-    def reported(self, one: str) -> tuple[dict[str, Any], int]:
+    def reported(self, agent_id: str) -> tuple[dict[str, Any], int]:
         """The report of an agent's first attempt, and the code that its shim wrote down."""
-        stem = self.instance.home.agents / f"{one}.1"
+        stem = self.instance.home.agents / f"{agent_id}.1"
         record = Path(f"{stem}.exit")
         until(lambda: record.exists() and len(record.read_text().splitlines()) > 1, what="an exit record")
         report: dict[str, Any] = json.loads(Path(f"{stem}.report").read_text())
         return report, int(record.read_text().splitlines()[1].split()[1])
 
-    def log(self, one: str) -> str:
-        """What an agent has said so far."""
-        return self.instance.ctl("logs", one)
+    def log(self, agent_id: str) -> str:
+        """The output of an agent so far."""
+        return self.instance.ctl("logs", agent_id)
 
     def goes_on(self, runner: str, directory: Path) -> dict[str, Any]:
         """An agent that its service turns away after a step, and that goes on with its session; as it ended."""
         step = {"bash": "echo step >> steps"}
-        (one,) = self.spawn(self.spec(runner, step, {"status": 429, "times": 1}, {"say": "All done."}))
-        until(lambda: self.instance.agent(one)["status"] == "queued", what="a rate limit")
-        first = self.instance.agent(one)
+        (agent_id,) = self.spawn(self.spec(runner, step, {"status": 429, "times": 1}, {"say": "All done."}))
+        until(lambda: self.instance.agent(agent_id)["status"] == "queued", what="a rate limit")
+        first = self.instance.agent(agent_id)
         self.instance.ctl("resume")
-        self.instance.ctl("wait", one)
-        agent = self.instance.agent(one)
+        self.instance.ctl("wait", agent_id)
+        agent = self.instance.agent(agent_id)
         assert (agent["status"], agent["attempt"]) == ("completed", 2)
         assert (directory / "steps").read_text() == "step\n"
-        assert f"goes on with session {first['cli_session']}" in self.log(one)
+        assert f"goes on with session {first['cli_session']}" in self.log(agent_id)
         return agent
 
     def until_asked(self, ending: str) -> None:

@@ -81,7 +81,7 @@ class StandIn(ThreadingHTTPServer):
             self.heard.notify_all()
 
     def close(self) -> None:
-        """Serve nobody any more."""
+        """Stop serving."""
         self.closing.set()
         self.shutdown()
         self._thread.join()
@@ -112,9 +112,9 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._reply(404, {"error": {"type": "not_found_error", "message": path}})
 
-    def _steps(self, said: object) -> list[dict[str, Any]]:
-        known = (steps for text in _texts(said) for part, steps in self.server.answers.items() if part in text)
-        return _steps(said) or next(known, [])
+    def _steps(self, content: object) -> list[dict[str, Any]]:
+        known = (steps for text in _texts(content) for part, steps in self.server.answers.items() if part in text)
+        return _steps(content) or next(known, [])
 
     def _answer(self, steps: list[dict[str, Any]], turn: int, render: Any) -> None:
         step = steps[turn] if turn < len(steps) else {"say": "There is nothing left to do."}
@@ -143,8 +143,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._chunk(b"")
 
     def _refuse(self, step: dict[str, Any]) -> None:
-        said = {"type": step.get("type", "api_error"), "message": step.get("message", "the stand-in says so")}
-        error = {"type": "error", "error": {**said, **step.get("error", {})}}
+        detail = {"type": step.get("type", "api_error"), "message": step.get("message", "the stand-in says so")}
+        error = {"type": "error", "error": {**detail, **step.get("error", {})}}
         self._reply(step["status"], error, step.get("headers", {}))
 
     def _chunk(self, data: bytes) -> None:
@@ -165,11 +165,11 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _steps(said: object) -> list[dict[str, Any]]:
-    """What the first text that has steps in it wants."""
+    """The steps of the first text that has any."""
     for text in _texts(said):
         if MARK in text:
-            found: list[dict[str, Any]] = json.JSONDecoder().raw_decode(text.partition(MARK)[2])[0]
-            return found
+            steps: list[dict[str, Any]] = json.JSONDecoder().raw_decode(text.partition(MARK)[2])[0]
+            return steps
     return []
 
 

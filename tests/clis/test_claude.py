@@ -78,12 +78,12 @@ def test_an_answer_that_failed_is_a_failure(clis: Clis, step: dict[str, object],
 
 
 def test_one_that_is_killed_leaves_no_result_and_has_failed(clis: Clis) -> None:
-    (one,) = clis.spawn(clis.spec("claude", {"hang": True}))
+    (agent_id,) = clis.spawn(clis.spec("claude", {"hang": True}))
     clis.until_asked("/messages")
     (pid,) = (pid for pid, line in processes_of(clis.instance.directory).items() if line.startswith("claude -p"))
     os.kill(pid, signal.SIGKILL)
-    clis.instance.ctl("wait", one, code=1)
-    agent = clis.instance.agent(one)
+    clis.instance.ctl("wait", agent_id, code=1)
+    agent = clis.instance.agent(agent_id)
     assert (agent["status"], agent["exit_code"]) == ("failed", 137)
     assert agent["reason"] == "it ended with 137 without a result"
     assert agent["cli_session"]
@@ -95,12 +95,12 @@ def test_one_that_is_killed_leaves_no_result_and_has_failed(clis: Clis) -> None:
 def test_one_that_is_ended_says_what_it_spent_and_a_budget_counts_it(clis: Clis, how: str, status: str) -> None:
     bound = {} if how == "cancel" else {how: 15.0}
     clis.instance.ctl("session", "new", "--max-cost", "0.0001", cwd=clis.directory)
-    (one,) = clis.spawn(clis.spec("claude", {"bash": "sleep 600"}, **bound))
-    until(lambda: "Bash: sleep 600" in clis.log(one), what="the tool")
+    (agent_id,) = clis.spawn(clis.spec("claude", {"bash": "sleep 600"}, **bound))
+    until(lambda: "Bash: sleep 600" in clis.log(agent_id), what="the tool")
     if how == "cancel":
-        clis.instance.ctl("cancel", one)
-    clis.instance.ctl("wait", one, code=1)
-    agent = clis.instance.agent(one)
+        clis.instance.ctl("cancel", agent_id)
+    clis.instance.ctl("wait", agent_id, code=1)
+    agent = clis.instance.agent(agent_id)
     assert (agent["status"], agent["exit_code"]) == (status, 143)
     assert (agent["cost_source"], agent["cost_unknown"], agent["notes"]) == ("cli", 0, [])
     assert agent["cost_usd"] > 0.0001
@@ -119,8 +119,8 @@ def test_one_that_is_turned_away_reports_when_to_come_back(clis: Clis, *, is_sub
     }
     env = {"CLAUDE_CODE_OAUTH_TOKEN": "any", "ANTHROPIC_API_KEY": ""} if is_subscription else {}
     step = {"status": 429, "type": "rate_limit_error", "headers": headers if is_subscription else {}}
-    (one,) = clis.spawn(clis.spec("claude", step), **env)
-    report, code = clis.reported(one)
+    (agent_id,) = clis.spawn(clis.spec("claude", step), **env)
+    report, code = clis.reported(agent_id)
     assert (code, report["status"]) == (75, "rate-limited")
     assert report["reason"].startswith("its result says is_error (429): ")
     if is_subscription:
@@ -192,16 +192,16 @@ def test_a_server_that_was_to_stay_is_noted(clis: Clis) -> None:
 
 @pytest.mark.parametrize("goal", ["/login returns 500 ", "- the login returns 500 ", "--help is wrong "])
 def test_a_goal_reaches_the_model_as_text(clis: Clis, goal: str) -> None:
-    done = clis.instance.ctl(
+    output = clis.instance.ctl(
         *("spawn", "--runner", "claude", f"--goal={goal}{prompt({'say': 'Fixed.'})}", "--wait", "--json"),
         env=clis.env,
         cwd=clis.directory,
     )
-    assert json.loads(done.splitlines()[-1])
+    assert json.loads(output.splitlines()[-1])
     agent = clis.instance.agent("agent-001")
     assert (agent["status"], agent["turns"]) == ("completed", 1)
-    (asked,) = clis.service.requests("/messages")
-    assert goal in json.dumps(asked["messages"])
+    (request,) = clis.service.requests("/messages")
+    assert goal in json.dumps(request["messages"])
 
 
 def test_a_prompt_that_the_cli_takes_for_itself_is_no_success(clis: Clis, tmp_path: Path) -> None:

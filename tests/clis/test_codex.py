@@ -59,13 +59,13 @@ def test_an_answer_that_failed_is_a_failure(clis: Clis, step: dict[str, object],
 
 
 def test_one_that_is_killed_has_failed(clis: Clis) -> None:
-    (one,) = clis.spawn(clis.spec("codex", {"hang": True}))
+    (agent_id,) = clis.spawn(clis.spec("codex", {"hang": True}))
     clis.until_asked("/responses")
     for pid, line in processes_of(clis.instance.directory).items():
         if "exec --json" in line:
             os.kill(pid, signal.SIGKILL)
-    clis.instance.ctl("wait", one, code=1)
-    agent = clis.instance.agent(one)
+    clis.instance.ctl("wait", agent_id, code=1)
+    agent = clis.instance.agent(agent_id)
     assert (agent["status"], agent["exit_code"], agent["reason"]) == ("failed", 137, "exit code 137")
 
 
@@ -80,9 +80,9 @@ def test_one_that_is_killed_has_failed(clis: Clis) -> None:
 )
 def test_one_that_is_turned_away_reports_when_to_come_back(clis: Clis, error: dict[str, object], wait: int) -> None:
     now = time.time()
-    told = {"resets_at": int(now) + wait} if "resets_at" in error else {}
-    (one,) = clis.spawn(clis.spec("codex", {"status": 429, "error": {**error, **told}}))
-    report, code = clis.reported(one)
+    reset = {"resets_at": int(now) + wait} if "resets_at" in error else {}
+    (agent_id,) = clis.spawn(clis.spec("codex", {"status": 429, "error": {**error, **reset}}))
+    report, code = clis.reported(agent_id)
     assert (code, report["status"]) == (75, "rate-limited")
     assert abs(report["retry_at"] - now - wait) <= 60  # it says the time to the minute
 

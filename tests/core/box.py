@@ -1,4 +1,4 @@
-"""A core and a shell that only answers: what the tests of the core tell their inputs to."""
+"""A core and a shell that only answers, for the tests of the core."""
 
 from __future__ import annotations
 
@@ -13,28 +13,31 @@ from orchd.core import inputs
 from orchd.core.admission.slots import claims, is_safe
 from orchd.core.decide import decide
 from orchd.core.effects import Answer, Effect, Launch, Refuse
-from orchd.core.state.agents import Agent, AgentId, Guards, Instant, Outcome, RequestId, Spec, State, Status, Wait
+from orchd.core.state.agents import Agent, AgentId, Instant, Outcome, RequestId, Spec, Status, Wait
 from orchd.core.state.events import Event
 from orchd.core.state.indexes import indexes, recount
+from orchd.core.state.state import Guards, State
 from orchd.core.turn import Question, Turn
 
 WALL = 1_700_000_000.0  # how far the clock that is shown is ahead of the one that is compared
 
 
 def spec(name: str = "agent", **fields: Any) -> Spec:
-    """What was asked for, with whatever matters to a test."""
+    """A spec with the fields that matter to a test."""
     return Spec(**{"command": ("true",), "name": name, "cwd": "/", "environment": "e", **fields})
 
 
 def wait_for(request: RequestId, *targets: AgentId, is_any: bool = False, deadline: float | None = None) -> Wait:
-    """A wait, with a caller that matters to nobody."""
+    """A wait with an arbitrary caller."""
     return Wait(request, targets, is_any, deadline, caller=9, caller_started=1.0)
 
 
 def declared_in(module: ModuleType) -> set[type]:
     """The dataclasses that a module declares itself."""
-    found = (one for one in vars(module).values() if dataclasses.is_dataclass(one) and isinstance(one, type))
-    return {one for one in found if one.__module__ == module.__name__}
+    classes = (
+        member for member in vars(module).values() if dataclasses.is_dataclass(member) and isinstance(member, type)
+    )
+    return {kind for kind in classes if kind.__module__ == module.__name__}
 
 
 class Box:
@@ -61,7 +64,7 @@ class Box:
         return self.turn
 
     def _check_what_was_said(self) -> None:
-        """Events name their attempt, and replies their request, with a code that scripts may rely on."""
+        """Check that events name their attempt, and replies their request with a code that scripts may rely on."""
         assert all(getattr(event, "attempt", 1) for event in self.turn.events)
         for reply in self.replies().values():
             assert reply.request
@@ -72,93 +75,95 @@ class Box:
                 assert isinstance(reply.details, dict)
 
     def _reply(self, question: Question) -> inputs.Input:
-        one, attempt = question.agent, question.attempt
+        agent_id, attempt = question.agent, question.attempt
         if not isinstance(question, Launch):
-            return inputs.OutputSeen(one, attempt, self.quiet.get(one, 0.0))
-        if one in self.broken:
-            reason, is_passing = self.broken.pop(one)
-            return inputs.SpawnFailed(one, attempt, reason, is_passing)
-        return inputs.Spawned(one, attempt, 100 + self.agent(one).number, None)
+            return inputs.OutputSeen(agent_id, attempt, self.quiet.get(agent_id, 0.0))
+        if agent_id in self.broken:
+            reason, is_passing = self.broken.pop(agent_id)
+            return inputs.SpawnFailed(agent_id, attempt, reason, is_passing)
+        return inputs.Spawned(agent_id, attempt, 100 + self.agent(agent_id).number, None)
 
     def request(self) -> RequestId:
         """An id that no other request has."""
         return RequestId(f"r{next(self._requests)}")
 
-    def agent(self, one: AgentId) -> Agent:
+    def agent(self, agent_id: AgentId) -> Agent:
         """The agent as it stands now."""
-        return self.state.agents[one]
+        return self.state.agents[agent_id]
 
     def status(self, *ids: AgentId) -> list[str]:
-        """The words that people see."""
-        return [self.agent(one).status.value for one in ids]
+        """The statuses as clients show them."""
+        return [self.agent(agent_id).status.value for agent_id in ids]
 
     def are(self, status: Status) -> set[AgentId]:
-        """All that stand there."""
+        """The ids of all agents with this status."""
         return {agent.id for agent in self.state.agents.values() if agent.status is status}
 
     def batch(self, *specs: Spec, caller: AgentId | None = None, **fields: Any) -> tuple[AgentId, ...]:
-        """The ids of new agents, or nothing when they were refused."""
+        """Spawn agents in one request; their ids, or nothing when the request is refused."""
         self.tell(inputs.SpawnAgents(self.request(), caller, specs, **fields))
         return self.answered()
 
     def spawn(self, name: str = "agent", caller: AgentId | None = None, **fields: Any) -> AgentId:
-        """The id of one new agent."""
-        (one,) = self.batch(spec(name, **fields), caller=caller)
-        return one
+        """Spawn one agent; its id."""
+        (agent_id,) = self.batch(spec(name, **fields), caller=caller)
+        return agent_id
 
-    def exit(self, one: AgentId, code: int | None = 0, *, is_tree_gone: bool = True) -> Turn:
-        """The current attempt's own process ends."""
-        return self.tell(inputs.Exited(one, self.agent(one).attempt, Outcome(code), is_tree_gone))
+    def exit(self, agent_id: AgentId, code: int | None = 0, *, is_tree_gone: bool = True) -> Turn:
+        """End the own process of the current attempt."""
+        return self.tell(inputs.Exited(agent_id, self.agent(agent_id).attempt, Outcome(code), is_tree_gone))
 
-    def tree_gone(self, one: AgentId) -> Turn:
-        """Nothing of the current attempt is left."""
-        return self.tell(inputs.TreeGone(one, self.agent(one).attempt))
+    def tree_gone(self, agent_id: AgentId) -> Turn:
+        """End the last process of the current attempt."""
+        return self.tell(inputs.TreeGone(agent_id, self.agent(agent_id).attempt))
 
-    def wait(self, one: AgentId, *targets: AgentId, is_any: bool = False, timeout: float | None = None) -> RequestId:
-        """`one` is blocked until `targets` have ended."""
+    def wait(
+        self, agent_id: AgentId, *targets: AgentId, is_any: bool = False, timeout: float | None = None
+    ) -> RequestId:
+        """The agent is blocked until `targets` have ended."""
         request = self.request()
-        self.tell(inputs.BeginWait(request, one, targets, is_any, timeout, caller=9, caller_started=1.0))
+        self.tell(inputs.BeginWait(request, agent_id, targets, is_any, timeout, caller=9, caller_started=1.0))
         return request
 
     def cancel(self, *ids: AgentId) -> Turn:
-        """Somebody ends them."""
+        """Cancel agents."""
         return self.tell(inputs.Cancel(self.request(), ids))
 
     def retry(self, *ids: AgentId, environment: str = "e") -> Turn:
-        """A person wants another attempt."""
+        """Request another attempt of each agent."""
         return self.tell(inputs.Retry(self.request(), ids, (environment,) * len(ids)))
 
     def limit(self, limit: int | None = None, resident: int | None = None) -> Turn:
-        """Somebody changes the numbers."""
+        """Change the limits."""
         return self.tell(inputs.SetLimit(self.request(), limit, resident))
 
     def pause(self) -> Turn:
-        """Nobody is admitted."""
+        """Pause admissions."""
         return self.tell(inputs.Pause(self.request()))
 
     def resume(self) -> Turn:
-        """Admissions go on."""
+        """Resume admissions."""
         return self.tell(inputs.Resume(self.request()))
 
     def pause_agents(self, *ids: AgentId, release: bool = False) -> Turn:
-        """A person pauses agents."""
+        """Pause agents."""
         return self.tell(inputs.PauseAgents(self.request(), ids, release))
 
     def resume_agents(self, *ids: AgentId) -> Turn:
-        """A person lets agents continue."""
+        """Resume agents."""
         return self.tell(inputs.ResumeAgents(self.request(), ids))
 
     def drain(self, *, stop: bool = False) -> Turn:
-        """The daemon is to leave."""
+        """Drain the daemon."""
         return self.tell(inputs.Drain(self.request(), stop))
 
     def sleep(self, seconds: float) -> Turn:
-        """Time passes, and somebody looks at the clock."""
+        """Let time pass, and look at the clock."""
         self.now += seconds
         return self.tell(inputs.Tick())
 
     def answered(self) -> tuple[AgentId, ...]:
-        """Whom the last turn's only answer names."""
+        """The agents that the only answer of the last turn names."""
         answers = [effect for effect in self.turn.effects if isinstance(effect, Answer)]
         return answers[0].agents if len(answers) == 1 else ()
 
@@ -181,5 +186,5 @@ class Box:
 
 
 def names(things: Iterable[object]) -> list[str]:
-    """What they are called, to be compared in one line."""
+    """The names of the types of `things`, to be compared in one line."""
     return [type(thing).__name__ for thing in things]

@@ -20,7 +20,7 @@ MUTANTS = (
         "handlers/schedule.py",
         "if state.is_paused or state.spawn_backoff_until > now or not has_slot(state):",
         "if state.is_paused or state.spawn_backoff_until > now:",
-        core("handlers/schedule", "nobody_is_admitted_while_the_limit_is_overdrawn"),
+        core("handlers/schedule", "no_agent_is_admitted_while_the_limit_is_overdrawn"),
     ),
     Mutant(
         "no more live than there are resident slots",
@@ -53,8 +53,8 @@ MUTANTS = (
     Mutant(
         "an agent that returns needs a slot",
         "handlers/returning.py",
-        "if (is_free and has_room(state, line_of(agent)))",
-        "if agent",
+        "or (is_free and has_room(state, line_of(agent)))",
+        "or agent",
         core("handlers/schedule", "the_end_of_a_wait_is_withheld_until_there_is_a_place"),
     ),
     Mutant(
@@ -88,15 +88,15 @@ MUTANTS = (
     Mutant(
         "a wait that could deadlock is refused at once",
         "handlers/wait.py",
-        "    if not is_safe_promoted(turn.state, needed):\n",
+        "    if not is_safe_promoted(state, needed):\n",
         "    if not needed and turn is None:\n",
         f"{SEVEN}[7-resident=limit-undeclared]",
     ),
     Mutant(
         "those that wait for a waiter are promoted with it",
         "admission/wait_graph.py",
-        "if claim > state.living[one].claim}",
-        "if claim > state.living[one].claim and waiter is not None and one == waiter.id}",
+        "if claim > state.living[agent_id].claim}",
+        "if claim > state.living[agent_id].claim and waiter is not None and agent_id == waiter.id}",
         f"{FORESTS}[3]",
     ),
     Mutant(
@@ -109,8 +109,8 @@ MUTANTS = (
     Mutant(
         "a cycle of waits is refused",
         "handlers/wait.py",
-        "    if (path := path_to(turn.state, unfinished, agent.id)) is not None:\n",
-        "    if (path := path_to(turn.state, unfinished, agent.id)) is not None and path is None:\n",
+        "    if (path := path_to(state, unfinished, agent.id)) is not None:\n",
+        "    if (path := path_to(state, unfinished, agent.id)) is not None and path is None:\n",
         story("06-a-cycle-is-refused-with-its-path"),
     ),
     Mutant(
@@ -123,8 +123,8 @@ MUTANTS = (
     Mutant(
         "trying again closes no cycle",
         "handlers/control.py",
-        "    return _cycle_through(_revived(state, agents), agents)\n",
-        "    return None\n",
+        "    cycle = cycle_from(_revived(state, agents), ids)\n",
+        "    cycle = cycle_from(state, ids)\n",
         story("23-trying-again-what-somebody-waits-for"),
     ),
     Mutant(
@@ -137,8 +137,8 @@ MUTANTS = (
     Mutant(
         "trying again keeps the order of a chain",
         "handlers/control.py",
-        "    for one in blockers_first({agent.id: agent.spec.after for agent in agents.values()}):\n",
-        "    for one in agents:\n",
+        "    for agent_id in blockers_first({agent.id: agent.spec.after for agent in agents.values()}):\n",
+        "    for agent_id in agents:\n",
         story("09-a-chain-is-skipped"),
     ),
     Mutant(
@@ -207,7 +207,7 @@ MUTANTS = (
     Mutant(
         "news of an older attempt is stale",
         "turn.py",
-        "found.attempt == attempt and agent in self.state.living",
+        "current.attempt == attempt and agent in self.state.living",
         "agent in self.state.living",
         story("17-stale-news-is-ignored"),
     ),
@@ -262,7 +262,7 @@ MUTANTS = (
         "state/indexes.py",
         "        state.spawn_backoff_until = 0.0\n",
         "        pass\n",
-        core("decide", "a_hold_is_due_only_while_somebody_is_queued_and_only_once"),
+        core("decide", "a_hold_is_due_only_while_an_agent_is_queued_and_only_once"),
     ),
     Mutant(
         "a daemon on its way out starts only what the living need",
@@ -274,9 +274,9 @@ MUTANTS = (
     Mutant(
         "a daemon on its way out starts what the living need",
         "admission/wait_graph.py",
-        "    return awaited.union(*(state.children.get(one, ()) for one in state.living))\n",
+        "    return awaited.union(*(state.children.get(agent_id, ()) for agent_id in state.living))\n",
         "    return awaited\n",
-        core("admission/wait_graph", "a_child_of_something_living_is_needed_and_so_is_what_somebody_waits_for"),
+        core("admission/wait_graph", "a_child_of_a_living_agent_is_needed_and_so_is_the_target_of_a_wait"),
     ),
     Mutant(
         "a restarted daemon ends what was being ended",
@@ -304,7 +304,7 @@ MUTANTS = (
         "handlers/schedule.py",
         "            must_be_needed = True\n",
         "            pass\n",
-        core("handlers/schedule", "who_has_waited_long_holds_back_what_nobody_needs"),
+        core("handlers/schedule", "an_agent_that_has_waited_long_holds_back_what_no_agent_needs"),
     ),
     Mutant(
         "a batch is all or nothing",

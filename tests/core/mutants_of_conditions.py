@@ -27,7 +27,7 @@ OF_CONDITIONS = (
     Mutant(
         "a queued agent waits again for what is retried",
         "state/indexes.py",
-        "    behind = [state.agents[one] for one in sorted(state.conditional.get(agent.id, ()))]\n",
+        "    behind = [state.agents[agent_id] for agent_id in sorted(state.conditional.get(agent.id, ()))]\n",
         "    behind: list[Agent] = []\n",
         _test("a_queued_agent_waits_again_for_what_is_retried"),
     ),

@@ -76,8 +76,8 @@ OF_PAUSING = (
     Mutant(
         "a held agent is no reason to lend a slot",
         "handlers/stalls.py",
-        "    if agent.is_paused or is_delayed or ",
-        "    if is_delayed or ",
+        "is_held = other.is_paused or is_delayed or ",
+        "is_held = is_delayed or ",
         _test("a_held_agent_is_no_reason_to_lend_a_slot"),
     ),
 )

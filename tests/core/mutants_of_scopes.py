@@ -10,7 +10,7 @@ OF_SCOPES = (
         "handlers/schedule.py",
         "if not has_resident_slot(state, line.depth) or not has_room(state, line) or why_blocked(state, line, now):",
         "if not has_resident_slot(state, line.depth) or why_blocked(state, line, now):",
-        core("handlers/run", "max_parallel_bounds_those_of_a_group_that_work_and_holds_up_nobody_else"),
+        core("handlers/run", "max_parallel_bounds_the_members_of_a_group_that_work_and_holds_up_no_other_agent"),
     ),
     Mutant(
         "what is held back does not start",
@@ -22,15 +22,15 @@ OF_SCOPES = (
     Mutant(
         "an agent that was turned away has not failed",
         "handlers/processes.py",
-        "    elif (limited := _turned_away(agent)) is not None and not _is_cut_short(turn.state, agent):\n"
-        "        _put_off(turn, agent, *limited)\n",
+        "    elif (limited := _rate_limit_of(agent)) is not None and not _is_cut_short(turn.state, agent):\n"
+        "        _defer(turn, agent, *limited)\n",
         "",
         core("admission/blocking", "one_that_was_turned_away_is_queued_again_and_loses_nothing"),
     ),
     Mutant(
         "of two rate limits the later counts",
         "handlers/processes.py",
-        "    if held is None or held.wall < until:\n",
+        "    if known is None or known.wall < until:\n",
         "    if True:\n",
         core("admission/blocking", "of_two_times_the_later_one_counts"),
     ),
@@ -44,8 +44,8 @@ OF_SCOPES = (
     Mutant(
         "an agent waits for its service only so long",
         "handlers/processes.py",
-        "    if until - since > turn.state.rate_limit_time:\n",
-        "    if False:\n",
+        "    elif until - since > turn.state.rate_limit_time:\n",
+        "    elif False:\n",
         core("admission/blocking", "one_that_is_turned_away_for_too_long_fails_in_the_words_of_its_service"),
     ),
     Mutant(
@@ -58,15 +58,15 @@ OF_SCOPES = (
     Mutant(
         "what an attempt cost counts for its session",
         "state/apply_attempts.py",
-        "        state.sessions[session].spent = spent.plus(state.sessions[session].spent)\n",
-        "        pass\n",
+        "                state.sessions[session].spent = report.spent.plus(state.sessions[session].spent)\n",
+        "                pass\n",
         core("admission/blocking", "a_session_that_has_spent_its_budget_starts_nothing_more_and_says_so"),
     ),
     Mutant(
         "what an attempt cost counts for its run",
         "state/apply_attempts.py",
-        "        state.runs[member.run].spent = spent.plus(state.runs[member.run].spent)\n",
-        "        pass\n",
+        "                state.runs[member.run].spent = report.spent.plus(state.runs[member.run].spent)\n",
+        "                pass\n",
         core("admission/blocking", "a_run_has_a_budget_of_its_own"),
     ),
     Mutant(
@@ -128,8 +128,8 @@ OF_SCOPES = (
     Mutant(
         "a retry goes on where it was",
         "handlers/control.py",
-        "        turn.record(RunResumed(member.run))\n",
-        "        pass\n",
+        "            turn.record(RunResumed(member.run))\n",
+        "            pass\n",
         core("handlers/run", "a_retry_goes_on_where_it_was"),
     ),
 )

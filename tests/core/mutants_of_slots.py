@@ -15,8 +15,8 @@ OF_SLOTS = (
     Mutant(
         "a wait whose time is up returns its agent only in a slot",
         "handlers/returning.py",
-        "not state.is_strict and _is_cut_short(agent)",
-        "_is_cut_short(agent)",
+        "may_overdraw = not state.is_strict and (",
+        "may_overdraw = (",
         story("03-a-deadline-waits-for-a-slot"),
     ),
     Mutant(
@@ -29,8 +29,8 @@ OF_SLOTS = (
     Mutant(
         "a lenient limit lets an agent whose wait timed out go on",
         "handlers/returning.py",
-        "(not state.is_strict and _is_cut_short(agent))",
-        "(not state.is_strict and agent is None)",
+        "may_overdraw = not state.is_strict and (",
+        "may_overdraw = agent is None and (",
         story("24-a-lenient-deadline-overdraws-the-limit"),
     ),
     Mutant(
@@ -92,8 +92,8 @@ OF_SLOTS = (
     Mutant(
         "a stall is broken",
         "handlers/stalls.py",
-        "    if _break(turn):\n",
-        "    if not turn:\n",
+        "        for may_use_reserve in (False, True)\n",
+        "        for may_use_reserve in ()\n",
         story("26-an-agent-that-polls-lends-its-slot"),
     ),
     Mutant(

@@ -55,8 +55,8 @@ def run(directory: Path, tests: Iterable[str]) -> int:
     """pytest's exit code for `tests` against the copy: 0 when all pass, 1 when one fails."""
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-n0", "-p", "no:cacheprovider", *tests]
     env = {**os.environ, "PYTHONPATH": str(directory), "PYTHONDONTWRITEBYTECODE": "1", "ORCHD_PROFILE": "default"}
-    done = subprocess.run(command, cwd=directory, env=env, capture_output=True, check=False, timeout=1800)
-    return done.returncode
+    process = subprocess.run(command, cwd=directory, env=env, capture_output=True, check=False, timeout=1800)
+    return process.returncode
 
 
 def is_killed(mutant: Mutant) -> bool:

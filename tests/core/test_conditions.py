@@ -23,40 +23,40 @@ def blocked(box: Box, how: str) -> tuple[AgentId, AgentId | None]:
     return box.spawn("blocker", after=after, timeout=5.0 if how == "timed-out" else None), first
 
 
-def end(box: Box, one: AgentId, how: str, first: AgentId | None) -> None:
+def end(box: Box, agent_id: AgentId, how: str, first: AgentId | None) -> None:
     """Let it end so."""
     if how == "skipped":
         assert first is not None
         box.exit(first, 1)
     elif how == "cancelled":
-        box.cancel(one)
-        box.exit(one, 143)
+        box.cancel(agent_id)
+        box.exit(agent_id, 143)
     elif how == "timed-out":
         box.sleep(6.0)
-        box.exit(one, 143)
+        box.exit(agent_id, 143)
     else:
-        box.exit(one, {"completed": 0, "failed": 1, "lost": None}[how])
-    assert box.status(one) == [how]
+        box.exit(agent_id, {"completed": 0, "failed": 1, "lost": None}[how])
+    assert box.status(agent_id) == [how]
 
 
 @pytest.mark.parametrize("is_late", [False, True], ids=["before", "late"])
 @pytest.mark.parametrize("condition", Condition)
 @pytest.mark.parametrize("how", ENDS)
 def test_an_agent_starts_after_the_ends_that_its_condition_names(how: str, condition: Condition, is_late: bool) -> None:
-    wanted = {Condition.COMPLETED: {"completed"}, Condition.ANY: {*ENDS}, Condition.FAILED: {*ENDS[1:4]}}[condition]
+    satisfying = {Condition.COMPLETED: {"completed"}, Condition.ANY: {*ENDS}, Condition.FAILED: {*ENDS[1:4]}}[condition]
     box = Box()
     blocker, first = blocked(box, how)
     if is_late:
         end(box, blocker, how, first)
-        one = behind(box, blocker, condition)
+        dependent = behind(box, blocker, condition)
     else:
-        one = behind(box, blocker, condition)
-        assert box.status(one) == ["queued"]
+        dependent = behind(box, blocker, condition)
+        assert box.status(dependent) == ["queued"]
         end(box, blocker, how, first)
-    assert box.status(one) == ["running" if how in wanted else "skipped"]
-    if how not in wanted:
+    assert box.status(dependent) == ["running" if how in satisfying else "skipped"]
+    if how not in satisfying:
         what = "fail" if condition is Condition.FAILED else "complete"
-        assert box.agent(one).reason == f"{blocker} did not {what}: {how}"
+        assert box.agent(dependent).reason == f"{blocker} did not {what}: {how}"
 
 
 def test_an_agent_of_the_same_request_is_named_with_its_condition() -> None:
@@ -71,12 +71,12 @@ def test_an_agent_of_the_same_request_is_named_with_its_condition() -> None:
 
 def test_all_conditions_must_be_satisfied() -> None:
     box = Box()
-    first, other = box.spawn("first"), box.spawn("other")
-    one = behind(box, first, Condition.ANY, other)
+    first, second = box.spawn("first"), box.spawn("other")
+    dependent = behind(box, first, Condition.ANY, second)
     box.exit(first, 1)
-    assert box.status(one) == ["queued"]
-    box.exit(other, 1)
-    assert box.agent(one).reason == f"{other} did not complete: failed"
+    assert box.status(dependent) == ["queued"]
+    box.exit(second, 1)
+    assert box.agent(dependent).reason == f"{second} did not complete: failed"
 
 
 def test_an_agent_behind_one_that_is_skipped_for_its_condition_may_start() -> None:
@@ -90,56 +90,56 @@ def test_an_agent_behind_one_that_is_skipped_for_its_condition_may_start() -> No
 
 def test_a_queued_agent_waits_again_for_what_is_retried() -> None:
     box = Box()
-    first, other = box.spawn("first"), box.spawn("other")
-    one = behind(box, first, Condition.FAILED, other)
+    first, second = box.spawn("first"), box.spawn("other")
+    dependent = behind(box, first, Condition.FAILED, second)
     box.exit(first, 1)
     box.retry(first)
-    box.exit(other)
-    assert box.status(first, one) == ["running", "queued"]
+    box.exit(second)
+    assert box.status(first, dependent) == ["running", "queued"]
     box.exit(first)
-    assert box.agent(one).reason == f"{first} did not fail: completed"
+    assert box.agent(dependent).reason == f"{first} did not fail: completed"
 
 
 def test_what_is_retried_is_waited_for_again_in_a_full_queue_too() -> None:
     box = Box(limit=1)
     first = box.spawn("first")
     busy = box.spawn("busy")
-    one = behind(box, first, Condition.ANY)
+    dependent = behind(box, first, Condition.ANY)
     box.exit(first, 1)
-    assert why(box.state, box.agent(one), box.now, box.state.agents.get).rule == "limit"
+    assert why(box.state, box.agent(dependent), box.now, box.state.agents.get).rule == "limit"
     box.retry(first)
-    assert box.status(first, busy, one) == ["queued", "running", "queued"]
-    assert why(box.state, box.agent(one), box.now, box.state.agents.get).rule == "after"
+    assert box.status(first, busy, dependent) == ["queued", "running", "queued"]
+    assert why(box.state, box.agent(dependent), box.now, box.state.agents.get).rule == "after"
     box.exit(busy)
-    assert box.status(first, one) == ["running", "queued"]
+    assert box.status(first, dependent) == ["running", "queued"]
     box.exit(first)
-    assert box.status(one) == ["running"]
+    assert box.status(dependent) == ["running"]
 
 
 def test_an_agent_that_has_started_depends_on_no_other_when_it_is_queued_again() -> None:
     """Otherwise an agent that is retried and then waits for it would wait for itself."""
     box = Box()
     first = box.spawn("first")
-    one = behind(box, first, Condition.ANY, retries=1)
+    dependent = behind(box, first, Condition.ANY, retries=1)
     box.exit(first, 1)
     box.retry(first)
-    box.wait(first, one)
-    box.exit(one, 1)
-    assert box.status(first, one) == ["waiting", "queued"]
+    box.wait(first, dependent)
+    box.exit(dependent, 1)
+    assert box.status(first, dependent) == ["waiting", "queued"]
     box.sleep(10.0)
-    assert box.status(one) == ["running"]
-    box.exit(one)
+    assert box.status(dependent) == ["running"]
+    box.exit(dependent)
     assert box.status(first) == ["running"]
 
 
 def test_an_agent_that_is_retried_waits_again() -> None:
     box = Box()
     first = box.spawn("first")
-    one = behind(box, first, Condition.ANY)
+    dependent = behind(box, first, Condition.ANY)
     box.exit(first, 1)
-    box.exit(one, 1)
-    box.retry(first, one)
-    assert box.status(first, one) == ["running", "queued"]
+    box.exit(dependent, 1)
+    box.retry(first, dependent)
+    assert box.status(first, dependent) == ["running", "queued"]
 
 
 def test_a_retry_that_would_close_a_cycle_through_a_condition_is_refused() -> None:
@@ -147,12 +147,12 @@ def test_a_retry_that_would_close_a_cycle_through_a_condition_is_refused() -> No
     waiter = box.spawn("waiter")
     first = box.spawn("first", after=(waiter,))
     box.cancel(first)
-    one = behind(box, first, Condition.ANY)
-    box.exit(one, 1)
+    dependent = behind(box, first, Condition.ANY)
+    box.exit(dependent, 1)
     box.pause()
-    box.retry(one)
-    box.wait(waiter, one)
-    assert box.status(waiter, one) == ["waiting", "queued"]
+    box.retry(dependent)
+    box.wait(waiter, dependent)
+    assert box.status(waiter, dependent) == ["waiting", "queued"]
     box.retry(first)
     assert box.refusal() == "cycle"
 
@@ -182,9 +182,9 @@ def test_why_names_the_condition(conditions: tuple[Condition, ...], sentence: st
     box = Box()
     first, second = box.batch(spec("a"), spec("b"))
     pairs = tuple(zip((first, second), conditions, strict=False))
-    kept = tuple((blocker, condition) for blocker, condition in pairs if condition is not Condition.COMPLETED)
-    one = box.spawn(after=tuple(blocker for blocker, _ in pairs), conditions=kept)
-    answer = why(box.state, box.agent(one), box.now, box.state.agents.get)
+    unusual = tuple((blocker, condition) for blocker, condition in pairs if condition is not Condition.COMPLETED)
+    dependent = box.spawn(after=tuple(blocker for blocker, _ in pairs), conditions=unusual)
+    answer = why(box.state, box.agent(dependent), box.now, box.state.agents.get)
     assert (answer.rule, answer.sentence, answer.way_out) == ("after", sentence, way_out)
 
 
@@ -207,9 +207,9 @@ def test_why_of_a_skipped_agent_names_what_a_retry_takes() -> None:
 
 def test_a_failure_that_satisfied_a_condition_is_not_retried_with_what_was_skipped() -> None:
     box = Box()
-    first, other = box.batch(spec("a"), spec("b"))
-    one = behind(box, first, Condition.FAILED, other)
+    first, second = box.batch(spec("a"), spec("b"))
+    dependent = behind(box, first, Condition.FAILED, second)
     box.exit(first, 1)
-    box.exit(other, 1)
-    answer = why(box.state, box.agent(one), box.now, box.state.agents.get)
-    assert answer.way_out == f"`orchctl retry {other} {one}` tries it again"
+    box.exit(second, 1)
+    answer = why(box.state, box.agent(dependent), box.now, box.state.agents.get)
+    assert answer.way_out == f"`orchctl retry {second} {dependent}` tries it again"

@@ -7,8 +7,9 @@ import pytest
 from orchd.core import inputs
 from orchd.core.decide import decide, next_deadline
 from orchd.core.effects import Launch, Terminate
-from orchd.core.state.agents import Instant, RequestId, State, Status, agent_id
+from orchd.core.state.agents import Instant, RequestId, Status, agent_id
 from orchd.core.state.runs import GroupPlan, RunPlan
+from orchd.core.state.state import State
 from orchd.core.turn import Turn
 from tests.core.box import Box, names, spec
 
@@ -51,31 +52,31 @@ def test_the_next_deadline_is_the_first_of_all() -> None:
     assert next_deadline(box.state) == now + 30.0
     box.cancel(box.spawn(grace=20.0))
     assert next_deadline(box.state) == now + 20.0
-    one = box.spawn(retries=1)
-    box.exit(one, 1)
-    assert next_deadline(box.state) == box.agent(one).ready_at
+    agent = box.spawn(retries=1)
+    box.exit(agent, 1)
+    assert next_deadline(box.state) == box.agent(agent).ready_at
 
 
 def test_the_deadlines_of_what_is_being_ended_are_over() -> None:
     box = Box()
-    one = box.spawn(timeout=5.0, silence=3.0, grace=60.0)
-    box.cancel(one)
+    agent_id = box.spawn(timeout=5.0, silence=3.0, grace=60.0)
+    box.cancel(agent_id)
     assert next_deadline(box.state) == box.now + 60.0
     box.sleep(60.0)
     assert next_deadline(box.state) is None
 
 
-def test_a_hold_is_due_only_while_somebody_is_queued_and_only_once() -> None:
+def test_a_hold_is_due_only_while_an_agent_is_queued_and_only_once() -> None:
     box = Box(limit=1)
-    one = agent_id(1)
-    box.broken[one] = ("no pids", True)
+    agent = agent_id(1)
+    box.broken[agent] = ("no pids", True)
     box.spawn()
-    held = box.now + 1.0
-    assert next_deadline(box.state) == held
-    box.cancel(one)
+    hold_end = box.now + 1.0
+    assert next_deadline(box.state) == hold_end
+    box.cancel(agent)
     assert next_deadline(box.state) is None
     box.batch(spec("a"), spec("b"))
-    assert next_deadline(box.state) == held
+    assert next_deadline(box.state) == hold_end
     box.sleep(1.0)
     assert next_deadline(box.state) is None
 
@@ -95,13 +96,13 @@ def test_a_withheld_end_of_a_wait_is_no_deadline_once_its_time_was_up() -> None:
 @pytest.mark.parametrize("grace", [0.0, 0.1])
 def test_a_tick_at_the_deadline_is_not_too_early(grace: float) -> None:
     box = Box()
-    one = box.spawn(timeout=0.1, silence=0.7, grace=grace)
+    agent_id = box.spawn(timeout=0.1, silence=0.7, grace=grace)
     for _ in range(4):
         due = next_deadline(box.state)
         if due is None:
             break
         box.sleep(max(0.0, due - box.now))
-    assert (box.status(one), next_deadline(box.state)) == (["stopping"], None)
+    assert (box.status(agent_id), next_deadline(box.state)) == (["stopping"], None)
 
 
 def test_members_that_were_admitted_together_with_one_that_cannot_start_are_ended_once_they_have_started() -> None:

@@ -1,4 +1,4 @@
-"""What no test noticed when mutation testing broke it (docs/internals/mutation.md): each of these kills one mutant or more."""
+"""Mutants that no other test noticed (docs/internals/mutation.md): each of these kills one mutant or more."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from orchd.core.state.spending import Budget
 from tests.core.box import WALL, Box, spec
 
 
-def end(box: Box, one: AgentId, report: Report, code: int = 75) -> None:
+def end(box: Box, agent_id: AgentId, report: Report, code: int = 75) -> None:
     """An attempt ends by itself, of which its runner says something."""
-    box.tell(Exited(one, box.agent(one).attempt, Outcome(code, report=report), is_tree_gone=True))
+    box.tell(Exited(agent_id, box.agent(agent_id).attempt, Outcome(code, report=report), is_tree_gone=True))
 
 
 # Ends, and what is said of them.
@@ -41,9 +41,9 @@ def end(box: Box, one: AgentId, report: Report, code: int = 75) -> None:
 
 def test_what_its_runner_says_is_the_reason() -> None:
     box = Box()
-    one = box.spawn()
-    end(box, one, Report(reason="ran out of turns"), 1)
-    assert box.agent(one).reason == "ran out of turns"
+    agent_id = box.spawn()
+    end(box, agent_id, Report(reason="ran out of turns"), 1)
+    assert box.agent(agent_id).reason == "ran out of turns"
 
 
 def test_only_a_runners_own_end_is_turned_away() -> None:
@@ -72,21 +72,21 @@ def test_who_was_turned_away_is_told_when_and_by_whom_and_a_limit_is_noted_once(
 
 def test_who_is_cancelled_while_it_stops_says_so_at_its_end() -> None:
     box = Box()
-    one = box.spawn()
-    box.exit(one, 0, is_tree_gone=False)
-    box.cancel(one)
-    assert (box.agent(one).cause, box.agent(one).reason) == (StopReason.CANCELLED, "cancelled")
-    box.tell(NeverRan(one, 1))
-    assert box.events(AgentCancelled) == [AgentCancelled(one, "cancelled")]
+    agent_id = box.spawn()
+    box.exit(agent_id, 0, is_tree_gone=False)
+    box.cancel(agent_id)
+    assert (box.agent(agent_id).cause, box.agent(agent_id).reason) == (StopReason.CANCELLED, "cancelled")
+    box.tell(NeverRan(agent_id, 1))
+    assert box.events(AgentCancelled) == [AgentCancelled(agent_id, "cancelled")]
 
 
 def test_where_an_attempt_is_confined_is_remembered() -> None:
     box = Box(limit=0)
-    one = box.spawn()
+    agent_id = box.spawn()
     box.state.limit = 1
-    box._reply = lambda asked: Spawned(one, 1, 7, "/sys/fs/cgroup/x")  # type: ignore[assignment, method-assign]
+    box._reply = lambda question: Spawned(agent_id, 1, 7, "/sys/fs/cgroup/x")  # type: ignore[assignment, method-assign]
     box.sleep(0.0)
-    assert (box.agent(one).pid, box.agent(one).cgroup) == (7, "/sys/fs/cgroup/x")
+    assert (box.agent(agent_id).pid, box.agent(agent_id).cgroup) == (7, "/sys/fs/cgroup/x")
 
 
 def test_who_never_ran_is_cancelled_for_the_reason_that_was_given() -> None:
@@ -103,14 +103,14 @@ def test_who_never_ran_is_cancelled_for_the_reason_that_was_given() -> None:
 
 def test_what_was_heard_before_is_no_news() -> None:
     box = Box()
-    one = box.spawn(silence=50.0)
+    agent_id = box.spawn(silence=50.0)
     for ago in (0.0, 5.0):
-        box.tell(OutputSeen(one, 1, ago))
+        box.tell(OutputSeen(agent_id, 1, ago))
         assert box.events(AgentHeard) == []
     box.now += 10.0
-    box.tell(OutputSeen(one, 1, 5.0))
-    assert box.agent(one).heard == box.now - 5.0
-    box.tell(OutputSeen(one, 1, 5.0))
+    box.tell(OutputSeen(agent_id, 1, 5.0))
+    assert box.agent(agent_id).heard == box.now - 5.0
+    box.tell(OutputSeen(agent_id, 1, 5.0))
     assert box.events(AgentHeard) == []
 
 
@@ -146,10 +146,10 @@ def test_of_two_waits_one_may_end_without_a_place_and_the_agent_goes_on_waiting(
     box = Box(limit=1)
     parent = box.spawn()
     first, second = box.batch(spec("first"), spec("second"), caller=parent)
-    asked = box.wait(parent, first), box.wait(parent, second)
+    requests = box.wait(parent, first), box.wait(parent, second)
     box.exit(first)
-    assert box.events(WaitEnded) == [WaitEnded(parent, asked[0])]
-    assert [reply.request for reply in box.done(Answer)] == [asked[0]]
+    assert box.events(WaitEnded) == [WaitEnded(parent, requests[0])]
+    assert [reply.request for reply in box.done(Answer)] == [requests[0]]
     assert box.status(parent, second) == ["waiting", "running"]
 
 
@@ -157,10 +157,10 @@ def test_nor_does_it_need_one_when_there_is_none() -> None:
     box = Box(limit=2)
     parent = box.spawn()
     first, second, third = box.batch(spec("first"), spec("second"), spec("third"), caller=parent)
-    asked = box.wait(parent, first), box.wait(parent, third)
+    requests = box.wait(parent, first), box.wait(parent, third)
     box.limit(limit=1)
     box.exit(first)
-    assert box.events(WaitEnded) == [WaitEnded(parent, asked[0])]
+    assert box.events(WaitEnded) == [WaitEnded(parent, requests[0])]
     assert box.status(parent, second, third) == ["waiting", "running", "queued"]
 
 
@@ -179,10 +179,10 @@ def test_to_wait_for_no_time_is_to_ask_and_for_a_second_is_to_wait() -> None:
 def test_who_is_in_the_way_of_a_wait_is_named_with_its_claim() -> None:
     box = Box(limit=3, resident=3)
     first, second = box.spawn("first"), box.spawn("second")
-    one, two, _ = box.spawn("one", caller=first), box.spawn("two", caller=second), box.spawn("plain")
+    first_child, second_child, _ = box.spawn("one", caller=first), box.spawn("two", caller=second), box.spawn("plain")
     box.state.resident = 2
-    box.wait(first, one)
-    box.wait(second, two)
+    box.wait(first, first_child)
+    box.wait(second, second_child)
     (refusal,) = box.done(Refuse)
     assert refusal.code == "would-deadlock"
     assert refusal.details["holders"] == {first: 1}
@@ -191,11 +191,11 @@ def test_who_is_in_the_way_of_a_wait_is_named_with_its_claim() -> None:
 def test_all_that_any_of_the_living_wait_for_is_needed() -> None:
     box = Box(limit=2)
     first, second = box.spawn("first"), box.spawn("second")
-    one, two = box.spawn("one"), box.spawn("two")
-    late = box.spawn("late", after=(one,))
+    first_target, second_target = box.spawn("one"), box.spawn("two")
+    late = box.spawn("late", after=(first_target,))
     box.wait(first, late)
-    box.wait(second, two)
-    assert {one, two, late} <= needed(box.state)
+    box.wait(second, second_target)
+    assert {first_target, second_target, late} <= needed(box.state)
 
 
 # What people are told.
@@ -210,10 +210,10 @@ def said(box: Box) -> str:
 def test_who_asks_for_a_session_or_run_is_told_which() -> None:
     box = Box()
     box.tell(OpenSession(box.request(), Scope("/project"), None, Budget()))
-    one = SessionId("session-001")
-    for asked in (SetBudget(box.request(), one, Budget(tokens=1)), CloseSession(box.request(), one)):
-        box.tell(asked)
-        assert [reply.subject for reply in box.done(Answer)] == [one]
+    session = SessionId("session-001")
+    for request in (SetBudget(box.request(), session, Budget(tokens=1)), CloseSession(box.request(), session)):
+        box.tell(request)
+        assert [reply.subject for reply in box.done(Answer)] == [session]
 
 
 def test_what_holds_back_a_line_is_a_rule_with_what_it_is_about() -> None:
@@ -251,7 +251,7 @@ def test_only_who_is_paused_is_told_so() -> None:
 
 
 def now(box: Box, **fields: object) -> str | None:
-    """The code with which somebody who asks for no queueing is refused."""
+    """The code with which a request without queueing is refused."""
     scope: Mapping[str, object] = {"scope": Scope("/project")}
     box.batch(spec("now", **fields), must_start=True, **scope)
     return box.refusal()
@@ -263,8 +263,8 @@ def test_now_or_never_fills_the_last_resident_place() -> None:
 
 def test_now_or_never_minds_what_its_runner_and_its_session_allow() -> None:
     box = Box()
-    one = box.spawn(runner="claude")
-    end(box, one, Report(limited_until=WALL + box.now + 60.0))
+    agent_id = box.spawn(runner="claude")
+    end(box, agent_id, Report(limited_until=WALL + box.now + 60.0))
     assert (now(box, runner="claude"), now(box, runner="codex")) == ("would-queue", None)
     box.tell(OpenSession(box.request(), Scope("/project"), None, Budget(tokens=0)))
     assert now(box) == "would-queue"
@@ -289,19 +289,19 @@ def test_who_is_over_hides_no_way_behind_others() -> None:
     assert path_to(box.state, [first, over], goal) == [first, goal]
 
 
-def test_who_is_named_twice_hides_nobody_that_is_waited_for() -> None:
+def test_an_agent_that_is_named_twice_hides_no_target_of_a_wait() -> None:
     box = Box()
     waiter, deep, plain = box.spawn(), box.spawn(nesting=2), box.spawn()
     assert claims_needed(box.state, box.agent(waiter), (deep, plain, plain)) == {waiter: 3}
 
 
-def test_to_wait_for_nobody_needs_no_claim() -> None:
+def test_to_wait_for_no_agent_needs_no_claim() -> None:
     box = Box()
     waiter = box.spawn()
     assert claims_needed(box.state, box.agent(waiter), ()) == {}
 
 
-def test_nobody_knows_of_a_cycle_behind_one_that_is_not_in_memory() -> None:
+def test_a_cycle_behind_an_agent_that_is_not_in_memory_is_not_known() -> None:
     assert cycle_from(Box().state, [AgentId("agent-999")]) is None
 
 
@@ -317,7 +317,7 @@ def test_runs_that_end_together_are_forgotten_together() -> None:
         )
     members = tuple(box.state.agents)
     box.cancel(*members)
-    for one in members:
-        box.exit(one, 143)
+    for member in members:
+        box.exit(member, 143)
     forget(box.state, members)
     assert (box.state.agents, box.state.runs) == ({}, {})

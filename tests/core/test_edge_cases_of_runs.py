@@ -20,7 +20,7 @@ def begin(
     box: Box, *parts: Part, groups: tuple[GroupPlan, ...] = (WHOLE,), caller: AgentId | None = None
 ) -> list[AgentId]:
     """The ids of a run's members, in the order given."""
-    lasting = {one.path: 1.0 for one in parts}
+    lasting = {part.path: 1.0 for part in parts}
     box.tell(BeginRun(box.request(), caller, RunPlan("run", groups, "/"), parts, {}, lasting))
     return list(box.answered())
 
@@ -54,7 +54,7 @@ def test_what_cannot_be_cancelled_any_more_is_not_tried_again_in_a_run_that_is_c
     assert box.status(first, second) == ["failed", "failed"]
 
 
-def test_a_member_is_turned_away_like_anybody_while_its_run_goes_on() -> None:
+def test_a_member_is_turned_away_like_any_agent_while_its_run_goes_on() -> None:
     box = Box()
     first, second = begin(box, part("a", runner="claude"), part("b"))
     report = Report(limited_until=WALL + box.now + 60.0)
@@ -86,7 +86,7 @@ def test_what_comes_after_a_group_of_which_all_was_skipped_is_skipped() -> None:
     box = Box()
     parts = (part("a"), part("z", "g"), Part("g/h/b", spec("b")))
     groups = (PATIENT, GroupPlan("g", is_fail_fast=False, is_required=False), GroupPlan("g/h", is_fail_fast=False))
-    plan, lasting = RunPlan("run", groups, "/"), {one.path: 1.0 for one in parts}
+    plan, lasting = RunPlan("run", groups, "/"), {part.path: 1.0 for part in parts}
     box.tell(BeginRun(box.request(), None, plan, parts, {"g": ("a",)}, lasting))
     first, last, inner = box.answered()
     box.exit(first, 1)

@@ -27,7 +27,7 @@ def test_what_is_done_to_a_process_names_the_attempt(kind: type) -> None:
     assert [field.name for field in dataclasses.fields(kind)] == ["agent", "attempt"]
 
 
-def test_a_reply_is_by_default_about_nobody_and_in_time() -> None:
+def test_a_reply_names_by_default_no_agent_and_is_in_time() -> None:
     request = RequestId("r")
     assert Answer(request) == Answer(request, (), timed_out=False)
     assert Refuse(request, "code", "message").details == {}

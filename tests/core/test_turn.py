@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from orchd.core.effects import Answer, Launch, Refuse, Release
-from orchd.core.state.agents import Instant, RequestId, State, Status, agent_id
+from orchd.core.state.agents import Instant, RequestId, Status, agent_id
 from orchd.core.state.events import AdmissionsPaused
+from orchd.core.state.state import State
 from orchd.core.turn import Turn
 from tests.core.box import Box
 
@@ -41,11 +42,11 @@ def test_replies_are_effects() -> None:
 
 def test_only_the_attempt_that_lives_is_current() -> None:
     box = Box(limit=1)
-    one, queued = box.spawn(), box.spawn()
-    assert box.turn.current(one, 1) is box.agent(one)
-    assert box.turn.current(one, 2) is None
+    agent, queued = box.spawn(), box.spawn()
+    assert box.turn.current(agent, 1) is box.agent(agent)
+    assert box.turn.current(agent, 2) is None
     assert box.turn.current(queued, 0) is None
     assert box.turn.current(agent_id(99), 1) is None
-    box.exit(one, 1)
-    assert box.agent(one).status is Status.FAILED
-    assert box.turn.current(one, 1) is None
+    box.exit(agent, 1)
+    assert box.agent(agent).status is Status.FAILED
+    assert box.turn.current(agent, 1) is None

@@ -9,14 +9,15 @@ import pytest
 
 from orchd.core.effects import Answer, Effect, Refuse, Release
 from orchd.core.inputs import Admit, Exited, Input, Pause, SetLimit, SpawnAgents, Spawned
-from orchd.core.state.agents import AgentId, Instant, Outcome, RequestId, Spec, State, agent_id
+from orchd.core.state.agents import AgentId, Instant, Outcome, RequestId, Spec, agent_id
 from orchd.core.state.events import Event
+from orchd.core.state.state import State
 from orchd.core.turn import Question
 from orchd.daemon.engine import Engine
 from orchd.errors import StoreError
 from orchd.store.database import Store
 from orchd.store.reader import StoredReply
-from tests.support.held import Held, let_end
+from tests.support.slow_disk import SlowDisk, let_end
 
 NOW = Instant(5.0, 1_700_000_000.0)
 SPEC = Spec(("true",), "true", "/", "e")
@@ -83,18 +84,18 @@ def test_inputs_are_decided_in_their_order_and_committed_together(engine: Engine
 
 def test_who_is_over_is_told_and_let_go_and_found_in_the_store(engine: Engine, store: Store) -> None:
     engine.feed([spawn("a")])
-    one = AgentId("agent-001")
-    engine.feed([Exited(one, 1, Outcome(0), is_tree_gone=True)])
+    agent_id = AgentId("agent-001")
+    engine.feed([Exited(agent_id, 1, Outcome(0), is_tree_gone=True)])
     engine.finish()
-    assert engine.ended() == {one}
+    assert engine.ended() == {agent_id}
     assert engine.ended() == set()
     assert engine.state.agents == {}
-    found = store.agent(one)
-    assert found is not None
-    assert found.is_over
+    agent = store.agent(agent_id)
+    assert agent is not None
+    assert agent.is_over
 
 
-def test_when_the_disk_refuses_nobody_is_told_yes(tmp_path: Path, store: Store, diary: Diary) -> None:
+def test_when_the_disk_refuses_no_client_is_told_yes(tmp_path: Path, store: Store, diary: Diary) -> None:
     engine = Engine(State(limit=1, resident=4), store, diary, lambda: NOW)
     store.close()
     with pytest.raises(StoreError):
@@ -109,13 +110,13 @@ def test_nothing_to_remember_is_not_committed(engine: Engine, store: Store, diar
     assert diary.entries == []
 
 
-def gates(engine: Engine, store: Store, limit: int) -> Held:
+def gates(engine: Engine, store: Store, limit: int) -> SlowDisk:
     """As many as `limit` at work and more in line, on a disk that can be held."""
     engine.state.limit = limit
     engine.feed([spawn("a", 9)])
-    held = Held(store._db)
-    store.commits._connection = held  # type: ignore[assignment]
-    return held
+    connection = SlowDisk(store._db)
+    store.commits._connection = connection  # type: ignore[assignment]
+    return connection
 
 
 def ends(*numbers: int) -> list[Input]:
@@ -126,14 +127,14 @@ def ends(*numbers: int) -> list[Input]:
 def test_a_gate_is_opened_only_when_the_turn_that_made_it_is_on_the_disk(
     engine: Engine, store: Store, diary: Diary
 ) -> None:
-    held, before = gates(engine, store, 1), store.last_seq()
+    connection, before = gates(engine, store, 1), store.last_seq()
     diary.entries.clear()
-    held.hold()
+    connection.hold()
     engine.feed(ends(1))
     assert engine.is_ahead
     assert engine.ended() == set()
     assert diary.entries == [f"Launch at {before}"]
-    let_end(held, store.commits)
+    let_end(connection, store.commits)
     assert diary.entries == [f"Launch at {before}"]
     engine.finish()
     assert diary.entries == [f"Launch at {before}", f"Release at {store.last_seq()}"]
@@ -144,19 +145,19 @@ def test_a_gate_is_opened_only_when_the_turn_that_made_it_is_on_the_disk(
 def test_the_next_turn_begins_meanwhile_and_opens_the_gates_of_the_last_as_soon_as_it_may(
     engine: Engine, store: Store, diary: Diary
 ) -> None:
-    held, original = gates(engine, store, 2), diary.ask
+    connection, original = gates(engine, store, 2), diary.ask
 
     def ask(question: Question) -> Input:
         if store.commits.is_pending:
-            let_end(held, store.commits)
+            let_end(connection, store.commits)
         return original(question)
 
     diary.ask = ask  # type: ignore[method-assign]
     diary.entries.clear()
     engine.feed(ends(1))
-    let_end(held, store.commits)
+    let_end(connection, store.commits)
     engine.finish()
-    held.hold()
+    connection.hold()
     engine.feed(ends(2))
     diary.entries.clear()
     engine.feed(ends(3, 4))  # the fourth is of the turn whose commit is on its way, and over before that has ended
@@ -165,7 +166,7 @@ def test_the_next_turn_begins_meanwhile_and_opens_the_gates_of_the_last_as_soon_
     assert [entry.split()[0] for entry in diary.entries] == ["Launch", "Release", "Launch", "Release", "Release"]
 
 
-def test_whoever_is_answered_is_answered_from_the_disk(engine: Engine, store: Store, diary: Diary) -> None:
+def test_a_client_is_answered_from_the_disk(engine: Engine, store: Store, diary: Diary) -> None:
     gates(engine, store, 1)
     engine.feed(ends(1))
     diary.entries.clear()
@@ -175,28 +176,28 @@ def test_whoever_is_answered_is_answered_from_the_disk(engine: Engine, store: St
 
 
 def test_nothing_is_done_for_a_turn_that_the_disk_refused_late(engine: Engine, store: Store, diary: Diary) -> None:
-    held = gates(engine, store, 1)
+    connection = gates(engine, store, 1)
     diary.entries.clear()
-    held.hold()
+    connection.hold()
     engine.feed(ends(1))
     store._db.rollback()
-    held.let()
+    connection.let()
     with pytest.raises(StoreError, match="no transaction"):
         engine.finish()
     assert [entry.split()[0] for entry in diary.entries] == ["Launch"]
 
 
-def test_events_are_shown_when_they_are_on_the_disk_and_before_anybody_is_told(
+def test_events_are_shown_when_they_are_on_the_disk_and_before_any_reply(
     engine: Engine, store: Store, diary: Diary
 ) -> None:
     engine.feed([spawn("a")])
     assert diary.entries_before == [["Launch at 0"]]
-    held = Held(store._db)
-    store.commits._connection = held  # type: ignore[assignment]
-    held.hold()
+    connection = SlowDisk(store._db)
+    store.commits._connection = connection  # type: ignore[assignment]
+    connection.hold()
     engine.feed(ends(1))
     assert len(diary.seen) == 3
-    let_end(held, store.commits)
+    let_end(connection, store.commits)
     engine.finish()
     assert len(diary.seen) == store.last_seq() == 5
 
@@ -211,7 +212,7 @@ class Slow(Diary):
         self.done: list[Effect] = []
 
     def clock(self) -> Instant:
-        """Now."""
+        """The current moment."""
         return Instant(self.now, NOW.wall)
 
     def ask(self, question: Question) -> Input:
@@ -224,7 +225,7 @@ class Slow(Diary):
 
 
 def slices(engine: Engine, shell: Slow) -> list[int]:
-    """How many each of the turns launches that it takes to launch all."""
+    """The number of launches in each of the turns that it takes to launch all."""
     counts = []
     while engine.has_more:
         before = len(shell.launched)

@@ -32,8 +32,8 @@ def small(stopped: Instance) -> Iterator[Instance]:
 
 def daemon(instance: Instance) -> dict[str, object]:
     """`orchctl daemon status --json`."""
-    found: dict[str, object] = json.loads(instance.ctl("daemon", "status", "--json"))
-    return found
+    reply: dict[str, object] = json.loads(instance.ctl("daemon", "status", "--json"))
+    return reply
 
 
 def until_full(instance: Instance) -> None:
@@ -47,25 +47,30 @@ def until_full(instance: Instance) -> None:
 def test_it_stays_up_answers_what_can_be_read_and_refuses_the_rest(small: Instance, tmp_path: Path) -> None:
     assert small.daemon is not None
     os.mkfifo(tmp_path / "go")
-    one = small.spawn("sh", "-c", f"read x < {tmp_path}/go; exit 7")
-    queued = small.spawn("sh", "-c", "exit 8", options=["--after", one])
+    agent_id = small.spawn("sh", "-c", f"read x < {tmp_path}/go; exit 7")
+    queued = small.spawn("sh", "-c", "exit 8", options=["--after", agent_id])
     with full(small.directory):
         until_full(small)
         assert daemon(small)["pid"] == small.daemon.pid
-        assert small.agent(one)["status"] == "running"
+        assert small.agent(agent_id)["status"] == "running"
         assert "disk full: nothing is started or recorded" in small.ctl("status")
-        changes = ("spawn --json -- true", f"cancel {one} --json", "pause --json", "daemon stop --stop-agents --json")
+        changes = (
+            "spawn --json -- true",
+            f"cancel {agent_id} --json",
+            "pause --json",
+            "daemon stop --stop-agents --json",
+        )
         for words in changes:
-            said = json.loads(small.ctl(*words.split(), code=1))
-            assert said["error"]["code"] == "disk-full", words
-        waiting = subprocess.Popen([BIN / "orchctl", "wait", one, queued], env=small.env, stdout=subprocess.PIPE)
+            reply = json.loads(small.ctl(*words.split(), code=1))
+            assert reply["error"]["code"] == "disk-full", words
+        waiting = subprocess.Popen([BIN / "orchctl", "wait", agent_id, queued], env=small.env, stdout=subprocess.PIPE)
         (tmp_path / "go").write_text("go\n")
-        until(lambda: f"{one}.1 7" in (small.home.agents / f"{one}.1.exit").read_text())
-        shown = json.loads(small.ctl("wait", one, "--timeout", "0.2", "--json", code=exit_codes.TIMED_OUT))
-        assert (shown["timed_out"], shown["agents"][0]["status"]) == (True, "running")
+        until(lambda: f"{agent_id}.1 7" in (small.home.agents / f"{agent_id}.1.exit").read_text())
+        wait_reply = json.loads(small.ctl("wait", agent_id, "--timeout", "0.2", "--json", code=exit_codes.TIMED_OUT))
+        assert (wait_reply["timed_out"], wait_reply["agents"][0]["status"]) == (True, "running")
     assert waiting.wait(DEADLINE) == 1
     waiting.communicate()
-    assert (small.agent(one)["exit_code"], small.agent(queued)["status"]) == (7, "skipped")
+    assert (small.agent(agent_id)["exit_code"], small.agent(queued)["status"]) == (7, "skipped")
     assert (daemon(small)["pid"], daemon(small)["disk_full"]) == (small.daemon.pid, False)
     assert small.status()["limit"]["limit"] == 7
     assert "Traceback" not in small.log()
@@ -79,9 +84,9 @@ def test_prune_makes_room_on_a_full_disk(small: Instance, has_reserve: bool) -> 
         small.home.reserve.unlink()
     with full(small.directory):
         until_full(small)
-        found = json.loads(small.ctl("prune", "--keep", "0", "--json"))
-        assert found["agents"] == 1
-        assert found["bytes"] > 3_000_000
+        reply = json.loads(small.ctl("prune", "--keep", "0", "--json"))
+        assert reply["agents"] == 1
+        assert reply["bytes"] > 3_000_000
         until(lambda: not daemon(small)["disk_full"])
         assert small.ctl("spawn", "--wait", "--", "true").splitlines()[0] == "agent-002"
     assert list(small.home.agents.glob("agent-001*")) == []
@@ -101,45 +106,45 @@ def test_prune_leaves_an_agent_whose_end_is_not_recorded(
     os.mkfifo(tmp_path / "go")
     old = small.spawn("sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x")
     small.ctl("wait", old)
-    one = small.spawn("sh", "-c", f"read x < {tmp_path}/go; exit 7")
+    agent_id = small.spawn("sh", "-c", f"read x < {tmp_path}/go; exit 7")
     until(small.home.reserve.exists)
     if not has_reserve:
         small.home.reserve.unlink()
-    waiting = [waits(small, one)] if is_begun else []
+    waiting = [waits(small, agent_id)] if is_begun else []
     with full(small.directory):
         until_full(small)
-        waiting.append(waits(small, one))
+        waiting.append(waits(small, agent_id))
         (tmp_path / "go").write_text("go\n")
-        until(lambda: f"{one}.1 7" in (small.home.agents / f"{one}.1.exit").read_text())
-        found = json.loads(small.ctl("prune", "--keep", "0", "--json"))
-        assert (found["agents"], found["left"]) == (1, 0)
+        until(lambda: f"{agent_id}.1 7" in (small.home.agents / f"{agent_id}.1.exit").read_text())
+        reply = json.loads(small.ctl("prune", "--keep", "0", "--json"))
+        assert (reply["agents"], reply["left"]) == (1, 0)
         until(lambda: not daemon(small)["disk_full"])
-        shown = small.agent(one)
-        assert (shown["status"], shown["exit_code"]) == ("failed", 7)
+        agent = small.agent(agent_id)
+        assert (agent["status"], agent["exit_code"]) == ("failed", 7)
     for client in waiting:
         assert (client.wait(DEADLINE), "exit 7" in client.communicate()[0]) == (1, True)
 
 
 def test_prune_leaves_what_a_client_waits_for(small: Instance) -> None:
-    done, going = small.spawn("true"), small.spawn("sleep", "600")
-    small.ctl("wait", done)
+    completed, going = small.spawn("true"), small.spawn("sleep", "600")
+    small.ctl("wait", completed)
     with full(small.directory):
         until_full(small)
         with Raw(small.home) as raw:
-            raw.send(request("held", "wait", {"ids": [done, going]}))
+            raw.send(request("held", "wait", {"ids": [completed, going]}))
             raw.send(request("next", "daemon"))
             assert raw.recv()["id"] == "next"  # requests are handled in their order
             assert json.loads(small.ctl("prune", "--keep", "0", "--json"))["agents"] == 0
-    assert small.agent(done)["status"] == "completed"
+    assert small.agent(completed)["status"] == "completed"
 
 
 def test_a_wait_is_answered_where_its_outcome_is_recorded(small: Instance) -> None:
-    done, going = small.spawn("true"), small.spawn("sleep", "600")
-    small.ctl("wait", done)
+    completed, going = small.spawn("true"), small.spawn("sleep", "600")
+    small.ctl("wait", completed)
     with full(small.directory):
         until_full(small)
-        assert done in small.ctl("wait", done)
-        assert done in small.ctl("wait", "--any", done, going)
+        assert completed in small.ctl("wait", completed)
+        assert completed in small.ctl("wait", "--any", completed, going)
         assert "unknown-agent" in small.ctl("wait", "agent-099", "--json", code=1)
     until(lambda: not daemon(small)["disk_full"])  # so that it can end what goes on
 
@@ -172,21 +177,21 @@ def test_where_there_is_no_database_yet_it_says_who_it_is_and_no_more(stopped: I
 
 
 def test_it_can_be_stopped_and_leaves_agents(small: Instance) -> None:
-    one = small.spawn("sleep", "600")
+    agent_id = small.spawn("sleep", "600")
     assert small.daemon is not None
     with full(small.directory):
         until_full(small)
         small.ctl("daemon", "stop", "--keep-agents")
         assert small.daemon.wait(DEADLINE) == 0
     small.start()
-    assert small.agent(one)["status"] == "running"
+    assert small.agent(agent_id)["status"] == "running"
 
 
 def test_an_agent_is_still_known_and_may_not_do_more_than_before(small: Instance, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "go")
-    one = small.spawn("sh", "-c", f"read x < {tmp_path}/go; orchctl prune --keep 0 2> {tmp_path}/said; exit 0")
+    agent_id = small.spawn("sh", "-c", f"read x < {tmp_path}/go; orchctl prune --keep 0 2> {tmp_path}/said; exit 0")
     with full(small.directory):
         until_full(small)
         (tmp_path / "go").write_text("go\n")
         until(lambda: "forbidden" in (tmp_path / "said").read_text() if (tmp_path / "said").exists() else False)
-    small.ctl("wait", one)
+    small.ctl("wait", agent_id)

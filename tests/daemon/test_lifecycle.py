@@ -29,9 +29,9 @@ def test_everything_it_makes_is_private(instance: Instance) -> None:
 
 
 def test_an_agent_finds_the_client_on_its_path_before_any_other(instance: Instance) -> None:
-    one = instance.spawn("sh", "-c", "command -v orchctl")
-    instance.ctl("wait", one)
-    assert instance.ctl("logs", one).strip() == str(instance.home.bin / "orchctl")
+    agent_id = instance.spawn("sh", "-c", "command -v orchctl")
+    instance.ctl("wait", agent_id)
+    assert instance.ctl("logs", agent_id).strip() == str(instance.home.bin / "orchctl")
 
 
 def test_where_no_client_is_installed_the_one_that_is_made_is_not_what_lies_where_it_is_called(
@@ -49,34 +49,34 @@ def test_where_no_client_is_installed_the_one_that_is_made_is_not_what_lies_wher
     monkeypatch.setattr(sys, "executable", str(python))
     monkeypatch.setenv("PATH", "/nowhere")
     lifecycle._link_client(home)
-    said = subprocess.check_output([home.bin / "orchctl", "--version"], cwd=tmp_path, text=True)
-    assert said.startswith("orchctl ")
+    version = subprocess.check_output([home.bin / "orchctl", "--version"], cwd=tmp_path, text=True)
+    assert version.startswith("orchctl ")
 
 
 def test_a_daemon_that_cannot_serve_leaves_no_cgroup_behind(stopped: Instance) -> None:
     stopped.home.create()
-    if (made := Cgroups.where_allowed(stopped.home.tag)) is None:
+    if (cgroups := Cgroups.where_allowed(stopped.home.tag)) is None:
         pytest.skip("no cgroup2 directory can be made here")
-    made.close()
-    assert not made.base.exists()
+    cgroups.close()
+    assert not cgroups.base.exists()
     stopped.home.socket.mkdir(parents=True)
     words = [sys.executable, "-m", "orchd", "--home", stopped.directory]
-    done = subprocess.run(words, env=stopped.env, capture_output=True, text=True, check=False)
-    assert done.returncode
-    assert not made.base.exists(), done.stderr
+    process = subprocess.run(words, env=stopped.env, capture_output=True, text=True, check=False)
+    assert process.returncode
+    assert not cgroups.base.exists(), process.stderr
     stopped.home.socket.rmdir()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_and_its_agents_go_on(stopped: Instance, number: signal.Signals) -> None:
     stopped.start()
-    one = stopped.spawn("sleep", "600")
+    agent_id = stopped.spawn("sleep", "600")
     assert stopped.daemon is not None
     stopped.daemon.send_signal(number)
     assert stopped.daemon.wait(DEADLINE) == 0
-    assert f"leaving; 1 agents go on: {one}" in stopped.log()
+    assert f"leaving; 1 agents go on: {agent_id}" in stopped.log()
     stopped.start()
-    assert stopped.agent(one)["status"] == "running"
+    assert stopped.agent(agent_id)["status"] == "running"
 
 
 _DEAF = """
@@ -117,22 +117,22 @@ def test_it_leaves_nothing_of_a_write_ahead_log_behind(stopped: Instance) -> Non
 
 def test_agents_inherit_neither_its_lock_nor_its_sockets(instance: Instance) -> None:
     assert instance.daemon is not None
-    one = instance.spawn("sleep", "600")
-    shim = instance.agent(one)["pid"]
+    agent_id = instance.spawn("sleep", "600")
+    shim = instance.agent(agent_id)["pid"]
     (agent,) = until(lambda: psutil.Process(shim).children())
     until(lambda: agent.name() == "sleep")
     assert descriptors(agent.pid).keys() == {"0", "1", "2"}
-    held = list(descriptors(shim).values())
-    (gate,) = [what for what in held if what.startswith("socket:")]
-    assert sorted(held) == sorted(
-        ["/dev/null", gate, *[f"{instance.home.agents}/{one}.1.{kind}" for kind in ("log", "log", "exit")]]
+    links = list(descriptors(shim).values())
+    (gate,) = [what for what in links if what.startswith("socket:")]
+    assert sorted(links) == sorted(
+        ["/dev/null", gate, *[f"{instance.home.agents}/{agent_id}.1.{kind}" for kind in ("log", "log", "exit")]]
     )
     assert gate not in descriptors(instance.daemon.pid).values()
 
 
 def test_a_home_that_moved_elsewhere_is_served_there(stopped: Instance, tmp_path: Path) -> None:
     elsewhere = tmp_path / "x"
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "orchd", "--home", str(elsewhere / "file" / "below")],
         env=stopped.env,
         capture_output=True,
@@ -141,9 +141,9 @@ def test_a_home_that_moved_elsewhere_is_served_there(stopped: Instance, tmp_path
         timeout=DEADLINE,
         preexec_fn=lambda: _file(elsewhere),
     )
-    assert done.returncode == 1
-    assert "cannot make" in done.stderr
-    assert "ORCHD_HOME" in done.stderr
+    assert process.returncode == 1
+    assert "cannot make" in process.stderr
+    assert "ORCHD_HOME" in process.stderr
 
 
 def _file(directory: Path) -> None:
@@ -152,19 +152,21 @@ def _file(directory: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("limit = 0", "limit must be between 1 and 10,000, not 0"),
         ("limt = 3", "limt is not known here"),
         ("limit = ", "Invalid value"),
     ],
 )
-def test_a_configuration_that_cannot_be_used_is_refused_with_its_place(stopped: Instance, text: str, said: str) -> None:
+def test_a_configuration_that_cannot_be_used_is_refused_with_its_place(
+    stopped: Instance, text: str, message: str
+) -> None:
     stopped.home.create()
     stopped.configure(text)
-    done = stopped.refusal()
-    assert done.returncode == 1
-    assert f"{stopped.home.config}: {said}" in done.stderr
+    process = stopped.refusal()
+    assert process.returncode == 1
+    assert f"{stopped.home.config}: {message}" in process.stderr
     assert not stopped.home.database.exists()
 
 
@@ -178,8 +180,10 @@ def test_where_processes_of_others_are_hidden_it_does_not_start_and_doctor_says_
     env = {**os.environ, "ORCHD_HOME": str(tmp_path / "home"), "HOME": str(tmp_path)}
 
     def said(*words: str) -> str:
-        done = subprocess.run([*apart, *words], env=env, capture_output=True, text=True, check=False, timeout=DEADLINE)
-        return f"{done.returncode}: {done.stdout}{done.stderr}"
+        process = subprocess.run(
+            [*apart, *words], env=env, capture_output=True, text=True, check=False, timeout=DEADLINE
+        )
+        return f"{process.returncode}: {process.stdout}{process.stderr}"
 
     if (tried := said("true")) != "0: ":
         pytest.skip(f"cannot hide processes here: {tried}")
@@ -190,13 +194,13 @@ def test_where_processes_of_others_are_hidden_it_does_not_start_and_doctor_says_
     assert "problem  processes   /proc hides" in said(sys.executable, "-m", "orchctl", "doctor")
 
 
-def test_children_that_nobody_waits_for_are_not_zombies(instance: Instance) -> None:
+def test_children_without_a_waiting_parent_are_not_zombies(instance: Instance) -> None:
     assert instance.daemon is not None
     instance.ctl("wait", instance.spawn("sh", "-c", "for i in 1 2 3; do setsid true & done; wait"))
     children = f"/proc/{instance.daemon.pid}/task/{instance.daemon.pid}/children"
     until(lambda: not Path(children).read_text().split())
 
 
-def test_its_directory_is_not_in_anybodys_way(instance: Instance) -> None:
+def test_its_directory_is_in_no_other_programs_way(instance: Instance) -> None:
     assert instance.daemon is not None
     assert os.readlink(f"/proc/{instance.daemon.pid}/cwd") == "/"

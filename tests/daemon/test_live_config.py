@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orchd.core.state.agents import State
+from orchd.core.state.state import State
 from orchd.daemon.live_config import LiveConfig, read
 from orchd.daemon.sd_notify import Notifier
 from orchd.daemon.wiring import configure_core
@@ -109,7 +109,7 @@ def test_how_the_limit_is_kept_is_what_the_file_says(tmp_path: Path, text: str, 
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("limit = 0", "limit must be between 1 and 10,000, not 0"),
         ('limit = "7"', "limit must be a whole number, not a string: '7'"),
@@ -131,11 +131,11 @@ def test_how_the_limit_is_kept_is_what_the_file_says(tmp_path: Path, text: str, 
         ("[pm]\nlabel = {}", "pm.label is not known here; did you mean pm.labels?"),
     ],
 )
-def test_a_mistake_is_named_with_its_file_and_the_way_out(tmp_path: Path, text: str, said: str) -> None:
+def test_a_mistake_is_named_with_its_file_and_the_way_out(tmp_path: Path, text: str, message: str) -> None:
     file = written(tmp_path, text)
     with pytest.raises(ConfigError, match="config.toml") as caught:
         read(file)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize("text", [f"limit = {'9' * 5000}", f"limit = {'[' * 5000}"], ids=["digits", "brackets"])
@@ -179,7 +179,9 @@ def test_a_secret_in_the_environment_of_a_runner_is_not_said(tmp_path: Path) -> 
 
 def test_what_is_told_of_each_key_is_told_of_no_other() -> None:
     assert list(KEYS) == [field.name for field in dataclasses.fields(Config)]
-    assert all(told.unset for key, told in KEYS.items() if default(key) in (None, {}, ProjectManagement()))
+    assert all(
+        description.unset for key, description in KEYS.items() if default(key) in (None, {}, ProjectManagement())
+    )
 
 
 def test_a_reload_says_what_holds_now_and_what_waits(tmp_path: Path) -> None:

@@ -15,12 +15,12 @@ from tests.conftest import DEADLINE, Instance
 
 
 def said_by_a_daemon(stopped: Instance, tmp_path: Path, *, is_journal: bool) -> str:
-    """What a daemon that cannot start writes into a file, which is the journal's or not."""
+    """The line that a daemon which cannot start writes into a file, which is the journal's or not."""
     stopped.home.create()
     stopped.configure("limit = 0")
     with (tmp_path / "said").open("w") as file:
-        found = os.fstat(file.fileno())
-        stream = f"{found.st_dev}:{found.st_ino if is_journal else found.st_ino + 1}"
+        status = os.fstat(file.fileno())
+        stream = f"{status.st_dev}:{status.st_ino if is_journal else status.st_ino + 1}"
         subprocess.run(
             [sys.executable, "-m", "orchd", "--home", str(stopped.directory)],
             env={**stopped.env, "JOURNAL_STREAM": stream},
@@ -36,9 +36,9 @@ def test_the_journal_gets_priorities_and_no_times(stopped: Instance, tmp_path: P
 
 
 def test_a_file_gets_times_though_the_variable_was_inherited(stopped: Instance, tmp_path: Path) -> None:
-    said = said_by_a_daemon(stopped, tmp_path, is_journal=False)
-    assert said[:2] == "20"
-    assert " CRITICAL " in said
+    text = said_by_a_daemon(stopped, tmp_path, is_journal=False)
+    assert text[:2] == "20"
+    assert " CRITICAL " in text
 
 
 @pytest.mark.parametrize(

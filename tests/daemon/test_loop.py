@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 import zmq
 
 from orchd.core.inputs import Admit
-from orchd.core.state.agents import Instant, State
+from orchd.core.state.agents import Instant
+from orchd.core.state.state import State
 from orchd.daemon.loop import Loop
 from orchd.daemon.sd_notify import Notifier
 from orchd.protocol.frames import unpack_hint
@@ -23,7 +25,7 @@ PATIENT = {"PATH": "/bin:/usr/bin"}
 
 
 def switches(pid: int) -> int:
-    """How often any of its threads has gone to sleep and woken up."""
+    """The number of times that threads of a process have gone to sleep and woken up."""
     tasks = Path(f"/proc/{pid}/task").iterdir()
     return sum(status_of(int(task.name), "voluntary_ctxt_switches") for task in tasks)
 
@@ -56,12 +58,12 @@ def test_hundreds_of_agents_clients_and_waits_leave_nothing_open_and_little_in_m
     def work(rounds: int) -> None:
         for number in range(rounds):
             with Raw(instance.home) as raw:
-                asked = {"agents": [{"command": ["true"]}] * 10, "cwd": "/", "env": {**PATIENT, "N": str(number)}}
-                ids = [agent["id"] for agent in raw.ask("spawn", asked)["result"]["agents"]]
+                args = {"agents": [{"command": ["true"]}] * 10, "cwd": "/", "env": {**PATIENT, "N": str(number)}}
+                ids = [agent["id"] for agent in raw.ask("spawn", args)["result"]["agents"]]
                 raw.ask("wait", {"ids": ids, "timeout": 0.001})
                 assert not raw.ask("wait", {"ids": ids})["result"]["timed_out"]
                 raw.code("cancel", {"ids": ["999999"]})
-                raw.code("spawn", {**asked, "parent": "1"})
+                raw.code("spawn", {**args, "parent": "1"})
 
     work(5)
     files, memory = len(descriptors(pid)), status_of(pid, "VmRSS")
@@ -86,7 +88,7 @@ def test_a_wait_that_is_over_holds_no_descriptor_while_its_client_lives_on(insta
         until(lambda: len(descriptors(instance.daemon.pid)) <= before)  # type: ignore[union-attr]
 
 
-def test_whoever_listens_is_told_the_number_of_the_newest_event(instance: Instance) -> None:
+def test_a_listener_is_told_the_number_of_the_newest_event(instance: Instance) -> None:
     context = zmq.Context()
     listener = context.socket(zmq.SUB)
     listener.setsockopt(zmq.SUBSCRIBE, b"")
@@ -109,16 +111,16 @@ def test_whoever_listens_is_told_the_number_of_the_newest_event(instance: Instan
 
 def test_a_deadline_is_kept_while_nothing_else_happens(instance: Instance) -> None:
     with Raw(instance.home) as raw:
-        asked = {"agents": [{"command": ["sleep", "600"], "timeout": 0.3, "grace": 0.1}], "cwd": "/", "env": PATIENT}
-        raw.ask("spawn", asked)
+        args = {"agents": [{"command": ["sleep", "600"], "timeout": 0.3, "grace": 0.1}], "cwd": "/", "env": PATIENT}
+        raw.ask("spawn", args)
         (agent,) = raw.ask("wait", {"ids": ["1"]})["result"]["agents"]
     assert agent["status"] == "timed-out"
 
 
 def test_a_deadline_beyond_any_timer_is_none(instance: Instance) -> None:
     with Raw(instance.home) as raw:
-        asked = {"agents": [{"command": ["true"], "timeout": 1e300, "silence": 1e18}], "cwd": "/", "env": PATIENT}
-        raw.ask("spawn", asked)
+        args = {"agents": [{"command": ["true"], "timeout": 1e300, "silence": 1e18}], "cwd": "/", "env": PATIENT}
+        raw.ask("spawn", args)
         assert raw.ask("wait", {"ids": ["1"], "timeout": 1e300})["result"]["agents"][0]["status"] == "completed"
 
 
@@ -139,39 +141,14 @@ class Stage:
         self.files_due: float | None = None
         self.weighed_due: float | None = None
         self.is_pruning = False
+        self.parts = self._parts()
+
+    def _parts(self) -> Any:
+        """All parts of the daemon that the loop uses."""
         note = self.diary.append
         fileno = {name: lambda fd=fd: fd for name, fd in self.fds.items()}
-        self.parts: Any = SimpleNamespace(
-            context=SimpleNamespace(
-                clock=lambda: Instant(5.0, 0.0),
-                state=State(),
-                store=SimpleNamespace(
-                    last_seq=lambda: 0,
-                    commits=SimpleNamespace(fileno=fileno["commits"], is_pending=False),
-                    finish=lambda: None,
-                ),
-                processes=SimpleNamespace(
-                    fileno=fileno["processes"],
-                    news=lambda: ["ended"],
-                    next_deadline=lambda: self.weighed_due,
-                    rest=lambda: None,
-                    logs=SimpleNamespace(fileno=fileno["logs"], next_deadline=lambda: None, look=lambda: None),
-                ),
-                waits=SimpleNamespace(
-                    fileno=fileno["waits"],
-                    next_deadline=lambda: self.deadline,
-                    disconnected=lambda _: [],
-                    targets=tuple,
-                ),
-                records=SimpleNamespace(let_go=lambda: note("tidy")),
-                environments=SimpleNamespace(drop_all_but=lambda _: None),
-                given=SimpleNamespace(inputs=SimpleNamespace(tidy=lambda: None)),
-                pruner=SimpleNamespace(
-                    is_due=lambda: self.is_pruning,
-                    next_deadline=lambda: None,
-                ),
-                is_leaving=False,
-            ),
+        return SimpleNamespace(
+            context=self._context(fileno),
             dispatcher=SimpleNamespace(
                 news=lambda: note("look") or [], ended=lambda *_: None, prune=lambda _: note("prune")
             ),
@@ -191,6 +168,39 @@ class Stage:
             scribe=SimpleNamespace(next_deadline=lambda: self.files_due, write=lambda: note("write")),
         )
 
+    def _context(self, fileno: dict[str, Callable[[], int]]) -> SimpleNamespace:
+        """The context of the daemon, as far as the loop uses it."""
+        return SimpleNamespace(
+            clock=lambda: Instant(5.0, 0.0),
+            state=State(),
+            store=SimpleNamespace(
+                last_seq=lambda: 0,
+                commits=SimpleNamespace(fileno=fileno["commits"], is_pending=False),
+                finish=lambda: None,
+            ),
+            processes=SimpleNamespace(
+                fileno=fileno["processes"],
+                news=lambda: ["ended"],
+                next_deadline=lambda: self.weighed_due,
+                rest=lambda: None,
+                logs=SimpleNamespace(fileno=fileno["logs"], next_deadline=lambda: None, look=lambda: None),
+            ),
+            waits=SimpleNamespace(
+                fileno=fileno["waits"],
+                next_deadline=lambda: self.deadline,
+                disconnected=lambda _: [],
+                targets=tuple,
+            ),
+            records=SimpleNamespace(let_go=lambda: self.diary.append("tidy")),
+            environments=SimpleNamespace(drop_all_but=lambda _: None),
+            given=SimpleNamespace(inputs=SimpleNamespace(tidy=lambda: None)),
+            pruner=SimpleNamespace(
+                is_due=lambda: self.is_pruning,
+                next_deadline=lambda: None,
+            ),
+            is_leaving=False,
+        )
+
     def turn(self, *ready: str) -> list[str]:
         """One turn in which these are readable; what was done in it."""
         self.diary.clear()
@@ -207,10 +217,10 @@ class Stage:
 
 @pytest.fixture
 def stage() -> Any:
-    """What a loop drives."""
-    made = Stage()
-    yield made
-    made.close()
+    """The parts that a loop drives."""
+    new_stage = Stage()
+    yield new_stage
+    new_stage.close()
 
 
 def test_news_of_processes_waits_for_no_disk(stage: Stage) -> None:
@@ -252,25 +262,25 @@ def test_nothing_is_pruned_before_all_that_was_decided_is_on_the_disk_and_forgot
 
 
 @pytest.mark.parametrize("ready", ["router", "waits", "deadline"])
-def test_nobody_is_listened_to_or_told_anything_before_all_that_was_decided_is_on_the_disk(
-    stage: Stage, ready: str
-) -> None:
+def test_no_request_is_read_or_answered_before_all_that_was_decided_is_on_the_disk(stage: Stage, ready: str) -> None:
     stage.deadline = 4.0 if ready == "deadline" else 6.0
-    done = stage.turn("processes", *({ready} & stage.fds.keys()))
-    assert done[:3] == ["feed", "finish", "tidy"]
-    assert done[3:5] == ["look", "hear"]
-    assert done[-2:] == ["finish", "tidy"]
+    calls = stage.turn("processes", *({ready} & stage.fds.keys()))
+    assert calls[:3] == ["feed", "finish", "tidy"]
+    assert calls[3:5] == ["look", "hear"]
+    assert calls[-2:] == ["finish", "tidy"]
 
 
 def test_idle_shims_are_let_go_when_all_of_the_turn_is_decided_that_might_need_them(stage: Stage) -> None:
     stage.parts.context.processes.rest = lambda: stage.diary.append("rest")
     assert stage.turn("processes") == ["feed", "rest"]
-    done = stage.turn("processes", "router")
-    assert done.index("hear") < done.index("rest")
-    assert "feed" not in done[done.index("rest") :]
+    calls = stage.turn("processes", "router")
+    assert calls.index("hear") < calls.index("rest")
+    assert "feed" not in calls[calls.index("rest") :]
 
 
-def test_whoever_waits_is_told_of_ends_whose_commit_is_over_though_nothing_else_is_to_be_decided(stage: Stage) -> None:
+def test_a_waiting_client_is_told_of_ends_whose_commit_is_over_though_nothing_else_is_to_be_decided(
+    stage: Stage,
+) -> None:
     stage.parts.engine.is_ahead, ended = False, [{"agent-001"}]
     stage.parts.engine.ended = lambda: ended.pop() if ended else set()
     stage.parts.dispatcher.ended = lambda over, flush: stage.diary.append("tell")

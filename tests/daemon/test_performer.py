@@ -20,22 +20,22 @@ def test_every_effect_has_one_who_performs_it() -> None:
 
 
 def test_it_hears_how_long_an_attempt_has_been_silent(bench: Bench) -> None:
-    one = bench.spawn("sleep", "600")
+    agent = bench.spawn("sleep", "600")
     bench.ahead += 30
-    heard = bench.shell.ask(CheckOutput(one.id, 1))
-    assert isinstance(heard, OutputSeen)
-    assert (heard.agent, heard.attempt) == (one.id, 1)
-    assert 30 <= heard.ago < 60
+    answer = bench.shell.ask(CheckOutput(agent.id, 1))
+    assert isinstance(answer, OutputSeen)
+    assert (answer.agent, answer.attempt) == (agent.id, 1)
+    assert 30 <= answer.ago < 60
 
 
 def test_a_client_that_has_died_before_it_can_be_watched_is_news_at_once(bench: Bench) -> None:
-    one = bench.spawn("sleep", "600")
-    one.waits[RequestId("w")] = Wait(RequestId("w"), (), False, None, 2**22 - 1, 1.0)
-    bench.shell.do(effects.WatchCaller(one.id, RequestId("w")))
-    bench.shell.do(effects.WatchCaller(one.id, RequestId("no such wait")))
-    assert bench.shell.backlog == [CallerGone(one.id, RequestId("w"))]
+    agent = bench.spawn("sleep", "600")
+    agent.waits[RequestId("w")] = Wait(RequestId("w"), (), False, None, 2**22 - 1, 1.0)
+    bench.shell.do(effects.WatchCaller(agent.id, RequestId("w")))
+    bench.shell.do(effects.WatchCaller(agent.id, RequestId("no such wait")))
+    assert bench.shell.backlog == [CallerGone(agent.id, RequestId("w"))]
     bench.shell.backlog = []
-    one.waits.clear()
+    agent.waits.clear()
 
 
 def test_many_trees_are_ended_in_slices_in_their_order_and_all_of_them_before_the_daemon_leaves(

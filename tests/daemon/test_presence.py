@@ -1,4 +1,4 @@
-"""The lock and the sockets of a daemon that runs are removed: everybody still agrees that it runs."""
+"""The lock and the sockets of a running daemon are removed: all processes still agree that it runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.support.raw import Raw, request
 
 
 def pid(instance: Instance) -> int:
-    """Of the daemon that answers."""
+    """The pid of the daemon that answers."""
     return int(json.loads(instance.ctl("daemon", "status", "--json"))["pid"])
 
 
@@ -60,9 +60,9 @@ def test_a_socket_that_is_replaced_by_a_file_is_put_back(instance: Instance) -> 
 
 def test_a_client_that_waits_goes_on_waiting(instance: Instance, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "go")
-    one = instance.spawn("sh", "-c", f"read x < {tmp_path}/go")
-    waiting = subprocess.Popen([BIN / "orchctl", "wait", one], env=instance.env, stdout=subprocess.PIPE)
-    until(lambda: instance.agent(one)["status"] == "running")
+    agent_id = instance.spawn("sh", "-c", f"read x < {tmp_path}/go")
+    waiting = subprocess.Popen([BIN / "orchctl", "wait", agent_id], env=instance.env, stdout=subprocess.PIPE)
+    until(lambda: instance.agent(agent_id)["status"] == "running")
     instance.home.socket.unlink()
     until(instance.home.socket.exists)
     (tmp_path / "go").write_text("go\n")

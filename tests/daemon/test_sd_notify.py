@@ -1,4 +1,4 @@
-"""What a service manager hears, from a real daemon and from the pieces."""
+"""Messages to a service manager, from a real daemon and from its pieces."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class Manager:
         return self.socket.recv(4096).decode().strip()
 
     def has_heard(self) -> list[str]:
-        """All that was said by now."""
+        """All messages so far."""
         self.socket.setblocking(False)
-        found = []
+        messages = []
         try:
             while True:
-                found.append(self.hear())
+                messages.append(self.hear())
         except BlockingIOError:
-            return found
+            return messages
         finally:
             self.socket.settimeout(DEADLINE)
 
@@ -51,17 +51,19 @@ class Manager:
 @pytest.fixture
 def manager(tmp_path: Path) -> Iterator[Manager]:
     """One that listens."""
-    made = Manager(str(tmp_path / "n"))
-    yield made
-    made.socket.close()
+    new_manager = Manager(str(tmp_path / "n"))
+    yield new_manager
+    new_manager.socket.close()
 
 
 @pytest.fixture(params=["path", "abstract"])
 def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Manager]:
     """One that listens, on each kind of socket."""
-    made = Manager(str(tmp_path / "n") if request.param == "path" else f"@orchd-test-{os.getpid()}-{id(request)}")
-    yield made
-    made.socket.close()
+    new_manager = Manager(
+        str(tmp_path / "n") if request.param == "path" else f"@orchd-test-{os.getpid()}-{id(request)}"
+    )
+    yield new_manager
+    new_manager.socket.close()
 
 
 def start(instance: Instance, manager: Manager, **more: str) -> None:
@@ -78,7 +80,10 @@ def test_it_is_ready_once_it_answers_says_its_places_when_they_change_and_that_i
     assert either.hear() == "READY=1"
     assert either.hear() == "STATUS=slots 0/7 in use, 0/28 alive, 0 queued"
     stopped.spawn("sleep", "600")
-    assert until(lambda: "1/7" in (said := either.hear()) and said) == "STATUS=slots 1/7 in use, 1/28 alive, 0 queued"
+    assert (
+        until(lambda: "1/7" in (message := either.hear()) and message)
+        == "STATUS=slots 1/7 in use, 1/28 alive, 0 queued"
+    )
     stopped.ctl("pause")
     assert until(lambda: either.hear()).endswith("0 queued, paused")
     stopped.stop()
@@ -97,11 +102,11 @@ def test_agents_are_told_nothing_of_the_manager(stopped: Instance, manager: Mana
     start(stopped, manager)
     for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
         stopped.env.pop(name, None)
-    one = stopped.spawn("sh", "-c", "echo [$NOTIFY_SOCKET$WATCHDOG_USEC]; ls -l /proc/self/fd")
-    stopped.ctl("wait", one)
-    said = stopped.ctl("logs", one)
-    assert said.startswith("[]")
-    assert "socket:" not in said
+    agent_id = stopped.spawn("sh", "-c", "echo [$NOTIFY_SOCKET$WATCHDOG_USEC]; ls -l /proc/self/fd")
+    stopped.ctl("wait", agent_id)
+    output = stopped.ctl("logs", agent_id)
+    assert output.startswith("[]")
+    assert "socket:" not in output
     assert stopped.daemon is not None
     assert [what for what in descriptors(stopped.daemon.pid).values() if what.startswith("socket:")]
 
@@ -111,12 +116,12 @@ def test_signs_of_life_come_twice_a_period_from_a_daemon_with_nothing_else_to_do
 ) -> None:
     start(stopped, manager, WATCHDOG_USEC="200000")
     manager.wait_for("READY=1")
-    heard = [manager.hear() for _ in range(8)]
-    assert {line for line in heard if not line.startswith("STATUS=")} == {"WATCHDOG=1"}
+    lines = [manager.hear() for _ in range(8)]
+    assert {line for line in lines if not line.startswith("STATUS=")} == {"WATCHDOG=1"}
 
 
 @pytest.mark.slow
-def test_an_idle_daemon_that_nobody_watches_does_not_wake_up(stopped: Instance, manager: Manager) -> None:
+def test_an_idle_daemon_without_listeners_does_not_wake_up(stopped: Instance, manager: Manager) -> None:
     start(stopped, manager)
     assert stopped.daemon is not None
     with Raw(stopped.home) as raw:
@@ -157,24 +162,24 @@ def test_a_daemon_that_reads_its_configuration_again_says_so(stopped: Instance, 
         stopped.daemon.send_signal(signal.SIGHUP)
     else:
         stopped.ctl("config", "reload")
-    heard = [line for line in (manager.hear(), manager.hear(), manager.hear()) if not line.startswith("STATUS")]
-    assert heard == ["RELOADING=1", "READY=1"]
+    lines = [line for line in (manager.hear(), manager.hear(), manager.hear()) if not line.startswith("STATUS")]
+    assert lines == ["RELOADING=1", "READY=1"]
 
 
 def test_what_the_manager_said_is_taken_out_and_is_for_one_process_only() -> None:
-    said = {"NOTIFY_SOCKET": "/n", "WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "12", "HOME": "/"}
-    environ = dict(said)
-    mine = Notifier.from_environment(environ, 12)
+    variables = {"NOTIFY_SOCKET": "/n", "WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "12", "HOME": "/"}
+    environ = dict(variables)
+    own = Notifier.from_environment(environ, 12)
     assert environ == {"HOME": "/"}
-    assert mine.next_deadline() == 0.0
-    other = Notifier.from_environment(dict(said), 13)
+    assert own.next_deadline() == 0.0
+    other = Notifier.from_environment(dict(variables), 13)
     assert other.is_wanted
     assert other.next_deadline() is None
-    nobody = Notifier.from_environment({"WATCHDOG_USEC": "3000000"}, 13)
-    assert not nobody.is_wanted
-    assert nobody.next_deadline() is None
-    for one in (mine, other, nobody):
-        one.close()
+    unaddressed = Notifier.from_environment({"WATCHDOG_USEC": "3000000"}, 13)
+    assert not unaddressed.is_wanted
+    assert unaddressed.next_deadline() is None
+    for notifier in (own, other, unaddressed):
+        notifier.close()
 
 
 def test_a_manager_that_is_gone_is_said_once_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:

@@ -23,7 +23,7 @@ OURS = re.compile(r"(ORCHD|ORCHCTL|OTEL|NOTIFY|WATCHDOG|JOURNAL)_[A-Z_]*[A-Z]")
 
 
 def section(title: str) -> str:
-    """What stands below a heading."""
+    """The text below a heading."""
     return TEXT.split(f"\n## {title}\n")[1].split("\n## ")[0]
 
 
@@ -37,16 +37,20 @@ def is_environment(node: ast.AST) -> bool:
 def read(text: str) -> Iterator[str]:
     """The variables that a source asks the environment for by name, and all that are called as ours."""
     for node in ast.walk(ast.parse(text)):
-        asked: list[ast.expr] = []
+        expressions: list[ast.expr] = []
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and is_environment(node.func.value):
-            asked = node.args[:1]
+            expressions = node.args[:1]
         elif isinstance(node, ast.Subscript) and is_environment(node.value):
-            asked = [node.slice]
+            expressions = [node.slice]
         elif isinstance(node, ast.Compare) and any(map(is_environment, node.comparators)):
-            asked = [node.left]
+            expressions = [node.left]
         elif isinstance(node, ast.Constant) and OURS.fullmatch(str(node.value)):
-            asked = [node]
-        yield from (one.value for one in asked if isinstance(one, ast.Constant) and isinstance(one.value, str))
+            expressions = [node]
+        yield from (
+            expression.value
+            for expression in expressions
+            if isinstance(expression, ast.Constant) and isinstance(expression.value, str)
+        )
 
 
 def test_a_variable_is_found_however_it_is_read() -> None:
@@ -56,11 +60,11 @@ def test_a_variable_is_found_however_it_is_read() -> None:
 
 def test_every_variable_is_there_and_none_is_made_up() -> None:
     sources = [*(ROOT / "orchd").rglob("*.py"), *(ROOT / "orchctl").rglob("*.py")]
-    found = {name for path in sources if "skills" not in path.parts for name in read(path.read_text())}
+    variables = {name for path in sources if "skills" not in path.parts for name in read(path.read_text())}
     named = set(re.findall(r"`([A-Z_]+)`", VARIABLES))
-    mock = {name for name in found if name.startswith("ORCHD_MOCK_")}
-    assert found - mock - OURS_ALONE - named == set(), "explain it in docs/reference/environment.md"
-    assert named - found == THEIRS
+    mock = {name for name in variables if name.startswith("ORCHD_MOCK_")}
+    assert variables - mock - OURS_ALONE - named == set(), "explain it in docs/reference/environment.md"
+    assert named - variables == THEIRS
 
 
 def test_every_exit_code_is_there_and_none_is_made_up() -> None:
@@ -69,15 +73,17 @@ def test_every_exit_code_is_there_and_none_is_made_up() -> None:
 
 
 def test_every_option_of_the_daemon_is_there() -> None:
-    shown = subprocess.run([sys.executable, "-m", "orchd", "--help"], capture_output=True, text=True, check=True).stdout
-    assert set(re.findall(r"(--[a-z-]+)", shown)) - {"--help"} == set(re.findall(r"`(--[a-z-]+)`", section("orchd")))
+    output = subprocess.run(
+        [sys.executable, "-m", "orchd", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    assert set(re.findall(r"(--[a-z-]+)", output)) - {"--help"} == set(re.findall(r"`(--[a-z-]+)`", section("orchd")))
 
 
 def test_every_argument_says_what_it_is() -> None:
-    made = TEXT.split("<!-- made by generate.py: commands -->")[1].split("<!-- end of commands -->")[0]
-    parts = re.split(r"^### orchctl ", made, flags=re.MULTILINE)[1:]
+    commands_text = TEXT.split("<!-- made by generate.py: commands -->")[1].split("<!-- end of commands -->")[0]
+    parts = re.split(r"^### orchctl ", commands_text, flags=re.MULTILINE)[1:]
     assert len(parts) == len(COMMANDS)
     for (name, command), part in zip(COMMANDS.items(), parts, strict=True):
         assert part.startswith(f"{name} " if command.arguments else f"{name}\n")
         assert command.help in part
-        assert [one.metavar for one in command.arguments if f"| `{one.metavar}`" not in part] == []
+        assert [argument.metavar for argument in command.arguments if f"| `{argument.metavar}`" not in part] == []

@@ -1,4 +1,4 @@
-"""What the documents say is what there is."""
+"""The documents agree with the code."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def generator():
 
 
 def test_the_parts_that_are_made_from_the_code_are_up_to_date() -> None:
-    made = generator()
-    for file, (name, make) in made.MADE.items():
+    module = generator()
+    for file, (name, make) in module.MADE.items():
         text = (ROOT / "docs" / file).read_text()
-        assert made.written(text, name, make()) == text, f"docs/{file} is stale: run `make docs`"
+        assert module.written(text, name, make()) == text, f"docs/{file} is stale: run `make docs`"
 
 
 def test_manual_pages_are_up_to_date() -> None:
@@ -56,8 +56,8 @@ def test_the_recorded_fleet_has_the_keys_of_todays_status(instance: Instance) ->
 
 
 def test_the_types_of_compositions_are_those_of_the_schema() -> None:
-    made = generator()
-    assert made.types() == made.TYPES.read_text(), "the types are stale: run `make docs`"
+    module = generator()
+    assert module.types() == module.TYPES.read_text(), "the types are stale: run `make docs`"
 
 
 def test_every_example_of_the_protocol_is_answered_with_a_result(instance: Instance) -> None:
@@ -98,9 +98,9 @@ def test_every_test_a_document_names_exists(path: Path) -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_every_command_a_document_shows_is_one(path: Path) -> None:
-    shown = re.findall(r"^(?:\$ )?orchctl ([a-z][\w-]*)(?: (\w+))?", path.read_text(), re.MULTILINE)
+    commands = re.findall(r"^(?:\$ )?orchctl ([a-z][\w-]*)(?: (\w+))?", path.read_text(), re.MULTILINE)
     known = set(COMMANDS)
-    assert [words for words in shown if words[0] not in known and " ".join(words) not in known] == []
+    assert [words for words in commands if words[0] not in known and " ".join(words) not in known] == []
 
 
 def test_every_field_of_an_event_is_explained() -> None:

@@ -48,10 +48,10 @@ def test_every_key_of_the_report_is_shown(stopped: Instance, tmp_path: Path) -> 
     (tmp_path / "plan.md").write_text("- [ ] A\n")
     stopped.env["ORCHD_MOCK_SECONDS"] = "0.01"
     stopped.start()
-    found = json.loads(stopped.ctl("pm", "--tasks", "plan.md", "--runner", "mock", "--json", cwd=tmp_path))
-    said, of_dry_run = TEXT.split("As JSON (`--json`)")[1].split("With `--dry-run`")
-    named = set(re.findall(r"`(\w+)`", said))
-    assert set(found) <= named
-    assert set(found["developers"][0]) - {"queued_at", "ended_at"} <= named
+    reply = json.loads(stopped.ctl("pm", "--tasks", "plan.md", "--runner", "mock", "--json", cwd=tmp_path))
+    keys_text, of_dry_run = TEXT.split("As JSON (`--json`)")[1].split("With `--dry-run`")
+    named = set(re.findall(r"`(\w+)`", keys_text))
+    assert set(reply) <= named
+    assert set(reply["developers"][0]) - {"queued_at", "ended_at"} <= named
     dry = json.loads(stopped.ctl("pm", "--tasks", "plan.md", "--dry-run", "--json", cwd=tmp_path))
     assert {*dry, *dry["waves"][0][0]} == set(re.findall(r"`(\w+)`", of_dry_run))

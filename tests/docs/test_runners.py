@@ -45,12 +45,12 @@ def shown(field: Field[object]) -> str:
 def test_every_key_is_there_with_its_default() -> None:
     documented = rows("### Keys")
     assert {key: cell[2] for key, cell in documented.items()} == {
-        one.name: shown(one) for one in fields(RunnerSettings)
+        field.name: shown(field) for field in fields(RunnerSettings)
     }
 
 
 def test_every_key_of_a_price_is_there() -> None:
-    assert list(rows("[runners.NAME.prices.MODEL]")) == [one.name for one in fields(Price)]
+    assert list(rows("[runners.NAME.prices.MODEL]")) == [field.name for field in fields(Price)]
 
 
 def test_every_placeholder_is_there() -> None:
@@ -81,9 +81,9 @@ def test_the_example_of_an_own_runner_runs(stopped: Instance, tmp_path: Path) ->
     agent = stopped.agent("1")
     assert (agent["status"], agent["runner"], agent["tokens"], agent["cost_usd"]) == ("completed", "terse", 34, 0.25)
     assert (agent["cli_session"], agent["cost_source"]) == ("t-1", "cli")
-    told = (tmp_path / "result.md").read_text()
-    assert told.startswith("--print Be brief.")
-    assert told.endswith(" never")
+    content = (tmp_path / "result.md").read_text()
+    assert content.startswith("--print Be brief.")
+    assert content.endswith(" never")
 
 
 def test_the_settings_of_the_examples_are_what_they_seem() -> None:

@@ -39,7 +39,7 @@ PAGES_ELSEWHERE = {
 PORT = "tests/orchctl/commands/observe/test_metrics.py::test_a_port_answers_through_the_death_of_the_daemon"
 SOCKET = "tests/orchctl/commands/observe/test_metrics.py::test_a_socket_is_the_users_own_and_goes_with_its_server"
 TRACE = "tests/orchctl/commands/observe/test_trace.py::test_spans_have_their_parents_and_are_the_same_every_time"
-HOOK = "tests/orchctl/commands/observe/test_hook.py::test_each_end_is_told_once_whoever_dies"
+HOOK = "tests/orchctl/commands/observe/test_hook.py::test_each_end_is_reported_once_whichever_process_dies"
 SIMULATION = (
     "tests/simulation/test_simulation.py::test_thousands_of_steps_keep_every_promise_and_reach_every_event_and_effect"
 )
@@ -97,13 +97,13 @@ PLANS = {
 
 def blocks(text: str) -> list[list[str]]:
     """The commands of each block of a page; of one that shows output too, the lines after `$`."""
-    found = []
+    result = []
     for language, block in BLOCK.findall(text):
         lines = block.splitlines()
         typed = [line[2:] for line in lines if line.startswith("$ ")]
         if language in SHELL:
-            found.append([plain(line) for line in typed or lines if typed or COMMAND.match(f"{line} ")])
-    return [commands for commands in found if commands]
+            result.append([plain(line) for line in typed or lines if typed or COMMAND.match(f"{line} ")])
+    return [commands for commands in result if commands]
 
 
 def plain(line: str) -> str:
@@ -115,8 +115,8 @@ def plain(line: str) -> str:
 SHOWN = {name: blocks(path.read_text()) for name, path in PAGES.items()}
 HERE = [
     name
-    for name, found in SHOWN.items()
-    if found and name not in PAGES_ELSEWHERE and (name not in NEEDS or shutil.which(NEEDS[name]))
+    for name, commands in SHOWN.items()
+    if commands and name not in PAGES_ELSEWHERE and (name not in NEEDS or shutil.which(NEEDS[name]))
 ]
 
 
@@ -149,7 +149,7 @@ def test_every_command_does_something(instance: Instance, stage: Path, tmp_path:
         project = shutil.copytree(stage, tmp_path / page, symlinks=True)
         commands = [line for block in SHOWN[page] for line in block if line not in ELSEWHERE]
         lines = [f"{BEFORE.get(line, ':')}\n{line} || [ $? = {EXITS.get(line, 0)} ]" for line in commands]
-        done = subprocess.run(
+        process = subprocess.run(
             ["bash", "-euxc", "\n".join(lines)],
             env=instance.env,
             cwd=project,
@@ -158,14 +158,14 @@ def test_every_command_does_something(instance: Instance, stage: Path, tmp_path:
             text=True,
             timeout=200,
         )
-        assert done.returncode == 0, f"{page}: the last of these ended with an error\n{done.stderr}\n{__doc__}"
+        assert process.returncode == 0, f"{page}: the last of these ended with an error\n{process.stderr}\n{__doc__}"
 
 
 def test_every_page_is_looked_at() -> None:
-    shown = [line for found in SHOWN.values() for commands in found for line in commands]
-    assert len(shown) > 60
+    lines = [line for page_blocks in SHOWN.values() for commands in page_blocks for line in commands]
+    assert len(lines) > 60
     assert set(PAGES_ELSEWHERE) <= set(SHOWN)
-    assert [line for line in ELSEWHERE if line not in shown] == [], "these are shown nowhere any more"
+    assert [line for line in ELSEWHERE if line not in lines] == [], "these are shown nowhere any more"
 
 
 @pytest.mark.parametrize("name", sorted({*PAGES_ELSEWHERE.values(), *(test for test, _ in ELSEWHERE.values() if test)}))

@@ -36,7 +36,7 @@ def test_all_its_commands_work_one_after_the_other(instance: Instance, tmp_path:
     env = {**instance.env, **repos.SETTINGS, "ORCHD_MOCK_SECONDS": "0.05"}
     instance.ctl("skill", "install", cwd=project)
     for block in BLOCKS:
-        done = subprocess.run(
+        process = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", block],
             env=env,
             cwd=project,
@@ -45,11 +45,13 @@ def test_all_its_commands_work_one_after_the_other(instance: Instance, tmp_path:
             timeout=60,
             check=False,
         )
-        assert done.returncode == 0, (block, done.stdout, done.stderr)
+        assert process.returncode == 0, (block, process.stdout, process.stderr)
     assert len(BLOCKS) > 12
     instance.ctl("wait", "--all", code=None)
-    others = {one["name"]: one["status"] for one in instance.status("--all")["agents"] if one["status"] != "completed"}
-    assert others == {"server": "cancelled"}
+    statuses = {
+        agent["name"]: agent["status"] for agent in instance.status("--all")["agents"] if agent["status"] != "completed"
+    }
+    assert statuses == {"server": "cancelled"}
     report = (project / "report.md").read_text()
     assert re.findall(r"^## (\w+)$", report, re.MULTILINE) == ["docs", "schema", "api", "ui", "check"]
 

@@ -17,27 +17,29 @@ SHOWN = [pair for block in BLOCKS for pair in re.findall(r"^\$ (.*)\n((?:(?!\$ )
 
 
 def plain(text: str, directory: Path) -> str:
-    """What is the same every time."""
+    """An output without the parts that change from run to run."""
     text = text.replace(str(directory), "/work/shop")
     return re.sub(r"\b\d+\.\d+s", "0.0s", text).strip()
 
 
 def ran(command: str, instance: Instance, directory: Path) -> tuple[str, str]:
-    """What a line of a shell puts out."""
+    """The output of a line of a shell."""
     places = instance.env["PATH"].split(os.pathsep)  # without the CLIs that the skill would be installed for
-    found = [one for one in places if not any(shutil.which(name, path=one) for name in ("claude", "codex"))]
-    env = {**instance.env, "ORCHD_MOCK_SECONDS": "0.01", "PATH": os.pathsep.join(found)}
-    done = subprocess.run(
+    directories = [
+        directory for directory in places if not any(shutil.which(name, path=directory) for name in ("claude", "codex"))
+    ]
+    env = {**instance.env, "ORCHD_MOCK_SECONDS": "0.01", "PATH": os.pathsep.join(directories)}
+    process = subprocess.run(
         ["bash", "-c", command], env=env, cwd=directory, capture_output=True, text=True, timeout=60, check=False
     )
-    return done.stdout, done.stderr
+    return process.stdout, process.stderr
 
 
 def test_every_command_puts_out_what_is_shown(instance: Instance, tmp_path: Path) -> None:
-    for command, shown in SHOWN:
+    for command, expected in SHOWN:
         out, err = ran(command, instance, tmp_path)
         # a terminal shows both as they come: notes before the result of a run, and after that of a merge
-        assert plain(shown, tmp_path) in (plain(out + err, tmp_path), plain(err + out, tmp_path)), command
+        assert plain(expected, tmp_path) in (plain(out + err, tmp_path), plain(err + out, tmp_path)), command
     assert len(SHOWN) > 15
 
 

@@ -1,4 +1,4 @@
-"""What docs/guides/watching.md says of metrics is what is told."""
+"""The metrics of docs/guides/watching.md are the metrics of the daemon."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ def test_every_metric_is_documented_and_none_is_made_up(instance: Instance) -> N
     instance.spawn("true")
     page = instance.ctl("metrics")
     assert parsed(page)
-    told = set(re.findall(r"^# TYPE (\w+)", page, re.MULTILINE))
-    assert told == set(re.findall(r"`(orchd_\w+)`", PAGE))
+    names = set(re.findall(r"^# TYPE (\w+)", page, re.MULTILINE))
+    assert names == set(re.findall(r"`(orchd_\w+)`", PAGE))

@@ -35,6 +35,6 @@ def fleet(resting: Fleet) -> Fleet:
 @pytest.fixture
 def yard() -> Iterator[Yard]:
     """Cgroups that are removed afterwards."""
-    made = Yard()
-    yield made
-    made.close()
+    new_yard = Yard()
+    yield new_yard
+    new_yard.close()

@@ -1,4 +1,4 @@
-"""What tests of a living fleet are made of: gates that agents block on, a book of who ran, and quick requests."""
+"""Helpers for tests of a living fleet: gates that agents block on, a book that each attempt signs, quick requests."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Gate:
         return f"read passed < {self.path}"
 
     def let(self, count: int = 1) -> None:
-        """Let `count` pass, those that stand there or those that come."""
+        """Let `count` agents pass, now or when they come."""
         os.write(self._descriptor, b"\n" * count)
 
     def close(self) -> None:
@@ -55,11 +55,14 @@ class Book:
 
     def entries(self) -> list[tuple[str, int]]:
         """Agent and attempt of all that started, in that order."""
-        return [(one, int(attempt)) for one, attempt in (line.split() for line in self.path.read_text().splitlines())]
+        return [
+            (agent_id, int(attempt))
+            for agent_id, attempt in (line.split() for line in self.path.read_text().splitlines())
+        ]
 
     def agents(self) -> list[str]:
         """The agents of `entries`."""
-        return [one for one, _ in self.entries()]
+        return [agent_id for agent_id, _ in self.entries()]
 
 
 class Fleet:
@@ -78,50 +81,55 @@ class Fleet:
         self._gates.append(Gate(self.directory / f"gate-{len(self._gates)}"))
         return self._gates[-1]
 
-    def spec(self, script: str, **wanted: object) -> dict[str, object]:
+    def spec(self, script: str, **fields: object) -> dict[str, object]:
         """An agent that signs the book and runs `script`."""
-        return {"command": ["sh", "-c", f"{self.book.script}; {script}"], **wanted}
+        return {"command": ["sh", "-c", f"{self.book.script}; {script}"], **fields}
 
-    def batch(self, specs: list[dict[str, object]], **wanted: object) -> list[str]:
+    def batch(self, specs: list[dict[str, object]], **fields: object) -> list[str]:
         """The ids of agents spawned in one request."""
-        args = {"agents": specs, "cwd": str(self.directory), "env": self.instance.env, **wanted}
+        args = {"agents": specs, "cwd": str(self.directory), "env": self.instance.env, **fields}
         return [agent["id"] for agent in self.client.call("spawn", args)["agents"]]
 
-    def spawn(self, script: str, **wanted: object) -> str:
+    def spawn(self, script: str, **fields: object) -> str:
         """The id of one agent."""
-        (one,) = self.batch([self.spec(script, **wanted)])
-        return one
+        (agent_id,) = self.batch([self.spec(script, **fields)])
+        return agent_id
 
     def show(self, *ids: str) -> list[dict[str, Any]]:
-        """Agents as `status` shows them, in the order asked for; without ids all there ever were."""
-        wanted: dict[str, object] = {"ids": ids} if ids else {"all": True}
-        agents = {agent["id"]: agent for agent in self.client.call("status", wanted)["agents"]}
-        return [agents[one] for one in ids or sorted(agents, key=lambda one: int(one.rpartition("-")[2]))]
+        """Agents as `status` shows them, in the order of `ids`; without ids all agents ever spawned."""
+        args: dict[str, object] = {"ids": ids} if ids else {"all": True}
+        agents = {agent["id"]: agent for agent in self.client.call("status", args)["agents"]}
+        return [
+            agents[agent_id]
+            for agent_id in ids or sorted(agents, key=lambda agent_id: int(agent_id.rpartition("-")[2]))
+        ]
 
-    def agent(self, one: str) -> dict[str, Any]:
+    def agent(self, agent_id: str) -> dict[str, Any]:
         """One agent."""
-        return self.show(one)[0]
+        return self.show(agent_id)[0]
 
     def ends(self, *ids: str) -> list[dict[str, Any]]:
-        """The agents when they have ended; without ids all that there are now."""
+        """The agents when they have ended; without ids all agents that exist now."""
         args: dict[str, Any] = {"ids": ids} if ids else {"scope": "all"}
         result = self.client.wait(timeout=DEADLINE, **args)
-        assert not result["timed_out"], [(one["id"], one["status"], one["reason"]) for one in result["agents"]]
+        assert not result["timed_out"], [(agent["id"], agent["status"], agent["reason"]) for agent in result["agents"]]
         return self.show(*ids)
 
     def all_end(self) -> list[dict[str, Any]]:
-        """All agents when there is none left that has not ended, those that others spawn meanwhile included."""
+        """All agents once each has ended, agents that were spawned meanwhile included."""
         agents = self.ends()
         while any(agent["ended_at"] is None for agent in agents):
             agents = self.ends()
         return agents
 
-    def reaches(self, one: str, *statuses: str) -> dict[str, Any]:
-        """The agent when it has come to one of these statuses."""
-        return dict(until(lambda: next((a for a in self.show(one) if a["status"] in statuses), None), what=one))
+    def reaches(self, agent_id: str, *statuses: str) -> dict[str, Any]:
+        """The agent when it has reached one of these statuses."""
+        return dict(
+            until(lambda: next((a for a in self.show(agent_id) if a["status"] in statuses), None), what=agent_id)
+        )
 
     def started(self, *ids: str) -> None:
-        """Return when these have signed the book."""
+        """Return when these agents have signed the book."""
         until(lambda: set(ids) <= set(self.book.agents()), what=f"start of {ids}")
 
     def command(self, *words: str, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
@@ -147,17 +155,17 @@ class Fleet:
         return command
 
     def daemon_pid(self) -> int:
-        """Whoever serves now."""
+        """The pid of the daemon that serves now."""
         return int(self.client.call("daemon")["pid"])
 
     def daemon_dies(self) -> None:
-        """`kill -9` of the daemon, whoever started it; return when it is gone."""
+        """`kill -9` of the daemon, whichever process started it; return when it is gone."""
         pid = self.daemon_pid()
         os.kill(pid, signal.SIGKILL)
         until(lambda: not is_alive(pid), what="the daemon's death")
 
     def stopped(self, how: str, cancelled: Sequence[str], *others: str) -> tuple[float, list[dict[str, Any]]]:
-        """How long it takes to end agents by `cancel`, `cancel-after-death` or `stop-agents`, and the agents then."""
+        """End agents by `cancel`, `cancel-after-death` or `stop-agents`; the seconds it takes, and the agents then."""
         if how == "cancel-after-death":
             self.daemon_dies()
             self.client.call("limit")
@@ -199,7 +207,7 @@ def is_alive(pid: int) -> bool:
 
 
 def texts(directory: Path) -> Iterator[str]:
-    """What the files of a directory in /proc say, as far as they are still there."""
+    """The contents of the files of a directory in /proc, as far as they still exist."""
     for path in directory.iterdir():
         with suppress(FileNotFoundError):
             yield path.read_text()
@@ -207,4 +215,4 @@ def texts(directory: Path) -> Iterator[str]:
 
 def pids_in(path: Path) -> list[int]:
     """The pids that agents wrote, a complete line each."""
-    return [int(found) for found in re.findall(r"(\d+)\n", path.read_text())] if path.exists() else []
+    return [int(pid) for pid in re.findall(r"(\d+)\n", path.read_text())] if path.exists() else []

@@ -1,4 +1,4 @@
-"""Agents that have children and leave their waits early, and the story of a fleet of them."""
+"""Agents that have children and leave their waits early, in a fleet."""
 
 from __future__ import annotations
 
@@ -89,18 +89,18 @@ class Parents:
 
     def _kill(self, agents: Iterable[str]) -> int:
         """Kill a client of each of these agents that wait, if they wait in the foreground."""
-        found = clients_of(self.fleet.instance.directory)
-        chosen = [found[agent][0] for agent in sorted(agents) if agent in found]
+        clients = clients_of(self.fleet.instance.directory)
+        chosen = [clients[agent][0] for agent in sorted(agents) if agent in clients]
         for pid in chosen:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         return len(chosen)
 
     def check(self) -> None:
-        """All have completed, in one attempt each."""
+        """Check that all agents have completed, in one attempt each."""
         agents = self.fleet.show()
         assert len(agents) == self.count
-        wrong = [(one["id"], one["status"], one["exit_code"], one["reason"]) for one in agents]
+        wrong = [(agent["id"], agent["status"], agent["exit_code"], agent["reason"]) for agent in agents]
         assert {agent["status"] for agent in agents} == {"completed"}, wrong
         assert sorted(self.fleet.book.entries()) == sorted((agent["id"], 1) for agent in agents)
 
@@ -111,17 +111,17 @@ class Parents:
 
 def clients_of(home: Path) -> dict[str, list[int]]:
     """The pids of clients that wait, by the agent that they belong to."""
-    found: dict[str, list[int]] = {}
+    clients: dict[str, list[int]] = {}
     for name in filter(str.isdigit, os.listdir("/proc")):
         environment = read(f"/proc/{name}/environ").split(b"\0")
         if b"ORCHD_HOME=" + os.fsencode(home) in environment and is_wait(read(f"/proc/{name}/cmdline").split(b"\0")):
             agent = next((pair[12:].decode() for pair in environment if pair.startswith(b"ORCHD_AGENT=")), "")
-            found.setdefault(agent, []).append(int(name))
-    return found
+            clients.setdefault(agent, []).append(int(name))
+    return clients
 
 
 def pinging(fleet: Fleet) -> Callable[[], bool]:
-    """What tells a witness that the daemon has dealt with all that happened before."""
+    """A call that returns once the daemon has handled all earlier requests, for a witness."""
 
     def ping() -> bool:
         try:

@@ -23,22 +23,22 @@ DAEMON = ["sh", "-c", 'umask 022; ulimit -Sn 200; exec nice -n 2 "$@"', "sh", sy
 
 
 def as_caller(instance: Instance, *words: str, caller: list[str] | None = None) -> str:
-    """What a client says that has attributes of its own."""
+    """The output of a client that has attributes of its own."""
     command = [*(CALLER if caller is None else caller), str(BIN / "orchctl"), *words]
-    done = subprocess.run(
+    process = subprocess.run(
         command, env=instance.env, cwd=instance.directory, capture_output=True, text=True, check=False
     )
-    assert done.returncode in (0, 1), done.stderr
-    return done.stdout
+    assert process.returncode in (0, 1), process.stderr
+    return process.stdout
 
 
-def shown(instance: Instance, one: str, attempt: int = 1) -> Any:
+def shown(instance: Instance, agent_id: str, attempt: int = 1) -> Any:
     """The attributes that an agent printed."""
-    return json.loads((instance.home.agents / f"{one}.{attempt}.log").read_text().splitlines()[-1])
+    return json.loads((instance.home.agents / f"{agent_id}.{attempt}.log").read_text().splitlines()[-1])
 
 
 def expected() -> dict[str, Any]:
-    """Those of the caller."""
+    """The attributes of the caller."""
     limits = {**own()["limits"], "nofile": [300, 300]}
     return {
         "umask": 0o027,
@@ -52,8 +52,8 @@ def expected() -> dict[str, Any]:
 def test_an_agent_has_its_callers_attributes(stopped: Instance, tmp_path: Path) -> None:
     stopped.start(*DAEMON)
     where = ["--cwd", str(tmp_path), "--output-dir", str(tmp_path / "out/a")]
-    one = as_caller(stopped, "spawn", "--wait", *where, "--", sys.executable, "-c", SHOW + MAKE).split()[0]
-    assert shown(stopped, one) == expected()
+    agent_id = as_caller(stopped, "spawn", "--wait", *where, "--", sys.executable, "-c", SHOW + MAKE).split()[0]
+    assert shown(stopped, agent_id) == expected()
     modes = [oct((tmp_path / name).stat().st_mode & 0o777) for name in ("made", "directory", "out", "out/a")]
     assert modes == ["0o640", "0o750", "0o750", "0o750"]
     assert {path.stat().st_mode & 0o777 for path in stopped.home.agents.iterdir()} == {0o600}
@@ -64,9 +64,9 @@ def test_attempts_that_share_a_shim_each_have_their_own(stopped: Instance) -> No
     callers = [CALLER, ["sh", "-c", 'umask 002; ulimit -Sn 100; exec "$@"', "sh"], CALLER, []]
     command = ["spawn", "--wait", "--cwd", "/", "--", sys.executable, "-c", SHOW]
     ids = [as_caller(stopped, *command, caller=caller).split()[0] for caller in callers]
-    assert [shown(stopped, one)["umask"] for one in ids] == [0o027, 0o002, 0o027, own()["umask"]]
+    assert [shown(stopped, agent_id)["umask"] for agent_id in ids] == [0o027, 0o002, 0o027, own()["umask"]]
     soft = own()["limits"]["nofile"][0]
-    assert [shown(stopped, one)["limits"]["nofile"][0] for one in ids] == [300, 100, 300, soft]
+    assert [shown(stopped, agent_id)["limits"]["nofile"][0] for agent_id in ids] == [300, 100, 300, soft]
 
 
 def test_they_outlive_the_daemon_and_a_retry(stopped: Instance, tmp_path: Path) -> None:
@@ -75,12 +75,12 @@ def test_they_outlive_the_daemon_and_a_retry(stopped: Instance, tmp_path: Path) 
     os.mkfifo(tmp_path / "go")
     blocker = stopped.spawn("sh", "-c", f"read x <{tmp_path}/go")
     command = ["--cwd", "/", "--", sys.executable, "-c", SHOW + FAIL_FIRST]
-    one = as_caller(stopped, "spawn", "--retries", "1", *command).strip()
+    agent_id = as_caller(stopped, "spawn", "--retries", "1", *command).strip()
     stopped.kill()
     stopped.start(*DAEMON)
     (tmp_path / "go").write_text("\n")
-    stopped.ctl("wait", blocker, one)
-    assert [shown(stopped, one, attempt) for attempt in (1, 2)] == [expected(), expected()]
+    stopped.ctl("wait", blocker, agent_id)
+    assert [shown(stopped, agent_id, attempt) for attempt in (1, 2)] == [expected(), expected()]
 
 
 @pytest.mark.parametrize(
@@ -100,28 +100,28 @@ def test_a_limit_that_is_too_low_for_the_shim_is_its_agents_alone(
 ) -> None:
     agents = [{"command": ["/bin/sh", "-c", script]}]
     with instance.client() as client:
-        made = client.call("spawn", {"agents": agents, "cwd": "/", "attributes": {"limits": limits}})
-        (ended,) = client.wait(ids=[made["agents"][0]["id"]])["agents"]
+        reply = client.call("spawn", {"agents": agents, "cwd": "/", "attributes": {"limits": limits}})
+        (ended,) = client.wait(ids=[reply["agents"][0]["id"]])["agents"]
     assert (ended["exit_code"], ended["status"]) == (code, "failed")
 
 
 def test_the_configuration_may_set_one_umask_for_all(stopped: Instance) -> None:
     stopped.configure('umask = "007"\n')
     stopped.start(*DAEMON)
-    one = as_caller(stopped, "spawn", "--wait", "--", "sh", "-c", "umask").split()[0]
-    assert (stopped.home.agents / f"{one}.1.log").read_text().strip() == "0007"
+    agent_id = as_caller(stopped, "spawn", "--wait", "--", "sh", "-c", "umask").split()[0]
+    assert (stopped.home.agents / f"{agent_id}.1.log").read_text().strip() == "0007"
 
 
 def test_without_attributes_an_agent_has_those_that_the_daemon_was_started_with(stopped: Instance) -> None:
     stopped.start(*DAEMON)
     with stopped.client() as client:
         agents = [{"command": [sys.executable, "-c", SHOW]}]
-        made = client.call("spawn", {"agents": agents, "cwd": "/", "env": dict(os.environ)})
-        one = made["agents"][0]["id"]
-        client.wait(ids=[one])
-    found = shown(stopped, one)
-    assert (found["umask"], found["nice"]) == (0o022, os.getpriority(os.PRIO_PROCESS, 0) + 2)
-    assert found["limits"]["nofile"] == [200, resource.getrlimit(resource.RLIMIT_NOFILE)[1]]
+        reply = client.call("spawn", {"agents": agents, "cwd": "/", "env": dict(os.environ)})
+        agent_id = reply["agents"][0]["id"]
+        client.wait(ids=[agent_id])
+    attributes = shown(stopped, agent_id)
+    assert (attributes["umask"], attributes["nice"]) == (0o022, os.getpriority(os.PRIO_PROCESS, 0) + 2)
+    assert attributes["limits"]["nofile"] == [200, resource.getrlimit(resource.RLIMIT_NOFILE)[1]]
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may raise limits, and give that right up")
@@ -131,17 +131,17 @@ def test_what_the_daemon_may_not_give_is_said_by_why(stopped: Instance) -> None:
         stopped.start(*without, sys.executable, "-m", "orchd")
     except FileNotFoundError:
         pytest.skip("capsh is not installed")
-    one = stopped.ctl("spawn", "--wait", "--", "true").split()[0]
-    said = stopped.ctl("why", one)
-    assert "not granted, of the attributes of its caller: " in said
-    assert "nice 0: it is 5" in said
-    assert "its hard limit is 256" in said
-    assert "its hard limit is 256" in json.loads(stopped.ctl("why", "--json", one))["unmet"]
+    agent_id = stopped.ctl("spawn", "--wait", "--", "true").split()[0]
+    output = stopped.ctl("why", agent_id)
+    assert "not granted, of the attributes of its caller: " in output
+    assert "nice 0: it is 5" in output
+    assert "its hard limit is 256" in output
+    assert "its hard limit is 256" in json.loads(stopped.ctl("why", "--json", agent_id))["unmet"]
 
 
-@pytest.mark.parametrize(("score", "given"), [("300", "300"), ("-300", "0")])
+@pytest.mark.parametrize(("score", "expected"), [("300", "300"), ("-300", "0")])
 def test_an_agent_is_ended_as_soon_as_its_caller_when_memory_runs_out_and_not_later(
-    stopped: Instance, score: str, given: str
+    stopped: Instance, score: str, expected: str
 ) -> None:
     """A caller that is protected is one that a service manager or root has protected: that is not for its agents."""
     if score[0] == "-" and os.getuid() != 0:
@@ -150,8 +150,8 @@ def test_an_agent_is_ended_as_soon_as_its_caller_when_memory_runs_out_and_not_la
     caller = ["sh", "-c", f'echo {score} > /proc/$$/oom_score_adj; exec "$@"', "sh"]
     shows = ["--", "cat", "/proc/self/oom_score_adj"]
     for _ in range(2):  # the second may be served by the shim of the first
-        one = as_caller(stopped, "spawn", "--wait", *shows, caller=caller).split()[0]
-        assert stopped.ctl("logs", one).strip() == given
+        agent_id = as_caller(stopped, "spawn", "--wait", *shows, caller=caller).split()[0]
+        assert stopped.ctl("logs", agent_id).strip() == expected
     other = as_caller(
         stopped, "spawn", "--wait", *shows, caller=["sh", "-c", 'echo 0 > /proc/$$/oom_score_adj; exec "$@"', "sh"]
     )

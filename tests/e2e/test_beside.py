@@ -14,9 +14,9 @@ import pytest
 
 from orchd.processes.linux.cgroups import own_cgroup
 from tests.conftest import processes_of, until
+from tests.e2e.cgroup_modes import BY_CGROUP
 from tests.e2e.fleet import Fleet
 from tests.e2e.parents import pinging
-from tests.e2e.ways import BY_CGROUP
 from tests.runnable import Runnable
 from tests.witness import read
 
@@ -114,7 +114,7 @@ class Workers:
                 yield pid
 
     def cpu(self) -> dict[int, bytes]:
-        """The CPU time that each of them has used."""
+        """The CPU time that each process has used."""
         return {
             pid: b" ".join(read(f"/proc/{pid}/stat").rpartition(b")")[2].split()[11:13]) for pid in self.processes()
         }
@@ -127,7 +127,7 @@ class Workers:
         return self.cpu() == before
 
     def end(self) -> None:
-        """All end when their root is cancelled."""
+        """End all agents by cancelling their root."""
         self.fleet.client.call("cancel", {"ids": [self.root]})
         self.fleet.ends(*self.ids, self.root)
 

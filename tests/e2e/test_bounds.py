@@ -1,4 +1,4 @@
-"""What an agent may take of the machine: one that takes more is ended, and nobody else is."""
+"""Limits of an agent on the machine: an agent that exceeds one is ended, and no other agent is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Instance, processes_of, until
-from tests.e2e.ways import BY_CGROUP
+from tests.e2e.cgroup_modes import BY_CGROUP
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -36,11 +36,11 @@ def bounded(stopped: Instance, request: pytest.FixtureRequest) -> Instance:
 
 
 def heavy(instance: Instance, gate: Path, *options: str) -> str:
-    """An agent that takes 100 MB once somebody writes to its gate."""
+    """An agent that takes 100 MB once its gate is written to."""
     os.mkfifo(gate)
-    one = instance.spawn(sys.executable, "-c", HEAVY, str(gate), options=list(options))
-    until(lambda: "up" in instance.ctl("logs", one), 60.0)
-    return one
+    agent_id = instance.spawn(sys.executable, "-c", HEAVY, str(gate), options=list(options))
+    until(lambda: "up" in instance.ctl("logs", agent_id), 60.0)
+    return agent_id
 
 
 def test_one_that_takes_too_much_has_failed_for_memory_and_all_others_go_on(bounded: Instance, tmp_path: Path) -> None:
@@ -54,12 +54,12 @@ def test_one_that_takes_too_much_has_failed_for_memory_and_all_others_go_on(boun
     assert (ended["status"], ended["reason"], ended["memory_max"]) == ("failed", "memory", 64 << 20)
     assert ended["memory_peak"] > 64 << 20
     until(lambda: (bounded.agent(roomy)["memory_peak"] or 0) > 100 << 20, 60.0)
-    assert {bounded.agent(one)["status"] for one in (other, roomy)} == {"running"}
+    assert {bounded.agent(agent_id)["status"] for agent_id in (other, roomy)} == {"running"}
     assert not any("greedy" in line for line in processes_of(bounded.directory).values())
-    told = bounded.ctl("why", greedy).splitlines()
-    assert told[0].startswith(f"{greedy} ")
-    assert "failed (memory): " in told[0]
-    assert any(line.startswith("its bounds: memory ") and line.endswith(" MB at most, of 64 MB") for line in told)
+    lines = bounded.ctl("why", greedy).splitlines()
+    assert lines[0].startswith(f"{greedy} ")
+    assert "failed (memory): " in lines[0]
+    assert any(line.startswith("its bounds: memory ") and line.endswith(" MB at most, of 64 MB") for line in lines)
 
 
 def test_a_bound_holds_for_an_agent_of_a_daemon_that_was_killed(bounded: Instance, tmp_path: Path) -> None:
@@ -75,9 +75,9 @@ def test_a_bound_that_cannot_be_held_is_refused_and_doctor_says_so(stopped: Inst
     stopped.configure('cgroups = "off"\n')
     stopped.start()
     for words in (["--cpu-max", "50%"], ["--pids-max", "50"]):
-        told = json.loads(stopped.ctl("spawn", "--json", *words, "--", "true", code=1))
-        assert told["error"]["code"] == "cannot-bound"
-    found = [one["what"] for one in json.loads(stopped.ctl("doctor", "--json", code=None))["findings"]]
-    assert any(what.startswith("--memory-max is held by samples") for what in found)
-    assert sum("-max is refused: no controller" in what for what in found) == 2
+        reply = json.loads(stopped.ctl("spawn", "--json", *words, "--", "true", code=1))
+        assert reply["error"]["code"] == "cannot-bound"
+    problems = [finding["what"] for finding in json.loads(stopped.ctl("doctor", "--json", code=None))["findings"]]
+    assert any(what.startswith("--memory-max is held by samples") for what in problems)
+    assert sum("-max is refused: no controller" in what for what in problems) == 2
     assert stopped.status()["agents"] == []

@@ -49,7 +49,7 @@ def test_a_daemon_that_dies_in_a_turn_loses_nothing_and_repeats_nothing(
     busy = [] if action == "spawn" else [fleet.spawn(f"{outer.script}; exit 9")]
     queue = [] if action == "spawn" else fleet.batch([fleet.spec(f"exit {code}") for code in (10, 11, 12)])
     fleet.started(child, *busy)
-    outside = [fleet.waiting(one) for one in (child, *busy)]
+    outside = [fleet.waiting(agent_id) for agent_id in (child, *busy)]
     with closing(Witness(fleet.instance.directory, limit=2, resident=8)) as witness:
         armed.touch()
         if action == "spawn":  # the reply never comes, the client asks again, with the same id, whoever serves then
@@ -60,16 +60,16 @@ def test_a_daemon_that_dies_in_a_turn_loses_nothing_and_repeats_nothing(
         inner.let()
         outer.let()
         agents = fleet.all_end()
-        assert [one.wait(DEADLINE) for one in outside] == [0, 1][: len(outside)]
+        assert [command.wait(DEADLINE) for command in outside] == [0, 1][: len(outside)]
     ids = [parent, child, *busy, *queue]
-    assert [one["id"] for one in agents] == ids
-    assert [one["exit_code"] for one in agents] == [0, 0, *([9] if busy else []), 10, 11, 12]
+    assert [agent["id"] for agent in agents] == ids
+    assert [agent["exit_code"] for agent in agents] == [0, 0, *([9] if busy else []), 10, 11, 12]
     assert sorted(fleet.book.agents()) == ids
     assert fleet.admitted()[-len(queue) :] == queue
     assert inside.read_text() == "0\n"
     assert witness.violations == []
-    left = fleet.client.call("limit")
-    assert (left["working"], left["living"]) == (0, 0)
+    reply = fleet.client.call("limit")
+    assert (reply["working"], reply["living"]) == (0, 0)
 
 
 @pytest.mark.parametrize("point", STOP)
@@ -80,17 +80,17 @@ def test_a_daemon_that_dies_while_it_ends_an_agent_ends_it_later(
     fleet, armed, pids = resting, tmp_path / "armed", tmp_path / "pids"
     fleet.instance.configure(f'cgroups = "{cgroups}"\ngrace = 0.3\nlimit = 1\n')
     start_crashing(fleet, point, armed)
-    one = fleet.spawn(f"(setsid sh -c 'echo $$ >> {pids}; {STUBBORN.replace(chr(39), chr(34))}' &); {STUBBORN}")
-    two = fleet.spawn("exit 3")
+    first_id = fleet.spawn(f"(setsid sh -c 'echo $$ >> {pids}; {STUBBORN.replace(chr(39), chr(34))}' &); {STUBBORN}")
+    second_id = fleet.spawn("exit 3")
     until(lambda: pids_in(pids))
     armed.touch()
-    told = fleet.client.call("cancel", {"ids": [one]})["agents"]
+    cancelled = fleet.client.call("cancel", {"ids": [first_id]})["agents"]
     has_died(fleet)
-    assert [agent["id"] for agent in told] == [one]
-    first, second = fleet.ends(one, two)
+    assert [agent["id"] for agent in cancelled] == [first_id]
+    first, second = fleet.ends(first_id, second_id)
     assert (first["status"], first["exit_code"], second["exit_code"]) == ("cancelled", 137, 3)
     assert not any(map(is_alive, pids_in(pids)))
-    assert fleet.book.agents() == [one, two]
+    assert fleet.book.agents() == [first_id, second_id]
 
 
 def test_a_spawn_that_is_sent_again_is_the_same_spawn(fleet: Fleet) -> None:
@@ -98,7 +98,7 @@ def test_a_spawn_that_is_sent_again_is_the_same_spawn(fleet: Fleet) -> None:
     spawned = fleet.command("spawn", "--", "sh", "-c", f"{fleet.book.script}; {gate.script}")
     ids = spawned.communicate(timeout=DEADLINE)[0].split()
     fleet.daemon_dies()
-    assert [one["id"] for one in fleet.show()] == ids
+    assert [agent["id"] for agent in fleet.show()] == ids
     gate.let()
     fleet.ends()
     assert fleet.book.agents() == ids
@@ -117,13 +117,13 @@ def live_through_deaths(fleet: Fleet, deaths: int, agents: int) -> None:
         for number in range(deaths):
             if number % 8 == 0:  # a client gives up when daemons do nothing but die for half a minute
                 outside = fleet.waiting(*ids)
-            wanted = len(fleet.book.entries()) + chance.randint(1, step)
-            until(lambda wanted=wanted: len(fleet.book.entries()) >= wanted, what="progress")
+            entries = len(fleet.book.entries()) + chance.randint(1, step)
+            until(lambda entries=entries: len(fleet.book.entries()) >= entries, what="progress")
             fleet.daemon_dies()
         ended = fleet.ends(*ids)
         outside.communicate(timeout=DEADLINE)
         assert outside.returncode == 1
-    assert [one["exit_code"] for one in ended] == codes
+    assert [agent["exit_code"] for agent in ended] == codes
     assert sorted(fleet.book.agents()) == sorted(ids)
     assert fleet.admitted() == ids
     assert witness.violations == []
@@ -147,25 +147,25 @@ def test_a_shim_that_is_killed_leaves_its_agent_lost_its_tree_ended_and_its_plac
     resting.instance.configure(f'limit = 1\ngrace = 0.2\ncgroups = "{cgroups}"\n')
     resting.instance.start()
     pids = tmp_path / "pids"
-    one = resting.spawn(f"echo $$ >> {pids}; {STUBBORN}")
-    two = resting.spawn("exit 4")
+    first_id = resting.spawn(f"echo $$ >> {pids}; {STUBBORN}")
+    second_id = resting.spawn("exit 4")
     (pid,) = until(lambda: pids_in(pids))
-    os.kill(resting.agent(one)["pid"], signal.SIGKILL)
-    first, second = resting.ends(one, two)
+    os.kill(resting.agent(first_id)["pid"], signal.SIGKILL)
+    first, second = resting.ends(first_id, second_id)
     assert (first["status"], first["exit_code"], second["exit_code"]) == ("lost", None, 4)
     assert not is_alive(pid)
 
 
 def test_a_shim_that_is_killed_while_no_daemon_runs_leaves_its_agent_lost(fleet: Fleet, tmp_path: Path) -> None:
     pids = tmp_path / "pids"
-    one = fleet.spawn(f"echo $$ >> {pids}; sleep 1000", grace=0.2)
+    agent_id = fleet.spawn(f"echo $$ >> {pids}; sleep 1000", grace=0.2)
     (pid,) = until(lambda: pids_in(pids))
-    shim = fleet.agent(one)["pid"]
+    shim = fleet.agent(agent_id)["pid"]
     fleet.instance.kill()
     os.kill(shim, signal.SIGKILL)
     until(lambda: not is_alive(shim))
     fleet.instance.start()
-    (agent,) = fleet.ends(one)
+    (agent,) = fleet.ends(agent_id)
     assert (agent["status"], agent["exit_code"]) == ("lost", None)
     assert not is_alive(pid)
 
@@ -207,20 +207,20 @@ def test_a_waiting_client_that_is_killed_while_no_daemon_runs_puts_its_agent_bac
     assert fleet.agent(parent)["status"] == "running"
     inner.let()
     outer.let()
-    assert {one["status"] for one in fleet.all_end()} == {"completed"}
+    assert {agent["status"] for agent in fleet.all_end()} == {"completed"}
 
 
 def test_a_daemon_that_was_stopped_by_a_signal_goes_on(fleet: Fleet) -> None:
     gate = fleet.gate()
-    one = fleet.spawn(f"{gate.script}; exit 8")
-    fleet.started(one)
-    waiting, record = fleet.waiting(one), fleet.instance.home.agents / f"{one}.1.exit"
+    agent_id = fleet.spawn(f"{gate.script}; exit 8")
+    fleet.started(agent_id)
+    waiting, record = fleet.waiting(agent_id), fleet.instance.home.agents / f"{agent_id}.1.exit"
     assert fleet.instance.daemon is not None
     fleet.instance.daemon.send_signal(signal.SIGSTOP)
     try:
         asking = fleet.command("spawn", "--", "sh", "-c", "exit 2")
         gate.let()
-        until(lambda: f"\n{one}.1 8\n" in record.read_text())
+        until(lambda: f"\n{agent_id}.1 8\n" in record.read_text())
     finally:
         fleet.instance.daemon.send_signal(signal.SIGCONT)
     assert waiting.wait(DEADLINE) == 1
@@ -230,27 +230,27 @@ def test_a_daemon_that_was_stopped_by_a_signal_goes_on(fleet: Fleet) -> None:
 
 def test_a_daemon_that_is_asked_to_end_by_a_signal_leaves_its_agents_alone(fleet: Fleet) -> None:
     gate = fleet.gate()
-    one = fleet.spawn(f"{gate.script}; exit 8")
-    fleet.started(one)
+    agent_id = fleet.spawn(f"{gate.script}; exit 8")
+    fleet.started(agent_id)
     assert fleet.instance.daemon is not None
     fleet.instance.daemon.terminate()
     assert fleet.instance.daemon.wait(DEADLINE) == 0
     gate.let()
-    assert fleet.ends(one)[0]["exit_code"] == 8
+    assert fleet.ends(agent_id)[0]["exit_code"] == 8
 
 
 def test_every_exit_code_comes_through(fleet: Fleet) -> None:
     ids = fleet.batch([{"command": ["sh", "-c", f"exit {code}"]} for code in range(256)])
     ended = fleet.ends(*ids)
-    assert [one["exit_code"] for one in ended] == list(range(256))
-    assert [one["status"] for one in ended] == ["completed", *["failed"] * 255]
+    assert [agent["exit_code"] for agent in ended] == list(range(256))
+    assert [agent["status"] for agent in ended] == ["completed", *["failed"] * 255]
 
 
 @pytest.mark.parametrize("name", ["TERM", "KILL", "SEGV", "HUP", "INT", "PIPE", "USR1"])
 def test_death_by_a_signal_is_told(fleet: Fleet, name: str) -> None:
     number = signal.Signals[f"SIG{name}"]
-    one = fleet.spawn(f"ulimit -c 0; kill -{name} $$; sleep 1000")
-    (agent,) = fleet.ends(one)
+    agent_id = fleet.spawn(f"ulimit -c 0; kill -{name} $$; sleep 1000")
+    (agent,) = fleet.ends(agent_id)
     assert (agent["status"], agent["exit_code"], agent["signal"]) == ("failed", 128 + number, number)
 
 
@@ -258,19 +258,19 @@ def test_the_code_of_an_agent_that_ended_while_no_daemon_ran_is_known(fleet: Fle
     gate = fleet.gate()
     ids = fleet.batch([fleet.spec(f"{gate.script}; exit {code}") for code in (0, 21, 22)])
     fleet.started(*ids)
-    shims = [one["pid"] for one in fleet.show(*ids)]
+    shims = [agent["pid"] for agent in fleet.show(*ids)]
     fleet.instance.kill()
     gate.let(3)
     until(lambda: not any(map(is_alive, shims)))
     fleet.instance.start()
-    assert [one["exit_code"] for one in fleet.ends(*ids)] == [0, 21, 22]
-    assert sorted(fleet.book.entries()) == [(one, 1) for one in ids]
+    assert [agent["exit_code"] for agent in fleet.ends(*ids)] == [0, 21, 22]
+    assert sorted(fleet.book.entries()) == [(agent_id, 1) for agent_id in ids]
 
 
 def test_an_outside_wait_goes_on_when_the_daemon_is_restarted(fleet: Fleet) -> None:
     gate = fleet.gate()
-    one = fleet.spawn(gate.script)
-    waiting = fleet.waiting(one)
+    agent_id = fleet.spawn(gate.script)
+    waiting = fleet.waiting(agent_id)
     for _ in range(3):
         pid = fleet.daemon_pid()
         fleet.instance.ctl("daemon", "restart")

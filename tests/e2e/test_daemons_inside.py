@@ -30,10 +30,10 @@ def daemons(instance: Instance) -> list[str]:
 def begun(instance: Instance, script: str, go: Path) -> str:
     """An agent that does this once it is told to, after its daemon was killed."""
     os.mkfifo(go)
-    one = instance.spawn("sh", "-c", f"read x <{go}; {{ {script}; }} 2>&1; echo exit $?; exec sleep 1000")
-    until(lambda: instance.agent(one)["status"] == "running")
+    agent_id = instance.spawn("sh", "-c", f"read x <{go}; {{ {script}; }} 2>&1; echo exit $?; exec sleep 1000")
+    until(lambda: instance.agent(agent_id)["status"] == "running")
     instance.kill()
-    return one
+    return agent_id
 
 
 @pytest.mark.parametrize("bare", ["", BARE])
@@ -41,9 +41,9 @@ def test_a_client_inside_an_agent_starts_no_daemon_and_goes_on_when_one_is_there
     box: Instance, bare: str, tmp_path: Path
 ) -> None:
     script = f"{bare} orchctl daemon start; echo start $?; {bare} orchctl spawn -- true"
-    one = begun(box, script, tmp_path / "go")
+    agent_id = begun(box, script, tmp_path / "go")
     (tmp_path / "go").write_text("\n")
-    log = box.home.agents / f"{one}.1.log"
+    log = box.home.agents / f"{agent_id}.1.log"
     until(lambda: "start 69" in log.read_text(), what=log.read_text())
     assert "an agent must not start one" in log.read_text()
     until(lambda: any("orchctl spawn" in line for line in processes_of(box.directory).values()))
@@ -51,8 +51,8 @@ def test_a_client_inside_an_agent_starts_no_daemon_and_goes_on_when_one_is_there
     box.start()
     until(lambda: "exit 0" in log.read_text(), what=log.read_text())
     child = log.read_text().split()[-3]
-    assert box.agent(child)["parent"] == one
-    box.ctl("cancel", one)
+    assert box.agent(child)["parent"] == agent_id
+    box.ctl("cancel", agent_id)
 
 
 @needs_root
@@ -60,11 +60,11 @@ def test_no_daemon_starts_in_the_pid_namespace_of_an_agent(box: Instance, tmp_pa
     """Also without every mark, it would take the agents that run for lost and start as many again."""
     go = tmp_path / "go"
     script = f"{BARE} unshare -pf --mount-proc --kill-child {BARE} python3 -m orchd --home {box.directory}"
-    one, other = box.spawn("sleep", "1000"), begun(box, script, go)
+    first, other = box.spawn("sleep", "1000"), begun(box, script, go)
     go.write_text("\n")
     log = box.home.agents / f"{other}.1.log"
     until(lambda: "exit 1" in log.read_text(), what=log.read_text())
     assert "are running in another pid namespace" in log.read_text()
     box.start()
-    assert {agent["id"]: agent["status"] for agent in box.status()["agents"]} == {one: "running", other: "running"}
-    box.ctl("cancel", one, other)
+    assert {agent["id"]: agent["status"] for agent in box.status()["agents"]} == {first: "running", other: "running"}
+    box.ctl("cancel", first, other)

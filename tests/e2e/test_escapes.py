@@ -10,12 +10,12 @@ import pytest
 
 from orchd.processes.linux.cgroups import own_cgroup
 from tests.conftest import until
+from tests.e2e.cgroup_modes import can_make_cgroups
 from tests.e2e.fleet import Fleet, is_alive, pids_in
-from tests.e2e.ways import can_make_cgroups
 
 pytestmark = pytest.mark.skipif(not can_make_cgroups(), reason="no cgroup v2 to be had")
 OUTSIDE = f"{own_cgroup()}/cgroup.procs"
-HEAVY = "held = bytearray(b'x') * (200 << 20); import time; time.sleep(600)"
+HEAVY = "held = bytearray(b'x') * (200 << 20); import signal; signal.pause()"
 
 
 @pytest.fixture
@@ -27,14 +27,14 @@ def forest(resting: Fleet) -> Fleet:
 
 
 @pytest.fixture
-def spot(forest: Fleet) -> Path:
+def pids_path(forest: Fleet) -> Path:
     """Where escaped processes write their pids."""
     return forest.directory / "pids"
 
 
-def leaves(spot: Path, then: str = "sleep 600") -> str:
+def leaves(pids_path: Path, then: str = "sleep 600") -> str:
     """The shell's words for a process that leaves the cgroup and says so."""
-    return f"echo 0 > {OUTSIDE}; echo $$ >> {spot}; {then}"
+    return f"echo 0 > {OUTSIDE}; echo $$ >> {pids_path}; {then}"
 
 
 def in_background(words: str, how: str) -> str:
@@ -51,73 +51,73 @@ def is_outside(pid: int) -> bool:
 @pytest.mark.parametrize("how", ["child", "orphan"])
 @pytest.mark.parametrize("end", ["end", "failure", "cancel", "timeout"])
 def test_what_left_the_cgroup_ends_with_its_agent(
-    forest: Fleet, spot: Path, how: str, end: str, *, crash: bool
+    forest: Fleet, pids_path: Path, how: str, end: str, *, crash: bool
 ) -> None:
     gate = forest.gate()
     stubborn = 'trap "" TERM; while :; do sleep 600; done'
-    script = f"{in_background(leaves(spot, stubborn), how)} {gate.script}; exit {5 if end == 'failure' else 0}"
-    one = forest.spawn(script, **({"timeout": 2.0} if end == "timeout" else {}))
-    (pid,) = until(lambda: pids_in(spot))
+    script = f"{in_background(leaves(pids_path, stubborn), how)} {gate.script}; exit {5 if end == 'failure' else 0}"
+    agent_id = forest.spawn(script, **({"timeout": 2.0} if end == "timeout" else {}))
+    (pid,) = until(lambda: pids_in(pids_path))
     assert is_outside(pid)
     if crash:
         forest.daemon_dies()
     if end == "cancel":
-        forest.client.call("cancel", {"ids": [one]})
+        forest.client.call("cancel", {"ids": [agent_id]})
     elif end != "timeout":
         gate.let()
     looks = f'case "$(cat /proc/{pid}/stat)" in ""|*") Z "*) exit 0;; esac; exit 1'
     (next_one,) = forest.batch([{"command": ["sh", "-c", looks]}])
-    (agent,) = forest.ends(one)
-    wanted = {"end": "completed", "failure": "failed", "cancel": "cancelled", "timeout": "timed-out"}[end]
-    assert agent["status"] == wanted
+    (agent,) = forest.ends(agent_id)
+    expected = {"end": "completed", "failure": "failed", "cancel": "cancelled", "timeout": "timed-out"}[end]
+    assert agent["status"] == expected
     assert not is_alive(pid)
     assert forest.ends(next_one)[0]["status"] == "completed"
     assert f"sh (pid {pid})" in agent["escaped"]
-    (shown,) = re.findall(r"left its cgroup, ended with the agent: (.*)", forest.instance.ctl("why", one))
-    assert f"sh (pid {pid})" in shown.split(", ")
+    (processes,) = re.findall(r"left its cgroup, ended with the agent: (.*)", forest.instance.ctl("why", agent_id))
+    assert f"sh (pid {pid})" in processes.split(", ")
 
 
-def test_an_agent_that_leaves_the_cgroup_itself_is_ended_by_its_time_out(forest: Fleet, spot: Path) -> None:
-    one = forest.spawn(leaves(spot, "exec sleep 61"), timeout=1.0)
-    (pid,) = until(lambda: pids_in(spot))
-    (agent,) = forest.ends(one)
+def test_an_agent_that_leaves_the_cgroup_itself_is_ended_by_its_time_out(forest: Fleet, pids_path: Path) -> None:
+    agent_id = forest.spawn(leaves(pids_path, "exec sleep 61"), timeout=1.0)
+    (pid,) = until(lambda: pids_in(pids_path))
+    (agent,) = forest.ends(agent_id)
     assert (agent["status"], agent["exit_code"]) == ("timed-out", 143)
     assert not is_alive(pid)
 
 
-def test_while_it_runs_it_is_shown(forest: Fleet, spot: Path) -> None:
-    one = forest.spawn(leaves(spot, "exec sleep 600"))
-    (pid,) = until(lambda: pids_in(spot))
+def test_while_it_runs_it_is_shown(forest: Fleet, pids_path: Path) -> None:
+    agent_id = forest.spawn(leaves(pids_path, "exec sleep 600"))
+    (pid,) = until(lambda: pids_in(pids_path))
     until(lambda: "sleep" in Path(f"/proc/{pid}/comm").read_text())
-    assert f"left its cgroup, still followed: sleep (pid {pid})" in forest.instance.ctl("why", one)
-    forest.client.call("cancel", {"ids": [one]})
-    forest.ends(one)
+    assert f"left its cgroup, still followed: sleep (pid {pid})" in forest.instance.ctl("why", agent_id)
+    forest.client.call("cancel", {"ids": [agent_id]})
+    forest.ends(agent_id)
 
 
 def test_what_never_left_is_not_shown(forest: Fleet) -> None:
     gate = forest.gate()
-    one = forest.spawn(f"sleep 600 & (setsid sleep 600 &); {gate.script}")
-    forest.started(one)
-    assert "cgroup" not in forest.instance.ctl("why", one)
+    agent_id = forest.spawn(f"sleep 600 & (setsid sleep 600 &); {gate.script}")
+    forest.started(agent_id)
+    assert "cgroup" not in forest.instance.ctl("why", agent_id)
     gate.let()
-    (agent,) = forest.ends(one)
+    (agent,) = forest.ends(agent_id)
     assert agent["escaped"] == []
 
 
-def test_what_left_the_cgroup_is_bounded_too(forest: Fleet, spot: Path) -> None:
+def test_what_left_the_cgroup_is_bounded_too(forest: Fleet, pids_path: Path) -> None:
     heavy = f'{sys.executable} -S -c "{HEAVY}"'
-    one = forest.spawn(leaves(spot, f"exec {heavy}"), memory_max=64 << 20)
-    (agent,) = forest.ends(one)
+    agent_id = forest.spawn(leaves(pids_path, f"exec {heavy}"), memory_max=64 << 20)
+    (agent,) = forest.ends(agent_id)
     assert agent["status"] == "failed"
     assert "memory" in agent["reason"]
     assert agent["memory_peak"] > 64 << 20
-    assert not any(map(is_alive, pids_in(spot)))
+    assert not any(map(is_alive, pids_in(pids_path)))
 
 
-def test_a_shim_whose_agent_left_something_behind_serves_no_other(forest: Fleet, spot: Path) -> None:
-    orphan = in_background(leaves(spot), "orphan")
-    script = f"{orphan} until [ -s {spot} ]; do :; done"
+def test_a_shim_whose_agent_left_something_behind_serves_no_other(forest: Fleet, pids_path: Path) -> None:
+    orphan = in_background(leaves(pids_path), "orphan")
+    script = f"{orphan} until [ -s {pids_path} ]; do :; done"
     ids = forest.batch([forest.spec(script), *[forest.spec("true")] * 3])
     ended = forest.ends(*ids)
     assert [agent["status"] for agent in ended] == ["completed"] * 4
-    assert not any(map(is_alive, pids_in(spot)))
+    assert not any(map(is_alive, pids_in(pids_path)))

@@ -29,7 +29,7 @@ def test_a_cancelled_parents_children_are_cancelled(fleet: Fleet) -> None:
     fleet.started(parent, *children)
     fleet.client.call("cancel", {"ids": [parent]})
     ended = fleet.ends(parent, *children)
-    assert [one["status"] for one in ended] == ["cancelled"] * 3
+    assert [agent["status"] for agent in ended] == ["cancelled"] * 3
     assert ended[1]["reason"] == f"its parent {parent} was cancelled"
     assert ended[0]["children"] == children
 
@@ -39,7 +39,7 @@ def test_a_cancelled_parents_queued_children_never_start(fleet: Fleet) -> None:
     fleet.client.call("limit", {"limit": 1})
     parent, children = parent_of(fleet, "true", "true", then=gate.script)
     fleet.client.call("cancel", {"ids": [parent]})
-    assert [one["status"] for one in fleet.ends(parent, *children)] == ["cancelled"] * 3
+    assert [agent["status"] for agent in fleet.ends(parent, *children)] == ["cancelled"] * 3
     assert fleet.book.agents() == [parent]
 
 
@@ -49,7 +49,7 @@ def test_a_failed_parents_children_are_cancelled(fleet: Fleet) -> None:
     fleet.started(parent, *children)
     fails.let()
     ended = fleet.ends(parent, *children)
-    assert [one["status"] for one in ended] == ["failed", "cancelled", "cancelled"]
+    assert [agent["status"] for agent in ended] == ["failed", "cancelled", "cancelled"]
     assert ended[1]["reason"] == f"its parent {parent} did not complete"
 
 
@@ -58,48 +58,48 @@ def test_a_completed_parents_children_go_on_and_are_shown_under_it(fleet: Fleet)
     parent, children = parent_of(fleet, gate.script, f"{gate.script}; exit 4", then="exit 0")
     fleet.started(*children)
     assert fleet.ends(parent)[0]["status"] == "completed"
-    shown = {one["id"]: one for one in fleet.instance.status()["agents"]}
-    assert shown[parent]["children"] == children
-    assert [shown[child]["status"] for child in children] == ["running", "running"]
-    assert [(shown[child]["parent"], shown[child]["level"], shown[child]["depth"]) for child in children] == [
+    agents = {agent["id"]: agent for agent in fleet.instance.status()["agents"]}
+    assert agents[parent]["children"] == children
+    assert [agents[child]["status"] for child in children] == ["running", "running"]
+    assert [(agents[child]["parent"], agents[child]["level"], agents[child]["depth"]) for child in children] == [
         (parent, "sub-skill", 1)
     ] * 2
     tree = fleet.instance.ctl("status")
     assert tree.index(parent) < tree.index(children[0]) < tree.index(children[1])
     gate.let(2)
-    assert [one["exit_code"] for one in fleet.ends(*children)] == [0, 4]
+    assert [agent["exit_code"] for agent in fleet.ends(*children)] == [0, 4]
 
 
 def test_each_attempt_of_a_retried_agent_keeps_its_log(fleet: Fleet) -> None:
-    one = fleet.spawn('echo "try $ORCHD_ATTEMPT"; [ "$ORCHD_ATTEMPT" = 2 ]', retries=1)
-    (agent,) = fleet.ends(one)
+    agent_id = fleet.spawn('echo "try $ORCHD_ATTEMPT"; [ "$ORCHD_ATTEMPT" = 2 ]', retries=1)
+    (agent,) = fleet.ends(agent_id)
     assert (agent["status"], agent["attempt"], agent["exit_code"]) == ("completed", 2, 0)
-    assert fleet.book.entries() == [(one, 1), (one, 2)]
-    logs = [fleet.instance.ctl("logs", one, "--attempt", str(attempt)) for attempt in (1, 2)]
+    assert fleet.book.entries() == [(agent_id, 1), (agent_id, 2)]
+    logs = [fleet.instance.ctl("logs", agent_id, "--attempt", str(attempt)) for attempt in (1, 2)]
     assert logs == ["try 1\n", "try 2\n"]
-    assert fleet.instance.ctl("logs", one) == "try 2\n"
-    fleet.instance.ctl("logs", one, "--attempt", "3", code=1)
+    assert fleet.instance.ctl("logs", agent_id) == "try 2\n"
+    fleet.instance.ctl("logs", agent_id, "--attempt", "3", code=1)
 
 
 def test_retries_that_are_used_up_leave_it_failed_and_a_person_may_try_again(fleet: Fleet) -> None:
     flag = fleet.directory / "flag"
-    one = fleet.spawn(f"[ -e {flag} ]", retries=1)
-    (agent,) = fleet.ends(one)
+    agent_id = fleet.spawn(f"[ -e {flag} ]", retries=1)
+    (agent,) = fleet.ends(agent_id)
     assert (agent["status"], agent["attempt"], agent["exit_code"]) == ("failed", 2, 1)
     flag.touch()
-    fleet.instance.ctl("retry", one)
-    (agent,) = fleet.ends(one)
+    fleet.instance.ctl("retry", agent_id)
+    (agent,) = fleet.ends(agent_id)
     assert (agent["status"], agent["attempt"]) == ("completed", 3)
 
 
 def test_the_children_of_an_attempt_that_failed_end_before_the_next_one(fleet: Fleet) -> None:
     gate = fleet.gate()
     child = f"orchctl spawn -- sh -c '{fleet.book.script}; {gate.script}' > {fleet.directory}/child"
-    one = fleet.spawn(f'[ "$ORCHD_ATTEMPT" = 2 ] || {{ {child}; exit 1; }}', retries=1)
-    (agent,) = fleet.ends(one)
+    agent_id = fleet.spawn(f'[ "$ORCHD_ATTEMPT" = 2 ] || {{ {child}; exit 1; }}', retries=1)
+    (agent,) = fleet.ends(agent_id)
     assert (agent["status"], agent["attempt"]) == ("completed", 2)
-    (found,) = fleet.ends((fleet.directory / "child").read_text().strip())
-    assert (found["status"], found["reason"]) == ("cancelled", f"its parent {one} did not complete")
+    (child_agent,) = fleet.ends((fleet.directory / "child").read_text().strip())
+    assert (child_agent["status"], child_agent["reason"]) == ("cancelled", f"its parent {agent_id} did not complete")
 
 
 def test_a_chain_of_after_runs_in_its_order(fleet: Fleet) -> None:
@@ -107,7 +107,7 @@ def test_a_chain_of_after_runs_in_its_order(fleet: Fleet) -> None:
     links: list[list[str]] = [[], *([name] for name in names)]
     specs = [fleet.spec("true", name=name, after=after) for name, after in zip(names, links, strict=False)]
     ids = fleet.batch(specs[::-1])[::-1]
-    assert [one["status"] for one in fleet.ends(*ids)] == ["completed"] * 6
+    assert [agent["status"] for agent in fleet.ends(*ids)] == ["completed"] * 6
     assert fleet.book.agents() == ids
 
 
@@ -118,7 +118,7 @@ def test_what_comes_after_a_failure_is_skipped_and_all_behind_it(fleet: Fleet) -
     third = fleet.spawn("true", after=[second])
     assert fleet.agent(second)["reason"] == f"after {first} (running)"
     gate.let()
-    assert [one["status"] for one in fleet.ends(first, second, third)] == ["failed", "skipped", "skipped"]
+    assert [agent["status"] for agent in fleet.ends(first, second, third)] == ["failed", "skipped", "skipped"]
     assert fleet.book.agents() == [first]
     late = fleet.spawn("true", after=[third])
     assert fleet.agent(late)["status"] == "skipped"
@@ -129,8 +129,8 @@ def test_a_failure_starts_what_repairs_and_any_end_what_reports_also_after_a_dea
     good = fleet.spawn(gate.script, name="good")
     bad = fleet.spawn(f"{fails.script}; exit 1", name="bad")
     specs = [
-        fleet.spec("true", name=f"{one}-{condition}", after=[f"{one}:{condition}"])
-        for one in ("good", "bad")
+        fleet.spec("true", name=f"{label}-{condition}", after=[f"{label}:{condition}"])
+        for label in ("good", "bad")
         for condition in ("completed", "failed", "any")
     ]
     ids = fleet.batch([*specs, fleet.spec("true", after=["bad-failed:completed", "good-failed:any"])])
@@ -143,16 +143,18 @@ def test_a_failure_starts_what_repairs_and_any_end_what_reports_also_after_a_dea
     gate.let()
     fails.let()
     ended = fleet.ends(*ids)
-    wanted = ["completed", "skipped", "completed", "skipped", "completed", "completed", "completed"]
-    assert [one["status"] for one in ended] == wanted
+    expected = ["completed", "skipped", "completed", "skipped", "completed", "completed", "completed"]
+    assert [agent["status"] for agent in ended] == expected
     assert ended[1]["reason"] == f"{good} did not fail: completed"
     assert ended[3]["reason"] == f"{bad} did not complete: failed"
 
 
 def test_an_unknown_condition_is_an_error_that_lists_the_three(fleet: Fleet) -> None:
-    one = fleet.spawn("true")
-    with pytest.raises(WireError, match=f"write {one}:completed, {one}:failed, {one}:any, or {one} alone") as refused:
-        fleet.spawn("true", after=[f"{one}:faild"])
+    agent_id = fleet.spawn("true")
+    with pytest.raises(
+        WireError, match=f"write {agent_id}:completed, {agent_id}:failed, {agent_id}:any, or {agent_id} alone"
+    ) as refused:
+        fleet.spawn("true", after=[f"{agent_id}:faild"])
     assert refused.value.code == "unknown-condition"
 
 
@@ -175,7 +177,7 @@ def test_no_queue_refuses_what_does_not_fit_and_takes_what_does(fleet: Fleet) ->
     assert refused.value.code == "would-queue"
     (second,) = fleet.batch([fleet.spec(gate.script)], no_queue=True)
     fleet.instance.ctl("spawn", "--no-queue", "--", "true", code=1)
-    assert [one["id"] for one in fleet.show()] == [first, second]
+    assert [agent["id"] for agent in fleet.show()] == [first, second]
     gate.let(2)
     fleet.ends()
 
@@ -185,9 +187,9 @@ def test_no_queue_refuses_what_does_not_fit_and_takes_what_does(fleet: Fleet) ->
     [{"after": ["agent-999"]}, {"after": ["later"], "name": "later"}, {"nesting": 99}, {"retries": -1}, {"comand": []}],
     ids=["unknown", "cycle", "nesting", "range", "key"],
 )
-def test_a_batch_with_one_wrong_agent_spawns_nobody(instance: Instance, wrong: dict[str, object]) -> None:
+def test_a_batch_with_one_wrong_agent_spawns_no_agent(instance: Instance, wrong: dict[str, object]) -> None:
     good = {"command": ["true"]}
-    lines = "\n".join(json.dumps(one) for one in (good, {"command": ["true"], **wrong}, good))
+    lines = "\n".join(json.dumps(agent) for agent in (good, {"command": ["true"], **wrong}, good))
     assert instance.ctl("spawn", "--batch", "-", stdin=lines, code=None) == ""
     assert instance.status("--all")["agents"] == []
 
@@ -196,7 +198,7 @@ def test_a_batch_prints_its_ids_in_its_order(instance: Instance) -> None:
     lines = "\n".join(json.dumps({"command": ["sh", "-c", f"exit {code}"]}) for code in (0, 5, 6))
     ids = instance.ctl("spawn", "--batch", "-", stdin=lines).split()
     instance.ctl("wait", *ids, code=1)
-    assert [instance.agent(one)["exit_code"] for one in ids] == [0, 5, 6]
+    assert [instance.agent(agent_id)["exit_code"] for agent_id in ids] == [0, 5, 6]
 
 
 def test_priority_goes_before_first_come(fleet: Fleet) -> None:
@@ -205,13 +207,13 @@ def test_priority_goes_before_first_come(fleet: Fleet) -> None:
     first = fleet.spawn(gate.script)
     priorities = [0, 5, -5, 10, 5]
     ids = fleet.batch([fleet.spec("true", priority=number) for number in priorities])
-    assert [one["position"] for one in fleet.show(*ids)] == [4, 2, 5, 1, 3]
+    assert [agent["position"] for agent in fleet.show(*ids)] == [4, 2, 5, 1, 3]
     gate.let()
     fleet.ends()
     assert fleet.book.agents() == [first, ids[3], ids[1], ids[4], ids[0], ids[2]]
 
 
-def test_a_pause_admits_nobody_and_stops_nobody(fleet: Fleet) -> None:
+def test_a_pause_admits_no_agent_and_stops_no_agent(fleet: Fleet) -> None:
     gate = fleet.gate()
     first = fleet.spawn(f"{gate.script}; exit 9")
     fleet.instance.ctl("pause")
@@ -226,12 +228,12 @@ def test_a_pause_admits_nobody_and_stops_nobody(fleet: Fleet) -> None:
 
 def test_a_pause_outlives_the_daemon(fleet: Fleet) -> None:
     fleet.instance.ctl("pause")
-    one = fleet.spawn("true")
+    agent_id = fleet.spawn("true")
     fleet.daemon_dies()
-    assert fleet.agent(one)["status"] == "queued"
+    assert fleet.agent(agent_id)["status"] == "queued"
     assert fleet.client.call("limit")["paused"] is True
     fleet.instance.ctl("resume")
-    assert fleet.ends(one)[0]["status"] == "completed"
+    assert fleet.ends(agent_id)[0]["status"] == "completed"
 
 
 def test_the_limit_changes_live_and_outlives_the_daemon(fleet: Fleet) -> None:
@@ -248,52 +250,67 @@ def test_the_limit_changes_live_and_outlives_the_daemon(fleet: Fleet) -> None:
     assert (again["limit"], again["working"], again["overdrawn"]) == (2, 3, 1)
     gate.let()
     until(lambda: fleet.client.call("limit")["working"] == 2)
-    assert sum(one["status"] == "queued" for one in fleet.show(*ids)) == 1
+    assert sum(agent["status"] == "queued" for agent in fleet.show(*ids)) == 1
     gate.let(3)
     fleet.ends()
 
 
 def test_what_was_asked_for_is_what_the_agent_finds(fleet: Fleet) -> None:
-    given, made, here = fleet.directory / "given", fleet.directory / "made/deep", fleet.directory / "here"
-    given.write_text("from a file\n")
+    given_file, made_directory, here = (
+        fleet.directory / "given",
+        fleet.directory / "made/deep",
+        fleet.directory / "here",
+    )
+    given_file.write_text("from a file\n")
     here.mkdir()
     script = 'cat; pwd; printf "%s\\n" "$COLOUR" "$KEPT" "$ORCHD_OUTPUT_DIR"; ls -d "$ORCHD_OUTPUT_DIR"'
-    one = fleet.instance.ctl(
+    agent_id = fleet.instance.ctl(
         "spawn", "--env", "COLOUR=a=b c", "--cwd", "here", "--stdin", "given", "--output-dir", "made/deep",
         "--", "sh", "-c", script, env={"KEPT": "kept"}, cwd=fleet.directory,
     ).strip()  # fmt: skip
-    assert fleet.ends(one)[0]["status"] == "completed"
-    wanted = ["from a file", str(here), "a=b c", "kept", str(made), str(made)]
-    assert fleet.instance.ctl("logs", one).splitlines() == wanted
+    assert fleet.ends(agent_id)[0]["status"] == "completed"
+    expected = ["from a file", str(here), "a=b c", "kept", str(made_directory), str(made_directory)]
+    assert fleet.instance.ctl("logs", agent_id).splitlines() == expected
 
 
 def test_an_agent_knows_whose_it_is_and_has_the_client_on_its_path(fleet: Fleet) -> None:
     script = 'printf "%s\\n" "$ORCHD_HOME" "$ORCHD_AGENT" "$ORCHD_ATTEMPT"; command -v orchctl; orchctl spawn -- true'
     # not where the tests found it: the daemon itself puts it on the PATH
     env = {**fleet.instance.env, "PATH": "/usr/bin:/bin"}
-    (one,) = fleet.batch([fleet.spec(script)], env=env)
+    (agent_id,) = fleet.batch([fleet.spec(script)], env=env)
     fleet.ends()
     home = str(fleet.instance.directory)
-    assert fleet.instance.ctl("logs", one).splitlines() == [home, one, "1", f"{home}/bin/orchctl", "agent-002"]
-    assert fleet.agent("agent-002")["parent"] == one
+    assert fleet.instance.ctl("logs", agent_id).splitlines() == [
+        home,
+        agent_id,
+        "1",
+        f"{home}/bin/orchctl",
+        "agent-002",
+    ]
+    assert fleet.agent("agent-002")["parent"] == agent_id
 
 
 def test_an_agent_holds_no_descriptor_of_the_daemon(fleet: Fleet) -> None:
-    one = fleet.spawn("ls /proc/self/fd")
-    fleet.ends(one)
-    assert fleet.instance.ctl("logs", one).split() == ["0", "1", "2", "3"]  # the last is the directory being listed
+    agent_id = fleet.spawn("ls /proc/self/fd")
+    fleet.ends(agent_id)
+    assert fleet.instance.ctl("logs", agent_id).split() == [
+        "0",
+        "1",
+        "2",
+        "3",
+    ]  # the last is the directory being listed
 
 
 def test_use_is_shown_while_it_lives_and_kept_when_it_ended(fleet: Fleet) -> None:
     gate, pid = fleet.gate(), fleet.directory / "pid"
     burn = "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done"
-    one = fleet.spawn(f"{burn}; sh -c '{burn}'; echo $$ > {pid}; {gate.script}")
+    agent_id = fleet.spawn(f"{burn}; sh -c '{burn}'; echo $$ > {pid}; {gate.script}")
     until(lambda: pids_in(pid))
-    lives = fleet.agent(one)
+    lives = fleet.agent(agent_id)
     assert lives["cpu_seconds"] > 0
     assert lives["rss_bytes"] > 100_000
     gate.let()
-    (ended,) = fleet.ends(one)
+    (ended,) = fleet.ends(agent_id)
     assert ended["cpu_seconds"] >= lives["cpu_seconds"] - 0.05
     assert ended["rss_bytes"] >= lives["rss_bytes"]
     assert Path(ended["log"]).exists()

@@ -19,8 +19,8 @@ def test_a_daemon_that_dies_while_a_large_fleet_starts_starts_nothing_twice_and_
     gate = resting.gate()
     with closing(Witness(resting.instance.directory, limit=LIMIT, resident=LIMIT)) as witness:
         ids = resting.batch([resting.spec(gate.script) for _ in range(MANY)])
-        for wanted in (1, LIMIT // 2, LIMIT):
-            until(lambda wanted=wanted: len(resting.book.entries()) >= wanted, what="starts")
+        for count in (1, LIMIT // 2, LIMIT):
+            until(lambda count=count: len(resting.book.entries()) >= count, what="starts")
             resting.daemon_dies()
             limit = resting.client.call("limit")  # which starts the next daemon
         assert (limit["working"], limit["living"]) == (LIMIT, LIMIT)
@@ -28,7 +28,7 @@ def test_a_daemon_that_dies_while_a_large_fleet_starts_starts_nothing_twice_and_
         gate.let(MANY)
         ended = resting.ends(*ids)
         assert witness.violations == []
-    assert {one["status"] for one in ended} == {"completed"}
+    assert {agent["status"] for agent in ended} == {"completed"}
     assert sorted(resting.book.agents()) == sorted(ids)
     assert resting.admitted() == ids
 
@@ -41,5 +41,5 @@ def test_a_large_fleet_that_is_cancelled_ends_though_the_daemon_dies_meanwhile(r
     resting.started(*ids)
     resting.client.call("cancel", {"ids": ids})
     resting.daemon_dies()
-    assert {one["status"] for one in resting.ends(*ids)} == {"cancelled"}
+    assert {agent["status"] for agent in resting.ends(*ids)} == {"cancelled"}
     assert resting.client.call("limit")["living"] == 0

@@ -1,4 +1,4 @@
-"""Shims that serve one agent after another: few of them, every end told apart, the limit held, through deaths too."""
+"""Shims that serve agents in turn: few shims, each end told apart, the limit kept, also when processes die."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from contextlib import closing
 import pytest
 
 from tests.conftest import until
+from tests.e2e.cgroup_modes import BY_CGROUP
 from tests.e2e.fleet import Fleet, is_alive
-from tests.e2e.ways import BY_CGROUP
 from tests.witness import Witness
 
 COUNT, LIMIT = 60, 3
@@ -29,8 +29,10 @@ def test_a_batch_is_served_by_few_shims_where_there_are_cgroups_and_by_one_each_
 ) -> None:
     ids = followed.batch([{"command": ["sh", "-c", f"echo $ORCHD_AGENT; exit {code}"]} for code in range(COUNT)])
     ended = followed.ends(*ids)
-    assert [one["exit_code"] for one in ended] == list(range(COUNT))
-    assert [followed.instance.ctl("logs", one) for one in ids[::20]] == [f"{one}\n" for one in ids[::20]]
+    assert [agent["exit_code"] for agent in ended] == list(range(COUNT))
+    assert [followed.instance.ctl("logs", agent_id) for agent_id in ids[::20]] == [
+        f"{agent_id}\n" for agent_id in ids[::20]
+    ]
     events = [json.loads(line) for line in followed.instance.ctl("events", "--since", "0", "--json").splitlines()]
     pids = [event["pid"] for event in events if event["event"] == "attempt-started"]
     assert len(pids) == COUNT
@@ -52,5 +54,5 @@ def test_the_limit_holds_while_shims_serve_again_and_daemons_die(followed: Fleet
             gate.let()
         ended = followed.ends(*ids)
     assert witness.violations == []
-    assert [one["exit_code"] for one in ended] == codes
+    assert [agent["exit_code"] for agent in ended] == codes
     assert sorted(followed.book.agents()) == ids

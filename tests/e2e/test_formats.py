@@ -1,4 +1,4 @@
-"""Files of a newer version: each is refused in words that name it. Those of today have a version."""
+"""Files of a newer version: each is refused in words that name it. Files of this version name theirs."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from tests.conftest import Instance
 RECORD = create.WorktreeRecord("/r/.git", "agent/x", "0" * 40, "main")
 
 
-def newer(path: Path, whole: dict[str, object], version: int = 2) -> bytes:
+def newer(path: Path, record: dict[str, object], version: int = 2) -> bytes:
     """Write it as the next version would. Returns what is in the file."""
-    path.write_text(f"{json.dumps({**whole, 'version': version})}\n")
+    path.write_text(f"{json.dumps({**record, 'version': version})}\n")
     path.chmod(0o600)
     return path.read_bytes()
 
@@ -32,11 +32,11 @@ def newer(path: Path, whole: dict[str, object], version: int = 2) -> bytes:
 def test_keys(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     Keyring(path).authorize(KeyAuthorize("laptop", "a1" * 32, "user"), "now")
-    whole = json.loads(path.read_bytes())
-    assert whole.pop("version") == 1
-    path.write_text(json.dumps(whole))
+    record = json.loads(path.read_bytes())
+    assert record.pop("version") == 1
+    path.write_text(json.dumps(record))
     assert [record.name for record in Keyring(path).records()] == ["laptop"]
-    content = newer(path, whole)
+    content = newer(path, record)
     with pytest.raises(KeyringError, match=r"keys\.json has the version 2 and this orchd reads up to 1: install"):
         Keyring(path)
     assert path.read_bytes() == content
@@ -46,11 +46,11 @@ def test_records_of_worktrees(tmp_path: Path) -> None:
     worktree = tmp_path / "agent-001"
     create.write(worktree, RECORD)
     path = create.record_path(worktree)
-    whole = json.loads(path.read_bytes())
-    assert whole.pop("version") == 1
-    path.write_text(json.dumps(whole))
+    record = json.loads(path.read_bytes())
+    assert record.pop("version") == 1
+    path.write_text(json.dumps(record))
     assert create.read(worktree) == RECORD
-    newer(path, whole)
+    newer(path, record)
     with pytest.raises(RefusedError, match=r"agent-001\.json has the version 2"):
         create.read(worktree)
 
@@ -61,9 +61,9 @@ def test_journals(tmp_path: Path) -> None:
     first = json.loads(path.read_text().splitlines()[0])
     assert first == {"version": 1, "source": "plan.md"}
     path.write_text('{"source": "plan.md"}\n')
-    found = journal.unfinished(tmp_path, "plan.md")
-    assert found is not None
-    assert found.source == "plan.md"
+    entry = journal.unfinished(tmp_path, "plan.md")
+    assert entry is not None
+    assert entry.source == "plan.md"
     newer(path, {"source": "plan.md"})
     with pytest.raises(RefusedError, match=r"journal\.jsonl has the version 2"):
         journal.unfinished(tmp_path, "plan.md")
@@ -73,11 +73,11 @@ def test_manifests_of_skills(tmp_path: Path) -> None:
     skill = next(path for path in find.SHIPPED.iterdir() if (path / find.SKILL).is_file())
     installing.install(skill, tmp_path, is_forced=False)
     path = tmp_path / installing.MANIFEST
-    whole = json.loads(path.read_bytes())
-    assert whole.pop("version") == 1
-    path.write_text(json.dumps(whole))
+    record = json.loads(path.read_bytes())
+    assert record.pop("version") == 1
+    path.write_text(json.dumps(record))
     assert {file.done for file in installing.install(skill, tmp_path, is_forced=False)} == {installing.CURRENT}
-    newer(path, whole)
+    newer(path, record)
     with pytest.raises(RefusedError, match=r"\.installed\.json has the version 2"):
         installing.install(skill, tmp_path, is_forced=False)
 

@@ -22,17 +22,17 @@ FORKS = "setsid sleep 600 & echo $! >> {pids}; (sleep 600 & echo $! >> {pids}); 
 
 def of(pid: int, name: str) -> str:
     """A variable of a process."""
-    found = re.search(rb"(?:^|\0)%s=([^\0]*)" % name.encode(), Path(f"/proc/{pid}/environ").read_bytes())
-    return found[1].decode() if found else ""
+    match = re.search(rb"(?:^|\0)%s=([^\0]*)" % name.encode(), Path(f"/proc/{pid}/environ").read_bytes())
+    return match[1].decode() if match else ""
 
 
 def left(instance: Instance) -> dict[str, set[int]]:
-    """The processes of each agent that has some; of nobody those without an agent."""
-    found: dict[str, set[int]] = {}
+    """The processes by their agent; under the empty name the processes without an agent."""
+    pids_by_agent: dict[str, set[int]] = {}
     for pid in processes_of(instance.directory):
         with suppress(FileNotFoundError):
-            found.setdefault(recorded(pid) or of(pid, "ORCHD_AGENT"), set()).add(pid)
-    return found
+            pids_by_agent.setdefault(recorded(pid) or of(pid, "ORCHD_AGENT"), set()).add(pid)
+    return pids_by_agent
 
 
 def recorded(pid: int) -> str | None:
@@ -43,9 +43,9 @@ def recorded(pid: int) -> str | None:
     return None
 
 
-def counted(found: dict[str, set[int]], agents: list[str]) -> dict[str, int]:
-    """How many processes each of these agents has."""
-    return {one: len(found.get(one, ())) for one in agents}
+def counted(pids_by_agent: dict[str, set[int]], agents: list[str]) -> dict[str, int]:
+    """The number of processes of each of these agents."""
+    return {agent_id: len(pids_by_agent.get(agent_id, ())) for agent_id in agents}
 
 
 @pytest.mark.timeout(180)
@@ -57,36 +57,36 @@ def test_what_lives_afterwards_is_what_was_said(instance: Instance, tmp_path: Pa
     parent = instance.spawn("sh", "-c", "orchctl spawn -- sleep 600; echo up; exec sleep 600")
     ended = instance.spawn("sh", "-c", f"{forks.rpartition(';')[0]}; exit 3")
     instance.ctl("wait", ended, code=1)
-    until(lambda: all("up" in instance.ctl("logs", one) for one in (family, parent)))
-    (child,) = [one["id"] for one in instance.status()["agents"] if one["parent"] == parent]
+    until(lambda: all("up" in instance.ctl("logs", agent_id) for agent_id in (family, parent)))
+    (child,) = [agent["id"] for agent in instance.status()["agents"] if agent["parent"] == parent]
     living = [plain, family, parent, child]
-    until(lambda: {one["status"] for one in instance.status(*living)["agents"]} == {"running"})
+    until(lambda: {agent["status"] for agent in instance.status(*living)["agents"]} == {"running"})
     instance.ctl("pause")
     queued = instance.spawn("sleep", "600")
-    shims = {one["id"]: one["pid"] for one in instance.status(*living)["agents"]}
+    shims = {agent["id"]: agent["pid"] for agent in instance.status(*living)["agents"]}
     expected = {plain: 2, family: 4, parent: 2, child: 2}  # each with its shim
     until(lambda: counted(left(instance), living) == expected)
     assert instance.daemon is not None
     below = {process.pid for process in psutil.Process(instance.daemon.pid).children(recursive=True)}
 
-    said = json.loads(instance.ctl("daemon", "stop", "--keep-agents", "--json"))
+    reply = json.loads(instance.ctl("daemon", "stop", "--keep-agents", "--json"))
     instance.daemon.wait(DEADLINE)
-    found = left(instance)
-    assert said == {"living": 4, "agents": sorted(living)}
-    assert sorted(found) == said["agents"]
-    assert all(shims[one] in found[one] for one in living)
-    assert counted(found, living) == expected
-    everybody = set().union(*found.values())
-    assert {pid for pid in map(int, pids.read_text().split()) if Path(f"/proc/{pid}").exists()} <= found[family]
+    pids_by_agent = left(instance)
+    assert reply == {"living": 4, "agents": sorted(living)}
+    assert sorted(pids_by_agent) == reply["agents"]
+    assert all(shims[agent_id] in pids_by_agent[agent_id] for agent_id in living)
+    assert counted(pids_by_agent, living) == expected
+    everybody = set().union(*pids_by_agent.values())
+    assert {pid for pid in map(int, pids.read_text().split()) if Path(f"/proc/{pid}").exists()} <= pids_by_agent[family]
     assert {pid for pid in below if Path(f"/proc/{pid}").exists()} <= everybody
     instance.start()
-    assert {one["id"]: one["pid"] for one in instance.status(*living)["agents"]} == shims
+    assert {agent["id"]: agent["pid"] for agent in instance.status(*living)["agents"]} == shims
     assert instance.agent(queued)["status"] == "queued"
 
 
-def test_nobody_begins_after_it_was_said_who_is_left(instance: Instance) -> None:
+def test_no_agent_begins_after_the_reply_that_names_the_agents_left(instance: Instance) -> None:
     assert instance.daemon is not None
-    one = instance.spawn("sleep", "600")
+    agent_id = instance.spawn("sleep", "600")
     with Raw(instance.home) as raw:
         raw.ask("daemon")
         os.kill(instance.daemon.pid, signal.SIGSTOP)
@@ -94,23 +94,23 @@ def test_nobody_begins_after_it_was_said_who_is_left(instance: Instance) -> None
         for number in range(5):
             raw.send(request(f"r{number}", "spawn", {"agents": [{"command": ["/bin/sleep", "600"]}], "cwd": "/"}))
         os.kill(instance.daemon.pid, signal.SIGCONT)
-        told = raw.recv()["result"]
+        reply = raw.recv()["result"]
         instance.daemon.wait(DEADLINE)
-    assert told == {"living": 1, "agents": [one]}
-    until(lambda: list(left(instance)) == [one])  # a process that is just becoming the agent bears no marks yet
+    assert reply == {"living": 1, "agents": [agent_id]}
+    until(lambda: list(left(instance)) == [agent_id])  # a process that is just becoming the agent bears no marks yet
 
 
 def test_a_person_is_told_which_agents_go_on(instance: Instance) -> None:
-    one, other = instance.spawn("sleep", "600"), instance.spawn("sleep", "600")
-    told = instance.ctl("daemon", "stop", "--keep-agents")
-    assert told == f"2 agents go on, for the next daemon to take over: {one}, {other}\n"
-    assert f"leaving; 2 agents go on: {one}, {other}" in instance.log()
+    first, other = instance.spawn("sleep", "600"), instance.spawn("sleep", "600")
+    output = instance.ctl("daemon", "stop", "--keep-agents")
+    assert output == f"2 agents go on, for the next daemon to take over: {first}, {other}\n"
+    assert f"leaving; 2 agents go on: {first}, {other}" in instance.log()
 
 
 def test_with_its_agents_ended_nothing_is_left(instance: Instance, tmp_path: Path) -> None:
     forks = FORKS.format(pids=tmp_path / "pids")
-    one = instance.spawn("sh", "-c", f"trap '' TERM; {forks}", options=["--grace", "0.2s"])
-    until(lambda: "up" in instance.ctl("logs", one))
+    agent_id = instance.spawn("sh", "-c", f"trap '' TERM; {forks}", options=["--grace", "0.2s"])
+    until(lambda: "up" in instance.ctl("logs", agent_id))
     instance.stop("--stop-agents")
     assert processes_of(instance.directory) == {}
     assert [pid for pid in (tmp_path / "pids").read_text().split() if Path(f"/proc/{pid}").exists()] == []

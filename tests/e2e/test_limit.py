@@ -24,7 +24,7 @@ LIMIT, RESIDENT = 7, 28
 LIMITS = (3, 9, 5, 7, 1, 7)
 
 
-class Story:
+class Scenario:
     """A forest of agents at a gate, and everything that can happen to it while it works itself off."""
 
     def __init__(self, fleet: Fleet, witness: Witness, widths: tuple[int, int, int]) -> None:
@@ -38,21 +38,21 @@ class Story:
 
     def _agent(self, lineage: str, widths: tuple[int, ...]) -> dict[str, object]:
         code = self.codes[lineage] = self.chance.choice([0, 0, 0, 0, 3])
-        wanted: dict[str, Any] = {"name": lineage, "env": {"LINEAGE": lineage}, "nesting": len(widths)}
+        fields: dict[str, Any] = {"name": lineage, "env": {"LINEAGE": lineage}, "nesting": len(widths)}
         if not widths:
-            return self.fleet.spec(f"{self.gate.script}; exit {code}", **wanted)
+            return self.fleet.spec(f"{self.gate.script}; exit {code}", **fields)
         batch = self.fleet.directory / lineage.replace("/", "-")
         children = [self._agent(f"{lineage}/{number}", widths[1:]) for number in range(widths[0])]
         batch.write_text("\n".join(map(json.dumps, children)))
         waits = "orchctl wait --children >/dev/null 2>&1"
         # one that fails does so when nothing is left under it: cancelling others is not what it is there for
-        return self.fleet.spec(f"orchctl spawn --batch {batch} >/dev/null || exit 90; {waits}; exit {code}", **wanted)
+        return self.fleet.spec(f"orchctl spawn --batch {batch} >/dev/null || exit 90; {waits}; exit {code}", **fields)
 
     def unfinished(self) -> list[dict[str, Any]]:
-        """Those that have not ended."""
+        """The agents that have not ended."""
         return [agent for agent in self.fleet.show() if agent["ended_at"] is None]
 
-    def goes_on(self) -> None:
+    def run(self) -> None:
         """Let two agents go whenever the witness has looked once more, until none is left."""
         step, died = 0, False
         while unfinished := self.unfinished():
@@ -89,47 +89,47 @@ class Story:
             self.fleet.client.call("cancel", {"ids": ids})
 
     def _die(self) -> bool:
-        """The daemon is killed; one of those that wait brings it back."""
+        """Kill the daemon; one of the waiting agents brings it back."""
         if not any(agent["status"] == "waiting" for agent in self.unfinished()):
             return False
         self.fleet.daemon_dies()
         until(lambda: is_running(self.fleet.instance.home), what="a daemon")
         return True
 
-    def is_told_right(self) -> None:
-        """Everything has ended as it must have, once, and its code is known."""
+    def check_outcomes(self) -> None:
+        """Check that each agent has run once per attempt and ended as its scenario has it."""
         agents = self.fleet.show()
         assert len(self.fleet.book.entries()) == len(set(self.fleet.book.entries()))
         ran = dict(self.fleet.book.entries())
         for agent in agents:
-            if any(f"{agent['name']}/".startswith(f"{one}/") for one in self.cancelled):
+            if any(f"{agent['name']}/".startswith(f"{lineage}/") for lineage in self.cancelled):
                 assert agent["status"] in ("cancelled", "completed", "failed"), agent
             else:
-                wanted = self.codes[agent["name"]]
-                assert (agent["status"], agent["exit_code"]) == ("failed" if wanted else "completed", wanted), agent
+                expected = self.codes[agent["name"]]
+                assert (agent["status"], agent["exit_code"]) == ("failed" if expected else "completed", expected), agent
             assert agent["exit_code"] is not None or agent["id"] not in ran, agent
         assert len({agent["name"] for agent in agents}) == len(agents)
 
 
-def tell(fleet: Fleet, widths: tuple[int, int, int]) -> Story:
-    """The whole story, watched by a witness that saw no violation and did see the limit reached."""
+def run_scenario(fleet: Fleet, widths: tuple[int, int, int]) -> Scenario:
+    """Run a whole scenario under a witness that reports no violation and reaches the limit."""
     fleet.client.call("limit", {"limit": LIMIT, "resident": RESIDENT})
     with closing(Witness(fleet.instance.directory, limit=LIMIT, resident=RESIDENT)) as witness:
-        story = Story(fleet, witness, widths)
-        outside = fleet.waiting(*story.roots)
+        scenario = Scenario(fleet, witness, widths)
+        outside = fleet.waiting(*scenario.roots)
         # a witness that sees nothing proves nothing
         until(lambda: witness.peak_working == LIMIT, what=f"{LIMIT} at work")
-        story.goes_on()
+        scenario.run()
         assert outside.wait(DEADLINE) in (0, 1)
     assert witness.violations == []
-    story.is_told_right()
-    return story
+    scenario.check_outcomes()
+    return scenario
 
 
 @pytest.mark.slow
 def test_no_more_than_the_limit_work_among_two_hundred_in_three_levels(fleet: Fleet) -> None:
-    story = tell(fleet, (8, 4, 5))
-    assert len(story.codes) == 200
+    scenario = run_scenario(fleet, (8, 4, 5))
+    assert len(scenario.codes) == 200
 
 
 def test_no_more_than_resident_live_when_all_wait(fleet: Fleet) -> None:
@@ -177,7 +177,7 @@ def test_the_witness_sees_one_agent_too_many(home_directory: Path, count: int, *
     )
 
 
-def test_the_witness_counts_no_shell_behind_a_gate_that_nobody_will_open(home_directory: Path) -> None:
+def test_the_witness_counts_no_shell_behind_a_gate_that_stays_closed(home_directory: Path) -> None:
     env = {**os.environ, "ORCHD_HOME": str(home_directory), "ORCHD_ATTEMPT": "1", "ORCHD_AGENT": "agent-001"}
     shell = ["sh", "-c", "read x", "orchd-agent-001.1"]
     keeper = [sys.executable, "-c", "import subprocess, sys; subprocess.run(sys.argv[2:])", str(home_directory), *shell]

@@ -12,9 +12,9 @@ from contextlib import closing
 import pytest
 
 from tests.conftest import until
+from tests.e2e.cgroup_modes import BY_CGROUP
 from tests.e2e.fleet import Fleet
 from tests.e2e.parents import KINDS, Parents, clients_of, pinging
-from tests.e2e.ways import BY_CGROUP
 from tests.runnable import Runnable
 
 WAYS = (BY_CGROUP, "off")
@@ -32,7 +32,7 @@ def tell(
     deaths: tuple[int, ...] = (),
     family: bool = False,
 ) -> tuple[Runnable, Parents]:
-    """The witness and the parents, when all of them have ended."""
+    """Run the parents to their end; the witness and the parents."""
     fleet.instance.configure(f'cgroups = "{way}"\nlimit = {limit}\nresident = 64\n')
     fleet.instance.start()
     with closing(Runnable(fleet.instance.directory, pinging(fleet), limit=limit)) as witness:
@@ -47,7 +47,7 @@ def tell(
     ("limit", "way", "family"),
     [(1, "off", True), pytest.param(2, *BY_CGROUP.values, False, marks=BY_CGROUP.marks), (7, "off", False)],
 )
-def test_no_more_than_the_limit_can_run_however_they_wait_and_whoever_dies(
+def test_no_more_than_the_limit_can_run_however_they_wait_and_whichever_process_dies(
     resting: Fleet, limit: int, way: str, *, family: bool
 ) -> None:
     kinds = MIXED + ("timeouts", "killed") * 2 * (limit == 7)
@@ -75,19 +75,19 @@ def test_the_witness_sees_the_excess_that_a_lenient_daemon_allows(resting: Fleet
         parents.go_on(kills=kind == "killed", is_enough=lambda: witness.peak >= 3 and bool(witness.violations))
 
 
-class Held:
+class BlockedAgents:
     """Agents that lack nothing but a slot: one whose reply is withheld, and two that are frozen, of which one left its
     wait and the other worked beside it. The agent that they wait for stands at a gate in the only slot."""
 
-    def __init__(self, fleet: Fleet, way: str, **wanted: object) -> None:
+    def __init__(self, fleet: Fleet, way: str, **fields: object) -> None:
         fleet.instance.configure(f'cgroups = "{way}"\nlimit = 1\nresident = 16\ngrace = {GRACE}\n')
         fleet.instance.start()
         self.gate, self.last, busy = fleet.gate(), fleet.gate(), fleet.gate()
         waits = "orchctl wait agent-005 >/dev/null 2>&1"
         specs = [
-            fleet.spec(f"until {waits} --timeout 0.1; do [ $? -eq 75 ] || exit 9; done", **wanted),
-            fleet.spec(f"{waits}; [ $? -eq 137 ] && {self.last.script}", **wanted),
-            fleet.spec(f"{waits} & {busy.script}; until [ -e go ]; do :; done", **wanted),
+            fleet.spec(f"until {waits} --timeout 0.1; do [ $? -eq 75 ] || exit 9; done", **fields),
+            fleet.spec(f"{waits}; [ $? -eq 137 ] && {self.last.script}", **fields),
+            fleet.spec(f"{waits} & {busy.script}; until [ -e go ]; do :; done", **fields),
             fleet.spec(self.gate.script, priority=-10),
         ]
         batch = fleet.directory / "batch"
@@ -102,19 +102,19 @@ class Held:
         until(lambda: self.causes() == [None, "wait-cut", "busy"])
 
     def causes(self) -> list[str | None]:
-        """Why each is frozen, of those that wait for a slot."""
+        """The cause of each freeze, of the agents that wait for a slot."""
         return [agent["frozen"] if agent["waits_for_slot"] else "no" for agent in self.fleet.show(*self.ids)]
 
 
 @pytest.mark.slow
 def test_time_for_which_only_a_slot_is_missing_counts_for_no_time_out(resting: Fleet) -> None:
-    held = Held(resting, "off", timeout=TIMEOUT, silence=TIMEOUT)
+    blocked = BlockedAgents(resting, "off", timeout=TIMEOUT, silence=TIMEOUT)
     over = time.monotonic() + TIMEOUT + 0.5
     until(lambda: time.monotonic() >= over)
-    assert held.causes() == [None, "wait-cut", "busy"]
+    assert blocked.causes() == [None, "wait-cut", "busy"]
     (resting.directory / "go").touch()
-    held.last.let()
-    held.gate.let()
+    blocked.last.let()
+    blocked.gate.let()
     assert {agent["status"] for agent in resting.all_end()} == {"completed"}
 
 
@@ -122,8 +122,8 @@ def test_time_for_which_only_a_slot_is_missing_counts_for_no_time_out(resting: F
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("how", ["cancel", "stop-agents", "cancel-after-death"])
 def test_agents_that_are_held_end_in_time_when_they_are_stopped(resting: Fleet, way: str, how: str) -> None:
-    held = Held(resting, way)
-    took, ended = resting.stopped(how, held.ids)
+    blocked = BlockedAgents(resting, way)
+    took, ended = resting.stopped(how, blocked.ids)
     assert took < GRACE + SLACK + LOAD
     assert [agent["status"] for agent in ended] == ["cancelled"] * 3
 

@@ -18,15 +18,17 @@ def locale(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
     """Variables of a locale whose encoding is not UTF-8."""
     if request.param == "ascii":
         return {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    made = tmp_path / "locales" / "en_US.ISO-8859-1"
-    made.parent.mkdir()
+    path = tmp_path / "locales" / "en_US.ISO-8859-1"
+    path.parent.mkdir()
     try:
-        done = subprocess.run(["localedef", "-i", "en_US", "-f", "ISO-8859-1", made], capture_output=True, check=False)
+        process = subprocess.run(
+            ["localedef", "-i", "en_US", "-f", "ISO-8859-1", path], capture_output=True, check=False
+        )
     except FileNotFoundError:
         pytest.skip("no localedef")
-    if not made.is_dir():
-        pytest.skip(f"no such locale can be made: {done.stderr.decode()}")
-    return {"LOCPATH": str(made.parent), "LC_ALL": made.name}
+    if not path.is_dir():
+        pytest.skip(f"no such locale can be made: {process.stderr.decode()}")
+    return {"LOCPATH": str(path.parent), "LC_ALL": path.name}
 
 
 def test_an_agent_gets_the_bytes_that_its_caller_gave(
@@ -50,8 +52,8 @@ def test_an_agent_gets_the_bytes_that_its_caller_gave(
         script,
         b"sh",
     ]
-    done = subprocess.run([*words, TEXT], env=env, cwd=directory, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr
+    process = subprocess.run([*words, TEXT], env=env, cwd=directory, capture_output=True, check=False)
+    assert process.returncode == 0, process.stderr
     log = stopped.home.agents / "agent-001.1.log"
     until(lambda: log.read_bytes().count(b"\n") == 4)
     assert log.read_bytes().split(b"\n") == [TEXT, TEXT, TEXT, directory, b""]

@@ -1,4 +1,4 @@
-"""No nesting deadlocks: parents wait for children that wait for children, in fewer places than there are of them."""
+"""No nesting deadlocks: parents wait for children that wait for children, in fewer slots than there are agents."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def answers_of(fleet: Fleet) -> Counter[str]:
 
 
 def run(fleet: Fleet, widths: list[int], *, declared: bool) -> tuple[Counter[str], int]:
-    """What the waits of a forest were answered, when all of it has ended well, and how many agents it had."""
+    """Run a forest to its end; the answers to its waits, and the number of agents."""
     claims = [len(widths) - 1 - depth if declared else 0 for depth in range(len(widths))]
     fleet.batch([forest_of(fleet, widths[1:], claims) for _ in range(widths[0])])
     agents = fleet.all_end()
-    assert {(one["status"], one["exit_code"]) for one in agents} == {("completed", 0)}
-    assert sorted(fleet.book.entries()) == sorted((one["id"], 1) for one in agents)
+    assert {(agent["status"], agent["exit_code"]) for agent in agents} == {("completed", 0)}
+    assert sorted(fleet.book.entries()) == sorted((agent["id"], 1) for agent in agents)
     return answers_of(fleet), len(agents)
 
 
@@ -77,11 +77,13 @@ def test_seven_parents_in_however_few_places(fleet: Fleet, limit: int, resident:
 
 def test_a_wait_that_could_never_end_is_answered_at_once_and_says_what_to_do(fleet: Fleet) -> None:
     fleet.client.call("limit", {"limit": 1, "resident": 1})
-    told = fleet.directory / "told"
-    one = fleet.spawn(f"orchctl spawn -- true >/dev/null; orchctl wait --children --json > {told}; echo $? >> {told}")
-    fleet.started(one)
-    assert {one["status"] for one in fleet.all_end()} == {"completed"}
-    answer, code = told.read_text().splitlines()
+    answer_path = fleet.directory / "told"
+    agent_id = fleet.spawn(
+        f"orchctl spawn -- true >/dev/null; orchctl wait --children --json > {answer_path}; echo $? >> {answer_path}"
+    )
+    fleet.started(agent_id)
+    assert {agent["status"] for agent in fleet.all_end()} == {"completed"}
+    answer, code = answer_path.read_text().splitlines()
     error = json.loads(answer)["error"]
     assert (error["code"], code) == ("would-deadlock", "1")
     assert error["details"]["resident"] == 1
@@ -89,13 +91,13 @@ def test_a_wait_that_could_never_end_is_answered_at_once_and_says_what_to_do(fle
 
 
 def test_a_child_that_would_wait_for_its_waiting_parent_is_told_the_path(fleet: Fleet) -> None:
-    gate, told = fleet.gate(), fleet.directory / "told"
-    child = f"{gate.script}; orchctl wait agent-001 --json > {told}; echo $? >> {told}"
+    gate, answer_path = fleet.gate(), fleet.directory / "told"
+    child = f"{gate.script}; orchctl wait agent-001 --json > {answer_path}; echo $? >> {answer_path}"
     parent = fleet.spawn(f"orchctl spawn --nesting 1 -- sh -c '{child}' >/dev/null; orchctl wait --children", nesting=2)
     fleet.reaches(parent, "waiting")
     gate.let()
     fleet.all_end()
-    answer, code = told.read_text().splitlines()
+    answer, code = answer_path.read_text().splitlines()
     error = json.loads(answer)["error"]
     assert (error["code"], code) == ("cycle", "1")
     assert error["details"]["path"] == ["agent-002", "agent-001", "agent-002"]
@@ -103,8 +105,8 @@ def test_a_child_that_would_wait_for_its_waiting_parent_is_told_the_path(fleet: 
 
 
 def test_siblings_that_would_wait_in_a_ring_are_told_the_path(fleet: Fleet) -> None:
-    gate, told = fleet.gate(), fleet.directory / "told"
-    last = f"{gate.script}; orchctl wait agent-002 --json > {told}"
+    gate, answer_path = fleet.gate(), fleet.directory / "told"
+    last = f"{gate.script}; orchctl wait agent-002 --json > {answer_path}"
     lines = [
         fleet.spec("orchctl wait agent-003"),
         fleet.spec("orchctl wait agent-004"),
@@ -118,7 +120,7 @@ def test_siblings_that_would_wait_in_a_ring_are_told_the_path(fleet: Fleet) -> N
     fleet.reaches("agent-003", "waiting")
     gate.let()
     fleet.all_end()
-    error = json.loads(told.read_text())["error"]
+    error = json.loads(answer_path.read_text())["error"]
     assert error["code"] == "cycle"
     assert error["details"]["path"] == ["agent-004", "agent-002", "agent-003", "agent-004"]
 
@@ -147,4 +149,4 @@ def test_a_parent_that_waits_gives_its_place_to_its_child_and_gets_it_back(fleet
     assert fleet.reaches(parent, "running")["reason"] is None
     assert fleet.agent(other)["status"] == "queued"
     back.let()
-    assert {one["status"] for one in fleet.ends()} == {"completed"}
+    assert {agent["status"] for agent in fleet.ends()} == {"completed"}

@@ -1,4 +1,4 @@
-"""What a runner notes of an attempt is on the disk, and shown wherever the agent is."""
+"""The notes of a runner about an attempt are on the disk, and shown wherever the agent is."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CODES = ["permissions-denied", "nothing-permitted", "nothing-committed"]
 
 @pytest.fixture
 def denied(instance: Instance, tmp_path: Path) -> str:
-    """An agent in a worktree to whom nothing was permitted; it left a file."""
+    """An agent in a worktree that was denied every tool; it left a file."""
     instance.env.update(repos.SETTINGS)
     repo = repos.repository(tmp_path / "repo")
     (tmp_path / "bin").mkdir()
@@ -32,9 +32,11 @@ def denied(instance: Instance, tmp_path: Path) -> str:
     program.write_text(f"#!/bin/sh\ncat >/dev/null; echo x >left; echo '{json.dumps(DONE)}'\n")
     program.chmod(0o755)
     env = {"PATH": f"{tmp_path}/bin:{instance.env['PATH']}"}
-    one = instance.ctl("spawn", "--name", "api", "--runner", "claude", "--goal", "x", "--worktree", env=env, cwd=repo)
-    instance.ctl("wait", one.strip())
-    return one.strip()
+    output = instance.ctl(
+        "spawn", "--name", "api", "--runner", "claude", "--goal", "x", "--worktree", env=env, cwd=repo
+    )
+    instance.ctl("wait", output.strip())
+    return output.strip()
 
 
 def test_notes_are_in_status_why_wait_events_and_json_also_after_a_death(instance: Instance, denied: str) -> None:
@@ -53,6 +55,6 @@ def test_notes_are_in_status_why_wait_events_and_json_also_after_a_death(instanc
 
 
 def test_an_agent_without_a_report_has_no_notes(instance: Instance) -> None:
-    one = instance.spawn("true")
-    until(lambda: instance.agent(one)["status"] == "completed")
-    assert instance.agent(one)["notes"] == []
+    agent_id = instance.spawn("true")
+    until(lambda: instance.agent(agent_id)["status"] == "completed")
+    assert instance.agent(agent_id)["notes"] == []

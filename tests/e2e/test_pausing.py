@@ -12,8 +12,8 @@ from orchd.processes.linux.cgroups import own_cgroup
 from orchd.processes.linux.procfs import children_of
 from orchd.protocol.errors import WireError
 from tests.conftest import until
+from tests.e2e.cgroup_modes import BY_CGROUP
 from tests.e2e.fleet import Fleet, pids_in
-from tests.e2e.ways import BY_CGROUP
 
 WAYS = (BY_CGROUP, "off")
 GRACE, SLACK, LOAD = 0.5, 2.0, 3.0  # seconds; the last is what a busy machine may take
@@ -35,69 +35,69 @@ def can_run(pid: int) -> bool:
     return state != b"T" and not is_frozen
 
 
-def tree_of(fleet: Fleet, one: str) -> list[int]:
+def tree_of(fleet: Fleet, agent_id: str) -> list[int]:
     """The processes below the shim of an agent."""
-    found, frontier = [], [fleet.agent(one)["pid"]]
+    pids, frontier = [], [fleet.agent(agent_id)["pid"]]
     while frontier:
         below = list(children_of(frontier.pop()) or ())
-        found += below
+        pids += below
         frontier += below
-    return found
+    return pids
 
 
-def assert_frozen(fleet: Fleet, one: str) -> None:
-    """The agent has processes and none of them can run, once the kernel has done what it was asked for."""
-    until(lambda: (tree := tree_of(fleet, one)) and not any(map(can_run, tree)), what=f"{one} frozen")
+def assert_frozen(fleet: Fleet, agent_id: str) -> None:
+    """Assert that the agent has processes and none of them can run, once the kernel has frozen them."""
+    until(lambda: (tree := tree_of(fleet, agent_id)) and not any(map(can_run, tree)), what=f"{agent_id} frozen")
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_paused_agent_is_frozen_through_a_death_of_the_daemon_and_continues(resting: Fleet, way: str) -> None:
     started(resting, way)
     gate = resting.gate()
-    one = resting.spawn(f"{gate.script}", name="one")
-    resting.started(one)
+    agent_id = resting.spawn(f"{gate.script}", name="one")
+    resting.started(agent_id)
     resting.instance.ctl("pause", "one")
-    assert_frozen(resting, one)
-    shown = resting.agent(one)
-    assert (shown["status"], shown["paused"], shown["waits_for_slot"]) == ("paused", True, False)
-    assert shown["reason"] == f"it keeps its slot; `orchctl resume {one}` lets it continue"
+    assert_frozen(resting, agent_id)
+    agent = resting.agent(agent_id)
+    assert (agent["status"], agent["paused"], agent["waits_for_slot"]) == ("paused", True, False)
+    assert agent["reason"] == f"it keeps its slot; `orchctl resume {agent_id}` lets it continue"
     assert resting.client.call("limit")["working"] == 1
     text = resting.instance.ctl("status")
-    assert "paused" in next(line for line in text.splitlines() if one in line and "one" in line)
-    assert f"paused agents: {one}; `orchctl resume {one}` lets it continue" in text
-    why = json.loads(resting.instance.ctl("why", one, "--json"))
-    assert (why["status"], why["rule"], why["way_out"]) == ("paused", "held", f"`orchctl resume {one}`")
+    assert "paused" in next(line for line in text.splitlines() if agent_id in line and "one" in line)
+    assert f"paused agents: {agent_id}; `orchctl resume {agent_id}` lets it continue" in text
+    why = json.loads(resting.instance.ctl("why", agent_id, "--json"))
+    assert (why["status"], why["rule"], why["way_out"]) == ("paused", "held", f"`orchctl resume {agent_id}`")
     assert 'orchd_agents{status="paused"} 1' in resting.instance.ctl("metrics")
     resting.daemon_dies()
     resting.client.call("limit")
-    assert_frozen(resting, one)
-    assert resting.agent(one)["status"] == "paused"
+    assert_frozen(resting, agent_id)
+    assert resting.agent(agent_id)["status"] == "paused"
     gate.let()
-    resting.instance.ctl("resume", one)
-    assert resting.ends(one)[0]["status"] == "completed"
+    resting.instance.ctl("resume", agent_id)
+    assert resting.ends(agent_id)[0]["status"] == "completed"
 
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_released_slot_goes_to_another_agent_and_is_waited_for(resting: Fleet, way: str) -> None:
     started(resting, way, limit=1)
     gate, other_gate = resting.gate(), resting.gate()
-    one = resting.spawn(gate.script)
-    resting.started(one)
+    agent_id = resting.spawn(gate.script)
+    resting.started(agent_id)
     other = resting.spawn(other_gate.script)
-    resting.client.call("pause", {"ids": [one]})
+    resting.client.call("pause", {"ids": [agent_id]})
     why = resting.client.call("why", {"id": other})
-    assert why["reason"] == f"1 of 1 slots are in use, 1 by paused agents: {one}"
-    resting.client.call("pause", {"ids": [one], "release_slot": True})
+    assert why["reason"] == f"1 of 1 slots are in use, 1 by paused agents: {agent_id}"
+    resting.client.call("pause", {"ids": [agent_id], "release_slot": True})
     resting.started(other)
-    assert_frozen(resting, one)
-    assert [agent["status"] for agent in resting.show(one, other)] == ["paused", "running"]
-    resting.client.call("resume", {"ids": [one]})
-    shown = resting.agent(one)
-    assert (shown["status"], shown["waits_for_slot"], shown["frozen"]) == ("waiting", True, "paused")
-    assert_frozen(resting, one)
+    assert_frozen(resting, agent_id)
+    assert [agent["status"] for agent in resting.show(agent_id, other)] == ["paused", "running"]
+    resting.client.call("resume", {"ids": [agent_id]})
+    agent = resting.agent(agent_id)
+    assert (agent["status"], agent["waits_for_slot"], agent["frozen"]) == ("waiting", True, "paused")
+    assert_frozen(resting, agent_id)
     gate.let()
     other_gate.let()
-    assert [agent["status"] for agent in resting.ends(one, other)] == ["completed", "completed"]
+    assert [agent["status"] for agent in resting.ends(agent_id, other)] == ["completed", "completed"]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -105,11 +105,11 @@ def test_a_released_slot_goes_to_another_agent_and_is_waited_for(resting: Fleet,
 @pytest.mark.parametrize("how", ["cancel", "cancel-after-death", "stop-agents"])
 def test_a_paused_agent_ends_in_time(resting: Fleet, way: str, how: str, release: bool) -> None:
     started(resting, way)
-    one = resting.spawn(STUBBORN)
-    pids = until(lambda: found if len(found := pids_in(resting.directory / "pids")) == 2 else None)
-    resting.client.call("pause", {"ids": [one], "release_slot": release})
+    agent_id = resting.spawn(STUBBORN)
+    pids = until(lambda: written if len(written := pids_in(resting.directory / "pids")) == 2 else None)
+    resting.client.call("pause", {"ids": [agent_id], "release_slot": release})
     until(lambda: not any(map(can_run, pids)))
-    took, (ended,) = resting.stopped(how, [one])
+    took, (ended,) = resting.stopped(how, [agent_id])
     assert took < GRACE + SLACK + LOAD
     assert ended["status"] == "cancelled"
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
@@ -120,41 +120,41 @@ def test_a_queued_agent_is_held_and_a_parent_in_a_wait_gets_no_reply_until_they_
     parent = fleet.spawn(f"orchctl spawn --name child -- sh -c '{gate.script}' && orchctl wait --children && echo back")
     until(lambda: fleet.agent(parent)["status"] == "waiting")
     fleet.client.call("pause")
-    held = fleet.spawn("true")
-    fleet.client.call("pause", {"ids": [held, parent]})
+    queued = fleet.spawn("true")
+    fleet.client.call("pause", {"ids": [queued, parent]})
     fleet.client.call("resume")
-    assert fleet.agent(held)["reason"] == f"it is paused; `orchctl resume {held}` lets it start"
-    assert fleet.client.call("why", {"id": held})["rule"] == "held"
+    assert fleet.agent(queued)["reason"] == f"it is paused; `orchctl resume {queued}` lets it start"
+    assert fleet.client.call("why", {"id": queued})["rule"] == "held"
     assert fleet.agent(parent)["status"] == "paused"
     assert_frozen(fleet, parent)
     gate.let()
     fleet.ends("agent-002")
-    assert (fleet.agent(parent)["status"], fleet.agent(held)["status"]) == ("paused", "queued")
-    fleet.client.call("resume", {"ids": [held, parent]})
-    assert [agent["status"] for agent in fleet.ends(held, parent)] == ["completed", "completed"]
+    assert (fleet.agent(parent)["status"], fleet.agent(queued)["status"]) == ("paused", "queued")
+    fleet.client.call("resume", {"ids": [queued, parent]})
+    assert [agent["status"] for agent in fleet.ends(queued, parent)] == ["completed", "completed"]
     assert fleet.instance.ctl("logs", parent).endswith("back\n")
 
 
 @pytest.mark.slow
 def test_paused_time_counts_for_no_time_out(fleet: Fleet) -> None:
     gate = fleet.gate()
-    one = fleet.spawn(gate.script, timeout=2.0, silence=2.0)
-    fleet.started(one)
-    fleet.client.call("pause", {"ids": [one]})
+    agent_id = fleet.spawn(gate.script, timeout=2.0, silence=2.0)
+    fleet.started(agent_id)
+    fleet.client.call("pause", {"ids": [agent_id]})
     over = time.monotonic() + 3.0
     until(lambda: time.monotonic() >= over)
-    assert fleet.agent(one)["status"] == "paused"
-    fleet.client.call("resume", {"ids": [one]})
+    assert fleet.agent(agent_id)["status"] == "paused"
+    fleet.client.call("resume", {"ids": [agent_id]})
     gate.let()
-    assert fleet.ends(one)[0]["status"] == "completed"
+    assert fleet.ends(agent_id)[0]["status"] == "completed"
 
 
 def test_what_has_ended_is_refused_with_its_status(fleet: Fleet) -> None:
-    one = fleet.spawn("exit 3")
-    fleet.ends(one)
+    agent_id = fleet.spawn("exit 3")
+    fleet.ends(agent_id)
     for op, code in (("pause", "cannot-pause"), ("resume", "cannot-resume")):
-        with pytest.raises(WireError, match=f"{one} is failed and cannot be {op}d; only agents") as refused:
-            fleet.client.call(op, {"ids": [one]})
+        with pytest.raises(WireError, match=f"{agent_id} is failed and cannot be {op}d; only agents") as refused:
+            fleet.client.call(op, {"ids": [agent_id]})
         assert refused.value.code == code
     with pytest.raises(WireError, match="`release_slot` is for agents"):
         fleet.client.call("pause", {"release_slot": True})
@@ -173,9 +173,9 @@ def test_an_agent_pauses_what_is_below_it_and_nothing_else(fleet: Fleet) -> None
         "orchctl pause || echo refused",
         "orchctl cancel child",
     )
-    one = fleet.spawn("; ".join(commands))
-    fleet.ends(one)
-    log = fleet.instance.ctl("logs", one)
+    agent_id = fleet.spawn("; ".join(commands))
+    fleet.ends(agent_id)
+    log = fleet.instance.ctl("logs", agent_id)
     assert "agent-003  child  paused" in log
     assert log.count("refused") == 3
     assert fleet.agent(stranger)["status"] == "running"

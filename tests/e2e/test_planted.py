@@ -1,4 +1,4 @@
-"""What an agent puts in the place of files that the daemon opens: nothing blocks, and no link is followed."""
+"""Files that an agent puts in the place of files that the daemon opens: no call blocks, and no link is followed."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def test_the_next_attempt_runs_and_the_daemon_answers(instance: Instance, tmp_pa
     target = tmp_path / "target"
     target.write_text("precious")
     script = FIRST.replace("{plant}", PLANTS[kind].replace("{target}", str(target)))
-    one = instance.spawn("sh", "-c", script, options=["--retries", "1"])
-    ended = json.loads(instance.ctl("wait", "--json", one))
+    agent_id = instance.spawn("sh", "-c", script, options=["--retries", "1"])
+    ended = json.loads(instance.ctl("wait", "--json", agent_id))
     assert [(agent["status"], agent["attempt"]) for agent in ended["agents"]] == [("completed", 2)]
     assert target.read_text() == "precious"
 
@@ -35,14 +35,14 @@ def test_a_daemon_that_is_started_anew_reads_no_pipe_of_an_agent_that_lives(inst
     os.mkfifo(go)
     plant = "for kind in exit log report; do rm -f $name.$kind; mkfifo $name.$kind; done"
     script = f'cd "$ORCHD_HOME/agents"; name=$ORCHD_AGENT.1; {plant}; echo > {go}; exec sleep 1000'
-    one = instance.spawn("sh", "-c", script)
+    agent_id = instance.spawn("sh", "-c", script)
     go.read_text()
     instance.kill()
     instance.start()
-    assert instance.agent(one)["id"] == one
-    assert instance.ctl("logs", one, code=None) == ""
-    instance.ctl("cancel", one)
-    instance.ctl("wait", one, code=None)
+    assert instance.agent(agent_id)["id"] == agent_id
+    assert instance.ctl("logs", agent_id, code=None) == ""
+    instance.ctl("cancel", agent_id)
+    instance.ctl("wait", agent_id, code=None)
 
 
 @pytest.mark.parametrize("name", ["orchd.lock", "start.lock", "orchd.db", "daemon.log", "config.toml", "service"])
@@ -51,9 +51,9 @@ def test_a_pipe_in_the_place_of_a_file_of_the_home_blocks_no_start(stopped: Inst
     path = stopped.directory / name
     path.unlink(missing_ok=True)
     os.mkfifo(path)
-    said = stopped.ctl("spawn", "--json", "--", "true", code=None)
+    output = stopped.ctl("spawn", "--json", "--", "true", code=None)
     if name == "service":  # which is only a hint
-        assert "agents" in json.loads(said)
+        assert "agents" in json.loads(output)
         stopped.ctl("daemon", "stop", "--stop-agents")
     else:
-        assert str(path) in json.loads(said)["error"]["message"]
+        assert str(path) in json.loads(output)["error"]["message"]

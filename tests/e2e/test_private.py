@@ -1,4 +1,4 @@
-"""What real use leaves on the machine: nothing that another user could open, and no door but the two sockets."""
+"""Real use leaves no file on the machine that another user could open, and no socket but the two of the daemon."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ LISTENS = 0x10000  # __SO_ACCEPTON in the flags of /proc/net/unix
 
 def open_to_others(directory: Path) -> dict[str, str]:
     """Everything below a directory, itself included, that others have any right to."""
-    found = [directory, *directory.rglob("*")]
-    modes = {path: stat.S_IMODE(path.lstat().st_mode) for path in found if not path.is_symlink()}
+    paths = [directory, *directory.rglob("*")]
+    modes = {path: stat.S_IMODE(path.lstat().st_mode) for path in paths if not path.is_symlink()}
     return {str(path): f"{mode:o}" for path, mode in modes.items() if mode & 0o077}
 
 
@@ -34,8 +34,8 @@ def used(stopped: Instance, tmp_path: Path) -> Instance:
         ids += stopped.ctl("spawn", "--runner", "mock", "--goal", "g", "--result", str(repo / "r.md"), cwd=repo).split()
         ids += stopped.ctl("spawn", "--retries", "1", "--", "false", cwd=repo).split()
         part = {"skillName": "api", "command": ["true"], "runner": "command"}
-        whole = {"name": "team", "executionMode": "hybrid", "subSkills": [part]}
-        (repo / "composition.json").write_text(json.dumps(whole))
+        composition = {"name": "team", "executionMode": "hybrid", "subSkills": [part]}
+        (repo / "composition.json").write_text(json.dumps(composition))
         stopped.ctl("run", "composition.json", cwd=repo)
     finally:
         os.umask(before)
@@ -57,8 +57,8 @@ def test_nothing_that_is_left_in_a_home_or_a_project_can_be_opened_by_another_us
     project = tmp_path / "repo"
     until((project / ".agent/sessions/latest.yaml").exists)
     assert (project / "r.md").is_file()
-    for made in (".agent/sessions", ".claude/state"):  # prompts are written by the client, as its umask has it
-        assert open_to_others(project / made) == {}
+    for directory in (".agent/sessions", ".claude/state"):  # prompts are written by the client, as its umask has it
+        assert open_to_others(project / directory) == {}
     assert stat.S_IMODE((project / "r.md").stat().st_mode) == 0o666
 
 
@@ -66,11 +66,11 @@ def test_the_daemon_listens_on_its_two_sockets_and_nowhere_else(instance: Instan
     instance.ctl("wait", instance.spawn("true"))
     assert instance.daemon is not None
     pid = instance.daemon.pid
-    held = {what[8:-1] for what in descriptors(pid).values() if what.startswith("socket:[")}
+    inodes = {what[8:-1] for what in descriptors(pid).values() if what.startswith("socket:[")}
     known = {}
     for line in Path(f"/proc/{pid}/net/unix").read_text().splitlines()[1:]:
         _, _, _, flags, _, _, inode, *path = line.split(maxsplit=7)
         known[inode] = (bool(int(flags, 16) & LISTENS), "".join(path))
-    assert held <= known.keys(), "a socket that is none of this machine's alone"
-    listening = {path for inode, (listens, path) in known.items() if inode in held and listens}
+    assert inodes <= known.keys(), "a socket that is none of this machine's alone"
+    listening = {path for inode, (listens, path) in known.items() if inode in inodes and listens}
     assert listening == {str(instance.home.socket), str(instance.home.events)}

@@ -16,10 +16,10 @@ def spawned(instance: Instance, name: str, seconds: int) -> str:
 
 
 def test_one_that_was_turned_away_waits_for_its_service_and_not_for_a_retry(instance: Instance) -> None:
-    one = spawned(instance, "api", 4)
-    until(lambda: "mock is rate-limited for " in (instance.agent(one)["reason"] or ""))
-    instance.ctl("wait", one)
-    assert (instance.agent(one)["status"], instance.agent(one)["attempt"]) == ("completed", 2)
+    agent_id = spawned(instance, "api", 4)
+    until(lambda: "mock is rate-limited for " in (instance.agent(agent_id)["reason"] or ""))
+    instance.ctl("wait", agent_id)
+    assert (instance.agent(agent_id)["status"], instance.agent(agent_id)["attempt"]) == ("completed", 2)
     events = instance.ctl("events", "--since", "0")
     assert "runner-limited" in events
     assert "attempt-deferred" in events
@@ -27,35 +27,35 @@ def test_one_that_was_turned_away_waits_for_its_service_and_not_for_a_retry(inst
 
 
 def test_a_runner_is_held_through_the_death_of_the_daemon_and_others_go_on(instance: Instance) -> None:
-    one = spawned(instance, "api", 3600)
-    until(lambda: instance.agent(one)["status"] == "queued" and instance.agent(one)["attempt"] == 1)
+    agent_id = spawned(instance, "api", 3600)
+    until(lambda: instance.agent(agent_id)["status"] == "queued" and instance.agent(agent_id)["attempt"] == 1)
     instance.kill()
     another = instance.ctl("spawn", "--name", "ui", *MOCK).strip()
     instance.ctl("wait", instance.spawn("true"))
-    for waiting in (one, another):
+    for waiting in (agent_id, another):
         assert instance.agent(waiting)["status"] == "queued"
         assert "mock is rate-limited for 3" in instance.agent(waiting)["reason"]
     assert "\nmock is rate-limited for 5" in instance.ctl("status")
     assert instance.ctl("spawn", "--no-queue", *MOCK, code=1) == ""
     instance.ctl("resume")
-    instance.ctl("wait", one, another)
+    instance.ctl("wait", agent_id, another)
     assert instance.status()["limit"]["held"] == {}
 
 
 def test_a_limit_that_no_time_ends_fails_in_the_words_of_the_service(stopped: Instance, tmp_path: Path) -> None:
-    said = "Rate limit reached: extra usage is required, try again in 1s"
+    message = "Rate limit reached: extra usage is required, try again in 1s"
     stopped.configure(
         "rate_limit_waits = 2\n[runners.mine]\n"
-        f"""command = ["sh", "-c", "echo x >> starts; echo '{{\\"e\\": \\"{said}\\"}}'; exit 1"]\n"""
+        f"""command = ["sh", "-c", "echo x >> starts; echo '{{\\"e\\": \\"{message}\\"}}'; exit 1"]\n"""
         'result = "json"\ntext = "t"\nerror = "e"\n'
     )
     stopped.start()
-    one = stopped.ctl("spawn", "--runner", "mine", "--goal", "x", "--retries", "9", cwd=tmp_path).strip()
-    until(lambda: f"Its service: {said}" in (stopped.agent(one)["reason"] or ""))
-    stopped.ctl("wait", one, code=1)
-    agent = stopped.agent(one)
+    agent_id = stopped.ctl("spawn", "--runner", "mine", "--goal", "x", "--retries", "9", cwd=tmp_path).strip()
+    until(lambda: f"Its service: {message}" in (stopped.agent(agent_id)["reason"] or ""))
+    stopped.ctl("wait", agent_id, code=1)
+    agent = stopped.agent(agent_id)
     assert (agent["status"], agent["attempt"]) == ("failed", 3)
-    assert agent["reason"] == f"mine was rate-limited, and has waited 2 times (`rate_limit_waits`): {said}"
+    assert agent["reason"] == f"mine was rate-limited, and has waited 2 times (`rate_limit_waits`): {message}"
     assert (tmp_path / "starts").read_text() == "x\n" * 3
 
 

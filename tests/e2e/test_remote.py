@@ -32,7 +32,7 @@ def box(stopped: Instance) -> Iterator[Instance]:
 
 @pytest.fixture
 def laptop(box: Instance, tmp_path: Path) -> Laptop:
-    """Somebody who may use it."""
+    """A client with a key that is let in."""
     return Laptop(box, tmp_path).authorized("user")
 
 
@@ -40,20 +40,20 @@ def test_a_user_starts_follows_and_ends_agents_from_afar(box: Instance, laptop: 
     go = tmp_path / "go"
     os.mkfifo(go)
     script = f'echo "$WHO in $PWD, here: $ONLY_HERE"; read x <{go}; echo bye'
-    one = laptop.ctl("spawn", "--cwd", "/", "--env", "WHO=me", "--name", "far", "--", "sh", "-c", script).strip()
-    follower = laptop.begin("--profile", "box", "logs", "-f", one)
+    agent_id = laptop.ctl("spawn", "--cwd", "/", "--env", "WHO=me", "--name", "far", "--", "sh", "-c", script).strip()
+    follower = laptop.begin("--profile", "box", "logs", "-f", agent_id)
     assert follower.stdout is not None
     assert follower.stdout.readline() == "me in /, here: \n"
     go.write_text("\n")
     assert follower.communicate(timeout=55)[0] == "bye\n"
-    laptop.ctl("wait", one)
-    assert laptop.ctl("logs", "--lines", "1", one) == "bye\n"
-    (agent,) = json.loads(laptop.ctl("status", one, "--json"))["agents"]
+    laptop.ctl("wait", agent_id)
+    assert laptop.ctl("logs", "--lines", "1", agent_id) == "bye\n"
+    (agent,) = json.loads(laptop.ctl("status", agent_id, "--json"))["agents"]
     assert (agent["status"], agent["parent"], agent["level"]) == ("completed", None, "pm")
-    two = laptop.ctl("spawn", "--cwd", "/", "--", "sleep", "600").strip()
-    assert "stopping" in laptop.ctl("cancel", two)
-    laptop.ctl("wait", two, code=1)
-    assert "its last lines" in laptop.ctl("why", one)
+    other_id = laptop.ctl("spawn", "--cwd", "/", "--", "sleep", "600").strip()
+    assert "stopping" in laptop.ctl("cancel", other_id)
+    laptop.ctl("wait", other_id, code=1)
+    assert "its last lines" in laptop.ctl("why", agent_id)
     for words in (["events"], ["usage"], ["session", "show"]):
         assert laptop.ctl(*words)
     assert not (tmp_path / "none").exists(), "a daemon was started here"
@@ -61,44 +61,44 @@ def test_a_user_starts_follows_and_ends_agents_from_afar(box: Instance, laptop: 
 
 def test_events_and_status_are_told_as_they_happen(box: Instance, laptop: Laptop) -> None:
     events = laptop.begin("--profile", "box", "events", "-f", "--since", "0", "--json")
-    shown = laptop.begin("--profile", "box", "status", "--watch", "--json")
+    status_watch = laptop.begin("--profile", "box", "status", "--watch", "--json")
     assert events.stdout is not None
-    assert shown.stdout is not None
-    assert json.loads(shown.stdout.readline())["agents"] == []
-    one = box.spawn("true")
+    assert status_watch.stdout is not None
+    assert json.loads(status_watch.stdout.readline())["agents"] == []
+    agent_id = box.spawn("true")
     while json.loads(events.stdout.readline())["event"] != "agent-completed":
         pass
-    while not (agents := json.loads(shown.stdout.readline())["agents"]) or agents[0]["status"] != "completed":
+    while not (agents := json.loads(status_watch.stdout.readline())["agents"]) or agents[0]["status"] != "completed":
         pass
-    assert agents[0]["id"] == one
+    assert agents[0]["id"] == agent_id
     box.ctl("keys", "revoke", "laptop")
-    for process in (events, shown):
+    for process in (events, status_watch):
         out, _ = process.communicate(timeout=55)
         assert process.returncode == 1
         assert json.loads(out.splitlines()[-1])["error"]["code"] == "key-refused"
 
 
-def test_whoever_waits_goes_on_waiting_when_the_daemon_is_another(
+def test_a_client_that_waits_goes_on_waiting_when_the_daemon_is_another(
     box: Instance, laptop: Laptop, tmp_path: Path
 ) -> None:
     box.kill()
     box.configure(f'[remote]\nlisten = "tcp://127.0.0.1:{lasting_port()}"\n')
     box.start()
-    laptop.trust(found := server(box))
+    laptop.trust(address := server(box))
     os.mkfifo(tmp_path / "go")
-    one = box.spawn("sh", "-c", f"read x <{tmp_path}/go")
-    waits = laptop.begin("--profile", "box", "wait", one)
-    until(lambda: "ESTAB" in connections(found["listens"]), what="nobody has connected")
+    agent_id = box.spawn("sh", "-c", f"read x <{tmp_path}/go")
+    waits = laptop.begin("--profile", "box", "wait", agent_id)
+    until(lambda: "ESTAB" in connections(address["listens"]), what="nobody has connected")
     box.kill()
     box.start()
     (tmp_path / "go").write_text("\n")
     out, err = waits.communicate(timeout=55)
-    assert (waits.returncode, out.split()[0]) == (0, one), err
-    assert server(box) == found
+    assert (waits.returncode, out.split()[0]) == (0, agent_id), err
+    assert server(box) == address
 
 
 def lasting_port() -> int:
-    """A free port that the kernel gives to nobody meanwhile, as it might one that it chose itself."""
+    """A free port that the kernel assigns to no other socket meanwhile, unlike a port that it chose itself."""
     for number in range(1000):
         with socket.socket() as tried, suppress(OSError):
             tried.bind(("127.0.0.1", port := 20_000 + (os.getpid() * 7 + number) % 12_000))
@@ -113,7 +113,7 @@ def connections(address: str) -> str:
     return "ESTAB" if any(row[1].endswith(f":{port}") and row[3] == "01" for row in rows) else ""
 
 
-def test_a_key_that_nobody_authorised_never_gets_past_the_handshake(box: Instance, tmp_path: Path) -> None:
+def test_a_key_that_is_not_authorised_never_gets_past_the_handshake(box: Instance, tmp_path: Path) -> None:
     with closing(Raw(server(box))) as raw:
         raw.send("status")
         raw.until(REFUSED)
@@ -128,28 +128,32 @@ def test_a_key_that_nobody_authorised_never_gets_past_the_handshake(box: Instanc
 
 def test_a_revoked_key_gets_nothing_from_that_moment_on(box: Instance) -> None:
     secret, other = authorized(box, "lost", "admin"), authorized(box, "kept", "viewer")
-    found = server(box)
-    with closing(Raw(found, secret)) as lost, closing(Raw(found, secret)) as ears, closing(Raw(found, other)) as kept:
+    address = server(box)
+    with (
+        closing(Raw(address, secret)) as lost,
+        closing(Raw(address, secret)) as ears,
+        closing(Raw(address, other)) as allowed,
+    ):
         assert lost.ask("limit")["limit"] == 7
         ears.ask("listen")
-        one = lost.ask("spawn", LONG, "two")["agents"][0]["id"]
+        agent_id = lost.ask("spawn", LONG, "two")["agents"][0]["id"]
         assert ears.socket.poll(30_000), "no hint"
-        lost.send("wait", {"ids": [one]}, "three")
+        lost.send("wait", {"ids": [agent_id]}, "three")
         assert lost.ask("limit", None, "four")["working"] == 1
-        assert kept.ask("listen")
+        assert allowed.ask("listen")
         box.ctl("keys", "revoke", "lost")
         while ears.socket.poll(0):
             ears.socket.recv()
         for raw in (lost, ears):
             raw.until(REFUSED)
             raw.send("stop", {"agents": "stop"})
-        box.ctl("cancel", one)
-        box.ctl("wait", one, code=1)
+        box.ctl("cancel", agent_id)
+        box.ctl("wait", agent_id, code=1)
         for raw in (lost, ears):
             assert not raw.socket.poll(200)
-        kept.until(zmq.Event.DISCONNECTED)
-        kept.until(zmq.Event.HANDSHAKE_SUCCEEDED)
-        assert kept.ask("status", None, "five")["agents"][0]["status"] == "cancelled"
+        allowed.until(zmq.Event.DISCONNECTED)
+        allowed.until(zmq.Event.HANDSHAKE_SUCCEEDED)
+        assert allowed.ask("status", None, "five")["agents"][0]["status"] == "cancelled"
     assert box.ctl("keys", "list").count("kept") == 1
     assert "lost" not in box.ctl("keys", "list")
 
@@ -175,9 +179,9 @@ def test_an_admin_who_revokes_their_own_key_and_one_who_revokes_another(box: Ins
 
 def test_an_agent_on_the_box_may_not_manage_keys(box: Instance) -> None:
     for words in ("keys list", f"keys authorize me {'a1' * 32} --role admin", "keys revoke me"):
-        one = box.spawn("sh", "-c", f"orchctl {words}")
-        box.ctl("wait", one, code=1)
-        assert "forbidden: " in box.ctl("logs", one)
+        agent_id = box.spawn("sh", "-c", f"orchctl {words}")
+        box.ctl("wait", agent_id, code=1)
+        assert "forbidden: " in box.ctl("logs", agent_id)
 
 
 def test_what_is_plain_or_something_else_is_not_spoken_to(box: Instance, laptop: Laptop, tmp_path: Path) -> None:
@@ -209,13 +213,13 @@ def test_what_is_of_this_machine_is_not_asked_of_another(laptop: Laptop) -> None
 
 
 def test_secret_keys_are_private_and_never_shown(box: Instance, laptop: Laptop) -> None:
-    made = json.loads(laptop.run("keys", "new", "second", "--json"))
-    files = [box.home.server_key, box.home.keys, Path(made["file"])]
+    new_key = json.loads(laptop.run("keys", "new", "second", "--json"))
+    files = [box.home.server_key, box.home.keys, Path(new_key["file"])]
     assert [stat.S_IMODE(path.stat().st_mode) for path in files] == [0o600] * 3
-    assert stat.S_IMODE(Path(made["file"]).parent.stat().st_mode) == 0o700
+    assert stat.S_IMODE(Path(new_key["file"]).parent.stat().st_mode) == 0o700
     secrets = [path.read_text().strip() for path in (files[0], files[2])]
-    said = json.dumps(made) + box.log() + box.ctl("keys", "list", "--json") + laptop.ctl("limit", "--json")
-    assert not any(secret in said for secret in secrets)
+    output = json.dumps(new_key) + box.log() + box.ctl("keys", "list", "--json") + laptop.ctl("limit", "--json")
+    assert not any(secret in output for secret in secrets)
     assert "key-exists" in laptop.run("keys", "new", "second", code=1)
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import until
 from tests.e2e.fleet import Fleet, Gate
-from tests.e2e.troupe import Map, Troupe, group, lines_of
+from tests.e2e.run_fleet import Map, RunFleet, group, lines_of
 from tests.witness import Witness
 
 SEEDS, ROUNDS, AT_ONCE = range(5), 3, 2
@@ -39,10 +39,10 @@ class Model:
     def is_ready(self, path: str) -> bool:
         """Whether all that it and the groups around it come after is over."""
         nodes = [path[:end] for end in range(1, len(path) + 1) if end == len(path) or path[end] == "/"]
-        return all(set(self.members(one)) <= self.ended for node in nodes for one in self.after[node])
+        return all(set(self.members(predecessor)) <= self.ended for node in nodes for predecessor in self.after[node])
 
     def busy(self, group_path: str, extra: str = "") -> int:
-        """How many nodes of a group are at work; a nested group is one."""
+        """The number of nodes of a group that are at work; a nested group is one."""
         at_work = (self.begun - self.ended) | ({extra} if extra else set())
         prefix = f"{group_path}/" if group_path else ""
         return len({path[len(prefix) :].split("/")[0] for path in at_work if path.startswith(prefix)})
@@ -52,13 +52,13 @@ class Model:
         return all(most is None or self.busy(path, extra) <= most for path, most in self.most.items())
 
     def may_start(self) -> list[str]:
-        """Who could begin now."""
+        """The members that could begin now."""
         waits = [path for path in self.members("") if path not in self.begun]
         return [path for path in waits if self.is_ready(path) and self.is_within(path)]
 
 
 def drawn(chance: random.Random, name: str) -> Model:
-    """A whole with members, groups and groups in them, each after some of those before it."""
+    """A whole with members, groups and groups in them, each after some of the earlier nodes."""
     model = Model(name, most={"": chance.choice([None, 1, 2, 3])})
     for outer in range(chance.randint(3, 5)):
         fill(chance, model, "", f"n{outer}", 2)
@@ -68,8 +68,8 @@ def drawn(chance: random.Random, name: str) -> Model:
 def fill(chance: random.Random, model: Model, around: str, name: str, levels: int) -> None:
     """One more node in `around`: a member, or a group of some."""
     path = f"{around}/{name}" if around else name
-    before = [one for one in model.after if one.rpartition("/")[0] == around]
-    model.after[path] = [one for one in before if chance.random() < 0.3]
+    before = [predecessor for predecessor in model.after if predecessor.rpartition("/")[0] == around]
+    model.after[path] = [predecessor for predecessor in before if chance.random() < 0.3]
     if levels and chance.random() < 0.4:
         model.most[path] = chance.choice([None, 1, 1, 2])
         for inner in range(chance.randint(1, 3)):
@@ -79,10 +79,10 @@ def fill(chance: random.Random, model: Model, around: str, name: str, levels: in
 class Stage:
     """Random runs at once on one fleet, every member of which stands at one gate."""
 
-    def __init__(self, troupe: Troupe, models: list[Model], limit: int) -> None:
-        self.troupe, self.models, self.limit = troupe, models, limit
-        self.gate: Gate = troupe.fleet.gate()
-        self.told = troupe.fleet.directory / f"told-{models[0].name}"
+    def __init__(self, run_fleet: RunFleet, models: list[Model], limit: int) -> None:
+        self.run_fleet, self.models, self.limit = run_fleet, models, limit
+        self.gate: Gate = run_fleet.fleet.gate()
+        self.told = run_fleet.fleet.directory / f"told-{models[0].name}"
         self.told.touch()
         self.runs = [self._begin(model) for model in models]
         self.read = 0
@@ -90,7 +90,7 @@ class Stage:
     def _begin(self, model: Model) -> str:
         tells = f">> {self.told}"
         members: list[Map] = [
-            self.troupe.member(
+            self.run_fleet.member(
                 path,
                 f"echo + {model.name} {path} {tells}; {self.gate.script}; echo - {model.name} {path} {tells}",
                 after=model.after[path],
@@ -98,13 +98,13 @@ class Stage:
             for path in model.members("")
         ]
         groups = [group(path, max_parallel=most, after=model.after.get(path, [])) for path, most in model.most.items()]
-        return self.troupe.begin(members, groups)
+        return self.run_fleet.begin(members, groups)
 
     def learn(self) -> None:
         """Read what members wrote, and count at each line."""
         lines = lines_of(self.told)
         for sign, name, path in lines[self.read :]:
-            (model,) = (one for one in self.models if one.name == name)
+            (model,) = (candidate for candidate in self.models if candidate.name == name)
             assert sign == "-" or (model.is_ready(path) and path not in model.begun), (path, "began too early")
             (model.begun if sign == "+" else model.ended).add(path)
             assert model.is_within(), (model, path)
@@ -112,7 +112,7 @@ class Stage:
         self.read = len(lines)
 
     def at_work(self) -> int:
-        """How many have begun and not ended."""
+        """The number of members that have begun and not ended."""
         return sum(len(model.begun - model.ended) for model in self.models)
 
     def is_full(self) -> bool:
@@ -126,11 +126,11 @@ class Stage:
             until(self.is_full, what=f"the start of {[model.may_start() for model in self.models]}")
             if not self.at_work():
                 break
-            gone = self.read
+            read = self.read
             self.gate.let()
-            until(lambda gone=gone: self.learn() or self.read > gone, what="somebody's end")
+            until(lambda read=read: self.learn() or self.read > read, what="somebody's end")
         for run in self.runs:
-            assert self.troupe.ends(run)["status"] == "completed"
+            assert self.run_fleet.ends(run)["status"] == "completed"
         self.learn()
         assert all(model.ended == set(model.members("")) for model in self.models)
 
@@ -138,12 +138,12 @@ class Stage:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
 def test_bounds_hold_at_every_instant_and_nothing_that_may_start_is_held_back(fleet: Fleet, seed: int) -> None:
-    troupe, chance = Troupe(fleet), random.Random(seed)
+    run_fleet, chance = RunFleet(fleet), random.Random(seed)
     for number in range(ROUNDS):
         limit = chance.randint(1, 5)
         fleet.client.call("limit", {"limit": limit})
         with closing(Witness(fleet.instance.directory, limit=limit, resident=28)) as witness:
-            Stage(troupe, [drawn(chance, f"{number}.{one}") for one in range(AT_ONCE)], limit).plays()
+            Stage(run_fleet, [drawn(chance, f"{number}.{index}") for index in range(AT_ONCE)], limit).plays()
         assert witness.violations == []
 
 
@@ -154,7 +154,7 @@ def test_a_nested_group_counts_as_one_and_bounds_its_own(
     paths = ["web", "web/x", "web/y", "web/z", "a", "b", "c"]
     model = Model("x", {path: [] for path in paths}, {"": whole, "web": nested})
     with closing(Witness(fleet.instance.directory, limit=7, resident=28)) as witness:
-        stage = Stage(Troupe(fleet), [model], 7)
+        stage = Stage(RunFleet(fleet), [model], 7)
         until(stage.is_full, what="all that may start")
         stage.plays()
         assert witness.peak_working <= most

@@ -11,26 +11,26 @@ import pytest
 from tests.conftest import DEADLINE, until
 from tests.e2e.crashing import STOP, TURN
 from tests.e2e.fleet import STUBBORN, Fleet, Gate, is_alive, pids_in
+from tests.e2e.run_fleet import Map, RunFleet, group, ids, reasons, statuses
 from tests.e2e.test_crash import BRIEF, has_died, start_crashing
-from tests.e2e.troupe import Map, Troupe, group, ids, reasons, statuses
 from tests.witness import Witness
 
 
-def prepared(fleet: Fleet, point: str, armed: Path, config: str) -> Troupe:
-    """A troupe whose daemon dies at `point`."""
+def prepared(fleet: Fleet, point: str, armed: Path, config: str) -> RunFleet:
+    """A run_fleet whose daemon dies at `point`."""
     fleet.instance.configure(config)
     start_crashing(fleet, point, armed)
-    return Troupe(fleet)
+    return RunFleet(fleet)
 
 
-def two_ways(troupe: Troupe, first: Gate, second: Gate) -> tuple[list[Map], list[Map]]:
+def two_ways(run_fleet: RunFleet, first: Gate, second: Gate) -> tuple[list[Map], list[Map]]:
     """`a` and behind it a group, beside `b`, and at last what comes after both."""
     members = [
-        troupe.member("a", first.script),
-        troupe.member("b", second.script),
-        troupe.member("web/c"),
-        troupe.member("web/d", after=["web/c"]),
-        troupe.member("e", after=["web", "b"]),
+        run_fleet.member("a", first.script),
+        run_fleet.member("b", second.script),
+        run_fleet.member("web/c"),
+        run_fleet.member("web/d", after=["web/c"]),
+        run_fleet.member("e", after=["web", "b"]),
     ]
     return members, [group(max_parallel=2), group("web", after=["a"], max_parallel=1)]
 
@@ -39,25 +39,25 @@ def two_ways(troupe: Troupe, first: Gate, second: Gate) -> tuple[list[Map], list
 @pytest.mark.parametrize("action", ["begin", "succeed"])
 def test_a_run_outlives_a_daemon_that_dies_in_a_turn(resting: Fleet, tmp_path: Path, point: str, action: str) -> None:
     armed = tmp_path / "armed"
-    troupe, first, second = prepared(resting, point, armed, "limit = 2\n"), resting.gate(), resting.gate()
-    members, groups = two_ways(troupe, first, second)
+    run_fleet, first, second = prepared(resting, point, armed, "limit = 2\n"), resting.gate(), resting.gate()
+    members, groups = two_ways(run_fleet, first, second)
     with closing(Witness(resting.instance.directory, limit=2, resident=28)) as witness:
         if action == "begin":
             armed.touch()
-            run = troupe.begin(members, groups)  # asked again, with the same id, of whoever serves then
+            run = run_fleet.begin(members, groups)  # asked again, with the same id, of whoever serves then
         else:
-            run = troupe.begin(members, groups)
-            troupe.started("a", "b")
-            outside = resting.waiting(ids(troupe.show(run))["a"], ids(troupe.show(run))["b"], "--any")
+            run = run_fleet.begin(members, groups)
+            run_fleet.started("a", "b")
+            outside = resting.waiting(ids(run_fleet.show(run))["a"], ids(run_fleet.show(run))["b"], "--any")
             armed.touch()
         first.let()
         has_died(resting)
         second.let()
-        found = troupe.ends(run)
+        ended_run = run_fleet.ends(run)
         assert action == "begin" or outside.wait(DEADLINE) == 0
-    assert (run, found["status"], found["counts"]) == ("run-001", "completed", {"completed": 5})
-    assert [path for path in troupe.parts.agents() if path != "b"] == ["a", "web/c", "web/d", "e"]
-    assert troupe.parts.agents().count("b") == 1
+    assert (run, ended_run["status"], ended_run["counts"]) == ("run-001", "completed", {"completed": 5})
+    assert [path for path in run_fleet.parts.agents() if path != "b"] == ["a", "web/c", "web/d", "e"]
+    assert run_fleet.parts.agents().count("b") == 1
     assert len(resting.show()) == 5
     assert witness.violations == []
 
@@ -65,110 +65,114 @@ def test_a_run_outlives_a_daemon_that_dies_in_a_turn(resting: Fleet, tmp_path: P
 @pytest.mark.parametrize("point", [*TURN, *STOP])
 def test_failing_fast_outlives_a_daemon_that_dies_meanwhile(resting: Fleet, tmp_path: Path, point: str) -> None:
     armed, pids = tmp_path / "armed", tmp_path / "pids"
-    troupe, fails = prepared(resting, point, armed, "grace = 0.3\nlimit = 2\n"), resting.gate()
-    run = troupe.begin(
+    run_fleet, fails = prepared(resting, point, armed, "grace = 0.3\nlimit = 2\n"), resting.gate()
+    run = run_fleet.begin(
         [
-            troupe.member("bad", f"{fails.script}; exit 3"),
-            troupe.member("busy", f"echo $$ >> {pids}; {STUBBORN}"),
-            troupe.member("later", after=["busy"]),
+            run_fleet.member("bad", f"{fails.script}; exit 3"),
+            run_fleet.member("busy", f"echo $$ >> {pids}; {STUBBORN}"),
+            run_fleet.member("later", after=["busy"]),
         ]
     )
-    until(lambda: pids_in(pids) and len(troupe.parts.agents()) == 2)
+    until(lambda: pids_in(pids) and len(run_fleet.parts.agents()) == 2)
     other = resting.spawn("exit 4")  # starts in the turn in which the run fails
-    outside = resting.waiting(ids(troupe.show(run))["bad"])
+    outside = resting.waiting(ids(run_fleet.show(run))["bad"])
     armed.touch()
     fails.let()
     has_died(resting)
-    found = troupe.ends(run)
+    ended_run = run_fleet.ends(run)
     why = "bad failed, and whole fails fast"
-    assert (found["status"], found["reason"]) == ("failed", "bad (agent-001) failed: exit code 3")
-    assert list(statuses(found).values()) == ["failed", "cancelled", "skipped"]
-    assert reasons(found) == {"bad": "exit code 3", "busy": why, "later": why}
-    assert sorted(troupe.parts.entries()) == [("bad", 1), ("busy", 1)]
+    assert (ended_run["status"], ended_run["reason"]) == ("failed", "bad (agent-001) failed: exit code 3")
+    assert list(statuses(ended_run).values()) == ["failed", "cancelled", "skipped"]
+    assert reasons(ended_run) == {"bad": "exit code 3", "busy": why, "later": why}
+    assert sorted(run_fleet.parts.entries()) == [("bad", 1), ("busy", 1)]
     assert (resting.ends(other)[0]["exit_code"], resting.book.agents().count(other)) == (4, 1)
     assert outside.wait(DEADLINE) == 1
     assert not any(map(is_alive, pids_in(pids)))
 
 
 def test_what_ended_while_no_daemon_ran_is_counted_by_the_next(fleet: Fleet) -> None:
-    troupe, gate, fails = Troupe(fleet), fleet.gate(), fleet.gate()
-    run = troupe.begin(
+    run_fleet, gate, fails = RunFleet(fleet), fleet.gate(), fleet.gate()
+    run = run_fleet.begin(
         [
-            troupe.member("web/a", gate.script),
-            troupe.member("web/b", gate.script),
-            troupe.member("next", after=["web"]),
-            troupe.member("extra", f"{fails.script}; exit 1", required=False),
-            troupe.member("polish", after=["extra"], required=False),
+            run_fleet.member("web/a", gate.script),
+            run_fleet.member("web/b", gate.script),
+            run_fleet.member("next", after=["web"]),
+            run_fleet.member("extra", f"{fails.script}; exit 1", required=False),
+            run_fleet.member("polish", after=["extra"], required=False),
         ],
         [group(), group("web")],
     )
-    troupe.started("web/a", "web/b", "extra")
-    shims = [one["pid"] for one in fleet.show() if one["pid"]]
+    run_fleet.started("web/a", "web/b", "extra")
+    shims = [agent["pid"] for agent in fleet.show() if agent["pid"]]
     fleet.instance.kill()
     gate.let(2)
     fails.let()
     until(lambda: not any(map(is_alive, shims)))
     fleet.instance.start()
-    found = troupe.ends(run)
-    assert (found["status"], found["counts"]) == ("completed", {"completed": 3, "failed": 1, "skipped": 1})
-    assert sorted(troupe.parts.entries()) == [("extra", 1), ("next", 1), ("web/a", 1), ("web/b", 1)]
+    ended_run = run_fleet.ends(run)
+    assert (ended_run["status"], ended_run["counts"]) == ("completed", {"completed": 3, "failed": 1, "skipped": 1})
+    assert sorted(run_fleet.parts.entries()) == [("extra", 1), ("next", 1), ("web/a", 1), ("web/b", 1)]
 
 
 def test_a_run_that_is_over_is_gone_on_with_by_the_next_daemon(fleet: Fleet) -> None:
-    troupe, flag = Troupe(fleet), fleet.directory / "flag"
-    run = troupe.begin(
-        [troupe.member("a"), troupe.member("web/b", f"[ -e {flag} ]"), troupe.member("c", after=["web"])],
+    run_fleet, flag = RunFleet(fleet), fleet.directory / "flag"
+    run = run_fleet.begin(
+        [run_fleet.member("a"), run_fleet.member("web/b", f"[ -e {flag} ]"), run_fleet.member("c", after=["web"])],
         [group(), group("web", after=["a"])],
     )
-    failed = troupe.ends(run)
+    failed = run_fleet.ends(run)
     fleet.daemon_dies()
-    assert troupe.show(run) == failed
+    assert run_fleet.show(run) == failed
     flag.touch()
-    troupe.asked("retry", run)
+    run_fleet.names_touched_by("retry", run)
     fleet.daemon_dies()
-    assert troupe.ends(run)["status"] == "completed"
-    assert troupe.parts.agents() == ["a", "web/b", "web/b", "c"]  # an attempt that never ran has a number too
+    assert run_fleet.ends(run)["status"] == "completed"
+    assert run_fleet.parts.agents() == ["a", "web/b", "web/b", "c"]  # an attempt that never ran has a number too
 
 
-def drawn(troupe: Troupe, chance: random.Random, count: int, script: str) -> list[Map]:
-    """Members in groups of ten, each after some of those before it in its group."""
+def drawn(run_fleet: RunFleet, chance: random.Random, count: int, script: str) -> list[Map]:
+    """Members in groups of ten, each after some of the earlier members of its group."""
     members = []
     for number in range(count):
         before = range(number - number % 10, number)
-        after = [f"g{one // 10}/{one}" for one in before if chance.random() < 0.3]
-        members.append(troupe.member(f"g{number // 10}/{number}", script, after=after, retries=chance.choice([0, 2])))
+        after = [f"g{earlier // 10}/{earlier}" for earlier in before if chance.random() < 0.3]
+        members.append(
+            run_fleet.member(f"g{number // 10}/{number}", script, after=after, retries=chance.choice([0, 2]))
+        )
     return members
 
 
 def lives_through_deaths(fleet: Fleet, deaths: int, count: int) -> None:
-    """Perform a run while the daemon is killed `deaths` times, each time while some of those let go are under way."""
-    troupe, chance, gate = Troupe(fleet), random.Random(deaths), fleet.gate()
+    """Perform a run while the daemon is killed `deaths` times, each time while some members are under way."""
+    run_fleet, chance, gate = RunFleet(fleet), random.Random(deaths), fleet.gate()
     fleet.client.call("limit", {"limit": 4})
-    members = drawn(troupe, chance, count, f"{gate.script}; {BRIEF}")
-    gone = 0
-    after = {f"g{one}": [f"g{other}" for other in range(one) if chance.random() < 0.2] for one in range(count // 10)}
-    groups = [group(max_parallel=3), *(group(path, after=those, max_parallel=2) for path, those in after.items())]
+    members = drawn(run_fleet, chance, count, f"{gate.script}; {BRIEF}")
+    passed = 0
+    after = {
+        f"g{index}": [f"g{other}" for other in range(index) if chance.random() < 0.2] for index in range(count // 10)
+    }
+    groups = [group(max_parallel=3), *(group(path, after=earlier, max_parallel=2) for path, earlier in after.items())]
     with closing(Witness(fleet.instance.directory, limit=4, resident=28)) as witness:
-        run = troupe.begin(members, groups)
+        run = run_fleet.begin(members, groups)
         for number in range(deaths):
             if number % 8 == 0:  # whoever waits brings the daemon back, but not for ever
-                fleet.waiting(*ids(troupe.show(run)).values())
+                fleet.waiting(*ids(run_fleet.show(run)).values())
             some = chance.randint(1, count // (deaths + 2))
-            gone += some
+            passed += some
             gate.let(some)
-            wanted = gone - chance.randrange(some)
-            until(lambda wanted=wanted: len(troupe.parts.entries()) >= wanted, what="progress")
+            entries = passed - chance.randrange(some)
+            until(lambda entries=entries: len(run_fleet.parts.entries()) >= entries, what="progress")
             fleet.daemon_dies()
-        gate.let(count - gone)
-        assert troupe.ends(run)["counts"] == {"completed": count}
+        gate.let(count - passed)
+        assert run_fleet.ends(run)["counts"] == {"completed": count}
     assert witness.violations == []
-    each_came_once_and_in_its_turn(troupe, members, after)
+    each_came_once_and_in_its_turn(run_fleet, members, after)
 
 
-def each_came_once_and_in_its_turn(troupe: Troupe, members: list[Map], after: dict[str, list[str]]) -> None:
-    """`after` is whom the groups come after."""
-    order = {path: place for place, path in enumerate(troupe.parts.agents())}
-    assert sorted(troupe.parts.agents()) == sorted(member["path"] for member in members)
+def each_came_once_and_in_its_turn(run_fleet: RunFleet, members: list[Map], after: dict[str, list[str]]) -> None:
+    """`after` has the groups that each group comes after."""
+    order = {path: place for place, path in enumerate(run_fleet.parts.agents())}
+    assert sorted(run_fleet.parts.agents()) == sorted(member["path"] for member in members)
     for member in members:
         home = member["path"].partition("/")[0]
         inside = [path for other in after[home] for path in order if path.startswith(f"{other}/")]

@@ -6,78 +6,84 @@ import pytest
 
 from orchd.protocol.errors import WireError
 from tests.e2e.fleet import Fleet
-from tests.e2e.troupe import Troupe, group, ids, reasons, statuses
+from tests.e2e.run_fleet import RunFleet, group, ids, reasons, statuses
 
 
 @pytest.fixture
-def troupe(fleet: Fleet) -> Troupe:
+def run_fleet(fleet: Fleet) -> RunFleet:
     """A fleet that performs runs."""
-    return Troupe(fleet)
+    return RunFleet(fleet)
 
 
-def test_a_retried_run_goes_on_and_does_nothing_twice(troupe: Troupe) -> None:
-    flag = troupe.fleet.directory / "flag"
-    run = troupe.begin(
+def test_a_retried_run_goes_on_and_does_nothing_twice(run_fleet: RunFleet) -> None:
+    flag = run_fleet.fleet.directory / "flag"
+    run = run_fleet.begin(
         [
-            troupe.member("done"),
-            troupe.member("web/bad", f"[ -e {flag} ]"),
-            troupe.member("web/next", after=["web/bad"]),
-            troupe.member("last", after=["web"]),
+            run_fleet.member("done"),
+            run_fleet.member("web/bad", f"[ -e {flag} ]"),
+            run_fleet.member("web/next", after=["web/bad"]),
+            run_fleet.member("last", after=["web"]),
         ],
         [group(), group("web", after=["done"])],
     )
-    assert troupe.ends(run)["status"] == "failed"
-    assert troupe.show(run)["counts"] == {"completed": 1, "failed": 1, "skipped": 2}
+    assert run_fleet.ends(run)["status"] == "failed"
+    assert run_fleet.show(run)["counts"] == {"completed": 1, "failed": 1, "skipped": 2}
     flag.touch()
-    assert troupe.asked("retry", run) == ["web/bad", "web/next", "last"]
-    found = troupe.ends(run)
-    assert (found["status"], found["reason"], found["counts"]) == ("completed", None, {"completed": 4})
-    assert troupe.parts.entries() == [("done", 1), ("web/bad", 1), ("web/bad", 2), ("web/next", 1), ("last", 1)]
+    assert run_fleet.names_touched_by("retry", run) == ["web/bad", "web/next", "last"]
+    ended_run = run_fleet.ends(run)
+    assert (ended_run["status"], ended_run["reason"], ended_run["counts"]) == ("completed", None, {"completed": 4})
+    assert run_fleet.parts.entries() == [("done", 1), ("web/bad", 1), ("web/bad", 2), ("web/next", 1), ("last", 1)]
     with pytest.raises(WireError) as refused:
-        troupe.asked("retry", run)
+        run_fleet.names_touched_by("retry", run)
     assert refused.value.code == "cannot-retry"
 
 
-def test_a_cancelled_run_ends_with_all_its_members_and_may_be_gone_on_with(troupe: Troupe) -> None:
-    gate = troupe.fleet.gate()
-    members = [troupe.member("a"), troupe.member("b", gate.script, after=["a"]), troupe.member("c", after=["b"])]
-    run = troupe.begin(members)
-    other = troupe.fleet.spawn(gate.script)
-    troupe.started("b")
-    assert troupe.asked("cancel", run) == ["b", "c"]
-    found = troupe.ends(run)
-    assert statuses(found) == {"a": "completed", "b": "cancelled", "c": "cancelled"}
-    assert (found["status"], found["reason"]) == ("cancelled", "c (agent-003) cancelled: cancelled")
-    assert troupe.fleet.agent(other)["status"] == "running"
+def test_a_cancelled_run_ends_with_all_its_members_and_may_be_gone_on_with(run_fleet: RunFleet) -> None:
+    gate = run_fleet.fleet.gate()
+    members = [
+        run_fleet.member("a"),
+        run_fleet.member("b", gate.script, after=["a"]),
+        run_fleet.member("c", after=["b"]),
+    ]
+    run = run_fleet.begin(members)
+    other = run_fleet.fleet.spawn(gate.script)
+    run_fleet.started("b")
+    assert run_fleet.names_touched_by("cancel", run) == ["b", "c"]
+    ended_run = run_fleet.ends(run)
+    assert statuses(ended_run) == {"a": "completed", "b": "cancelled", "c": "cancelled"}
+    assert (ended_run["status"], ended_run["reason"]) == ("cancelled", "c (agent-003) cancelled: cancelled")
+    assert run_fleet.fleet.agent(other)["status"] == "running"
     gate.let(3)
-    troupe.asked("retry", run)
-    assert troupe.ends(run)["status"] == "completed"
-    assert troupe.parts.entries() == [("a", 1), ("b", 1), ("b", 2), ("c", 1)]
-    troupe.fleet.ends(other)
+    run_fleet.names_touched_by("retry", run)
+    assert run_fleet.ends(run)["status"] == "completed"
+    assert run_fleet.parts.entries() == [("a", 1), ("b", 1), ("b", 2), ("c", 1)]
+    run_fleet.fleet.ends(other)
 
 
-def test_one_that_is_tried_again_and_completes_ends_no_other_that_is(troupe: Troupe) -> None:
-    gate = troupe.fleet.gate()
-    run = troupe.begin([troupe.member(path, gate.script) for path in ("a", "b", "c")])
-    troupe.started("a", "b", "c")
-    troupe.asked("cancel", run)
-    troupe.ends(run)
-    troupe.asked("retry", "agent-001", "agent-002")
+def test_one_that_is_tried_again_and_completes_ends_no_other_that_is(run_fleet: RunFleet) -> None:
+    gate = run_fleet.fleet.gate()
+    run = run_fleet.begin([run_fleet.member(path, gate.script) for path in ("a", "b", "c")])
+    run_fleet.started("a", "b", "c")
+    run_fleet.names_touched_by("cancel", run)
+    run_fleet.ends(run)
+    run_fleet.names_touched_by("retry", "agent-001", "agent-002")
     gate.let()
-    troupe.fleet.client.wait(ids=["agent-001", "agent-002"], is_any=True)
-    assert sorted(statuses(troupe.show(run)).values()) == ["cancelled", "completed", "running"]
+    run_fleet.fleet.client.wait(ids=["agent-001", "agent-002"], is_any=True)
+    assert sorted(statuses(run_fleet.show(run)).values()) == ["cancelled", "completed", "running"]
     gate.let()
-    found = troupe.ends(run)
-    assert statuses(found) == {"a": "completed", "b": "completed", "c": "cancelled"}
-    assert (found["status"], found["reason"]) == ("cancelled", "c (agent-003) cancelled: cancelled")
+    ended_run = run_fleet.ends(run)
+    assert statuses(ended_run) == {"a": "completed", "b": "completed", "c": "cancelled"}
+    assert (ended_run["status"], ended_run["reason"]) == ("cancelled", "c (agent-003) cancelled: cancelled")
 
 
-def test_the_cancelling_of_one_member_is_its_failure(troupe: Troupe) -> None:
-    gate = troupe.fleet.gate()
-    run = troupe.begin([troupe.member("a", gate.script), troupe.member("b", gate.script), troupe.member("c")])
-    troupe.started("a", "b", "c")
-    troupe.asked("cancel", ids(troupe.show(run))["a"])
-    found = troupe.ends(run)
-    assert statuses(found) == {"a": "cancelled", "b": "cancelled", "c": "completed"}
-    assert reasons(found) == {"a": "cancelled", "b": "a failed, and whole fails fast"}
-    assert (found["status"], found["reason"]) == ("cancelled", "a (agent-001) cancelled: cancelled")
+def test_the_cancelling_of_one_member_is_its_failure(run_fleet: RunFleet) -> None:
+    gate = run_fleet.fleet.gate()
+    run = run_fleet.begin(
+        [run_fleet.member("a", gate.script), run_fleet.member("b", gate.script), run_fleet.member("c")]
+    )
+    run_fleet.started("a", "b", "c")
+    run_fleet.names_touched_by("cancel", ids(run_fleet.show(run))["a"])
+    ended_run = run_fleet.ends(run)
+    assert statuses(ended_run) == {"a": "cancelled", "b": "cancelled", "c": "completed"}
+    assert reasons(ended_run) == {"a": "cancelled", "b": "a failed, and whole fails fast"}
+    assert (ended_run["status"], ended_run["reason"]) == ("cancelled", "a (agent-001) cancelled: cancelled")

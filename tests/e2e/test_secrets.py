@@ -18,12 +18,12 @@ SCRIPT = 'echo "has ${A:+A} ${B:+B} ${C:+C} ${D:+D}"; read go < gate; exit 3'
 
 def holders(directory: Path) -> dict[str, str]:
     """Every file below a directory that has one of the secrets in it."""
-    found = {}
+    holding = {}
     for path in directory.rglob("*"):
         if path.is_file() and not path.is_symlink():
             content = path.read_bytes()
-            found |= {str(path.relative_to(directory)): way for way, word in HUSH.items() if word.encode() in content}
-    return found
+            holding |= {str(path.relative_to(directory)): way for way, word in HUSH.items() if word.encode() in content}
+    return holding
 
 
 def said(text: str) -> list[str]:
@@ -32,16 +32,20 @@ def said(text: str) -> list[str]:
 
 
 def answers(instance: Instance, *ids: str, cwd: Path | None = None) -> str:
-    """All that clients can be told, those who stand in `cwd` for what is told of a project's session."""
-    told = [instance.ctl("status", "--json", "--all"), instance.ctl("status", "--json", *ids), instance.ctl("status")]
-    told += [instance.ctl("events", "--since", "0"), instance.ctl("events", "--since", "0", "--json")]
-    told += [
+    """All output that clients can get; `cwd` is the project whose session is shown."""
+    outputs = [
+        instance.ctl("status", "--json", "--all"),
+        instance.ctl("status", "--json", *ids),
+        instance.ctl("status"),
+    ]
+    outputs += [instance.ctl("events", "--since", "0"), instance.ctl("events", "--since", "0", "--json")]
+    outputs += [
         instance.ctl("session", "show", "--json", cwd=cwd, code=None),
         instance.ctl("runs", "--json"),
         instance.ctl("usage", cwd=cwd),
     ]
-    told += [instance.ctl("logs", one) for one in ids]
-    return "\n".join(told)
+    outputs += [instance.ctl("logs", agent_id) for agent_id in ids]
+    return "\n".join(outputs)
 
 
 def planted(instance: Instance, directory: Path) -> list[str]:
@@ -55,7 +59,7 @@ def planted(instance: Instance, directory: Path) -> list[str]:
     ids += instance.ctl("spawn", "--env", f"B={HUSH['option']}", *words).split()
     ids += instance.ctl("spawn", "--env-file", str(directory / "vars"), *words).split()
     (directory / "vars").unlink()
-    until(lambda: all("has" in instance.ctl("logs", one, code=None) for one in ids))
+    until(lambda: all("has" in instance.ctl("logs", agent_id, code=None) for agent_id in ids))
     return ids
 
 
@@ -68,11 +72,11 @@ def test_a_secret_is_in_private_files_until_its_agent_completes_or_is_pruned_and
     news.subscribe(b"")
     news.connect(f"ipc://{instance.home.events}")
     ids = planted(instance, tmp_path)
-    assert [instance.ctl("logs", one).split()[1] for one in ids] == ["D", "A", "B", "C"]
-    found = holders(instance.directory)
-    assert {Path(name).parent.name for name in found} == {"env"}
-    assert sorted(found.values()) == ["batch", "environment", "file", "option"]
-    for name in found:
+    assert [instance.ctl("logs", agent_id).split()[1] for agent_id in ids] == ["D", "A", "B", "C"]
+    holding = holders(instance.directory)
+    assert {Path(name).parent.name for name in holding} == {"env"}
+    assert sorted(holding.values()) == ["batch", "environment", "file", "option"]
+    for name in holding:
         assert stat.S_IMODE((instance.directory / name).stat().st_mode) == 0o600
     assert said("\n".join(processes_of(instance.directory).values())) == []
     assert said(answers(instance, *ids)) == []
@@ -100,32 +104,34 @@ def test_one_that_is_tried_again_has_it_until_it_completes(instance: Instance, t
     script = 'echo "has ${C:-nothing}" | cut -c1-8; test -e done'
     (tmp_path / "vars").write_text(f"C={HUSH['file']}\n")
     words = ["--cwd", str(tmp_path), "--env-file", str(tmp_path / "vars"), "--", "sh", "-c", script]
-    one = instance.ctl("spawn", "--retries", "1", *words).strip()
+    agent_id = instance.ctl("spawn", "--retries", "1", *words).strip()
     (tmp_path / "vars").unlink()
-    until(lambda: instance.agent(one)["status"] == "queued")
+    until(lambda: instance.agent(agent_id)["status"] == "queued")
     assert list(holders(instance.directory).values()) == ["file"]
-    instance.ctl("wait", one, code=1)
-    assert instance.ctl("logs", one) == "has hush\n"
-    until(lambda: list(holders(instance.directory)) == [f"retry/{one}"])
+    instance.ctl("wait", agent_id, code=1)
+    assert instance.ctl("logs", agent_id) == "has hush\n"
+    until(lambda: list(holders(instance.directory)) == [f"retry/{agent_id}"])
     (tmp_path / "done").touch()
-    instance.ctl("retry", one)
-    instance.ctl("wait", one)
-    assert instance.ctl("logs", one) == "has hush\n"
+    instance.ctl("retry", agent_id)
+    instance.ctl("wait", agent_id)
+    assert instance.ctl("logs", agent_id) == "has hush\n"
     until(lambda: not holders(instance.directory))
 
 
 def test_a_daemon_that_was_killed_leaves_no_secret_behind_for_ever(stopped: Instance, tmp_path: Path) -> None:
     stopped.start()
     os.mkfifo(tmp_path / "gate")
-    one = stopped.ctl("spawn", "--cwd", str(tmp_path), "--", "sh", "-c", SCRIPT, env={"A": HUSH["environment"]}).strip()
-    until(lambda: "has" in stopped.ctl("logs", one, code=None))
+    agent_id = stopped.ctl(
+        "spawn", "--cwd", str(tmp_path), "--", "sh", "-c", SCRIPT, env={"A": HUSH["environment"]}
+    ).strip()
+    until(lambda: "has" in stopped.ctl("logs", agent_id, code=None))
     stopped.kill()
     with (tmp_path / "gate").open("w") as gate:
         gate.write("\n")
     until(lambda: not [line for line in processes_of(stopped.directory).values() if "read go" in line])
     stopped.start()
-    stopped.ctl("wait", one, code=1)
-    until(lambda: list(holders(stopped.directory)) == [f"retry/{one}"])
+    stopped.ctl("wait", agent_id, code=1)
+    until(lambda: list(holders(stopped.directory)) == [f"retry/{agent_id}"])
     stopped.ctl("prune", "--keep", "0")
     until(lambda: not holders(stopped.directory))
 
@@ -134,8 +140,8 @@ def test_a_run_keeps_what_its_composition_says_and_nothing_of_the_environment(
     instance: Instance, tmp_path: Path
 ) -> None:
     part = {"skillName": "api", "command": ["true"], "runner": "command", "env": {"SAID": "aloud"}}
-    whole = {"name": "team", "executionMode": "hybrid", "subSkills": [part]}
-    (tmp_path / "composition.json").write_text(json.dumps(whole))
+    composition = {"name": "team", "executionMode": "hybrid", "subSkills": [part]}
+    (tmp_path / "composition.json").write_text(json.dumps(composition))
     instance.ctl("run", "composition.json", cwd=tmp_path, env={"A": HUSH["environment"]})
     until(lambda: not holders(instance.directory))
     assert said(answers(instance, cwd=tmp_path)) == []

@@ -27,15 +27,15 @@ def project(tmp_path: Path) -> Path:
 
 
 def said(command: str, project: Path) -> str:
-    """What a shell command puts out there."""
-    done = subprocess.run(["sh", "-c", command], cwd=project, capture_output=True, text=True, check=True)
-    return done.stdout
+    """The output of a shell command in the project."""
+    process = subprocess.run(["sh", "-c", command], cwd=project, capture_output=True, text=True, check=True)
+    return process.stdout
 
 
 def agents(project: Path) -> list[dict[str, str]]:
-    """What agents.json holds."""
-    found: list[dict[str, str]] = json.loads((project / ".claude/state/agents.json").read_text())
-    return found
+    """The content of agents.json."""
+    rows: list[dict[str, str]] = json.loads((project / ".claude/state/agents.json").read_text())
+    return rows
 
 
 @needs_jq
@@ -46,8 +46,8 @@ def test_the_agents_that_run_are_found_with_jq(instance: Instance, project: Path
     instance.ctl("spawn", "--name", "b", "--", "sh", "-c", f"until [ -e {gate} ]; do sleep 0.02; done", cwd=project)
     running = """cat .claude/state/agents.json | jq '.[] | select(.status == "running")'"""
     until(lambda: '"agent-002"' in said(running, project))
-    (found,) = [json.loads(said(running, project))]
-    assert (found["id"], found["name"], found["status"]) == ("agent-002", "b", "running")
+    (row,) = [json.loads(said(running, project))]
+    assert (row["id"], row["name"], row["status"]) == ("agent-002", "b", "running")
     grouped = "cat .claude/state/agents.json | jq 'group_by(.status) | map({status: .[0].status, count: length})'"
     assert json.loads(said(grouped, project)) == [
         {"status": "completed", "count": 1},
@@ -67,15 +67,15 @@ def test_events_can_be_followed_with_tail_through_the_death_of_the_daemon(instan
         ["tail", "-n", "+1", "-f", ".claude/state/events.jsonl"], cwd=project, stdout=subprocess.PIPE, text=True
     )
     try:
-        seen = [next(_events(tail)) for _ in range(6)]
+        entries = [next(_events(tail)) for _ in range(6)]
         instance.kill()
         instance.ctl("spawn", "--wait", "--", "true", cwd=project)
-        seen += [next(_events(tail)) for _ in range(5)]
+        entries += [next(_events(tail)) for _ in range(5)]
     finally:
         tail.kill()
         tail.communicate()
-    assert [event for event, _ in seen][-1] == "agent-completed"
-    assert [seq for _, seq in seen] == list(range(1, 12))
+    assert [event for event, _ in entries][-1] == "agent-completed"
+    assert [seq for _, seq in entries] == list(range(1, 12))
 
 
 def _events(tail: subprocess.Popen[str]) -> Iterator[tuple[str, int]]:
@@ -110,7 +110,7 @@ class Crowd:
         self._spawners = [threading.Thread(target=self._spawn, args=(number,)) for number in range(SPAWNERS)]
 
     def begin(self) -> None:
-        """All of them, at once."""
+        """Begin with all threads at once."""
         for thread in (*self._readers, *self._spawners):
             thread.start()
 
@@ -127,14 +127,14 @@ class Crowd:
 
     def _spawn(self, number: int) -> None:
         words = [BIN / "orchctl", "spawn", "--name", f"t{number}", "--wait", "--", "sh", "-c", "sleep 0.05"]
-        done = subprocess.run(
+        process = subprocess.run(
             words, cwd=self.project, env=self.instance.env, capture_output=True, text=True, check=False
         )
         self.waited.release()
-        if done.returncode:
-            self.wrong.append(f"{done.returncode}: {done.stderr}")
+        if process.returncode:
+            self.wrong.append(f"{process.returncode}: {process.stderr}")
             return
-        (status,) = [one["status"] for one in agents(self.project) if one["name"] == f"t{number}"]
+        (status,) = [agent["status"] for agent in agents(self.project) if agent["name"] == f"t{number}"]
         if status != "completed" or f"  - name: t{number}\n    status: Completed\n" not in self._latest():
             self.wrong.append(f"t{number} has ended and the files say {status}")
 
@@ -142,7 +142,7 @@ class Crowd:
         ended: dict[str, str] = {}
         while not self._is_over.wait(0.002):
             try:
-                found = {one["id"]: one["status"] for one in agents(self.project)}
+                statuses = {agent["id"]: agent["status"] for agent in agents(self.project)}
                 text = self._latest()
             except FileNotFoundError:
                 continue
@@ -151,9 +151,9 @@ class Crowd:
                 return
             if not text.startswith("session: session-001\n") or not text.endswith("\n"):
                 self.wrong.append(f"torn: {text[:50]!r}...{text[-50:]!r}")
-            if back := [one for one, status in ended.items() if found.get(one) != status]:
+            if back := [agent_id for agent_id, status in ended.items() if statuses.get(agent_id) != status]:
                 self.wrong.append(f"{back} had ended and have not any more")
-            ended.update({one: status for one, status in found.items() if status in OVER})
+            ended.update({agent_id: status for agent_id, status in statuses.items() if status in OVER})
 
 
 @pytest.mark.slow

@@ -40,10 +40,10 @@ ACCEPTS = 'confined_callers = "accept"\n'  # the daemon is in a mount namespace 
 def test_variables_arrive_and_ends_are_known_whatever_the_shell_is(stopped: Instance, shell: str) -> None:
     stopped.configure(ACCEPTS)
     stopped.start(*with_shell(shell, sys.executable, "-m", "orchd"))
-    one = stopped.ctl("spawn", "--wait", "--json", "--", sys.executable, "-c", SHOW, env=ODD)
-    (found,) = json.loads(one)["agents"]
-    assert found["status"] == "completed", found
-    log = (stopped.home.agents / f"{found['id']}.1.log").read_text()
+    output = stopped.ctl("spawn", "--wait", "--json", "--", sys.executable, "-c", SHOW, env=ODD)
+    (agent,) = json.loads(output)["agents"]
+    assert agent["status"] == "completed", agent
+    log = (stopped.home.agents / f"{agent['id']}.1.log").read_text()
     variables, cwd = json.loads(log)
     assert {name: variables.get(name) for name in ODD} == ODD
     assert (variables["PWD"], cwd) == (str(stopped.directory), str(stopped.directory))
@@ -55,13 +55,13 @@ def test_each_variable_alone_does_no_harm(stopped: Instance, shell: str) -> None
     stopped.configure(ACCEPTS)
     stopped.start(*with_shell(shell, sys.executable, "-m", "orchd"))
     with stopped.client() as client:
-        made = {}
+        names = {}
         for name, value in ODD.items():
-            asked = {"agents": [{"command": ["/usr/bin/env", "-0"]}], "cwd": "/", "env": {"PATH": "/bin", name: value}}
-            made[client.call("spawn", asked)["agents"][0]["id"]] = name
-        ended = client.call("wait", {"ids": [*made]})["agents"]
-    assert {made[one["id"]]: one["reason"] for one in ended if one["status"] != "completed"} == {}
-    for one, name in made.items():
-        pairs = (stopped.home.agents / f"{one}.1.log").read_text().split("\0")
+            args = {"agents": [{"command": ["/usr/bin/env", "-0"]}], "cwd": "/", "env": {"PATH": "/bin", name: value}}
+            names[client.call("spawn", args)["agents"][0]["id"]] = name
+        ended = client.call("wait", {"ids": [*names]})["agents"]
+    assert {names[agent["id"]]: agent["reason"] for agent in ended if agent["status"] != "completed"} == {}
+    for agent_id, name in names.items():
+        pairs = (stopped.home.agents / f"{agent_id}.1.log").read_text().split("\0")
         assert f"{name}={ODD[name]}" in pairs
         assert len(pairs) == len({"PATH", "PWD", "ORCHD_HOME", "ORCHD_AGENT", "ORCHD_ATTEMPT", "ORCHD_NAME", name, ""})

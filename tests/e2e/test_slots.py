@@ -15,8 +15,8 @@ import pytest
 
 from orchd.processes.linux.cgroups import own_cgroup
 from tests.conftest import until
+from tests.e2e.cgroup_modes import BY_CGROUP, can_make_cgroups
 from tests.e2e.fleet import Fleet, is_alive, pids_in
-from tests.e2e.ways import BY_CGROUP, can_make_cgroups
 from tests.e2e.yard import Yard, is_removed
 
 GRACE, TIMEOUT, SLACK = 0.5, 3.0, 2.0
@@ -32,7 +32,7 @@ echo $$ >> {pids}/$ORCHD_AGENT.agent; wait"""
 
 @pytest.fixture(params=[BY_CGROUP, "off"], ids=["by-cgroup", "by-looking"])
 def way(request: pytest.FixtureRequest) -> str:
-    """How the daemon follows trees."""
+    """The mode in which the daemon follows trees."""
     return str(request.param)
 
 
@@ -44,15 +44,15 @@ def forest(resting: Fleet, way: str, yard: Yard) -> Fleet:
     return resting
 
 
-def act(deed: str, pid: int, yard: Yard) -> None:
+def act(action: str, pid: int, yard: Yard) -> None:
     """Do this to a process, as another process of its tree might."""
-    if deed in ("stop", "kill"):
+    if action in ("stop", "kill"):
         with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGSTOP if deed == "stop" else signal.SIGKILL)
+            os.kill(pid, signal.SIGSTOP if action == "stop" else signal.SIGKILL)
         return
-    own = own_cgroup(pid) if deed == "freeze" else None
+    own = own_cgroup(pid) if action == "freeze" else None
     inside = own if own is not None and own != own_cgroup() else None
-    yard.put(pid, above=inside, freeze=deed != "leave")
+    yard.put(pid, above=inside, freeze=action != "leave")
 
 
 def moment(written: str) -> datetime:
@@ -73,38 +73,38 @@ class Crowd:
         self.agents = fleet.batch([spec] * len(self.cases))
         self.killed_at = datetime.now(UTC)
 
-    def processes(self, one: str) -> dict[str, int]:
+    def processes(self, agent_id: str) -> dict[str, int]:
         """The pids of an agent, its child and its shim."""
-        (shown,) = self.fleet.show(one)
+        (row,) = self.fleet.show(agent_id)
         (agent,), (child,) = (
-            until(lambda name=name: pids_in(self.pids / f"{one}.{name}")) for name in ("agent", "child")
+            until(lambda name=name: pids_in(self.pids / f"{agent_id}.{name}")) for name in ("agent", "child")
         )
-        return {"agent": agent, "child": child, "shim": shown["pid"]}
+        return {"agent": agent, "child": child, "shim": row["pid"]}
 
     def suffer(self, yard: Yard) -> list[int]:
         """Do the deeds; the pids of all that are there."""
-        found = {one: self.processes(one) for one in self.agents}
+        pids_by_agent = {agent_id: self.processes(agent_id) for agent_id in self.agents}
         self.killed_at = datetime.now(UTC)
-        for one, (deed, targets) in zip(self.agents, self.cases, strict=True):
+        for agent_id, (action, targets) in zip(self.agents, self.cases, strict=True):
             for target in targets:
-                act(deed, found[one][target], yard)
-        return [pid for processes in found.values() for pid in processes.values()]
+                act(action, pids_by_agent[agent_id][target], yard)
+        return [pid for processes in pids_by_agent.values() for pid in processes.values()]
 
     def check(self, pids: list[int], status: str, *, down: float = 0.0) -> None:
-        """All have ended in time and as they had to, and the slots are free; `down` seconds had no daemon that runs."""
+        """Check that all agents ended in time and as expected, with free slots; `down`: seconds without a daemon."""
         ended = self.fleet.ends(*self.agents)
         events, last = [], 0
         while page := self.fleet.client.call("events", {"since": last})["events"]:
             events += page
             last = page[-1]["seq"]
         began = {event["agent"]: event["at"] for event in reversed(events) if event["event"] == "stop-began"}
-        for agent, (deed, targets) in zip(ended, self.cases, strict=True):
-            said = (deed, targets, agent["status"], agent["exit_code"], agent["reason"])
-            is_over = deed == "kill"  # each of these processes takes its agent with it
-            assert agent["status"] == status or (is_over and agent["status"] in ("completed", "failed", "lost")), said
+        for agent, (action, targets) in zip(ended, self.cases, strict=True):
+            case = (action, targets, agent["status"], agent["exit_code"], agent["reason"])
+            is_over = action == "kill"  # each of these processes takes its agent with it
+            assert agent["status"] == status or (is_over and agent["status"] in ("completed", "failed", "lost")), case
             since = self.killed_at if is_over else moment(began[agent["id"]])
             took = (moment(agent["ended_at"]) - since).total_seconds()
-            assert took <= GRACE + SLACK + LOAD + down, (took, said)
+            assert took <= GRACE + SLACK + LOAD + down, (took, case)
         assert [pid for pid in pids if is_alive(pid)] == []
         self.fleet.client.call("limit", {"limit": 1})
         (last,) = self.fleet.batch([{"command": ["true"]}])
@@ -124,21 +124,21 @@ def test_whatever_happened_to_a_tree_it_ends_in_time(forest: Fleet, yard: Yard, 
 
 
 @pytest.mark.parametrize("how", ["timeout", "cancel", pytest.param("stop-agents", marks=pytest.mark.stress)])
-@pytest.mark.parametrize("deed", DEEDS)
-def test_also_when_it_happens_to_the_daemon(forest: Fleet, yard: Yard, deed: str, how: str) -> None:
-    if deed not in ("stop", "kill") and not HAS_CGROUPS:
+@pytest.mark.parametrize("action", DEEDS)
+def test_also_when_it_happens_to_the_daemon(forest: Fleet, yard: Yard, action: str, how: str) -> None:
+    if action not in ("stop", "kill") and not HAS_CGROUPS:
         pytest.skip("no cgroup v2 to be had")
     crowd = Crowd(forest, **({"timeout": TIMEOUT} if how == "timeout" else {}))
     daemon, home = forest.daemon_pid(), own_cgroup(forest.daemon_pid())
     pids, began = crowd.suffer(yard), time.monotonic()
-    act(deed, daemon, yard)
+    act(action, daemon, yard)
     overdue = time.monotonic() + (TIMEOUT if how == "timeout" else 0.0)
     until(lambda: time.monotonic() >= overdue)
-    if deed == "stop":
+    if action == "stop":
         os.kill(daemon, signal.SIGCONT)
-    elif deed == "kill":
+    elif action == "kill":
         until(lambda: not is_alive(daemon))
-    elif deed != "leave" and home is not None:
+    elif action != "leave" and home is not None:
         (home / "cgroup.procs").write_text(str(daemon))
     forest.client.call("limit")
     down = time.monotonic() - began
@@ -149,7 +149,7 @@ def test_also_when_it_happens_to_the_daemon(forest: Fleet, yard: Yard, deed: str
         forest.instance.ctl("daemon", "stop", "--stop-agents")
         until(lambda: not is_alive(daemon))
     crowd.check(pids, "timed-out" if how == "timeout" else "cancelled", down=down)
-    if deed == "leave" and home is not None and is_alive(daemon):
+    if action == "leave" and home is not None and is_alive(daemon):
         (home / "cgroup.procs").write_text(str(daemon))
 
 
@@ -167,7 +167,10 @@ def test_a_shim_that_its_agent_stopped_reports_the_end(forest: Fleet, script: st
     forest.client.call("limit", {"limit": 1})
     first = forest.spawn(script)
     second = forest.spawn("exit 4")
-    assert [(one["status"], one["exit_code"]) for one in forest.ends(first, second)] == [("failed", 3), ("failed", 4)]
+    assert [(agent["status"], agent["exit_code"]) for agent in forest.ends(first, second)] == [
+        ("failed", 3),
+        ("failed", 4),
+    ]
 
 
 @pytest.mark.parametrize("crash", [False, True], ids=["", "after-a-crash"])
@@ -181,7 +184,7 @@ def test_an_agent_that_stops_its_whole_group_is_timed_out(forest: Fleet, target:
     if crash:
         forest.daemon_dies()
     ended = forest.ends(first, second)
-    assert [(one["status"], one["exit_code"]) for one in ended] == [("timed-out", 143), ("failed", 4)]
+    assert [(agent["status"], agent["exit_code"]) for agent in ended] == [("timed-out", 143), ("failed", 4)]
 
 
 def test_a_shim_that_is_stopped_again_and_again_loses_its_slot_to_the_next(forest: Fleet) -> None:
@@ -205,5 +208,5 @@ def test_a_shim_that_its_agent_froze_reports_the_end(forest: Fleet, script: str)
     first = forest.spawn(script.format(cgroup=own, yard=yard))
     second = forest.spawn("exit 4")
     ended = forest.ends(first, second)
-    assert [(one["status"], one["exit_code"]) for one in ended] == [("failed", 3), ("failed", 4)]
+    assert [(agent["status"], agent["exit_code"]) for agent in ended] == [("failed", 3), ("failed", 4)]
     until(lambda: not Path(yard).exists() or is_removed(Path(yard)))

@@ -6,9 +6,9 @@ from tests.conftest import Instance
 
 
 def test_an_agent_runs_and_its_exit_code_and_output_are_kept(instance: Instance) -> None:
-    one = instance.spawn("sh", "-c", "echo hello; exit 3")
-    assert one == "agent-001"
-    instance.ctl("wait", one, code=1)
-    agent = instance.agent(one)
+    agent_id = instance.spawn("sh", "-c", "echo hello; exit 3")
+    assert agent_id == "agent-001"
+    instance.ctl("wait", agent_id, code=1)
+    agent = instance.agent(agent_id)
     assert (agent["status"], agent["exit_code"]) == ("failed", 3)
-    assert instance.ctl("logs", one) == "hello\n"
+    assert instance.ctl("logs", agent_id) == "hello\n"

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import until
+from tests.e2e.cgroup_modes import BY_CGROUP
 from tests.e2e.fleet import Fleet
 from tests.e2e.parents import pinging
-from tests.e2e.ways import BY_CGROUP
 from tests.runnable import Runnable
 
 STALL_AFTER, TIMEOUT = 0.5, 5.0
@@ -60,14 +60,14 @@ class Pollers:
 
     def events(self, *kinds: str) -> list[dict[str, Any]]:
         """The events of these kinds so far."""
-        found = [json.loads(line) for line in self.fleet.instance.ctl("events", "--json").splitlines()]
-        return [event for event in found if event["event"] in kinds]
+        events = [json.loads(line) for line in self.fleet.instance.ctl("events", "--json").splitlines()]
+        return [event for event in events if event["event"] in kinds]
 
     def all_complete(self, count: int) -> None:
-        """All agents have completed, each in its first attempt, and the limit was kept."""
+        """Assert that all agents have completed, each in its first attempt, and the limit was kept."""
         until(lambda: len(self.fleet.show()) == count)
         agents = self.fleet.all_end()
-        assert [(one["status"], one["attempt"]) for one in agents] == [("completed", 1)] * count, agents
+        assert [(agent["status"], agent["attempt"]) for agent in agents] == [("completed", 1)] * count, agents
         assert self.witness.violations == []
 
 
@@ -102,11 +102,11 @@ def test_a_slot_stays_lent_when_the_daemon_is_killed(resting: Fleet) -> None:
     with made(resting, "auto", 1) as pollers:
         gate = resting.gate()
         lender = resting.spawn(pollers.script("child", gate.script))
-        shown = resting.reaches(lender, "waiting")
-        assert (shown["frozen"], shown["lent_to"]) == ("lent", "agent-002")
+        agent = resting.reaches(lender, "waiting")
+        assert (agent["frozen"], agent["lent_to"]) == ("lent", "agent-002")
         resting.daemon_dies()
-        shown = resting.agent(lender)
-        assert (shown["status"], shown["frozen"], shown["lent_to"]) == ("waiting", "lent", "agent-002")
+        agent = resting.agent(lender)
+        assert (agent["status"], agent["frozen"], agent["lent_to"]) == ("waiting", "lent", "agent-002")
         pollers.witness.next_window()
         gate.let()
         pollers.all_complete(2)
@@ -142,12 +142,12 @@ def test_an_agent_that_needs_what_its_lender_holds_is_announced(resting: Fleet, 
         began = until(lambda: pollers.events("stall-began"))[0]
         assert (began["agents"], "orchctl limit" in began["reason"]) == (["agent-002"], True)
         assert "stalled: no progress of agent-002 while another waits for a slot" in resting.instance.ctl("status")
-        said = resting.instance.ctl("why", "agent-002")
-        assert f"it may need what {lender} holds" in said
-        assert "orchctl limit 2" in said
+        output = resting.instance.ctl("why", "agent-002")
+        assert f"it may need what {lender} holds" in output
+        assert "orchctl limit 2" in output
         assert pollers.witness.violations == []
         resting.client.call("limit", {"limit": 2})
-        assert [one["status"] for one in resting.all_end()] == ["completed"] * 2
+        assert [agent["status"] for agent in resting.all_end()] == ["completed"] * 2
         assert len(pollers.events("stall-ended")) == len(pollers.events("stall-began"))
         assert resting.client.call("limit")["stalled"] is False
 
@@ -167,7 +167,7 @@ def test_an_agent_that_needs_what_an_agent_holds_whose_wait_is_over_is_announced
         assert f"it may need what {parent} holds" in resting.instance.ctl("why", "agent-002")
         assert pollers.witness.violations == []
         resting.client.call("limit", {"limit": 2})
-        assert [one["status"] for one in resting.all_end()] == ["completed"] * 2
+        assert [agent["status"] for agent in resting.all_end()] == ["completed"] * 2
         assert len(pollers.events("stall-ended")) == len(pollers.events("stall-began"))
 
 
@@ -209,8 +209,8 @@ def test_agents_that_poll_beside_a_wait_in_the_background_make_progress(resting:
 
 
 def busy(fleet: Fleet, agents: Iterable[str]) -> int:
-    """How many of them are frozen because they work beside a wait."""
-    return [one["frozen"] for one in fleet.show(*agents)].count("busy")
+    """The number of agents that are frozen because they work beside a wait."""
+    return [agent["frozen"] for agent in fleet.show(*agents)].count("busy")
 
 
 @pytest.mark.slow
@@ -218,14 +218,14 @@ def busy(fleet: Fleet, agents: Iterable[str]) -> int:
 def test_a_stall_behind_waits_in_the_background_is_resolved(resting: Fleet, way: str) -> None:
     """Two agents wait in the background for queued agents, which are not below them, and have both slots again."""
     with made(resting, way, 2) as pollers:
-        go, others = resting.gate(), resting.gate()
+        go, other_gate = resting.gate(), resting.gate()
         waiters = {"agent-002": "agent-008", "agent-003": "agent-009"}
         between = ["agent-004", "agent-005", "agent-006", "agent-007"]
         scripts = [
             f"orchctl wait {target} >/dev/null 2>&1 & {go.script}; until [ -e done-{target} ]; do :; done; wait"
             for target in waiters.values()
         ]
-        scripts += [others.script] * len(between)
+        scripts += [other_gate.script] * len(between)
         specs = [resting.spec(script) for script in scripts]
         specs += [resting.spec("touch done-$ORCHD_AGENT", priority=-10)] * 2
         batch = resting.directory / "batch"
@@ -235,11 +235,11 @@ def test_a_stall_behind_waits_in_the_background_is_resolved(resting: Fleet, way:
         go.let(2)
         until(lambda: busy(resting, waiters) == 2)
         for count in range(1, len(between) + 1):  # a free slot goes to one that returns and to a new one in turn
-            others.let()
-            until(lambda: [one["status"] for one in resting.show(*between)].count("completed") == count)  # noqa: B023
+            other_gate.let()
+            until(lambda: [agent["status"] for agent in resting.show(*between)].count("completed") == count)  # noqa: B023
             if not busy(resting, waiters):
                 break
-        others.let(len(between))
+        other_gate.let(len(between))
         pollers.all_complete(9)
         lent = [(event["agent"], event["lent_to"]) for event in pollers.events("agent-frozen") if event["lent_to"]]
         assert lent

@@ -79,8 +79,8 @@ def project(instance: Instance, tmp_path: Path) -> Path:
     (directory / "position").write_bytes(HOSTILE.encode(errors="surrogateescape"))
     text = HOSTILE.replace("\udcff", "")
     part = {"skillName": "api", "role": text, "command": ["sh", "-c", "exit 3", text]}
-    whole = {"name": text, "description": text, "executionMode": "hybrid", "subSkills": [part]}
-    (directory / "composition.json").write_text(json.dumps(whole))
+    composition = {"name": text, "description": text, "executionMode": "hybrid", "subSkills": [part]}
+    (directory / "composition.json").write_text(json.dumps(composition))
     ctl(instance, directory, "session", "new", "--name", HOSTILE)
     words = ["--name", HOSTILE, "--goal", HOSTILE, "--skill", HOSTILE, "--task-id", HOSTILE, "--model", HOSTILE]
     ctl(instance, directory, "spawn", "--wait", *words, "--", "sh", "-c", "exit 3", HOSTILE)
@@ -90,8 +90,8 @@ def project(instance: Instance, tmp_path: Path) -> Path:
 
 
 def ctl(instance: Instance, directory: Path, *words: str) -> str:
-    """What a command prints on both streams."""
-    done = subprocess.run(
+    """The output of a command on both streams."""
+    process = subprocess.run(
         [BIN / "orchctl", *words],
         env={**instance.env, "PYTHONUTF8": "1"},
         cwd=directory,
@@ -101,7 +101,7 @@ def ctl(instance: Instance, directory: Path, *words: str) -> str:
         check=False,
         timeout=60,
     )
-    return done.stdout.decode()
+    return process.stdout.decode()
 
 
 def check(words: list[str], text: str) -> None:
@@ -119,8 +119,8 @@ def test_no_command_prints_what_would_control_a_terminal(instance: Instance, pro
 
 
 def test_the_files_of_the_session_and_the_pictures_are_valid(instance: Instance, project: Path) -> None:
-    whole = yaml.safe_load((project / ".agent/sessions/latest.yaml").read_text(encoding="utf-8"))
-    assert {task["name"] for task in whole["tasks"]} >= {HOSTILE.replace("\udcff", "\ufffd")}
+    document = yaml.safe_load((project / ".agent/sessions/latest.yaml").read_text(encoding="utf-8"))
+    assert {task["name"] for task in document["tasks"]} >= {HOSTILE.replace("\udcff", "\ufffd")}
     assert json.loads((project / ".claude/state/agents.json").read_text())[0]["goal"][0] == "a"
     for line in (project / ".claude/state/events.jsonl").read_text().splitlines():
         json.loads(line)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import until
+from tests.e2e.cgroup_modes import BY_CGROUP
 from tests.e2e.fleet import STUBBORN, Fleet, is_alive, pids_in
-from tests.e2e.ways import BY_CGROUP
 
 # Forks again and again, each process living for a moment only: whoever reads a list of pids reads of the dead.
 HOPPING = """
@@ -34,26 +34,26 @@ def forest(resting: Fleet, request: pytest.FixtureRequest) -> Fleet:
 
 
 @pytest.fixture
-def spot(forest: Fleet) -> Path:
+def pids_path(forest: Fleet) -> Path:
     """Where hidden processes write their pids."""
     return forest.directory / "pids"
 
 
-def hidden(spot: Path) -> str:
+def hidden(pids_path: Path) -> str:
     """The shell's words for a process that double-forks, leaves the session and ignores TERM; back when it is there."""
-    inner = f"echo $$ >> {spot}; {STUBBORN.replace(chr(39), chr(34))}"
-    return f"(setsid sh -c '{inner}' &) ; until [ -s {spot} ]; do :; done"
+    inner = f"echo $$ >> {pids_path}; {STUBBORN.replace(chr(39), chr(34))}"
+    return f"(setsid sh -c '{inner}' &) ; until [ -s {pids_path} ]; do :; done"
 
 
 def gone(pids: list[int]) -> bool:
-    """Whether none of them lives."""
+    """Whether no process of them lives."""
     return not any(map(is_alive, pids))
 
 
 def test_the_way_that_is_tested_is_the_way_that_is_taken(forest: Fleet, request: pytest.FixtureRequest) -> None:
     gate = forest.gate()
-    one = forest.spawn(gate.script)
-    cgroups = Path(f"/proc/{forest.agent(one)['pid']}/cgroup")
+    agent_id = forest.spawn(gate.script)
+    cgroups = Path(f"/proc/{forest.agent(agent_id)['pid']}/cgroup")
     is_in_one = "by-cgroup" in request.node.name
     assert until(lambda: (f"/orchd-{forest.instance.home.tag}/" in cgroups.read_text()) == is_in_one)
     gate.let()
@@ -62,76 +62,76 @@ def test_the_way_that_is_tested_is_the_way_that_is_taken(forest: Fleet, request:
 
 @pytest.mark.parametrize("crash", [False, True], ids=["", "after-a-crash"])
 @pytest.mark.parametrize("end", ["end", "failure", "cancel", "timeout", "silence"])
-def test_what_hid_from_its_agent_ends_with_it(forest: Fleet, spot: Path, end: str, *, crash: bool) -> None:
+def test_what_hid_from_its_agent_ends_with_it(forest: Fleet, pids_path: Path, end: str, *, crash: bool) -> None:
     gate = forest.gate()
     code = 5 if end == "failure" else 0
     limits = {"timeout": {"timeout": 1.0}, "silence": {"silence": 1.0}}.get(end, {})
-    one = forest.spawn(f"{hidden(spot)}; {gate.script}; exit {code}", **limits)
-    until(lambda: pids_in(spot))
+    agent_id = forest.spawn(f"{hidden(pids_path)}; {gate.script}; exit {code}", **limits)
+    until(lambda: pids_in(pids_path))
     if crash:
         forest.daemon_dies()
     if end == "cancel":
-        forest.client.call("cancel", {"ids": [one]})
+        forest.client.call("cancel", {"ids": [agent_id]})
     elif not limits:
         gate.let()
-    (agent,) = forest.ends(one)
-    assert gone(pids_in(spot))
-    wanted = {"end": "completed", "failure": "failed", "cancel": "cancelled"}.get(end, "timed-out")
-    assert (agent["status"], agent["exit_code"]) == (wanted, 143 if limits or end == "cancel" else code)
+    (agent,) = forest.ends(agent_id)
+    assert gone(pids_in(pids_path))
+    expected = {"end": "completed", "failure": "failed", "cancel": "cancelled"}.get(end, "timed-out")
+    assert (agent["status"], agent["exit_code"]) == (expected, 143 if limits or end == "cancel" else code)
 
 
-def test_a_crowd_that_ignores_everything_ends_with_its_agent(forest: Fleet, spot: Path) -> None:
-    crowd = f"i=0; while [ $i -lt 200 ]; do (trap '' TERM; sleep 1000 & echo $! >> {spot}); i=$((i+1)); done"
-    one = forest.spawn(crowd)
-    (agent,) = forest.ends(one)
+def test_a_crowd_that_ignores_everything_ends_with_its_agent(forest: Fleet, pids_path: Path) -> None:
+    crowd = f"i=0; while [ $i -lt 200 ]; do (trap '' TERM; sleep 1000 & echo $! >> {pids_path}); i=$((i+1)); done"
+    agent_id = forest.spawn(crowd)
+    (agent,) = forest.ends(agent_id)
     assert agent["status"] == "completed"
-    assert len(pids_in(spot)) == 200
-    assert gone(pids_in(spot))
+    assert len(pids_in(pids_path)) == 200
+    assert gone(pids_in(pids_path))
 
 
 @pytest.mark.parametrize("end", ["end", "cancel"])
-def test_a_fork_loop_ends_with_its_agent(forest: Fleet, spot: Path, end: str) -> None:
+def test_a_fork_loop_ends_with_its_agent(forest: Fleet, pids_path: Path, end: str) -> None:
     gate = forest.gate()
-    loop = f"while :; do (setsid sh -c 'trap \"\" TERM; echo $$ >> {spot}; sleep 1000' &); done"
-    one = forest.spawn(f"(trap '' TERM; {loop}) & {gate.script}")
-    until(lambda: len(pids_in(spot)) > 20)
+    loop = f"while :; do (setsid sh -c 'trap \"\" TERM; echo $$ >> {pids_path}; sleep 1000' &); done"
+    agent_id = forest.spawn(f"(trap '' TERM; {loop}) & {gate.script}")
+    until(lambda: len(pids_in(pids_path)) > 20)
     if end == "cancel":
-        forest.client.call("cancel", {"ids": [one]})
+        forest.client.call("cancel", {"ids": [agent_id]})
     else:
         gate.let()
-    forest.ends(one)
-    assert gone(pids_in(spot))
+    forest.ends(agent_id)
+    assert gone(pids_in(pids_path))
 
 
-def test_a_process_that_never_stays_ends_with_its_agent(forest: Fleet, spot: Path) -> None:
+def test_a_process_that_never_stays_ends_with_its_agent(forest: Fleet, pids_path: Path) -> None:
     program = forest.directory / "hops.py"
     program.write_text(HOPPING)
-    one = forest.spawn(f"({sys.executable} -S {program} {spot} &); until [ -s {spot} ]; do :; done")
-    assert forest.ends(one)[0]["status"] == "completed"
-    hops = len(pids_in(spot))
-    assert gone(pids_in(spot)[-1:])
-    assert len(pids_in(spot)) == hops < 50_000
+    agent_id = forest.spawn(f"({sys.executable} -S {program} {pids_path} &); until [ -s {pids_path} ]; do :; done")
+    assert forest.ends(agent_id)[0]["status"] == "completed"
+    hops = len(pids_in(pids_path))
+    assert gone(pids_in(pids_path)[-1:])
+    assert len(pids_in(pids_path)) == hops < 50_000
 
 
 @pytest.mark.parametrize("end", ["end", "cancel"])
-def test_a_stopped_child_ends_with_its_agent(forest: Fleet, spot: Path, end: str) -> None:
+def test_a_stopped_child_ends_with_its_agent(forest: Fleet, pids_path: Path, end: str) -> None:
     gate = forest.gate()
-    one = forest.spawn(f"sleep 1000 & kill -STOP $!; echo $! > {spot}; {gate.script}")
-    until(lambda: pids_in(spot))
+    agent_id = forest.spawn(f"sleep 1000 & kill -STOP $!; echo $! > {pids_path}; {gate.script}")
+    until(lambda: pids_in(pids_path))
     if end == "cancel":
-        forest.client.call("cancel", {"ids": [one]})
+        forest.client.call("cancel", {"ids": [agent_id]})
     else:
         gate.let()
-    forest.ends(one)
-    assert gone(pids_in(spot))
+    forest.ends(agent_id)
+    assert gone(pids_in(pids_path))
 
 
-def test_a_stopped_agent_can_be_cancelled(forest: Fleet, spot: Path) -> None:
-    one = forest.spawn(f"echo $$ > {spot}; kill -STOP $$; sleep 1000", grace=60)
-    (pid,) = until(lambda: pids_in(spot))
+def test_a_stopped_agent_can_be_cancelled(forest: Fleet, pids_path: Path) -> None:
+    agent_id = forest.spawn(f"echo $$ > {pids_path}; kill -STOP $$; sleep 1000", grace=60)
+    (pid,) = until(lambda: pids_in(pids_path))
     until(lambda: f"{pid} (sh) T" in Path(f"/proc/{pid}/stat").read_text())
-    forest.client.call("cancel", {"ids": [one]})
-    (agent,) = forest.ends(one)
+    forest.client.call("cancel", {"ids": [agent_id]})
+    (agent,) = forest.ends(agent_id)
     # it was woken to hear TERM, and did not have to be killed
     assert (agent["status"], agent["exit_code"]) == ("cancelled", 143)
     assert gone([pid])
@@ -141,66 +141,68 @@ def test_an_agent_that_hears_term_may_clean_up(forest: Fleet) -> None:
     gate = forest.gate()
     cleaning = forest.gate()
     clean = f"echo cleaning; {cleaning.script}; echo cleaned; exit 7"
-    one = forest.spawn(f"trap '{clean}' TERM; echo there; {gate.script}", grace=60)
-    log = Path(forest.reaches(one, "running")["log"])
+    agent_id = forest.spawn(f"trap '{clean}' TERM; echo there; {gate.script}", grace=60)
+    log = Path(forest.reaches(agent_id, "running")["log"])
     until(lambda: log.read_text() == "there\n")
-    forest.client.call("cancel", {"ids": [one]})
+    forest.client.call("cancel", {"ids": [agent_id]})
     until(lambda: log.read_text() == "there\ncleaning\n")
-    assert forest.agent(one)["status"] == "stopping"
+    assert forest.agent(agent_id)["status"] == "stopping"
     cleaning.let()
-    (agent,) = forest.ends(one)
+    (agent,) = forest.ends(agent_id)
     assert (agent["status"], agent["exit_code"]) == ("cancelled", 7)
     assert log.read_text() == "there\ncleaning\ncleaned\n"
 
 
 @pytest.mark.parametrize("crash", [False, True], ids=["", "after-a-crash"])
-def test_an_agent_that_ignores_term_is_killed_when_its_grace_is_over(forest: Fleet, spot: Path, *, crash: bool) -> None:
-    one = forest.spawn(f"echo $$ > {spot}; {STUBBORN}", grace=0.7)
-    (pid,) = until(lambda: pids_in(spot))
-    forest.client.call("cancel", {"ids": [one]})
-    assert forest.agent(one)["status"] == "stopping"
+def test_an_agent_that_ignores_term_is_killed_when_its_grace_is_over(
+    forest: Fleet, pids_path: Path, *, crash: bool
+) -> None:
+    agent_id = forest.spawn(f"echo $$ > {pids_path}; {STUBBORN}", grace=0.7)
+    (pid,) = until(lambda: pids_in(pids_path))
+    forest.client.call("cancel", {"ids": [agent_id]})
+    assert forest.agent(agent_id)["status"] == "stopping"
     assert is_alive(pid)
     if crash:
         forest.daemon_dies()
-    (agent,) = forest.ends(one)
+    (agent,) = forest.ends(agent_id)
     assert (agent["status"], agent["exit_code"], agent["signal"]) == ("cancelled", 137, signal.SIGKILL)
     assert gone([pid])
     events = forest.client.call("events")["events"]
-    at = {event["event"]: event["at"] for event in events if event["agent"] == one}
+    at = {event["event"]: event["at"] for event in events if event["agent"] == agent_id}
     assert at["stop-began"] < at["kill-began"] <= at["agent-cancelled"]
 
 
-def test_a_place_is_free_only_when_the_tree_is_gone(forest: Fleet, spot: Path) -> None:
+def test_a_place_is_free_only_when_the_tree_is_gone(forest: Fleet, pids_path: Path) -> None:
     forest.client.call("limit", {"limit": 1})
-    first = forest.spawn(hidden(spot), grace=0.5)
+    first = forest.spawn(hidden(pids_path), grace=0.5)
     # the successor looks whether what its predecessor hid is still there
-    second = forest.spawn(f"kill -0 $(cat {spot}) && exit 1; exit 0")
-    until(lambda: pids_in(spot))
+    second = forest.spawn(f"kill -0 $(cat {pids_path}) && exit 1; exit 0")
+    until(lambda: pids_in(pids_path))
     stopping = forest.reaches(first, "stopping")
     assert stopping["exit_code"] == 0
     assert forest.agent(second)["status"] == "queued"
-    assert [one["status"] for one in forest.ends(first, second)] == ["completed", "completed"]
+    assert [agent["status"] for agent in forest.ends(first, second)] == ["completed", "completed"]
 
 
-def test_an_agent_that_ended_while_no_daemon_ran_leaves_nothing_behind(forest: Fleet, spot: Path) -> None:
+def test_an_agent_that_ended_while_no_daemon_ran_leaves_nothing_behind(forest: Fleet, pids_path: Path) -> None:
     gate = forest.gate()
-    one = forest.spawn(f"{hidden(spot)}; {gate.script}; exit 6")
-    until(lambda: pids_in(spot))
-    shim = forest.agent(one)["pid"]
+    agent_id = forest.spawn(f"{hidden(pids_path)}; {gate.script}; exit 6")
+    until(lambda: pids_in(pids_path))
+    shim = forest.agent(agent_id)["pid"]
     forest.instance.kill()
     gate.let()
     until(lambda: not is_alive(shim))
-    assert is_alive(pids_in(spot)[0])
+    assert is_alive(pids_in(pids_path)[0])
     forest.instance.start()
-    (agent,) = forest.ends(one)
+    (agent,) = forest.ends(agent_id)
     assert (agent["status"], agent["exit_code"]) == ("failed", 6)
-    assert gone(pids_in(spot))
+    assert gone(pids_in(pids_path))
 
 
 def test_output_keeps_an_agent_from_being_silent(forest: Fleet) -> None:
     gate = forest.gate()
-    one = forest.spawn(f"echo a; {gate.script}; echo b; {gate.script}", silence=1.0)
+    agent_id = forest.spawn(f"echo a; {gate.script}; echo b; {gate.script}", silence=1.0)
     other = forest.spawn("while :; do echo again; sleep 0.3; done", silence=1.0, timeout=2.5)
-    assert forest.ends(one)[0]["reason"] == "no output for 1 s"
+    assert forest.ends(agent_id)[0]["reason"] == "no output for 1 s"
     ended = forest.ends(other)[0]
     assert (ended["status"], ended["reason"]) == ("timed-out", "took longer than 2.5 s")

@@ -45,7 +45,7 @@ def test_seven_at_work_and_twenty_queued_live_through_an_upgrade(
         batch = "\n".join(json.dumps({"command": ["sh", "-c", book.script]}) for _ in range(20))
         later = stopped.ctl("spawn", "--batch", "-", stdin=batch).split()
         until(lambda: len(book.entries()) == 7)
-        pids = {one["id"]: one["pid"] for one in stopped.status(*first)["agents"]}
+        pids = {agent["id"]: agent["pid"] for agent in stopped.status(*first)["agents"]}
         if leaves == "killed":
             stopped.kill()
         else:
@@ -58,13 +58,13 @@ def test_seven_at_work_and_twenty_queued_live_through_an_upgrade(
         assert schema(migrations.kept(database, SCHEMA)) == (SCHEMA, [])
         places = stopped.status()["limit"]
         assert (places["limit"], places["working"], places["living"], places["overdrawn"]) == (7, 7, 7, 0)
-        assert {one["id"]: one["pid"] for one in stopped.status(*first)["agents"]} == pids
-        assert {one["status"] for one in stopped.status(*later)["agents"]} == {"queued"}
+        assert {agent["id"]: agent["pid"] for agent in stopped.status(*first)["agents"]} == pids
+        assert {agent["status"] for agent in stopped.status(*later)["agents"]} == {"queued"}
         assert len(book.entries()) == 7
         gate.let(7)
         stopped.ctl("wait", *first, *later)
-    assert sorted(book.entries()) == [(one, 1) for one in sorted([*first, *later])]
-    assert {one["status"] for one in stopped.status(*first, *later)["agents"]} == {"completed"}
+    assert sorted(book.entries()) == [(agent_id, 1) for agent_id in sorted([*first, *later])]
+    assert {agent["status"] for agent in stopped.status(*first, *later)["agents"]} == {"completed"}
 
 
 @pytest.mark.timeout(180)
@@ -73,20 +73,20 @@ def test_who_goes_back_is_refused_with_the_name_of_the_copy_and_goes_on_from_it(
 ) -> None:
     app, database = install(tmp_path / "app", "older"), stopped.home.database
     stopped.start(*of(app))
-    one = stopped.spawn("true")
-    stopped.ctl("wait", one)
+    agent_id = stopped.spawn("true")
+    stopped.ctl("wait", agent_id)
     stopped.stop()
     install(tmp_path / "app", "newer")
     stopped.start(*of(app))
     stopped.stop()
     install(tmp_path / "app", "older")
     before = database.read_bytes()
-    done = subprocess.run([*of(app), "--home", stopped.directory], env=stopped.env, capture_output=True, text=True)
-    assert done.returncode == 1
+    process = subprocess.run([*of(app), "--home", stopped.directory], env=stopped.env, capture_output=True, text=True)
+    assert process.returncode == 1
     copy = migrations.kept(database, SCHEMA)
-    assert f"written by a newer orchd (schema {SCHEMA + 1}, this one knows {SCHEMA})" in done.stderr
-    assert f"go back to {copy}" in done.stderr
+    assert f"written by a newer orchd (schema {SCHEMA + 1}, this one knows {SCHEMA})" in process.stderr
+    assert f"go back to {copy}" in process.stderr
     assert database.read_bytes() == before
     copy.replace(database)
     stopped.start(*of(app))
-    assert stopped.agent(one)["status"] == "completed"
+    assert stopped.agent(agent_id)["status"] == "completed"

@@ -27,8 +27,8 @@ class Older:
         self.daemon = [str(programs / "python"), "-P", "-m", "orchd"]
 
     def ctl(self, *words: str, code: int = 0, cwd: Path | None = None, stdin: str | None = None) -> str:
-        """What its client prints."""
-        done = subprocess.run(
+        """The output of the client of the base commit."""
+        process = subprocess.run(
             [self._programs / "orchctl", *words],
             env=self._instance.env,
             cwd=cwd or self._instance.directory,
@@ -38,30 +38,30 @@ class Older:
             timeout=DEADLINE,
             check=False,
         )
-        assert done.returncode == code, (words, done.stdout, done.stderr)
-        return done.stdout
+        assert process.returncode == code, (words, process.stdout, process.stderr)
+        return process.stdout
 
 
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Those of the base commit."""
-    found = install_base(tmp_path_factory.mktemp("older") / "app")
-    if found is None:
+    """The programs of the base commit."""
+    installed = install_base(tmp_path_factory.mktemp("older") / "app")
+    if installed is None:
         pytest.skip(f"the history of git has no {base()[:12]} here")
-    return found
+    return installed
 
 
 @pytest.fixture
 def older(stopped: Instance, programs: Path) -> Older:
     """The base commit, serving the home."""
     stopped.configure(f"limit = {LIMIT}\n")
-    found = Older(programs, stopped)
-    stopped.start(*found.daemon)
-    return found
+    old_daemon = Older(programs, stopped)
+    stopped.start(*old_daemon.daemon)
+    return old_daemon
 
 
 class Work:
-    """What the base commit has begun: agents that live, that wait, that failed, and a run that is half done."""
+    """Work that the base commit has begun: agents that live, that wait, that failed, and a run that is half done."""
 
     def __init__(self, older: Older, directory: Path) -> None:
         self._directory = directory
@@ -113,7 +113,7 @@ ENDS = {"ends": "exit 0", "fails": "exit 7", "away": "exit 5"}
 
 @pytest.fixture
 def work(older: Older, tmp_path: Path) -> Iterator[Work]:
-    """That, begun."""
+    """The work, begun."""
     with closing(Work(older, tmp_path)) as begun:
         yield begun
 
@@ -124,7 +124,7 @@ def work(older: Older, tmp_path: Path) -> Iterator[Work]:
 def test_a_home_of_the_base_commit_goes_on_where_it_was(
     older: Older, work: Work, stopped: Instance, leaves: str
 ) -> None:
-    pids = {one: stopped.agent(one)["pid"] for one in work.living.values()}
+    pids = {agent_id: stopped.agent(agent_id)["pid"] for agent_id in work.living.values()}
     before = stopped.status("--all")["agents"]
     if leaves == "killed":
         stopped.kill()
@@ -155,11 +155,13 @@ def test_a_home_of_the_base_commit_goes_on_where_it_was(
 
 def check_ends(work: Work, stopped: Instance) -> None:
     """Every agent ended as its program did, and started as often as it should."""
-    ends = {one: (agent["status"], agent["exit_code"], agent["attempt"]) for one, agent in shown(stopped).items()}
+    ends = {
+        agent_id: (agent["status"], agent["exit_code"], agent["attempt"]) for agent_id, agent in shown(stopped).items()
+    }
     assert ends.pop(work.failed) == ("failed", 3, 1)
     assert ends.pop(work.living["fails"]) == ("failed", 7, 1)
     assert ends.pop(work.living["away"]) == ("failed", 5, 1)
-    assert {ends.pop(one) for one in work.queued} == {("completed", 0, 2)}
+    assert {ends.pop(agent_id) for agent_id in work.queued} == {("completed", 0, 2)}
     assert set(ends.values()) == {("completed", 0, 1)}
     assert len(ends) == 5  # the other living one, what came after it, and the members of the run
     run = json.loads(stopped.ctl("run-status", "run-001", "--json"))["run"]
@@ -168,7 +170,7 @@ def check_ends(work: Work, stopped: Instance) -> None:
     assert len(started) == len(set(started)) == 9 + 2 * len(work.queued) - 1
     events = [json.loads(line) for line in stopped.ctl("events", "--since", "0", "--json").splitlines()]
     admitted = [event["agent"] for event in events if event["event"] == "attempt-admitted"]
-    assert [one for one in dict.fromkeys(admitted) if one in work.queued] == work.queued
+    assert [agent_id for agent_id in dict.fromkeys(admitted) if agent_id in work.queued] == work.queued
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
 
 
@@ -180,5 +182,5 @@ def check_retry_of_the_failed(work: Work, stopped: Instance) -> None:
 
 
 def shown(instance: Instance) -> dict[str, dict[str, object]]:
-    """All agents there ever were."""
+    """All agents ever spawned."""
     return {agent["id"]: agent for agent in instance.status("--all")["agents"]}

@@ -27,20 +27,20 @@ class Yard:
 
     def put(self, pid: int, *, above: Path | None = None, freeze: bool) -> Path | None:
         """Move a process into a new one; None when it has ended."""
-        made = self.make(above)
+        cgroup = self.make(above)
         with suppress(ProcessLookupError):
-            (made / "cgroup.procs").write_text(str(pid))
+            (cgroup / "cgroup.procs").write_text(str(pid))
             if freeze:
-                (made / "cgroup.freeze").write_text("1")
-            return made
+                (cgroup / "cgroup.freeze").write_text("1")
+            return cgroup
         return None
 
     def close(self) -> None:
-        """Remove them."""
-        for made in self._made:
+        """Remove the cgroups."""
+        for cgroup in self._made:
             with suppress(FileNotFoundError):  # with the agent's cgroup above it
-                (made / "cgroup.freeze").write_text("0")
-                until(lambda: is_removed(made), what=str(made))  # noqa: B023
+                (cgroup / "cgroup.freeze").write_text("0")
+                until(lambda: is_removed(cgroup), what=str(cgroup))  # noqa: B023
 
 
 def is_removed(cgroup: Path) -> bool:

@@ -7,9 +7,9 @@ from benchmarks.faults.plot import Panel, svg
 
 
 def test_what_grows_is_not_flat() -> None:
-    found = trend([(float(at), 30.0 + at / 100) for at in range(600)], BOUNDS["memory"])
-    assert round(found.growth, 2) == 5.99
-    assert not found.is_flat
+    result = trend([(float(at), 30.0 + at / 100) for at in range(600)], BOUNDS["memory"])
+    assert round(result.growth, 2) == 5.99
+    assert not result.is_flat
 
 
 def test_a_spike_and_what_falls_are_flat() -> None:

@@ -1,4 +1,4 @@
-"""What a disk holds when the power is cut: all that was synced, and of the rest what it likes."""
+"""The content of a disk after a power cut: all that was synced, and an arbitrary part of the rest."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def test_a_file_may_be_shorter_than_it_was_and_longer_again() -> None:
 def test_of_what_was_not_synced_some_is_kept_and_some_is_torn() -> None:
     more = Change("w", "home/a", 2000, b"y" * 2000)
     disk = disk_after(CREATED, WRITTEN, SYNCED, more)
-    found = {len(held(disk, "some", seed)["home/a"]) for seed in range(20)}
-    assert found == {2000 + 512, 4000}
+    sizes = {len(held(disk, "some", seed)["home/a"]) for seed in range(20)}
+    assert sizes == {2000 + 512, 4000}
     assert {len(held(disk, "certain", seed)["home/a"]) for seed in range(20)} == {2000}
 
 
@@ -75,7 +75,7 @@ def test_a_removed_file_may_still_be_there() -> None:
 
 def test_the_journal_is_read_as_it_was_written(tmp_path: Path) -> None:
     path = tmp_path / "journal"
-    journal.told(path, "spawned agent-001")
-    journal.told(path, "ended agent-001 3")
-    assert [one.path for one in journal.read(path)] == ["spawned agent-001", "ended agent-001 3"]
-    assert {one.kind for one in journal.read(path)} == {"a"}
+    journal.note(path, "spawned agent-001")
+    journal.note(path, "ended agent-001 3")
+    assert [change.path for change in journal.read(path)] == ["spawned agent-001", "ended agent-001 3"]
+    assert {change.kind for change in journal.read(path)} == {"a"}

@@ -43,9 +43,9 @@ def run(layer: Layer, tmp_path: Path, program: str = PROGRAM) -> subprocess.Comp
 def test_changes_are_counted_and_written_down_in_their_order(layer: Layer, tmp_path: Path) -> None:
     assert run(layer, tmp_path).stdout == ""
     assert layer["counted"] == 15
-    told = [(one.kind, one.path, one.data) for one in journal.read(layer.journal)]
-    assert told[:3] == [("c", "file-0", b""), ("w", "file-0", b"content"), ("s", "file-0", b"")]
-    assert len(told) == 15
+    changes = [(change.kind, change.path, change.data) for change in journal.read(layer.journal)]
+    assert changes[:3] == [("c", "file-0", b""), ("w", "file-0", b"content"), ("s", "file-0", b"")]
+    assert len(changes) == 15
 
 
 LINKING = """
@@ -60,8 +60,8 @@ with open(f"{sys.argv[1]}/one", "wb", buffering=0) as file:
 def test_a_file_that_is_given_another_name_is_written_down_with_both(layer: Layer, tmp_path: Path) -> None:
     assert run(layer, tmp_path, LINKING).stderr == ""
     assert (tmp_path / "root/other").read_text() == "content"
-    told = [(one.kind, one.path, one.data) for one in journal.read(layer.journal)]
-    assert told == [("c", "one", b""), ("l", "one", b"other"), ("w", "one", b"content")]
+    changes = [(change.kind, change.path, change.data) for change in journal.read(layer.journal)]
+    assert changes == [("c", "one", b""), ("l", "one", b"other"), ("w", "one", b"content")]
 
 
 def test_one_change_is_refused_with_the_error_that_is_wanted(layer: Layer, tmp_path: Path) -> None:
@@ -83,8 +83,8 @@ def test_a_program_is_gone_before_its_change(layer: Layer, tmp_path: Path) -> No
 
 def test_the_calendar_is_shifted_and_no_other_clock(layer: Layer, tmp_path: Path) -> None:
     layer.set(shift=86_400)
-    said = run(layer, tmp_path, "import time; print(time.time(), time.clock_gettime(time.CLOCK_BOOTTIME))").stdout
-    wall, boot = map(float, said.split())
+    output = run(layer, tmp_path, "import time; print(time.time(), time.clock_gettime(time.CLOCK_BOOTTIME))").stdout
+    wall, boot = map(float, output.split())
     assert 86_000 < wall - time.time() < 87_000
     assert abs(boot - time.clock_gettime(time.CLOCK_BOOTTIME)) < 600
 

@@ -1,4 +1,4 @@
-"""What the table says, and when it is a failure."""
+"""The table of faults: its rows, and when a row is a failure."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ COSTLY = Tally(tries=3, lost=1).as_json()
 LEFT_OUT: dict[str, Any] = {"name": "x", "fault": "an x", "left out": "no x here"}
 
 
-def result(found: dict[str, object], planted: dict[str, object] | None) -> dict[str, Any]:
+def result(outcome: dict[str, object], planted: dict[str, object] | None) -> dict[str, Any]:
     bug = {} if planted is None else {"bug": "a bug", "planted": planted}
-    return {"name": "x", "fault": "an x", "as it is": found, "seconds": 1.0, **bug}
+    return {"name": "x", "fault": "an x", "as it is": outcome, "seconds": 1.0, **bug}
 
 
 @pytest.mark.parametrize(
-    ("row", "wanted"),
+    ("row", "expected"),
     [
         (result(CLEAN, COSTLY), False),
         (result(CLEAN, CLEAN), True),
@@ -30,8 +30,8 @@ def result(found: dict[str, object], planted: dict[str, object] | None) -> dict[
     ],
     ids=["caught", "not caught", "costs something", "nothing planted", "left out"],
 )
-def test_zeros_are_good_only_beside_a_bug_that_was_caught(row: dict[str, Any], *, wanted: bool) -> None:
-    assert is_bad(row) is wanted
+def test_zeros_are_good_only_beside_a_bug_that_was_caught(row: dict[str, Any], *, expected: bool) -> None:
+    assert is_bad(row) is expected
 
 
 def test_the_table_shows_both_columns() -> None:

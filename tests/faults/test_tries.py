@@ -38,12 +38,12 @@ def test_a_fault_costs_nothing(name: str) -> None:
 def test_whatever_was_acknowledged_is_there_when_the_power_was_cut(tmp_path: Path) -> None:
     tally = Tally()
     with Lab(tally, "limit = 2\n") as lab:
-        changes = power.lived(lab, batches=1)
+        changes = power.recorded(lab, batches=1)
     count = 0
     for number, (moment, files) in enumerate(power.disks(changes, random.Random(1))):
         if number % 40 == 0:
             journal.write(tmp_path / f"{number}", files, power.MEMORY)
-            power.opened(tally, tmp_path / f"{number}/home", moment)
+            power.check_store(tally, tmp_path / f"{number}/home", moment)
             count += 1
     assert count > 5
     assert len(moment.ended) == 6

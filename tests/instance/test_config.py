@@ -1,4 +1,4 @@
-"""What of `config.toml` only clients go by."""
+"""The keys of `config.toml` that only clients use."""
 
 from __future__ import annotations
 

@@ -8,18 +8,27 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from orchd.core.state.agents import Instant, State
+from orchd.core.state.agents import Instant
 from orchd.core.state.events import LimitChanged
+from orchd.core.state.state import State
 from orchd.instance.database_file import SCHEMAS, Checked, check
 from orchd.store import migrations
 from orchd.store.database import Store
 
 
 def found(path: Path, seconds: float = 5.0) -> Checked:
-    """What is found, which leaves all files as they were."""
-    before = {one.name: one.read_bytes() for one in path.parent.iterdir() if one.is_file() and "-shm" not in one.name}
+    """The result of the check, which leaves all files as they were."""
+    before = {
+        entry.name: entry.read_bytes()
+        for entry in path.parent.iterdir()
+        if entry.is_file() and "-shm" not in entry.name
+    }
     result = check(path, time.monotonic, seconds)
-    after = {one.name: one.read_bytes() for one in path.parent.iterdir() if one.is_file() and "-shm" not in one.name}
+    after = {
+        entry.name: entry.read_bytes()
+        for entry in path.parent.iterdir()
+        if entry.is_file() and "-shm" not in entry.name
+    }
     assert after == before
     return result
 
@@ -41,14 +50,14 @@ def test_a_sound_one_is_no_problem_while_it_is_open_and_afterwards(tmp_path: Pat
 def test_what_a_daemon_cannot_use_is_a_problem(tmp_path: Path) -> None:
     path = tmp_path / "orchd.db"
     Store(path).close()
-    whole = path.read_bytes()
+    content = path.read_bytes()
     for damage, expected in [
-        (lambda: path.write_bytes(whole[:4096] + b"\1" * (len(whole) - 4096)), "damaged|malformed"),
+        (lambda: path.write_bytes(content[:4096] + b"\1" * (len(content) - 4096)), "damaged|malformed"),
         (lambda: path.write_bytes(b"x" * 8192), "not a database"),
         (lambda: run(path, f"PRAGMA user_version = {SCHEMAS[1] + 1}"), "install the version that wrote it"),
         (lambda: run(path, "PRAGMA application_id = 7"), "some other program's database"),
     ]:
-        path.write_bytes(whole)
+        path.write_bytes(content)
         damage()
         result = found(path)
         assert result.problem is not None

@@ -53,8 +53,8 @@ def test_every_place_is_in_the_home(short: Path) -> None:
 def test_what_is_made_is_closed_to_others(short: Path) -> None:
     home = Home(short / "a" / "b")
     home.create()
-    for made in (short / "a", home.directory, home.agents, home.environments, home.bin):
-        assert mode(made) == 0o700
+    for path in (short / "a", home.directory, home.agents, home.environments, home.bin):
+        assert mode(path) == 0o700
 
 
 def test_a_home_that_others_could_enter_is_closed(short: Path) -> None:
@@ -111,11 +111,11 @@ def test_where_a_deep_homes_socket_is_does_not_depend_on_variables(short: Path) 
     )
     deep = short / DEEP / DEEP
     command = [sys.executable, "-c", script, str(deep)]
-    said = {
+    sockets = {
         subprocess.run(command, env={**os.environ, **more}, capture_output=True, text=True, check=True).stdout.strip()
         for more in ({}, {"XDG_RUNTIME_DIR": "/nowhere", "TMPDIR": "/nowhere", "HOME": "/nowhere"})
     }
-    assert said == {str(Home(deep).socket)}
+    assert sockets == {str(Home(deep).socket)}
 
 
 def test_with_a_runtime_directory_a_deep_homes_socket_is_there(short: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_home_whose_name_is_too_long_is_refused(short: Path) -> None:
 
 
 @needs_root
-def test_a_home_that_is_somebody_elses_is_refused(short: Path) -> None:
+def test_a_home_of_another_user_is_refused(short: Path) -> None:
     os.chown(short, 65534, 65534)
     with pytest.raises(HomeError, match="not a directory of yours"):
         Home(short).create()
@@ -177,12 +177,12 @@ def test_a_runtime_directory_is_taken_before_the_directory_for_all(monkeypatch: 
 
 
 @needs_root
-def test_a_runtime_directory_that_somebody_else_made_is_refused(short: Path) -> None:
-    """Whoever owns the directory above the socket could put their own in its place."""
-    said = as_nobody(lambda: Home(Path("/tmp") / DEEP / DEEP / "x").sockets.parent.as_posix())
-    assert said in ("/tmp/orchd-65534", "/run/user/65534")
-    if said == "/tmp/orchd-65534" and not Path(said).exists():
-        squatted = Path(said)
+def test_a_runtime_directory_of_another_user_is_refused(short: Path) -> None:
+    """The owner of the directory above the socket could replace the socket."""
+    directory = as_nobody(lambda: Home(Path("/tmp") / DEEP / DEEP / "x").sockets.parent.as_posix())
+    assert directory in ("/tmp/orchd-65534", "/run/user/65534")
+    if directory == "/tmp/orchd-65534" and not Path(directory).exists():
+        squatted = Path(directory)
         squatted.mkdir()  # ours, root's, and not theirs
         squatted.chmod(0o777)
         short.chmod(0o777)

@@ -32,7 +32,7 @@ def test_a_link_a_pipe_and_a_directory_are_not_used(tmp_path: Path) -> None:
 
 
 @needs_root
-def test_a_file_of_somebody_else_is_not_used(tmp_path: Path) -> None:
+def test_a_file_of_another_user_is_not_used(tmp_path: Path) -> None:
     write_private(tmp_path / "key", b"a" * 64)
     os.chown(tmp_path / "key", 12345, 12345)
     with pytest.raises(KeyFileError, match="belongs to uid 12345"):

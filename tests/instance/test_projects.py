@@ -1,4 +1,4 @@
-"""What is a project, and what git is told of it."""
+"""The place of a project, and the exclusions that git gets."""
 
 from __future__ import annotations
 
@@ -88,13 +88,13 @@ def test_a_worktree_and_a_submodule_are_told_where_git_looks(main: Path, tmp_pat
     repos.git(main, "worktree", "add", "-q", str(tmp_path / "tree"))
     assert projects.exclude(tmp_path / "tree", PLACES)
     assert excluded(main) == [projects.HEAD, *LINES]
-    whole = repos.repository(tmp_path / "whole")
-    repos.git(whole, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(main), "part")
-    assert projects.exclude(whole / "part", PLACES)
-    (whole / "part/.agent/sessions").mkdir(parents=True)
-    (whole / "part/.agent/sessions/x").touch()
-    assert repos.git(whole / "part", "status", "--porcelain") == ""
-    assert excluded(whole) == []
+    repository = repos.repository(tmp_path / "whole")
+    repos.git(repository, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(main), "part")
+    assert projects.exclude(repository / "part", PLACES)
+    (repository / "part/.agent/sessions").mkdir(parents=True)
+    (repository / "part/.agent/sessions/x").touch()
+    assert repos.git(repository / "part", "status", "--porcelain") == ""
+    assert excluded(repository) == []
 
 
 @pytest.mark.parametrize("place", ["a b", "[x]", "a*", "\\", "!x", "#x", "é"])
@@ -105,8 +105,8 @@ def test_any_place_is_matched_and_no_other(main: Path, place: str) -> None:
         (main / name / place).mkdir(exist_ok=True)
         (main / name / "file").touch()
         (main / name / place / "file").touch()
-    shown = repos.git(main, "-c", "core.quotePath=false", "status", "--porcelain", "-uall").splitlines()
-    assert len(shown) == 4, shown
+    lines = repos.git(main, "-c", "core.quotePath=false", "status", "--porcelain", "-uall").splitlines()
+    assert len(lines) == 4, lines
 
 
 def test_a_place_that_is_no_line_is_not_told(main: Path) -> None:

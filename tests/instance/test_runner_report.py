@@ -22,7 +22,7 @@ def test_what_was_written_is_read(tmp_path: Path, report: RunnerReport) -> None:
     write(tmp_path / "r", RunnerReport("failed"))
     write(tmp_path / "r", report)
     assert read(str(tmp_path / "r")) == report
-    assert [one.name for one in tmp_path.iterdir()] == ["r"]
+    assert [path.name for path in tmp_path.iterdir()] == ["r"]
 
 
 @pytest.mark.parametrize(
@@ -50,9 +50,9 @@ def test_what_makes_no_sense_is_no_report(tmp_path: Path, text: str) -> None:
 
 
 @given(st.binary(max_size=50))
-def test_bytes_that_are_no_report_do_no_harm(tmp_path_factory: pytest.TempPathFactory, found: bytes) -> None:
+def test_bytes_that_are_no_report_do_no_harm(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "bytes"
-    path.write_bytes(found)
+    path.write_bytes(content)
     assert read(str(path)) is None
 
 
@@ -64,9 +64,9 @@ def test_where_there_is_none_or_no_file_there_is_no_report(tmp_path: Path) -> No
 def test_half_a_character_becomes_a_whole_one(tmp_path: Path) -> None:
     """A CLI that cuts its text in the middle of an emoji writes that as JSON, and no database takes it."""
     (tmp_path / "r").write_text('{"status": "failed", "reason": "could not edit \\ud83d", "model": "\\udcff"}')
-    found = read(str(tmp_path / "r"))
-    assert found is not None
-    assert (found.reason, found.model) == ("could not edit ?", "?")
+    report = read(str(tmp_path / "r"))
+    assert report is not None
+    assert (report.reason, report.model) == ("could not edit ?", "?")
 
 
 def test_control_characters_cost_nothing(tmp_path: Path) -> None:
@@ -82,6 +82,6 @@ def test_control_characters_cost_nothing(tmp_path: Path) -> None:
 
 def test_a_report_of_version_1_has_no_notes(tmp_path: Path) -> None:
     (tmp_path / "r").write_text('{"status": "completed", "turns": 2}')
-    found = read(str(tmp_path / "r"))
-    assert found is not None
-    assert (found.turns, found.notes) == (2, ())
+    report = read(str(tmp_path / "r"))
+    assert report is not None
+    assert (report.turns, report.notes) == (2, ())

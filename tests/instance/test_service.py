@@ -20,9 +20,9 @@ SYSTEM = Service("system", "orchd@ann.service")
 def test_what_was_left_is_found_and_taken_back(tmp_path: Path) -> None:
     home = Home(tmp_path)
     assert served_by(home) is None
-    for one in (USER, SYSTEM):
-        record_service(home, one)
-        assert served_by(home) == one
+    for unit in (USER, SYSTEM):
+        record_service(home, unit)
+        assert served_by(home) == unit
     assert stat.S_IMODE(home.service.stat().st_mode) == 0o600
     record_service(home, None)
     record_service(home, None)
@@ -36,7 +36,7 @@ def test_the_log_is_the_journals_for_a_service_and_a_file_otherwise(tmp_path: Pa
     assert log_of(home) == "`journalctl --unit orchd@ann`"
 
 
-def test_what_a_daemon_that_died_was_writing_is_in_nobodys_way(tmp_path: Path) -> None:
+def test_what_a_daemon_that_died_was_writing_disturbs_no_later_writer(tmp_path: Path) -> None:
     (tmp_path / ".service.new").write_text("user:")
     record_service(Home(tmp_path), USER)
     assert served_by(Home(tmp_path)) == USER
@@ -67,6 +67,6 @@ def test_a_daemon_says_which_service_it_is_and_a_plain_one_takes_that_back(stopp
 
 
 def test_a_daemon_that_is_told_nonsense_does_not_start(stopped: Instance) -> None:
-    done = subprocess.run([sys.executable, "-m", "orchd", "--service=me"], capture_output=True, text=True)
-    assert done.returncode == 2
-    assert "--service" in done.stderr
+    process = subprocess.run([sys.executable, "-m", "orchd", "--service=me"], capture_output=True, text=True)
+    assert process.returncode == 2
+    assert "--service" in process.stderr

@@ -1,4 +1,4 @@
-"""Room on the disk: below the floor nobody starts, and they go on by themselves."""
+"""Room on the disk: below the floor no agent starts, and agents start again by themselves above it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def test_only_what_changes_something_is_told(tmp_path: Path) -> None:
     space = DiskSpace(tmp_path, 0)
     assert (space.look(has_disk_pressure=False), space.look(has_disk_pressure=True) is not None) == (None, True)
     space.reconfigure(Config(free_bytes=1 << 60))
-    seen = space.look(has_disk_pressure=False)
-    assert seen is not None
-    assert 0 < seen.free < seen.floor == 1 << 60
+    disk_change = space.look(has_disk_pressure=False)
+    assert disk_change is not None
+    assert 0 < disk_change.free < disk_change.floor == 1 << 60
     space.reconfigure(Config())
     disk = os.statvfs(tmp_path)
-    if (seen := space.look(has_disk_pressure=True)) is not None:
-        assert seen.floor == min(256 << 20, disk.f_blocks * disk.f_frsize // 20)
+    if (disk_change := space.look(has_disk_pressure=True)) is not None:
+        assert disk_change.floor == min(256 << 20, disk.f_blocks * disk.f_frsize // 20)
     assert DiskSpace(tmp_path / "gone", 1 << 60).look(has_disk_pressure=False) is None
 
 
@@ -36,13 +36,13 @@ def test_one_at_the_brink_is_told_of_once(tmp_path: Path) -> None:
 def test_a_reload_of_the_floor_lets_them_start(stopped: Instance) -> None:
     stopped.configure(f"free_bytes = {1 << 60}\n")
     stopped.start()
-    one = stopped.spawn("true")
-    assert stopped.agent(one)["status"] == "queued"
-    assert "the disk is nearly full" in stopped.agent(one)["reason"]
+    agent_id = stopped.spawn("true")
+    assert stopped.agent(agent_id)["status"] == "queued"
+    assert "the disk is nearly full" in stopped.agent(agent_id)["reason"]
     assert "disk nearly full, nobody starts" in stopped.ctl("limit")
     stopped.configure("free_bytes = 0\n")
     stopped.ctl("config", "reload")
-    stopped.ctl("wait", one, "--timeout", "20s")
+    stopped.ctl("wait", agent_id, "--timeout", "20s")
     assert stopped.status()["limit"]["disk_pressure"] is False
     assert "bytes are free on the disk of the home, fewer than 1152921504606846976: nobody starts" in stopped.log()
     assert "there is room on the disk again" in stopped.log()
@@ -50,7 +50,7 @@ def test_a_reload_of_the_floor_lets_them_start(stopped: Instance) -> None:
 
 @needs_root
 @pytest.mark.slow
-def test_what_lives_goes_on_while_nobody_starts_and_nobody_has_to_say_when_there_is_room(
+def test_what_lives_goes_on_while_no_agent_starts_and_room_is_noticed_without_a_request(
     stopped: Instance,
 ) -> None:
     with tmpfs(stopped.directory, "64m"):
@@ -61,7 +61,7 @@ def test_what_lives_goes_on_while_nobody_starts_and_nobody_has_to_say_when_there
         with (stopped.directory / "ballast").open("wb") as ballast:
             os.posix_fallocate(ballast.fileno(), 0, 48 << 20)
         second = stopped.spawn("true")
-        assert [stopped.agent(one)["status"] for one in (first, second)] == ["running", "queued"]
+        assert [stopped.agent(agent_id)["status"] for agent_id in (first, second)] == ["running", "queued"]
         (stopped.directory / "ballast").unlink()
         stopped.ctl("wait", second, "--timeout", "20s")
         assert stopped.agent(first)["status"] == "running"

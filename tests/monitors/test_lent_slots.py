@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from orchd.core.inputs import StoodStill
-from orchd.core.state.agents import Agent, AgentId, Frozen, RequestId, State, Status, Wait, agent_id, number_of
+from orchd.core.state.agents import Agent, AgentId, Frozen, RequestId, Status, Wait, agent_id, number_of
+from orchd.core.state.state import State
 from orchd.monitors.lent_slots import LONGEST, LOOKS, SLACK, LentSlots
 from tests.support.attempts import agent
 
@@ -36,7 +37,7 @@ class Scene:
         return borrower
 
     def look(self) -> list[StoodStill]:
-        """What the next look sees."""
+        """The reports of the next look."""
         due = self.borrowers.next_deadline()
         assert due is not None
         assert self.now < due <= self.now + LONGEST
@@ -44,11 +45,11 @@ class Scene:
         return self.borrowers.look()
 
     def looks(self, seconds: float) -> list[StoodStill]:
-        """What the looks in this time see."""
-        until, seen = self.now + seconds, list[StoodStill]()
+        """The reports of the looks in this time."""
+        until, reports = self.now + seconds, list[StoodStill]()
         while self.now < until:
-            seen += self.look()
-        return seen
+            reports += self.look()
+        return reports
 
 
 @pytest.fixture
@@ -110,12 +111,15 @@ class Returning(Scene):
         super().__post_init__()
         self.loads = dict.fromkeys((1, 2, 3), 0.0)
         self.borrowers = LentSlots(
-            self.state, lambda one, _: (self.loads[number_of(one)], 0.0), lambda *_: self.now, lambda: self.now
+            self.state,
+            lambda agent_id, _: (self.loads[number_of(agent_id)], 0.0),
+            lambda *_: self.now,
+            lambda: self.now,
         )
         self.state.limit = 2
         for number in (1, 2, 3):
-            one = self.state.living[agent_id(number)] = agent("sh", number=number)
-            one.status = Status.RUNNING
+            agent_at_work = self.state.living[agent_id(number)] = agent("sh", number=number)
+            agent_at_work.status = Status.RUNNING
         first = self.state.living[agent_id(1)]
         first.status = Status.WAITING
         first.waits["w"] = Wait(RequestId("w"), (agent_id(2),), False, 1.0, 1, 1.0, is_expired=True)
@@ -124,11 +128,11 @@ class Returning(Scene):
 
 def test_while_an_agent_waits_for_a_slot_only_the_stand_still_of_all_at_work_is_reported() -> None:
     scene = Returning()
-    seen: list[StoodStill] = []
+    reports: list[StoodStill] = []
     for _ in range(3 * LOOKS):
         scene.loads[3] += 1.0
-        seen += scene.look()
-    assert seen == []
+        reports += scene.look()
+    assert reports == []
     assert scene.looks(2 * AFTER) == [StoodStill(frozenset({(agent_id(number), 1) for number in (2, 3)}))]
     scene.loads[2] += 1.0
     assert scene.look() == [StoodStill(frozenset())]

@@ -1,4 +1,4 @@
-"""Who is asking, by the kernel's word."""
+"""The identity of a caller, by the kernel's word."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def who(bench: Bench, pid: int, uid: int | None = None) -> Caller:
 
 def child_of(bench: Bench, script: str) -> int:
     """The pid of a process that an agent wrote down."""
-    told = bench.home.directory / "pid"
-    bench.spawn("bash", "-c", script.replace("PID", str(told)))
-    return int(until(lambda: told.exists() and told.read_text().strip()))
+    pid_file = bench.home.directory / "pid"
+    bench.spawn("bash", "-c", script.replace("PID", str(pid_file)))
+    return int(until(lambda: pid_file.exists() and pid_file.read_text().strip()))
 
 
 def test_where_processes_of_others_are_hidden_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,12 +61,12 @@ def test_where_processes_of_others_are_shown_and_may_not_be_read_it_is_said(monk
 def test_a_daemon_whose_uid_stands_for_all_unknown_users_does_not_start() -> None:
     check_uid()
     words = ["unshare", "-U", sys.executable, "-c", "import orchd.network.callers; orchd.network.callers.check_uid()"]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert "OrchdError: this process runs as uid 65534" in done.stderr
+    process = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "OrchdError: this process runs as uid 65534" in process.stderr
     subprocess.run(["unshare", "-Ur", *words[2:]], cwd=ROOT, check=True)
 
 
-def test_whoever_is_outside_is_the_owner(bench: Bench) -> None:
+def test_a_process_outside_is_the_owner(bench: Bench) -> None:
     assert who(bench, SOMEBODY) is Outside.OWNER
     assert who(bench, os.getppid()) is Outside.OWNER
 
@@ -76,9 +76,9 @@ def test_another_user_is_a_stranger(bench: Bench) -> None:
 
 
 def test_a_process_that_has_ended_is_no_caller(bench: Bench) -> None:
-    gone = subprocess.Popen(["true"])
-    gone.wait()
-    assert who(bench, gone.pid) is Outside.ENDED
+    ended_process = subprocess.Popen(["true"])
+    ended_process.wait()
+    assert who(bench, ended_process.pid) is Outside.ENDED
 
 
 def test_a_process_that_the_daemon_cannot_see_is_no_caller(bench: Bench) -> None:
@@ -87,7 +87,7 @@ def test_a_process_that_the_daemon_cannot_see_is_no_caller(bench: Bench) -> None
     assert bench.code("limit", pid=0) == "forbidden"
 
 
-def test_one_below_the_daemon_that_shows_no_agent_is_nobody(bench: Bench) -> None:
+def test_a_process_below_the_daemon_that_shows_no_agent_is_no_agent(bench: Bench) -> None:
     with subprocess.Popen(SLEEPER, env={}) as other:
         assert who(bench, other.pid) is Outside.NOBODY
         other.kill()
@@ -100,9 +100,9 @@ def test_an_agents_own_process_and_those_below_it_are_the_agent(bench: Bench) ->
 
 def test_an_agents_process_in_a_session_of_its_own_is_the_agent_whatever_it_shows(bench: Bench) -> None:
     bench.spawn(*SLEEPER)
-    told = bench.home.directory / "pid"
-    bench.spawn("bash", "-c", f"ORCHD_AGENT=agent-001 setsid -w bash -c 'echo $$ > {told}; exec sleep 600'; true")
-    pid = int(until(lambda: told.exists() and told.read_text().strip()))
+    pid_file = bench.home.directory / "pid"
+    bench.spawn("bash", "-c", f"ORCHD_AGENT=agent-001 setsid -w bash -c 'echo $$ > {pid_file}; exec sleep 600'; true")
+    pid = int(until(lambda: pid_file.exists() and pid_file.read_text().strip()))
     assert environment_markers(pid)["ORCHD_AGENT"] == "agent-001"
     assert who(bench, pid) == "agent-002"
 
@@ -116,9 +116,11 @@ def test_variables_do_not_say_whose_an_orphan_is(bench: Bench) -> None:
     """It has detached from its agent, and has the variables of that agent, or of another: nothing proves them."""
     bench.spawn(*SLEEPER)
     for forged in ("", "env ORCHD_AGENT=agent-001 ORCHD_ATTEMPT=1"):
-        told = bench.home.directory / f"pid{len(forged)}"
-        agent = bench.spawn("bash", "-c", f"setsid -f {forged} bash -c 'echo $$ > {told}; exec sleep 600'; sleep 600")
-        pid = int(until(lambda told=told: told.exists() and told.read_text().strip()))
+        pid_file = bench.home.directory / f"pid{len(forged)}"
+        agent = bench.spawn(
+            "bash", "-c", f"setsid -f {forged} bash -c 'echo $$ > {pid_file}; exec sleep 600'; sleep 600"
+        )
+        pid = int(until(lambda pid_file=pid_file: pid_file.exists() and pid_file.read_text().strip()))
         until(lambda pid=pid: read_process(pid).parent == os.getpid() or read_process(pid).parent == 1)
         assert environment_markers(pid)["ORCHD_AGENT"] == ("agent-001" if forged else agent.id)
         assert who(bench, pid) in (Outside.NOBODY, Outside.MARKED)
@@ -134,12 +136,12 @@ def test_an_orphan_with_the_variables_of_an_agent_is_not_the_owner(bench: Bench,
         check=True,
     )
     assert orphan.returncode == 0
-    ours = f"ORCHD_HOME={bench.home.directory}".encode()
+    home_mark = f"ORCHD_HOME={bench.home.directory}".encode()
     (pid,) = until(
         lambda: [
             int(entry.name)
             for entry in Path("/proc").iterdir()
-            if entry.name.isdigit() and _comm(entry) == "sleep" and _environ(entry) >= {ours, _mark(marks)}
+            if entry.name.isdigit() and _comm(entry) == "sleep" and _environ(entry) >= {home_mark, _mark(marks)}
         ]
     )
     assert who(bench, pid) is Outside.MARKED
@@ -193,7 +195,7 @@ KILLER = "import os, sys\nfor pid in map(int, sys.argv[1:]): os.kill(pid, 9)"
 
 @pytest.fixture
 def reaper() -> Iterator[None]:
-    """What a daemon is to orphans: they come to it, and their ends leave nothing behind."""
+    """A subreaper, as a daemon is: orphans come to it, and their ends leave nothing behind."""
     old = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
     yield
@@ -205,16 +207,16 @@ def reaper() -> Iterator[None]:
 @pytest.mark.usefixtures("reaper")
 def test_one_whose_parents_leave_while_they_are_looked_at_does_not_become_the_owner(bench: Bench) -> None:
     """The walk up comes to an end where somebody has just died, and that is no top."""
-    seen: Counter[object] = Counter()
+    callers: Counter[object] = Counter()
     for _ in range(12):
         top = subprocess.Popen([sys.executable, "-c", CHAIN], env={}, stdout=subprocess.PIPE, text=True)
         assert top.stdout is not None
         pids = [int(top.stdout.readline()) for _ in range(120)]
         killer = subprocess.Popen([sys.executable, "-I", "-S", "-c", KILLER, *map(str, pids[:-1])])
         while Path(f"/proc/{pids[-2]}").exists():
-            seen[who(bench, pids[-1])] += 1
+            callers[who(bench, pids[-1])] += 1
         os.kill(pids[-1], signal.SIGKILL)
         killer.wait()
         top.stdout.close()
         top.wait()
-    assert set(seen) == {Outside.NOBODY}
+    assert set(callers) == {Outside.NOBODY}

@@ -1,4 +1,4 @@
-"""How many connections of whom there may be."""
+"""The number of connections that each kind of caller may have."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ NUMBERS = itertools.count(1)
 @pytest.fixture
 def pairs() -> Iterator[list[socket.socket]]:
     """The clients' ends, and all that is to be closed."""
-    made: list[socket.socket] = []
-    yield made
-    for one in made:
-        one.close()
+    sockets: list[socket.socket] = []
+    yield sockets
+    for end in sockets:
+        end.close()
 
 
 def connection(
     pairs: list[socket.socket], identity: Identity = Outside.OWNER, *, is_ready: bool = True
 ) -> LocalConnection:
     """A connection; the client's end is the last of `pairs` but one."""
-    its, ours = socket.socketpair()
-    pairs += (its, ours)
-    ours.settimeout(0)
-    made = LocalConnection(
-        next(NUMBERS), ours, Credentials(0, 1, None), identity, ZmtpSession(b"ROUTER", frozenset({b"DEALER"}), 100)
+    far_end, near_end = socket.socketpair()
+    pairs += (far_end, near_end)
+    near_end.settimeout(0)
+    new_connection = LocalConnection(
+        next(NUMBERS), near_end, Credentials(0, 1, None), identity, ZmtpSession(b"ROUTER", frozenset({b"DEALER"}), 100)
     )
     if is_ready:
-        its.sendall(READY)
-        made.receive()
-        assert made.session.is_ready
-    return made
+        far_end.sendall(READY)
+        new_connection.receive()
+        assert new_connection.session.is_ready
+    return new_connection
 
 
 def filled(pairs: list[socket.socket], table: Table, identity: Identity) -> int:
-    """How many of this caller get in."""
+    """The number of connections of this caller that get in."""
     count = 0
     while table.has_room(identity):
         table.add(connection(pairs, identity))
@@ -68,21 +68,21 @@ def test_each_has_a_share_and_none_takes_the_room_of_the_owner_or_of_all_others(
 
 def test_a_connection_that_left_makes_room(pairs: list[socket.socket]) -> None:
     table = Table(8)
-    one = connection(pairs, ONE)
-    table.add(one)
+    new_connection = connection(pairs, ONE)
+    table.add(new_connection)
     filled(pairs, table, ONE)
     assert not table.has_room(ONE)
-    table.remove(one)
-    table.remove(one)
+    table.remove(new_connection)
+    table.remove(new_connection)
     assert table.has_room(ONE)
-    assert table.get(one.number) is None
+    assert table.get(new_connection.number) is None
 
 
 def test_one_without_a_handshake_is_in_the_way_of_its_own_kind_first(pairs: list[socket.socket]) -> None:
     table = Table(8)
     silent = [connection(pairs, identity, is_ready=False) for identity in (TWO, ONE, ONE)]
-    for one in silent:
-        table.add(one)
+    for accepted in silent:
+        table.add(accepted)
     assert table.in_the_way(ONE) is None
     filled(pairs, table, ONE)
     assert table.in_the_way(ONE) is silent[1], "its share is full: another's end would not help"
@@ -92,37 +92,37 @@ def test_one_without_a_handshake_is_in_the_way_of_its_own_kind_first(pairs: list
 
 
 def test_a_client_that_does_not_read_is_not_heard_and_is_cut_off_in_the_end(pairs: list[socket.socket]) -> None:
-    one = connection(pairs)
+    new_connection = connection(pairs)
     reply = encode([b"x" * 60_000])
-    while one.reads:
-        one.send(reply)
-    assert one.has_to_send
-    assert not one.is_heard
+    while new_connection.reads:
+        new_connection.send(reply)
+    assert new_connection.has_to_send
+    assert not new_connection.is_heard
     with pytest.raises(Gone):
         for _ in range(1200):
-            one.send(reply)
+            new_connection.send(reply)
 
 
 def test_what_is_sent_arrives_in_order_however_slowly_it_is_read(pairs: list[socket.socket]) -> None:
-    one = connection(pairs)
-    its = pairs[-2]
+    new_connection = connection(pairs)
+    far_end = pairs[-2]
     sent = b"".join(encode([bytes([number]) * 50_000]) for number in range(20))
     for start in range(0, len(sent), 100_000):
-        one.send(sent[start : start + 100_000])
-    got = b""
-    while len(got) < len(sent):
-        got += its.recv(1 << 16)
-        one.flush()
-    assert got == sent
-    assert not one.has_to_send
+        new_connection.send(sent[start : start + 100_000])
+    received = b""
+    while len(received) < len(sent):
+        received += far_end.recv(1 << 16)
+        new_connection.flush()
+    assert received == sent
+    assert not new_connection.has_to_send
 
 
 def test_one_whose_client_left_is_gone(pairs: list[socket.socket]) -> None:
-    one = connection(pairs)
+    new_connection = connection(pairs)
     pairs[-2].close()
     with pytest.raises(Gone):
-        one.receive()
-    one.send(b"x")
-    one.leave()
-    one.send(b"y")
-    assert not one.has_to_send
+        new_connection.receive()
+    new_connection.send(b"x")
+    new_connection.leave()
+    new_connection.send(b"y")
+    assert not new_connection.has_to_send

@@ -1,4 +1,4 @@
-"""Clients that keep to no rules get an error or nothing, and everybody else is served meanwhile."""
+"""Clients that keep to no rules get an error or nothing, and all other clients are served meanwhile."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 from orchd.protocol.frames import MAX_FRAME
 from orchd.protocol.operations import OPS
 from tests.conftest import DEADLINE, Instance, until
-from tests.support.asked import ANYTHING, args_of, broken
 from tests.support.machine import as_nobody, descriptors, needs_root, status_of
 from tests.support.raw import PATIENCE, Raw, packed, provoked_codes, request
+from tests.support.valid_requests import ANYTHING, args_of, broken
 
 CODES = provoked_codes()
 GREETING = b"\xff" + b"\0" * 8 + b"\x7f\x03\x00NULL" + b"\0" * 16 + b"\0" + b"\0" * 31  # ZMTP 3.0
@@ -60,13 +60,13 @@ def served(instance: Instance) -> Iterator[Instance]:
     assert instance.daemon is not None
     assert instance.daemon.poll() is None
     instance.ctl("resume")
-    one = instance.spawn("true", options=["--priority", "100"])
-    instance.ctl("wait", one)
+    agent_id = instance.spawn("true", options=["--priority", "100"])
+    instance.ctl("wait", agent_id)
     assert "Traceback" not in instance.log()
 
 
 def is_idle(pid: int) -> bool:
-    """Whether it does nothing but serve somebody now and then, for a while."""
+    """Whether the daemon does nothing but serve a client now and then, for a while."""
 
     def used() -> int:
         return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
@@ -76,7 +76,7 @@ def is_idle(pid: int) -> bool:
 
 
 def check_reply(reply: dict[str, Any]) -> None:
-    """It is a result, or an error whose code is documented."""
+    """Check that a reply is a result, or an error whose code is documented."""
     assert reply["v"] == 1
     if reply["ok"]:
         assert set(reply) == {"v", "id", "ok", "result"}
@@ -195,7 +195,7 @@ def test_a_valid_request_is_never_a_bad_one(served: Instance, op: str) -> None:
         raw.ask("resume")
 
 
-def test_a_message_of_many_parts_is_nobodys(served: Instance) -> None:
+def test_a_message_of_many_parts_belongs_to_no_request(served: Instance) -> None:
     with Raw(served.home) as raw:
         raw.send(*[b"x"] * 10_000)
         raw.send(b"not empty", request("a", "daemon"))
@@ -210,7 +210,7 @@ def test_a_req_socket_is_served_as_well(served: Instance) -> None:
         assert raw.recv()["error"]["code"] == "bad-frame"
 
 
-def test_other_kinds_of_sockets_hurt_nobody(served: Instance) -> None:
+def test_other_kinds_of_sockets_disturb_no_client(served: Instance) -> None:
     with ExitStack() as stack:
         for kind in (zmq.PUSH, zmq.SUB, zmq.PAIR, zmq.ROUTER, zmq.PUB):
             raw = stack.enter_context(Raw(served.home, kind))
@@ -246,22 +246,22 @@ def test_clients_that_connect_and_say_nothing_cost_little_and_leave_nothing(serv
     assert served.daemon is not None
     before = len(descriptors(served.daemon.pid))
     mute = [socket.socket(socket.AF_UNIX) for _ in range(200)]
-    for one in mute:
-        one.connect(str(served.home.socket))
+    for client in mute:
+        client.connect(str(served.home.socket))
     assert served.status()["limit"]["limit"] == 7
-    for one in mute:
-        one.close()
+    for client in mute:
+        client.close()
     until(lambda: len(descriptors(served.daemon.pid)) <= before + 5, what="descriptors of those who left")  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("path", ["socket", "events"])
-def test_raw_bytes_that_are_no_zmtp_hurt_nobody(served: Instance, path: str) -> None:
+def test_raw_bytes_that_are_no_zmtp_disturb_no_client(served: Instance, path: str) -> None:
     for content in (b"GET / HTTP/1.1\r\n\r\n", b"\0" * 100, b"\xff" * 500, GREETING + b"\xff" * 100, os.urandom(4096)):
-        with socket.socket(socket.AF_UNIX) as one, suppress(OSError):
-            one.connect(str(getattr(served.home, path)))
-            one.sendall(content)
-            one.settimeout(0.2)
-            one.recv(4096)
+        with socket.socket(socket.AF_UNIX) as client, suppress(OSError):
+            client.connect(str(getattr(served.home, path)))
+            client.sendall(content)
+            client.settimeout(0.2)
+            client.recv(4096)
 
 
 def test_a_subscription_to_more_than_can_be_news_is_refused(served: Instance) -> None:
@@ -312,23 +312,38 @@ def test_500_clients_at_once_are_all_served_and_leave_no_descriptor(served: Inst
     until(lambda: len(descriptors(served.daemon.pid)) <= before + 5, what="descriptors of those who left")  # type: ignore[union-attr]
 
 
+def watched_by(pid: int) -> set[int]:
+    """Return the processes of which a process has a pidfd: -1 for a process that has been reaped."""
+    watched = set()
+    for number, target in descriptors(pid).items():
+        if "pidfd" in target:
+            with suppress(FileNotFoundError):  # closed meanwhile
+                info = Path(f"/proc/{pid}/fdinfo/{number}").read_text()
+                watched |= {int(line.split()[1]) for line in info.splitlines() if line.startswith("Pid:")}
+    return watched
+
+
 def test_a_client_that_dies_in_the_middle_of_its_wait_leaves_nothing(served: Instance) -> None:
     assert served.daemon is not None
+    daemon = served.daemon.pid
     served.spawn("sleep", "600")
-    until(lambda: sum("pidfd" in what for what in descriptors(served.daemon.pid).values()) == 2)  # type: ignore[union-attr]
-    before = len(descriptors(served.daemon.pid))
+    before = sum("socket" in target for target in descriptors(daemon).values())
     waiting = [
         subprocess.Popen([sys.executable, "-m", "orchctl", "wait", "--all"], env=served.env, stdout=subprocess.DEVNULL)
         for _ in range(5)
     ]
-    until(lambda: sum("pidfd" in what for what in descriptors(served.daemon.pid).values()) >= 6)  # type: ignore[union-attr]
-    for one in waiting:
-        one.kill()
-        one.wait(DEADLINE)
-    until(lambda: len(descriptors(served.daemon.pid)) <= before, what="descriptors of those who died")  # type: ignore[union-attr]
+    until(lambda: {process.pid for process in waiting} <= watched_by(daemon), what="a watch of each client")
+    for process in waiting:
+        process.kill()
+        process.wait(DEADLINE)
+    until(lambda: -1 not in watched_by(daemon), what="the end of the watches")
+    until(
+        lambda: sum("socket" in target for target in descriptors(daemon).values()) <= before,
+        what="the end of the connections",
+    )
 
 
-def test_a_client_that_dies_in_the_middle_of_a_message_hurts_nobody(served: Instance) -> None:
+def test_a_client_that_dies_in_the_middle_of_a_message_disturbs_no_other_client(served: Instance) -> None:
     for _ in range(20):
         with Raw(served.home) as raw:
             raw.socket.setsockopt(zmq.LINGER, 0)
@@ -337,8 +352,8 @@ def test_a_client_that_dies_in_the_middle_of_a_message_hurts_nobody(served: Inst
 
 def test_the_same_id_from_two_connections_is_one_request(served: Instance) -> None:
     args = {"agents": [{"command": ["true"]}], "cwd": "/"}
-    with Raw(served.home) as one, Raw(served.home) as two:
-        first, second = one.ask("spawn", args, "same"), two.ask("spawn", args, "same")
+    with Raw(served.home) as first_raw, Raw(served.home) as second_raw:
+        first, second = first_raw.ask("spawn", args, "same"), second_raw.ask("spawn", args, "same")
     assert first == second
     assert len(served.status("--all")["agents"]) == 1
 
@@ -382,8 +397,8 @@ def test_waits_without_end_do_not_use_up_the_daemon(served: Instance) -> None:
 @needs_root
 def test_another_user_cannot_even_reach_the_socket(served: Instance) -> None:
     def connect() -> str:
-        with socket.socket(socket.AF_UNIX) as one:
-            one.connect(str(served.home.socket))
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(served.home.socket))
         return "connected"
 
     assert as_nobody(connect).startswith("PermissionError")
@@ -396,9 +411,9 @@ def test_another_user_who_gets_there_is_refused_and_logged(served: Instance) -> 
 
     def ask() -> str:
         with Raw(served.home) as raw:
-            return ",".join(raw.code(op, args) for op, args in asked.items())
+            return ",".join(raw.code(op, args) for op, args in requests.items())
 
-    asked: dict[str, Any] = {
+    requests: dict[str, Any] = {
         "status": {},
         "daemon": {},
         "limit": {"limit": 9999},
@@ -408,8 +423,8 @@ def test_another_user_who_gets_there_is_refused_and_logged(served: Instance) -> 
         "events": {},
         "cancel": {"ids": ["1"]},
     }
-    assert as_nobody(ask) == ",".join(["forbidden"] * len(asked))
+    assert as_nobody(ask) == ",".join(["forbidden"] * len(requests))
     assert f"refused a request of uid {65534}" in served.log()
-    found = served.status("--all")
-    assert found["limit"]["limit"] == 7
-    assert found["agents"] == []
+    reply = served.status("--all")
+    assert reply["limit"]["limit"] == 7
+    assert reply["agents"] == []

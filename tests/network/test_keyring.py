@@ -1,4 +1,4 @@
-"""Whose keys let them in."""
+"""The keys that are let in."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ ONE, TWO = "a1" * 32, "b2" * 32
 def test_a_key_is_let_in_until_it_is_revoked_by_this_daemon_and_the_next(tmp_path: Path) -> None:
     keyring = Keyring(tmp_path / "keys.json")
     assert keyring.remote_client(ONE) is None
-    made = keyring.authorize(KeyAuthorize("laptop", ONE, "user"), "now")
-    assert keyring.authorize(KeyAuthorize("laptop", ONE, "user"), "later") == made
-    for one in (keyring, Keyring(tmp_path / "keys.json")):
-        assert one.remote_client(ONE) == RemoteClient("laptop", "user")
-        assert one.records() == [made]
-    assert keyring.revoke("laptop") == made
-    for one in (keyring, Keyring(tmp_path / "keys.json")):
-        assert one.remote_client(ONE) is None
+    record = keyring.authorize(KeyAuthorize("laptop", ONE, "user"), "now")
+    assert keyring.authorize(KeyAuthorize("laptop", ONE, "user"), "later") == record
+    for reader in (keyring, Keyring(tmp_path / "keys.json")):
+        assert reader.remote_client(ONE) == RemoteClient("laptop", "user")
+        assert reader.records() == [record]
+    assert keyring.revoke("laptop") == record
+    for reader in (keyring, Keyring(tmp_path / "keys.json")):
+        assert reader.remote_client(ONE) is None
     with pytest.raises(WireError, match="unknown-key: no key laptop is authorised; there are none"):
         keyring.revoke("laptop")
 
@@ -34,9 +34,9 @@ def test_a_key_is_let_in_until_it_is_revoked_by_this_daemon_and_the_next(tmp_pat
 def test_no_key_gets_another_role_or_name_by_being_authorised_again(tmp_path: Path) -> None:
     keyring = Keyring(tmp_path / "keys.json")
     keyring.authorize(KeyAuthorize("laptop", ONE, "viewer"), "now")
-    for asked in (("laptop", ONE, "admin"), ("laptop", TWO, "viewer"), ("other", ONE, "viewer")):
+    for key in (("laptop", ONE, "admin"), ("laptop", TWO, "viewer"), ("other", ONE, "viewer")):
         with pytest.raises(WireError, match="name-taken: .* revoke it first"):
-            keyring.authorize(KeyAuthorize(*asked), "now")
+            keyring.authorize(KeyAuthorize(*key), "now")
     assert keyring.remote_client(ONE) == RemoteClient("laptop", "viewer")
 
 
@@ -67,7 +67,7 @@ GOOD = {"name": "laptop", "public": ONE, "role": "user", "added_at": "now"}
     ["", "[]", "{}", '{"keys": 1}', '{"keys": [1]}', '{"keys": [{}]}']
     + [json.dumps({"keys": [{**GOOD, **wrong}]}) for wrong in ({"role": "root"}, {"public": "x"}, {"more": 1})],
 )
-def test_a_list_that_makes_no_sense_lets_nobody_in(tmp_path: Path, text: str) -> None:
+def test_a_list_that_makes_no_sense_lets_no_client_in(tmp_path: Path, text: str) -> None:
     write_private(tmp_path / "keys.json", text.encode())
     with pytest.raises(KeyringError, match="is no list of keys"):
         Keyring(tmp_path / "keys.json")

@@ -25,10 +25,10 @@ STAY = f"{CONNECT}; sys.stdin.read()"
 @pytest.fixture
 def listener(tmp_path: Path) -> Iterator[socket.socket]:
     """A socket to connect to."""
-    with socket.socket(socket.AF_UNIX) as made:
-        made.bind(str(tmp_path / "s"))
-        made.listen()
-        yield made
+    with socket.socket(socket.AF_UNIX) as new_listener:
+        new_listener.bind(str(tmp_path / "s"))
+        new_listener.listen()
+        yield new_listener
 
 
 def path(listener: socket.socket) -> str:
@@ -41,11 +41,11 @@ def test_a_process_is_known_while_it_runs_and_not_afterwards(listener: socket.so
         [sys.executable, "-c", STAY, path(listener)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     accepted, _ = listener.accept()
-    with accepted, closing(credentials_of(accepted)) as found:
-        assert (found.uid, found.pid) == (os.getuid(), client.pid)
-        assert found.is_alive()
+    with accepted, closing(credentials_of(accepted)) as credentials:
+        assert (credentials.uid, credentials.pid) == (os.getuid(), client.pid)
+        assert credentials.is_alive()
         client.communicate()
-        assert not found.is_alive()
+        assert not credentials.is_alive()
 
 
 @pytest.mark.parametrize("is_old", [False, True], ids=["", "a kernel without SO_PEERPIDFD"])
@@ -56,9 +56,9 @@ def test_a_process_that_ended_before_the_accept_is_not_alive(
         monkeypatch.setattr(peers, "_SO_PEERPIDFD", 9999)
     client = subprocess.run([sys.executable, "-c", CONNECT, path(listener)], stdout=subprocess.PIPE, check=True)
     accepted, _ = listener.accept()
-    with accepted, closing(credentials_of(accepted)) as found:
-        assert found.pid == int(client.stdout)
-        assert not found.is_alive()
+    with accepted, closing(credentials_of(accepted)) as credentials:
+        assert credentials.pid == int(client.stdout)
+        assert not credentials.is_alive()
 
 
 def test_one_in_another_pid_namespace_has_no_pid() -> None:
@@ -112,5 +112,5 @@ print("ok")
 def test_a_process_that_has_the_pid_of_one_that_connected_is_not_taken_for_it(tmp_path: Path) -> None:
     root = str(Path(__file__).parents[2])
     words = ["unshare", "-pf", "--mount-proc", "--kill-child", sys.executable, "-c", REUSE, root, str(tmp_path / "s")]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert (done.stdout, done.returncode) == ("ok\n", 0), done.stderr
+    process = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (process.stdout, process.returncode) == ("ok\n", 0), process.stderr

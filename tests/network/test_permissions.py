@@ -51,14 +51,14 @@ def box(stopped: Instance, request: pytest.FixtureRequest) -> Instance:
 
 
 def said(instance: Instance, *commands: str, forged: str = "") -> list[str]:
-    """What each command says, with its exit code, from inside a new agent."""
+    """The output of each command with its exit code, from inside a new agent."""
     number = max(int(agent["id"][6:]) for agent in instance.status("--all")["agents"]) + 1
     words = {"stranger": "agent-001", "self": f"agent-{number:03d}"}
     lines = "\n".join(f'{forged} orchctl {line.format(**words)} 2>&1; echo "exit $?"; echo --' for line in commands)
-    one = instance.spawn("sh", "-c", lines)
-    assert one == words["self"]
-    instance.ctl("wait", one, code=None)
-    return [part.strip() for part in instance.ctl("logs", one).split("--\n") if part.strip()]
+    agent_id = instance.spawn("sh", "-c", lines)
+    assert agent_id == words["self"]
+    instance.ctl("wait", agent_id, code=None)
+    return [part.strip() for part in instance.ctl("logs", agent_id).split("--\n") if part.strip()]
 
 
 def test_what_an_agent_may_not_do_is_forbidden(box: Instance) -> None:
@@ -97,7 +97,7 @@ def test_what_an_agent_may_do_it_can(box: Instance) -> None:
 
 
 @pytest.mark.parametrize("is_restarted", [False, True], ids=["", "restarted"])
-def test_whoever_fled_from_its_agent_has_not_become_its_owner(
+def test_a_process_that_fled_from_its_agent_has_not_become_its_owner(
     stopped: Instance, tmp_path: Path, *, is_restarted: bool
 ) -> None:
     """An orphan without any mark that is in a cgroup of an agent may do nothing, also after a restart."""
@@ -156,11 +156,11 @@ def test_a_process_that_moves_into_the_cgroup_of_an_agent_does_not_become_that_a
     victim = stopped.spawn("sleep", "1000")
     cgroup = until(lambda: own_cgroup(stopped.agent(victim)["pid"]))
     (tmp_path / "joined.py").write_text(JOINED)
-    asked = "'spawn --name fake -- true' 'cancel agent-001' 'limit 9'"
-    one = stopped.spawn("sh", "-c", f"python3 {tmp_path}/joined.py {way} {cgroup} {asked}; exec sleep 1000")
-    until(lambda: stopped.ctl("logs", one).count("forbidden: ") == (2 if is_known else 3))
+    requests = "'spawn --name fake -- true' 'cancel agent-001' 'limit 9'"
+    agent_id = stopped.spawn("sh", "-c", f"python3 {tmp_path}/joined.py {way} {cgroup} {requests}; exec sleep 1000")
+    until(lambda: stopped.ctl("logs", agent_id).count("forbidden: ") == (2 if is_known else 3))
     agents = {agent["name"]: agent for agent in stopped.status("--all")["agents"]}
-    assert agents["fake"]["parent"] == one if is_known else "fake" not in agents
+    assert agents["fake"]["parent"] == agent_id if is_known else "fake" not in agents
     assert stopped.agent(victim)["status"] == "running"
 
 
@@ -173,28 +173,28 @@ def test_an_orphan_is_the_agents_while_the_leader_of_its_session_is(
     stopped.configure(f'cgroups = "{cgroups}"\n')
     stopped.start()
     words = "(orchctl spawn --name child -- true; echo done) > {} 2>&1 &".format(tmp_path / "answer")
-    one = stopped.spawn("setsid", "-w", "sh", "-c", f"sh -c '{words}'; sleep 1000")
+    agent_id = stopped.spawn("setsid", "-w", "sh", "-c", f"sh -c '{words}'; sleep 1000")
     until(lambda: (tmp_path / "answer").exists() and "done" in (tmp_path / "answer").read_text())
-    assert stopped.agent("child")["parent"] == one
+    assert stopped.agent("child")["parent"] == agent_id
 
 
-def test_an_orphan_without_any_mark_is_nobody(stopped: Instance, tmp_path: Path) -> None:
+def test_an_orphan_without_any_mark_is_no_agent(stopped: Instance, tmp_path: Path) -> None:
     """Without cgroups nothing tells whose it was; below the daemon, it is then nobody and may do nothing."""
     stopped.home.create()
     stopped.configure('cgroups = "off"\n')
     stopped.start()
-    one, answer = fled(stopped, tmp_path, is_restarted=False)
+    agent_id, answer = fled(stopped, tmp_path, is_restarted=False)
     assert "forbidden: " in answer
     assert stopped.status()["limit"]["limit"] == 7
-    stopped.ctl("cancel", one)
+    stopped.ctl("cancel", agent_id)
 
 
 def fled(instance: Instance, tmp_path: Path, *, is_restarted: bool) -> tuple[str, str]:
-    """What an orphan of an agent is told when it asks for more places."""
+    """The answer to an orphan of an agent that requests more slots."""
     go, answer = tmp_path / "go", tmp_path / "answer"
     script = f"while [ ! -e {go} ]; do read -t 0.05 x <>{tmp_path}/never || :; done; orchctl limit 9; echo done"
     (tmp_path / "escape.py").write_text(ESCAPE)
-    one = instance.spawn(
+    agent_id = instance.spawn(
         "bash", "-c", f"mkfifo {tmp_path}/never; python3 {tmp_path}/escape.py {answer} bash -c '{script}'; sleep 1000"
     )
     until(lambda: (tmp_path / "never").exists())
@@ -204,7 +204,7 @@ def fled(instance: Instance, tmp_path: Path, *, is_restarted: bool) -> tuple[str
         instance.start()
     go.touch()
     until(lambda: "done" in answer.read_text())
-    return one, answer.read_text()
+    return agent_id, answer.read_text()
 
 
 @needs_root
@@ -232,12 +232,12 @@ def test_what_is_confined_starts_nothing_outside_of_it(instance: Instance, way: 
     first = instance.spawn("false")
     instance.ctl("wait", first, code=1)
     for words in (["spawn", "--", "true"], ["retry", first]):
-        done = subprocess.run(
+        process = subprocess.run(
             [*way.split(), BIN / "orchctl", *words], env=instance.env, capture_output=True, text=True, check=False
         )
-        assert done.returncode == 1
-        assert f"the calling process is confined ({named}), and what it starts would not be" in done.stderr
-        assert "`nsenter`" in done.stderr
+        assert process.returncode == 1
+        assert f"the calling process is confined ({named}), and what it starts would not be" in process.stderr
+        assert "`nsenter`" in process.stderr
     inside, looked = said(instance, "spawn -- true", "status --json", forged=way)
     assert f"confined ({named})" in inside
     assert "call orchctl from a process of the agent that is not confined so" in inside
@@ -254,8 +254,8 @@ def test_a_daemon_that_is_confined_itself_serves_callers_beside_it_and_none_outs
     stopped.start("unshare", "-n", "setpriv", "--no-new-privs", sys.executable, "-m", "orchd")
     assert stopped.daemon is not None
     words = ["nsenter", "-t", str(stopped.daemon.pid), "-n", str(BIN / "orchctl"), "spawn", "--", "true"]
-    done = subprocess.run(words, env=stopped.env, capture_output=True, text=True, check=False)
-    assert done.stdout.strip() == "agent-001", done.stderr
+    process = subprocess.run(words, env=stopped.env, capture_output=True, text=True, check=False)
+    assert process.stdout.strip() == "agent-001", process.stderr
     assert "confined (it is in another network namespace)" in refused(stopped, "spawn", "--json", "--", "true")
 
 
@@ -267,8 +267,8 @@ def test_a_daemon_in_a_container_serves_those_that_it_sees_and_no_others(stopped
     assert "in a pid namespace that the daemon does not see" in refused(stopped, "limit", "9", "--json")
     (inner,) = Path(f"/proc/{stopped.daemon.pid}/task/{stopped.daemon.pid}/children").read_text().split()
     words = ["nsenter", "-t", inner, "-p", "-m", BIN / "orchctl", "limit", "9"]
-    done = subprocess.run(words, env=stopped.env, capture_output=True, text=True, check=False)
-    assert "0/9" in done.stdout, done.stderr
+    process = subprocess.run(words, env=stopped.env, capture_output=True, text=True, check=False)
+    assert "0/9" in process.stdout, process.stderr
     stopped.kill()
 
 
@@ -279,13 +279,13 @@ def test_a_connection_does_not_pass_to_the_process_that_gets_the_pid_of_its_own(
 ) -> None:
     stopped.home.create()
     stopped.configure(f'cgroups = "{cgroups}"\nsession_files = false\n')
-    words = ["unshare", "-pf", "--mount-proc", "--kill-child", sys.executable, "-m", "tests.support.reusing"]
+    words = ["unshare", "-pf", "--mount-proc", "--kill-child", sys.executable, "-m", "tests.support.reused_pid"]
     root = Path(__file__).parents[2]
-    done = subprocess.run(
+    process = subprocess.run(
         [*words, str(stopped.directory)], env=stopped.env, cwd=root, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stderr
-    answer, limit = done.stdout.splitlines()
+    assert process.returncode == 0, process.stderr
+    answer, limit = process.stdout.splitlines()
     assert "forbidden: the process that opened this connection has ended" in answer
     assert limit == "7"
 

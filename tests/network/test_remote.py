@@ -32,16 +32,16 @@ def box(stopped: Instance) -> Iterator[Instance]:
 
 def refused(box: Instance) -> str:
     """Why the daemon does not start."""
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "orchd", "--home", str(box.directory)],
         env=box.env,
         capture_output=True,
         text=True,
         timeout=55,
     )
-    assert done.returncode == 1, done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stderr
+    assert process.returncode == 1, process.stderr
+    assert "Traceback" not in process.stderr
+    return process.stderr
 
 
 @pytest.mark.parametrize("name", ["server.key", "keys.json"])
@@ -57,9 +57,9 @@ def test_keys_that_others_could_have_seen_or_written_are_refused_at_the_start(st
 def test_what_would_be_plain_or_cannot_be_is_refused_at_the_start(stopped: Instance) -> None:
     stopped.home.create()
     stopped.configure('[remote]\nlisten = "ipc:///tmp/x"\nplain = true\n')
-    said = refused(stopped)
-    assert "remote.plain is not known here" in said
-    assert "remote.listen must be tcp://ADDRESS:PORT" in said
+    message = refused(stopped)
+    assert "remote.plain is not known here" in message
+    assert "remote.listen must be tcp://ADDRESS:PORT" in message
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -73,20 +73,20 @@ def test_without_the_line_nothing_is_opened_or_made(instance: Instance) -> None:
     assert server(instance) is None
 
 
-def test_garbage_and_connections_that_say_nothing_cost_nobody_an_answer(box: Instance) -> None:
-    found = server(box)
-    port = int(found["listens"].rpartition(":")[2])
+def test_garbage_and_silent_connections_cost_no_client_an_answer(box: Instance) -> None:
+    address = server(box)
+    port = int(address["listens"].rpartition(":")[2])
     assert box.daemon is not None
     before = len(descriptors(box.daemon.pid))
     dice = random.Random(7)
-    with ExitStack() as stack, closing(Raw(found, authorized(box, "eyes", "viewer"))) as raw:
+    with ExitStack() as stack, closing(Raw(address, authorized(box, "eyes", "viewer"))) as raw:
         greeting = b"\xff" + b"\0" * 8 + b"\x7f\x03\x01CURVE" + b"\0" * 47
         for number in range(150):
-            one = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
             if number % 3 == 0:
-                one.sendall(dice.randbytes(dice.randrange(1, 3000)))
+                connection.sendall(dice.randbytes(dice.randrange(1, 3000)))
             elif number % 3 == 1:
-                one.sendall(greeting + dice.randbytes(300))
+                connection.sendall(greeting + dice.randbytes(300))
         assert box.status()["limit"]["limit"] == 7
         assert raw.ask("limit")["limit"] == 7
         for frames in ([b"\xc1"], [b""], [b"", b"", b"x"], [b"x"] * 50):
@@ -98,17 +98,17 @@ def test_garbage_and_connections_that_say_nothing_cost_nobody_an_answer(box: Ins
 
 
 def test_500_connections_that_say_nothing_take_a_bounded_number_of_descriptors_and_no_answer(box: Instance) -> None:
-    found = server(box)
-    port = int(found["listens"].rpartition(":")[2])
+    address = server(box)
+    port = int(address["listens"].rpartition(":")[2])
     assert box.daemon is not None
-    with ExitStack() as stack, closing(Raw(found, authorized(box, "eyes", "viewer"))) as old:
+    with ExitStack() as stack, closing(Raw(address, authorized(box, "eyes", "viewer"))) as old:
         assert old.ask("limit", None, "before")["limit"] == 7
         before = len(descriptors(box.daemon.pid))
         for number in range(500):
             stack.enter_context(socket.create_connection(("127.0.0.1", port)))
             if number % 50 == 0:
                 assert old.ask("limit", None, f"during-{number}")["limit"] == 7
-        with closing(Raw(found, old.secret)) as new:
+        with closing(Raw(address, old.secret)) as new:
             assert new.ask("limit")["limit"] == 7
             until(lambda: len(descriptors(box.daemon.pid)) <= before + 64 + 1, 5.0)  # type: ignore[union-attr]
             assert old.ask("limit", None, "after")["limit"] == 7
@@ -116,9 +116,9 @@ def test_500_connections_that_say_nothing_take_a_bounded_number_of_descriptors_a
 
 
 def test_a_flood_of_strangers_keys_is_refused_while_others_are_served_and_fills_no_log(box: Instance) -> None:
-    found = server(box)
-    with ExitStack() as stack, closing(Raw(found, authorized(box, "eyes", "viewer"))) as raw:
-        strangers = [stack.enter_context(closing(Raw(found, new_secret()))) for _ in range(120)]
+    address = server(box)
+    with ExitStack() as stack, closing(Raw(address, authorized(box, "eyes", "viewer"))) as raw:
+        strangers = [stack.enter_context(closing(Raw(address, new_secret()))) for _ in range(120)]
         for number in range(20):
             assert raw.ask("limit", None, f"r{number}")["limit"] == 7
         assert box.status()["agents"] == []
@@ -129,11 +129,11 @@ def test_a_flood_of_strangers_keys_is_refused_while_others_are_served_and_fills_
 
 def test_an_id_that_a_client_chose_itself_is_passed_over(box: Instance) -> None:
     """It might be that of another connection, whose answers it would get."""
-    found, secret = server(box), authorized(box, "eyes", "viewer")
-    with closing(Raw(found, secret)) as raw, closing(Raw(found, secret)) as chosen:
+    address, secret = server(box), authorized(box, "eyes", "viewer")
+    with closing(Raw(address, secret)) as raw, closing(Raw(address, secret)) as chosen:
         chosen.socket.disconnect(chosen.socket.getsockopt(zmq.LAST_ENDPOINT).rstrip(b"\0").decode())
         chosen.socket.setsockopt(zmq.ROUTING_ID, b"mine!")
-        chosen.socket.connect(found["listens"])
+        chosen.socket.connect(address["listens"])
         chosen.send("limit")
         assert raw.ask("limit")["limit"] == 7
         assert not chosen.socket.poll(200)
@@ -142,39 +142,39 @@ def test_an_id_that_a_client_chose_itself_is_passed_over(box: Instance) -> None:
 def test_a_visitor_is_no_agent_and_brings_no_environment(box: Instance) -> None:
     with closing(Raw(server(box), authorized(box, "hands", "user"))) as raw:
         agents = [{"command": ["sh", "-c", 'echo "$PATH" "$A" "$ORCHD_AGENT"'], "env": {"A": "mine"}}]
-        (made,) = raw.ask("spawn", {"agents": agents, "cwd": "/", "env": {"ORCHD_AGENT": "agent-009"}})["agents"]
-        assert raw.ask("wait", {"ids": [made["id"]]}, "two")["agents"][0]["status"] == "completed"
-        said = raw.ask("output", {"id": made["id"]}, "three")
-        assert said["data"].decode().split() == [f"{box.directory}/bin:{box.env['PATH']}", "mine", made["id"]]
+        (agent,) = raw.ask("spawn", {"agents": agents, "cwd": "/", "env": {"ORCHD_AGENT": "agent-009"}})["agents"]
+        assert raw.ask("wait", {"ids": [agent["id"]]}, "two")["agents"][0]["status"] == "completed"
+        reply = raw.ask("output", {"id": agent["id"]}, "three")
+        assert reply["data"].decode().split() == [f"{box.directory}/bin:{box.env['PATH']}", "mine", agent["id"]]
         for args in ({"scope": "children"}, {"ids": ["agent-777"]}):
             with pytest.raises(WireError, match="bad-request|unknown-agent"):
                 raw.ask("wait", args, f"{args}"[:60])
 
 
 def test_waits_of_connections_that_are_gone_make_room_for_others(box: Instance) -> None:
-    found, secret = server(box), authorized(box, "eyes", "viewer")
-    one = box.spawn("sleep", "600")
-    gone = Raw(found, secret)
+    address, secret = server(box), authorized(box, "eyes", "viewer")
+    agent_id = box.spawn("sleep", "600")
+    leaving = Raw(address, secret)
     for number in range(256):
-        gone.send("wait", {"ids": [one]}, f"old-{number}")
-    assert gone.ask("limit", None, "all are in")
-    with closing(Raw(found, secret)) as raw:
+        leaving.send("wait", {"ids": [agent_id]}, f"old-{number}")
+    assert leaving.ask("limit", None, "all are in")
+    with closing(Raw(address, secret)) as raw:
         with pytest.raises(WireError, match="busy: the key eyes is blocked in 256 waits"):
-            raw.ask("wait", {"ids": [one], "timeout": 0}, "first")
-        gone.close()
-        answers = (answered(raw, one, number) for number in range(10_000))
+            raw.ask("wait", {"ids": [agent_id], "timeout": 0}, "first")
+        leaving.close()
+        answers = (answered(raw, agent_id, number) for number in range(10_000))
         until(lambda: next(answers))
 
 
-def answered(raw: Raw, one: str, number: int) -> bool:
+def answered(raw: Raw, agent_id: str, number: int) -> bool:
     """Whether there is room for one more wait."""
     try:
-        return bool(raw.ask("wait", {"ids": [one], "timeout": 0}, f"more-{number}")["timed_out"])
+        return bool(raw.ask("wait", {"ids": [agent_id], "timeout": 0}, f"more-{number}")["timed_out"])
     except WireError:
         return False
 
 
 def test_agents_hold_nothing_of_the_door(box: Instance) -> None:
-    one = box.spawn("sh", "-c", "ls -l /proc/self/fd")
-    box.ctl("wait", one)
-    assert "socket:" not in box.ctl("logs", one)
+    agent_id = box.spawn("sh", "-c", "ls -l /proc/self/fd")
+    box.ctl("wait", agent_id)
+    assert "socket:" not in box.ctl("logs", agent_id)

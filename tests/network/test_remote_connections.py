@@ -1,4 +1,4 @@
-"""Which TCP connections are ended when there are too many."""
+"""The TCP connections that are ended when there are too many."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ def is_ended(client: socket.socket) -> bool:
 
 def test_the_oldest_silent_one_of_the_address_that_has_most_makes_room(port: Port) -> None:
     guests = RemoteConnections(100, 4)
-    first, ours = port.connect("127.0.0.2")
-    guests.accepted(ours.fileno())
+    first, server_end = port.connect("127.0.0.2")
+    guests.accepted(server_end.fileno())
     flood = [port.connect() for _ in range(10)]
-    for _, ours in flood:
-        guests.accepted(ours.fileno())
+    for _, server_end in flood:
+        guests.accepted(server_end.fileno())
     assert [is_ended(client) for client, _ in flood] == [True] * 7 + [False] * 3
     assert not is_ended(first)
 
@@ -54,15 +54,15 @@ def test_the_oldest_silent_one_of_the_address_that_has_most_makes_room(port: Por
 def test_those_that_have_asked_stay_and_count(port: Port) -> None:
     guests = RemoteConnections(4, 2)
     known = [port.connect() for _ in range(4)]
-    for _, ours in known:
-        guests.accepted(ours.fileno())
-        guests.mark_active(ours.fileno())
-    new, ours = port.connect()
-    guests.accepted(ours.fileno())
+    for _, server_end in known:
+        guests.accepted(server_end.fileno())
+        guests.mark_active(server_end.fileno())
+    new, server_end = port.connect()
+    guests.accepted(server_end.fileno())
     assert is_ended(new)
     guests.left(known[0][1].fileno())
-    other, ours = port.connect()
-    guests.accepted(ours.fileno())
+    other, server_end = port.connect()
+    guests.accepted(server_end.fileno())
     assert not any(is_ended(client) for client in (other, *[client for client, _ in known]))
 
 
@@ -70,8 +70,8 @@ def test_a_descriptor_that_is_another_connections_by_now_is_let_alone(port: Port
     guests = RemoteConnections(100, 1)
     _, old = port.connect()
     guests.accepted(old.fileno())
-    client, ours = port.connect()
-    os.dup2(ours.fileno(), old.fileno())
+    client, server_end = port.connect()
+    os.dup2(server_end.fileno(), old.fileno())
     new, newest = port.connect()
     guests.accepted(newest.fileno())
     assert not is_ended(client)

@@ -1,4 +1,4 @@
-"""Roles of keys: each may ask for what its own role and those below it may."""
+"""Roles of keys: each includes what the lower roles may request."""
 
 from __future__ import annotations
 

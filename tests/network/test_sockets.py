@@ -28,20 +28,20 @@ OPENING = GREETING + command(b"READY", b"\x0bSocket-Type\0\0\0\x06DEALER")
 @pytest.fixture
 def ports(home_directory: Path) -> Iterator[LocalSockets]:
     """Open sockets."""
-    made = LocalSockets(Home(home_directory), lambda _: Outside.NOBODY)
-    made.identify = lambda _: Outside.OWNER
-    made.bind()
-    yield made
-    made.close()
+    new_ports = LocalSockets(Home(home_directory), lambda _: Outside.NOBODY)
+    new_ports.identify = lambda _: Outside.OWNER
+    new_ports.bind()
+    yield new_ports
+    new_ports.close()
 
 
 def heard(ports: LocalSockets) -> list[tuple[Peer, bytes]]:
-    """What has come in, once something has."""
-    found: list[tuple[Peer, bytes]] = []
-    while not found:
+    """The requests that have come in, as soon as there are any."""
+    requests: list[tuple[Peer, bytes]] = []
+    while not requests:
         assert select.select([ports], [], [], 10)[0]
-        found = list(ports.requests())
-    return found
+        requests = list(ports.requests())
+    return requests
 
 
 def test_a_request_comes_with_the_kernels_word_for_its_sender_and_its_reply_goes_back(
@@ -70,9 +70,9 @@ def test_what_has_another_form_is_passed_over(ports: LocalSockets, home_director
         raw.send(b"a", b"b")
         raw.send(b"", b"", b"c")
         raw.send(b"last")
-        seen: list[bytes] = []
-        until(lambda: seen.extend(frame for _, frame in ports.requests()) or seen)
-        assert seen == [b"last"]
+        frames: list[bytes] = []
+        until(lambda: frames.extend(frame for _, frame in ports.requests()) or frames)
+        assert frames == [b"last"]
 
 
 def test_a_turn_takes_a_bounded_number(ports: LocalSockets, home_directory: Path) -> None:
@@ -124,9 +124,9 @@ def test_what_a_client_sent_before_it_left_arrives(ports: LocalSockets, home_dir
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(Home(home_directory).socket))
         client.sendall(OPENING + b"".join(encode([b"%d" % number]) for number in range(600)))
-    seen: list[bytes] = []
-    until(lambda: seen.extend(frame for _, frame in ports.requests()) or len(seen) == 600)
-    assert seen == [b"%d" % number for number in range(600)]
+    frames: list[bytes] = []
+    until(lambda: frames.extend(frame for _, frame in ports.requests()) or len(frames) == 600)
+    assert frames == [b"%d" % number for number in range(600)]
 
 
 def test_a_route_is_given_to_one_connection_only(ports: LocalSockets, home_directory: Path) -> None:
@@ -146,22 +146,22 @@ def test_messages_of_a_client_that_does_not_read_wait_and_others_are_heard(
         rude.connect(str(Home(home_directory).socket))
         rude.sendall(OPENING + b"".join(encode([b"rude"]) for _ in range(500)))
         polite.send(b"first")
-        asked = 0
+        requests_heard = 0
         while select.select([ports], [], [], 0.2)[0]:
             for peer, frame in ports.requests():
-                asked += frame == b"rude"
+                requests_heard += frame == b"rude"
                 ports.reply(peer.route, b"x" * 100_000)
-        assert 64 <= asked < 200
+        assert 64 <= requests_heard < 200
         assert polite.socket.recv() == b"x" * 100_000
         polite.send(b"second")
         while not polite.socket.poll(0):
             for peer, _ in ports.requests():
                 ports.reply(peer.route, b"y")
-        got = 0
-        while asked < 500 or got < 500 * 100_000:
-            got += len(rude.recv(1 << 20))
+        received = 0
+        while requests_heard < 500 or received < 500 * 100_000:
+            received += len(rude.recv(1 << 20))
             for peer, frame in ports.requests():
-                asked += frame == b"rude"
+                requests_heard += frame == b"rude"
                 ports.reply(peer.route, b"x" * 100_000)
 
 

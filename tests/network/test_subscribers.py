@@ -1,4 +1,4 @@
-"""What is done for other machines: who listens, and what is asked twice about keys."""
+"""Requests of other machines: subscribers, and repeated changes of keys."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ class Door:
 
 @pytest.fixture
 def door() -> Door:
-    """It."""
+    """A door without clients."""
     return Door()
 
 
 @pytest.fixture
 def subscribers(tmp_path: Path, door: Door) -> Subscribers:
-    """Those who come by it."""
+    """The subscribers behind the door."""
     return Subscribers(Keyring(tmp_path / "keys.json"), cast("RemoteSocket", cast("Any", door)), lambda: "now")
 
 
@@ -56,13 +56,13 @@ def routes(count: int) -> list[RemoteRoute]:
 def test_a_hint_goes_to_all_who_are_there_and_those_who_left_are_forgotten(
     subscribers: Subscribers, door: Door
 ) -> None:
-    one, two = routes(2)
-    subscribers.listen(LAPTOP, one)
-    subscribers.listen(LAPTOP, two)
-    door.there = {one}
+    first, second = routes(2)
+    subscribers.listen(LAPTOP, first)
+    subscribers.listen(LAPTOP, second)
+    door.there = {first}
     subscribers.publish(b"hint")
     subscribers.publish(b"hint")
-    assert door.sent == [one, two, one]
+    assert door.sent == [first, second, first]
 
 
 def test_a_key_listens_on_so_many_connections_and_not_one_more(subscribers: Subscribers, door: Door) -> None:
@@ -82,15 +82,15 @@ def test_on_this_machine_there_is_another_way_to_listen(subscribers: Subscribers
         subscribers.listen(Outside.OWNER, (b"x",))
 
 
-def test_who_is_revoked_is_cut_off_and_nobody_else_without_need(subscribers: Subscribers, door: Door) -> None:
+def test_a_client_that_is_revoked_is_cut_off_and_no_other_without_need(subscribers: Subscribers, door: Door) -> None:
     subscribers.change("a", Outside.OWNER, KEY)
-    (one,) = routes(1)
-    subscribers.listen(LAPTOP, one)
+    (route,) = routes(1)
+    subscribers.listen(LAPTOP, route)
     with pytest.raises(WireError, match="unknown-key"):
         subscribers.change("b", Outside.OWNER, KeyRevoke("nobody"))
     assert door.cuts == 0
-    gone = subscribers.change("c", Outside.OWNER, KeyRevoke("laptop"))
-    assert subscribers.change("c", Outside.OWNER, KeyRevoke("laptop")) == gone
+    revoked = subscribers.change("c", Outside.OWNER, KeyRevoke("laptop"))
+    assert subscribers.change("c", Outside.OWNER, KeyRevoke("laptop")) == revoked
     assert door.cuts == 1
     subscribers.publish(b"hint")
     assert door.sent == []

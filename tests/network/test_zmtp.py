@@ -12,7 +12,7 @@ DEALER = command(b"READY", b"\x0bSocket-Type\0\0\0\x06DEALER\x08Identity\0\0\0\0
 
 
 def session(largest: int = 100_000) -> ZmtpSession:
-    """That of a ROUTER."""
+    """The session of a ROUTER."""
     return ZmtpSession(b"ROUTER", frozenset({b"DEALER", b"REQ"}), largest)
 
 
@@ -29,11 +29,11 @@ def test_a_greeting_has_64_bytes_and_says_what_is_spoken() -> None:
 
 @pytest.mark.parametrize("size", [1, 2, 7, 64, 100_000])
 def test_messages_are_the_same_in_whatever_pieces_they_come(size: int) -> None:
-    sent = [(b"a",), (b"", b"question"), (b"x" * 255,), (b"y" * 256,), (b"z" * 70_000,), (b"",)]
-    data = GREETING + DEALER + b"".join(map(encode, sent))
-    one = session()
-    assert fed(one, data, size) == sent
-    assert one.is_ready
+    messages = [(b"a",), (b"", b"question"), (b"x" * 255,), (b"y" * 256,), (b"z" * 70_000,), (b"",)]
+    data = GREETING + DEALER + b"".join(map(encode, messages))
+    peer_session = session()
+    assert fed(peer_session, data, size) == messages
+    assert peer_session.is_ready
 
 
 def test_a_message_of_many_parts_is_left_out_and_the_next_is_not() -> None:
@@ -42,9 +42,9 @@ def test_a_message_of_many_parts_is_left_out_and_the_next_is_not() -> None:
 
 
 def test_a_ping_is_answered_with_its_context() -> None:
-    one = session()
-    assert fed(one, GREETING + DEALER + command(b"PING", b"\0\x0acontext")) == []
-    assert one.answers == command(b"PONG", b"context")
+    peer_session = session()
+    assert fed(peer_session, GREETING + DEALER + command(b"PING", b"\0\x0acontext")) == []
+    assert peer_session.answers == command(b"PONG", b"context")
 
 
 @pytest.mark.parametrize(
@@ -74,9 +74,9 @@ def test_any_bytes_are_messages_or_the_end_of_the_connection() -> None:
     dice = random.Random(7)
     for number in range(3000):
         begin = b"" if number % 3 == 0 else GREETING if number % 3 == 1 else GREETING + DEALER
-        one = session()
+        peer_session = session()
         try:
-            for message in fed(one, begin + dice.randbytes(dice.randrange(200)), dice.randrange(1, 90)):
+            for message in fed(peer_session, begin + dice.randbytes(dice.randrange(200)), dice.randrange(1, 90)):
                 assert len(message) <= 3
         except ProtocolError:
             continue

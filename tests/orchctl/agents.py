@@ -1,4 +1,4 @@
-"""Agents as the daemon shows them, for what only reads them."""
+"""Agents as the daemon shows them, for tests of code that only reads them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ ENDED_AT = "2026-01-02T03:06:06.500Z"
 NOW = 1767323165.0  # 2026-01-02T03:06:05Z
 
 
-def agent(number: int, **known: Any) -> dict[str, Any]:
-    """A running agent that never said anything about itself, but for what is `known`."""
+def agent(number: int, **fields: Any) -> dict[str, Any]:
+    """Return a running agent without optional values, apart from `fields`."""
     return {
         "id": f"agent-{number:03d}",
         "name": "api",
@@ -36,20 +36,20 @@ def agent(number: int, **known: Any) -> dict[str, Any]:
         "escaped": [],
         "cpu_max": None,
         "pids_max": None,
-        **known,
+        **fields,
     }
 
 
-def ended(number: int, **known: Any) -> dict[str, Any]:
-    """An agent that completed, but for what is `known`."""
-    over = {"status": "completed", "exit_code": 0, "pid": None, "ended_at": ENDED_AT}
-    return agent(number, **{**over, **known})
+def ended(number: int, **fields: Any) -> dict[str, Any]:
+    """Return an agent that completed, apart from `fields`."""
+    end_fields = {"status": "completed", "exit_code": 0, "pid": None, "ended_at": ENDED_AT}
+    return agent(number, **{**end_fields, **fields})
 
 
-def queued(number: int, position: int | None, **known: Any) -> dict[str, Any]:
+def queued(number: int, position: int | None, **fields: Any) -> dict[str, Any]:
     """An agent in the queue."""
     return agent(
-        number, **{"status": "queued", "position": position, "pid": None, "started_at": None, "attempt": 0, **known}
+        number, **{"status": "queued", "position": position, "pid": None, "started_at": None, "attempt": 0, **fields}
     )
 
 

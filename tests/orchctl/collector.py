@@ -1,4 +1,4 @@
-"""A collector of OpenTelemetry: takes what is posted and reads it as the protocol has it."""
+"""A collector of OpenTelemetry: takes a posted export and reads it as the protocol defines it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 
 class Collector:
-    """Where it is, and what it has got."""
+    """The URL of the collector, and the spans that it has received."""
 
     def __init__(self) -> None:
         self.spans: list[Any] = []
@@ -28,7 +28,7 @@ class Collector:
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:
-                """Nobody reads that."""
+                """Write no log."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -36,15 +36,15 @@ class Collector:
         self._thread.start()
 
     def take(self, path: str, body: bytes) -> None:
-        """One request."""
+        """Read one request."""
         self.paths.add(path)
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-            named = {one.key: one.value.string_value for one in resource.resource.attributes}
+            named = {attribute.key: attribute.value.string_value for attribute in resource.resource.attributes}
             self.services.add(named["service.name"])
             self.spans += [span for scope in resource.scope_spans for span in scope.spans]
 
     def close(self) -> None:
-        """Take no more."""
+        """Stop the server."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

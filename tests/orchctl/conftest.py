@@ -19,15 +19,15 @@ from orchd.instance.home import Home
 from tests.conftest import BIN, DEADLINE, Instance
 
 
-class Done(NamedTuple):
-    """How a command ended."""
+class CommandResult(NamedTuple):
+    """How a command ended: exit code, output and errors."""
 
     code: int
     out: str
     err: str
 
 
-Orchctl = Callable[..., Done]
+Orchctl = Callable[..., CommandResult]
 Background = Callable[..., "subprocess.Popen[str]"]
 
 
@@ -43,7 +43,7 @@ def home(stopped: Instance, monkeypatch: pytest.MonkeyPatch) -> Home:
 
 @pytest.fixture
 def background(stopped: Instance) -> Iterator[Background]:
-    """Starts `orchctl` with these words and returns at once."""
+    """Starts `orchctl` with these arguments and returns at once."""
     started: list[subprocess.Popen[str]] = []
 
     def start(*words: str, **settings: Any) -> subprocess.Popen[str]:
@@ -62,48 +62,48 @@ def background(stopped: Instance) -> Iterator[Background]:
 
 @pytest.fixture
 def orchctl(stopped: Instance, tmp_path: Path) -> Orchctl:
-    """Runs `orchctl` with these words, in `tmp_path`, to its end."""
+    """Runs `orchctl` with these arguments, in `tmp_path`, to its end."""
 
-    def run(*words: str, **settings: Any) -> Done:
+    def run(*words: str, **settings: Any) -> CommandResult:
         settings = {"env": stopped.env, "cwd": tmp_path, "stdin": subprocess.DEVNULL, **settings}
         if "input" in settings:
             del settings["stdin"]
-        done = subprocess.run(
+        result = subprocess.run(
             [BIN / "orchctl", *words], text=True, capture_output=True, timeout=60, check=False, **settings
         )
-        return Done(done.returncode, done.stdout, done.stderr)
+        return CommandResult(result.returncode, result.stdout, result.stderr)
 
     return run
 
 
 class Terminal:
-    """A terminal that a command writes to, and what it has shown."""
+    """A terminal that a command writes to, and the text that it has shown."""
 
     def __init__(self) -> None:
         self.ours, self.theirs = pty.openpty()
         self.shown = ""
 
     def until(self, text: str) -> str:
-        """Everything up to the first showing of `text`, which must come in time."""
+        """Return all output up to the first occurrence of `text`, which must come in time."""
         while text not in self.shown:
             assert select.select([self.ours], [], [], DEADLINE)[0], self.shown
             self.shown += os.read(self.ours, 4096).decode()
         return self.shown
 
     def type(self, text: str) -> None:
-        """Write it, as if by hand."""
+        """Write `text` as a keyboard would."""
         os.write(self.ours, text.encode())
 
     @contextmanager
     def attached(self, *names: str) -> Iterator[None]:
-        """Be this process's `stdout` or `stderr`, or both."""
+        """Make this terminal the `stdout` or `stderr` of this process, or both."""
         with pytest.MonkeyPatch.context() as patch, os.fdopen(os.dup(self.theirs), "w") as stream:
             for name in names:
                 patch.setattr(sys, name, stream)
             yield
 
     def close(self) -> None:
-        """Hang up."""
+        """Close both ends."""
         os.close(self.ours)
         os.close(self.theirs)
 
@@ -111,9 +111,9 @@ class Terminal:
 @pytest.fixture
 def terminal() -> Iterator[Terminal]:
     """A terminal."""
-    made = Terminal()
-    yield made
-    made.close()
+    terminal = Terminal()
+    yield terminal
+    terminal.close()
 
 
 @pytest.fixture
@@ -126,4 +126,4 @@ def gate(tmp_path: Path) -> Iterator[Callable[[], None]]:
 
 
 def void(_: object) -> None:
-    """Nothing."""
+    """Drop the value."""

@@ -1,4 +1,4 @@
-"""A repository of git to try worktrees in, and the program that runners are, by itself."""
+"""A git repository for tests of worktrees, and the runner program started without a daemon."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ SETTINGS = {
 
 
 def git(directory: Path, *words: str) -> str:
-    """What git prints; it must not fail."""
-    done = subprocess.run(
+    """Run git, which must succeed, and return its output."""
+    result = subprocess.run(
         ["git", *words], cwd=directory, env={**os.environ, **SETTINGS}, text=True, capture_output=True, timeout=30
     )
-    assert done.returncode == 0, (words, done.stdout, done.stderr)
-    return done.stdout.strip()
+    assert result.returncode == 0, (words, result.stdout, result.stderr)
+    return result.stdout.strip()
 
 
 def repository(directory: Path) -> Path:
@@ -36,7 +36,7 @@ def repository(directory: Path) -> Path:
 
 
 def commit(directory: Path, message: str = "more", **files: str) -> str:
-    """A commit that writes `files`; its name."""
+    """Commit `files` and return the name of the commit."""
     for name, text in files.items():
         (directory / name).parent.mkdir(parents=True, exist_ok=True)
         (directory / name).write_text(text)
@@ -46,7 +46,7 @@ def commit(directory: Path, message: str = "more", **files: str) -> str:
 
 
 def branches(directory: Path) -> list[str]:
-    """The names of all branches."""
+    """Return the names of all branches."""
     return git(directory, "for-each-ref", "--format=%(refname:short)", "refs/heads").split()
 
 
@@ -59,13 +59,13 @@ class Runner:
         self.env["ORCHD_WORKTREE"] = str(self.worktree)
 
     def start(self, cwd: Path, *argv: str, attempt: int = 1, **env: str) -> subprocess.Popen[str]:
-        """Start it in `cwd` for the command `argv`."""
+        """Start the runner in `cwd` for the command `argv`."""
         words = [sys.executable, "-E", "-P", "-m", "orchctl.runners", *argv]
         settings: dict[str, Any] = {"env": {**self.env, "ORCHD_ATTEMPT": str(attempt), **env}, "cwd": cwd}
         return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **settings)
 
     def run(self, cwd: Path, *argv: str, attempt: int = 1, **env: str) -> tuple[int, str, str]:
-        """Its exit code and what it printed on both."""
+        """Run it and return its exit code and its output on both streams."""
         started = self.start(cwd, *argv, attempt=attempt, **env)
         out, err = started.communicate(timeout=30)
         return started.returncode, out, err

@@ -1,4 +1,4 @@
-"""Daemons that misbehave in a way a real one does not: a thread that answers from a list."""
+"""Daemons that misbehave in a way that a real daemon does not: a thread that answers from a list."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Replies = Callable[[str], list[bytes]]
 
 @contextmanager
 def router(home: Home, replies: Replies) -> Iterator[None]:
-    """Answers each request with the frames that `replies` makes of its id."""
+    """Answer each request with the frames that `replies` makes of its id."""
     home.create()
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     socket, quit_ours, quit_theirs = (context.socket(kind) for kind in (zmq.ROUTER, zmq.PAIR, zmq.PAIR))
@@ -44,5 +44,5 @@ def _serve(socket: zmq.Socket[bytes], leave: zmq.Socket[bytes], replies: Replies
 
 
 def result(request_id: str, value: object) -> list[bytes]:
-    """One good reply."""
+    """Return one good reply."""
     return [pack_result(request_id, value)]

@@ -1,4 +1,4 @@
-"""A runner whose reports count as real: a shell command that prints what it took."""
+"""A runner whose reports count as real: a shell command that prints its usage."""
 
 from __future__ import annotations
 

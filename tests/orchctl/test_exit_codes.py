@@ -15,8 +15,8 @@ from orchd.protocol.errors import WireError
 from tests.conftest import Instance
 
 
-def ended(error: BaseException, *, json: bool = False) -> int:
-    """The exit code of a command that raises `error`."""
+def exit_code_of(error: BaseException, *, json: bool = False) -> int:
+    """Return the exit code of a command that raises `error`."""
 
     def run(args: SimpleNamespace) -> int:
         raise error
@@ -25,7 +25,7 @@ def ended(error: BaseException, *, json: bool = False) -> int:
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "said"),
+    ("error", "code", "message"),
     [
         (WireError("forbidden", "you may not"), 1, "forbidden: you may not\n"),
         (errors.RefusedError("is gone", code="no-log"), 1, "no-log: is gone\n"),
@@ -39,16 +39,16 @@ def ended(error: BaseException, *, json: bool = False) -> int:
     ],
 )
 def test_every_error_has_its_code_and_one_line(
-    error: BaseException, code: int, said: str, capsys: pytest.CaptureFixture[str]
+    error: BaseException, code: int, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert ended(error) == code
-    assert capsys.readouterr() == ("", said)
+    assert exit_code_of(error) == code
+    assert capsys.readouterr() == ("", message)
 
 
 def test_with_json_an_error_is_an_object_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
-    assert ended(WireError("would-queue", "7 of 7", {"limit": 7}), json=True) == 1
-    said = '{"error":{"code":"would-queue","message":"7 of 7","details":{"limit":7}}}\n'
-    assert capsys.readouterr() == (said, "")
+    assert exit_code_of(WireError("would-queue", "7 of 7", {"limit": 7}), json=True) == 1
+    message = '{"error":{"code":"would-queue","message":"7 of 7","details":{"limit":7}}}\n'
+    assert capsys.readouterr() == (message, "")
 
 
 def test_what_a_command_returns_is_its_code() -> None:
@@ -57,7 +57,7 @@ def test_what_a_command_returns_is_its_code() -> None:
 
 def test_a_bug_is_not_hidden() -> None:
     with pytest.raises(ZeroDivisionError):
-        ended(ZeroDivisionError())
+        exit_code_of(ZeroDivisionError())
 
 
 def test_errors_show_code_and_message() -> None:
@@ -88,7 +88,7 @@ FULL = "system: [Errno 28] No space left on device\n"
 
 
 @pytest.mark.parametrize(
-    ("line", "code", "said"),
+    ("line", "code", "message"),
     [
         ("status >/dev/full", 1, FULL),
         ("status --json >/dev/full", 1, FULL),
@@ -104,13 +104,13 @@ FULL = "system: [Errno 28] No space left on device\n"
     ],
 )
 def test_streams_that_are_full_or_closed_have_their_codes_and_no_traceback(
-    line: str, code: int, said: str, instance: Instance
+    line: str, code: int, message: str, instance: Instance
 ) -> None:
     command = ["sh", "-c", f"exec orchctl {line}"]
-    done = subprocess.run(
+    result = subprocess.run(
         command, env=instance.env, cwd=instance.directory, capture_output=True, text=True, check=False
     )
-    assert (done.returncode, done.stdout, done.stderr) == (code, "", said)
+    assert (result.returncode, result.stdout, result.stderr) == (code, "", message)
 
 
 @pytest.mark.parametrize("line", ["bogus --json", "status", "--connect '' --json"])
@@ -119,5 +119,5 @@ def test_a_reader_that_is_gone_is_the_same_for_mistakes(line: str, instance: Ins
     os.close(reader)
     command = ["sh", "-c", f"exec orchctl {line}"]
     with open(writer, "wb") as gone:
-        done = subprocess.run(command, env=instance.env, stdout=gone, stderr=subprocess.PIPE, text=True, check=False)
-    assert (done.returncode, done.stderr) == (exit_codes.BROKEN_PIPE, "")
+        result = subprocess.run(command, env=instance.env, stdout=gone, stderr=subprocess.PIPE, text=True, check=False)
+    assert (result.returncode, result.stderr) == (exit_codes.BROKEN_PIPE, "")

@@ -37,7 +37,7 @@ GOOD = {
 
 @st.composite
 def lines(draw: st.DrawFn, values: dict[str, st.SearchStrategy[str]], *, is_tidy: bool) -> list[str]:
-    """The words of one command: options in any order, number and spelling, arguments among or after them."""
+    """Draw the arguments of one command: options in any order, number and spelling, arguments among or after them."""
     command = draw(st.sampled_from(list(COMMANDS.values())))
     parts = [_option(draw, draw(st.sampled_from(command.options)), values) for _ in range(_count(draw, command))]
     parts += [[draw(values[argument.kind])] for argument in command.arguments for _ in range(_times(draw, argument))]

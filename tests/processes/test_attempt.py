@@ -1,4 +1,4 @@
-"""What is held of one attempt: it is released once, and its output is how it is heard."""
+"""A running attempt: it is released once, and its output tells that it lives."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ NOW, WALL = 1000.0, 5000.0
 
 
 def handle(directory: Path, shim: Shim | None = None) -> RunningAttempt:
-    """Of an attempt that never was, whose files would be in this directory."""
+    """A handle of an attempt that never was, whose files would be in this directory."""
     return RunningAttempt(
         ProcessTree("agent-001", 1, "/", 0, None), AttemptFiles(f"{directory}/one"), shim=shim, looked=NOW
     )
 
 
 @pytest.fixture
-def said(tmp_path: Path) -> Path:
-    """Its log, with a line of a minute ago."""
+def output_file(tmp_path: Path) -> Path:
+    """The log of the attempt, with a line of a minute ago."""
     log = tmp_path / "one.log"
     log.write_text("hello\n")
     os.utime(log, (WALL - 60, WALL - 60))
@@ -37,59 +37,59 @@ def said(tmp_path: Path) -> Path:
 
 def test_it_is_released_once(tmp_path: Path) -> None:
     opened: list[bytes] = []
-    held = handle(tmp_path, SimpleNamespace(open=lambda: opened.append(b"go")))  # type: ignore[arg-type]
-    held.release()
-    held.release()
-    assert (opened, held.is_released) == ([b"go"], True)
+    attempt = handle(tmp_path, SimpleNamespace(open=lambda: opened.append(b"go")))  # type: ignore[arg-type]
+    attempt.release()
+    attempt.release()
+    assert (opened, attempt.is_released) == ([b"go"], True)
 
 
 def test_one_of_an_earlier_daemon_is_not_ours_to_release(tmp_path: Path) -> None:
-    held = handle(tmp_path)
-    held.release()
-    assert not held.is_released
+    attempt = handle(tmp_path)
+    attempt.release()
+    assert not attempt.is_released
 
 
 def test_what_its_shim_spent_on_others_is_not_its_own(tmp_path: Path) -> None:
-    held = handle(tmp_path)
-    held.cpu_before = 1.5
-    assert held.shown(Usage(1.75, 4096)) == Usage(0.25, 4096, None)
-    assert held.shown(Usage(1.25, 4096)).cpu_seconds == 0.0
+    attempt = handle(tmp_path)
+    attempt.cpu_before = 1.5
+    assert attempt.shown(Usage(1.75, 4096)) == Usage(0.25, 4096, None)
+    assert attempt.shown(Usage(1.25, 4096)).cpu_seconds == 0.0
 
 
-def test_silence_lasts_since_the_last_output_that_was_seen(tmp_path: Path, said: Path) -> None:
-    held = handle(tmp_path)
-    assert held.quiet_for(NOW + 300, WALL) == 60
-    assert held.quiet_for(NOW + 400, WALL + 100) == 160
-    with said.open("a") as log:
+def test_silence_lasts_since_the_last_output_that_was_seen(tmp_path: Path, output_file: Path) -> None:
+    attempt = handle(tmp_path)
+    assert attempt.quiet_for(NOW + 300, WALL) == 60
+    assert attempt.quiet_for(NOW + 400, WALL + 100) == 160
+    with output_file.open("a") as log:
         log.write("again\n")
-    os.utime(said, (WALL + 195, WALL + 195))
-    assert held.quiet_for(NOW + 500, WALL + 200) == 5
+    os.utime(output_file, (WALL + 195, WALL + 195))
+    assert attempt.quiet_for(NOW + 500, WALL + 200) == 5
 
 
 @pytest.mark.usefixtures("said")
-def test_a_calendar_that_jumps_makes_nobody_silent_for_longer_than_it_was_looked_at(tmp_path: Path) -> None:
+def test_a_calendar_that_jumps_makes_no_agent_silent_for_longer_than_it_was_looked_at(tmp_path: Path) -> None:
     assert handle(tmp_path).quiet_for(NOW + 10, WALL + 86400) == 10
     assert handle(tmp_path).quiet_for(NOW + 10, WALL - 86400) == 0
 
 
-def test_whoever_has_no_log_is_silent(tmp_path: Path) -> None:
+def test_an_agent_without_a_log_is_silent(tmp_path: Path) -> None:
     assert handle(tmp_path).quiet_for(NOW + 10, WALL) == 10
 
 
 def test_output_is_heard_and_silence_grows(bench: Bench) -> None:
     say = bench.home.directory / "say"
     os.mkfifo(say)
-    one = bench.spawn("sh", "-c", f"while read x < {say}; do echo $x; done")
+    agent = bench.spawn("sh", "-c", f"while read x < {say}; do echo $x; done")
     bench.ahead += 50
-    assert bench.processes.quiet_for(one.id, 1) >= 50
+    assert bench.processes.quiet_for(agent.id, 1) >= 50
     say.write_text("hello\n")
-    log = Path(f"{bench.home.agents}/{one.id}.1.log")
+    log = Path(f"{bench.home.agents}/{agent.id}.1.log")
     until(lambda: log.read_text() == "hello\n")
-    assert bench.processes.quiet_for(one.id, 1) < 30
+    assert bench.processes.quiet_for(agent.id, 1) < 30
 
 
 def test_memory_that_no_kernel_counts_is_what_was_weighed(tmp_path: Path) -> None:
-    held = handle(tmp_path)
-    assert held.memory_peak() is None
-    held.peak = 1 << 20
-    assert held.memory_peak() == 1 << 20
+    attempt = handle(tmp_path)
+    assert attempt.memory_peak() is None
+    attempt.peak = 1 << 20
+    assert attempt.memory_peak() == 1 << 20

@@ -1,4 +1,4 @@
-"""What an attempt keeps on the disk."""
+"""The files of an attempt."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from tests.support.bench import Bench
 
 
 def test_its_files_are_private(bench: Bench) -> None:
-    one = bench.spawn("sleep", "600")
-    found = [path for path in bench.home.agents.iterdir() if path.name.startswith(f"{one.id}.")]
-    assert [path.name for path in sorted(found)] == ["agent-001.1.exit", "agent-001.1.log"]
-    assert {stat.S_IMODE(path.stat().st_mode) for path in found} == {0o600}
+    agent = bench.spawn("sleep", "600")
+    paths = [path for path in bench.home.agents.iterdir() if path.name.startswith(f"{agent.id}.")]
+    assert [path.name for path in sorted(paths)] == ["agent-001.1.exit", "agent-001.1.log"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in paths} == {0o600}
     assert stat.S_IMODE(bench.home.agents.stat().st_mode) == 0o700
 
 
@@ -33,7 +33,7 @@ def test_the_files_of_an_attempt_are_named_by_agent_and_attempt() -> None:
 
 @pytest.fixture
 def files(tmp_path: Path) -> AttemptFiles:
-    """Of an attempt that never was."""
+    """The files of an attempt that never was."""
     return AttemptFiles(f"{tmp_path}/agents/agent-002.1")
 
 
@@ -42,12 +42,12 @@ def shim(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process that holds a record where a shim does, until it is told."""
     record = tmp_path / "record"
     script = f"exec {RECORD}>>{record}; echo; read x"
-    with subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as made:
-        assert made.stdout is not None
-        made.stdout.readline()
+    with subprocess.Popen(["sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
         record.write_text("boot\n")
-        yield made
-        made.communicate()
+        yield process
+        process.communicate()
 
 
 def test_a_new_record_is_locked_and_has_its_block_and_its_directory(files: AttemptFiles) -> None:
@@ -119,7 +119,7 @@ def test_what_is_removed_is_gone_and_takes_no_room(files: AttemptFiles) -> None:
 
 
 def planted(path: str, kind: str, elsewhere: Path) -> None:
-    """What an agent can put in the place of a file of its next attempt."""
+    """Put a file of this kind in the place of a file of the next attempt, as an agent can."""
     if kind == "FIFO":
         os.mkfifo(path)
     elif kind == "name":

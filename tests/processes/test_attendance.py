@@ -13,13 +13,13 @@ A, B = "a", "b"
 
 def times(attendance: Attendance[str], count: int) -> list[float]:
     """When the next looks are, if each is taken when it is due."""
-    found = []
+    moments = []
     for _ in range(count):
         due = attendance.next_deadline()
         assert due is not None
         assert attendance.due(due)
-        found.append(round(due, 3))
-    return found
+        moments.append(round(due, 3))
+    return moments
 
 
 def test_nothing_is_looked_at_while_there_is_nothing_to_look_at() -> None:

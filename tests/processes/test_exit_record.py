@@ -1,4 +1,4 @@
-"""What an attempt left behind that says how it ended."""
+"""The record that an attempt leaves of its end."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def test_a_record_that_is_gone_says_nothing(tmp_path: Path) -> None:
     assert text_of(str(record)) == "boot\n\ufffd7\n"
 
 
-def test_what_is_no_file_says_nothing_and_holds_nobody_up(tmp_path: Path) -> None:
+def test_what_is_no_file_says_nothing_and_blocks_no_process(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert [text_of(str(tmp_path / name)) for name in ("pipe", ".")] == ["", ""]
 
 
-def test_what_an_agent_made_of_its_record_ends_nobody(tmp_path: Path) -> None:
+def test_what_an_agent_made_of_its_record_ends_no_other_process(tmp_path: Path) -> None:
     (tmp_path / "round").symlink_to("round")
     (tmp_path / "file").touch()
     assert [text_of(str(tmp_path / name)) for name in ("round", "file/below")] == ["", ""]
@@ -58,12 +58,12 @@ def test_a_report_is_said_in_the_words_of_the_core(tmp_path: Path) -> None:
     assert report_in(str(path)) == Report("too many", Spent(cost_unknown=1), limited_until=9.0)
 
 
-def test_a_pid_names_a_session_as_long_as_nobody_else_can_have_it(tmp_path: Path) -> None:
+def test_a_pid_names_a_session_as_long_as_no_other_process_can_have_it(tmp_path: Path) -> None:
     record = tmp_path / "record"
     record.write_bytes(BOOT + b"\n")
-    with subprocess.Popen(["true"]) as gone:
-        gone.wait(10)
-        assert is_left_alone(str(record), gone.pid)
+    with subprocess.Popen(["true"]) as ended_process:
+        ended_process.wait(10)
+        assert is_left_alone(str(record), ended_process.pid)
     assert not is_left_alone(str(record), os.getpid())
     record.write_bytes(b"another boot\n")
-    assert not is_left_alone(str(record), gone.pid)
+    assert not is_left_alone(str(record), ended_process.pid)

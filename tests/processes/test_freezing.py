@@ -38,30 +38,30 @@ class Frost:
 
     def start(self, script: str) -> Agent:
         """An attempt that runs this script in a shell."""
-        made = agent("sh", "-c", script, number=len(self.started) + 1)
-        spawned = self.processes.start(made)
+        new_agent = agent("sh", "-c", script, number=len(self.started) + 1)
+        spawned = self.processes.start(new_agent)
         assert isinstance(spawned, Spawned)
-        made.pid, made.cgroup = spawned.pid, spawned.cgroup
-        self.started.append(made)
-        self.processes.release(made.id, 1)
-        return made
+        new_agent.pid, new_agent.cgroup = spawned.pid, spawned.cgroup
+        self.started.append(new_agent)
+        self.processes.release(new_agent.id, 1)
+        return new_agent
 
     def written(self, count: int) -> list[int]:
         """The pids that the processes of attempts wrote, when there are this many."""
-        return until(lambda: found if len(found := pids_in(self.pids)) >= count else None)
+        return until(lambda: pids if len(pids := pids_in(self.pids)) >= count else None)
 
     def close(self) -> None:
-        """End all of it."""
-        for one in self.started:
-            self.processes.stop(one.id, 1, kill=True)
+        """End all attempts."""
+        for started in self.started:
+            self.processes.stop(started.id, 1, kill=True)
 
-            def is_over(one: Agent = one) -> bool:
+            def is_over(started: Agent = started) -> bool:
                 self.processes.news()
-                return (one.id, 1) not in self.processes.shims().values()
+                return (started.id, 1) not in self.processes.shims().values()
 
             until(is_over)
             with suppress(ChildProcessError):
-                os.waitpid(one.pid or 0, 0)
+                os.waitpid(started.pid or 0, 0)
         self.processes.rest()
         self.processes.close()
 
@@ -70,9 +70,9 @@ class Frost:
 def frost(home_directory: Path, request: pytest.FixtureRequest) -> Iterator[Frost]:
     """Attempts with a cgroup, and attempts without."""
     cgroups = request.getfixturevalue("cgroups") if request.param == "by-cgroup" else None
-    made = Frost(Home(home_directory), cgroups)
-    yield made
-    made.close()
+    new_frost = Frost(Home(home_directory), cgroups)
+    yield new_frost
+    new_frost.close()
 
 
 def is_held(pid: int) -> bool:
@@ -90,54 +90,54 @@ def spends(pid: int) -> Callable[[], bool]:
 
 
 def test_a_frozen_tree_does_not_run_and_a_thawed_one_does(frost: Frost) -> None:
-    one = frost.start(f"echo $$ >> {frost.pids}; (echo $(exec sh -c 'echo $PPID') >> {frost.pids}; {BUSY}) & {BUSY}")
+    agent = frost.start(f"echo $$ >> {frost.pids}; (echo $(exec sh -c 'echo $PPID') >> {frost.pids}; {BUSY}) & {BUSY}")
     pids = frost.written(2)
-    frost.processes.freeze(one.id, 1)
+    frost.processes.freeze(agent.id, 1)
     until(lambda: all(map(is_held, pids)))
     used = [cpu_seconds(pid) for pid in pids]
     other = frost.start(f"echo $$ >> {frost.pids}; {BUSY}")
     (busy,) = frost.written(3)[2:]
     until(lambda: cpu_seconds(busy) > 0.1)
     assert [cpu_seconds(pid) for pid in pids] == used
-    frost.processes.freeze(one.id, 1)
-    frost.processes.thaw(one.id, 1)
+    frost.processes.freeze(agent.id, 1)
+    frost.processes.thaw(agent.id, 1)
     for pid in pids:
         until(spends(pid))
-    frost.processes.thaw(one.id, 1)
+    frost.processes.thaw(agent.id, 1)
     assert not any(map(is_held, [*pids, busy, other.pid or 0]))
 
 
 def test_a_tree_that_forks_all_the_time_is_frozen_whole(frost: Frost) -> None:
-    one = frost.start(f"echo $$ >> {frost.pids}; {FORKS} & {FORKS}")
+    agent = frost.start(f"echo $$ >> {frost.pids}; {FORKS} & {FORKS}")
     frost.written(1)
-    frost.processes.freeze(one.id, 1)
-    tree = frost.processes._handles[one.id, 1].tree
-    until(lambda: all(is_held(pid) for pid in tree.members() if pid != one.pid))
+    frost.processes.freeze(agent.id, 1)
+    tree = frost.processes._handles[agent.id, 1].tree
+    until(lambda: all(is_held(pid) for pid in tree.members() if pid != agent.pid))
     before = set(tree.members())
-    assert frost.processes.cpu_seconds(one.id, 1) == frost.processes.cpu_seconds(one.id, 1)
+    assert frost.processes.cpu_seconds(agent.id, 1) == frost.processes.cpu_seconds(agent.id, 1)
     assert set(tree.members()) == before
 
 
 def test_an_attempt_that_is_frozen_behind_its_gate_does_not_begin(frost: Frost) -> None:
-    made = agent("sh", "-c", f"echo $$ >> {frost.pids}; {BUSY}")
-    spawned = frost.processes.start(made)
+    new_agent = agent("sh", "-c", f"echo $$ >> {frost.pids}; {BUSY}")
+    spawned = frost.processes.start(new_agent)
     assert isinstance(spawned, Spawned)
-    made.pid = spawned.pid
-    frost.started.append(made)
-    frost.processes.freeze(made.id, 1)
-    frost.processes.release(made.id, 1)
+    new_agent.pid = spawned.pid
+    frost.started.append(new_agent)
+    frost.processes.freeze(new_agent.id, 1)
+    frost.processes.release(new_agent.id, 1)
     until(lambda: is_held(spawned.pid))
     assert not frost.pids.exists()
-    frost.processes.thaw(made.id, 1)
+    frost.processes.thaw(new_agent.id, 1)
     frost.written(1)
 
 
 @pytest.mark.parametrize("kill", [False, True])
 def test_a_frozen_tree_ends_when_it_is_stopped(frost: Frost, *, kill: bool) -> None:
-    one = frost.start(f"echo $$ >> {frost.pids}; {BUSY}")
+    agent = frost.start(f"echo $$ >> {frost.pids}; {BUSY}")
     frost.written(1)
-    frost.processes.freeze(one.id, 1)
-    frost.processes.stop(one.id, 1, kill=kill)
+    frost.processes.freeze(agent.id, 1)
+    frost.processes.stop(agent.id, 1, kill=kill)
     (ended,) = until(frost.processes.news)
     assert ended.outcome.code == (137 if kill else 143)
 
@@ -145,14 +145,14 @@ def test_a_frozen_tree_ends_when_it_is_stopped(frost: Frost, *, kill: bool) -> N
 def test_what_an_agent_froze_below_its_cgroup_is_thawed(home_directory: Path, cgroups: Cgroups) -> None:
     frost = Frost(Home(home_directory), cgroups)
     try:
-        one = frost.start(f"echo $$ >> {frost.pids}; {BUSY}")
+        agent = frost.start(f"echo $$ >> {frost.pids}; {BUSY}")
         (pid,) = frost.written(1)
-        inner = Path(str(one.cgroup)) / "a/b"
+        inner = Path(str(agent.cgroup)) / "a/b"
         inner.mkdir(parents=True)
         (inner / "cgroup.procs").write_text(str(pid))
         (inner / "cgroup.freeze").write_text("1")
         until(lambda: is_held(pid))
-        frost.processes.thaw(one.id, 1)
+        frost.processes.thaw(agent.id, 1)
         until(spends(pid))
     finally:
         frost.close()
@@ -161,14 +161,14 @@ def test_what_an_agent_froze_below_its_cgroup_is_thawed(home_directory: Path, cg
 def test_what_left_the_cgroup_is_frozen_too(home_directory: Path, cgroups: Cgroups) -> None:
     frost = Frost(Home(home_directory), cgroups)
     try:
-        one = frost.start(f"echo $$ >> {frost.pids}; {BUSY}")
+        agent = frost.start(f"echo $$ >> {frost.pids}; {BUSY}")
         (pid,) = frost.written(1)
         (cgroups.base.parent / "cgroup.procs").write_text(str(pid))
-        frost.processes.freeze(one.id, 1)
+        frost.processes.freeze(agent.id, 1)
         until(lambda: is_held(pid))
-        frost.processes.thaw(one.id, 1)
+        frost.processes.thaw(agent.id, 1)
         until(spends(pid))
-        frost.processes.stop(one.id, 1, kill=False)
+        frost.processes.stop(agent.id, 1, kill=False)
         (ended,) = until(frost.processes.news)
         assert ended.outcome.code == 143
     finally:

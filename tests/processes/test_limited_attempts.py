@@ -1,4 +1,4 @@
-"""What attempts may take, held by the kernel or by samples, and what is said of those that took more."""
+"""Bounds of attempts, enforced by the kernel or by samples, and the reasons of attempts that exceed one."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from tests.support.attempts import ENV, agent, left, local
 
 
 class Bounding(Cgroups):
-    """Cgroups in which the kernel holds every bound, as far as can be seen from their files: nobody is ever in them."""
+    """Cgroups in which the kernel enforces every bound, as far as their files show: no process is ever in them."""
 
     def __init__(self, base: Path) -> None:
         super().__init__(base)
         self.bounds = frozenset({"memory_max", "cpu_max", "pids_max"})
 
     def take(self) -> Cgroup:
-        made = Cgroup(self.base / "1")
-        made.path.mkdir()
-        (made.path / "cgroup.procs").touch()
-        (made.path / "cgroup.events").write_text("populated 0\nfrozen 0\n")
-        return made
+        cgroup = Cgroup(self.base / "1")
+        cgroup.path.mkdir()
+        (cgroup.path / "cgroup.procs").touch()
+        (cgroup.path / "cgroup.events").write_text("populated 0\nfrozen 0\n")
+        return cgroup
 
 
 def bounded(home: Home, directory: Path) -> LocalProcesses:
@@ -40,12 +40,12 @@ def bounded(home: Home, directory: Path) -> LocalProcesses:
     return LocalProcesses(home, lambda _: ENV, Bounding(directory), time.monotonic, time.time)
 
 
-def ended(processes: LocalProcesses, one: Agent) -> Exited:
-    """How one ended that has been started."""
-    processes.release(one.id, 1)
-    (found,) = until(processes.news)
-    assert isinstance(found, Exited)
-    return found
+def ended(processes: LocalProcesses, agent: Agent) -> Exited:
+    """Open the gate of a started attempt; its end."""
+    processes.release(agent.id, 1)
+    (exited,) = until(processes.news)
+    assert isinstance(exited, Exited)
+    return exited
 
 
 def test_bounds_are_written_before_anything_runs_and_the_kernels_word_is_read_when_it_has_ended(
@@ -53,8 +53,8 @@ def test_bounds_are_written_before_anything_runs_and_the_kernels_word_is_read_wh
 ) -> None:
     processes = bounded(Home(home_directory), tmp_path)
     assert processes.held() == {"memory_max": "kernel", "cpu_max": "kernel", "pids_max": "kernel"}
-    one = agent("sh", "-c", "kill -9 $$", memory_max=1 << 20, cpu_max=0.5, pids_max=9)
-    assert isinstance(processes.start(one), Spawned)
+    new_agent = agent("sh", "-c", "kill -9 $$", memory_max=1 << 20, cpu_max=0.5, pids_max=9)
+    assert isinstance(processes.start(new_agent), Spawned)
     assert (tmp_path / "1/memory.max").read_text() == "1048576"
     assert (tmp_path / "1/cpu.max").read_text() == "50000 100000"
     assert (tmp_path / "1/pids.max").read_text() == "9"
@@ -64,7 +64,7 @@ def test_bounds_are_written_before_anything_runs_and_the_kernels_word_is_read_wh
     processes._clock = time.monotonic
     (tmp_path / "1/memory.events").write_text("oom 1\noom_kill 2\n")
     (tmp_path / "1/memory.peak").write_text("1048576\n")
-    outcome = ended(processes, one).outcome
+    outcome = ended(processes, new_agent).outcome
     assert (outcome.code, outcome.oom, outcome.memory_peak) == (137, Oom.OWN, 1 << 20)
 
 
@@ -76,33 +76,33 @@ def test_one_that_the_kernel_ended_while_no_daemon_was_there_ended_for_its_memor
     cgroup = Bounding(tmp_path).take()
     (cgroup.path / "memory.events").write_text("oom 1\noom_kill 2\n")
     left(home, b"")
-    one = agent("x", pid=2**22 - 1, memory_max=1 << 20)
-    one.cgroup = str(cgroup.path)
-    found = processes.adopt(one)
-    assert isinstance(found, Exited)
-    assert (found.outcome.code, found.outcome.oom) == (None, Oom.OWN)
+    new_agent = agent("x", pid=2**22 - 1, memory_max=1 << 20)
+    new_agent.cgroup = str(cgroup.path)
+    exited = processes.adopt(new_agent)
+    assert isinstance(exited, Exited)
+    assert (exited.outcome.code, exited.outcome.oom) == (None, Oom.OWN)
 
 
-def test_what_a_cgroup_says_of_somebody_who_had_it_before_is_not_said_of_one_without_bounds(
+def test_what_a_cgroup_says_of_its_earlier_agent_is_not_said_of_an_agent_without_bounds(
     home_directory: Path, tmp_path: Path
 ) -> None:
     processes = bounded(Home(home_directory), tmp_path)
-    one = agent("false")
-    assert isinstance(processes.start(one), Spawned)
+    new_agent = agent("false")
+    assert isinstance(processes.start(new_agent), Spawned)
     (tmp_path / "1/memory.events").write_text("oom 1\noom_kill 2\n")
-    assert ended(processes, one).outcome.oom is None
+    assert ended(processes, new_agent).outcome.oom is None
 
 
 @pytest.mark.parametrize("bound", [{"cpu_max": 1.0}, {"pids_max": 9}])
-def test_one_whose_bound_nobody_can_hold_any_more_is_not_started(
+def test_an_agent_whose_bound_cannot_be_enforced_any_more_is_not_started(
     home_directory: Path, bound: dict[str, object]
 ) -> None:
     processes = local(Home(home_directory))
     assert processes.held() == {"memory_max": "samples", "cpu_max": None, "pids_max": None}
-    made = processes.start(agent("true", **bound))
-    assert isinstance(made, SpawnFailed)
-    assert made.reason.startswith(f"{next(iter(bound))} cannot be held")
-    assert not made.is_passing
+    result = processes.start(agent("true", **bound))
+    assert isinstance(result, SpawnFailed)
+    assert result.reason.startswith(f"{next(iter(bound))} cannot be held")
+    assert not result.is_passing
 
 
 def test_without_controllers_it_is_weighed_as_long_as_it_lives(home_directory: Path) -> None:
@@ -111,60 +111,60 @@ def test_without_controllers_it_is_weighed_as_long_as_it_lives(home_directory: P
     now = [0.0]
     processes = LocalProcesses(home, lambda _: ENV, None, lambda: now[0], time.time)
     assert processes.next_deadline() is None
-    one = agent("sh", "-c", "read line < fifo", memory_max=1)
-    one.spec = replace(one.spec, cwd=str(home_directory))
+    new_agent = agent("sh", "-c", "read line < fifo", memory_max=1)
+    new_agent.spec = replace(new_agent.spec, cwd=str(home_directory))
     os.mkfifo(home_directory / "fifo")
-    assert isinstance(processes.start(one), Spawned)
+    assert isinstance(processes.start(new_agent), Spawned)
     due = processes.next_deadline()
     assert due is not None
     assert processes.news() == []
     now[0] = due
-    assert processes.news() == [OverMemory(one.id, 1)]
-    assert processes.usage([(one.id, 1)])[one.id, 1].memory_peak
-    processes.release(one.id, 1)
+    assert processes.news() == [OverMemory(new_agent.id, 1)]
+    assert processes.usage([(new_agent.id, 1)])[new_agent.id, 1].memory_peak
+    processes.release(new_agent.id, 1)
     (home_directory / "fifo").write_text("\n")
-    (found,) = until(processes.news)
-    assert found.outcome.memory_peak > 1
+    (exited,) = until(processes.news)
+    assert exited.outcome.memory_peak > 1
     assert processes.next_deadline() is None
 
 
 def test_an_attempt_of_an_earlier_daemon_is_weighed_too(home_directory: Path) -> None:
     home = Home(home_directory)
-    one = agent("sleep", "600", memory_max=1 << 30)
-    made = local(home).start(one)
-    assert isinstance(made, Spawned)
-    one.pid = made.pid
+    new_agent = agent("sleep", "600", memory_max=1 << 30)
+    spawned = local(home).start(new_agent)
+    assert isinstance(spawned, Spawned)
+    new_agent.pid = spawned.pid
     second = local(home)
-    assert second.adopt(one) == Adopted(one.id, 1)
+    assert second.adopt(new_agent) == Adopted(new_agent.id, 1)
     assert second.next_deadline() is not None
-    second.stop(one.id, 1, kill=True)
-    os.kill(made.pid, 9)
-    os.waitpid(made.pid, 0)
+    second.stop(new_agent.id, 1, kill=True)
+    os.kill(spawned.pid, 9)
+    os.waitpid(spawned.pid, 0)
 
 
 @pytest.mark.parametrize(
     ("script", "fields", "is_said"),
     [("kill -9 $$", {}, True), ("exit 1", {}, False), ("exit 0", {}, False)],
 )
-def test_that_the_kernel_ended_somebody_for_memory_is_known_of_one_that_ended_as_it_does(
+def test_that_the_kernel_ended_a_process_for_memory_is_known_of_an_agent_that_ended_like_it(
     home_directory: Path, tmp_path: Path, script: str, fields: dict[str, object], is_said: bool
 ) -> None:
     processes = local(Home(home_directory))
     vmstat = tmp_path / "vmstat"
     vmstat.write_text("oom_kill 3\n")
     processes._kills = OomKillCounter(lambda: 0.0, vmstat)
-    one = agent("sh", "-c", script, **fields)
-    assert isinstance(processes.start(one), Spawned)
+    new_agent = agent("sh", "-c", script, **fields)
+    assert isinstance(processes.start(new_agent), Spawned)
     vmstat.write_text("oom_kill 4\n")
-    assert ended(processes, one).outcome.oom == (Oom.MACHINE if is_said else None)
+    assert ended(processes, new_agent).outcome.oom == (Oom.MACHINE if is_said else None)
 
 
-def test_one_that_was_killed_while_the_kernel_ended_nobody_was_killed_by_somebody(
+def test_an_agent_that_was_killed_while_the_kernel_ended_no_process_was_not_ended_for_memory(
     home_directory: Path, tmp_path: Path
 ) -> None:
     processes = local(Home(home_directory))
     (tmp_path / "vmstat").write_text("oom_kill 3\n")
     processes._kills = OomKillCounter(lambda: 0.0, tmp_path / "vmstat")
-    one = agent("sh", "-c", "kill -9 $$")
-    assert isinstance(processes.start(one), Spawned)
-    assert ended(processes, one).outcome.oom is None
+    new_agent = agent("sh", "-c", "kill -9 $$")
+    assert isinstance(processes.start(new_agent), Spawned)
+    assert ended(processes, new_agent).outcome.oom is None

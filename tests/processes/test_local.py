@@ -26,11 +26,11 @@ from tests.support.machine import descriptors, full, needs_root, tmpfs
 
 
 def test_an_attempt_lives_as_long_as_its_record_is_locked(bench: Bench) -> None:
-    one = bench.spawn("sleep", "600")
-    record = f"{bench.home.agents}/{one.id}.1.exit"
+    agent = bench.spawn("sleep", "600")
+    record = f"{bench.home.agents}/{agent.id}.1.exit"
     assert is_locked(record)
     bench.ask("cancel", {"ids": ["1"]})
-    bench.until_over(one)
+    bench.until_over(agent)
     assert not is_locked(record)
     assert not is_locked(f"{record}-that-is-not-there")
 
@@ -38,14 +38,14 @@ def test_an_attempt_lives_as_long_as_its_record_is_locked(bench: Bench) -> None:
 def test_nothing_runs_before_its_gate_is_opened_and_nothing_ran_when_it_never_was(home_directory: Path) -> None:
     home = Home(home_directory)
     first = local(home)
-    one = agent("sh", "-c", f"touch {home_directory}/ran")
-    made = first.start(one)
-    assert isinstance(made, Spawned)
-    first._watch.close(first._handles[one.id, 1].shim.gate)  # type: ignore[union-attr, arg-type] - as if it had died
+    new_agent = agent("sh", "-c", f"touch {home_directory}/ran")
+    spawned = first.start(new_agent)
+    assert isinstance(spawned, Spawned)
+    first._watch.close(first._handles[new_agent.id, 1].shim.gate)  # type: ignore[union-attr, arg-type] - as if it had died
     until(lambda: not is_locked(f"{home.agents}/agent-001.1.exit"))
-    one.pid = made.pid
-    os.waitpid(made.pid, 0)
-    assert local(home).adopt(one) == NeverRan(one.id, 1)
+    new_agent.pid = spawned.pid
+    os.waitpid(spawned.pid, 0)
+    assert local(home).adopt(new_agent) == NeverRan(new_agent.id, 1)
     assert not (home_directory / "ran").exists()
 
 
@@ -59,29 +59,29 @@ def test_one_that_ended_meanwhile_ended_with_what_its_record_says(
     home = Home(home_directory)
     processes = local(home)
     left(home, record)
-    found = processes.adopt(agent("x", pid=2**22 - 1))
-    assert isinstance(found, Exited)
-    assert found.outcome.code == code
-    assert found.is_tree_gone
-    assert (found.note is None) == (code is not None)
+    result = processes.adopt(agent("x", pid=2**22 - 1))
+    assert isinstance(result, Exited)
+    assert result.outcome.code == code
+    assert result.is_tree_gone
+    assert (result.note is None) == (code is not None)
     assert processes.shims() == {}
 
 
 @pytest.mark.parametrize("boot", [BOOT, b"the boot before this one"])
-def test_whoever_has_the_pid_of_an_attempt_that_is_over_is_left_alone(home_directory: Path, boot: bytes) -> None:
+def test_a_process_with_the_pid_of_an_attempt_that_is_over_is_left_alone(home_directory: Path, boot: bytes) -> None:
     """After a reboot the pids on record are other people's, their sessions too."""
     home = Home(home_directory)
     processes = local(home)
     left(home, b"", boot)
     with subprocess.Popen(["sh", "-c", "sleep 600 & wait"], start_new_session=True) as stranger:
-        found = processes.adopt(agent("x", pid=stranger.pid))
-        assert found == Exited(agent_id(1), 1, Outcome(None), True, found.note)  # type: ignore[union-attr]
+        result = processes.adopt(agent("x", pid=stranger.pid))
+        assert result == Exited(agent_id(1), 1, Outcome(None), True, result.note)  # type: ignore[union-attr]
         processes.stop(agent_id(1), 1, kill=True)
         assert stranger.poll() is None
         os.killpg(stranger.pid, 9)
 
 
-def test_after_a_reboot_a_session_without_its_leader_is_somebody_elses_too(home_directory: Path) -> None:
+def test_after_a_reboot_a_session_without_its_leader_is_foreign_too(home_directory: Path) -> None:
     home = Home(home_directory)
     processes = local(home)
     left(home, b"", b"the boot before this one")
@@ -93,9 +93,9 @@ def test_after_a_reboot_a_session_without_its_leader_is_somebody_elses_too(home_
     leader.stdout.close()
     leader.wait()
     try:
-        found = processes.adopt(agent("x", pid=leader.pid))
-        assert isinstance(found, Exited)
-        assert found.is_tree_gone
+        result = processes.adopt(agent("x", pid=leader.pid))
+        assert isinstance(result, Exited)
+        assert result.is_tree_gone
         assert read_process(orphan) is not None
     finally:
         os.kill(orphan, 9)
@@ -112,37 +112,37 @@ def test_what_an_attempt_left_in_its_session_is_found_by_the_next_daemon(home_di
     orphan = int(leader.stdout.readline())
     leader.stdout.close()
     leader.wait()
-    found = processes.adopt(agent("x", pid=leader.pid))
-    assert isinstance(found, Exited)
-    assert not found.is_tree_gone
+    result = processes.adopt(agent("x", pid=leader.pid))
+    assert isinstance(result, Exited)
+    assert not result.is_tree_gone
     processes.stop(agent_id(1), 1, kill=True)
-    until(lambda: (seen := read_process(orphan)) is None or seen.is_zombie)
+    until(lambda: (info := read_process(orphan)) is None or info.is_zombie)
     assert processes.news() != []
 
 
-def test_an_attempt_without_a_pid_has_no_session_and_is_not_everybody(home_directory: Path) -> None:
+def test_an_attempt_without_a_pid_has_no_session_and_matches_no_process(home_directory: Path) -> None:
     home = Home(home_directory)
     processes = local(home)
     left(home, b"")
-    found = processes.adopt(agent("x", pid=None))
-    assert isinstance(found, Exited)
-    assert found.is_tree_gone
+    result = processes.adopt(agent("x", pid=None))
+    assert isinstance(result, Exited)
+    assert result.is_tree_gone
 
 
 def test_one_that_lives_is_adopted_and_its_end_is_news(bench: Bench) -> None:
-    one = bench.spawn("sleep", "600")
+    agent = bench.spawn("sleep", "600")
     second = local(bench.home)
-    assert second.adopt(one) == Adopted(one.id, 1)
-    assert second.shims() == {one.pid: (one.id, 1)}
+    assert second.adopt(agent) == Adopted(agent.id, 1)
+    assert second.shims() == {agent.pid: (agent.id, 1)}
     bench.ask("cancel", {"ids": ["1"]})
-    bench.until_over(one)
+    bench.until_over(agent)
     (ended,) = until(second.news)
-    assert ended.agent == one.id
+    assert ended.agent == agent.id
     assert ended.outcome.code in (143, 137)
 
 
 @pytest.mark.parametrize(
-    ("made", "said"),
+    ("agent", "message"),
     [
         (agent("/nowhere/x"), "cannot run '/nowhere/x': no such program"),
         (agent("/etc/passwd"), "cannot run '/etc/passwd'"),
@@ -165,13 +165,13 @@ def test_one_that_lives_is_adopted_and_its_end_is_news(bench: Bench) -> None:
         ),
     ],
 )
-def test_what_can_never_start_is_not_tried_again(home_directory: Path, made: Agent, said: str) -> None:
+def test_what_can_never_start_is_not_tried_again(home_directory: Path, agent: Agent, message: str) -> None:
     processes = local(Home(home_directory))
     before = descriptors(os.getpid())
-    found = processes.start(made)
-    assert isinstance(found, SpawnFailed)
-    assert found.reason.startswith(said)
-    assert not found.is_passing
+    result = processes.start(agent)
+    assert isinstance(result, SpawnFailed)
+    assert result.reason.startswith(message)
+    assert not result.is_passing
     assert len(descriptors(os.getpid())) == len(before)
     assert processes.shims() == {}
 
@@ -182,10 +182,10 @@ def test_what_only_the_machine_is_at_fault_for_passes_and_each_try_leaves_nothin
     processes = local(home)
     with tmpfs(home.agents, "256k", "nr_inodes=2"):
         for _ in range(5):
-            found = processes.start(agent("true", pid=None))
-            assert isinstance(found, SpawnFailed)
-            assert found.is_passing
-            assert "No space left on device" in found.reason
+            result = processes.start(agent("true", pid=None))
+            assert isinstance(result, SpawnFailed)
+            assert result.is_passing
+            assert "No space left on device" in result.reason
             assert list(home.agents.iterdir()) == []
 
 
@@ -194,39 +194,39 @@ def test_how_an_attempt_ended_is_known_also_when_the_disk_was_full_by_then(home_
     home = Home(home_directory)
     processes = local(home)
     with tmpfs(home.agents, "256k"):
-        one = agent("sh", "-c", f"read x < {home_directory}/go; exit 7")
+        new_agent = agent("sh", "-c", f"read x < {home_directory}/go; exit 7")
         os.mkfifo(home_directory / "go")
-        made = processes.start(one)
-        assert isinstance(made, Spawned)
-        processes.release(one.id, 1)
+        spawned = processes.start(new_agent)
+        assert isinstance(spawned, Spawned)
+        processes.release(new_agent.id, 1)
         with full(home.agents):
             (home_directory / "go").write_text("go\n")
             (ended,) = until(processes.news)
         assert ended.outcome.code == 7
-        os.waitpid(made.pid, 0)
+        os.waitpid(spawned.pid, 0)
 
 
 def test_when_its_directory_vanished_its_end_is_still_news(bench: Bench) -> None:
-    one = bench.spawn("sleep", "600")
+    agent = bench.spawn("sleep", "600")
     shutil.rmtree(bench.home.agents)
-    assert bench.processes.quiet_for(one.id, 1) >= 0
+    assert bench.processes.quiet_for(agent.id, 1) >= 0
     bench.ask("cancel", {"ids": ["1"]})
-    bench.until_over(one)
+    bench.until_over(agent)
     assert bench.agent("1").status.value == "cancelled"
 
 
 def test_hundreds_of_attempts_leave_no_descriptor_and_no_handle(bench: Bench) -> None:
     bench.until_over(bench.spawn("true"))
     before = len(descriptors(os.getpid()))
-    made = [bench.spawn("true") for _ in range(150)]
-    bench.until_over(*made)
+    agents = [bench.spawn("true") for _ in range(150)]
+    bench.until_over(*agents)
     assert bench.processes.shims() == {}
     assert len(descriptors(os.getpid())) <= before
 
 
-def test_opening_a_gate_twice_or_of_nobody_is_nothing(bench: Bench) -> None:
-    one = bench.spawn("sleep", "600")
-    bench.processes.release(one.id, 1)
+def test_opening_a_gate_twice_or_of_no_attempt_does_nothing(bench: Bench) -> None:
+    agent = bench.spawn("sleep", "600")
+    bench.processes.release(agent.id, 1)
     bench.processes.release(agent_id(9), 1)
     bench.processes.stop(agent_id(9), 1, kill=True)
 
@@ -234,33 +234,33 @@ def test_opening_a_gate_twice_or_of_nobody_is_nothing(bench: Bench) -> None:
 def test_a_gate_that_was_closed_because_its_shim_has_ended_is_not_opened_later(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = replace(bench.spawn("sleep", "600"), attempt=2)
-    made = bench.processes.start(one)
-    assert isinstance(made, Spawned)
+    agent = replace(bench.spawn("sleep", "600"), attempt=2)
+    spawned = bench.processes.start(agent)
+    assert isinstance(spawned, Spawned)
     monkeypatch.setattr(bench.processes, "_is_gone", lambda _: False)
-    os.kill(made.pid, 9)
-    os.waitpid(made.pid, 0)
+    os.kill(spawned.pid, 9)
+    os.waitpid(spawned.pid, 0)
     assert until(bench.processes.news)
     monkeypatch.setattr(os, "write", lambda *_: pytest.fail("whose descriptor is that?"))
-    bench.processes.release(one.id, 2)
+    bench.processes.release(agent.id, 2)
 
 
 def test_a_shim_that_was_killed_behind_its_gate_is_news_and_no_end(home_directory: Path) -> None:
     processes = local(Home(home_directory))
-    one = agent("sleep", "600")
-    made = processes.start(one)
-    assert isinstance(made, Spawned)
-    os.kill(made.pid, 9)
-    os.waitpid(made.pid, 0)
-    processes.release(one.id, 1)
+    new_agent = agent("sleep", "600")
+    spawned = processes.start(new_agent)
+    assert isinstance(spawned, Spawned)
+    os.kill(spawned.pid, 9)
+    os.waitpid(spawned.pid, 0)
+    processes.release(new_agent.id, 1)
     (ended,) = until(processes.news)
     assert (ended.outcome.code, ended.is_tree_gone) == (None, True)
     assert "supervising shell was killed" in str(ended.note)
 
 
 def test_the_record_holds_its_place_on_the_disk_from_the_start(bench: Bench) -> None:
-    one = bench.spawn("sleep", "600")
-    assert (bench.home.agents / f"{one.id}.1.exit").read_bytes() == header(BOOT)
+    agent = bench.spawn("sleep", "600")
+    assert (bench.home.agents / f"{agent.id}.1.exit").read_bytes() == header(BOOT)
 
 
 def test_one_that_is_shut_out_of_its_cgroup_never_ran_and_cgroups_are_not_used_again(
@@ -274,16 +274,16 @@ def test_one_that_is_shut_out_of_its_cgroup_never_ran_and_cgroups_are_not_used_a
     taken = cgroups.take()
     cgroups.give_back(taken)
     taken._door = os.open("/dev/full", os.O_WRONLY | os.O_CLOEXEC)
-    one = agent("true")
-    made = processes.start(one)
-    assert isinstance(made, Spawned)
-    assert made.cgroup == str(taken.path)
-    processes.release(one.id, 1)
-    assert until(processes.news) == [NeverRan(one.id, 1)]
+    new_agent = agent("true")
+    spawned = processes.start(new_agent)
+    assert isinstance(spawned, Spawned)
+    assert spawned.cgroup == str(taken.path)
+    processes.release(new_agent.id, 1)
+    assert until(processes.news) == [NeverRan(new_agent.id, 1)]
     assert not taken.path.exists()
-    again = processes.start(one)
+    again = processes.start(new_agent)
     assert isinstance(again, Spawned)
     assert again.cgroup is None
-    processes.release(one.id, 1)
+    processes.release(new_agent.id, 1)
     (ended,) = until(processes.news)
     assert ended.outcome.code == 0

@@ -1,4 +1,4 @@
-"""What of the machine an agent may take."""
+"""The bounds of an agent on the machine."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONFIG = Config(memory_max="1G", cpu_max="50%", pids_max=100)
 
 
 def spec(**bounds: Any) -> specs.AgentSpec:
-    """What somebody asks for."""
+    """The spec of a request."""
     return specs.AgentSpec(command=("x",), **bounds)
 
 
@@ -36,11 +36,11 @@ def test_what_is_asked_for_goes_before_what_the_configuration_says() -> None:
 
 
 @pytest.mark.parametrize("bound", [{"cpu_max": 1.0}, {"pids_max": 9}])
-def test_a_bound_that_nobody_could_hold_is_refused_by_its_name(bound: dict[str, Any]) -> None:
+def test_a_bound_that_cannot_be_enforced_is_refused_by_its_name(bound: dict[str, Any]) -> None:
     (name,) = bound
-    with pytest.raises(WireError, match=f"{name} cannot be held: .* leave it out, or see what") as told:
+    with pytest.raises(WireError, match=f"{name} cannot be held: .* leave it out, or see what") as caught:
         limits_of(spec(**bound), Config(), enforced_by([]))
-    assert told.value.code == "cannot-bound"
+    assert caught.value.code == "cannot-bound"
     with pytest.raises(WireError, match=f"{name} cannot be held: .* take {name} out of config.toml"):
         limits_of(spec(), Config(**{name: getattr(CONFIG, name)}), enforced_by([]))
     assert unheld(spec(**bound), EVERYTHING) is None

@@ -13,19 +13,19 @@ import pytest
 from orchd.processes.linux.cgroups import own_cgroup
 from orchd.processes.linux.procfs import children_of
 from tests.conftest import Instance, until
-from tests.e2e.ways import BY_CGROUP
+from tests.e2e.cgroup_modes import BY_CGROUP
 from tests.support.machine import stop
 
 
-def why(instance: Instance, one: str) -> dict[str, Any]:
+def why(instance: Instance, agent_id: str) -> dict[str, Any]:
     """`orchctl why --json`."""
-    found: dict[str, Any] = json.loads(instance.ctl("why", one, "--json"))
-    return found
+    reply: dict[str, Any] = json.loads(instance.ctl("why", agent_id, "--json"))
+    return reply
 
 
-def child_of(instance: Instance, one: str) -> int:
+def child_of(instance: Instance, agent_id: str) -> int:
     """The pid of the agent's own process, once it runs its program."""
-    shim = instance.agent(one)["pid"]
+    shim = instance.agent(agent_id)["pid"]
     until(lambda: any(Path(f"/proc/{pid}/comm").read_text() == "sleep\n" for pid in children_of(shim) or ()))
     (pid,) = children_of(shim) or ()
     return pid
@@ -35,57 +35,59 @@ def child_of(instance: Instance, one: str) -> int:
 def test_an_agent_that_was_stopped_is_not_said_to_work(stopped: Instance, way: str) -> None:
     stopped.configure(f'cgroups = "{way}"\n')
     stopped.start()
-    one = stopped.spawn("sleep", "600")
-    pid = child_of(stopped, one)
-    assert why(stopped, one)["rule"] == "working"
+    agent_id = stopped.spawn("sleep", "600")
+    pid = child_of(stopped, agent_id)
+    assert why(stopped, agent_id)["rule"] == "working"
     stop(pid)
-    found = why(stopped, one)
-    assert found["rule"] == "suspended"
-    assert found["reason"].endswith(f"something other than orchd stopped sleep (pid {pid})")
-    assert found["way_out"] == f"`kill -CONT {pid}`"
-    assert stopped.ctl("why", one).startswith(f"{one} sleep is running (suspended): it holds a slot and cannot run: ")
+    reply = why(stopped, agent_id)
+    assert reply["rule"] == "suspended"
+    assert reply["reason"].endswith(f"something other than orchd stopped sleep (pid {pid})")
+    assert reply["way_out"] == f"`kill -CONT {pid}`"
+    assert stopped.ctl("why", agent_id).startswith(
+        f"{agent_id} sleep is running (suspended): it holds a slot and cannot run: "
+    )
     os.kill(pid, signal.SIGCONT)
-    until(lambda: why(stopped, one)["rule"] == "working")
+    until(lambda: why(stopped, agent_id)["rule"] == "working")
 
 
 def test_an_agent_one_of_whose_processes_can_run_works(instance: Instance) -> None:
-    one = instance.spawn("sh", "-c", "sleep 600 & echo $!; exec sleep 600")
-    pid = child_of(instance, one)
+    agent_id = instance.spawn("sh", "-c", "sleep 600 & echo $!; exec sleep 600")
+    pid = child_of(instance, agent_id)
     (other,) = until(lambda: children_of(pid))
     stop(other)
-    assert why(instance, one)["rule"] == "working"
+    assert why(instance, agent_id)["rule"] == "working"
     stop(pid)
-    assert why(instance, one)["rule"] == "suspended"
+    assert why(instance, agent_id)["rule"] == "suspended"
 
 
 @pytest.mark.parametrize("way", [BY_CGROUP])
 def test_an_agent_whose_cgroup_was_frozen_is_not_said_to_work(stopped: Instance, way: str) -> None:
     stopped.configure(f'cgroups = "{way}"\n')
     stopped.start()
-    one = stopped.spawn("sleep", "600")
-    pid = child_of(stopped, one)
+    agent_id = stopped.spawn("sleep", "600")
+    pid = child_of(stopped, agent_id)
     own = own_cgroup(pid)
     assert own is not None
     for level in (own, own.parent):  # the daemon is in another one
         (level / "cgroup.freeze").write_text("1")
         until(lambda: "frozen 1" in (own / "cgroup.events").read_text())
         try:
-            found = why(stopped, one)
+            reply = why(stopped, agent_id)
         finally:
             (level / "cgroup.freeze").write_text("0")
-        assert found["rule"] == "suspended"
-        assert found["reason"].endswith(f"something other than orchd froze {level}")
-        assert found["way_out"] == f"`echo 0 > {level}/cgroup.freeze`"
-        until(lambda: why(stopped, one)["rule"] == "working")
+        assert reply["rule"] == "suspended"
+        assert reply["reason"].endswith(f"something other than orchd froze {level}")
+        assert reply["way_out"] == f"`echo 0 > {level}/cgroup.freeze`"
+        until(lambda: why(stopped, agent_id)["rule"] == "working")
 
 
 @pytest.mark.parametrize("way", [BY_CGROUP, "off"])
 def test_an_agent_of_an_earlier_daemon_is_looked_at_too(stopped: Instance, way: str) -> None:
     stopped.configure(f'cgroups = "{way}"\n')
     stopped.start()
-    one = stopped.spawn("sleep", "600")
-    pid = child_of(stopped, one)
+    agent_id = stopped.spawn("sleep", "600")
+    pid = child_of(stopped, agent_id)
     stopped.kill()
     stopped.start()
     stop(pid)
-    assert why(stopped, one)["rule"] == "suspended"
+    assert why(stopped, agent_id)["rule"] == "suspended"

@@ -16,16 +16,16 @@ from tests.conftest import DEADLINE, Instance, until
 
 
 def refused(instance: Instance) -> str:
-    """What a daemon says that does not start."""
-    done = instance.refusal()
-    assert done.returncode == 1, (done.returncode, done.stderr)
-    return done.stderr
+    """The error output of a daemon that does not start."""
+    process = instance.refusal()
+    assert process.returncode == 1, (process.returncode, process.stderr)
+    return process.stderr
 
 
 def findings(instance: Instance, check: str, *words: str) -> list[tuple[str, str]]:
     """State and sentence of each finding of this check of `doctor`."""
-    found = json.loads(instance.ctl("doctor", "--json", *words, code=None))["findings"]
-    return [(one["state"], one["what"]) for one in found if one["check"] == check]
+    rows = json.loads(instance.ctl("doctor", "--json", *words, code=None))["findings"]
+    return [(finding["state"], finding["what"]) for finding in rows if finding["check"] == check]
 
 
 def copied(instance: Instance, to: Path) -> None:
@@ -98,24 +98,24 @@ def test_an_agent_that_runs_and_that_an_older_copy_does_not_know_keeps_the_daemo
     instance.ctl("wait", before, code=1)
     copied(instance, tmp_path / "copy")
     if is_new:
-        one = instance.spawn("sleep", "600")
+        agent_id = instance.spawn("sleep", "600")
     else:
         switch = tmp_path / "switch"
-        one = instance.spawn("sh", "-c", f"[ -e {switch} ] && exec sleep 600; exit 1")
-        instance.ctl("wait", one, code=1)
+        agent_id = instance.spawn("sh", "-c", f"[ -e {switch} ] && exec sleep 600; exit 1")
+        instance.ctl("wait", agent_id, code=1)
         copied(instance, tmp_path / "copy")
         switch.touch()
-        instance.ctl("retry", one)
-    shim = psutil.Process(instance.agent(one)["pid"])
+        instance.ctl("retry", agent_id)
+    shim = psutil.Process(instance.agent(agent_id)["pid"])
     until(lambda: [child.name() for child in shim.children()] == ["sleep"])
     copied(instance, tmp_path / "newer")
     instance.kill()
     put_back(instance, tmp_path / "copy")
-    said = refused(instance)
-    assert f"{one} (attempt {1 if is_new else 2}) of {instance.directory} is running" in said
-    assert "put the newer one back" in said
+    message = refused(instance)
+    assert f"{agent_id} (attempt {1 if is_new else 2}) of {instance.directory} is running" in message
+    assert "put the newer one back" in message
     ((state, what),) = findings(instance, "orphans")
-    assert (state, f"has no record of {one}: " in what and "sleep 600" in what) == ("problem", True)
+    assert (state, f"has no record of {agent_id}: " in what and "sleep 600" in what) == ("problem", True)
     put_back(instance, tmp_path / "newer")
     assert [state for state, _ in findings(instance, "orphans")] == ["ok"]
     put_back(instance, tmp_path / "copy")
@@ -124,7 +124,7 @@ def test_an_agent_that_runs_and_that_an_older_copy_does_not_know_keeps_the_daemo
     assert {state for state, _ in findings(instance, "orphans", "--end-agents")} == {"ok"}
     shim.wait(DEADLINE)
     instance.start()
-    assert instance.spawn("true") not in (before, one)
+    assert instance.spawn("true") not in (before, agent_id)
 
 
 def test_an_attempt_whose_daemon_died_before_it_wrote_it_down_takes_no_id(instance: Instance) -> None:
@@ -163,8 +163,8 @@ def test_an_attempt_of_an_agent_that_is_over_by_an_older_copy_is_not_left_uncoun
             "INSERT INTO agents SELECT 2, 2, parent, run, session, result, 1, spec, doc FROM agents WHERE number = 1"
         )
         database.commit()
-    said = refused(instance)
-    assert "agent-002 (attempt 1) of" in said or "agent-002" in said
+    message = refused(instance)
+    assert "agent-002 (attempt 1) of" in message or "agent-002" in message
     assert shim.is_running()
     instance.ctl("doctor", "--end-agents")
     until(lambda: not shim.is_running() or shim.status() == psutil.STATUS_ZOMBIE)

@@ -48,6 +48,6 @@ def test_nothing_need_be_given() -> None:
 
 
 def test_those_of_any_process_are_taken_with_every_limit() -> None:
-    made = parse(SentAttributes, own())
-    assert set(made.limits) == set(LIMITS)
-    assert None not in (made.umask, made.nice, made.policy, made.cpus)
+    attributes = parse(SentAttributes, own())
+    assert set(attributes.limits) == set(LIMITS)
+    assert None not in (attributes.umask, attributes.nice, attributes.policy, attributes.cpus)

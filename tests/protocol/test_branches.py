@@ -35,9 +35,9 @@ def test_a_name_becomes_a_branch(name: str, branch: str) -> None:
 
 
 def test_long_names_are_cut_and_stay_apart() -> None:
-    one, other = branch_of("x" * 199 + "a"), branch_of("x" * 199 + "b")
-    assert one != other
-    assert max(len(one), len(other)) <= 120
+    first, other = branch_of("x" * 199 + "a"), branch_of("x" * 199 + "b")
+    assert first != other
+    assert max(len(first), len(other)) <= 120
     assert len(branch_of("é" * 200).encode()) <= 120
 
 
@@ -45,6 +45,6 @@ def test_long_names_are_cut_and_stay_apart() -> None:
 @given(st.text(st.characters(), max_size=200) | st.text("./-@{}lock ~", max_size=12))
 def test_git_takes_the_branch_of_any_name(name: str) -> None:
     branch = branch_of(name)
-    done = subprocess.run(["git", "check-ref-format", "--branch", branch], capture_output=True)
-    assert done.returncode == 0, (name, branch)
+    process = subprocess.run(["git", "check-ref-format", "--branch", branch], capture_output=True)
+    assert process.returncode == 0, (name, branch)
     assert branch.count("/") == 1

@@ -9,7 +9,7 @@ from orchd.protocol.dependencies import CONDITIONS, split, unknown
 
 
 @pytest.mark.parametrize(
-    ("text", "wanted"),
+    ("text", "expected"),
     [
         ("api", ("", None)),
         ("api:any", ("api", "any")),
@@ -21,8 +21,8 @@ from orchd.protocol.dependencies import CONDITIONS, split, unknown
         ("api:", ("api", None)),
     ],
 )
-def test_the_text_behind_the_last_colon_is_the_condition(text: str, wanted: tuple[str, str | None]) -> None:
-    assert split(text) == wanted
+def test_the_text_behind_the_last_colon_is_the_condition(text: str, expected: tuple[str, str | None]) -> None:
+    assert split(text) == expected
 
 
 def test_the_conditions_are_those_of_the_core() -> None:

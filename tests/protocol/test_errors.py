@@ -9,7 +9,7 @@ def test_it_reads_as_its_code_and_its_sentence() -> None:
     assert str(WireError("would-queue", "no room")) == "would-queue: no room"
 
 
-def test_details_are_a_copy_that_nobody_else_changes() -> None:
+def test_details_are_a_copy_that_no_other_code_changes() -> None:
     details: dict[str, object] = {"path": ["a"]}
     error = WireError("cycle", "a waits for itself", details)
     details["path"] = []

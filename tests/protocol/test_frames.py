@@ -54,20 +54,20 @@ def code_of(frame: bytes) -> str:
 
 @given(IDS, BYTES_AS_TEXT, st.dictionaries(BYTES_AS_TEXT, VALUES, max_size=5))
 def test_a_request_comes_out_as_it_went_in_with_bytes_that_are_not_utf_8(
-    one: str, op: str, args: dict[str, Any]
+    request_id: str, op: str, args: dict[str, Any]
 ) -> None:
-    assert unpack_request(pack_request(one, op, args)) == (one, op, args)
+    assert unpack_request(pack_request(request_id, op, args)) == (request_id, op, args)
 
 
 @given(IDS, VALUES)
-def test_a_result_comes_out_as_it_went_in(one: str, result: Any) -> None:
-    assert unpack_reply(pack_result(one, result)) == (one, result, None)
+def test_a_result_comes_out_as_it_went_in(request_id: str, result: Any) -> None:
+    assert unpack_reply(pack_result(request_id, result)) == (request_id, result, None)
 
 
 @given(IDS, BYTES_AS_TEXT, BYTES_AS_TEXT, st.dictionaries(BYTES_AS_TEXT, VALUES, max_size=3))
-def test_an_error_comes_out_as_it_went_in(one: str, code: str, message: str, details: dict[str, Any]) -> None:
-    reply = unpack_reply(pack_error(one, WireError(code, message, details)))
-    assert (reply.id, reply.result) == (one, None)
+def test_an_error_comes_out_as_it_went_in(request_id: str, code: str, message: str, details: dict[str, Any]) -> None:
+    reply = unpack_reply(pack_error(request_id, WireError(code, message, details)))
+    assert (reply.id, reply.result) == (request_id, None)
     assert reply.error is not None
     assert (reply.error.code, reply.error.message, reply.error.details) == (code, message, details)
 
@@ -90,11 +90,11 @@ def test_any_bytes_are_a_request_or_a_wire_error(frame: bytes) -> None:
 @given(st.sampled_from(["v", "id", "op", "args"]), VALUES)
 def test_a_request_with_one_field_replaced_is_right_or_refused(field: str, value: Any) -> None:
     try:
-        one, op, args = unpack_request(request(**{field: value}))
+        request_id, op, args = unpack_request(request(**{field: value}))
     except WireError as error:
         assert error.code in {"bad-version", "bad-request"}  # noqa: PT017 - either outcome is right
     else:
-        assert (type(one), type(op), type(args)) == (str, str, dict)
+        assert (type(request_id), type(op), type(args)) == (str, str, dict)
 
 
 @pytest.mark.parametrize("version", [0, 2, None, "1", True, 1.0, ..., [1], "x" * 5000, b"x"])
@@ -117,9 +117,9 @@ def test_an_id_is_1_to_64_printable_characters(wrong: Any) -> None:
     assert request_id_of(request(id=wrong)) == ""
 
 
-@pytest.mark.parametrize("one", ["x", "x" * 64, "anfrage-é"])
-def test_an_id_of_1_to_64_printable_characters_is_taken(one: str) -> None:
-    assert unpack_request(request(id=one)).id == request_id_of(request(id=one)) == one
+@pytest.mark.parametrize("request_id", ["x", "x" * 64, "anfrage-é"])
+def test_an_id_of_1_to_64_printable_characters_is_taken(request_id: str) -> None:
+    assert unpack_request(request(id=request_id)).id == request_id_of(request(id=request_id)) == request_id
 
 
 @pytest.mark.parametrize("op", [None, 7, ["status"], ...])

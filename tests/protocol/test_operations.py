@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from orchd.protocol.frames import MOST
 from orchd.protocol.operations import OPS, Request
 from orchd.protocol.schema import ShapeError, parse
-from tests.support.asked import args_of, broken
+from tests.support.valid_requests import args_of, broken
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("spawn", {"cwd": "/"}, "agents is missing"),
@@ -66,9 +66,9 @@ def test_what_does_not_fit_is_said(op: str, args: dict[str, Any], words: str) ->
 def test_every_op_takes_what_its_shape_generates(op: str) -> None:
     @given(args_of(op))
     def check(args: dict[str, Any]) -> None:
-        made = parse(OPS[op], args)
-        again = dataclasses.asdict(made)
-        assert parse(OPS[op], again) == made
+        value = parse(OPS[op], args)
+        again = dataclasses.asdict(value)
+        assert parse(OPS[op], again) == value
 
     check()
 
@@ -89,7 +89,7 @@ def test_the_table_and_the_union_name_the_same_shapes() -> None:
     assert set(OPS.values()) == set(Request.__args__)
 
 
-def test_a_request_that_would_keep_everybody_waiting_does_not_fit() -> None:
+def test_a_request_that_would_keep_all_clients_waiting_does_not_fit() -> None:
     agents = [{"command": ["true"]}] * MOST
     assert len(parse(OPS["spawn"], {"agents": agents, "cwd": "/"}).agents) == MOST  # type: ignore[union-attr]
     with pytest.raises(ShapeError, match="1 to 10,000 agents"):
@@ -102,5 +102,5 @@ def test_a_request_that_would_keep_everybody_waiting_does_not_fit() -> None:
 @given(st.lists(st.binary(min_size=1, max_size=9).filter(lambda arg: b"\0" not in arg), min_size=1, max_size=4))
 def test_a_command_may_be_any_bytes_but_nul(argv: list[bytes]) -> None:
     command = [arg.decode(errors="surrogateescape") for arg in argv]
-    asked = parse(OPS["spawn"], {"agents": [{"command": command}], "cwd": "/"})
-    assert list(asked.agents[0].command) == command  # type: ignore[union-attr]
+    args = parse(OPS["spawn"], {"agents": [{"command": command}], "cwd": "/"})
+    assert list(args.agents[0].command) == command  # type: ignore[union-attr]

@@ -34,7 +34,7 @@ class Outer:
 
 
 def wrong(value: object, shape: type = Outer) -> str:
-    """What `build` says about a value that does not fit."""
+    """The error of a value that does not fit."""
     with pytest.raises(ShapeError) as caught:
         parse(shape, value)
     return str(caught.value)
@@ -120,12 +120,12 @@ ANYTHING = st.recursive(
 @given(st.dictionaries(st.sampled_from(["name", "parts", "env", "is_on", "level", "named", "x"]), ANYTHING))
 def test_anything_is_a_value_of_the_shape_or_a_shape_error(value: dict[str, Any]) -> None:
     try:
-        made = parse(Outer, value)
+        outer = parse(Outer, value)
     except ShapeError as error:
         assert any(word in str(error) for word in ("must", "not known", "missing", "NUL", "a key"))  # noqa: PT017
     else:
-        assert isinstance(made.name, str)
-        assert all(isinstance(part, Inner) for part in made.parts)
+        assert isinstance(outer.name, str)
+        assert all(isinstance(part, Inner) for part in outer.parts)
 
 
 def test_all_problems_are_told_each_with_its_key_and_the_key_that_was_meant() -> None:
@@ -156,9 +156,9 @@ def test_garbage_is_not_collected_without_end() -> None:
 
 
 def test_a_value_in_a_map_or_list_is_not_told() -> None:
-    told = list(violations(Outer, {"name": "a", "env": {"TOKEN": "hush", "N": 1}}))
-    assert [problem.key for problem in told] == ["env"]
-    assert "hush" not in told[0].message
+    problems = list(violations(Outer, {"name": "a", "env": {"TOKEN": "hush", "N": 1}}))
+    assert [problem.key for problem in problems] == ["env"]
+    assert "hush" not in problems[0].message
     assert [problem.message for problem in violations(Outer, 7)] == ["the value must be a map, not a whole number"]
     assert [problem.key for problem in violations(Outer, {"name": "a", "named": {7: {}}})] == ["named"]
 
@@ -168,9 +168,9 @@ def test_there_are_problems_exactly_when_no_value_can_be_built(value: dict[str, 
     try:
         parse(Outer, value)
     except ShapeError as error:
-        found = list(violations(Outer, value))
-        assert found[0].key == error.key.removeprefix(".")  # noqa: PT017 - the first of the walk is raised
-        assert {problem.key.partition(".")[0] for problem in found} <= {*value, "name"}
+        problems = list(violations(Outer, value))
+        assert problems[0].key == error.key.removeprefix(".")  # noqa: PT017 - the first of the walk is raised
+        assert {problem.key.partition(".")[0] for problem in problems} <= {*value, "name"}
     else:
         assert list(violations(Outer, value)) == []
 

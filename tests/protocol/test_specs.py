@@ -1,4 +1,4 @@
-"""What agents are to be, as requests say it."""
+"""Specs of agents in requests."""
 
 from __future__ import annotations
 
@@ -32,7 +32,12 @@ def test_something_has_to_be_done(work: dict[str, object]) -> None:
 
 
 def test_a_member_is_an_agent_at_a_path_inside_its_run() -> None:
-    made = parse(RunMember, {"path": "web/api", "agent": {"command": ["true"]}, "after": ["schema"]})
-    assert (made.path, made.agent.command, made.after, made.required) == ("web/api", ("true",), ("schema",), True)
+    member = parse(RunMember, {"path": "web/api", "agent": {"command": ["true"]}, "after": ["schema"]})
+    assert (member.path, member.agent.command, member.after, member.required) == (
+        "web/api",
+        ("true",),
+        ("schema",),
+        True,
+    )
     with pytest.raises(ShapeError, match=r"^path must be a path of at most 1,000, not '/web'"):
         parse(RunMember, {"path": "/web", "agent": {}})

@@ -13,9 +13,9 @@ from orchd.store.codec import event_name
 EVENTS = {event_name(kind.__new__(kind)) for kind in get_args(Event)}
 
 
-def words(found: frozenset[Status]) -> set[str]:
+def words(members: frozenset[Status]) -> set[str]:
     """The statuses as text."""
-    return {status.value for status in found}
+    return {status.value for status in members}
 
 
 def test_the_words_of_statuses_are_those_of_the_core() -> None:

@@ -1,4 +1,4 @@
-"""What leaves the history, what stays although it is old, and what is said of what is gone."""
+"""Rows and files that pruning removes, old rows that stay, and the replies about what is gone."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def files(bench: Bench) -> set[str]:
 
 def test_the_oldest_go_first_with_their_files_and_a_dry_run_says_the_same(bench: Bench) -> None:
     ids = over(bench, 5)
-    told = bench.prune(keep=2, dry_run=True)
-    assert (told["agents"], told["left"], told["dry_run"]) == (3, 2, True)
+    report = bench.prune(keep=2, dry_run=True)
+    assert (report["agents"], report["left"], report["dry_run"]) == (3, 2, True)
     assert shown(bench) == ids
-    assert bench.prune(keep=2) == {**told, "dry_run": False}
-    assert told["bytes"] > 0
+    assert bench.prune(keep=2) == {**report, "dry_run": False}
+    assert report["bytes"] > 0
     assert shown(bench) == ids[3:]
     assert files(bench) == set(ids[3:])
     assert bench.prune(keep=2)["agents"] == 0
@@ -52,8 +52,8 @@ def test_what_ended_longer_ago_than_asked_goes(bench: Bench) -> None:
 
 def test_a_tree_goes_when_all_of_it_is_over(bench: Bench) -> None:
     parent = bench.spawn("sleep", "600")
-    asked = {"agents": [{"command": ["true"]}], "cwd": "/", "env": ENV}
-    child = bench.ask("spawn", asked, pid=parent.pid or 0)["agents"][0]["id"]
+    args = {"agents": [{"command": ["true"]}], "cwd": "/", "env": ENV}
+    child = bench.ask("spawn", args, pid=parent.pid or 0)["agents"][0]["id"]
     bench.until_over(bench.agent(child))
     over(bench, 1)
     assert bench.prune(keep=0)["agents"] == 1
@@ -66,14 +66,14 @@ def test_a_tree_goes_when_all_of_it_is_over(bench: Bench) -> None:
 def test_a_run_goes_as_a_whole(bench: Bench) -> None:
     members = [{"path": path, "agent": {"command": ["true"]}} for path in ("a", "b")]
     run = bench.ask("run", {"name": "r", "groups": [{}], "members": members, "cwd": "/", "env": ENV})
-    bench.until_over(*(bench.agent(one["id"]) for one in run["agents"]))
-    told = bench.prune(keep=1)
-    assert (told["agents"], told["runs"], told["left"]) == (2, 1, 0)
+    bench.until_over(*(bench.agent(agent["id"]) for agent in run["agents"]))
+    report = bench.prune(keep=1)
+    assert (report["agents"], report["runs"], report["left"]) == (2, 1, 0)
     assert bench.code("run-status", {"id": "run-001"}) == "pruned"
     assert bench.code("run-status", {"id": "run-002"}) == "unknown-run"
 
 
-def test_what_somebody_comes_after_or_waits_for_stays(bench: Bench) -> None:
+def test_what_an_agent_comes_after_or_waits_for_stays(bench: Bench) -> None:
     first, second, _ = over(bench, 3)
     lives = bench.spawn("sleep", "600")
     bench.spawn("true", after=[first, lives.id])
@@ -98,26 +98,26 @@ def test_what_has_a_worktree_stays(bench: Bench) -> None:
     assert bench.prune(keep=0)["agents"] == 1
 
 
-def test_a_large_tree_goes_in_pieces_and_is_gone_for_everybody_at_once(
+def test_a_large_tree_goes_in_pieces_and_is_gone_for_all_clients_at_once(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pruning, "PIECE", 2)
     monkeypatch.setattr(pruning, "SLICE", 60.0)  # also on a busy machine
     members = [{"path": f"m{number}", "agent": {"command": ["true"]}} for number in range(7)]
     run = bench.ask("run", {"name": "r", "groups": [{}], "members": members, "cwd": "/", "env": ENV})
-    ids = [one["id"] for one in run["agents"]]
-    bench.until_over(*(bench.agent(one) for one in ids))
+    ids = [agent["id"] for agent in run["agents"]]
+    bench.until_over(*(bench.agent(agent_id) for agent_id in ids))
     bench.calm()
     bench.ask("status", {"ids": ids})
-    asked = bench.send("prune", {"keep": 0})
-    seen = set()
+    request_id = bench.send("prune", {"keep": 0})
+    counts = set()
     while bench.pruner.is_due():
         bench.store.finish()
         bench.prune_slice()
-        seen.add(len(files(bench)))
+        counts.add(len(files(bench)))
         assert bench.code("status", {"ids": [ids[-1]]}) == bench.code("retry", {"ids": [ids[-1]]}) == "pruned"
-    assert seen == {7, 5, 3, 1, 0}
-    assert bench.reply(asked)["agents"] == 7
+    assert counts == {7, 5, 3, 1, 0}
+    assert bench.reply(request_id)["agents"] == 7
     assert not bench.records.leaving
 
 
@@ -133,16 +133,16 @@ def test_ids_and_results_of_what_is_gone_are_never_used_again(bench: Bench, tmp_
     assert bench.spawn("true", result=str(result)).id == "agent-002"
 
 
-def test_who_never_started_is_not_tried_again_when_nobody_knows_what_it_came_after(bench: Bench) -> None:
+def test_an_agent_that_never_started_is_not_retried_when_what_it_came_after_is_unknown(bench: Bench) -> None:
     failed = bench.spawn("false")
     bench.until_over(failed)
     skipped = bench.spawn("true", after=[failed.id])
-    done = bench.spawn("true")
-    bench.until_over(done)
-    tried = bench.spawn("false", after=[done.id])
+    completed = bench.spawn("true")
+    bench.until_over(completed)
+    tried = bench.spawn("false", after=[completed.id])
     bench.until_over(skipped, tried)
     assert bench.prune(keep=3)["agents"] == 1
-    assert shown(bench) == [skipped.id, done.id, tried.id]
+    assert shown(bench) == [skipped.id, completed.id, tried.id]
     bench.ask("cancel", {"ids": [skipped.id]})
     with pytest.raises(
         WireError, match="agent-002 never started, and how agent-001, which it comes after, ended is unknown"
@@ -184,9 +184,9 @@ def test_bytes_are_those_of_logs_and_records_on_the_disk(bench: Bench) -> None:
 def test_what_cannot_go_is_not_looked_at_again_and_again(bench: Bench) -> None:
     bench.calm()
     parent = bench.spawn("sleep", "600")
-    asked = {"agents": [{"command": ["true"]}] * 3, "cwd": "/", "env": ENV}
-    children = [one["id"] for one in bench.ask("spawn", asked, pid=parent.pid or 0)["agents"]]
-    bench.until_over(*(bench.agent(one) for one in children))
+    args = {"agents": [{"command": ["true"]}] * 3, "cwd": "/", "env": ENV}
+    children = [agent["id"] for agent in bench.ask("spawn", args, pid=parent.pid or 0)["agents"]]
+    bench.until_over(*(bench.agent(agent_id) for agent_id in children))
     bench.configure(keep_count=1, keep_age=0.5)
     bench.calm()
     assert not bench.pruner.is_due()
@@ -198,7 +198,7 @@ def test_a_bound_is_passed_a_little_before_anything_is_done(bench: Bench) -> Non
     bench.configure(keep_count=64)
     bench.state.is_paused = True
     agents = [{"command": ["true"]}] * 66
-    ids = [one["id"] for one in bench.ask("spawn", {"agents": agents, "cwd": "/", "env": ENV})["agents"]]
+    ids = [agent["id"] for agent in bench.ask("spawn", {"agents": agents, "cwd": "/", "env": ENV})["agents"]]
     bench.ask("cancel", {"ids": ids[:65]})
     assert not bench.pruner.is_due()
     bench.ask("cancel", {"ids": ids[65:]})
@@ -207,7 +207,7 @@ def test_a_bound_is_passed_a_little_before_anything_is_done(bench: Bench) -> Non
     assert shown(bench) == ids[2:]
 
 
-def test_logs_that_somebody_deleted_are_no_reason_to_die(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+def test_logs_that_were_deleted_are_no_reason_to_die(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     over(bench, 1)
     for entry in os.scandir(bench.home.agents):
         Path(entry).unlink()
@@ -218,7 +218,7 @@ def test_logs_that_somebody_deleted_are_no_reason_to_die(bench: Bench, caplog: p
     assert bench.prune(keep=0)["agents"] == 1
 
 
-def test_a_daemon_prunes_while_agents_end_and_everybody_is_served(stopped: Instance) -> None:
+def test_a_daemon_prunes_while_agents_end_and_all_clients_are_served(stopped: Instance) -> None:
     stopped.configure("keep_count = 5\n")
     stopped.start()
     with stopped.client() as client:
@@ -226,7 +226,7 @@ def test_a_daemon_prunes_while_agents_end_and_everybody_is_served(stopped: Insta
             agents = [{"command": ["true"]}] * 30
             client.call("spawn", {"agents": agents, "cwd": "/", "env": ENV})
             # no wait: whom it is about stays until it is over, and newer ones would go in their place
-            until(lambda: all(one["ended_at"] for one in client.call("status", {"all": True})["agents"]))
+            until(lambda: all(agent["ended_at"] for agent in client.call("status", {"all": True})["agents"]))
         until(lambda: len(client.call("status", {"all": True})["agents"]) == 5)
         until(lambda: len(list(stopped.home.agents.iterdir())) == 10)
         events = client.call("events")
@@ -237,6 +237,6 @@ def test_a_daemon_prunes_while_agents_end_and_everybody_is_served(stopped: Insta
 
 
 def test_an_agent_may_not_prune(instance: Instance) -> None:
-    one = instance.spawn("orchctl", "prune", "--keep", "0")
-    instance.ctl("wait", one, code=1)
-    assert instance.ctl("logs", one).startswith("forbidden: ")
+    agent_id = instance.spawn("orchctl", "prune", "--keep", "0")
+    instance.ctl("wait", agent_id, code=1)
+    assert instance.ctl("logs", agent_id).startswith("forbidden: ")

@@ -26,16 +26,16 @@ def test_what_is_no_request_is_refused_with_a_code(bench: Bench) -> None:
 
 
 def test_a_request_sent_again_is_done_once(bench: Bench) -> None:
-    asked = {"agents": [{"command": ["/bin/true"]}], "cwd": "/"}
+    args = {"agents": [{"command": ["/bin/true"]}], "cwd": "/"}
     bench.ask("pause")
-    assert bench.ask("spawn", asked, request="same") == bench.ask("spawn", asked, request="same")
+    assert bench.ask("spawn", args, request="same") == bench.ask("spawn", args, request="same")
     assert len(bench.state.agents) == 1
 
 
 def test_an_id_that_was_another_requests_is_refused(bench: Bench) -> None:
-    one = bench.spawn("sleep", "1000")
-    bench.send("wait", {"ids": [one.id]}, request="mine")
-    assert bench.code("cancel", {"ids": [one.id]}, request="mine") == "bad-request"
+    agent = bench.spawn("sleep", "1000")
+    bench.send("wait", {"ids": [agent.id]}, request="mine")
+    assert bench.code("cancel", {"ids": [agent.id]}, request="mine") == "bad-request"
 
 
 def test_a_wait_for_more_than_a_frame_can_tell_is_answered_in_short(bench: Bench) -> None:
@@ -58,7 +58,7 @@ def test_all_that_one_request_can_name_is_told_of_in_one_reply(bench: Bench) -> 
     bench.ask("spawn", {"agents": [{"command": ["/bin/true"], "name": "n" * 200}] * 10_000, "cwd": "/a/project"})
     ids = [agent_id(number) for number in range(1, 10_001)]
     answer = bench.ask("wait", {"ids": ids, "timeout": 0})
-    assert [(agent["id"], agent["status"]) for agent in answer["agents"]] == [(one, "queued") for one in ids]
+    assert [(agent["id"], agent["status"]) for agent in answer["agents"]] == [(agent_id, "queued") for agent_id in ids]
     assert "position" in answer["agents"][0]
     assert "command" not in answer["agents"][0]
 
@@ -96,33 +96,33 @@ def test_a_queued_agent_is_shown_with_its_position_and_why(bench: Bench) -> None
     bench.ask("limit", {"limit": 1})
     bench.spawn("sleep", "1000")
     waiting = bench.spawn("true")
-    (shown,) = bench.ask("status", {"ids": [waiting.id]})["agents"]
-    assert (shown["status"], shown["position"], shown["reason"]) == ("queued", 1, "1 of 1 slots are in use")
+    (row,) = bench.ask("status", {"ids": [waiting.id]})["agents"]
+    assert (row["status"], row["position"], row["reason"]) == ("queued", 1, "1 of 1 slots are in use")
 
 
 def test_an_id_may_be_written_short(bench: Bench) -> None:
-    one = bench.spawn("sleep", "1000")
+    agent = bench.spawn("sleep", "1000")
     for text in ("1", "agent-1", "agent-001"):
-        assert bench.ask("status", {"ids": [text]})["agents"][0]["id"] == one.id
+        assert bench.ask("status", {"ids": [text]})["agents"][0]["id"] == agent.id
     for text in ("2", "agent-", "x", "agent--1", "9" * 30):
         assert bench.code("status", {"ids": [text]}) == "unknown-agent"
 
 
 def test_what_is_over_can_be_retried_from_the_store(bench: Bench) -> None:
-    one = bench.spawn("sh", "-c", "exit 3")
-    bench.until_over(one)
-    assert one.id not in bench.state.agents
-    assert bench.ask("retry", {"ids": [one.id]})["agents"][0]["status"] == "running"
-    bench.until_over(one)
-    assert bench.agent(one.id).attempt == 2
+    agent = bench.spawn("sh", "-c", "exit 3")
+    bench.until_over(agent)
+    assert agent.id not in bench.state.agents
+    assert bench.ask("retry", {"ids": [agent.id]})["agents"][0]["status"] == "running"
+    bench.until_over(agent)
+    assert bench.agent(agent.id).attempt == 2
     bench.spawn("true")
     assert bench.code("cancel", {"ids": ["agent-009"]}) == "unknown-agent"
 
 
 def test_the_environment_is_the_clients_and_the_agents_own_over_it(bench: Bench) -> None:
-    one = bench.spawn("sleep", "1000", env={"A": "1", "B": "2", "ORCHD_AGENT": "agent-777", "PATH": "/bin"})
-    kept = bench.environments.get(one.spec.environment)
-    assert kept == {"A": "1", "B": "2", "PATH": "/bin"}
+    agent = bench.spawn("sleep", "1000", env={"A": "1", "B": "2", "ORCHD_AGENT": "agent-777", "PATH": "/bin"})
+    environment = bench.environments.get(agent.spec.environment)
+    assert environment == {"A": "1", "B": "2", "PATH": "/bin"}
 
 
 def test_the_configuration_gives_what_the_request_leaves_open(home_directory: os.PathLike[str]) -> None:
@@ -137,16 +137,16 @@ def test_the_configuration_gives_what_the_request_leaves_open(home_directory: os
 
 @pytest.mark.parametrize("attempt", [None, 1, 2])
 def test_logs_say_where_an_attempts_output_is(bench: Bench, attempt: int | None) -> None:
-    one = bench.spawn("sleep", "1000")
+    agent = bench.spawn("sleep", "1000")
     if attempt == 2:
-        assert bench.code("logs", {"id": one.id, "attempt": 2}) == "no-log"
+        assert bench.code("logs", {"id": agent.id, "attempt": 2}) == "no-log"
         return
-    answer = bench.ask("logs", {"id": one.id, "attempt": attempt})
+    answer = bench.ask("logs", {"id": agent.id, "attempt": attempt})
     assert answer == {
-        "id": one.id,
+        "id": agent.id,
         "attempt": 1,
         "attempts": 1,
-        "path": f"{bench.home.agents}/{one.id}.1.log",
+        "path": f"{bench.home.agents}/{agent.id}.1.log",
         "over": False,
     }
 
@@ -157,8 +157,8 @@ def test_there_is_no_log_before_the_first_attempt(bench: Bench) -> None:
 
 
 def test_events_come_in_order_and_without_secrets(bench: Bench) -> None:
-    one = bench.spawn("true", env={"TOKEN": "s3cr3t", "PATH": "/bin:/usr/bin"})
-    bench.until_over(one)
+    agent = bench.spawn("true", env={"TOKEN": "s3cr3t", "PATH": "/bin:/usr/bin"})
+    bench.until_over(agent)
     answer = bench.ask("events", {"since": 0})
     assert [event["seq"] for event in answer["events"]] == list(range(1, answer["last"] + 1))
     assert [event["event"] for event in answer["events"][:2]] == ["session-opened", "agent-queued"]
@@ -167,11 +167,11 @@ def test_events_come_in_order_and_without_secrets(bench: Bench) -> None:
     assert bench.ask("events", {"since": 2, "count": 1})["events"][0]["seq"] == 3
 
 
-def test_draining_ends_when_nobody_lives(bench: Bench) -> None:
-    one = bench.spawn("sleep", "1000")
-    assert bench.ask("stop", {"agents": "stop"}) == {"living": 1, "agents": [one.id]}
+def test_draining_ends_when_no_agent_lives(bench: Bench) -> None:
+    agent = bench.spawn("sleep", "1000")
+    assert bench.ask("stop", {"agents": "stop"}) == {"living": 1, "agents": [agent.id]}
     assert bench.code("spawn", {"agents": [{"command": ["true"]}], "cwd": "/"}) == "stopping"
-    bench.until_over(one)
+    bench.until_over(agent)
     assert (bench.state.is_draining, len(bench.state.living)) == (True, 0)
     assert not bench.context.is_leaving
     bench.ask("stop", {"agents": "keep"})
@@ -186,15 +186,15 @@ def test_a_limit_that_is_only_asked_for_changes_nothing(bench: Bench) -> None:
 
 
 def test_an_agent_is_put_to_rest_with_what_is_known_of_it(bench: Bench) -> None:
-    one = bench.spawn("sh", "-c", "kill -KILL $$")
-    bench.until_over(one)
-    (shown,) = bench.ask("status", {"ids": [one.id]})["agents"]
-    assert bench.agent(one.id).status is Status.FAILED
-    assert (shown["exit_code"], shown["signal"], shown["pid"]) == (137, 9, None)
-    assert shown["started_at"].endswith("Z")
+    agent = bench.spawn("sh", "-c", "kill -KILL $$")
+    bench.until_over(agent)
+    (row,) = bench.ask("status", {"ids": [agent.id]})["agents"]
+    assert bench.agent(agent.id).status is Status.FAILED
+    assert (row["exit_code"], row["signal"], row["pid"]) == (137, 9, None)
+    assert row["started_at"].endswith("Z")
 
 
-def test_a_mistake_in_answering_a_question_ends_nobody(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mistake_in_answering_a_question_ends_no_agent(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     def mistaken(*_: object) -> dict[str, object]:
         raise KeyError("a rule that nobody thought of")
 

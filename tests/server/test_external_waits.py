@@ -1,4 +1,4 @@
-"""Waits from outside: answered when they are true, dropped when nobody is there."""
+"""Waits from outside: answered when they are true, dropped when their client is gone."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ A, B = AgentId("agent-001"), AgentId("agent-002")
 
 
 def onlooker(request: str, *targets: AgentId, is_any: bool = False, deadline: float | None = None) -> ExternalWait:
-    """Somebody who waits for agents that have not ended."""
+    """A client that waits for agents that have not ended."""
     return ExternalWait(RequestId(request), targets, is_any, deadline, set(targets))
 
 
 def onlookers() -> ExternalWaits:
-    """Nobody waits yet; whoever has ended is not tried again."""
+    """No client waits yet; an agent that has ended is not retried."""
     return ExternalWaits(lambda _: set())
 
 
-def told(found: list[ExternalWait]) -> list[str]:
+def told(waits: list[ExternalWait]) -> list[str]:
     """Whose waits these are."""
-    return [one.request for one in found]
+    return [wait.request for wait in waits]
 
 
 def test_all_must_end_or_any() -> None:
@@ -43,7 +43,7 @@ def test_time_ends_a_wait_once() -> None:
     assert told(waiting.ended([A])) == ["patient"]
 
 
-def test_whoever_went_away_is_not_told() -> None:
+def test_a_client_that_went_away_is_not_told() -> None:
     waiting = onlookers()
     waiting.add(onlooker("gone", A, B))
     waiting.drop(RequestId("gone"))
@@ -70,7 +70,7 @@ def test_one_that_is_tried_again_is_waited_for_again() -> None:
     assert waiting.next_deadline() is None
 
 
-def test_any_is_not_met_by_one_that_is_tried_again_before_anybody_is_told() -> None:
+def test_any_is_not_met_by_an_agent_that_is_retried_before_a_reply_is_sent() -> None:
     unfinished = {A, B}
     waiting = ExternalWaits(lambda ids: unfinished.intersection(ids))
     waiting.add(onlooker("any", A, B, is_any=True))

@@ -1,4 +1,4 @@
-"""Which agents a `status` tells of first, and how many others there are."""
+"""The agents that a `status` shows first, and the number of the others."""
 
 from __future__ import annotations
 
@@ -56,20 +56,20 @@ def test_those_above_the_first_are_shown_with_them_and_an_agent_sees_its_own_tre
     parent, other = bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
     child = bench.spawn("sleep", "600")
     child.ancestors = (parent.id,)
-    shown = bench.run(other.id, parse(operations.Status, {"most": 9}))
-    assert [agent["id"] for agent in shown["agents"]] == [other.id]  # type: ignore[attr-defined]
+    reply = bench.run(other.id, parse(operations.Status, {"most": 9}))
+    assert [agent["id"] for agent in reply["agents"]] == [other.id]  # type: ignore[attr-defined]
     listing = bench.context.listing
-    assert [agent.id for agent in listing._with_those_above([child])] == [parent.id, child.id]
+    assert [agent.id for agent in listing._with_ancestors([child])] == [parent.id, child.id]
 
 
 def test_a_whole_queue_is_listed_without_a_look_at_the_store(bench: Bench) -> None:
     bench.ask("pause")
     bench.ask("spawn", {"agents": [{"command": ["true"]}] * 700, "cwd": "/"})
-    asked: list[str] = []
-    bench.store._db.set_trace_callback(asked.append)
+    statements: list[str] = []
+    bench.store._db.set_trace_callback(statements.append)
     assert first(bench, 10) == (ids(*range(1, 11)), {"queued": 700})
     bench.store._db.set_trace_callback(None)
-    assert [one for one in asked if "json_each" in one and len(one) > 1000] == []
+    assert [statement for statement in statements if "json_each" in statement and len(statement) > 1000] == []
 
 
 SLEEP = {"agents": [{"command": ["sleep", "600"]}], "cwd": "/", "project": "/first", "env": {"PATH": "/bin:/usr/bin"}}
@@ -77,9 +77,9 @@ TRUE = {**SLEEP, "agents": [{"command": ["true"]}], "project": "/second"}
 
 
 def budgets(bench: Bench, caller: Any = Outside.OWNER, *named: str) -> list[str]:
-    """The ids of what has a budget, as an answer to `status` shows them."""
+    """The ids of the sessions and runs with a budget, as an answer to `status` shows them."""
     answer = bench.run(caller, parse(operations.Status, {"most": 9, "ids": list(named)}))
-    return [one["id"] for one in answer["budgets"]]  # type: ignore[attr-defined]
+    return [agent["id"] for agent in answer["budgets"]]  # type: ignore[attr-defined]
 
 
 def test_the_budget_of_an_old_session_is_shown_while_it_has_agents_and_when_one_is_named(bench: Bench) -> None:

@@ -21,7 +21,7 @@ def test_a_piece_has_its_place(tmp_path: Path) -> None:
     assert piece(path, 99, 2) == (99, b"", 10, None)
 
 
-def test_what_an_agent_put_in_the_place_of_its_log_holds_nobody_up(tmp_path: Path) -> None:
+def test_what_an_agent_put_in_the_place_of_its_log_blocks_no_process(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("secret")
     (tmp_path / "link").symlink_to(tmp_path / "log")
     os.mkfifo(tmp_path / "pipe")

@@ -14,7 +14,7 @@ SMILE = "\U0001f642"  # four bytes of UTF-8
 
 
 def told(result: object) -> object:
-    """What a client reads."""
+    """The reply as a client reads it."""
     return unpack_reply(packed("r", result)).result
 
 
@@ -25,8 +25,8 @@ def test_a_page_has_what_there_is_room_for_and_at_least_one(sizes: list[int], co
 
 
 def test_what_fits_is_told_as_it_is() -> None:
-    whole = {"agents": [{"id": "agent-001", "goal": "g" * 4096, "after": ["agent-002"] * 500}], "more": 3}
-    assert told(whole) == whole
+    reply = {"agents": [{"id": "agent-001", "goal": "g" * 4096, "after": ["agent-002"] * 500}], "more": 3}
+    assert told(reply) == reply
 
 
 def test_texts_are_cut_before_keys_are_left_out() -> None:

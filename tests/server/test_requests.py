@@ -1,4 +1,4 @@
-"""What a request asks."""
+"""The shapes of requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is meant."""
+"""The agents that a request means."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ ONE = RequestId("r")
 
 
 def test_whom_to_end_is_named_once(bench: Bench) -> None:
-    one = bench.spawn("sleep", "600")
+    agent = bench.spawn("sleep", "600")
     ids = parse(operations.Cancel, {"ids": ["1", "agent-1", "agent-001"]})
-    assert bench.run(Outside.OWNER, ids).ids == (one.id,)
+    assert bench.run(Outside.OWNER, ids).ids == (agent.id,)
 
 
 def test_an_agents_children_are_those_of_its_current_attempt(bench: Bench) -> None:
     parent, child, older = bench.spawn("sleep", "600"), bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
-    for one, attempt in ((child, 1), (older, 0)):
-        one.ancestors, one.parent_attempt = (parent.id,), attempt
+    for agent, attempt in ((child, 1), (older, 0)):
+        agent.ancestors, agent.parent_attempt = (parent.id,), attempt
     bench.store._db.execute("DELETE FROM agents WHERE number > 1")
-    for one in (child, older):
+    for agent in (child, older):
         bench.store._db.execute(
-            "INSERT INTO agents SELECT ?, 1, 1, NULL, NULL, NULL, 0, ?, ?", (one.number, *_packed(one))
+            "INSERT INTO agents SELECT ?, 1, 1, NULL, NULL, NULL, 0, ?, ?", (agent.number, *_packed(agent))
         )
     children = parse(operations.Wait, {"scope": "children"})
     assert bench.context.resolver.targets(parent.id, children) == (child.id,)
@@ -41,11 +41,11 @@ def _packed(agent: object) -> tuple[bytes, bytes]:
 
 
 def test_an_agent_sees_its_own_tree_and_no_other(bench: Bench) -> None:
-    one, other = bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
-    assert [agent.id for agent in bench.context.resolver.seen(one.id, (one.id,))] == [one.id]
+    first, other = bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
+    assert [agent.id for agent in bench.context.resolver.seen(first.id, (first.id,))] == [first.id]
     with pytest.raises(WireError, match="forbidden|not of"):
-        bench.context.resolver.seen(one.id, (other.id,))
-    assert [agent.id for agent in bench.context.resolver.seen(Outside.OWNER, ("1", "2"))] == [one.id, other.id]
+        bench.context.resolver.seen(first.id, (other.id,))
+    assert [agent.id for agent in bench.context.resolver.seen(Outside.OWNER, ("1", "2"))] == [first.id, other.id]
 
 
 def test_runs_that_have_more_members_than_one_request_may_name_are_refused_in_words(

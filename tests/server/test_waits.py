@@ -16,26 +16,26 @@ from tests.support.bench import Bench
 
 
 def test_a_wait_sent_again_is_answered_where_it_was_sent_from_last(bench: Bench) -> None:
-    one = bench.spawn("sleep", "1000")
-    bench.send("wait", {"ids": [one.id]}, request="w", route=b"old")
-    bench.send("wait", {"ids": [one.id]}, request="w", route=b"new")
-    bench.ask("cancel", {"ids": [one.id]})
-    bench.until_over(one)
+    agent = bench.spawn("sleep", "1000")
+    bench.send("wait", {"ids": [agent.id]}, request="w", route=b"old")
+    bench.send("wait", {"ids": [agent.id]}, request="w", route=b"new")
+    bench.ask("cancel", {"ids": [agent.id]})
+    bench.until_over(agent)
     assert [route for route, reply in bench.replies if reply.id == "w"] == [(b"new",)]
     assert bench.reply("w")["agents"][0]["status"] == "cancelled"
 
 
 def test_a_wait_from_outside_times_out(bench: Bench) -> None:
-    one = bench.spawn("sleep", "1000")
-    request = bench.send("wait", {"ids": [one.id], "timeout": 60})
+    agent = bench.spawn("sleep", "1000")
+    request = bench.send("wait", {"ids": [agent.id], "timeout": 60})
     bench.tick(59)
     assert not bench.is_answered(request)
     bench.tick(2)
     assert bench.reply(request)["timed_out"]
-    assert bench.ask("wait", {"ids": [one.id], "timeout": 0})["timed_out"]
+    assert bench.ask("wait", {"ids": [agent.id], "timeout": 0})["timed_out"]
 
 
-def test_a_wait_for_nobody_in_particular(bench: Bench) -> None:
+def test_a_wait_without_named_targets(bench: Bench) -> None:
     assert bench.ask("wait", {"scope": "all"}) == {"agents": [], "timed_out": False}
     assert bench.code("wait") == "bad-request"
     assert bench.code("wait", {"scope": "children"}) == "bad-request"
@@ -43,27 +43,27 @@ def test_a_wait_for_nobody_in_particular(bench: Bench) -> None:
 
 def test_who_is_blocked_in_too_many_waits_is_told_to_come_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waits, "_MOST", 3)
-    one = bench.spawn("sleep", "1000")
-    held = [bench.send("wait", {"ids": [one.id]}) for _ in range(3)]
-    assert bench.code("wait", {"ids": [one.id]}) == "busy"
-    bench.ask("cancel", {"ids": [one.id]})
-    bench.until_over(one)
-    assert [bench.is_answered(request) for request in held] == [True] * 3
-    assert bench.ask("wait", {"ids": [one.id]})["agents"][0]["status"] == "cancelled"
+    agent = bench.spawn("sleep", "1000")
+    requests = [bench.send("wait", {"ids": [agent.id]}) for _ in range(3)]
+    assert bench.code("wait", {"ids": [agent.id]}) == "busy"
+    bench.ask("cancel", {"ids": [agent.id]})
+    bench.until_over(agent)
+    assert [bench.is_answered(request) for request in requests] == [True] * 3
+    assert bench.ask("wait", {"ids": [agent.id]})["agents"][0]["status"] == "cancelled"
 
 
 def test_who_dies_while_blocked_is_answered_no_more(bench: Bench) -> None:
-    one = bench.spawn("sleep", "1000")
+    agent = bench.spawn("sleep", "1000")
     started = subprocess.run(  # by a shell that is gone, or it would be a process of ours
         ["sh", "-c", "sleep 1000 >/dev/null & echo $!"], stdout=subprocess.PIPE, start_new_session=True, check=True
     )
     client = int(started.stdout)
-    request = bench.send("wait", {"ids": [one.id]}, pid=client)
-    assert list(bench.context.waits.targets()) == [one.id]
+    request = bench.send("wait", {"ids": [agent.id]}, pid=client)
+    assert list(bench.context.waits.targets()) == [agent.id]
     os.kill(client, signal.SIGKILL)
     until(lambda: bench.tick() or not list(bench.context.waits.targets()))
-    bench.ask("cancel", {"ids": [one.id]})
-    bench.until_over(one)
+    bench.ask("cancel", {"ids": [agent.id]})
+    bench.until_over(agent)
     assert not bench.is_answered(request)
 
 
@@ -74,7 +74,7 @@ def test_a_wait_for_any_is_answered_by_the_first(bench: Bench) -> None:
     assert [agent["status"] for agent in bench.reply(request)["agents"]] == ["running", "completed"]
 
 
-def test_a_wait_from_outside_waits_again_for_whom_somebody_tries_again(bench: Bench) -> None:
+def test_a_wait_from_outside_waits_again_for_an_agent_that_is_retried(bench: Bench) -> None:
     # like a wait of the core's: answered with one that is queued again, its client would call a lie a success
     first, second = bench.spawn("false"), bench.spawn("sleep", "1000")
     request = bench.send("wait", {"ids": [first.id, second.id]})
@@ -89,15 +89,15 @@ def test_a_wait_from_outside_waits_again_for_whom_somebody_tries_again(bench: Be
     assert [agent["status"] for agent in bench.reply(request)["agents"]] == ["failed", "cancelled"]
 
 
-def test_whoever_waits_outside_is_told_when_all_that_they_are_shown_is_on_the_disk(bench: Bench) -> None:
+def test_a_client_that_waits_outside_is_told_when_all_that_it_is_shown_is_on_the_disk(bench: Bench) -> None:
     bench.ask("pause")
-    one = bench.spawn("true")
-    request = bench.send("wait", {"ids": [one.id]})
-    told: list[bool] = []
-    bench.dispatcher.ended([], lambda: told.append(True))
-    assert told == []
-    bench.engine.feed([Cancel(RequestId("c"), (one.id,))])
+    agent = bench.spawn("true")
+    request = bench.send("wait", {"ids": [agent.id]})
+    answers: list[bool] = []
+    bench.dispatcher.ended([], lambda: answers.append(True))
+    assert answers == []
+    bench.engine.feed([Cancel(RequestId("c"), (agent.id,))])
     bench.engine.finish()
-    bench.dispatcher.ended(bench.engine.ended(), lambda: told.append(bench.is_answered(request)))
-    assert told == [False]
+    bench.dispatcher.ended(bench.engine.ended(), lambda: answers.append(bench.is_answered(request)))
+    assert answers == [False]
     assert bench.is_answered(request)

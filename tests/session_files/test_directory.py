@@ -10,9 +10,10 @@ import pytest
 import yaml
 from hypothesis import given
 
-from orchd.core.state.agents import Agent, Level, Outcome, Spec, State, Status, agent_id
+from orchd.core.state.agents import Agent, Level, Outcome, Spec, Status, agent_id
 from orchd.core.state.sessions import Session, session_id
 from orchd.core.state.spending import Spent
+from orchd.core.state.state import State
 from orchd.instance import yaml_text
 from orchd.session_files.directory import Directory, RenderedAgents, SessionFilePaths
 from tests.orchctl import repos
@@ -28,28 +29,30 @@ def agent(number: int = 1, status: Status = Status.RUNNING, **fields: object) ->
 
 
 def shown(*agents: Agent) -> RenderedAgents:
-    """How these are shown."""
-    made = RenderedAgents()
-    made.enter(agents)
-    return made
+    """The agents as the files show them."""
+    rendered = RenderedAgents()
+    rendered.enter(agents)
+    return rendered
 
 
 def show(path: Path, *agents: Agent, session: Session | None = None, is_newest: bool = True) -> None:
     """Write the files of a session with these agents."""
-    whole = session or Session(ONE, str(path), 1_700_000_000.0)
-    Directory(str(path), SessionFilePaths()).show(whole, shown(*agents), State(), 1_700_000_001.0, is_newest=is_newest)
+    shown_session = session or Session(ONE, str(path), 1_700_000_000.0)
+    Directory(str(path), SessionFilePaths()).show(
+        shown_session, shown(*agents), State(), 1_700_000_001.0, is_newest=is_newest
+    )
 
 
 def array(path: Path) -> list[dict[str, object]]:
-    """What agents.json holds."""
-    found: list[dict[str, object]] = json.loads((path / ".claude/state/agents.json").read_text())
-    return found
+    """The content of agents.json."""
+    rows: list[dict[str, object]] = json.loads((path / ".claude/state/agents.json").read_text())
+    return rows
 
 
 def test_agents_are_an_array_in_the_order_of_their_ids(tmp_path: Path) -> None:
-    done = agent(2, Status.COMPLETED, skill="backend", task_id="bd-1", result="/r/2.md")
-    done.outcome, done.spent = Outcome(0), Spent(5, 6, 700, 0, 0.25)
-    show(tmp_path, done, agent(1))
+    completed = agent(2, Status.COMPLETED, skill="backend", task_id="bd-1", result="/r/2.md")
+    completed.outcome, completed.spent = Outcome(0), Spent(5, 6, 700, 0, 0.25)
+    show(tmp_path, completed, agent(1))
     first, second = array(tmp_path)
     assert (first["id"], first["status"], first["spawnedAt"]) == ("agent-001", "running", "2023-11-14T22:13:20.000Z")
     expected = {"skillName": "backend", "taskId": "bd-1", "status": "completed", "exitCode": 0, "result": "/r/2.md"}
@@ -74,22 +77,22 @@ def test_a_session_without_agents_is_an_empty_list(tmp_path: Path) -> None:
 @given(TEXTS, TEXTS)
 def test_any_text_leaves_all_files_valid(tmp_path_factory: pytest.TempPathFactory, name: str, goal: str) -> None:
     path = tmp_path_factory.mktemp("project")
-    one = agent(1, Status.FAILED, name=name, goal=goal, skill=goal, task_id=name)
-    one.reason = goal or "x"
-    show(path, one, session=Session(ONE, goal, 1_700_000_000.0, name=name))
+    failed = agent(1, Status.FAILED, name=name, goal=goal, skill=goal, task_id=name)
+    failed.reason = goal or "x"
+    show(path, failed, session=Session(ONE, goal, 1_700_000_000.0, name=name))
     text = (path / ".agent/sessions/latest.yaml").read_text(encoding="utf-8")
-    whole = yaml.safe_load(text)
-    (task,) = whole["tasks"]
+    document = yaml.safe_load(text)
+    (task,) = document["tasks"]
     lax = {key: value.translate(yaml_text.NOT_IN_YAML) for key, value in (("name", name), ("goal", goal))}
     assert {key: task[key] for key in lax} == lax
-    assert (whole["name"], whole["directory"]) == (lax["name"], lax["goal"])
+    assert (document["name"], document["directory"]) == (lax["name"], lax["goal"])
     assert all(line.isprintable() for line in text.split("\n"))
     raw = (path / ".claude/state/agents.json").read_bytes()
     assert raw.isascii()
-    (found,) = json.loads(raw)
-    for value in found.values():
+    (row,) = json.loads(raw)
+    for value in row.values():
         json.dumps(value, ensure_ascii=False).encode()  # no halves of characters
-    assert found["reason"] == (goal or "x").translate(yaml_text.HALVES)
+    assert row["reason"] == (goal or "x").translate(yaml_text.HALVES)
 
 
 def test_the_newest_session_is_the_latest_and_an_older_one_keeps_its_own_file(tmp_path: Path) -> None:
@@ -99,7 +102,7 @@ def test_the_newest_session_is_the_latest_and_an_older_one_keeps_its_own_file(tm
     folder = tmp_path / ".agent/sessions"
     assert (folder / "latest.yaml").readlink() == Path("session-002.yaml")
     assert "status: Completed" in (folder / "session-001.yaml").read_text()
-    assert [one["id"] for one in array(tmp_path)] == ["agent-002"]
+    assert [row["id"] for row in array(tmp_path)] == ["agent-002"]
 
 
 def test_a_reader_that_has_opened_a_file_reads_all_of_the_old_one(tmp_path: Path) -> None:
@@ -108,7 +111,7 @@ def test_a_reader_that_has_opened_a_file_reads_all_of_the_old_one(tmp_path: Path
         head = before.read(10)
         show(tmp_path)
         assert len(json.loads(head + before.read())) == 199
-    assert sorted(one.name for one in (tmp_path / ".claude/state").iterdir()) == [".gitignore", "agents.json"]
+    assert sorted(path.name for path in (tmp_path / ".claude/state").iterdir()) == [".gitignore", "agents.json"]
 
 
 def test_an_arbitrary_directory_gets_no_files(tmp_path: Path) -> None:
@@ -118,7 +121,7 @@ def test_an_arbitrary_directory_gets_no_files(tmp_path: Path) -> None:
 
 
 def untracked(path: Path) -> list[str]:
-    """What git shows in a checkout that is not committed, ignored files included."""
+    """The untracked files of a checkout, ignored files included."""
     return repos.git(path, "status", "--porcelain", "--untracked-files=all", "--ignored").splitlines()
 
 
@@ -176,7 +179,7 @@ def test_each_session_of_a_directory_has_its_own_last_event(tmp_path: Path) -> N
     directory = Directory(str(tmp_path), SessionFilePaths())
     directory.append([event(14), event(15)])
     directory.append([event(11, TWO), event(13, TWO)])
-    assert [directory.last_seq(one) for one in (ONE, TWO, THREE)] == [15, 13, 15]
+    assert [directory.last_seq(session) for session in (ONE, TWO, THREE)] == [15, 13, 15]
 
 
 @pytest.mark.parametrize("tail", [event(3)[:-1], "\n\n", '{"x": 1}\n', "nonsense\n", "[" * 5000 + "\n"])
@@ -200,7 +203,7 @@ def test_a_number_that_no_event_can_have_tells_nothing(tmp_path: Path, seq: str)
     assert directory.last_seq(ONE) is None
 
 
-def test_a_pipe_in_the_place_of_the_events_holds_nobody_up(tmp_path: Path) -> None:
+def test_a_pipe_in_the_place_of_the_events_blocks_no_process(tmp_path: Path) -> None:
     (tmp_path / ".claude/state").mkdir(parents=True)
     os.mkfifo(tmp_path / ".claude/state/events.jsonl")
     directory = Directory(str(tmp_path), SessionFilePaths())
@@ -237,8 +240,8 @@ def test_no_link_in_the_place_of_a_directory_leads_out_of_the_project(tmp_path: 
     assert list(elsewhere.iterdir()) == []
 
 
-def test_links_that_came_with_a_checkout_lead_to_no_file_of_anybody(tmp_path: Path) -> None:
-    """Who clones a repository did not choose the links in it: what they lead to is neither written nor cut."""
+def test_links_that_came_with_a_checkout_lead_to_no_file_of_a_user(tmp_path: Path) -> None:
+    """A clone brings links that its user did not choose: their targets are neither written nor cut."""
     precious = tmp_path / "precious"
     precious.write_text("no newline at its end")
     drafts = [".claude/state/.agents.json.new", ".agent/sessions/.session-001.yaml.new"]
@@ -248,7 +251,7 @@ def test_links_that_came_with_a_checkout_lead_to_no_file_of_anybody(tmp_path: Pa
     show(tmp_path, agent(1))
     assert Directory(str(tmp_path), SessionFilePaths()).last_seq(ONE) is None
     assert precious.read_text() == "no newline at its end"
-    assert [one["id"] for one in array(tmp_path)] == ["agent-001"]
+    assert [row["id"] for row in array(tmp_path)] == ["agent-001"]
     for name in (".claude/state/agents.json", ".agent/sessions/session-001.yaml"):
         assert not (tmp_path / name).is_symlink()
 
@@ -258,7 +261,7 @@ def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:
     (tmp_path / ".claude/state/.agents.json.new").mkdir()
     with pytest.raises(IsADirectoryError):
         show(tmp_path, agent(2))
-    assert [one["id"] for one in array(tmp_path)] == ["agent-001"]
+    assert [row["id"] for row in array(tmp_path)] == ["agent-001"]
 
 
 def test_only_the_newest_agents_of_many_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:

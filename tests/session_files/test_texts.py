@@ -18,19 +18,19 @@ TEXTS = st.text(st.characters(codec=None) | st.sampled_from(HOSTILE), max_size=3
 
 @given(TEXTS)
 def test_any_text_is_one_printable_scalar_of_its_line(text: str) -> None:
-    made = scalar(text)
-    assert made.isprintable()
-    assert yaml.safe_load(f"key: {made}\n") == {"key": text.translate(yaml_text.NOT_IN_YAML)}
-    if not made.startswith('"'):
-        assert made == text
+    text_shown = scalar(text)
+    assert text_shown.isprintable()
+    assert yaml.safe_load(f"key: {text_shown}\n") == {"key": text.translate(yaml_text.NOT_IN_YAML)}
+    if not text_shown.startswith('"'):
+        assert text_shown == text
 
 
 @given(TEXTS, TEXTS)
 def test_an_event_is_one_line_of_valid_json(key: str, text: str) -> None:
-    made = as_json({"event": "x", "doc": {"list": [text, 1], key.translate(yaml_text.HALVES): text}})
-    assert made.isascii()
-    assert made.isprintable()
-    json.dumps(json.loads(made), ensure_ascii=False).encode()
+    line = as_json({"event": "x", "doc": {"list": [text, 1], key.translate(yaml_text.HALVES): text}})
+    assert line.isascii()
+    assert line.isprintable()
+    json.dumps(json.loads(line), ensure_ascii=False).encode()
 
 
 @pytest.mark.parametrize(

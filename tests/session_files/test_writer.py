@@ -1,4 +1,4 @@
-"""The scribe: files are true before anybody is told of an end, and soon after anything else."""
+"""The scribe: files are true before any client is told of an end, and soon after any other event."""
 
 from __future__ import annotations
 
@@ -24,40 +24,42 @@ def spawned(bench: Bench, project: Path, *command: str, count: int = 1) -> list[
     """New agents of a project."""
     agents = [{"command": list(command or ("true",))}] * count
     env = {"PATH": "/usr/bin:/bin"}
-    made = bench.ask("spawn", {"agents": agents, "cwd": str(project), "project": str(project), "env": env})["agents"]
-    return [one["id"] for one in made]
+    spawned_agents = bench.ask("spawn", {"agents": agents, "cwd": str(project), "project": str(project), "env": env})[
+        "agents"
+    ]
+    return [agent["id"] for agent in spawned_agents]
 
 
 def statuses(project: Path) -> dict[str, str]:
-    """What agents.json says."""
-    found = json.loads((project / ".claude/state/agents.json").read_text())
-    return {one["id"]: one["status"] for one in found}
+    """The statuses in agents.json."""
+    rows = json.loads((project / ".claude/state/agents.json").read_text())
+    return {row["id"]: row["status"] for row in rows}
 
 
 def events(project: Path) -> list[tuple[int, str]]:
-    """What events.jsonl says."""
+    """The events in events.jsonl."""
     lines = (project / ".claude/state/events.jsonl").read_text().splitlines()
-    return [(one["seq"], one["event"]) for one in map(json.loads, lines)]
+    return [(event["seq"], event["event"]) for event in map(json.loads, lines)]
 
 
 def of_store(bench: Bench) -> list[tuple[int, str]]:
-    """What it should say."""
+    """The events that events.jsonl should have."""
     return [(event.seq, event.event) for event in bench.store.events(0, 1000)]
 
 
-def test_nobody_is_told_of_an_end_before_the_files_tell_it(bench: Bench, tmp_path: Path) -> None:
-    (one,) = spawned(bench, tmp_path)
-    bench.until_over(bench.agent(one))
+def test_no_reply_tells_of_an_end_before_the_files_do(bench: Bench, tmp_path: Path) -> None:
+    (agent_id,) = spawned(bench, tmp_path)
+    bench.until_over(bench.agent(agent_id))
     assert not (tmp_path / ".claude").exists()
-    bench.ask("wait", {"ids": [one]})
-    assert statuses(tmp_path) == {one: "completed"}
+    bench.ask("wait", {"ids": [agent_id]})
+    assert statuses(tmp_path) == {agent_id: "completed"}
     assert "status: Completed" in (tmp_path / ".agent/sessions/latest.yaml").read_text()
     assert events(tmp_path) == of_store(bench)
 
 
 def test_a_session_that_is_closed_before_its_last_end_is_written_is_shown_closed(bench: Bench, tmp_path: Path) -> None:
-    (one,) = spawned(bench, tmp_path)
-    bench.until_over(bench.agent(one))
+    (agent_id,) = spawned(bench, tmp_path)
+    bench.until_over(bench.agent(agent_id))
     bench.ask("session-close", {"id": "session-001"})
     bench.scribe.write()
     assert "status: Closed\n" in (tmp_path / ".agent/sessions/latest.yaml").read_text()
@@ -68,14 +70,14 @@ def test_what_is_no_end_is_written_soon_and_not_too_often(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("orchd.session_files.writer._SHARE", 0)
-    one, two = spawned(bench, tmp_path, "sleep", "600", count=2)
+    first, second = spawned(bench, tmp_path, "sleep", "600", count=2)
     due = bench.scribe.next_deadline()
     assert due is not None
     assert due <= bench.clock().mono
     bench.scribe.write()
-    assert statuses(tmp_path) == {one: "running", two: "running"}
+    assert statuses(tmp_path) == {first: "running", second: "running"}
     assert bench.scribe.next_deadline() is None
-    bench.ask("cancel", {"ids": [one]})
+    bench.ask("cancel", {"ids": [first]})
     due = bench.scribe.next_deadline()
     assert due is not None
     assert 0.0 < due - bench.clock().mono <= PAUSE
@@ -85,21 +87,21 @@ def test_each_project_has_its_own(bench: Bench, tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     for each in (here, there):
         (each / ".agent").mkdir(parents=True)
-    (one,) = spawned(bench, here, "sleep", "600")
-    (two,) = spawned(bench, there, "sleep", "600")
+    (first,) = spawned(bench, here, "sleep", "600")
+    (second,) = spawned(bench, there, "sleep", "600")
     bench.scribe.write()
-    assert (list(statuses(here)), list(statuses(there))) == ([one], [two])
+    assert (list(statuses(here)), list(statuses(there))) == ([first], [second])
     assert {seq for seq, _ in events(here)}.isdisjoint(seq for seq, _ in events(there))
 
 
 def test_a_new_session_begins_anew_and_the_events_go_on(bench: Bench, tmp_path: Path) -> None:
-    (one,) = spawned(bench, tmp_path, "sleep", "600")
+    (agent_id,) = spawned(bench, tmp_path, "sleep", "600")
     bench.ask("session-new", {"project": str(tmp_path), "name": "two"})
     bench.scribe.write()
     assert statuses(tmp_path) == {}
-    bench.ask("cancel", {"ids": [one]})
-    bench.until_over(bench.agent(one))
-    bench.ask("wait", {"ids": [one]})
+    bench.ask("cancel", {"ids": [agent_id]})
+    bench.until_over(bench.agent(agent_id))
+    bench.ask("wait", {"ids": [agent_id]})
     folder = tmp_path / ".agent/sessions"
     assert "Cancelled" in (folder / "session-001.yaml").read_text()
     assert (folder / "latest.yaml").readlink() == Path("session-002.yaml")
@@ -109,28 +111,28 @@ def test_a_new_session_begins_anew_and_the_events_go_on(bench: Bench, tmp_path: 
 
 @pytest.mark.parametrize("lost", [".claude/state/agents.json", ".claude", "nothing"])
 def test_the_next_daemon_writes_what_the_last_had_no_time_to(bench: Bench, tmp_path: Path, lost: str) -> None:
-    (one,) = spawned(bench, tmp_path)
+    (agent_id,) = spawned(bench, tmp_path)
     bench.scribe.write()
-    bench.until_over(bench.agent(one))
+    bench.until_over(bench.agent(agent_id))
     if (path := tmp_path / lost).is_dir():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
     next_one = SessionFileWriter(bench.state, bench.store, bench.clock, SessionFilePaths())
     next_one.catch_up()
-    assert statuses(tmp_path) == {one: "completed"}
+    assert statuses(tmp_path) == {agent_id: "completed"}
     assert events(tmp_path) == of_store(bench)
     SessionFileWriter(bench.state, bench.store, bench.clock, SessionFilePaths()).catch_up()
     assert events(tmp_path) == of_store(bench)
 
 
-def test_a_project_that_cannot_be_written_is_said_once_and_hurts_nobody(
+def test_a_project_that_cannot_be_written_is_logged_once_and_disturbs_no_agent(
     bench: Bench, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / ".claude").touch()
-    one, two = spawned(bench, tmp_path, count=2)
+    first, second = spawned(bench, tmp_path, count=2)
     with caplog.at_level(logging.WARNING):
-        for each in (one, two):
+        for each in (first, second):
             bench.until_over(bench.agent(each))
             assert bench.ask("wait", {"ids": [each]})["agents"][0]["status"] == "completed"
     assert [record.message.split(":")[0] for record in caplog.records].count(
@@ -146,8 +148,8 @@ def test_with_one_switch_there_are_none(tmp_path: Path, home_directory: Path) ->
     assert Config().session_files
     bench = Bench(home_directory)
     bench.shell._scribe = SessionFileWriter(bench.state, bench.store, bench.clock, None)
-    (one,) = spawned(bench, tmp_path)
-    bench.until_over(bench.agent(one))
+    (agent_id,) = spawned(bench, tmp_path)
+    bench.until_over(bench.agent(agent_id))
     bench.shell._scribe.catch_up()
     assert [path.name for path in tmp_path.rglob("*")] == [".agent"]
     bench.close()
@@ -159,10 +161,10 @@ def test_sessions_in_which_nothing_goes_on_are_not_kept_for_ever(
     monkeypatch.setattr("orchd.session_files.writer._KEPT", 1)
     for name in ("a", "b"):
         (tmp_path / name / ".agent").mkdir(parents=True)
-        (one,) = spawned(bench, tmp_path / name)
-        bench.until_over(bench.agent(one))
-        bench.ask("wait", {"ids": [one]})
+        (agent_id,) = spawned(bench, tmp_path / name)
+        bench.until_over(bench.agent(agent_id))
+        bench.ask("wait", {"ids": [agent_id]})
     assert list(bench.scribe._shown) == ["session-002"]
-    (three,) = spawned(bench, tmp_path / "a", "sleep", "600")
+    (third,) = spawned(bench, tmp_path / "a", "sleep", "600")
     bench.scribe.write()
-    assert statuses(tmp_path / "a") == {"agent-001": "completed", three: "running"}
+    assert statuses(tmp_path / "a") == {"agent-001": "completed", third: "running"}

@@ -30,12 +30,12 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=None, help="a new one when it is left out")
     parser.add_argument("--history", type=int, default=None, help="perform only this one, and tell it")
     parser.add_argument("--brief", action="store_true", help="say what fails and do not make it shorter")
-    asked = parser.parse_args(words)
-    seed = secrets.randbits(32) if asked.seed is None else asked.seed
+    options = parser.parse_args(words)
+    seed = secrets.randbits(32) if options.seed is None else options.seed
     print(f"seed {seed}", flush=True)
-    if asked.history is not None:
-        return _replay(seed, asked.history)
-    return _simulate(seed, asked.steps, is_brief=asked.brief)
+    if options.history is not None:
+        return _replay(seed, options.history)
+    return _simulate(seed, options.steps, is_brief=options.brief)
 
 
 def _simulate(seed: int, steps: int, *, is_brief: bool) -> int:
@@ -75,12 +75,12 @@ def _replay(seed: int, number: int) -> int:
 def _tell(opening: Opening, history: Sequence[Step], failure: Failure) -> None:
     """As few steps as it takes, in words."""
     first = Performance(opening).run(history) or failure
-    kept = shrunken(opening, history, first)
+    history_kept = shrunken(opening, history, first)
     performance = Performance(opening, is_told=True)
-    last = performance.run(kept)
+    last = performance.run(history_kept)
     how = "" if opening.is_strict else ", lenient"
     where = f"at limit {opening.limit}, resident {opening.resident}{how}"
-    print(f"\n{len(kept)} of its {LENGTH} steps are enough, {where}:\n")
+    print(f"\n{len(history_kept)} of its {LENGTH} steps are enough, {where}:\n")
     print("\n".join(performance.lines))
     print((last or failure).said)
 

@@ -20,8 +20,8 @@ DEFECTS = (
     _defect(
         "an agent whose wait expired works only in a slot",
         "handlers/returning.py",
-        "(not state.is_strict and _is_cut_short(agent))",
-        "_is_cut_short(agent)",
+        "may_overdraw = not state.is_strict and (",
+        "may_overdraw = (",
     ),
     _defect(
         "an agent whose client was killed works only in a slot",
@@ -89,8 +89,8 @@ DEFECTS = (
     _defect(
         "what is awaited again is waited for again",
         "handlers/control.py",
-        "        turn.record(WaitReopened(waiter.id))\n",
-        "        return\n",
+        "            turn.record(WaitReopened(waiter.id))\n",
+        "            pass\n",
         _history("an_agent_whose_reply_was_withheld_waits_again_when_what_it_waits_for_is_tried_again"),
     ),
     _defect(

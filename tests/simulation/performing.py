@@ -10,17 +10,17 @@ from typing import NamedTuple
 
 from orchd.core.effects import Effect
 from orchd.core.state.events import Event
-from tests.simulation.machine import Machine
-from tests.simulation.people import People
+from tests.simulation.client_steps import ClientSteps
+from tests.simulation.machine_steps import MachineSteps
 from tests.simulation.steps import Opening, Step
-from tests.transcripts.teller import told
+from tests.transcripts.transcript_runner import line_of
 
 MOST = 200  # characters of what an error says
 LAST = "everything is let go, and ends"
 
 
 class Failure(NamedTuple):
-    """What went wrong. Two failures with the same `where` are the same one."""
+    """The error of a history. Two failures with the same `where` are the same failure."""
 
     said: str
     where: tuple[str, str]  # the kind of the exception, and the function that raised it
@@ -28,13 +28,13 @@ class Failure(NamedTuple):
     after: int  # steps performed before it
 
 
-class Players(People, Machine):
+class Simulator(ClientSteps, MachineSteps):
     """Everybody."""
 
 
 @dataclass
 class Performance:
-    """One history. The cheap promises are looked at with each event and reply, all of them every `every` turns."""
+    """One history. Cheap promises are checked with each event and reply, all promises every `every` turns."""
 
     opening: Opening
     every: int = 1
@@ -45,15 +45,15 @@ class Performance:
 
     def run(self, steps: Sequence[Step]) -> Failure | None:
         """Perform all of it, then let everything end that can; what is stuck then is a failure too."""
-        players = Players(self.opening)
-        world, count = players.world, 0
+        simulator = Simulator(self.opening)
+        world, count = simulator.world, 0
         try:
             for count, step in enumerate(steps):  # noqa: B007 - how far it came is told when it fails
                 world.is_thorough = world.turns % self.every == 0
-                players.perform(step)
+                simulator.perform(step)
                 self._tell(world.story)
             count = len(steps)
-            players.say(LAST)
+            simulator.say(LAST)
             world.crash = None
             world.is_thorough = self.every == 1
             world.finish()
@@ -66,11 +66,11 @@ class Performance:
         return None
 
     def _tell(self, story: list[str | Event | Effect]) -> None:
-        """Words only when somebody wants to read them."""
+        """Keep the words only when they are to be printed."""
         self.kinds.update(map(type, story))
         if self.is_told:
-            for one in story:
-                line = f"> {one}" if isinstance(one, str) else told(one)
+            for entry in story:
+                line = f"> {entry}" if isinstance(entry, str) else line_of(entry)
                 self.lines += [line] if line else []
         story.clear()
 

@@ -1,5 +1,5 @@
 # ruff: noqa: T201 - what is found is printed
-"""How many steps it takes until each planted defect is caught: `python -m tests.simulation.planted [STEPS]`."""
+"""The number of steps until each planted defect is caught: `python -m tests.simulation.planted [STEPS]`."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def steps_until_caught(mutant: Mutant, most: int = STEPS) -> int | None:
         plant(mutant, directory)
         command = [sys.executable, "-m", "tests.simulation", "--seed", str(SEED), "--steps", str(most), "--brief"]
         env = {**os.environ, "PYTHONPATH": str(directory), "PYTHONDONTWRITEBYTECODE": "1"}
-        done = subprocess.run(command, cwd=directory, env=env, capture_output=True, text=True, timeout=600)
-        if done.returncode == 0:
+        process = subprocess.run(command, cwd=directory, env=env, capture_output=True, text=True, timeout=600)
+        if process.returncode == 0:
             return None
-        found = re.search(r"^after ([\d,]+) steps", done.stdout, re.MULTILINE)
-        assert found, done.stdout + done.stderr
-        return int(found[1].replace(",", ""))
+        match = re.search(r"^after ([\d,]+) steps", process.stdout, re.MULTILINE)
+        assert match, process.stdout + process.stderr
+        return int(match[1].replace(",", ""))
 
 
 def main() -> None:

@@ -12,17 +12,17 @@ Item = TypeVar("Item")
 
 
 def shrunken(opening: Opening, steps: Sequence[Step], failure: Failure) -> list[Step]:
-    """The steps without which it does not fail as it did: none of them can be left out."""
+    """The steps that a failure needs: none can be left out."""
 
     def fails(some: list[Step]) -> bool:
-        found = Performance(opening).run(some)
-        return found is not None and found.where == failure.where
+        failure_now = Performance(opening).run(some)
+        return failure_now is not None and failure_now.where == failure.where
 
     return minimal(list(steps[: failure.after + 1]), fails)
 
 
 def minimal(items: list[Item], fails: Callable[[list[Item]], bool]) -> list[Item]:
-    """Of `items`, which fail, a part that does too, and of which no single one can be left out."""
+    """A part of `items` that still fails, and of which no single item can be left out."""
     size = max(1, len(items) // 2)
     while True:
         fewer = _thinned(items, size, fails)

@@ -1,4 +1,4 @@
-"""What may happen next, drawn from a seed: a name and a number that all details are drawn from.
+"""Steps, drawn from a seed: a name, and a number from which all details are drawn.
 
 A step names nobody. Whom it is about is chosen among those that are there when it is performed, so any step may be
 left out of a history and what remains still is one: that is what lets a failing history shrink.
@@ -66,7 +66,7 @@ class Step(NamedTuple):
 
 
 class Opening(NamedTuple):
-    """What a history begins with."""
+    """The settings with which a history begins."""
 
     limit: int
     resident: int

@@ -1,4 +1,4 @@
-"""The plan past one machine performs what it says it does: everybody starts, and ends, and no slot is idle."""
+"""The plan beyond one machine keeps its word: every agent starts and ends, and no slot is idle."""
 
 from __future__ import annotations
 

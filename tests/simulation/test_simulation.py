@@ -17,7 +17,7 @@ from tests.core.mutants import MUTANTS
 from tests.core.planting import ROOT, Mutant, is_killed
 from tests.simulation import __main__ as simulation
 from tests.simulation.defects import BY_SIMULATION, DEFECTS
-from tests.simulation.performing import Performance, Players
+from tests.simulation.performing import Performance, Simulator
 from tests.simulation.planted import steps_until_caught
 from tests.simulation.shrinking import minimal
 from tests.simulation.steps import WEIGHTS, drawn
@@ -56,10 +56,10 @@ UNSEEN = {
 }
 
 
-def test_every_step_is_one_that_somebody_can_make() -> None:
-    made = {name for name in dir(Players) if name.startswith(("a_", "an_", "agents_", "somebody_", "the_", "time_"))}
-    made |= {name for name in dir(Players) if name.startswith(("news_", "what_"))}
-    assert set(WEIGHTS) == made
+def test_every_step_is_a_method_of_the_simulator() -> None:
+    steps = {name for name in dir(Simulator) if name.startswith(("a_", "an_", "agents_", "somebody_", "the_", "time_"))}
+    steps |= {name for name in dir(Simulator) if name.startswith(("news_", "what_"))}
+    assert set(WEIGHTS) == steps
 
 
 def test_thousands_of_steps_keep_every_promise_and_reach_every_event_and_effect() -> None:
@@ -75,13 +75,13 @@ def test_thousands_of_steps_keep_every_promise_and_reach_every_event_and_effect(
 
 def test_the_same_seed_is_the_same_history_whatever_the_hashes_are() -> None:
     command = [sys.executable, "-m", "tests.simulation", "--seed", "5", "--history", "3"]
-    said = [
+    outputs = [
         subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True).stdout
         for seed in ("1", "2")
     ]
-    assert said[0] == said[1]
-    assert b"every promise was kept" in said[0]
-    assert len(said[0].splitlines()) > simulation.LENGTH
+    assert outputs[0] == outputs[1]
+    assert b"every promise was kept" in outputs[0]
+    assert len(outputs[0].splitlines()) > simulation.LENGTH
 
 
 def test_what_a_planted_bug_does_is_caught_made_short_and_performed_again(
@@ -90,28 +90,28 @@ def test_what_a_planted_bug_does_is_caught_made_short_and_performed_again(
 ) -> None:
     monkeypatch.setattr(schedule, "has_slot", lambda state: True)
     assert simulation.main(["--seed", "1", "--steps", "5000"]) == 1
-    said = capsys.readouterr().out
-    assert said.startswith("seed 1\n")
-    assert "AssertionError: admitted beyond the limit" in said.splitlines()[-1]
-    kept = re.search(r"(\d+) of its 150 steps are enough", said)
-    assert kept
-    assert 1 <= int(kept[1]) <= 8
-    assert said.count("\n> ") >= int(kept[1])
-    again = re.search(r"again: python -m tests\.simulation (.*)", said)
+    output = capsys.readouterr().out
+    assert output.startswith("seed 1\n")
+    assert "AssertionError: admitted beyond the limit" in output.splitlines()[-1]
+    count = re.search(r"(\d+) of its 150 steps are enough", output)
+    assert count
+    assert 1 <= int(count[1]) <= 8
+    assert output.count("\n> ") >= int(count[1])
+    again = re.search(r"again: python -m tests\.simulation (.*)", output)
     assert again
     assert simulation.main(again[1].split()) == 1
-    assert capsys.readouterr().out.splitlines()[-1] == said.splitlines()[-1]
+    assert capsys.readouterr().out.splitlines()[-1] == output.splitlines()[-1]
 
 
 def test_nothing_can_be_left_out_of_what_is_minimal() -> None:
-    asked: list[list[int]] = []
+    candidates: list[list[int]] = []
 
     def fails(items: list[int]) -> bool:
-        asked.append(items)
+        candidates.append(items)
         return {3, 17, 18} <= set(items)
 
     assert minimal(list(range(60)), fails) == [3, 17, 18]
-    assert len(asked) < 60
+    assert len(candidates) < 60
     assert minimal([1], lambda items: True) == []
 
 

@@ -22,7 +22,7 @@ PIECE = 5.0  # seconds
 
 @dataclass
 class Node:
-    """What one agent does: spawn its children in one batch, wait for them in its own way, end."""
+    """The part of one agent: spawn its children in one batch, wait for them in its own way, end."""
 
     name: str
     children: list[Node] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Node:
 
     @property
     def height(self) -> int:
-        """How many levels it really waits for."""
+        """The number of levels that it really waits for."""
         return 1 + max((child.height for child in self.children), default=-1)
 
     def spec(self) -> Spec:
@@ -57,9 +57,9 @@ class Play:
         self._spawn(None, roots)
         while self._act():
             pass
-        if not (left := self.world.state.agents.values()):
+        if not (remaining := self.world.state.agents.values()):
             return True
-        assert self.world.state.is_stall_announced, [(one.id, one.status.value) for one in left]
+        assert self.world.state.is_stall_announced, [(agent.id, agent.status.value) for agent in remaining]
         return False
 
     def _spawn(self, parent: AgentId | None, nodes: list[Node]) -> list[AgentId]:
@@ -91,10 +91,10 @@ class Play:
         return agent.id not in self.todo or bool(self.todo[agent.id]) or self.world.may_end(proc)
 
     def _cut_of(self, client: Client) -> Callable[[], None] | None:
-        """How the wait of this client may be cut short."""
-        one = client.begin.agent
-        style = self._node(one).style
-        if style not in CUT or client.is_beside or self.pieces.get(one, 0) >= MOST_PIECES:
+        """The kind of cut that may shorten the wait of this client."""
+        agent_id = client.begin.agent
+        style = self._node(agent_id).style
+        if style not in CUT or client.is_beside or self.pieces.get(agent_id, 0) >= MOST_PIECES:
             return None
         if style == "beside":
             return partial(self._work, client)
@@ -103,7 +103,7 @@ class Play:
         return partial(self.world.sleep, self.random.choice([1.0, PIECE]))
 
     def _work(self, client: Client) -> None:
-        """From now on it works and looks whether its client has an answer."""
+        """Work from now on, and look whether the client has an answer."""
         self.pieces[client.begin.agent] = MOST_PIECES
         self.world.pollers.add(client.begin.agent)
         self.world.tell(inputs.WorkedWhileWaiting(*client.key))
@@ -113,30 +113,30 @@ class Play:
         self.todo[client.begin.agent].append(client.begin.targets)
         self.world.hang_up(client)
 
-    def _node(self, one: AgentId) -> Node:
-        return self.nodes[self.world.look(one).spec.name]
+    def _node(self, agent_id: AgentId) -> Node:
+        return self.nodes[self.world.look(agent_id).spec.name]
 
-    def _step(self, one: AgentId) -> None:
-        agent = self.world.state.agents[one]
+    def _step(self, agent_id: AgentId) -> None:
+        agent = self.world.state.agents[agent_id]
         node = self.nodes[agent.spec.name]
-        if one not in self.todo:
-            children = self._spawn(one, node.children) if node.children else []
-            self.todo[one] = self._waits(node, tuple(children))
-            self.world.pollers |= {one} if node.style == POLL else set()
-        elif self.todo[one]:
-            self._wait(one, self.todo[one].pop(0), node)
+        if agent_id not in self.todo:
+            children = self._spawn(agent_id, node.children) if node.children else []
+            self.todo[agent_id] = self._waits(node, tuple(children))
+            self.world.pollers |= {agent_id} if node.style == POLL else set()
+        elif self.todo[agent_id]:
+            self._wait(agent_id, self.todo[agent_id].pop(0), node)
         else:
-            self.world.exit(self.world.procs[one, agent.attempt], node.code, has_rest=False)
+            self.world.exit(self.world.procs[agent_id, agent.attempt], node.code, has_rest=False)
 
-    def _wait(self, one: AgentId, targets: tuple[AgentId, ...], node: Node) -> None:
-        is_timed = node.style == "timed" and self.pieces.get(one, 0) < MOST_PIECES
+    def _wait(self, agent_id: AgentId, targets: tuple[AgentId, ...], node: Node) -> None:
+        is_timed = node.style == "timed" and self.pieces.get(agent_id, 0) < MOST_PIECES
         refused = len(self.world.refusals)
         if is_timed:
-            self.pieces[one] = 1 + self.pieces.get(one, 0)
-            self.todo[one].append(targets)  # where it is true by then, that is answered at once
-        self.world.wait(one, targets, is_any=node.style == "any", timeout=PIECE if is_timed else None)
+            self.pieces[agent_id] = 1 + self.pieces.get(agent_id, 0)
+            self.todo[agent_id].append(targets)  # where it is true by then, that is answered at once
+        self.world.wait(agent_id, targets, is_any=node.style == "any", timeout=PIECE if is_timed else None)
         if len(self.world.refusals) > refused:
-            self.todo[one].clear()
+            self.todo[agent_id].clear()
 
     def _waits(self, node: Node, children: tuple[AgentId, ...]) -> list[tuple[AgentId, ...]]:
         if node.style in ("never", POLL) or not children:
@@ -150,35 +150,35 @@ class Play:
 
 def regular(fan: tuple[int, ...], *, is_declared: bool, name: str = "n") -> list[Node]:
     """`fan[0]` roots with `fan[1]` children each, and so on."""
-    made = []
+    nodes = []
     for number in range(fan[0] if fan else 0):
         here = f"{name}-{number}"
         children = regular(fan[1:], is_declared=is_declared, name=here)
-        made.append(Node(here, children, nesting=len(fan) - 1 if is_declared else 0))
-    return made
+        nodes.append(Node(here, children, nesting=len(fan) - 1 if is_declared else 0))
+    return nodes
 
 
 def random_forest(random: Random, depth: int, widest: int, name: str = "n") -> list[Node]:
     """Any shape, any way to wait, nesting declared truly, or too small, or not at all."""
-    made: list[Node] = []
+    nodes: list[Node] = []
     for number in range(random.randint(1, widest)):
         here = f"{name}-{number}"
         has_children = depth > 1 and random.random() < 0.6
         node = Node(here, random_forest(random, depth - 1, 3, here) if has_children else [])
-        node.after = tuple(other.name for other in made if random.random() < 0.15)
+        node.after = tuple(other.name for other in nodes if random.random() < 0.15)
         node.style = random.choice(STYLES[:3] * 3 + STYLES)
         node.nesting = random.choice([node.height, node.height, 0, max(0, node.height - 1)])
         node.code = random.choice([0, 0, 0, 0, 1])
-        made.append(node)
-    return made
+        nodes.append(node)
+    return nodes
 
 
 def mixed_forest(random: Random, depth: int, widest: int, styles: Sequence[str], name: str = "n") -> list[Node]:
     """Any shape, these ways to wait, nothing declared."""
-    made: list[Node] = []
+    nodes: list[Node] = []
     for number in range(random.randint(1, widest)):
         here = f"{name}-{number}"
         has_children = depth > 1 and random.random() < 0.7
         children = mixed_forest(random, depth - 1, 3, styles, here) if has_children else []
-        made.append(Node(here, children, style=random.choice(styles)))
-    return made
+        nodes.append(Node(here, children, style=random.choice(styles)))
+    return nodes

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from orchd.core.inputs import Scope
-from orchd.core.state.agents import Agent, State
+from orchd.core.state.agents import Agent
 from orchd.core.state.events import (
     AgentQueued,
     Event,
@@ -19,12 +19,13 @@ from orchd.core.state.events import (
 )
 from orchd.core.state.sessions import Session, SessionId, number_of_session
 from orchd.core.state.spending import Budget, Spent
+from orchd.core.state.state import State
 from orchd.store.codec import pack_session, unpack_session
 
 
 @dataclass
 class Ledger:
-    """What the store knows of sessions, and bills and budgets by session and by run."""
+    """The sessions as the store knows them, and bills and budgets by session and by run."""
 
     sessions: dict[SessionId, bytes] = field(default_factory=dict)
     bills: dict[str, Spent] = field(default_factory=dict)
@@ -47,38 +48,38 @@ class Ledger:
                 touched |= {agent.spec.session} if agent.spec.session else set()
                 for scope in scopes_of(agent):
                     self.bills[scope] = added(self.bills.get(scope, Spent()), report.spent)
-        self.sessions |= {one: pack_session(state.sessions[one]) for one in touched}
+        self.sessions |= {session: pack_session(state.sessions[session]) for session in touched}
         self.last = state.last_session
 
     def restore(self, state: State, unfinished: Iterable[Agent]) -> None:
-        """What the next daemon has in memory."""
+        """Load the sessions that the next daemon has in memory."""
         state.last_session = self.last
         for agent in unfinished:
             self.know(state, agent.spec.session)
 
-    def know(self, state: State, one: SessionId | None) -> None:
+    def know(self, state: State, session_id: SessionId | None) -> None:
         """Have a session in memory for the turn to come."""
-        if one is not None and one not in state.sessions:
-            state.sessions[one] = self.stored(one)
+        if session_id is not None and session_id not in state.sessions:
+            state.sessions[session_id] = self.stored(session_id)
 
     def let_go(self, state: State) -> None:
-        """Those in which nothing is going on are only in the store."""
-        for one in [one for one in state.sessions if one not in state.in_sessions]:
-            del state.sessions[one]
+        """Forget sessions without a living agent: they are only in the store."""
+        for session_id in [session_id for session_id in state.sessions if session_id not in state.in_sessions]:
+            del state.sessions[session_id]
 
     def scope(self, state: State, directory: str | None) -> Scope | None:
         """Where agents of a person belong, with the session that is open there in memory."""
         if directory is None:
             return None
-        for one in self.sessions:
-            stored = self.stored(one)
+        for session_id in self.sessions:
+            stored = self.stored(session_id)
             if stored.directory == directory and stored.closed_at is None:
-                self.know(state, one)
+                self.know(state, session_id)
         return Scope(directory)
 
-    def stored(self, one: SessionId) -> Session:
-        """What the store would give back."""
-        return unpack_session(one, self.sessions[one])
+    def stored(self, session_id: SessionId) -> Session:
+        """The session as the store would return it."""
+        return unpack_session(session_id, self.sessions[session_id])
 
     def is_spent(self, agent: Agent, events: Sequence[Event]) -> bool:
         """Whether a budget over `agent` is reached, by what is on the disk and what `events` bring."""
@@ -94,36 +95,38 @@ class Ledger:
         return False
 
     def check(self, state: State) -> None:
-        """What holds for sessions and runs between two turns."""
+        """Check sessions and runs between two turns."""
         for run in state.runs.values():
             assert run.spent == self.bills.get(run.id, Spent()), "a run's bill is wrong"
-        for one, session in state.sessions.items():
-            assert session == self.stored(one), "a session is not what was written"
-            assert session.spent == self.bills.get(one, Spent()), "a session's bill is wrong"
-            assert session.agents == self.members.get(one, 0), "a session's agents are counted wrong"
+        for session_id, session in state.sessions.items():
+            assert session == self.stored(session_id), "a session is not what was written"
+            assert session.spent == self.bills.get(session_id, Spent()), "a session's bill is wrong"
+            assert session.agents == self.members.get(session_id, 0), "a session's agents are counted wrong"
         for agent in state.agents.values():
             parent = state.agents.get(agent.parent) if agent.parent else None
             assert parent is None or parent.spec.session == agent.spec.session, "a child is in another session"
 
     def check_open(self) -> None:
         """One directory has one open session."""
-        where = [known.directory for one in self.sessions if (known := self.stored(one)).closed_at is None]
+        where = [
+            known.directory for session_id in self.sessions if (known := self.stored(session_id)).closed_at is None
+        ]
         assert len(where) == len(set(where)), "two sessions are open in one directory"
 
     def names(self) -> list[SessionId]:
-        """All there are."""
+        """The ids of all sessions."""
         return sorted(self.sessions, key=number_of_session)
 
 
 def scopes_of(agent: Agent) -> list[str]:
     """The session and the run that pay for it."""
-    found = [agent.spec.session, agent.spec.member.run if agent.spec.member else None]
-    return [scope for scope in found if scope is not None]
+    scopes = [agent.spec.session, agent.spec.member.run if agent.spec.member else None]
+    return [scope for scope in scopes if scope is not None]
 
 
-def added(one: Spent, other: Spent) -> Spent:
+def added(spent: Spent, other: Spent) -> Spent:
     """Both together, number by number."""
-    return Spent(*(mine + theirs for mine, theirs in zip(one, other, strict=True)))
+    return Spent(*(number + other_number for number, other_number in zip(spent, other, strict=True)))
 
 
 def _budget_of(event: Event) -> dict[str, Budget]:

@@ -4,37 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from orchd.core.state.agents import Agent, AgentId, Condition, State, Status, Wait
+from orchd.core.state.agents import Agent, AgentId, Condition, Status, Wait
+from orchd.core.state.state import State
 
 WORKING = {Status.STARTING, Status.RUNNING, Status.STOPPING}
 LIVING = WORKING | {Status.WAITING}
 
 
 def working(state: State) -> int:
-    """Who holds a slot."""
+    """The number of agents that hold a slot."""
     return sum(1 for agent in state.agents.values() if agent.status in WORKING)
 
 
 def living(state: State) -> list[Agent]:
-    """Who holds a resident slot."""
+    """The agents that hold a resident slot."""
     return [agent for agent in state.agents.values() if agent.status in LIVING]
 
 
 def unfinished(state: State, ids: Iterable[AgentId]) -> list[Agent]:
-    """Those that are not over; what is not in memory is."""
-    found = [state.agents[one] for one in ids if one in state.agents]
-    return [agent for agent in found if not agent.is_over]
+    """The agents that are not over; an agent that is not in memory is over."""
+    agents = [state.agents[agent_id] for agent_id in ids if agent_id in state.agents]
+    return [agent for agent in agents if not agent.is_over]
 
 
 def can_all_end(resident: int, claims: Iterable[int]) -> bool:
-    """Whether somebody can always be given all that he may ask for, until nobody is left."""
-    held = [claim for claim in claims if claim > 0]
-    while held:
-        free = resident - len(held)
-        able = [claim for claim in held if claim <= free]
+    """Whether the agents can get all their claims in some order, until none is left."""
+    positive = [claim for claim in claims if claim > 0]
+    while positive:
+        free = resident - len(positive)
+        able = [claim for claim in positive if claim <= free]
         if not able:
             return False
-        held.remove(able[0])
+        positive.remove(able[0])
     return True
 
 
@@ -45,8 +46,8 @@ def is_safe(state: State, *more: int) -> bool:
 
 def is_true(state: State, wait: Wait) -> bool:
     """Whether what was waited for has come about."""
-    left = unfinished(state, wait.targets)
-    return not left or (wait.is_any and len(left) < len(wait.targets))
+    remaining = unfinished(state, wait.targets)
+    return not remaining or (wait.is_any and len(remaining) < len(wait.targets))
 
 
 def is_over(state: State, wait: Wait, now: float) -> bool:
@@ -78,7 +79,7 @@ def most_alive(state: State, depth: int) -> int:
 
 
 def below(state: State, agent: Agent) -> list[Agent]:
-    """Whom it cannot go on without, directly."""
+    """The agents that an agent directly needs."""
     if agent.status is Status.QUEUED:
         return [] if agent.has_started and agent.spec.conditions else unfinished(state, agent.spec.after)
     lent = [agent.lent_to] if agent.lent_to is not None else []
@@ -98,44 +99,48 @@ def is_satisfied(agent: Agent, blocker: Agent) -> bool:
 
 
 def all_below(state: State, agent: Agent) -> dict[AgentId, Agent]:
-    """Whom it cannot go on without, near and far."""
-    found: dict[AgentId, Agent] = {}
+    """The agents that an agent needs, directly or not."""
+    agents: dict[AgentId, Agent] = {}
     frontier = below(state, agent)
     while frontier:
         here = frontier.pop()
-        if here.id not in found:
-            found[here.id] = here
+        if here.id not in agents:
+            agents[here.id] = here
             frontier += below(state, here)
-    return found
+    return agents
 
 
 def needs(state: State, agent: Agent) -> dict[AgentId, Agent]:
     """The unfinished agents that it may be polling for: all that were spawned below it, all that it waits for beside
     its work, and what these need."""
-    found: dict[AgentId, Agent] = {}
+    agents: dict[AgentId, Agent] = {}
     frontier = [agent]
     while frontier:
         here = frontier.pop()
-        children = [one for one in state.agents.values() if one.parent == here.id and not one.is_over]
+        children = [
+            agent_below
+            for agent_below in state.agents.values()
+            if agent_below.parent == here.id and not agent_below.is_over
+        ]
         for other in [*children, *below(state, here)]:
-            if other.id not in found and other is not agent:
-                found[other.id] = other
+            if other.id not in agents and other is not agent:
+                agents[other.id] = other
                 frontier.append(other)
-    return found
+    return agents
 
 
 def waits_for_itself(state: State, agent: Agent, pollers: set[AgentId]) -> bool:
     """Whether an agent that polls for its children polls for one that cannot end before it: no scheduler helps."""
-    seen: set[AgentId] = set()
+    agent_ids: set[AgentId] = set()
     frontier = [agent]
     while frontier:
         here = frontier.pop()
-        children = [one for one in state.agents.values() if one.parent == here.id and not one.is_over]
+        children = [child for child in state.agents.values() if child.parent == here.id and not child.is_over]
         for other in [*(children if here.id in pollers else []), *below(state, here)]:
             if other is agent:
                 return True
-            if other.id not in seen:
-                seen.add(other.id)
+            if other.id not in agent_ids:
+                agent_ids.add(other.id)
                 frontier.append(other)
     return False
 
@@ -149,4 +154,4 @@ def is_ready(state: State, agent: Agent, now: float) -> bool:
 def is_needed(state: State, agent: Agent) -> bool:
     """Whether anything that lives may be waiting for it."""
     alive = living(state)
-    return any(agent.parent == one.id or agent.id in all_below(state, one) for one in alive)
+    return any(agent.parent == member.id or agent.id in all_below(state, member) for member in alive)

@@ -1,11 +1,12 @@
-"""What becomes of runs, once more: obviously right and slow, from the agents alone."""
+"""The outcome of runs, once more: obviously right and slow, from the agents alone."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from orchd.core.state.agents import Agent, AgentId, State, Status
+from orchd.core.state.agents import Agent, AgentId, Status
 from orchd.core.state.runs import Run
+from orchd.core.state.state import State
 from tests.stateful import naive
 
 Look = Callable[[AgentId], Agent]
@@ -73,5 +74,5 @@ def has_room(state: State, agent: Agent) -> bool:
 
 
 def what_is_before(state: State, agent: Agent) -> list[str]:
-    """The nodes that a member comes after, those of the groups around it included."""
+    """The nodes that a member comes after, and the nodes that its groups come after."""
     return list(agent.spec.member.after) if agent.spec.member else []

@@ -1,4 +1,4 @@
-"""Which agents lack nothing but a slot, and when that is a stall: obviously right and slow, from the agents alone."""
+"""Agents that lack only a slot, and stalls: obviously right and slow, from the agents alone."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from orchd.core.state.ready_queue import AGING_SECONDS
 from tests.stateful import naive, naive_runs
 
 if TYPE_CHECKING:
-    from tests.stateful.world import World
+    from tests.stateful.daemon import Daemon
 
 ROUNDING = 1e-6  # seconds: the time of one clock is told by another, which takes a sum and a difference
 
 
-def is_held(world: World, agent: Agent, slack: float = 0.0) -> bool:
+def is_held(world: Daemon, agent: Agent, slack: float = 0.0) -> bool:
     """Whether a full disk, a rate limit or a budget keeps it from starting."""
     is_limited = world.held.get(agent.spec.runner or "", 0.0) > world.now + slack
     return world.state.has_disk_pressure or is_limited or world.ledger.is_spent(agent, ())
 
 
-def startable(world: World, *, may_use_reserve: bool = True) -> list[Agent]:
+def startable(world: Daemon, *, may_use_reserve: bool = True) -> list[Agent]:
     """The queued agents that may start if a slot is free, as far as is certain.
 
     `may_use_reserve`: no agent whose wait is over may take the slot. The room of a chain is used while none is at work.
@@ -29,25 +29,33 @@ def startable(world: World, *, may_use_reserve: bool = True) -> list[Agent]:
     if state.is_paused or state.spawn_backoff_until > now:
         return []
     ready = [
-        one for one in state.agents.values() if naive.is_ready(state, one, now) and not is_held(world, one, -ROUNDING)
+        agent
+        for agent in state.agents.values()
+        if naive.is_ready(state, agent, now) and not is_held(world, agent, -ROUNDING)
     ]
-    ready = [one for one in ready if naive_runs.has_room(state, one)]
+    ready = [agent for agent in ready if naive_runs.has_room(state, agent)]
     alive, is_idle = len(naive.living(state)), may_use_reserve and not naive.working(state)
-    ready = [one for one in ready if alive < (state.resident if is_idle else naive.most_alive(state, one.depth))]
-    unsafe = [one for one in ready if not naive.is_safe(state, one.claim)]
-    has_aged = any(now - one.age > AGING_SECONDS for one in unsafe)
-    in_reserve = [one for one in ready if alive >= naive.most_alive(state, one.depth)]
-    must_be_needed = [one for one in ready if state.is_draining or (has_aged and one.claim) or one in in_reserve]
-    return [one for one in ready if one not in unsafe and (one not in must_be_needed or naive.is_needed(state, one))]
+    ready = [agent for agent in ready if alive < (state.resident if is_idle else naive.most_alive(state, agent.depth))]
+    unsafe = [agent for agent in ready if not naive.is_safe(state, agent.claim)]
+    has_aged = any(now - agent.age > AGING_SECONDS for agent in unsafe)
+    in_reserve = [agent for agent in ready if alive >= naive.most_alive(state, agent.depth)]
+    must_be_needed = [
+        agent for agent in ready if state.is_draining or (has_aged and agent.claim) or agent in in_reserve
+    ]
+    return [
+        agent
+        for agent in ready
+        if agent not in unsafe and (agent not in must_be_needed or naive.is_needed(state, agent))
+    ]
 
 
-def returning(world: World) -> list[Agent]:
+def returning(world: Daemon) -> list[Agent]:
     """The agents that may go back to work if a slot is free."""
-    able = [one for one in naive.living(world.state) if naive.is_returning(world.state, one, world.now)]
-    return [one for one in able if naive_runs.has_room(world.state, one)]
+    able = [agent for agent in naive.living(world.state) if naive.is_returning(world.state, agent, world.now)]
+    return [agent for agent in able if naive_runs.has_room(world.state, agent)]
 
 
-def is_stalled(world: World) -> bool:
+def is_stalled(world: Daemon) -> bool:
     """Whether each agent at work runs and needs an agent for which only a slot is missing; paused ones do not count."""
     state, now = world.state, world.now
     busy = [agent for agent in naive.living(state) if agent.status in naive.WORKING and not agent.is_paused]
@@ -55,8 +63,10 @@ def is_stalled(world: World) -> bool:
         return False
     for agent in busy:
         needed = naive.needs(state, agent).values()
-        lacks_slot = [one for one in needed if naive.is_ready(state, one, now) and not is_held(world, one, ROUNDING)]
-        lacks_slot += [one for one in needed if naive.is_returning(state, one, now)]
+        lacks_slot = [
+            agent for agent in needed if naive.is_ready(state, agent, now) and not is_held(world, agent, ROUNDING)
+        ]
+        lacks_slot += [agent for agent in needed if naive.is_returning(state, agent, now)]
         if agent.status is not Status.RUNNING or not lacks_slot:
             return False
     return True

@@ -8,14 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from orchd.core.state.agents import Agent, AgentId, Frozen, State, Status, StopReason
+from orchd.core.state.agents import Agent, AgentId, Frozen, Status, StopReason
 from orchd.core.state.events import AgentFrozen, AgentReturned, AgentThawed, AttemptAdmitted, Event
+from orchd.core.state.state import State
 from tests.stateful import naive, naive_starts
 from tests.stateful.naive_starts import ROUNDING
 from tests.stateful.outside import Key, can_run
 
 if TYPE_CHECKING:
-    from tests.stateful.world import World
+    from tests.stateful.daemon import Daemon
 
 
 @dataclass
@@ -36,7 +37,7 @@ def _is_cut_short(agent: Agent, event: AgentReturned | AgentThawed) -> bool:
 
 @dataclass
 class Observer:
-    """What was seen up to the last turn."""
+    """Observations up to the last turn."""
 
     runnable: set[Key] = field(default_factory=set)
     holders: set[Key] = field(default_factory=set)  # attempts that held a slot, also if their answer was lost
@@ -47,7 +48,7 @@ class Observer:
     loans: int = 0
     borrower: AgentId | None = None  # the agent that got the slot of the last loan
 
-    def note(self, world: World, event: Event) -> None:
+    def note(self, world: Daemon, event: Event) -> None:
         """A event that hands out a slot, or takes one away; `world` is as it was before it."""
         state = world.state
         if isinstance(event, AttemptAdmitted):
@@ -74,7 +75,7 @@ class Observer:
             self.loans += 1
             self.borrower, self.stalled_since = event.lent_to, None
 
-    def _check_loan(self, world: World, event: AgentFrozen) -> None:
+    def _check_loan(self, world: Daemon, event: AgentFrozen) -> None:
         lender, borrower = world.state.agents[event.agent], event.lent_to
         assert lender.status is Status.RUNNING, "an agent that was not at work lent its slot"
         assert borrower in naive.needs(world.state, lender), "a slot was lent to an agent that the lender does not need"
@@ -88,18 +89,18 @@ class Observer:
         """Whether there is a stall, or one may have begun in this turn."""
         return self.stalled_since is not None or not state.stall_after
 
-    def check_stop(self, world: World, one: AgentId, cause: StopReason) -> None:
+    def check_stop(self, world: Daemon, agent_id: AgentId, cause: StopReason) -> None:
         """A time-out counts no time for which only a slot was missing."""
-        agent = world.state.agents[one]
+        agent = world.state.agents[agent_id]
         if cause is StopReason.TIMEOUT and agent.spec.timeout is not None:
-            counted = self._counted(world, (one, agent.attempt))
+            counted = self._counted(world, (agent_id, agent.attempt))
             assert counted >= agent.spec.timeout - ROUNDING, "timed out although it was held for part of the time"
 
-    def _counted(self, world: World, key: Key) -> float:
+    def _counted(self, world: Daemon, key: Key) -> float:
         clock = self.clocks[key]
         return clock.counted + (0.0 if clock.is_held else world.now - clock.last)
 
-    def look(self, world: World) -> None:
+    def look(self, world: Daemon) -> None:
         """After what a turn led to was done."""
         clients = world.clients.values()
         runnable = {key for key, proc in world.procs.items() if can_run(proc, clients)}
@@ -129,7 +130,7 @@ class Observer:
         if not is_stalled:
             assert state.is_stall_announced == bool(state.standing), "a stall without an announcement, or the reverse"
 
-    def _tell_time(self, world: World) -> None:
+    def _tell_time(self, world: Daemon) -> None:
         alive = {(agent.id, agent.attempt): agent for agent in naive.living(world.state)}
         for key in alive:
             if key in self.clocks:
@@ -140,7 +141,7 @@ class Observer:
             is_frozen = agent.frozen is not None or agent.is_paused
             self.clocks[key].is_held = is_frozen or naive.is_returning(world.state, agent, world.now)
 
-    def check_time(self, world: World) -> None:
+    def check_time(self, world: Daemon) -> None:
         """When the daemon has nothing due at this moment, no time-out is overdue and no stall goes unnoticed."""
         for agent in naive.living(world.state):
             clock, timeout = self.clocks[agent.id, agent.attempt], agent.spec.timeout

@@ -1,4 +1,4 @@
-"""What there is besides the daemon: processes that live and die, clients that block, what a store gives back."""
+"""The world besides the daemon: processes that live and die, clients that block, copies as a store returns them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Proc:
 
     @property
     def outcome(self) -> Outcome:
-        """How its own process ended."""
+        """The outcome of its own process."""
         return Outcome(self.code, report=self.report, oom=self.oom)
 
     @property
@@ -61,9 +61,9 @@ def can_run(proc: Proc, clients: Iterable[Client]) -> bool:
     """
     if not proc.is_alive or not proc.is_open or proc.is_frozen or proc.is_ended_parked:
         return False
-    return not proc.is_running or not any(one.key == proc.key and not one.is_beside for one in clients)
+    return not proc.is_running or not any(client.key == proc.key and not client.is_beside for client in clients)
 
 
 def copied(agent: Agent) -> Agent:
-    """What the store would give back."""
+    """The agent as the store would return it."""
     return unpack_agent(agent.id, pack_spec(agent), pack_agent(agent))

@@ -1,4 +1,4 @@
-"""What must hold: at each admission, at each return, after each turn and for each reply."""
+"""Promises that must hold: at each admission, at each return, after each turn and for each reply."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from orchd.core import inputs
 from orchd.core.effects import Answer, Refuse
 from orchd.core.handlers.processes import HOLD_SECONDS, LONGEST_HOLD
-from orchd.core.state.agents import OVER, Agent, AgentId, Frozen, Instant, State, Status, StopReason
+from orchd.core.state.agents import OVER, Agent, AgentId, Frozen, Instant, Status, StopReason
 from orchd.core.state.events import (
     AdmissionsResumed,
     AgentCancelled,
@@ -34,13 +34,14 @@ from orchd.core.state.events import (
 )
 from orchd.core.state.indexes import indexes, recount
 from orchd.core.state.runs import RunStatus
+from orchd.core.state.state import State
 from orchd.core.turn import Turn
 from tests.stateful import naive, naive_runs, naive_starts
 from tests.stateful.naive_starts import ROUNDING
 
 if TYPE_CHECKING:
+    from tests.stateful.daemon import Daemon
     from tests.stateful.outside import Client
-    from tests.stateful.world import World
 
 ENDLESS = 10_000  # events of one turn; the worlds are small
 BAD_ENDS = AgentFailed | AgentCancelled | AgentTimedOut | AgentLost | AttemptRetried | AttemptDeferred
@@ -49,7 +50,7 @@ BAD_ENDS = AgentFailed | AgentCancelled | AgentTimedOut | AgentLost | AttemptRet
 class WatchedTurn(Turn):
     """A turn that looks at each event in the moment it is recorded."""
 
-    def __init__(self, world: World, inputs_: tuple[inputs.Input, ...]) -> None:
+    def __init__(self, world: Daemon, inputs_: tuple[inputs.Input, ...]) -> None:
         super().__init__(world.state, Instant(world.now, world.now))
         self.world = world
         self.given = inputs_
@@ -116,8 +117,8 @@ class WatchedTurn(Turn):
         assert naive.is_ready(state, agent, self.now), "admitted before it was ready"
         assert naive_runs.has_room(state, agent), "admitted beyond the maxParallel of its run"
         if agent.spec.member is None and not agent.has_started:
-            before = [self.world.look(one) for one in agent.spec.after]
-            assert all(naive.is_satisfied(agent, one) for one in before), "admitted against a condition"
+            before = [self.world.look(blocker) for blocker in agent.spec.after]
+            assert all(naive.is_satisfied(agent, blocker) for blocker in before), "admitted against a condition"
         for node in naive_runs.what_is_before(state, agent):
             run = state.runs[agent.spec.member.run]  # type: ignore[union-attr]
             assert naive_runs.end_of(run, node, self.world.look) == "completed", "admitted after what did not complete"
@@ -132,14 +133,14 @@ class WatchedTurn(Turn):
         return isinstance(last, AgentFrozen) and last.lent_to == agent.id
 
     def _is_held(self, agent: Agent) -> bool:
-        """By what is on the disk and what this turn brought."""
-        held = dict(self.world.held)
+        """Whether the runner is held, by what is on the disk and what this turn brought."""
+        limits = dict(self.world.held)
         for event in self.events:
             if isinstance(event, RunnerLimited):
-                held[event.runner] = event.until
+                limits[event.runner] = event.until
             if isinstance(event, AdmissionsResumed):
-                held.clear()
-        return held.get(agent.spec.runner or "", 0.0) > self.now + ROUNDING
+                limits.clear()
+        return limits.get(agent.spec.runner or "", 0.0) > self.now + ROUNDING
 
     def _check_return(self, event: AgentReturned | AgentThawed | WorkSeen) -> None:
         agent = self.state.agents[event.agent]
@@ -149,9 +150,13 @@ class WatchedTurn(Turn):
         assert naive.working(self.state) < self.state.limit, "returned without a slot"
         assert naive_runs.has_room(self.state, agent), "returned beyond the maxParallel of its run"
         if agent.lent_to is not None and naive.unfinished(self.state, [agent.lent_to]):
-            others = [one for one in naive.living(self.state) if one is not agent and one.lent_to is None]
-            able = [one for one in others if naive_runs.has_room(self.state, one)]
-            returning = [one.id for one in able if naive.is_returning(self.state, one, self.now)]
+            candidates = [
+                candidate
+                for candidate in naive.living(self.state)
+                if candidate is not agent and candidate.lent_to is None
+            ]
+            able = [candidate for candidate in candidates if naive_runs.has_room(self.state, candidate)]
+            returning = [candidate.id for candidate in able if naive.is_returning(self.state, candidate, self.now)]
             assert not returning, "a lender went on in a slot that another agent can take"
         elif isinstance(event, AgentThawed | AgentReturned) and not self._is_alone(event):
             assert naive.is_returning(self.state, agent, self.now), "returned before its wait was over"
@@ -176,7 +181,9 @@ class WatchedTurn(Turn):
             assert event.lent_to is not None, "lent to no agent"
             return
         if agent.is_paused:
-            is_released = any(isinstance(one, inputs.PauseAgents) and one.is_slot_released for one in self.given)
+            is_released = any(
+                isinstance(input_, inputs.PauseAgents) and input_.is_slot_released for input_ in self.given
+            )
             assert event.cause is not Frozen.PAUSED or is_released, "its slot was taken without a request"
             return
         assert state.is_strict, "frozen although the limit is lenient"
@@ -195,7 +202,7 @@ def _is_turned_away(agent: Agent) -> bool:
     return is_limited and agent.cause is StopReason.ENDED and agent.spec.member is None
 
 
-def _has_waited_enough(world: World, agent: Agent) -> bool:
+def _has_waited_enough(world: Daemon, agent: Agent) -> bool:
     """Whether it has waited for its service as often or as long as it may."""
     state, now, limits = world.state, world.now, world.rate_limits.get(agent.id, [])
     report = agent.outcome.report if agent.outcome else None
@@ -203,14 +210,14 @@ def _has_waited_enough(world: World, agent: Agent) -> bool:
     return len(limits) >= state.rate_limit_waits or until - min(limits, default=now) > state.rate_limit_time
 
 
-def check_turn(world: World, turn: WatchedTurn) -> None:
-    """What one turn must have done; the next one cannot tell any more."""
+def check_turn(world: Daemon, turn: WatchedTurn) -> None:
+    """Check one turn for what the next turn cannot show any more."""
     check_ends(world, turn)
     check_cancels(world.state, turn)
     check_pauses(world, turn)
 
 
-def check(world: World, turn: WatchedTurn) -> None:
+def check(world: Daemon, turn: WatchedTurn) -> None:
     """Everything that holds between two turns."""
     state = world.state
     assert recount(state) == indexes(state)
@@ -225,8 +232,8 @@ def check(world: World, turn: WatchedTurn) -> None:
     world.ledger.check(state)
 
 
-def check_agent(world: World, agent: Agent) -> None:
-    """What holds for each one."""
+def check_agent(world: Daemon, agent: Agent) -> None:
+    """Check the promises about one agent."""
     state = world.state
     below = naive.all_below(state, agent)
     assert agent.id not in below, "it waits for itself"
@@ -244,26 +251,30 @@ def check_agent(world: World, agent: Agent) -> None:
     assert (agent.held_since is not None) == (is_held or agent.frozen is not None or agent.is_suspended), (
         "held without a reason, or unnoticed"
     )
-    clients = {one: client for one, client in world.clients.items() if client.begin.agent == agent.id}
-    connected = {one for one, client in clients.items() if client.is_connected}
+    clients = {request: client for request, client in world.clients.items() if client.begin.agent == agent.id}
+    connected = {request for request, client in clients.items() if client.is_connected}
     if agent.status in naive.LIVING:
         assert connected <= set(agent.waits), "a client without its wait"
     if agent.status is Status.QUEUED:
         if agent.spec.member is None:
-            stored = [world.store[one] for one in agent.spec.after if not agent.has_started]
-            assert all(naive.is_satisfied(agent, one) or not one.is_over for one in stored), "it can never start"
+            stored = [world.store[blocker] for blocker in agent.spec.after if not agent.has_started]
+            assert all(naive.is_satisfied(agent, blocker) or not blocker.is_over for blocker in stored), (
+                "it can never start"
+            )
         for node in naive_runs.what_is_before(state, agent):
             end = naive_runs.end_of(state.runs[agent.spec.member.run], node, world.look)  # type: ignore[union-attr]
             assert end in {None, "completed"}, "it can never start"
 
 
-def check_ends(world: World, turn: WatchedTurn) -> None:
+def check_ends(world: Daemon, turn: WatchedTurn) -> None:
     """A parent that did not complete takes its children with it; one that completed does not."""
     state = world.state
     for event in turn.events:
         if not isinstance(event, AgentEvent):
             continue
-        children = [one for one in state.agents.values() if one.parent == event.agent and one.id not in world.revived]
+        children = [
+            child for child in state.agents.values() if child.parent == event.agent and child.id not in world.revived
+        ]
         if isinstance(event, BAD_ENDS):
             for child in children:
                 assert child.is_over or child.cause is StopReason.CANCELLED, (
@@ -275,7 +286,7 @@ def check_ends(world: World, turn: WatchedTurn) -> None:
             assert not ended & {child.id for child in children}, "cancelled because its parent completed"
 
 
-def check_runs(world: World, turn: WatchedTurn) -> None:
+def check_runs(world: Daemon, turn: WatchedTurn) -> None:
     """A run is over when all its members are, with the right word, and what fails fast has."""
     for run in world.state.runs.values():
         end = naive_runs.end_of(run, "", world.look)
@@ -288,47 +299,51 @@ def check_runs(world: World, turn: WatchedTurn) -> None:
             continue
         for group in run.groups.values():
             if group.is_fail_fast and naive_runs.has_failed(run, group.path, world.look):
-                left = [agent for path, agent in members.items() if naive_runs.is_in(path, group.path)]
-                assert all(one.is_over or one.status is Status.STOPPING for one in left), "it did not fail fast"
+                members_inside = [agent for path, agent in members.items() if naive_runs.is_in(path, group.path)]
+                assert all(member.is_over or member.status is Status.STOPPING for member in members_inside), (
+                    "it did not fail fast"
+                )
 
 
 def check_cancels(state: State, turn: WatchedTurn) -> None:
     """Nothing that is named in a cancel, nor anything under it, goes on."""
-    named = {one for given in turn.given if isinstance(given, inputs.Cancel) for one in given.ids}
+    named = {agent_id for input_ in turn.given if isinstance(input_, inputs.Cancel) for agent_id in input_.ids}
     for agent in state.agents.values() if named else ():
         if not named.isdisjoint({agent.id, *agent.ancestors}):
             assert agent.is_over or agent.cause is StopReason.CANCELLED, "cancelled and goes on"
 
 
-def check_pauses(world: World, turn: WatchedTurn) -> None:
+def check_pauses(world: Daemon, turn: WatchedTurn) -> None:
     """An agent that a request named is paused, or is not, when that is answered; and no time-out ends a paused one."""
     answered = {effect.request for effect in turn.effects if isinstance(effect, Answer)}
-    for given in turn.given:
-        if isinstance(given, inputs.PauseAgents | inputs.ResumeAgents) and given.request in answered:
-            is_paused = isinstance(given, inputs.PauseAgents)
-            assert all(world.look(one).is_paused == is_paused for one in given.ids), "answered, and not done"
-            is_slot_kept = is_paused and not given.is_slot_released  # type: ignore[union-attr]
+    for input_ in turn.given:
+        if isinstance(input_, inputs.PauseAgents | inputs.ResumeAgents) and input_.request in answered:
+            is_paused = isinstance(input_, inputs.PauseAgents)
+            assert all(world.look(agent_id).is_paused == is_paused for agent_id in input_.ids), "answered, and not done"
+            is_slot_kept = is_paused and not input_.is_slot_released  # type: ignore[union-attr]
             taken = [event.agent for event in turn.events if isinstance(event, AgentFrozen)]
-            assert not is_slot_kept or set(given.ids).isdisjoint(taken), "paused, and its slot was taken"
+            assert not is_slot_kept or set(input_.ids).isdisjoint(taken), "paused, and its slot was taken"
 
 
-def check_started(world: World, turn: Turn) -> None:
-    """Who asked for no queueing was refused, or all of them were admitted at once, if the machine could."""
+def check_started(world: Daemon, turn: Turn) -> None:
+    """A request without queueing was refused, or all its agents were admitted at once, if the machine could."""
     queued = [event.agent for event in turn.events if isinstance(event, AgentQueued)]
-    started = all(world.look(one).attempt or world.look(one).is_over for one in queued if one in world.store)
+    started = all(
+        world.look(agent_id).attempt or world.look(agent_id).is_over for agent_id in queued if agent_id in world.store
+    )
     is_refused = any(isinstance(event, AttemptVoided) for event in turn.events)
     assert started or is_refused or turn.is_cut_short, "queued all the same"  # the rest starts in the next slices
 
 
-def check_nobody_idles(world: World) -> None:
-    """No slot is free while somebody may have it."""
+def check_nobody_idles(world: Daemon) -> None:
+    """No slot is free while an agent may have it."""
     if naive.working(world.state) < world.state.limit:
         assert not naive_starts.returning(world), "it may return and does not"
         able = [agent.id for agent in naive_starts.startable(world)]
         assert not able, f"{able} may start and do not"
 
 
-def check_reply(world: World, client: Client, reply: Answer | Refuse) -> None:
+def check_reply(world: Daemon, client: Client, reply: Answer | Refuse) -> None:
     """A wait is answered when it is true, when its time is up, or refused for a reason that is."""
     state, begin = world.state, client.begin
     if isinstance(reply, Refuse):
@@ -339,21 +354,21 @@ def check_reply(world: World, client: Client, reply: Answer | Refuse) -> None:
         return
     assert reply.agents == begin.targets
     if begin.timeout is not None and world.revived.isdisjoint(begin.targets):
-        came = came_true(world, begin.targets, is_any=begin.is_any)
-        ahead = float("-inf") if came is None else client.since + begin.timeout - came
+        true_since = came_true(world, begin.targets, is_any=begin.is_any)
+        ahead = float("-inf") if true_since is None else client.since + begin.timeout - true_since
         assert reply.timed_out == (ahead < 0) or abs(ahead) < ROUNDING, "timed out, but true in time, or the reverse"
     if reply.timed_out:
         assert begin.timeout is not None
         assert client.since + begin.timeout <= world.now, "timed out too early"
     else:
-        left = [one for one in begin.targets if world.store[one].status not in OVER]
-        assert not left or (begin.is_any and len(left) < len(begin.targets)), "answered before it was true"
+        unfinished = [agent_id for agent_id in begin.targets if world.store[agent_id].status not in OVER]
+        assert not unfinished or (begin.is_any and len(unfinished) < len(begin.targets)), "answered before it was true"
 
 
-def came_true(world: World, targets: tuple[AgentId, ...], *, is_any: bool) -> float | None:
-    """When all targets, or the first of them, had ended."""
-    found = [world.look(one) for one in targets]
-    ends = [one.ended_at or 0.0 for one in found if one.is_over]
-    if len(ends) < len(found) and not (is_any and ends):
+def came_true(world: Daemon, targets: tuple[AgentId, ...], *, is_any: bool) -> float | None:
+    """The time when all targets, or the first target, had ended."""
+    agents = [world.look(agent_id) for agent_id in targets]
+    ends = [agent.ended_at or 0.0 for agent in agents if agent.is_over]
+    if len(ends) < len(agents) and not (is_any and ends):
         return None
     return (min if is_any else max)(ends, default=0.0)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchd.core.state.agents import Guards, State
+from orchd.core.state.state import Guards, State
 from tests.stateful.forests import CUT, POLL, Play, mixed_forest, random_forest, regular
 from tests.stateful.stress import stress
 from tests.stateful.world import World, new_world

@@ -1,4 +1,4 @@
-"""What random histories have shown to be wrong once, each as short as it can be."""
+"""Faults that random histories have found, each as short as it can be."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def spec(name: str, *after: AgentId, nesting: int = 0) -> Spec:
     return Spec(("true",), name, "/", "e", after=after, nesting=nesting)
 
 
-def end(world: World, one: AgentId) -> None:
+def end(world: World, agent_id: AgentId) -> None:
     """Its process ends well."""
-    world.exit(world.procs[one, world.look(one).attempt], 0, has_rest=False)
+    world.exit(world.procs[agent_id, world.look(agent_id).attempt], 0, has_rest=False)
 
 
 def status(world: World, *ids: AgentId) -> list[str]:
     """Where they stand."""
-    return [world.look(one).status.value for one in ids]
+    return [world.look(agent_id).status.value for agent_id in ids]
 
 
 def stalled_for_long(world: World) -> None:

@@ -63,7 +63,7 @@ def shaped(groups: list[Fields], parts: list[Fields]) -> tuple[Any, ...]:
     """The groups `g` and `g/h` inside the whole, as far as they have members, and members that come after earlier
     nodes of their group: other members, or the group in it."""
     paths = [PATHS[part["group"] % len(groups)] for part in parts]
-    made = []
+    members = []
     for number, (part, group) in enumerate(zip(parts, paths, strict=True)):
         known = [f"{group}/m{other}".strip("/") for other in range(number) if paths[other] == group]
         inner = f"{group}/{'gh'[len(group)]}".strip("/") if len(group) < 2 else ""
@@ -71,10 +71,10 @@ def shaped(groups: list[Fields], parts: list[Fields]) -> tuple[Any, ...]:
             known.append(inner)
         spec = Spec(("true",), f"m{number}", "/", "e", nesting=part["nesting"], retries=part["retries"])
         after = tuple(dict.fromkeys(known[pick % len(known)] for pick in part["after"] if known))
-        made.append(inputs.Part(f"{group}/m{number}".strip("/"), spec, after, part["is_required"]))
+        members.append(inputs.Part(f"{group}/m{number}".strip("/"), spec, after, part["is_required"]))
     used = {"", *(path for path in paths), *("g" for path in paths if path == "g/h")}
-    kept = tuple(GroupPlan(path, **fields) for path, fields in zip(PATHS, groups, strict=False) if path in used)
-    return (kept, *made)
+    plans = tuple(GroupPlan(path, **fields) for path, fields in zip(PATHS, groups, strict=False) if path in used)
+    return (plans, *members)
 
 
 class Histories(RuleBasedStateMachine):
@@ -86,13 +86,13 @@ class Histories(RuleBasedStateMachine):
     world: World
 
     @initialize(limit=PICKS, resident=PICKS, wanted=SPECS)
-    def begin(self, limit: int, resident: int, wanted: list[Fields]) -> None:
+    def begin(self, limit: int, resident: int, rows: list[Fields]) -> None:
         limit = self.limits[limit % len(self.limits)]
         room = limit + DEPTH - 1  # for a chain of agents beside a full limit
         residents = (room, 4 * limit + DEPTH) if self.is_roomy else (limit, limit + 1, limit + 2, room, 4 * limit)
         self.world = new_world(limit, residents[resident % len(residents)])
         self.world.is_roomy, self.world.state.is_strict = self.is_roomy, self.is_strict
-        self.world.spawn(None, *self._specs(wanted))
+        self.world.spawn(None, *self._specs(rows))
 
     def teardown(self) -> None:
         if hasattr(self, "world"):
@@ -111,12 +111,12 @@ class Histories(RuleBasedStateMachine):
         return sorted(agent.id for agent in self.world.state.living.values() if self.world.may_act(agent))
 
     def _clients(self) -> list[Client]:
-        return [self.world.clients[one] for one in sorted(self.world.clients)]
+        return [self.world.clients[request] for request in sorted(self.world.clients)]
 
-    def _specs(self, wanted: list[dict[str, Any]]) -> list[Spec]:
+    def _specs(self, rows: list[dict[str, Any]]) -> list[Spec]:
         """`after` picks one of all agents, or an earlier one of the same request."""
         specs: list[Spec] = []
-        for number, fields in enumerate(wanted):
+        for number, fields in enumerate(rows):
             named = [AgentId(spec.name) for spec in specs]
             known = named if self.is_roomy else [*self._ids(), *named]
             after = tuple(known[pick % len(known)] for pick in fields["after"] if known)
@@ -127,10 +127,10 @@ class Histories(RuleBasedStateMachine):
     # Agents.
 
     @rule(wanted=SPECS, pick=PICKS, how=st.sampled_from(["wait", "wait", "timed", "poll", "go on"]), is_any=RARELY)
-    def an_agent_spawns(self, wanted: list[Fields], pick: int, how: str, is_any: bool) -> None:
+    def an_agent_spawns(self, rows: list[Fields], pick: int, how: str, is_any: bool) -> None:
         if callers := self._callers():
             caller = callers[pick % len(callers)]
-            self.world.spawn(caller, *self._specs(wanted))
+            self.world.spawn(caller, *self._specs(rows))
             if how in {"wait", "timed"}:
                 self._wait_for_children(caller, is_any=is_any, timeout=5.0 if how == "timed" else None)
             elif how == "poll":
@@ -138,7 +138,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(pick=PICKS, is_any=st.booleans(), timeout=st.sampled_from([None, None, 5.0]))
     def a_parent_waits_for_its_children(self, pick: int, is_any: bool, timeout: float | None) -> None:
-        if parents := [one for one in self._callers() if self.world.state.children.get(one)]:
+        if parents := [agent_id for agent_id in self._callers() if self.world.state.children.get(agent_id)]:
             self._wait_for_children(parents[pick % len(parents)], is_any=is_any, timeout=timeout)
 
     def _wait_for_children(self, parent: AgentId, *, is_any: bool, timeout: float | None) -> None:
@@ -156,8 +156,8 @@ class Histories(RuleBasedStateMachine):
     ) -> None:
         if (callers := self._callers()) and not self.is_roomy:
             caller = callers[pick % len(callers)]
-            ids = [one for one in [*self.world.state.agents, *self._ids()] if one != caller] or [caller]
-            targets = tuple(dict.fromkeys(ids[one % len(ids)] for one in picks))
+            ids = [agent_id for agent_id in [*self.world.state.agents, *self._ids()] if agent_id != caller] or [caller]
+            targets = tuple(dict.fromkeys(ids[pick % len(ids)] for pick in picks))
             self.world.wait(caller, targets, is_any=is_any, timeout=timeout)
 
     @rule(pick=PICKS, is_dead=st.booleans())
@@ -172,14 +172,14 @@ class Histories(RuleBasedStateMachine):
 
     @rule(pick=PICKS)
     def an_agent_works_beside_its_wait(self, pick: int) -> None:
-        waiting = [one for one in self.world.state.living.values() if one.status is Status.WAITING]
-        if blocked := [one for one in waiting if self.world.may_act(one)]:
+        waiting = [agent for agent in self.world.state.living.values() if agent.status is Status.WAITING]
+        if blocked := [agent for agent in waiting if self.world.may_act(agent)]:
             agent = blocked[pick % len(blocked)]
             self.world.tell(inputs.WorkedWhileWaiting(agent.id, agent.attempt))
 
     @rule(pick=PICKS, timeout=st.sampled_from([None, 0.0, 7.0]))
     def a_request_of_a_frozen_agent_was_on_its_way(self, pick: int, timeout: float | None) -> None:
-        if frozen := sorted(one.id for one in self.world.state.living.values() if one.frozen is not None):
+        if frozen := sorted(agent.id for agent in self.world.state.living.values() if agent.frozen is not None):
             agent = frozen[pick % len(frozen)]
             children = tuple(sorted(self.world.state.children.get(agent, ())))
             self.world.wait(agent, children, is_any=False, timeout=timeout)
@@ -193,8 +193,8 @@ class Histories(RuleBasedStateMachine):
     # People.
 
     @rule(wanted=SPECS, must_start=st.booleans())
-    def somebody_spawns(self, wanted: list[Fields], must_start: bool) -> None:
-        self.world.spawn(None, *self._specs(wanted), must_start=must_start)
+    def somebody_spawns(self, rows: list[Fields], must_start: bool) -> None:
+        self.world.spawn(None, *self._specs(rows), must_start=must_start)
 
     @rule(groups=GROUPS, parts=PARTS, pick=PICKS, is_inside=RARELY)
     def a_composition_is_run(self, groups: list[Fields], parts: list[Fields], pick: int, is_inside: bool) -> None:
@@ -206,18 +206,18 @@ class Histories(RuleBasedStateMachine):
     @rule(picks=st.lists(PICKS, min_size=1, max_size=2))
     def somebody_cancels(self, picks: list[int]) -> None:
         if ids := self._ids():
-            wanted = tuple(ids[pick % len(ids)] for pick in picks)
-            self.world.tell(inputs.Cancel(self.world.request(), wanted))
+            targets = tuple(ids[pick % len(ids)] for pick in picks)
+            self.world.tell(inputs.Cancel(self.world.request(), targets))
 
     @rule(picks=st.lists(PICKS, min_size=1, max_size=3))
     def somebody_retries(self, picks: list[int]) -> None:
-        if ids := [one for one in self._ids() if one not in self.world.completed] or self._ids():
+        if ids := [agent_id for agent_id in self._ids() if agent_id not in self.world.completed] or self._ids():
             self.world.retry(tuple(ids[pick % len(ids)] for pick in picks))
 
     @rule(is_backwards=st.booleans())
     def somebody_retries_all_that_ended_badly(self, is_backwards: bool) -> None:
         store, completed = self.world.store, self.world.completed
-        bad = [one for one in self._ids() if store[one].is_over and one not in completed]
+        bad = [agent_id for agent_id in self._ids() if store[agent_id].is_over and agent_id not in completed]
         self.world.retry(tuple(bad[::-1] if is_backwards else bad))
 
     @rule(limit=st.integers(1, 4), resident=st.none() | st.integers(1, 7))
@@ -256,8 +256,8 @@ class Histories(RuleBasedStateMachine):
 
     @rule(pick=PICKS)
     def what_was_asked_to_end_does(self, pick: int) -> None:
-        if asked := [proc for proc in self._procs() if proc.asked]:
-            proc = asked[pick % len(asked)]
+        if ending := [proc for proc in self._procs() if proc.asked]:
+            proc = ending[pick % len(ending)]
             if proc.is_running:
                 self.world.exit(proc, 143, has_rest=False)
             else:
@@ -293,14 +293,14 @@ class Histories(RuleBasedStateMachine):
     @rule(pick=PICKS, back=st.integers(0, 2), kind=st.integers(0, 8))
     def news_comes_late_or_twice(self, pick: int, back: int, kind: int) -> None:
         ids = [*self._ids(), AgentId("agent-999")]
-        one = ids[pick % len(ids)]
-        attempt = self.world.store[one].attempt - back if one in self.world.store else back
-        proc = self.world.procs.get((one, attempt))
+        agent_id = ids[pick % len(ids)]
+        attempt = self.world.store[agent_id].attempt - back if agent_id in self.world.store else back
+        proc = self.world.procs.get((agent_id, attempt))
         if proc is not None:
             if not proc.is_running:
                 self.world.tell(inputs.Exited(*proc.key, proc.outcome, is_tree_gone=False))
             return
-        self.world.tell(stale(one, attempt)[kind])
+        self.world.tell(stale(agent_id, attempt)[kind])
 
 
 class OnePlace(Histories):

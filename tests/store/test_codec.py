@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from orchd.core.state import events
 from orchd.core.state.agents import Agent, AgentId, Level, Note, Outcome, Report, RequestId, Spec, StopReason, Wait
 from orchd.store.codec import describe, event_name, pack, pack_agent, pack_spec, unpack, unpack_agent
-from tests.support.made import TEXTS, agents
+from tests.support.generated_agents import TEXTS, agents
 
 ONE = AgentId("agent-001")
 SPEC = Spec(("true",), "true", "/", "e")
@@ -38,8 +38,8 @@ def test_a_report_of_a_row_of_schema_2_has_no_notes() -> None:
     *_, notes = row["outcome"][3]
     assert notes == [list(note)]
     row["outcome"][3].pop()
-    found = unpack_agent(ONE, pack_spec(agent), pack(row)).outcome
-    assert found == Outcome(0, report=Report("it said so", turns=7))
+    outcome = unpack_agent(ONE, pack_spec(agent), pack(row)).outcome
+    assert outcome == Outcome(0, report=Report("it said so", turns=7))
 
 
 @given(st.recursive(st.none() | st.integers(0, 9) | TEXTS, lambda inner: st.lists(inner), max_leaves=9))
@@ -48,7 +48,7 @@ def test_any_value_comes_out_as_it_went_in(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "name", "shown"),
+    ("event", "name", "expected"),
     [
         (events.AgentQueued(ONE, SPEC, Level.PM, ()), "agent-queued", {"name": "true", "level": "pm", "parent": None}),
         (
@@ -81,8 +81,10 @@ def test_any_value_comes_out_as_it_went_in(value: object) -> None:
         (events.AdmissionsPaused(), "admissions-paused", {}),
     ],
 )
-def test_a_event_is_shown_flat_and_without_its_agent(event: events.Event, name: str, shown: dict[str, object]) -> None:
-    assert (event_name(event), describe(event)) == (name, shown)
+def test_a_event_is_shown_flat_and_without_its_agent(
+    event: events.Event, name: str, expected: dict[str, object]
+) -> None:
+    assert (event_name(event), describe(event)) == (name, expected)
 
 
 def test_what_is_secret_or_only_ours_is_not_shown() -> None:

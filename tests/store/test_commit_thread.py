@@ -1,4 +1,4 @@
-"""Commits: one at a time, in their order, and nobody has the connection meanwhile."""
+"""Commits: one at a time, in their order, and no other thread uses the connection meanwhile."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from pathlib import Path
 import pytest
 
 from orchd.store.commit_thread import CommitThread
-from tests.support.held import Held, is_readable, let_end
+from tests.support.slow_disk import SlowDisk, is_readable, let_end
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     """One table."""
-    with closing(sqlite3.connect(tmp_path / "db", isolation_level=None, check_same_thread=False)) as made:
-        made.execute("CREATE TABLE t (n)")
-        yield made
+    with closing(sqlite3.connect(tmp_path / "db", isolation_level=None, check_same_thread=False)) as connection:
+        connection.execute("CREATE TABLE t (n)")
+        yield connection
 
 
 @pytest.fixture
-def held(database: sqlite3.Connection) -> Held:
-    """A disk that can be held."""
-    return Held(database)
+def connection(database: sqlite3.Connection) -> SlowDisk:
+    """A connection to a disk that can be blocked."""
+    return SlowDisk(database)
 
 
 @pytest.fixture
-def commits(held: Held) -> Iterator[CommitThread]:
-    """What is tested."""
-    made = CommitThread(held)  # type: ignore[arg-type]
-    yield made
-    held.let()
-    made.close()
+def commits(connection: SlowDisk) -> Iterator[CommitThread]:
+    """The thread under test."""
+    thread = CommitThread(connection)  # type: ignore[arg-type]
+    yield thread
+    connection.let()
+    thread.close()
 
 
 def rows(tmp_path: Path) -> list[int]:
-    """What somebody else sees."""
+    """The rows that another connection reads."""
     with closing(sqlite3.connect(tmp_path / "db")) as other:
         return [n for (n,) in other.execute("SELECT n FROM t")]
 
@@ -49,17 +49,17 @@ def insert(database: sqlite3.Connection, n: int) -> None:
     database.execute("INSERT INTO t VALUES (?)", (n,))
 
 
-def test_what_is_begun_is_not_there_before_it_has_ended_and_then_somebody_is_woken(
-    database: sqlite3.Connection, held: Held, commits: CommitThread, tmp_path: Path
+def test_what_is_begun_is_not_there_before_it_has_ended_and_then_the_loop_is_woken(
+    database: sqlite3.Connection, connection: SlowDisk, commits: CommitThread, tmp_path: Path
 ) -> None:
     insert(database, 1)
-    held.hold()
+    connection.hold()
     commits.begin()
     assert commits.is_pending
     assert not commits.has_ended
     assert not is_readable(commits)
     assert rows(tmp_path) == []
-    let_end(held, commits)
+    let_end(connection, commits)
     assert commits.has_ended
     commits.finish()
     assert not commits.is_pending

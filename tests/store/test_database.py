@@ -13,16 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchd.core.state.agents import Agent, AgentId, Instant, Level, Spec, State, Status, agent_id
+from orchd.core.state.agents import Agent, AgentId, Instant, Level, Spec, Status, agent_id
 from orchd.core.state.events import AgentCompleted, AgentQueued, AgentRevived, Event, LimitChanged
+from orchd.core.state.state import State
 from orchd.errors import StoreError
 from orchd.instance.database_file import APPLICATION_ID
 from orchd.store import migrations
 from orchd.store.database import KEPT_ANSWERS, Store
 from orchd.store.reader import StoredFact, StoredReply
-from tests.support.held import Held, let_end
+from tests.support.generated_agents import agents
 from tests.support.machine import full, needs_root, remount, tmpfs
-from tests.support.made import agents
+from tests.support.slow_disk import SlowDisk, let_end
 
 NOW = Instant(50.0, 1_700_000_050.0)
 SPEC = Spec(("true",), "true", "/", "e")
@@ -30,24 +31,26 @@ SPEC = Spec(("true",), "true", "/", "e")
 
 def agent(number: int, *ancestors: int, status: Status = Status.QUEUED) -> Agent:
     """An agent that matters only by where it stands."""
-    above = tuple(agent_id(one) for one in ancestors)
+    above = tuple(agent_id(ancestor) for ancestor in ancestors)
     return Agent(agent_id(number), SPEC, Level.SUB_SKILL if above else Level.PM, above, 0, 0.0, status=status)
 
 
-def born(one: Agent) -> AgentQueued:
+def born(agent: Agent) -> AgentQueued:
     """The event of its beginning."""
-    return AgentQueued(one.id, one.spec, one.level, one.ancestors)
+    return AgentQueued(agent.id, agent.spec, agent.level, agent.ancestors)
 
 
-def keep(store: Store, *those: Agent, at: float = 1.0, answers: list[StoredReply] | None = None) -> State:
+def keep(store: Store, *agents: Agent, at: float = 1.0, answers: list[StoredReply] | None = None) -> State:
     """Write agents as new."""
-    state = State(agents={one.id: one for one in those}, last_number=max((one.number for one in those), default=0))
-    store.commit(state, at, [born(one) for one in those], answers or [])
+    state = State(
+        agents={agent.id: agent for agent in agents}, last_number=max((agent.number for agent in agents), default=0)
+    )
+    store.commit(state, at, [born(agent) for agent in agents], answers or [])
     return state
 
 
 def refusal(path: Path) -> str:
-    """What opening it is refused with."""
+    """The error with which opening a database is refused."""
     with pytest.raises(StoreError) as caught:
         Store(path)
     assert str(path) in str(caught.value)
@@ -64,7 +67,7 @@ def test_agents_come_out_as_they_went_in(data: st.DataObject) -> None:
         assert store.agents([2, 1, 7]) == [parent, child]
         assert store.agent(parent.id) == parent
         assert store.agent(agent_id(7)) is None
-        assert store.restore(State(), NOW) == [one for one in (parent, child) if not one.is_over]
+        assert store.restore(State(), NOW) == [agent for agent in (parent, child) if not agent.is_over]
 
 
 def test_a_new_file_is_private_and_known_as_ours(tmp_path: Path) -> None:
@@ -98,24 +101,24 @@ def test_the_numbers_survive_and_a_new_home_keeps_those_it_was_given(tmp_path: P
 
 
 def test_an_agent_that_is_over_is_not_restored_but_can_be_found(store: Store) -> None:
-    one, two = agent(1), agent(2)
-    state = keep(store, one, two)
-    one.status = Status.COMPLETED
-    store.commit(state, 2.0, [AgentCompleted(one.id)])
-    assert [found.id for found in store.restore(State(), NOW)] == [two.id]
-    found = store.agent(one.id)
-    assert found is not None
-    assert found.status is Status.COMPLETED
+    first, second = agent(1), agent(2)
+    state = keep(store, first, second)
+    first.status = Status.COMPLETED
+    store.commit(state, 2.0, [AgentCompleted(first.id)])
+    assert [row.id for row in store.restore(State(), NOW)] == [second.id]
+    row = store.agent(first.id)
+    assert row is not None
+    assert row.status is Status.COMPLETED
 
 
 def test_what_it_was_asked_is_written_again_only_where_it_changed(store: Store) -> None:
-    one = agent(1)
-    state = keep(store, one)
-    one.spec = Spec(("false",), "false", "/", "f")
-    store.commit(state, 2.0, [AgentCompleted(one.id)])
-    assert [found.spec.environment for found in store.agents([1])] == ["e"]
-    store.commit(state, 3.0, [AgentRevived(one.id, "f")])
-    assert [found.spec.environment for found in store.agents([1])] == ["f"]
+    queued = agent(1)
+    state = keep(store, queued)
+    queued.spec = Spec(("false",), "false", "/", "f")
+    store.commit(state, 2.0, [AgentCompleted(queued.id)])
+    assert [row.spec.environment for row in store.agents([1])] == ["e"]
+    store.commit(state, 3.0, [AgentRevived(queued.id, "f")])
+    assert [row.spec.environment for row in store.agents([1])] == ["f"]
 
 
 def test_a_commit_is_all_or_nothing(store: Store) -> None:
@@ -254,12 +257,12 @@ def test_a_damaged_database_is_never_taken_for_an_empty_one(tmp_path: Path) -> N
     path = tmp_path / "orchd.db"
     with closing(Store(path)) as store:
         keep(store, *(agent(number) for number in range(1, 200)))
-    whole = path.read_bytes()
-    damaged = whole[:4096] + b"\xa5" * (len(whole) - 4096)
+    content = path.read_bytes()
+    damaged = content[:4096] + b"\xa5" * (len(content) - 4096)
     path.write_bytes(damaged)
     with pytest.raises(StoreError, match="damaged: restore it from a backup"), closing(Store(path)) as store:
         store.restore(State(), NOW)
-    assert len(path.read_bytes()) == len(whole)
+    assert len(path.read_bytes()) == len(content)
 
 
 @pytest.mark.parametrize(
@@ -290,7 +293,7 @@ def test_a_missing_directory_is_refused(tmp_path: Path) -> None:
     assert "check that it exists and is yours" in refusal(tmp_path / "nowhere" / "orchd.db")
 
 
-def test_a_database_that_somebody_else_is_writing_is_an_error_and_not_a_wait_without_end(store: Store) -> None:
+def test_a_database_that_another_process_is_writing_is_an_error_and_not_a_wait_without_end(store: Store) -> None:
     with closing(sqlite3.connect(store._path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         store._db.execute("PRAGMA busy_timeout = 10")
@@ -314,7 +317,7 @@ def test_when_the_disk_is_full_the_commit_is_refused_and_nothing_is_lost(tmp_pat
             store.commit(state, 2.0, [born(agent(1))] * 2000)
         store.close()
         with closing(Store(path)) as again:
-            assert [one.number for one in again.restore(State(), NOW)] == [1]
+            assert [agent.number for agent in again.restore(State(), NOW)] == [1]
             assert again.last_seq() == 1
             keep(again, agent(2))
 
@@ -331,13 +334,13 @@ def test_a_read_only_disk_is_refused_and_the_file_is_as_it_was(tmp_path: Path) -
         assert path.read_bytes() == before
 
 
-def test_whoever_reads_waits_for_what_is_on_its_way(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    held, original = Held(store._db), store.commits.wait
-    store.commits._connection = held  # type: ignore[assignment]
-    held.hold()
+def test_a_reader_waits_for_what_is_on_its_way(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection, original = SlowDisk(store._db), store.commits.wait
+    store.commits._connection = connection  # type: ignore[assignment]
+    connection.hold()
     store.begin(State(), 1.0, [LimitChanged(3, 4)])
     assert store.last_seq() == 0
-    monkeypatch.setattr(store.commits, "wait", lambda: (let_end(held, store.commits), original()))
+    monkeypatch.setattr(store.commits, "wait", lambda: (let_end(connection, store.commits), original()))
     assert [event.event for event in store.events(0, 9)] == ["limit-changed"]
     assert store.commits.has_ended
     assert store.last_seq() == 0
@@ -346,9 +349,9 @@ def test_whoever_reads_waits_for_what_is_on_its_way(store: Store, monkeypatch: p
 
 
 def test_what_is_begun_is_written_as_it_was_then(store: Store) -> None:
-    one = agent(1)
-    state = State(agents={one.id: one})
-    store.begin(state, 1.0, [born(one)])
-    one.status = Status.COMPLETED
+    queued = agent(1)
+    state = State(agents={queued.id: queued})
+    store.begin(state, 1.0, [born(queued)])
+    queued.status = Status.COMPLETED
     store.finish()
-    assert [found.status for found in store.agents([1])] == [Status.QUEUED]
+    assert [row.status for row in store.agents([1])] == [Status.QUEUED]

@@ -1,4 +1,4 @@
-"""Captured environments: private, shared by content, gone when nobody needs them."""
+"""Captured environments: private, shared by content, deleted when no agent needs them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ VALUES = st.binary(max_size=12).map(lambda raw: os.fsdecode(raw.replace(b"\0", b
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Environments:
-    """An empty directory of them."""
+def environments(tmp_path: Path) -> Environments:
+    """An empty directory of environments."""
     return Environments(tmp_path)
 
 
-def test_the_same_content_is_kept_once_and_privately(kept: Environments, tmp_path: Path) -> None:
-    one = kept.keep({"SECRET": "s3cr3t", "A": "1"})
-    assert kept.keep({"A": "1", "SECRET": "s3cr3t"}) == one
+def test_the_same_content_is_kept_once_and_privately(environments: Environments, tmp_path: Path) -> None:
+    digest = environments.keep({"SECRET": "s3cr3t", "A": "1"})
+    assert environments.keep({"A": "1", "SECRET": "s3cr3t"}) == digest
     (file,) = tmp_path.iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert "s3cr3t" not in file.name
@@ -40,25 +40,25 @@ def test_the_next_daemon_reads_what_this_one_kept(
     assert Environments(directory).get(digest) == variables
 
 
-def test_what_nobody_uses_is_deleted(kept: Environments, tmp_path: Path) -> None:
-    used, unused = kept.keep({"A": "1"}), kept.keep({"A": "2"})
-    kept.drop_all_but({used})
+def test_what_is_not_used_is_deleted(environments: Environments, tmp_path: Path) -> None:
+    used, unused = environments.keep({"A": "1"}), environments.keep({"A": "2"})
+    environments.drop_all_but({used})
     assert [path.name for path in tmp_path.iterdir()] == [used]
     with pytest.raises(FileNotFoundError):
-        kept.get(unused)
-    assert kept.get(used) == {"A": "1"}
+        environments.get(unused)
+    assert environments.get(used) == {"A": "1"}
 
 
-def test_what_an_earlier_daemon_left_is_swept(kept: Environments, tmp_path: Path) -> None:
-    used, unused = kept.keep({"A": "1"}), kept.keep({"A": "2"})
+def test_what_an_earlier_daemon_left_is_swept(environments: Environments, tmp_path: Path) -> None:
+    used, unused = environments.keep({"A": "1"}), environments.keep({"A": "2"})
     (tmp_path / "torn.new").touch()
     Environments(tmp_path).sweep({used})
     assert [path.name for path in tmp_path.iterdir()] == [used]
     assert unused != used
 
 
-def test_one_that_was_written_before_is_not_written_again(kept: Environments, tmp_path: Path) -> None:
-    digest = kept.keep({"A": "1"})
+def test_one_that_was_written_before_is_not_written_again(environments: Environments, tmp_path: Path) -> None:
+    digest = environments.keep({"A": "1"})
     before = (tmp_path / digest).stat().st_mtime_ns
     assert Environments(tmp_path).keep({"A": "1"}) == digest
     assert (tmp_path / digest).stat().st_mtime_ns == before
@@ -77,18 +77,20 @@ def test_those_of_a_request_are_one_file_which_the_next_daemon_reads(
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in directory.iterdir())
     later = Environments(directory)
     later.sweep(set(digests))
-    assert [later.get(one) for one in digests] == [{**base, **change} for change in changes]
+    assert [later.get(digest) for digest in digests] == [{**base, **change} for change in changes]
     assert [later.keep({**base, **change}) for change in changes] == digests
     assert len(list(directory.iterdir())) == bool(changes)
 
 
-def test_a_pack_is_deleted_with_the_last_that_uses_it_by_whichever_daemon(kept: Environments, tmp_path: Path) -> None:
-    first, second, third = kept.keep_all({"A": "1"}, [{}, {"B": "2"}, {"A": "3"}])
+def test_a_pack_is_deleted_with_the_last_that_uses_it_by_whichever_daemon(
+    environments: Environments, tmp_path: Path
+) -> None:
+    first, second, third = environments.keep_all({"A": "1"}, [{}, {"B": "2"}, {"A": "3"}])
     (file,) = tmp_path.iterdir()
-    kept.drop_all_but({second, third})
+    environments.drop_all_but({second, third})
     with pytest.raises(FileNotFoundError):
-        kept.get(first)
-    assert kept.get(third) == {"A": "3"}
+        environments.get(first)
+    assert environments.get(third) == {"A": "3"}
     later = Environments(tmp_path)
     later.sweep({third})
     assert list(tmp_path.iterdir()) == [file]
@@ -98,13 +100,15 @@ def test_a_pack_is_deleted_with_the_last_that_uses_it_by_whichever_daemon(kept: 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_pack_brings_that_is_on_the_disk_is_not_written_again(kept: Environments, tmp_path: Path) -> None:
-    one = kept.keep({"A": "1", "B": "2"})
+def test_what_a_pack_brings_that_is_on_the_disk_is_not_written_again(
+    environments: Environments, tmp_path: Path
+) -> None:
+    digest = environments.keep({"A": "1", "B": "2"})
     later = Environments(tmp_path)
-    assert later.keep_all({"A": "1"}, [{"B": "2"}, {"B": "3"}])[0] == one
+    assert later.keep_all({"A": "1"}, [{"B": "2"}, {"B": "3"}])[0] == digest
     assert len(list(tmp_path.iterdir())) == 2
-    later.drop_all_but({one})
-    assert [path.name for path in tmp_path.iterdir()] == [one]
+    later.drop_all_but({digest})
+    assert [path.name for path in tmp_path.iterdir()] == [digest]
 
 
 @pytest.mark.parametrize("content", [b"", b"\x92\x80", b"\x92\x80\x01", b"\xff", b"A=1"])
@@ -115,10 +119,10 @@ def test_half_of_a_pack_is_swept(tmp_path: Path, content: bytes) -> None:
 
 
 @needs_root
-def test_half_of_one_is_not_left_where_there_is_no_room(kept: Environments, tmp_path: Path) -> None:
+def test_half_of_one_is_not_left_where_there_is_no_room(environments: Environments, tmp_path: Path) -> None:
     with tmpfs(tmp_path, "64k"):
         with full(tmp_path):
             with pytest.raises(OSError, match="No space left on device"):
-                kept.keep({"A": "x" * 10_000})
+                environments.keep({"A": "x" * 10_000})
             assert [path.name for path in tmp_path.iterdir()] == ["ballast"]
-        assert kept.get(kept.keep({"A": "x" * 10_000})) == {"A": "x" * 10_000}
+        assert environments.get(environments.keep({"A": "x" * 10_000})) == {"A": "x" * 10_000}

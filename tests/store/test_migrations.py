@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from orchd.core.state.agents import State
+from orchd.core.state.state import State
 from orchd.errors import StoreError
 from orchd.store import migrations
 from orchd.store.database import Store
@@ -23,7 +23,7 @@ from tests.support.machine import needs_root, tmpfs
 from tests.support.steps import STEPS, by_day
 
 ROOT = Path(__file__).parents[2]
-DYING = ROOT / "tests/support/dying.py"
+DYING = ROOT / "tests/support/crash_points.py"
 OWN = migrations.STEPS  # of this version: what a version to come adds to
 BASE = migrations.newest()
 COPY = f"orchd.db.schema-{BASE}"
@@ -32,10 +32,10 @@ COPY = f"orchd.db.schema-{BASE}"
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """A database of this version with two agents in it."""
-    made = tmp_path / "orchd.db"
-    with closing(Store(made)) as store:
+    database_path = tmp_path / "orchd.db"
+    with closing(Store(database_path)) as store:
         keep(store, agent(1), agent(2))
-    return made
+    return database_path
 
 
 def upgrade(monkeypatch: pytest.MonkeyPatch, *steps: Callable[[sqlite3.Connection], None]) -> None:
@@ -44,18 +44,18 @@ def upgrade(monkeypatch: pytest.MonkeyPatch, *steps: Callable[[sqlite3.Connectio
 
 
 def layout(path: Path) -> dict[str, object]:
-    """What a database is, and all that is in it."""
+    """The schema of a database, and all its rows."""
     with closing(sqlite3.connect(path)) as db:
         (version,) = db.execute("PRAGMA user_version").fetchone()
         tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
-        whole = db.execute("PRAGMA integrity_check").fetchone()
+        integrity = db.execute("PRAGMA integrity_check").fetchone()
         rows = {name: db.execute(f"SELECT * FROM {name}").fetchall() for name in tables}
         schema = db.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
-    return {"version": version, "whole": whole, "rows": rows, "schema": schema}
+    return {"version": version, "whole": integrity, "rows": rows, "schema": schema}
 
 
 def names(path: Path) -> list[str]:
-    """What lies in the directory."""
+    """The names in the directory."""
     return sorted(entry.name for entry in path.parent.iterdir())
 
 
@@ -63,7 +63,7 @@ def test_all_steps_are_taken_and_what_was_there_is_there(path: Path, monkeypatch
     before = layout(path)
     upgrade(monkeypatch, *STEPS)
     with closing(Store(path)) as store:
-        assert [one.number for one in store.restore(State(), NOW)] == [1, 2]
+        assert [agent.number for agent in store.restore(State(), NOW)] == [1, 2]
         assert store.last_seq() == 2
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("PRAGMA user_version").fetchone() == (BASE + 2,)
@@ -91,8 +91,8 @@ def test_a_database_that_is_up_to_date_is_not_copied(path: Path) -> None:
 
 
 def test_each_upgrade_keeps_one_copy_and_not_those_before(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    mine = path.with_name("orchd.db.schema-of-my-own")
-    mine.write_text("x")
+    own_copy = path.with_name("orchd.db.schema-of-my-own")
+    own_copy.write_text("x")
     upgrade(monkeypatch, by_day)
     Store(path).close()
     assert copies(path) == [kept(path, BASE)]
@@ -100,7 +100,7 @@ def test_each_upgrade_keeps_one_copy_and_not_those_before(path: Path, monkeypatc
     Store(path).close()
     assert copies(path) == [kept(path, BASE + 1)]
     assert layout(kept(path, BASE + 1))["version"] == BASE + 1
-    assert mine.exists()
+    assert own_copy.exists()
 
 
 def test_a_step_that_fails_leaves_the_database_as_it_was_and_says_so(
@@ -160,24 +160,24 @@ def test_who_goes_back_is_told_where_the_copy_is(path: Path, monkeypatch: pytest
 def test_a_death_anywhere_leaves_the_old_database_or_the_new_one(path: Path, tmp_path: Path) -> None:
     deaths = tmp_path / "deaths"
     deaths.mkdir()
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, DYING, path, deaths], env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
     )
-    assert done.returncode == 0, done.stderr
-    old, new = layout(path), layout(deaths / done.stdout.strip() / "orchd.db")
+    assert process.returncode == 0, process.stderr
+    old, new = layout(path), layout(deaths / process.stdout.strip() / "orchd.db")
     assert (old["version"], new["version"]) == (BASE, BASE + 2)
-    seen = []
-    for number in range(int(done.stdout)):
-        left = deaths / str(number) / "orchd.db"
-        found = layout(left)
-        assert found in (old, new), number
-        seen.append(found["version"])
-        assert all(layout(copy) == old for copy in copies(left)), number
-        if found == new or any(entry.name == "orchd.db-wal" for entry in left.parent.iterdir()):
-            assert copies(left) == [kept(left, BASE)], number
-    assert sorted(seen) == seen
-    assert (seen[0], seen[-1]) == (BASE, BASE + 2)
-    assert len(seen) > 15
+    versions = []
+    for number in range(int(process.stdout)):
+        copy_path = deaths / str(number) / "orchd.db"
+        layout_now = layout(copy_path)
+        assert layout_now in (old, new), number
+        versions.append(layout_now["version"])
+        assert all(layout(copy) == old for copy in copies(copy_path)), number
+        if layout_now == new or any(entry.name == "orchd.db-wal" for entry in copy_path.parent.iterdir()):
+            assert copies(copy_path) == [kept(copy_path, BASE)], number
+    assert sorted(versions) == versions
+    assert (versions[0], versions[-1]) == (BASE, BASE + 2)
+    assert len(versions) > 15
 
 
 def test_a_death_is_made_good_by_the_next_start(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

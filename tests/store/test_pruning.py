@@ -1,4 +1,4 @@
-"""Rows that leave the database, and what is known of them afterwards."""
+"""Rows that leave the database, and the answers about them afterwards."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from contextlib import closing
 
 import pytest
 
-from orchd.core.state.agents import Instant, State
+from orchd.core.state.agents import Instant
+from orchd.core.state.state import State
 from orchd.errors import StoreError
 from orchd.store.database import Store
 from orchd.store.pruning import Pruned, PrunedAgent, Root
@@ -23,7 +24,7 @@ def past(bench: Bench) -> Bench:
     members = [{"path": path, "agent": {"command": ["true"]}} for path in ("a", "b")]
     env = {"PATH": "/usr/bin:/bin"}
     run = bench.ask("run", {"name": "r", "groups": [{}], "members": members, "cwd": "/", "env": env})
-    ends += [bench.agent(one["id"]) for one in run["agents"]]
+    ends += [bench.agent(agent["id"]) for agent in run["agents"]]
     ends.append(bench.spawn("true"))
     bench.until_over(*ends)
     return bench
@@ -77,14 +78,14 @@ def test_a_closed_session_goes_with_its_last_agent(past: Bench) -> None:
     past.store.take_out(everyone[:3], [])
     past.ask("session-close", {"id": "session-001"})
     past.store.take_out([PrunedAgent(1, 1)], [])
-    assert [one.id for one in past.store.sessions(None, 10)] == ["session-001"]
+    assert [session.id for session in past.store.sessions(None, 10)] == ["session-001"]
     past.store.take_out(everyone[3:], [])
     assert past.store.sessions(None, 10) == []
 
 
 def test_a_session_that_is_open_stays(past: Bench) -> None:
     past.store.take_out([PrunedAgent(number, 1) for number in range(1, 5)], [])
-    assert [one.id for one in past.store.sessions(None, 10)] == ["session-001"]
+    assert [session.id for session in past.store.sessions(None, 10)] == ["session-001"]
 
 
 def test_rows_stay_when_the_database_refuses(past: Bench) -> None:

@@ -1,13 +1,14 @@
-"""What a turn leaves in the database, read back from it."""
+"""The rows that a turn writes, read back from the database."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from orchd.core.state import events
-from orchd.core.state.agents import Agent, AgentId, Instant, Level, Outcome, Spec, State, agent_id
+from orchd.core.state.agents import Agent, AgentId, Instant, Level, Outcome, Spec, agent_id
 from orchd.core.state.runs import GroupPlan, Membership, RunPlan, RunStatus, run_id
 from orchd.core.state.spending import Budget
+from orchd.core.state.state import State
 from orchd.core.turn import Turn
 from orchd.store.database import Store
 
@@ -24,11 +25,11 @@ def member(number: int, ancestors: tuple[AgentId, ...] = ()) -> events.AgentQueu
 
 def completed(turn: Turn, number: int) -> None:
     """An agent that ran."""
-    one = agent_id(number)
-    turn.record(events.AttemptAdmitted(one, 1))
-    turn.record(events.AttemptStarted(one, 1, 7))
-    turn.record(events.ProcessEnded(one, 1, Outcome(0)))
-    turn.record(events.AgentCompleted(one))
+    new_id = agent_id(number)
+    turn.record(events.AttemptAdmitted(new_id, 1))
+    turn.record(events.AttemptStarted(new_id, 1, 7))
+    turn.record(events.ProcessEnded(new_id, 1, Outcome(0)))
+    turn.record(events.AgentCompleted(new_id))
 
 
 def test_runs_their_members_and_how_long_a_skill_takes_are_found_again(tmp_path: Path) -> None:
@@ -43,15 +44,15 @@ def test_runs_their_members_and_how_long_a_skill_takes_are_found_again(tmp_path:
     assert (run.id, run.plan, run.began_at) == (RUN, state.runs[RUN].plan, 100.0)
     assert (run.members, run.ended, run.tallies) == (state.runs[RUN].members, state.runs[RUN].ended, run.tallies)
     assert run.tallies[""].unfinished == 1
-    found = store.agent(agent_id(2))
-    assert isinstance(found, Agent)
-    assert found.spec == state.agents[agent_id(2)].spec
+    agent = store.agent(agent_id(2))
+    assert isinstance(agent, Agent)
+    assert agent.spec == state.agents[agent_id(2)].spec
     ended = Turn(state, Instant(10.0, 110.0))
     completed(ended, 2)
     ended.record(events.RunEnded(RUN, RunStatus.COMPLETED))
     store.commit(state, 110.0, ended.events)
     assert store.unfinished_runs() == []
-    assert [one.status for one in store.runs(None, 5)] == [RunStatus.COMPLETED]
+    assert [run.status for run in store.runs(None, 5)] == [RunStatus.COMPLETED]
     assert store.runs(1, 5) == []
     assert store.run(run_id(2)) is None
     assert store.skills([f"skill-{MORE}", "other"]) == {f"skill-{MORE}": (0.0, 2)}

@@ -1,4 +1,4 @@
-"""What agents were given, while they have it and for a retry."""
+"""The inputs of agents, while the agents have them and for a retry."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Box:
         self.restart()
 
     def restart(self) -> None:
-        """What the next daemon has."""
+        """The inputs that the next daemon has."""
         inputs = Inputs(self.directory / "inputs")
         self.given = SpawnInputs(inputs, Retries(self.directory / "retry", self.environment, inputs))
 
@@ -37,18 +37,18 @@ class Box:
     def agent(self, number: int, content: bytes | None = None, environment: str = "e") -> Agent:
         """One that was queued."""
         stdin = None if content is None else self.given.inputs.keep(content)
-        made = Agent(agent_id(number), spec(environment=environment, stdin=stdin), Level.PM, (), 0, 0.0)
-        self.given.began([made])
-        return made
+        new_agent = Agent(agent_id(number), spec(environment=environment, stdin=stdin), Level.PM, (), 0, 0.0)
+        self.given.began([new_agent])
+        return new_agent
 
     def end(self, agent: Agent, status: Status = Status.FAILED) -> None:
-        """It ends so, and all of the turn is done."""
+        """End an agent with a status, and complete the turn."""
         agent.status = status
         self.given.ended([agent])
         self.given.inputs.tidy()
 
     def files(self) -> list[str]:
-        """All that is kept."""
+        """All files that are kept."""
         return sorted(str(path.relative_to(self.directory)) for path in self.directory.rglob("*") if path.is_file())
 
 
@@ -59,12 +59,12 @@ def box(tmp_path: Path) -> Box:
 
 
 def test_an_input_is_there_as_long_as_an_agent_has_it(box: Box) -> None:
-    one, two = box.agent(1, b"x"), box.agent(2, b"x")
+    first, second = box.agent(1, b"x"), box.agent(2, b"x")
     (path,) = box.files()
-    assert Path(one.spec.stdin or "").read_bytes() == b"x"
-    box.end(one, Status.COMPLETED)
+    assert Path(first.spec.stdin or "").read_bytes() == b"x"
+    box.end(first, Status.COMPLETED)
     assert box.files() == [path]
-    box.end(two, Status.COMPLETED)
+    box.end(second, Status.COMPLETED)
     assert box.files() == []
 
 
@@ -76,16 +76,16 @@ def test_an_input_of_a_request_that_was_refused_goes(box: Box) -> None:
 
 
 def test_what_did_not_complete_is_kept_privately_and_the_next_daemon_knows_it(box: Box) -> None:
-    one = box.agent(1, b"x", "f")
-    box.end(one)
+    agent = box.agent(1, b"x", "f")
+    box.end(agent)
     assert box.files() == ["retry/agent-001", "retry/agent-001.in"]
     assert {path.stat().st_mode & 0o777 for path in (box.directory / "retry").iterdir()} == {0o600}
     box.restart()
-    assert box.given.retries.environment(one.id) == ENVIRONMENTS["f"]
-    box.given.retries.restore_input(one)
-    box.given.began([one])
-    assert Path(one.spec.stdin or "").read_bytes() == b"x"
-    box.end(one, Status.COMPLETED)
+    assert box.given.retries.environment(agent.id) == ENVIRONMENTS["f"]
+    box.given.retries.restore_input(agent)
+    box.given.began([agent])
+    assert Path(agent.spec.stdin or "").read_bytes() == b"x"
+    box.end(agent, Status.COMPLETED)
     assert box.files() == []
 
 
@@ -105,40 +105,40 @@ def test_those_with_one_environment_share_a_file_and_each_goes_by_itself(box: Bo
 
 @pytest.mark.parametrize("content", [b"", b"\xc1", pack([1]), pack({"version": VERSION, "environment": 3})])
 def test_what_is_damaged_is_an_error_with_a_way_out(box: Box, content: bytes) -> None:
-    one = box.agent(1)
-    box.end(one)
-    (box.directory / "retry" / one.id).write_bytes(content)
+    agent = box.agent(1)
+    box.end(agent)
+    (box.directory / "retry" / agent.id).write_bytes(content)
     with pytest.raises(WireError, match="agent-001 is damaged; `orchctl retry --current-env agent-001`") as caught:
-        box.given.retries.environment(one.id)
+        box.given.retries.environment(agent.id)
     assert caught.value.code == "environment-lost"
 
 
 def test_what_a_newer_version_kept_is_an_error_that_names_both(box: Box) -> None:
-    one = box.agent(1)
-    box.end(one)
+    agent = box.agent(1)
+    box.end(agent)
     newer = {"version": VERSION + 1, "environment": {}, "input": None}
-    (box.directory / "retry" / one.id).write_bytes(pack(newer))
+    (box.directory / "retry" / agent.id).write_bytes(pack(newer))
     with pytest.raises(WireError, match=f"has the version {VERSION + 1}, and this daemon reads {VERSION}"):
-        box.given.retries.environment(one.id)
+        box.given.retries.environment(agent.id)
 
 
 def test_a_pipe_in_the_place_of_what_is_kept_blocks_nothing(box: Box) -> None:
-    one = box.agent(1, b"x")
-    box.end(one)
-    for name in (one.id, f"{one.id}.in"):
+    agent = box.agent(1, b"x")
+    box.end(agent)
+    for name in (agent.id, f"{agent.id}.in"):
         (box.directory / "retry" / name).unlink()
         os.mkfifo(box.directory / "retry" / name)
     with pytest.raises(WireError, match="a FIFO is in the place of the file"):
-        box.given.retries.environment(one.id)
+        box.given.retries.environment(agent.id)
     with pytest.raises(WireError, match="the standard input that was sent for it is lost: a FIFO"):
-        box.given.retries.restore_input(one)
+        box.given.retries.restore_input(agent)
 
 
-def test_an_environment_that_is_lost_already_keeps_nobody_from_ending(box: Box) -> None:
-    one = box.agent(1, environment="deleted")
-    box.end(one)
+def test_an_environment_that_is_lost_already_keeps_no_agent_from_ending(box: Box) -> None:
+    agent = box.agent(1, environment="deleted")
+    box.end(agent)
     with pytest.raises(WireError, match="it is not kept any more"):
-        box.given.retries.environment(one.id)
+        box.given.retries.environment(agent.id)
 
 
 def test_what_a_daemon_that_died_had_not_kept_yet_is_kept_by_the_next(box: Box) -> None:

@@ -27,6 +27,6 @@ def agent(*command: str, number: int = 1, pid: int | None = None, **fields: obje
 
 
 def left(home: Home, record: bytes, boot: bytes = BOOT) -> None:
-    """What a daemon that is gone left of the first attempt, where its shim wrote this down."""
-    said = b"agent-001.1 " + record if record else b""
-    (home.agents / "agent-001.1.exit").write_bytes(boot + b"\n" + said)
+    """The files that an earlier daemon left of the first attempt, whose shim wrote this record."""
+    content = b"agent-001.1 " + record if record else b""
+    (home.agents / "agent-001.1.exit").write_bytes(boot + b"\n" + content)

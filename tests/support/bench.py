@@ -59,11 +59,11 @@ class Bench:
         """Use a configuration with these keys from now on."""
         self.parts.settings.adopt(replace(self.parts.settings.current, **keys))
 
-    def run(self, caller: Caller, asked: Any) -> Any:
-        """What an operation comes to when this caller asks for it: an input, or the result of a question."""
-        operation = row_of(asked)
+    def run(self, caller: Caller, fields: Any) -> Any:
+        """The result of an operation for this caller: an input, or the answer to a question."""
+        operation = row_of(fields)
         peer = Peer((b"c",), os.getuid(), SOMEBODY)
-        outcome = operation.run(self.context, Call(RequestId("r"), "", asked, operation, caller, peer), asked)
+        outcome = operation.run(self.context, Call(RequestId("r"), "", fields, operation, caller, peer), fields)
         return outcome.result if isinstance(outcome, Reply) else outcome
 
     def _replied(self, route: tuple[bytes, ...], frame: bytes) -> None:
@@ -71,7 +71,7 @@ class Bench:
         self.replies.append((route, unpack_reply(frame)))
 
     def clock(self) -> Instant:
-        """Now."""
+        """The current moment."""
         return Instant(time.clock_gettime(time.CLOCK_BOOTTIME) + self.ahead, time.time())
 
     def feed(self, *events: Input) -> None:
@@ -97,26 +97,26 @@ class Bench:
         route: bytes = b"c",
     ) -> str:
         """Send a request; its id."""
-        one = request or f"r{next(self._numbers)}"
+        request_id = request or f"r{next(self._numbers)}"
         peer = peer_of(self.callers, pid, uid, route)
-        call = self.dispatcher.accept(peer, pack_request(one, op, args or {}))
+        call = self.dispatcher.accept(peer, pack_request(request_id, op, args or {}))
         event = self.dispatcher.handle(call) if call else None
         if event is not None:
             self.feed(event)
-        return one
+        return request_id
 
     def ask(self, op: str, args: dict[str, Any] | None = None, **how: Any) -> Any:
         """The result of a request that is answered at once; raises its error."""
-        one = self.send(op, args, **how)
-        return self.reply(one)
+        request_id = self.send(op, args, **how)
+        return self.reply(request_id)
 
     def reply(self, request: str) -> Any:
         """The last reply to a request."""
-        found = [reply for _, reply in self.replies if reply.id == request]
-        assert found, f"no reply to {request}"
-        if found[-1].error is not None:
-            raise found[-1].error
-        return found[-1].result
+        replies = [reply for _, reply in self.replies if reply.id == request]
+        assert replies, f"no reply to {request}"
+        if replies[-1].error is not None:
+            raise replies[-1].error
+        return replies[-1].result
 
     def is_answered(self, request: str) -> bool:
         """Whether there is a reply."""
@@ -133,13 +133,13 @@ class Bench:
     def spawn(self, *command: str, env: dict[str, str] | None = None, **fields: Any) -> Agent:
         """A new agent."""
         base = {"PATH": os.environ["PATH"], "ORCHD_DEFAULT_RUNNER": "mock"} if env is None else env
-        asked = {"agents": [{"command": list(command), **fields}], "cwd": "/", "env": base}
-        (ticket,) = self.ask("spawn", asked)["agents"]
+        args = {"agents": [{"command": list(command), **fields}], "cwd": "/", "env": base}
+        (ticket,) = self.ask("spawn", args)["agents"]
         return self.agent(ticket["id"])
 
-    def agent(self, one: str) -> Agent:
+    def agent(self, agent_id: str) -> Agent:
         """An agent as it stands."""
-        return self.records.find(one)
+        return self.records.find(agent_id)
 
     def turn(self, timeout: float = 10.0) -> None:
         """Wait for news, and take it."""
@@ -158,25 +158,25 @@ class Bench:
         return bool(poll.poll(timeout * 1000))
 
     def tick(self, seconds: float = 0.0) -> None:
-        """Let time pass for those who compare it."""
+        """Let time pass on the clock that deadlines use."""
         self.ahead += seconds
         self.feed(*self.dispatcher.news(), Tick())
 
     def until_over(self, *agents: Agent) -> None:
-        """Turn until these have ended; one that was asked to before it had begun needs its grace to be over."""
+        """Turn until these agents have ended; one stopped before it had begun needs its grace to pass."""
         while not all(self.agent(agent.id).is_over for agent in agents):
             if not self.is_news(2.0):
                 self.tick(self.config.grace + 1)
             self.turn()
 
-    def prune(self, **asked: object) -> Any:
-        """What `prune` answers, once all is gone that is to go."""
-        one = self.send("prune", asked)
+    def prune(self, **fields: object) -> Any:
+        """The answer of `prune`, once everything to be pruned is gone."""
+        request_id = self.send("prune", fields)
         self.calm()
-        return self.reply(one)
+        return self.reply(request_id)
 
     def calm(self) -> None:
-        """Let the pruner do what there is to do."""
+        """Let the pruner finish."""
         self.records.let_go()
         while self.pruner.is_due():
             self.store.finish()
@@ -188,15 +188,15 @@ class Bench:
         self.dispatcher.prune(self.context.waits.targets())
 
     def _is_ours(self, pid: int) -> bool:
-        """By its session too: between two programs a process shows no marks."""
+        """Whether a process is of this bench, by its session too: between two programs a process shows no marks."""
         process = read_process(pid)
         is_of_ours = process is not None and process.session in self.processes.shims()
         return is_of_ours or environment_markers(pid).get("ORCHD_HOME") == str(self.home.directory)
 
     def close(self) -> None:
-        """End everything that was started here, and wait for its end."""
-        while left := [pid for pid in all_processes() if self._is_ours(pid)]:  # a shim may fork while it is looked at
-            for pid in left:
+        """End every process that was started here, and wait for its end."""
+        while pids := [pid for pid in all_processes() if self._is_ours(pid)]:  # a shim may fork while it is looked at
+            for pid in pids:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         with suppress(ChildProcessError):

@@ -1,4 +1,4 @@
-"""What the tests of the outer layers share."""
+"""Fixtures that the tests of the outer layers share."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from tests.support.bench import Bench
 @pytest.fixture
 def bench(home_directory: Path) -> Iterator[Bench]:
     """A daemon in pieces."""
-    made = Bench(home_directory)
-    yield made
-    made.close()
+    new_bench = Bench(home_directory)
+    yield new_bench
+    new_bench.close()
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """An open, empty database."""
-    made = Store(tmp_path / "orchd.db")
-    yield made
-    made.close()
+    new_store = Store(tmp_path / "orchd.db")
+    yield new_store
+    new_store.close()
 
 
 @pytest.fixture
 def cgroups() -> Iterator[Cgroups]:
     """A base of this process's own."""
-    made = Cgroups.where_allowed(f"test-{os.getpid()}")
-    if made is None:
+    tree = Cgroups.where_allowed(f"test-{os.getpid()}")
+    if tree is None:
         pytest.skip("no cgroup2 directory can be made here")
-    yield made
-    made.close()
-    assert not made.base.exists()
+    yield tree
+    tree.close()
+    assert not tree.base.exists()
 
 
 @pytest.fixture
 def yard() -> Iterator[Yard]:
     """Cgroups that are removed afterwards."""
-    made = Yard()
-    yield made
-    made.close()
+    new_yard = Yard()
+    yield new_yard
+    new_yard.close()

@@ -20,7 +20,7 @@ def acyclic(draw: st.DrawFn, most: int = 9) -> Graph:
 
 
 def weights(graph: Graph) -> st.SearchStrategy[dict[str, float]]:
-    """A small whole duration for each node: sums of them are exact."""
+    """A small whole duration for each node: sums of durations are exact."""
     return st.fixed_dictionaries({node: st.integers(0, 9).map(float) for node in graph})
 
 

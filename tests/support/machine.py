@@ -1,4 +1,4 @@
-"""What the tests need of the machine: small disks, other users, a look at a process."""
+"""Helpers for the machine: small disks, other users, a look at a process."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ needs_root = pytest.mark.skipif(os.getuid() != 0, reason="needs root to be two u
 def tmpfs(directory: Path, size: str, *options: str) -> Iterator[Path]:
     """A disk of its own, and small."""
     words = ["mount", "-t", "tmpfs", "-o", ",".join([f"size={size}", "mode=700", *options]), "tmpfs", str(directory)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"cannot mount here: {done.stderr.strip()}")
+    process = subprocess.run(words, capture_output=True, text=True, check=False)
+    if process.returncode:
+        pytest.skip(f"cannot mount here: {process.stderr.strip()}")
     try:
         yield directory
     finally:
@@ -55,7 +55,7 @@ def full(directory: Path) -> Iterator[None]:
 
 
 def as_nobody(work: Callable[[], object]) -> str:
-    """What `work` returns or raises when another user does it, in a process of their own."""
+    """The result or the error of `work` when another user performs it, in a process of its own."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -64,33 +64,33 @@ def as_nobody(work: Callable[[], object]) -> str:
             os.setgroups([])
             os.setresgid(NOBODY, NOBODY, NOBODY)
             os.setresuid(NOBODY, NOBODY, NOBODY)
-            said = str(work())
+            text = str(work())
         except BaseException as error:  # noqa: BLE001 - this process has nobody else to tell
-            said = f"{type(error).__name__}: {error}" if str(error) else traceback.format_exc()
-        os.write(writer, said.encode(errors="replace"))
+            text = f"{type(error).__name__}: {error}" if str(error) else traceback.format_exc()
+        os.write(writer, text.encode(errors="replace"))
         os._exit(0)
     os.close(writer)
     with os.fdopen(reader, "rb") as pipe:
-        said = pipe.read().decode()
+        text = pipe.read().decode()
     os.waitpid(pid, 0)
-    return said
+    return text
 
 
 def stop(pid: int) -> None:
     """Stop a process; return when it is stopped."""
     os.kill(pid, signal.SIGSTOP)
-    until(lambda: (found := read_process(pid)) is not None and found.is_stopped)
+    until(lambda: (process := read_process(pid)) is not None and process.is_stopped)
 
 
 def descriptors(pid: int) -> dict[str, str]:
     """The open files of a process."""
-    found = {}
+    links = {}
     for entry in Path(f"/proc/{pid}/fd").iterdir():
         try:
-            found[entry.name] = os.readlink(entry)
+            links[entry.name] = os.readlink(entry)
         except FileNotFoundError:
             continue
-    return found
+    return links
 
 
 def status_of(pid: int, key: str) -> int:

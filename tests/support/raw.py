@@ -25,7 +25,7 @@ def documented_codes() -> set[str]:
 
 
 def provoked_codes() -> set[str]:
-    """Those of them that a client may bring about; the other tells of a mistake of ours."""
+    """The codes that a client can provoke; the other code reports a fault of the daemon."""
     return documented_codes() - {"internal"}
 
 
@@ -34,9 +34,9 @@ def packed(value: object) -> bytes:
     return bytes(msgpack.packb(value, unicode_errors="surrogateescape"))
 
 
-def request(one: Any, op: Any, args: Any = None, version: Any = 1) -> bytes:
+def request(request_id: Any, op: Any, args: Any = None, version: Any = 1) -> bytes:
     """The frame of a request, right or wrong."""
-    return packed({"v": version, "id": one, "op": op, "args": {} if args is None else args})
+    return packed({"v": version, "id": request_id, "op": op, "args": {} if args is None else args})
 
 
 class Raw:
@@ -68,12 +68,12 @@ class Raw:
         reply: dict[str, Any] = msgpack.unpackb(self.socket.recv(), unicode_errors="surrogateescape")
         return reply
 
-    def ask(self, op: Any, args: Any = None, one: str = "") -> dict[str, Any]:
+    def ask(self, op: Any, args: Any = None, request_id: str = "") -> dict[str, Any]:
         """The reply to a request."""
-        one = one or f"raw-{next(self._ids)}"
-        self.send(request(one, op, args))
+        request_id = request_id or f"raw-{next(self._ids)}"
+        self.send(request(request_id, op, args))
         reply = self.recv()
-        assert reply["id"] == one
+        assert reply["id"] == request_id
         return reply
 
     def code(self, op: Any, args: Any = None) -> str:

@@ -15,11 +15,11 @@ _APART = ["unshare", "--mount", *([] if os.getuid() == 0 else ["--map-root-user"
 
 def with_shell(shell: str, *command: str) -> list[str]:
     """The command in a mount namespace of its own, in which /bin/sh is this shell. Skips where that cannot be."""
-    found = shutil.which(shell)
-    if found is None:
+    path = shutil.which(shell)
+    if path is None:
         pytest.skip(f"{shell} is not installed")
-    words = [*_APART, found, *(["sh"] if shell == "busybox" else []), "-c", 'mount --bind "$0" /bin/sh && exec "$@"']
-    tried = subprocess.run([*words, found, "true"], capture_output=True, text=True, check=False)
+    words = [*_APART, path, *(["sh"] if shell == "busybox" else []), "-c", 'mount --bind "$0" /bin/sh && exec "$@"']
+    tried = subprocess.run([*words, path, "true"], capture_output=True, text=True, check=False)
     if tried.returncode:
         pytest.skip(f"no mount namespace can be made here: {tried.stderr.strip()}")
-    return [*words, found, *command]
+    return [*words, path, *command]

@@ -1,4 +1,4 @@
-"""What a version to come may want of a database: two steps, with rows that are changed."""
+"""Two migrations that a later version may need, with rows that change."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ _HIDDEN = (Path("/tmp"), Path("/run"), Path("/root"))  # what programs need of t
 
 
 def why_not() -> str | None:
-    """What keeps a systemd from being booted here; None where nothing does."""
+    """The reason why a systemd cannot be booted here, or None."""
     if not SYSTEMD.exists():
         return "no systemd is installed"
     if os.geteuid():
@@ -39,13 +39,13 @@ def why_not() -> str | None:
 
 
 def _by(who: str, init: str, words: Iterable[object]) -> list[str]:
-    """A command inside, as somebody there."""
+    """A command inside the box, as one of its users."""
     rights = ["setpriv", f"--reuid={ANN}", f"--regid={ANN}", "--clear-groups"] if who == "ann" else []
     return ["nsenter", "-t", init, "-m", "-p", "-u", "-i", "-n", "-C", *rights, *map(str, words)]
 
 
 def _env(who: str, more: Mapping[str, str] | None) -> dict[str, str]:
-    """What a login shell of theirs would have."""
+    """The variables of a login shell of this user."""
     return {
         "PATH": f"{BIN}:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": "/run/ann" if who == "ann" else "/root",
@@ -64,8 +64,8 @@ class Box:
         assert above is not None
         self._cgroup = Path(tempfile.mkdtemp(prefix="orchd-systemd-", dir=above))
         self._cgroup.chmod(0o755)
-        kept = {ROOT, Path(sys.prefix), Path(sys.base_prefix)}
-        needed = sorted(str(path) for path in kept if any(path.is_relative_to(hidden) for hidden in _HIDDEN))
+        paths = {ROOT, Path(sys.prefix), Path(sys.base_prefix)}
+        needed = sorted(str(path) for path in paths if any(path.is_relative_to(hidden) for hidden in _HIDDEN))
         self._outer = subprocess.Popen(
             ["sh", "-c", f'echo 0 > {self._cgroup}/cgroup.procs && exec unshare "$@"', "sh", *_APART, _BOOT, *needed],
             stdin=subprocess.DEVNULL,
@@ -90,11 +90,11 @@ class Box:
 
     def run(self, *words: object, code: int | None = 0, who: str = "root", env: Mapping[str, str] | None = None) -> str:
         """The standard output (and error, when it may fail) of a command inside, which must end with `code`."""
-        done = subprocess.run(
+        process = subprocess.run(
             _by(who, self._init, words), env=_env(who, env), capture_output=True, text=True, timeout=60, cwd="/"
         )
-        assert code is None or done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
-        return done.stdout if code == 0 else done.stdout + done.stderr
+        assert code is None or process.returncode == code, (words, process.returncode, process.stdout, process.stderr)
+        return process.stdout if code == 0 else process.stdout + process.stderr
 
     def begin(
         self, *words: object, who: str = "root", env: Mapping[str, str] | None = None, stdin: int = subprocess.DEVNULL
@@ -118,7 +118,7 @@ class Box:
 
 
 class Installed:
-    """A home of somebody's in a box, and the service that serves it."""
+    """A home of a user in a box, and the service that serves it."""
 
     def __init__(self, box: Box, home: str, scope: str = "user") -> None:
         self.box = box
@@ -133,7 +133,7 @@ class Installed:
         return self.box.run("orchctl", *words, code=code, who="ann", env=self.env)
 
     def service(self, *words: object, code: int | None = 0) -> str:
-        """One `orchctl service` command of whoever keeps the service."""
+        """Run one `orchctl service` command as the user of the service."""
         env = {**self.env, "SUDO_USER": "ann"} if self._scope == "system" else self.env
         return self.box.run("orchctl", "service", *words, f"--{self._scope}", code=code, who=self._keeper, env=env)
 
@@ -162,11 +162,11 @@ class Installed:
 
     def agents(self, *words: str) -> list[dict[str, Any]]:
         """The agents as `status` shows them."""
-        found: list[dict[str, Any]] = json.loads(self.ctl("status", "--json", *words))["agents"]
-        return found
+        agents: list[dict[str, Any]] = json.loads(self.ctl("status", "--json", *words))["agents"]
+        return agents
 
     def says(self, *words: str) -> str:
-        """What the journal has of the unit, for whoever keeps it."""
+        """The lines of the unit in the journal, as its user reads them."""
         kind = "--user-unit" if self._scope == "user" else "--unit"
         return self.box.run("journalctl", "--no-pager", kind, self.unit, *words, who=self._keeper)
 

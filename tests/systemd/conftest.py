@@ -17,17 +17,17 @@ def box() -> Iterator[Box]:
     """Booted once."""
     if reason := why_not():
         pytest.skip(f"no systemd can be booted: {reason}")
-    made = Box()
-    yield made
-    made.close()
+    new_box = Box()
+    yield new_box
+    new_box.close()
 
 
 @pytest.fixture
 def plain(box: Box) -> Iterator[Installed]:
     """A home without a service yet."""
-    made = Installed(box, f"/run/ann/homes/{next(_numbers)}")
-    yield made
-    made.end()
+    installed = Installed(box, f"/run/ann/homes/{next(_numbers)}")
+    yield installed
+    installed.end()
 
 
 @pytest.fixture

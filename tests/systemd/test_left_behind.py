@@ -19,34 +19,34 @@ done"""
 
 
 def below(service: Installed, group: str) -> dict[str, int]:
-    """How many processes are in each cgroup of the unit, by the last part of its path."""
+    """The number of processes in each cgroup of the unit, by the last part of its path."""
     script = f"cd /sys/fs/cgroup{group} && find . -name cgroup.procs -exec grep -H . {{}} +"
-    found: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for line in service.box.run("sh", "-c", script, code=None).splitlines():
         path, is_one, _ = line.partition("/cgroup.procs:")
         if is_one:  # and not a word of who finds no cgroup any more
-            found[path] = found.get(path, 0) + 1
-    return found
+            counts[path] = counts.get(path, 0) + 1
+    return counts
 
 
 @pytest.mark.parametrize("how", ["daemon stop", "systemctl stop"])
 def test_what_lives_afterwards_is_what_was_said(service: Installed, how: str) -> None:
     group = service.shows("ControlGroup")
-    one, family = service.spawn("sleep", "600"), service.spawn("sh", "-c", FORKS)
+    agent_id, family = service.spawn("sleep", "600"), service.spawn("sh", "-c", FORKS)
     ended = service.spawn("sh", "-c", f"{FORKS.rpartition(';')[0]}; exit 0")
     service.ctl("wait", ended)
     until(lambda: sorted(below(service, group).values()) == [1, 2, 4])
     if how == "daemon stop":
-        said = json.loads(service.ctl("daemon", "stop", "--keep-agents", "--json"))
-        assert said == {"living": 2, "agents": [one, family]}
+        reply = json.loads(service.ctl("daemon", "stop", "--keep-agents", "--json"))
+        assert reply == {"living": 2, "agents": [agent_id, family]}
         until(lambda: service.shows("ActiveState") == "inactive")
     else:
         service.systemctl("stop", service.unit)
-    assert f"leaving; 2 agents go on: {one}, {family}" in service.says()
-    found = below(service, group)
-    assert sorted(found.values()) == [2, 4]
+    assert f"leaving; 2 agents go on: {agent_id}, {family}" in service.says()
+    counts = below(service, group)
+    assert sorted(counts.values()) == [2, 4]
     marked = service.box.run("sh", "-c", MARKED.format(home=service.home), code=None).split()
-    assert {agent: marked.count(agent) for agent in marked} == {one: 1, family: 3}  # their shims bear no marks
+    assert {agent: marked.count(agent) for agent in marked} == {agent_id: 1, family: 3}  # their shims bear no marks
 
 
 def test_a_kill_of_the_whole_unit_kills_agents_too_and_they_count_as_failed_or_lost(service: Installed) -> None:

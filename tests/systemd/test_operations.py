@@ -1,4 +1,4 @@
-"""docs/guides/operations.md: its commands are run in their order, and what it says of them is so."""
+"""docs/guides/operations.md: its commands run in their order, and its statements hold."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def shell(box: Box) -> Iterator[subprocess.Popen[str]]:
     pip = PIP.format(python=sys.executable, program=PROGRAM)
     box.run("sh", "-c", f"cat > /run/ann/app/bin/pip <<'END'\n{pip}END\nchmod +x /run/ann/app/bin/pip", who="ann")
     path = f"/run/ann/app/bin:{BIN}:/usr/sbin:/usr/bin:/sbin:/bin"
-    made = box.begin("bash", "-e", who="ann", stdin=subprocess.PIPE, env={"PATH": path})
-    yield made
-    if made.poll() is None:
-        made.kill()
-    made.communicate()
+    process = box.begin("bash", "-e", who="ann", stdin=subprocess.PIPE, env={"PATH": path})
+    yield process
+    if process.poll() is None:
+        process.kill()
+    process.communicate()
     Installed(box, HOME).end()
     box.run("sh", "-c", "rm -rf /run/ann/app /run/ann/orchd-* /run/ann/agents-of-mine")
 
@@ -54,17 +54,17 @@ def test_every_command_does_what_it_is_there_for(shell: subprocess.Popen[str]) -
     script = "\n".join(f"echo == {number}\n{block}" for number, block in enumerate(BLOCKS))
     out, err = shell.communicate(script, timeout=150)
     assert shell.returncode == 0, out + err
-    said = re.split(r"^== \d+\n", out, flags=re.MULTILINE)[1:]
-    assert "orchd.service: active, enabled" in said[0]
-    assert "Active: active (running)" in said[2]
-    assert "orchd 0.2.0" in said[3]
-    assert "agent-001  hello  completed" in said[4]
-    assert f"serving {HOME}" in said[5]
-    assert "hello" in said[5]
-    assert said[6].splitlines()[1] == "0 agents and 0 runs pruned, 0 B of logs; 1 that are over stay"
-    assert "agent-001  hello  completed" in said[8]
-    assert said[9].endswith("hello\n")
-    assert "removed" in said[10]
+    outputs = re.split(r"^== \d+\n", out, flags=re.MULTILINE)[1:]
+    assert "orchd.service: active, enabled" in outputs[0]
+    assert "Active: active (running)" in outputs[2]
+    assert "orchd 0.2.0" in outputs[3]
+    assert "agent-001  hello  completed" in outputs[4]
+    assert f"serving {HOME}" in outputs[5]
+    assert "hello" in outputs[5]
+    assert outputs[6].splitlines()[1] == "0 agents and 0 runs pruned, 0 B of logs; 1 that are over stay"
+    assert "agent-001  hello  completed" in outputs[8]
+    assert outputs[9].endswith("hello\n")
+    assert "removed" in outputs[10]
 
 
 # What the page says beside its blocks, and which test does the same.
@@ -103,10 +103,10 @@ IN_PASSING = {
 
 def test_what_is_said_in_passing_is_done_by_a_test() -> None:
     prose = re.sub(r"```.*?```", "", TEXT, flags=re.DOTALL)
-    said = set(re.findall(r"`((?:sudo )?(?:orchctl|systemctl|loginctl|pip|orchd) [^`]+)`", prose))
+    commands = set(re.findall(r"`((?:sudo )?(?:orchctl|systemctl|loginctl|pip|orchd) [^`]+)`", prose))
     run = {line.strip() for block in BLOCKS for line in block.splitlines()}
-    assert said - run - set(IN_PASSING) == set(), "run it in a block, or name the test that does it"
-    assert set(IN_PASSING) <= said, "these are said nowhere any more"
+    assert commands - run - set(IN_PASSING) == set(), "run it in a block, or name the test that does it"
+    assert set(IN_PASSING) <= commands, "these are said nowhere any more"
     tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
     for name in filter(None, IN_PASSING.values()):
         assert (ROOT / name).exists() if name.startswith("tests/") else f"def {name}" in tests, name
@@ -117,14 +117,14 @@ def test_what_is_said_in_passing_is_done_by_a_test() -> None:
 def test_the_score_is_what_is_written(scope: str, unit: str, tmp_path: Path) -> None:
     path = tmp_path / unit.replace("@", "@root")
     path.write_text(units.text_of(scope, tmp_path, 252))
-    done = subprocess.run(
+    process = subprocess.run(
         ["systemd-analyze", f"--{scope}", "security", "--offline=true", "--no-pager", path],
         env={**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)},
         capture_output=True,
         text=True,
     )
-    given = re.search(r"exposure level for \S+: ([\d.]+)", done.stdout)
-    assert given, done.stderr
+    match = re.search(r"exposure level for \S+: ([\d.]+)", process.stdout)
+    assert match, process.stderr
     written = re.search(rf"([\d.]+) to `{re.escape(unit)}`", TEXT)
     assert written
-    assert abs(float(given[1]) - float(written[1])) <= 0.3  # versions differ in what they look at
+    assert abs(float(match[1]) - float(written[1])) <= 0.3  # versions differ in what they look at

@@ -15,34 +15,34 @@ pytestmark = pytest.mark.slow
 
 def test_it_is_started_and_shows_its_places(service: Installed) -> None:
     assert service.shows("ActiveState") == "active"
-    one = service.spawn("sleep", "600")
+    agent_id = service.spawn("sleep", "600")
     until(lambda: service.shows("StatusText") == "slots 1/7 in use, 1/28 alive, 0 queued")
-    shown = json.loads(service.service("status", "--json"))
-    assert shown["state"] == "active"
-    assert shown["enabled"]
-    assert str(shown["pid"]) == service.shows("MainPID")
+    report = json.loads(service.service("status", "--json"))
+    assert report["state"] == "active"
+    assert report["enabled"]
+    assert str(report["pid"]) == service.shows("MainPID")
     assert "1/7 in use" in service.service("status")
-    (agent,) = service.agents(one)
+    (agent,) = service.agents(agent_id)
     group = service.shows("ControlGroup")
     assert service.box.run("cat", f"/proc/{agent['pid']}/cgroup").split("::")[1].startswith(f"{group}/orchd-")
 
 
 def test_its_log_in_the_journal_has_priorities_and_no_times(service: Installed) -> None:
-    said = [json.loads(line) for line in service.says("--output=json").splitlines()]
-    ours = [entry for entry in said if entry["MESSAGE"] == f"serving {service.home}"]
-    assert ours
-    assert ours[-1]["PRIORITY"] == "6"
+    entries = [json.loads(line) for line in service.says("--output=json").splitlines()]
+    serving = [entry for entry in entries if entry["MESSAGE"] == f"serving {service.home}"]
+    assert serving
+    assert serving[-1]["PRIORITY"] == "6"
 
 
 def test_a_loop_that_hangs_is_ended_and_the_next_daemon_takes_the_agents_over(service: Installed) -> None:
     service.set("WatchdogSec=1")
     service.systemctl("restart", service.unit)
-    one = service.spawn("sleep", "600")
-    (before,) = service.agents(one)
+    agent_id = service.spawn("sleep", "600")
+    (before,) = service.agents(agent_id)
     hung = service.shows("MainPID")
     service.box.run("kill", "-STOP", hung)
     until(lambda: service.shows("MainPID") not in ("0", hung) and service.shows("ActiveState") == "active")
-    (after,) = service.agents(one)
+    (after,) = service.agents(agent_id)
     assert (after["status"], after["pid"], after["attempt"]) == ("running", before["pid"], 1)
     assert service.shows("NRestarts") == "1"
     assert "orchd/daemon/loop.py" in service.says()  # where it hung
@@ -66,8 +66,8 @@ def test_a_reload_reads_the_configuration_again_and_the_manager_knows_when_it_is
     service.box.run("sh", "-c", f"echo 'grace = 3.5' > {service.home}/config.toml", who="ann")
     service.systemctl("reload", service.unit)
     until(lambda: service.shows("ActiveState") == "active")
-    one = service.spawn("sleep", "600")
-    (agent,) = service.agents(one)
+    agent_id = service.spawn("sleep", "600")
+    (agent,) = service.agents(agent_id)
     assert agent["grace"] == 3.5
     assert service.shows("MainPID") == before
 
@@ -98,8 +98,8 @@ def test_a_restart_under_load_loses_nothing_and_keeps_the_order(service: Install
 
 
 def test_a_daemon_that_was_killed_comes_back_as_the_service_and_a_client_waits_for_it(service: Installed) -> None:
-    one = service.spawn("sh", "-c", "until [ -e /run/ann/done ]; do sleep 0.05; done")
-    waiting = service.begin("wait", one)
+    agent_id = service.spawn("sh", "-c", "until [ -e /run/ann/done ]; do sleep 0.05; done")
+    waiting = service.begin("wait", agent_id)
     old = service.shows("MainPID")
     service.box.run("kill", "-KILL", old)
     until(lambda: service.shows("MainPID") not in ("0", old))
@@ -110,17 +110,17 @@ def test_a_daemon_that_was_killed_comes_back_as_the_service_and_a_client_waits_f
     service.box.run("rm", "/run/ann/done")
 
 
-def test_stopping_it_leaves_agents_and_nobody_starts_another_daemon_in_its_place(service: Installed) -> None:
-    one = service.spawn("sleep", "600")
-    (before,) = service.agents(one)
+def test_stopping_it_leaves_agents_and_no_client_starts_another_daemon_in_its_place(service: Installed) -> None:
+    agent_id = service.spawn("sleep", "600")
+    (before,) = service.agents(agent_id)
     service.systemctl("stop", service.unit)
     service.box.run("kill", "-0", before["pid"])
-    said = service.ctl("status", code=69)
-    assert "no-daemon: no daemon runs" in said
-    assert "`orchctl daemon start` starts it" in said
+    output = service.ctl("status", code=69)
+    assert "no-daemon: no daemon runs" in output
+    assert "`orchctl daemon start` starts it" in output
     service.ctl("daemon", "start")
     assert service.shows("ActiveState") == "active"
-    (after,) = service.agents(one)
+    (after,) = service.agents(agent_id)
     assert (after["status"], after["pid"]) == ("running", before["pid"])
 
 
@@ -150,11 +150,11 @@ def test_agents_that_a_stopped_service_left_are_ended_by_one_that_is_started_for
 
 
 def test_a_daemon_that_runs_hands_its_agents_over_to_the_service(plain: Installed) -> None:
-    one = plain.spawn("sleep", "600")
-    (before,) = plain.agents(one)
+    agent_id = plain.spawn("sleep", "600")
+    (before,) = plain.agents(agent_id)
     plain.service("install", "--enable")
     assert json.loads(plain.ctl("daemon", "status", "--json"))["pid"] == int(plain.shows("MainPID"))
-    (after,) = plain.agents(one)
+    (after,) = plain.agents(agent_id)
     assert (after["status"], after["pid"]) == ("running", before["pid"])
 
 
@@ -163,20 +163,20 @@ def test_installing_says_what_is_to_be_done_and_keeps_what_was_changed(plain: In
     plain.box.run("sh", "-c", f"rm -f {path}.bak*")
     assert "systemctl --user enable --now orchd" in plain.service("install")
     plain.box.run("sh", "-c", f"echo '# mine' >> {path}")
-    shown = json.loads(plain.service("install", "--json"))
-    assert shown == {"unit": plain.unit, "path": path, "kept": f"{path}.bak", "enabled": False}
+    report = json.loads(plain.service("install", "--json"))
+    assert report == {"unit": plain.unit, "path": path, "kept": f"{path}.bak", "enabled": False}
     assert "# mine" in plain.box.run("cat", f"{path}.bak")
     assert "# mine" not in plain.box.run("cat", path)
     assert "inactive" in plain.service("status", code=1)
 
 
 def test_uninstalling_leaves_agents_and_a_daemon_can_be_started_as_before(service: Installed) -> None:
-    one = service.spawn("sleep", "600")
-    (before,) = service.agents(one)
+    agent_id = service.spawn("sleep", "600")
+    (before,) = service.agents(agent_id)
     assert "removed" in service.service("uninstall")
     assert "not installed" in service.service("status", code=1)
     service.ctl("daemon", "start")
-    (after,) = service.agents(one)
+    (after,) = service.agents(agent_id)
     assert (after["status"], after["pid"]) == ("running", before["pid"])
     assert "there is none" in service.service("uninstall")
 
@@ -194,22 +194,22 @@ def test_one_that_cannot_start_gives_up_and_says_why(service: Installed) -> None
 @pytest.fixture
 def system(box: Box) -> Iterator[Installed]:
     """The service of the machine, for ann."""
-    made = Installed(box, "/run/ann/.local/state/orchd", "system")
-    made.service("install", "--enable")
-    yield made
-    made.end()
+    installed = Installed(box, "/run/ann/.local/state/orchd", "system")
+    installed.service("install", "--enable")
+    yield installed
+    installed.end()
 
 
 def test_the_machines_service_is_there_for_a_user_and_protects_itself_but_no_agent(system: Installed) -> None:
-    one = system.spawn("sleep", "600")
-    (agent,) = system.agents(one)
+    agent_id = system.spawn("sleep", "600")
+    (agent,) = system.agents(agent_id)
     assert system.shows("ControlGroup") == "/system.slice/system-orchd.slice/orchd@ann.service"
     may_protect = not system.box.run("sh", "-c", "echo -1 > /proc/self/oom_score_adj", code=None)
     score = system.box.run("cat", f"/proc/{system.shows('MainPID')}/oom_score_adj").strip()
     assert score == ("-500" if may_protect else "0")
     assert system.box.run("cat", f"/proc/{agent['pid']}/oom_score_adj").strip() == "0"
     system.systemctl("restart", system.unit)
-    (after,) = system.agents(one)
+    (after,) = system.agents(agent_id)
     assert (after["status"], after["pid"]) == ("running", agent["pid"])
     system.systemctl("stop", system.unit)
     assert "`systemctl start orchd@ann` starts it" in system.ctl("status", code=69)
@@ -226,13 +226,13 @@ def test_a_failed_unit_is_started_by_what_doctor_advises(service: Installed) -> 
     service.set("RestartSec=50ms")
     service.systemctl("start", service.unit, code=1)
     until(lambda: service.shows("ActiveState") == "failed")
-    found = wrong(service)
-    assert "orchd.service is failed: " in found["systemd"]
-    assert "limit must be between 1 and 10,000, not 0" in found["systemd"]
+    problems = wrong(service)
+    assert "orchd.service is failed: " in problems["systemd"]
+    assert "limit must be between 1 and 10,000, not 0" in problems["systemd"]
     assert "limit must be between 1 and 10,000, not 0" in service.ctl("daemon", "start", code=1)
     until(lambda: service.shows("ActiveState") == "failed")
     service.box.run("rm", f"{service.home}/config.toml")
-    assert "`orchctl daemon start`" in found["systemd"]
+    assert "`orchctl daemon start`" in problems["systemd"]
     service.ctl("daemon", "start")
     assert service.shows("ActiveState") == "active"
     assert "systemd" not in wrong(service)
@@ -242,9 +242,9 @@ def test_a_unit_whose_program_is_gone_is_found_and_written_anew(service: Install
     service.systemctl("stop", service.unit)
     service.set("ExecStart=\\nExecStart=/run/ann/gone")
     service.systemctl("start", service.unit, code=1)
-    found = wrong(service)
-    assert "starts /run/ann/gone, which does not exist" in found["systemd"]
-    assert "`orchctl service install --user`" in found["systemd"]
+    problems = wrong(service)
+    assert "starts /run/ann/gone, which does not exist" in problems["systemd"]
+    assert "`orchctl service install --user`" in problems["systemd"]
     service.box.run("rm", "-r", f"/run/ann/.config/systemd/user/{service.unit}.d")
     service.service("install")
     service.ctl("daemon", "start")
@@ -257,7 +257,7 @@ def test_a_full_disk_does_not_end_the_service(plain: Installed) -> None:
     box.run("mount", "-t", "tmpfs", "-o", "size=8m,mode=700,uid=1234,gid=1234", "tmpfs", plain.home)
     try:
         plain.service("install", "--enable")
-        one = plain.spawn("sh", "-c", "until [ -e /run/ann/homes/go ]; do sleep 0.05; done; exit 7")
+        agent_id = plain.spawn("sh", "-c", "until [ -e /run/ann/homes/go ]; do sleep 0.05; done; exit 7")
         pid = plain.shows("MainPID")
         box.run("sh", "-c", f"head -c 16m /dev/zero > {plain.home}/ballast", code=None)
         plain.ctl("pause", code=1)
@@ -265,8 +265,8 @@ def test_a_full_disk_does_not_end_the_service(plain: Installed) -> None:
         assert "can write nothing" in wrong(plain)["daemon"]
         box.run("touch", "/run/ann/homes/go")
         box.run("rm", f"{plain.home}/ballast")
-        plain.ctl("wait", one, code=1)
-        assert plain.agents(one)[0]["exit_code"] == 7
+        plain.ctl("wait", agent_id, code=1)
+        assert plain.agents(agent_id)[0]["exit_code"] == 7
         assert (plain.shows("MainPID"), plain.shows("NRestarts")) == (pid, "0")
         assert plain.shows("StatusText").startswith("slots 0/7 in use")
     finally:
@@ -277,8 +277,8 @@ def test_a_full_disk_does_not_end_the_service(plain: Installed) -> None:
 
 def test_a_home_has_one_manager(system: Installed) -> None:
     env = {"ORCHD_HOME": system.home}
-    said = system.box.run("orchctl", "service", "install", "--user", "--enable", who="ann", env=env, code=1)
-    assert f"{system.home} is served by orchd@ann.service of the machine's manager" in said
+    output = system.box.run("orchctl", "service", "install", "--user", "--enable", who="ann", env=env, code=1)
+    assert f"{system.home} is served by orchd@ann.service of the machine's manager" in output
     assert system.box.run("sh", "-c", "ls /run/ann/.config/systemd/user/orchd.service*", code=None).startswith("ls: ")
     assert system.shows("ActiveState") == "active"
 
@@ -294,6 +294,10 @@ def test_a_daemon_whose_home_is_taken_is_not_started_again_and_again(plain: Inst
 
 
 def wrong(service: Installed) -> dict[str, str]:
-    """What doctor finds wrong, with the way out."""
-    found = json.loads(service.ctl("doctor", "--json", code=None))["findings"]
-    return {one["check"]: f"{one['what']}; {one['remedy']}" for one in found if one["state"] == "problem"}
+    """The problems that doctor finds, with their remedies."""
+    findings = json.loads(service.ctl("doctor", "--json", code=None))["findings"]
+    return {
+        finding["check"]: f"{finding['what']}; {finding['remedy']}"
+        for finding in findings
+        if finding["state"] == "problem"
+    }

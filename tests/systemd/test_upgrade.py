@@ -47,7 +47,7 @@ def schema(service: Installed, name: str) -> int:
 
 
 def begun(service: Installed) -> list[str]:
-    """Who signed the book."""
+    """The agents that signed the book."""
     return service.box.run("sh", "-c", f"cat {BOOK}", code=None).split()
 
 

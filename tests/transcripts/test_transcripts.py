@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.transcripts.teller import Teller
+from tests.transcripts.transcript_runner import TranscriptRunner
 
 STORIES = sorted(Path(__file__).parent.glob("*.txt"))
 
 
-def told(text: str) -> str:
+def line_of(text: str) -> str:
     """The story with the core's answers after each line that tells it something."""
-    teller, lines = Teller(), []
+    runner, lines = TranscriptRunner(), []
     for line in text.splitlines():
         if line.startswith("> "):
-            lines += ["", line, *teller.tell(line[2:])]
+            lines += ["", line, *runner.tell(line[2:])]
         elif line.startswith("#"):
             lines += ["", line] if lines and not lines[-1].startswith("#") else [line]
     return "\n".join(lines).lstrip("\n") + "\n"
@@ -31,5 +31,5 @@ def told(text: str) -> str:
 def test_a_story_goes_as_it_is_told(path: Path) -> None:
     text = path.read_text()
     if os.environ.get("ORCHD_REWRITE"):
-        path.write_text(told(text))
-    assert told(text) == path.read_text()
+        path.write_text(line_of(text))
+    assert line_of(text) == path.read_text()

@@ -1,4 +1,4 @@
-"""What clients are shown."""
+"""Agents as clients see them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchd.core.state.agents import Agent, Outcome, State, Status, agent_id
+from orchd.core.state.agents import Agent, Outcome, Status, agent_id
 from orchd.core.state.indexes import enter_indexes, leave_indexes
+from orchd.core.state.state import State
 from orchd.instance.home import Home
 from orchd.processes.linux.usage import Usage
 from orchd.protocol.frames import pack_result, unpack_reply
 from orchd.store.reader import StoredFact
 from orchd.views import agents as views
 from tests.support.bench import Bench
-from tests.support.made import agents
+from tests.support.generated_agents import agents
 
 HOME = Home(Path("/somewhere"))
 ROOT = Path(__file__).parents[2]
@@ -37,16 +38,16 @@ def documented(heading: str) -> set[str]:
 @given(agents(), st.lists(st.integers(1, 99), max_size=3))
 def test_any_agent_can_be_shown_and_sent(agent: Agent, children: list[int]) -> None:
     state = State(agents={agent.id: agent})
-    shown = views.agent_map(HOME, state, agent, 1e6, children, None)
-    assert unpack_reply(pack_result("r", shown)).result == shown
-    assert shown["status"] == agent.status.value
-    assert shown["children"] == [agent_id(number) for number in children]
+    agent_map = views.agent_map(HOME, state, agent, 1e6, children, None)
+    assert unpack_reply(pack_result("r", agent_map)).result == agent_map
+    assert agent_map["status"] == agent.status.value
+    assert agent_map["children"] == [agent_id(number) for number in children]
 
 
 def test_the_keys_of_an_agent_are_those_of_the_documents(bench: Bench) -> None:
     bench.spawn("sleep", "600")
-    (shown,) = bench.ask("status")["agents"]
-    assert set(shown) == documented("## Agent")
+    (agent_map,) = bench.ask("status")["agents"]
+    assert set(agent_map) == documented("## Agent")
 
 
 def test_the_statuses_of_the_documents_are_those_there_are() -> None:
@@ -75,29 +76,29 @@ def test_the_statuses_of_the_documents_are_those_there_are() -> None:
     ],
 )
 def test_death_by_a_signal_is_told_as_a_shell_does(bench: Bench, code: int | None, signal: int | None) -> None:
-    one = bench.spawn("sleep", "600")
-    one.outcome = Outcome(code)
-    shown = views.agent_map(bench.home, bench.state, one, 0.0, [], None)
-    assert (shown["exit_code"], shown["signal"]) == (code, signal)
+    agent = bench.spawn("sleep", "600")
+    agent.outcome = Outcome(code)
+    agent_map = views.agent_map(bench.home, bench.state, agent, 0.0, [], None)
+    assert (agent_map["exit_code"], agent_map["signal"]) == (code, signal)
 
 
 def test_a_sample_comes_before_what_was_kept_at_the_end(bench: Bench) -> None:
-    one = bench.spawn("sleep", "600")
-    one.outcome = Outcome(0, 1.5, 4096)
+    agent = bench.spawn("sleep", "600")
+    agent.outcome = Outcome(0, 1.5, 4096)
 
     def used(usage: Usage | None) -> tuple[object, object]:
-        shown = views.agent_map(bench.home, bench.state, one, 0.0, [], usage)
-        return shown["cpu_seconds"], shown["rss_bytes"]
+        agent_map = views.agent_map(bench.home, bench.state, agent, 0.0, [], usage)
+        return agent_map["cpu_seconds"], agent_map["rss_bytes"]
 
     assert used(None) == (1.5, 4096)
     assert used(Usage(0.0, 0)) == (0.0, 0)
-    one.outcome = None
+    agent.outcome = None
     assert used(None) == (None, None)
 
 
 def test_times_are_iso_8601_in_utc() -> None:
-    shown = views.event_map(StoredFact(7, 1_700_000_000.1239, "agent-completed", 3, {"a": 1}))
-    assert shown == {
+    event_map = views.event_map(StoredFact(7, 1_700_000_000.1239, "agent-completed", 3, {"a": 1}))
+    assert event_map == {
         "seq": 7,
         "at": "2023-11-14T22:13:20.123Z",
         "event": "agent-completed",
@@ -109,12 +110,12 @@ def test_times_are_iso_8601_in_utc() -> None:
 
 def test_working_agents_are_counted_by_level(bench: Bench) -> None:
     assert views.levels(bench.state) == {"pm": 0, "composite": 0, "sub-skill": 0}
-    one = bench.spawn("sleep", "600")
+    agent = bench.spawn("sleep", "600")
     bench.spawn("sleep", "600")
     assert views.levels(bench.state) == {"pm": 2, "composite": 0, "sub-skill": 0}
-    leave_indexes(bench.state, one)
-    one.status = Status.WAITING
-    enter_indexes(bench.state, one)
+    leave_indexes(bench.state, agent)
+    agent.status = Status.WAITING
+    enter_indexes(bench.state, agent)
     assert views.levels(bench.state)["pm"] == 1
     assert views.limit(bench.state) == {
         "enforcement": "strict",
@@ -136,5 +137,5 @@ def test_working_agents_are_counted_by_level(bench: Bench) -> None:
 
 def test_one_that_has_not_started_has_no_log(bench: Bench) -> None:
     bench.ask("pause")
-    one = bench.spawn("true")
-    assert views.agent_map(bench.home, bench.state, one, 0.0, [], None)["log"] is None
+    agent = bench.spawn("true")
+    assert views.agent_map(bench.home, bench.state, agent, 0.0, [], None)["log"] is None

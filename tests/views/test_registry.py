@@ -18,14 +18,14 @@ def waiting(**fields: float) -> Agent:
 
 @pytest.mark.parametrize("text", ["1", "01", "agent-1", "agent-001", "Agent-1", "AGENT-001"])
 def test_an_agent_is_found_by_any_form_of_its_id(bench: Bench, text: str) -> None:
-    one = bench.spawn("sleep", "600")
-    assert bench.records.find(text) is one
+    agent = bench.spawn("sleep", "600")
+    assert bench.records.find(text) is agent
 
 
 @pytest.mark.parametrize(
     "text", ["2", "agent-002", "", "0", "-1", "agent-", "one", "1 ", "٣", "9" * 16, "agent-agent-1"]
 )
-def test_what_names_nobody_is_refused(bench: Bench, text: str) -> None:
+def test_what_names_no_agent_is_refused(bench: Bench, text: str) -> None:
     bench.spawn("sleep", "600")
     with pytest.raises(WireError) as caught:
         bench.records.find(text)
@@ -33,7 +33,7 @@ def test_what_names_nobody_is_refused(bench: Bench, text: str) -> None:
 
 
 @pytest.mark.parametrize("what", ["agent", "run", "session"])
-def test_whoever_was_there_once_was_pruned(bench: Bench, what: str) -> None:
+def test_an_agent_that_was_there_once_was_pruned(bench: Bench, what: str) -> None:
     bench.state.last_number = bench.state.last_run = bench.state.last_session = 7
     find = {"agent": bench.records.find, "run": bench.records.run, "session": bench.records.session}[what]
     for number, code in (("007", "pruned"), ("008", f"unknown-{what}")):
@@ -43,13 +43,13 @@ def test_whoever_was_there_once_was_pruned(bench: Bench, what: str) -> None:
 
 
 def test_one_that_is_over_is_in_memory_only_for_the_turn_that_recalls_it(bench: Bench) -> None:
-    one = bench.spawn("true")
-    bench.until_over(one)
+    agent = bench.spawn("true")
+    bench.until_over(agent)
     assert bench.state.agents == {}
-    assert bench.records.find("1").id == one.id
+    assert bench.records.find("1").id == agent.id
     assert bench.state.agents == {}
     bench.records.recall("1")
-    assert list(bench.state.agents) == [one.id]
+    assert list(bench.state.agents) == [agent.id]
     bench.records.let_go()
     assert bench.state.agents == {}
 
@@ -63,20 +63,20 @@ def test_a_run_that_is_over_is_in_memory_only_for_the_turn_that_keeps_it(bench: 
 
 
 def test_one_that_lives_is_not_let_go(bench: Bench) -> None:
-    one = bench.spawn("sleep", "600")
-    assert bench.records.recall("1") is one
+    agent = bench.spawn("sleep", "600")
+    assert bench.records.recall("1") is agent
     bench.records.let_go()
-    assert bench.records.find("1") is one
+    assert bench.records.find("1") is agent
 
 
 def test_those_asked_for_come_in_the_order_asked(bench: Bench) -> None:
     over = bench.spawn("true")
     bench.until_over(over)
     lives = bench.spawn("sleep", "600")
-    assert [found.id for found in bench.records.many([lives.id, over.id])] == [lives.id, over.id]
+    assert [agent.id for agent in bench.records.many([lives.id, over.id])] == [lives.id, over.id]
 
 
-def test_after_a_reboot_nobody_waits_longer_than_was_meant(bench: Bench) -> None:
+def test_after_a_reboot_no_agent_waits_longer_than_was_meant(bench: Bench) -> None:
     """The clock that is compared begins anew, so what was written down may lie days ahead of it."""
     bench.records.restore([waiting(age=9e6, ready_at=9e6)], now=100.0)
     agent = bench.state.agents[AgentId("agent-001")]
@@ -92,13 +92,13 @@ def test_what_lies_behind_stays_where_it_was(bench: Bench) -> None:
 
 
 def test_one_that_is_over_is_remembered_until_it_is_tried_again(bench: Bench) -> None:
-    one = bench.spawn("false")
-    bench.until_over(one)
+    agent = bench.spawn("false")
+    bench.until_over(agent)
     first = bench.ask("status", {"ids": ["1"]})["agents"]
     assert bench.ask("status", {"ids": ["1", "1"]})["agents"] == first * 2
     bench.ask("retry", {"ids": ["1"]})
     assert bench.ask("status", {"ids": ["1"]})["agents"][0]["attempt"] == 2
-    bench.until_over(bench.agent(one.id))
+    bench.until_over(bench.agent(agent.id))
     again = bench.ask("status", {"ids": ["1"]})["agents"][0]
     assert (again["status"], again["attempt"]) == ("failed", 2)
 
@@ -109,7 +109,7 @@ def test_no_more_are_remembered_than_are_looked_at(bench: Bench, monkeypatch: py
         bench.until_over(bench.spawn("true"))
     bench.ask("status", {"ids": ["1", "2", "3", "4", "1"]})
     assert len(bench.records._over) == 2
-    assert set(bench.records.shown) <= set(bench.records._over)
+    assert set(bench.records.maps) <= set(bench.records._over)
 
 
 def test_a_name_means_the_agent_that_is_not_over_or_else_the_newest(bench: Bench) -> None:
@@ -127,19 +127,19 @@ def test_a_name_means_the_agent_that_is_not_over_or_else_the_newest(bench: Bench
 
 
 def test_a_name_is_that_of_the_agent_and_not_of_one_whose_goal_has_its_bytes(bench: Bench) -> None:
-    one = bench.spawn("true", name="api")
-    bench.until_over(one)
+    agent = bench.spawn("true", name="api")
+    bench.until_over(agent)
     other = bench.spawn("true", name="other", goal=b"\xa4name\xa3api".decode("utf-8", "surrogateescape"))
     bench.until_over(other)
-    assert bench.records.find("api").id == one.id
+    assert bench.records.find("api").id == agent.id
 
 
 def test_what_is_being_pruned_has_no_name(bench: Bench) -> None:
-    one, two = bench.spawn("true", name="api"), bench.spawn("true", name="api")
-    bench.until_over(one)
-    bench.until_over(two)
-    bench.records.leave([two.id])
-    assert bench.records.find("api").id == one.id
+    first, second = bench.spawn("true", name="api"), bench.spawn("true", name="api")
+    bench.until_over(first)
+    bench.until_over(second)
+    bench.records.leave([second.id])
+    assert bench.records.find("api").id == first.id
 
 
 def test_what_has_another_kind_of_id_is_named(bench: Bench) -> None:
@@ -149,8 +149,8 @@ def test_what_has_another_kind_of_id_is_named(bench: Bench) -> None:
 
 
 def test_an_agent_finds_by_name_what_is_in_its_own_tree(bench: Bench) -> None:
-    first, other = bench.spawn("sleep", "600", name="first"), bench.spawn("sleep", "600", name="other")
+    first, second = bench.spawn("sleep", "600", name="first"), bench.spawn("sleep", "600", name="other")
     assert bench.records.find("first", first.id) is first
     with pytest.raises(WireError, match=f"no agent in the tree of {first.id} has the id or name 'other'"):
         bench.records.find("other", first.id)
-    assert bench.records.find(other.id, first.id) is other  # whether it may be seen is decided elsewhere
+    assert bench.records.find(second.id, first.id) is second  # whether it may be seen is decided elsewhere

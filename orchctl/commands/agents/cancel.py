@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,44 +18,34 @@ _PAGE = 500  # agents of one answer
 
 
 def run(args: SimpleNamespace) -> int:
-    """Print a line for each: it is `stopping` until its processes are gone. With --wait, how each ended."""
+    """Print a line for each agent: it is `stopping` until its processes are gone. With --wait, print how each ended."""
     if bool(args.ids) == args.all:
         raise UsageError("give the ids or names of agents or runs, or --all" + (", not both" if args.all else ""))
     if args.wait_timeout is not None and not args.wait:
         raise UsageError("--wait-timeout is for --wait: give both")
     with Client() as client:
-        ids = _unfinished(client) if args.all else args.ids
-        below = _below(client, ids) if args.wait else []
-        agents: list[dict[str, Any]] = []
-        for at in range(0, len(ids), MOST):
-            agents += client.call("cancel", {"ids": ids[at : at + MOST]})["agents"]
-        result: dict[str, Any] = {"agents": agents}
+        ids = args.ids
+        if args.all:
+            everything = pages.status(client, {"usage": False})["agents"]
+            parents = {agent["id"]: agent["parent"] for agent in everything if not text.is_over(agent)}
+            own = os.environ.get(ENV_AGENT)  # an agent ends what it has spawned
+            # an agent whose parent is in the list ends with the parent
+            ids = [agent for agent, parent in parents.items() if (parent == own if own else parent not in parents)]
+        unfinished: list[str] = []  # at and below `ids`: an agent may end before the wait for it begins
+        frontier = list(ids) if args.wait else []
+        while frontier:
+            pieces = [frontier[at : at + _PAGE] for at in range(0, len(frontier), _PAGE)]
+            replies = [client.call("status", {"ids": piece, "usage": False})["agents"] for piece in pieces]
+            agents = [agent for reply in replies for agent in reply]
+            unfinished += [agent["id"] for agent in agents if not text.is_over(agent)]
+            frontier = [child for agent in agents for child in agent["children"]]
+        pieces = [ids[at : at + MOST] for at in range(0, len(ids), MOST)]
+        replies = [client.call("cancel", {"ids": piece})["agents"] for piece in pieces]
+        result: dict[str, Any] = {"agents": [agent for reply in replies for agent in reply]}
         if args.wait:
             result["timed_out"] = False
-            if named := dict.fromkeys([*(agent["id"] for agent in agents), *below]):
-                result = client.wait(ids=named, scope="tree", timeout=args.wait_timeout)
+            if awaited := dict.fromkeys([*(agent["id"] for agent in result["agents"]), *unfinished]):
+                result = client.wait(ids=awaited, scope="tree", timeout=args.wait_timeout)
                 result["agents"].sort(key=text.number)
-    console.result(result, text.told_lines(result["agents"]), as_json=args.json)
+    console.result(result, text.changed_lines(result["agents"]), as_json=args.json)
     return exit_codes.TIMED_OUT if result.get("timed_out") else exit_codes.OK
-
-
-def _below(client: Client, ids: Iterable[str]) -> list[str]:
-    """All that is not over below these: it may have ended before the wait for it begins."""
-    found: list[str] = []
-    frontier = list(ids)
-    while frontier:
-        agents: list[dict[str, Any]] = []
-        for at in range(0, len(frontier), _PAGE):
-            agents += client.call("status", {"ids": frontier[at : at + _PAGE], "usage": False})["agents"]
-        found += [agent["id"] for agent in agents if not text.is_over(agent)]
-        frontier = [child for agent in agents for child in agent["children"]]
-    return found
-
-
-def _unfinished(client: Client) -> list[str]:
-    """The agents that are not over and whose parents are: all others are below them."""
-    everybody = pages.status(client, {"usage": False})["agents"]
-    going = {agent["id"]: agent["parent"] for agent in everybody if not text.is_over(agent)}
-    if own := os.environ.get(ENV_AGENT):  # an agent ends what it has spawned
-        return [one for one, parent in going.items() if parent == own]
-    return [one for one, parent in going.items() if parent not in going]

@@ -23,6 +23,7 @@ from orchctl.commands.observe import timeline
 from orchctl.composition import Task
 from orchctl.daemon import launcher
 from orchctl.render import text
+from orchctl.render.events import event_line
 from orchctl.render.status_tree import Look, picture
 from orchctl.runs import request
 from orchctl.runs.locate import opened
@@ -34,6 +35,7 @@ from orchd.protocol import statuses
 _COMPOSITION = "skyfom-fullstack-developer"
 _LIMIT = 4  # fewer slots than agents, so that there is something to see
 _KILL_AFTER = 12  # ends of agents before the daemon is killed
+_TAKES_SLOT = ("attempt-admitted", "agent-returned", "agent-thawed", "work-seen")
 _GIVES_BACK = statuses.ENDS.keys() | {"wait-began", "agent-frozen", "attempt-retried", "attempt-voided"}
 _CLEAR = "\x1b[H\x1b[J"
 _WORK = 'echo "$ORCHD_AGENT works"; sleep {seconds}; echo done'
@@ -45,28 +47,33 @@ _LEAD = (
 
 
 def run(args: SimpleNamespace) -> int:
-    """Show it live, then sum it up. The exit code tells whether all went as promised."""
+    """Show the fleet live, then sum it up. The exit code says whether all agents completed, within the limit."""
     timeline.check(args.timeline)
     with _fleet() as client:
         developers = _agents(client.home.directory)
-        made = client.call("spawn", {"agents": developers, "cwd": "/", "env": dict(os.environ)})
-        members = _composed(client)
+        agents = client.call("spawn", {"agents": developers, "cwd": "/", "env": dict(os.environ)})["agents"]
+        directory = client.home.directory
+        tree = opened(_COMPOSITION, directory)  # it comes with the client; mock agents run it
+        with request.reserved(directory, _COMPOSITION) as results:
+            launch = request.prepared(tree, Task("demo"), runner="mock", directory=directory, results=results)
+            request.write_prompts(launch)
+            members = client.call("run", request.sendable(launch))["agents"]
         began = time.monotonic()
         if not args.json:
             console.print_line(
                 f"{len(developers)} developers in one request and the {len(members)} members of the composition "
                 f"{_COMPOSITION}, {_LIMIT} slots, a home of their own:"
             )
-        _watch(client, [*made["agents"], *members], as_json=args.json)
+        _watch(client, [*agents, *members], as_json=args.json)
         took = time.monotonic() - began
         if args.timeline is not None:
             timeline.write(client, args.timeline)
-        return _summed_up(client, took, as_json=args.json)
+        return _sum_up(client, took, as_json=args.json)
 
 
 @contextmanager
 def _fleet() -> Iterator[Client]:
-    """A daemon of our own, gone with its home when we are done."""
+    """Start a daemon in a temporary home. At the end stop the daemon and remove the home."""
     directory = Path(tempfile.mkdtemp(prefix="orchd-demo-"))
     for name in (ENV_AGENT, ENV_ATTEMPT):
         os.environ.pop(name, None)
@@ -85,6 +92,8 @@ def _fleet() -> Iterator[Client]:
 
 
 def _agents(directory: Path) -> list[dict[str, object]]:
+    """Return the specs of the developers: three leads that spawn agents and wait, and four workers."""
+
     def worker(name: str, seconds: float, **more: object) -> dict[str, object]:
         return {"name": name, "command": ["sh", "-c", _WORK.format(seconds=seconds)], **more}
 
@@ -104,19 +113,8 @@ def _agents(directory: Path) -> list[dict[str, object]]:
     ]
 
 
-def _composed(client: Client) -> list[dict[str, Any]]:
-    """A composition that comes with the client, run by mock agents."""
-    directory = client.home.directory
-    tree = opened(_COMPOSITION, directory)
-    with request.reserved(directory, _COMPOSITION) as results:
-        made = request.prepared(tree, Task("demo"), runner="mock", directory=directory, results=results)
-        request.write_prompts(made)
-        agents: list[dict[str, Any]] = client.call("run", request.sendable(made))["agents"]
-    return agents
-
-
 def _watch(client: Client, agents: list[dict[str, Any]], *, as_json: bool) -> None:
-    """Show what happens until all have ended, and kill the daemon on the way."""
+    """Show what happens until all agents have ended, and kill the daemon on the way."""
     wanted = {agent["id"] for agent in agents}
     since, ended = 0, 0
     with closing(Subscription(client.context, client.home)) as news:
@@ -125,54 +123,53 @@ def _watch(client: Client, agents: list[dict[str, Any]], *, as_json: bool) -> No
             since = events[-1]["seq"] if events else since
             over = [event["agent"] for event in events if event["event"] in statuses.ENDS]
             wanted.difference_update(over)
-            _show(client, events, as_json=as_json)
+            if not as_json and sys.stdout.isatty():
+                answer = client.call("status", {"all": True})
+                look = Look(console.width(), console.has_colours(), not console.can_show("├─└│…·"), is_whole=True)
+                lines = list(picture(answer, time.clock_gettime(time.CLOCK_REALTIME), look))
+                sys.stdout.write(_CLEAR)
+                console.result(None, lines, as_json=False)
+                console.flush()
+            elif not as_json:
+                for event in events:
+                    console.print_line(event_line(event))
+                console.flush()
             is_time = ended < _KILL_AFTER <= ended + len(over)
             ended += len(over)
             if is_time:
-                _kill(client, as_json=as_json)
+                pid = client.call("daemon")["pid"]
+                process = os.pidfd_open(pid)
+                signal.pidfd_send_signal(process, signal.SIGKILL)
+                select.select([process], [], [])
+                os.close(process)
+                launcher.ensure(client.home)  # the next daemon takes up the agents, which go on
+                if not as_json:
+                    successor = client.call("daemon")["pid"]
+                    console.print_line(
+                        f"--- kill -9 {pid}: the daemon died, its agents did not; pid {successor} took them up"
+                    )
             elif wanted:
                 news.wait()
 
 
-def _show(client: Client, events: list[dict[str, Any]], *, as_json: bool) -> None:
-    if as_json:
-        return
-    if not sys.stdout.isatty():
-        for event in events:
-            console.print_line(text.event_line(event))
-        console.flush()
-        return
-    answer = client.call("status", {"all": True})
-    look = Look(console.width(), console.has_colours(), not console.can_show("├─└│…·"), is_whole=True)
-    lines = list(picture(answer, time.clock_gettime(time.CLOCK_REALTIME), look))
-    sys.stdout.write(_CLEAR)
-    console.result(None, lines, as_json=False)
-    console.flush()
-
-
-def _kill(client: Client, *, as_json: bool) -> None:
-    """`kill -9` of the daemon: agents go on, the next daemon takes them up."""
-    pid = client.call("daemon")["pid"]
-    process = os.pidfd_open(pid)
-    signal.pidfd_send_signal(process, signal.SIGKILL)
-    select.select([process], [], [])
-    os.close(process)
-    launcher.ensure(client.home)
-    if not as_json:
-        console.print_line(
-            f"--- kill -9 {pid}: the daemon died, its agents did not; pid {client.call('daemon')['pid']} took them up"
-        )
-
-
-def _summed_up(client: Client, took: float, *, as_json: bool) -> int:
+def _sum_up(client: Client, took: float, *, as_json: bool) -> int:
+    """Print the figures of the fleet after `took` seconds. Returns the exit code."""
     agents = client.call("status", {"all": True, "usage": False})["agents"]
     alone = sum(text.lifetime(agent, 0.0) or 0.0 for agent in agents if not agent["children"])
+    at_work: set[str] = set()
+    most = 0
+    for event in client.call("events", {"since": 0})["events"]:
+        if event["event"] in _TAKES_SLOT:
+            at_work.add(event["agent"])
+        elif event["event"] in _GIVES_BACK:
+            at_work.discard(event["agent"])
+        most = max(most, len(at_work))
     result = {
         "agents": len(agents),
         "completed": sum(agent["status"] == "completed" for agent in agents),
         "attempts": sum(agent["attempt"] for agent in agents),
         "limit": client.call("limit")["limit"],
-        "most_at_work": _most_at_work(client),
+        "most_at_work": most,
         "seconds": round(took, 2),
         "seconds_one_by_one": round(alone, 2),
     }
@@ -186,16 +183,3 @@ def _summed_up(client: Client, took: float, *, as_json: bool) -> int:
     console.result(result, lines, as_json=as_json)
     is_kept = result["most_at_work"] <= result["limit"] and result["completed"] == result["agents"]
     return exit_codes.OK if is_kept else exit_codes.REFUSED
-
-
-def _most_at_work(client: Client) -> int:
-    """The most slots that were held at once, counted from what happened."""
-    held: set[str] = set()
-    most = 0
-    for event in client.call("events", {"since": 0})["events"]:
-        if event["event"] in ("attempt-admitted", "agent-returned", "agent-thawed", "work-seen"):
-            held.add(event["agent"])
-        elif event["event"] in _GIVES_BACK:
-            held.discard(event["agent"])
-        most = max(most, len(held))
-    return most

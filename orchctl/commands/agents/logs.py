@@ -1,10 +1,10 @@
-"""`orchctl logs`: an agent's output, read from the file that the daemon names, or through it from afar."""
+"""`orchctl logs`: an agent's output, read from the file that the daemon names, or from a daemon of another machine."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -34,10 +34,19 @@ def run(args: SimpleNamespace) -> int:
     with Client() as client:
         if args.json:
             place = _place(client, args)
-            console.say_json({**place, "left_out": _left_out(_output(client, place))})
+            left_out: int | None = None  # bytes that are missing between head and tail; None of output that is gone
+            with suppress(OSError), closing(open_source(_output(client, place))) as source:
+                gap = source.read(0, 1)[1]
+                left_out = gap.end - gap.start if gap else 0
+            console.say_json({**place, "left_out": left_out})
         elif args.follow:
             (args.id,) = client.ids((args.id,))
-            _follow(client, args)
+            with closing(_LogReader(client, args)) as reader:
+                reader.look()
+                if not reader.is_over:
+                    # waiting for the agent, and not only reading its file, gives our slot away when we are an agent too
+                    client.wait(ids=(args.id,), watch=reader)
+                reader.finish()
         else:
             _opened(client, _place(client, args), args.lines).copy(sys.stdout.buffer)
     return exit_codes.OK
@@ -58,30 +67,8 @@ def _opened(client: Client, place: dict[str, Any], lines: int | None) -> Followe
         raise RefusedError(f"the output of {place['id']} is gone: no {place['path']}", code="no-log") from None
 
 
-def _left_out(output: Path | RemoteLog) -> int | None:
-    """How many bytes are missing between head and tail; None of output that is gone."""
-    try:
-        with closing(open_source(output)) as source:
-            gap = source.read(0, 1)[1]
-    except OSError:
-        return None
-    return gap.end - gap.start if gap else 0
-
-
-def _follow(client: Client, args: SimpleNamespace) -> None:
-    reader = _LogReader(client, args)
-    try:
-        reader.look()
-        if not reader.is_over:
-            # waiting for the agent, and not only reading its file, gives our slot away when we are an agent too
-            client.wait(ids=(args.id,), watch=reader)
-        reader.finish()
-    finally:
-        reader.close()
-
-
 class _LogReader:
-    """Copies the log as it grows, and goes on with the next attempt when one begins and none was asked for."""
+    """Copies the log as it grows. Continues with the next attempt when that begins, but not with --attempt."""
 
     def __init__(self, client: Client, args: SimpleNamespace) -> None:
         self._news = Subscription(client.context, client.target)
@@ -96,39 +83,36 @@ class _LogReader:
         self.is_over = False
 
     def sources(self) -> Iterable[zmq.Socket[bytes] | int]:
-        """Growth of the file, and news that may mean another attempt."""
+        """Return what becomes readable when the file grows, and with news that may mean another attempt."""
         return (self._changes.fd, *self._news.sources())
 
     def look(self) -> float | None:
-        """Copy what is new."""
+        """Copy the new bytes. Returns the seconds after which to look again, None when the sources tell."""
         self._changes.drain()
         left = self._pace.seconds()
         if left == 0.0:
             self._pace.looked()
-            self._find()
+            try:
+                self._turn_to(_place(self._asker, self._args))
+            except WireError as error:
+                if error.code != "no-log" or self._args.attempt is not None:  # the agent may not have started yet
+                    raise
         self._copy()
         # nothing tells how a file on another machine grows
         return (left or None) if self._is_near else min(left or _LOOK_AGAIN, _LOOK_AGAIN)
 
     def finish(self) -> None:
-        """Copy what was written last. Raises WireError when the agent ended without ever starting."""
+        """Copy the last bytes. Raises WireError when the agent ended without ever starting."""
         self._turn_to(_place(self._asker, self._args))
         self._copy()
 
     def close(self) -> None:
-        """Give everything back."""
+        """Close the log, the watch of its file and the connections."""
         if self._log:
             self._log.close()
         self._changes.close()
         self._news.close()
         self._asker.close()
-
-    def _find(self) -> None:
-        try:
-            self._turn_to(_place(self._asker, self._args))
-        except WireError as error:
-            if error.code != "no-log" or self._args.attempt is not None:
-                raise
 
     def _turn_to(self, place: dict[str, Any]) -> None:
         self.is_over = place["over"]

@@ -19,16 +19,20 @@ Agents = Mapping[str, Mapping[str, Any]]  # by their ids
 
 
 def run(args: SimpleNamespace) -> int:
-    """Print a line for each; exit code 1 when one is skipped again. The new attempt has the environment of the first,
-    and --env-file and --env over it."""
+    """Print a line for each agent; exit code 1 when an agent is skipped again.
+
+    The new attempt has the environment of the first, and --env-file and --env over it.
+    """
     variables = for_agents() if args.current_env and not target.is_remote() else {}
     variables |= env_files.read(args.env_file, here("/")) | env_files.pairs(args.env)
     with Client() as client:
-        runs = [one for one in args.ids if one.lower().startswith("run-")]
-        named = [one for one in args.ids if one not in runs]
+        runs = [word for word in args.ids if word.lower().startswith("run-")]
+        named = [word for word in args.ids if word not in runs]
         agents = client.call("status", {"ids": named, "usage": False})["agents"] if named else []
         ids = [*(agent["id"] for agent in agents), *runs]
-        known = _beside(client, agents)
+        sessions = dict.fromkeys(agent["session"] for agent in agents if agent["session"])
+        listed = [agent for session in sessions for agent in pages.session(client, session)["agents"]]
+        known = {agent["id"]: agent for agent in (*listed, *agents)}
         before = _badly_ended(known, ids) if args.with_dependencies else []
         behind = _skipped(known, [*ids, *before])
         chosen = list(dict.fromkeys([*before, *ids, *(behind if args.with_dependents else ())]))
@@ -37,58 +41,44 @@ def run(args: SimpleNamespace) -> int:
         if args.resume_session:
             request["resume_session"] = True
         result = client.call("retry", request)
-    console.result(result, text.told_lines(result["agents"]), as_json=args.json)
+    console.result(result, text.changed_lines(result["agents"]), as_json=args.json)
     skipped = [agent["id"] for agent in result["agents"] if agent["status"] == "skipped"]
-    if not args.json:
-        _note(skipped, [one for one in behind if one not in chosen])
+    if skipped and not args.json:
+        words = " ".join(skipped)
+        console.warn(
+            f"what these come after did not complete: `orchctl retry {words} --with-dependencies` retries that too"
+        )
+    left = [agent for agent in behind if agent not in chosen]
+    if left and not args.json:
+        what = f"{', '.join(left)} {'was' if len(left) == 1 else 'were'} skipped because of that and stay so"
+        console.warn(f"{what}: `orchctl retry {' '.join(left)}`, or --with-dependents the next time")
     return exit_codes.REFUSED if skipped else exit_codes.OK
 
 
-def _note(skipped: list[str], behind: list[str]) -> None:
-    if skipped:
-        named = " ".join(skipped)
-        console.warn(
-            f"what these come after did not complete: `orchctl retry {named} --with-dependencies` retries that too"
-        )
-    if behind:
-        what = f"{', '.join(behind)} {'was' if len(behind) == 1 else 'were'} skipped because of that and stay so"
-        console.warn(f"{what}: `orchctl retry {' '.join(behind)}`, or --with-dependents the next time")
-
-
-def _beside(client: Client, agents: Iterable[Mapping[str, Any]]) -> Agents:
-    """These and the other agents of their sessions."""
-    sessions = dict.fromkeys(agent["session"] for agent in agents if agent["session"])
-    return {agent["id"]: agent for session in sessions for agent in pages.session(client, session)["agents"]} | {
-        agent["id"]: agent for agent in agents
-    }
-
-
 def _badly_ended(known: Agents, ids: Iterable[str]) -> list[str]:
-    """What these come after, at any distance, that ended otherwise than they require, the first of them first."""
-    found: dict[str, None] = {}
+    """Return the dependencies of `ids`, at any distance, that ended otherwise than required, in order."""
+    blockers: dict[str, None] = {}
     frontier = list(ids)
     while frontier:
         agent = known.get(frontier.pop(), {})
-        for one in agent.get("after", ()):
-            if one in known and one not in found and _is_in_the_way(known[one], agent):
-                found[one] = None
-                frontier.append(one)
-    return list(found)[::-1]
-
-
-def _is_in_the_way(blocker: Mapping[str, Any], agent: Mapping[str, Any]) -> bool:
-    """Whether `blocker` has ended, not as `agent` requires, and can be retried."""
-    condition = agent.get("conditions", {}).get(blocker["id"], "completed")  # daemons before have no conditions
-    is_satisfied = condition == "any" or (condition == "failed" and blocker["status"] in statuses.FAILED)
-    return text.is_over(blocker) and blocker["status"] != "completed" and not is_satisfied
+        for blocker_id in agent.get("after", ()):
+            if blocker_id not in known or blocker_id in blockers:
+                continue
+            blocker = known[blocker_id]
+            condition = agent.get("conditions", {}).get(blocker_id, "completed")  # daemons before have no conditions
+            is_met = condition == "any" or (condition == "failed" and blocker["status"] in statuses.FAILED)
+            if text.is_over(blocker) and blocker["status"] != "completed" and not is_met:
+                blockers[blocker_id] = None
+                frontier.append(blocker_id)
+    return list(blockers)[::-1]
 
 
 def _skipped(known: Agents, ids: Iterable[str]) -> list[str]:
-    """What was skipped and comes after these, at any distance."""
+    """Return the agents that were skipped and come after `ids`, at any distance."""
     reached = set(ids)
-    found: list[str] = []
-    for one, agent in sorted(known.items(), key=lambda item: text.number(item[1])):
-        if agent["status"] == "skipped" and one not in reached and not reached.isdisjoint(agent["after"]):
-            reached.add(one)
-            found.append(one)
-    return found
+    skipped: list[str] = []
+    for agent_id, agent in sorted(known.items(), key=lambda item: text.number(item[1])):
+        if agent["status"] == "skipped" and agent_id not in reached and not reached.isdisjoint(agent["after"]):
+            reached.add(agent_id)
+            skipped.append(agent_id)
+    return skipped

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +15,7 @@ from orchctl.spawn.working_directory import here
 from orchctl.terminal import console
 from orchd.instance.home import Home, default_home
 
-_NOTED = 10  # queued agents that are told of one by one
+_NOTED = 10  # queued agents that get a line of their own
 _OF_ONE = (
     *("name", "goal", "skill", "task_id", "after", "priority", "nesting", "timeout", "silence", "grace"),
     *("memory_max", "cpu_max", "pids_max"),
@@ -25,7 +24,7 @@ _OF_ONE = (
 
 
 def run(args: SimpleNamespace) -> int:
-    """Print the new ids, one a line, or the result as JSON: with --wait, what came of them."""
+    """Print the new ids, one a line, or the result as JSON: with --wait, how the agents ended."""
     if args.wait_timeout is not None and not args.wait:
         raise UsageError("--wait-timeout is for --wait: give both, or --timeout to end the agent itself")
     if args.batch_example:
@@ -33,76 +32,67 @@ def run(args: SimpleNamespace) -> int:
 
         console.put(batch.example_file())
         return exit_codes.OK
-    specs = [_spec(args)] if args.batch is None else _batch(args)
-    warnings = _checked(specs, args)
+    specs = _specs(args)
+    warnings = _check_worktrees(specs, args)
     with Client() as client:
-        result = {**_spawned(client, args, specs), **warnings}
-        if not (args.wait and args.json):  # as JSON there is one answer, and one that waits has a later one
+        # another machine has an environment and directories of its own
+        where = {"cwd": specs[0]["cwd"], "env": {}} if target.is_remote() else origin(here(args.cwd))
+        request: dict[str, Any] = {"agents": specs, "no_queue": args.no_queue, **where}
+        request["env"] |= env_files.read(args.env_file, here(args.cwd))
+        request |= {} if args.parent is None else {"parent": args.parent}
+        result = client.call("spawn", request)
+        result |= {"warnings": warnings} if warnings else {}
+        if not (args.wait and args.json):  # as JSON there is one answer, which comes after the wait
             console.result(result, [agent["id"] for agent in result["agents"]], as_json=args.json)
             console.flush()
         note_pretenders(result["agents"], args.runner or args.batch)
         if console.is_for_people():
-            _note_queued(result["agents"])
+            from orchctl.render import text
+
+            lines = text.queued_lines(result["agents"])
+            more = [f"and {len(lines) - _NOTED:,} more are queued"] if len(lines) > _NOTED else []
+            for line in [*lines[:_NOTED], *more]:
+                console.warn(line)
         if not args.wait:
             return exit_codes.OK
         from orchctl.commands.agents import wait
 
-        waited = SimpleNamespace(ids=[one["id"] for one in result["agents"]], json=args.json)
+        waited = SimpleNamespace(ids=[agent["id"] for agent in result["agents"]], json=args.json)
         return wait.wait(client, waited, timeout=args.wait_timeout)
 
 
-def _checked(specs: list[dict[str, object]], args: SimpleNamespace) -> dict[str, list[str]]:
-    """Raise RefusedError when one cannot have the worktree that it wants. Returns what to tell beside the agents."""
-    if not any(spec.get("worktree") for spec in specs) or target.is_remote():
-        return {}
-    from orchctl.worktrees import checks
+def _specs(args: SimpleNamespace) -> list[dict[str, object]]:
+    """Return the specs of the batch file, or of the one agent that the options describe. Raises UsageError."""
+    values = {key: getattr(args, key) for key in _OF_ONE}
+    given = {key: value for key, value in values.items() if value is not None and value is not False and value != ()}
+    if args.batch is not None:
+        for key in given:
+            word = "a command" if key == "command" else f"--{key.replace('_', '-')}"
+            raise UsageError(f"{word} does not go with --batch: write `{key}` into {args.batch} for each agent")
+        from orchctl.spawn import batch  # checking shapes takes imports that one agent does not need
 
-    warnings = checks.check(specs, here(args.cwd), Home(default_home()).config)
-    for text in warnings:
-        console.warn(text)
-    return {"warnings": warnings} if warnings else {}
-
-
-def _note_queued(agents: list[Mapping[str, Any]]) -> None:
-    from orchctl.render import text as render
-
-    lines = render.queued_lines(agents)
-    for line in lines[:_NOTED]:
-        console.warn(line)
-    if len(lines) > _NOTED:
-        console.warn(f"and {len(lines) - _NOTED:,} more are queued")
-
-
-def _spawned(client: Client, args: SimpleNamespace, specs: list[dict[str, object]]) -> dict[str, Any]:
-    # another machine has an environment and directories of its own
-    where = {"cwd": specs[0]["cwd"], "env": {}} if target.is_remote() else origin(here(args.cwd))
-    request: dict[str, Any] = {"agents": specs, "no_queue": args.no_queue, **where}
-    request["env"] |= env_files.read(args.env_file, here(args.cwd))
-    if args.parent is not None:
-        request["parent"] = args.parent
-    return client.call("spawn", request)
-
-
-def _spec(args: SimpleNamespace) -> dict[str, object]:
+        return batch.read(args.batch, here())
     if not (args.command or args.goal or args.skill or args.stdin):
         raise UsageError("nothing to run: write a command after `--`, as in `spawn -- claude -p ...`, or a --goal")
-    _check_meant(args)
-    given = {key: getattr(args, key) for key in _OF_ONE if _is_given(getattr(args, key))}
+    _check_word(args)
     if "env" in given:
         given["env"] = env_files.pairs(args.env)
     if args.stdin and (content := inputs.read(args.stdin, here("/"))) is not None:
         del given["stdin"]
         given["input"] = content
-    return with_absolute_paths(given, here(args.cwd))
+    return [with_absolute_paths(given, here(args.cwd))]
 
 
-def _check_meant(args: SimpleNamespace) -> None:
-    """Raises UsageError for a lone word that is no program, and most likely a goal, a runner or a batch file."""
+def _check_word(args: SimpleNamespace) -> None:
+    """Raise UsageError for a lone word that is no program, and most likely a goal, a runner or a batch file."""
     if len(args.command) != 1 or target.is_remote():
         return
     (word,) = args.command
-    if args.goal and args.runner is None and _is_runner(word):
-        raise UsageError(f"the command is {word!r} alone, which gets no goal: did you mean --runner {word}?")
+    if args.goal and args.runner is None:
+        from orchd.instance import runner_config  # most calls do without its imports
+
+        if word in runner_config.BUILT_IN:
+            raise UsageError(f"the command is {word!r} alone, which gets no goal: did you mean --runner {word}?")
     is_file = word.endswith((".json", ".jsonl"))
     if not is_file and not any(map(str.isspace, word)):
         return
@@ -120,21 +110,13 @@ def _check_meant(args: SimpleNamespace) -> None:
     )
 
 
-def _is_runner(word: str) -> bool:
-    from orchd.instance import runner_config  # most calls do without its imports
+def _check_worktrees(specs: list[dict[str, object]], args: SimpleNamespace) -> list[str]:
+    """Print and return the warnings about the worktrees. Raises RefusedError when an agent cannot have its worktree."""
+    if not any(spec.get("worktree") for spec in specs) or target.is_remote():
+        return []
+    from orchctl.worktrees import checks
 
-    return word in runner_config.BUILT_IN
-
-
-def _is_given(value: object) -> bool:
-    return value is not None and value is not False and value != ()
-
-
-def _batch(args: SimpleNamespace) -> list[dict[str, object]]:
-    for key in _OF_ONE:
-        if _is_given(getattr(args, key)):
-            word = "a command" if key == "command" else f"--{key.replace('_', '-')}"
-            raise UsageError(f"{word} does not go with --batch: write `{key}` into {args.batch} for each agent")
-    from orchctl.spawn import batch  # checking shapes takes imports that one agent does not need
-
-    return batch.read(args.batch, here())
+    warnings = checks.check(specs, here(args.cwd), Home(default_home()).config)
+    for warning in warnings:
+        console.warn(warning)
+    return warnings

@@ -11,8 +11,9 @@ from orchctl import exit_codes
 from orchctl.client import Client, pages
 from orchctl.terminal import console
 
-_PAGE = 100  # agents that a person is shown unless they ask for more
-_MOST = 1000  # that one answer can bring with a count of the others
+_PAGE = 100  # agents that a person sees without --all
+_MOST = 1000  # agents that one answer can have, with a count of the others
+_SEEN = ("id", "status", "attempt", "reason")  # a watched answer is printed again when one of these changes
 _SECOND = 1.0  # how often ages move, on a terminal, while something that has an age is shown
 
 
@@ -21,40 +22,41 @@ def run(args: SimpleNamespace) -> int:
     with Client(starts=False) as client:
         if args.watch:
             _watch(client, args)
-        answer = _asked(client, args)
-        if args.json:
-            console.say_json(answer)
-        else:
-            console.result(None, _picture(answer, args), as_json=False)
+        _print(_answer(client, args), args)
     return exit_codes.OK
 
 
-def _asked(client: Client, args: SimpleNamespace) -> dict[str, Any]:
-    """All agents as data; for people the first of them, unless they ask for all."""
-    asked = {"ids": args.ids, "all": args.all}
+def _answer(client: Client, args: SimpleNamespace) -> dict[str, Any]:
+    """Ask the daemon for all agents; for people only for the first of them, unless --all is given."""
+    request = {"ids": args.ids, "all": args.all}
     if args.json:
-        return pages.status(client, asked)
+        return pages.status(client, request)
     if not args.all:
-        return pages.first(client, asked, max(_PAGE, min(len(args.ids), _MOST)))
-    return {**pages.status(client, asked), "budgets": pages.first(client, {}, 0).get("budgets", ())}
+        return pages.first(client, request, max(_PAGE, min(len(args.ids), _MOST)))
+    return {**pages.status(client, request), "budgets": pages.first(client, {}, 0).get("budgets", ())}
 
 
 def _watch(client: Client, args: SimpleNamespace) -> NoReturn:
-    """The terminal is asked for ages once a second, the daemon only after news."""
+    """Print the answer after news that change it; on a terminal draw it, and once a second with new ages."""
     from orchctl.client.live_query import LiveQuery
 
-    with closing(LiveQuery(client, lambda client: _asked(client, args))) as watching:
+    with closing(LiveQuery(client, lambda client: _answer(client, args))) as watching:
         if console.is_terminal() and not args.json:
-            _on_screen(watching, args)
-        said = None
+            _draw(watching, args)
+        printed: object = None
         while True:
-            if watching.look() and (now := _told_of(watching.answer)) != said:
-                _said(watching.answer, args)
-                said = now
+            if watching.look():
+                answer = watching.answer  # usage and ages change with every look
+                agents = [[agent[key] for key in _SEEN] for agent in answer["agents"]]
+                if (state := (answer["limit"], answer.get("counts"), agents)) != printed:
+                    _print(answer, args, "")
+                    console.flush()
+                    printed = state
             watching.wait((), None)
 
 
-def _on_screen(watching: Any, args: SimpleNamespace) -> NoReturn:
+def _draw(watching: Any, args: SimpleNamespace) -> NoReturn:
+    """Draw the picture on the terminal: the daemon is asked only after news, ages move once a second."""
     from orchctl.render.text import is_over
     from orchctl.terminal.screen import Screen
 
@@ -71,18 +73,12 @@ def _on_screen(watching: Any, args: SimpleNamespace) -> NoReturn:
             screen.keys()
 
 
-def _told_of(answer: dict[str, Any]) -> object:
-    """What makes it worth saying again: all but what changes with every look."""
-    seen = ("id", "status", "attempt", "reason")
-    return answer["limit"], answer.get("counts"), [[one[key] for key in seen] for one in answer["agents"]]
-
-
-def _said(answer: dict[str, Any], args: SimpleNamespace) -> None:
+def _print(answer: dict[str, Any], args: SimpleNamespace, *last: str) -> None:
+    """Print the answer as JSON, or as the picture and the lines `last`."""
     if args.json:
         console.say_json(answer)
     else:
-        console.result(None, [*_picture(answer, args), ""], as_json=False)
-    console.flush()
+        console.result(None, [*_picture(answer, args), *last], as_json=False)
 
 
 def _picture(answer: dict[str, Any], args: SimpleNamespace) -> list[str]:
@@ -94,5 +90,5 @@ def _picture(answer: dict[str, Any], args: SimpleNamespace) -> list[str]:
         is_plain=not console.can_show("├─└│…·"),
         is_whole=bool(args.all or args.ids),
     )
-    # the daemon's times are wall clock times, so is the one that ages are counted to
+    # ages are counted from the daemon's times, which are wall clock times
     return picture(answer, time.clock_gettime(time.CLOCK_REALTIME), look)

@@ -42,16 +42,27 @@ def wait(
     is_any: bool = False,
     timeout: float | None = None,
 ) -> int:
-    """Wait for `args.ids` or the scope and print what came of it."""
+    """Wait for `args.ids` or the scope and print how the agents and runs ended. Returns the exit code."""
     with watched(client, args.ids, args.ids) as line:
         result = ended(client, args.ids, scope=scope, is_any=is_any, timeout=timeout, watch=line)
-    return _told(result, as_json=args.json)
+    if args.json:
+        console.say_json(result)
+        return code_of(result)
+    over = [agent for agent in result["agents"] if text.is_over(agent)]
+    for end in [*text.ended_lines(over), *map(runs.outcome, _over(result))]:
+        console.print_line(end)
+    if result["timed_out"]:
+        going = [agent for agent in result["agents"] if not text.is_over(agent)]
+        console.warn(f"timed-out: {text.going(going)}; they go on" if going else "timed-out; all have ended since")
+    return code_of(result)
 
 
 @contextmanager
 def watched(client: Client, ids: Sequence[str], named: Sequence[str]) -> Iterator[Progress | None]:
-    """The line of progress of a wait for `ids`, for people only. A person who interrupts it is shown that what they
-    `named` goes on, and how to wait for it again."""
+    """Show the progress of a wait for `ids` on a line, to people only.
+
+    When a person interrupts the wait, a note says that the agents and runs `named` go on, and how to wait again.
+    """
     line: Progress | None = None
     if console.is_for_people():
         from orchctl.terminal.progress import Progress, of_wait
@@ -60,53 +71,36 @@ def watched(client: Client, ids: Sequence[str], named: Sequence[str]) -> Iterato
     try:
         yield line
     except KeyboardInterrupt:
-        _note_interrupted(named)
+        if named:
+            words = " ".join(named[:_NAMED]) + (" ..." if len(named) > _NAMED else "")
+            goes = "goes" if len(named) == 1 else "go"
+            console.warn(f"no longer waiting; {words} {goes} on: `orchctl wait {words}`, `orchctl cancel {words}`")
         raise
     finally:
         if line:
             line.close()
 
 
-def _note_interrupted(ids: Sequence[str]) -> None:
-    if ids:
-        named = " ".join(ids[:_NAMED]) + (" ..." if len(ids) > _NAMED else "")
-        goes = "goes" if len(ids) == 1 else "go"
-        console.warn(f"no longer waiting; {named} {goes} on: `orchctl wait {named}`, `orchctl cancel {named}`")
-
-
 def ended(client: Client, ids: Sequence[str], **how: Any) -> dict[str, Any]:
-    """What `Client.wait` returns, and `runs`: those of `ids` that are runs, as `run-status` shows them."""
+    """Return what `Client.wait` returns, and `runs`: each of `ids` that is a run, as in `run-status`."""
     result = client.wait(ids=ids, **how)
     if any(agent.get("worktree") for agent in result["agents"]):
         from orchctl.worktrees import commits
 
         result["agents"] = commits.noted(result["agents"])
-    named = [one for one in ids if _RUN.fullmatch(one)]
-    result["runs"] = [client.call("run-status", {"id": one})["run"] for one in named]
+    run_ids = [word for word in ids if _RUN.fullmatch(word)]
+    result["runs"] = [client.call("run-status", {"id": run_id})["run"] for run_id in run_ids]
     return result
 
 
-def _told(result: dict[str, Any], *, as_json: bool) -> int:
-    over = [agent for agent in result["agents"] if text.is_over(agent)]
-    going = [agent for agent in result["agents"] if not text.is_over(agent)]
-    if as_json:
-        console.say_json(result)
-    else:
-        for line in [*text.ended_lines(over), *map(runs.outcome, _over(result))]:
-            console.print_line(line)
-    if result["timed_out"] and not as_json:
-        console.warn(f"timed-out: {text.going(going)}; they go on" if going else "timed-out; all have ended since")
-    return code_of(result)
-
-
 def code_of(result: dict[str, Any]) -> int:
-    """The exit code that the result of a wait is: of each run that was named the run counts, and not its members."""
+    """Return the exit code for the result of a wait: of each run that was named the run counts, and not its members."""
     if result["timed_out"]:
         return exit_codes.TIMED_OUT
     counted = _over(result)
     inside = {member["id"] for run in counted for member in run["members"]}
     ended = [agent for agent in result["agents"] if text.is_over(agent) and agent["id"] not in inside]
-    return exit_codes.OK if all(one["status"] == "completed" for one in [*counted, *ended]) else exit_codes.REFUSED
+    return exit_codes.OK if all(item["status"] == "completed" for item in [*counted, *ended]) else exit_codes.REFUSED
 
 
 def _over(result: dict[str, Any]) -> list[dict[str, Any]]:

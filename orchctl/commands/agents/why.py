@@ -12,9 +12,9 @@ from orchctl.terminal import console
 
 def run(args: SimpleNamespace) -> int:
     """Print the rule, who is in the way and what would change it; of what is over, how it came to that."""
-    from orchctl.history.why import found, lines
+    from orchctl.history.why import explanation, lines
 
     with Client(starts=False) as client:
-        answer = found(client, args.id)
+        answer = explanation(client, args.id)
     console.result(answer, lines(answer, time.clock_gettime(time.CLOCK_REALTIME)), as_json=args.json)
     return exit_codes.OK

@@ -1,11 +1,11 @@
-"""`orchctl daemon start|run|status|restart`: the daemon's life. How it ends is in `stop`."""
+"""`orchctl daemon start|run|status|restart`. The module `stop` has `orchctl daemon stop`."""
 
 from __future__ import annotations
 
 import os
 import select
 import signal
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from types import SimpleNamespace
 
 from orchctl import exit_codes
@@ -25,21 +25,21 @@ _QUICK = 3.0  # seconds for a daemon to answer, and to end
 
 
 def start(args: SimpleNamespace) -> int:
-    """Start a daemon if none runs, and show the one that does."""
+    """Start a daemon if none runs, and print its status."""
     home = Home(default_home())
     check_outside(home)
     if is_running(home) or not systemd.act(home, "start"):
         ensure(home)
     code = status(args)
-    if (pid := locks.holder(home.lock)) is not None and (
-        found := own_cgroup.passing_scope(pid.pid or "self")
+    if (holder := locks.holder(home.lock)) is not None and (
+        scope := own_cgroup.passing_scope(holder.pid or "self")
     ) is not None:
-        console.warn(f"the daemon is in {found}: {ENDS_WITH_IT}; `orchctl service install` makes it a service")
+        console.warn(f"the daemon is in {scope}: {ENDS_WITH_IT}; `orchctl service install` makes it a service")
     return code
 
 
 def run(_: SimpleNamespace) -> int:
-    """Become the daemon."""
+    """Replace this process by the daemon."""
     home = Home(default_home())
     check_outside(home)
     words = command(home)
@@ -47,7 +47,7 @@ def run(_: SimpleNamespace) -> int:
 
 
 def status(args: SimpleNamespace) -> int:
-    """Show who answers."""
+    """Print the status of the daemon that answers."""
     with Client(starts=False) as client:
         answer = client.call("daemon")
     console.result(answer, [text.daemon(answer)], as_json=args.json)
@@ -55,53 +55,45 @@ def status(args: SimpleNamespace) -> int:
 
 
 def restart(args: SimpleNamespace) -> int:
-    """A new daemon in place of the old one; agents go on meanwhile. A service stays one."""
+    """Replace the daemon by a new one, a service by systemd. Agents go on meanwhile."""
     home = Home(default_home())
-    home.check()  # what keeps a daemon from starting must not end the one that serves
+    home.check()  # an error that keeps a daemon from starting must not end the daemon that serves
     if systemd.act(home, "restart"):
         return status(args)
-    if is_running(home) or locks.holder(home.lock) is not None:
-        _end(home)
-    return start(args)
-
-
-def _end(home: Home) -> None:
-    """End the daemon, also one that does not answer. Raises NoDaemonError when it is not known which process it is."""
+    has_ended = not is_running(home) and locks.holder(home.lock) is None
     if is_running(home):
         with suppress(NoDaemonError), Client(home, starts=False) as client:
             stop.end(client, client.call("daemon", patience=_QUICK)["pid"], "keep")
-            return
-    held = locks.holder(home.lock)
-    pid = (held.pid if held else None) or sockets.listener(home.socket)
+            has_ended = True
+    if not has_ended:
+        _kill(home)
+    return start(args)
+
+
+def _kill(home: Home) -> None:
+    """End a daemon that does not answer: by SIGTERM, and by SIGKILL when it is still there. Agents outlive both.
+
+    Raises NoDaemonError when it is not known which process the daemon is.
+    """
+    holder = locks.holder(home.lock)
+    pid = (holder.pid if holder else None) or sockets.listener(home.socket)
     if pid is None and locks.holder(home.lock) is not None:
         raise NoDaemonError(
             f"the daemon of {home.directory} does not answer, and its pid is not known: `fuser {home.lock}` shows it"
         )
-    if pid is not None:
-        _kill(pid, home)
-
-
-def _kill(pid: int, home: Home) -> None:
-    """End a daemon that does not answer: by SIGTERM, and by SIGKILL when it is still there. Agents outlive both."""
+    if pid is None:
+        return
     try:
         process = os.pidfd_open(pid)
     except ProcessLookupError:
         return
-    try:
-        if not _is_daemon(pid, home):
-            return
+    with ExitStack() as stack, suppress(ProcessLookupError):
+        stack.callback(os.close, process)
+        holder = locks.holder(home.lock)
+        if pid not in ((holder.pid if holder else None), sockets.listener(home.socket)):
+            return  # the pid has passed on to another process
         for number in (signal.SIGTERM, signal.SIGCONT):
             signal.pidfd_send_signal(process, number)
         if not select.select([process], [], [], _QUICK)[0]:
             signal.pidfd_send_signal(process, signal.SIGKILL)
             select.select([process], [], [], _QUICK)
-    except ProcessLookupError:
-        return
-    finally:
-        os.close(process)
-
-
-def _is_daemon(pid: int, home: Home) -> bool:
-    """Whether this process still holds the lock or the socket: a pid may have passed on."""
-    held = locks.holder(home.lock)
-    return pid in ((held.pid if held else None), sockets.listener(home.socket))

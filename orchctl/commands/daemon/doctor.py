@@ -1,4 +1,4 @@
-"""`orchctl doctor`: what is wrong with this machine and instance, and what to do. It never starts a daemon."""
+"""`orchctl doctor`: checks of this machine and instance, with remedies. It never starts a daemon."""
 
 from __future__ import annotations
 
@@ -16,58 +16,64 @@ from orchctl.terminal import console
 from orchd.instance.home import Home, default_home
 from orchd.protocol import statuses
 
-_FIRST = 1000  # agents of one answer, of which those that live come first
+_FIRST = 1000  # agents of one answer, in which living agents come first
 
 
 def run(args: SimpleNamespace) -> int:
     """Print a line for each finding, or `{findings: [{check, state, what, remedy}], problems}`; 1 with problems."""
     home = Home(default_home())
-    found = list(_ended(home, DaemonState(home)) if args.end_agents else _findings(home, is_fixing=args.fix))
-    problems = sum(finding.state == PROBLEM for finding in found)
-    value = {"findings": [finding._asdict() for finding in found], "problems": problems}
-    console.result(value, map(_line, found), as_json=args.json)
+    daemon = DaemonState(home)
+    if not args.end_agents:
+        findings = list(_findings(home, daemon, is_fixing=args.fix))
+    elif daemon.answer is not None or daemon.holder is not None:
+        remedy = "`orchctl cancel --all --wait`, or `orchctl daemon stop --stop-agents`"
+        findings = [problem("orphans", "--end-agents is for a home that no daemon serves", remedy)]
+    elif processes := marked(home):
+        ended = [process for process in processes if end(process)]
+        descriptions = [f"pid {process.pid} of {process.agent}: {process.command:.60}" for process in ended]
+        findings = [ok("orphans", f"{description}; it was ended") for description in descriptions]
+    else:
+        findings = [ok("orphans", "no process of an agent runs")]
+    problems = sum(finding.state == PROBLEM for finding in findings)
+    lines = [
+        f"{finding.state:<8} {finding.check:<11} {finding.what}{f'; {finding.remedy}' if finding.remedy else ''}"
+        for finding in findings
+    ]
+    value = {"findings": [finding._asdict() for finding in findings], "problems": problems}
+    console.result(value, map(text.clean_line, lines), as_json=args.json)
     return exit_codes.REFUSED if problems else exit_codes.OK
 
 
-def _line(finding: Finding) -> str:
-    remedy = f"; {finding.remedy}" if finding.remedy else ""
-    return text.clean_line(f"{finding.state:<8} {finding.check:<11} {finding.what}{remedy}")
-
-
-def _findings(home: Home, *, is_fixing: bool) -> Iterator[Finding]:
-    asked = DaemonState(home)
-    config, told = instance.config(home)
+def _findings(home: Home, daemon: DaemonState, *, is_fixing: bool) -> Iterator[Finding]:
+    """Yield the findings of all checks; those about processes that agents left come last."""
+    config, findings = instance.config(home)
     yield instance.home_directory(home)
-    yield from told
+    yield from findings
     yield from instance.kinds(home)
     yield from instance.rights(home)
-    yield instance.daemon(home, asked)
+    yield instance.daemon(home, daemon)
     yield instance.database(home)
     yield from service.service(home)
     yield from machine.versions()
     yield machine.processes()
-    yield machine.cgroups(asked.answer, config)
-    yield from machine.scope(asked.pid)
-    yield from instance.bounds(asked)
-    yield from machine.limits(asked.pid)
+    yield machine.cgroups(daemon.answer, config)
+    yield from machine.scope(daemon.pid)
+    yield from instance.bounds(daemon)
+    yield from machine.limits(daemon.pid)
     yield instance.clock(home, time.clock_gettime(time.CLOCK_REALTIME))
     yield from machine.disk(home.directory, config.free_bytes)
     yield from instance.clis(config)
-    yield from instance.sessions(asked, config)
-    yield from _strays(home, asked, is_fixing=is_fixing)
-
-
-def _strays(home: Home, asked: DaemonState, *, is_fixing: bool) -> Iterator[Finding]:
-    """A daemon that does not answer may be ending some of them: then they are left to it."""
-    living = set(_living(asked))
-    if asked.error is not None or (asked.answer is None and asked.holder is not None):
+    yield from instance.sessions(daemon, config)
+    living = set(_living(daemon))
+    # a daemon that does not answer may be ending some of the processes: then they are left to it
+    if daemon.error is not None or (daemon.answer is None and daemon.holder is not None):
         yield warning("orphans", "not looked for: the daemon did not list its agents in time", "try again")
         return
-    found = orphans(home, living)
-    if not found:
+    left = orphans(home, living)
+    if not left:
         yield ok("orphans", "no process of an agent that has ended is left")
-    for orphan in found:
-        is_left = orphan.is_known or asked.answer is not None  # a daemon that serves the home knows its agents
+    for orphan in left:
+        is_left = orphan.is_known or daemon.answer is not None  # a daemon that serves the home knows its agents
         state = "is left" if is_left else "runs, and the home has no record"
         what = f"pid {orphan.pid} {state} of {orphan.agent}: {orphan.command:.60}"
         if not is_left:
@@ -78,32 +84,17 @@ def _strays(home: Home, asked: DaemonState, *, is_fixing: bool) -> Iterator[Find
             yield problem("orphans", what, "`orchctl doctor --fix` ends it")
 
 
-def _ended(home: Home, asked: DaemonState) -> Iterator[Finding]:
-    """End every process that shows the marks of an agent of this home, for where no daemon can."""
-    if asked.answer is not None or asked.holder is not None:
-        remedy = "`orchctl cancel --all --wait`, or `orchctl daemon stop --stop-agents`"
-        yield problem("orphans", "--end-agents is for a home that no daemon serves", remedy)
-        return
-    found = marked(home)
-    for orphan in found:
-        what = f"pid {orphan.pid} of {orphan.agent}: {orphan.command:.60}"
-        if end(orphan):
-            yield ok("orphans", f"{what}; it was ended")
-    if not found:
-        yield ok("orphans", "no process of an agent runs")
-
-
-def _living(asked: DaemonState) -> Iterator[str]:
-    """The agents that the daemon, if there is one, still has to do with: few of them may live, and many be queued."""
-    first = asked.ask("status", {"usage": False, "most": _FIRST})
+def _living(daemon: DaemonState) -> Iterator[str]:
+    """Yield the ids of agents that live, as the daemon lists them: few agents may live, and many be queued."""
+    first = daemon.ask("status", {"usage": False, "most": _FIRST})
     if first is None:
         return
-    living = [one["id"] for one in first["agents"] if one["status"] in statuses.ALIVE]
+    living = [agent["id"] for agent in first["agents"] if agent["status"] in statuses.ALIVE]
     if sum(first["counts"].get(status, 0) for status in statuses.ALIVE) <= len(living):
         yield from living
         return
     more: int | None = None
-    while answer := asked.ask("status", {"usage": False, "before": more}):
-        yield from (one["id"] for one in answer["agents"] if one["status"] in statuses.ALIVE)
+    while answer := daemon.ask("status", {"usage": False, "before": more}):
+        yield from (agent["id"] for agent in answer["agents"] if agent["status"] in statuses.ALIVE)
         if (more := answer["more"]) is None:
             return

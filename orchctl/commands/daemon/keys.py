@@ -1,4 +1,4 @@
-"""`orchctl keys new|list|authorize|revoke`: whose keys let them drive a daemon from another machine."""
+"""`orchctl keys new|list|authorize|revoke`: keys with which other machines may use a daemon."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from orchd.protocol import remote_operations
 
 
 def new(args: SimpleNamespace) -> int:
-    """Make a pair for this machine's user and print its public half; the secret one stays in a file."""
+    """Make a pair of keys for this machine's user and print the public key; the secret key stays in a file."""
     from orchctl.client import remote
 
     if not pairs.is_name(args.name):
@@ -43,7 +43,10 @@ def show(args: SimpleNamespace) -> int:
     """Print the daemon's own key and address, and a line for each key that is authorised."""
     with Client(starts=False) as client:
         answer = client.call("keys")
-    lines = [*_server_lines(answer["server"]), *text.aligned([_row(one) for one in answer["keys"]])]
+    rows = [
+        [text.clean(str(key[column])) for column in ("name", "role", "public", "added_at")] for key in answer["keys"]
+    ]
+    lines = [*_server_lines(answer["server"]), *text.aligned(rows)]
     console.result(
         answer, lines or ["no key is authorised, and there is no [remote] listen in config.toml"], as_json=args.json
     )
@@ -51,7 +54,7 @@ def show(args: SimpleNamespace) -> int:
 
 
 def authorize(args: SimpleNamespace) -> int:
-    """Let a key in, and print what the other machine's profile must say."""
+    """Authorise a key, and print what the other machine's profile must say."""
     if args.role not in remote_operations.ROLES:
         *roles, last = remote_operations.ROLES
         raise UsageError(f"--role must be {', '.join(roles)} or {last}: say what this key may do")
@@ -67,7 +70,7 @@ def authorize(args: SimpleNamespace) -> int:
 
 
 def revoke(args: SimpleNamespace) -> int:
-    """Let a key in no more, and cut off whoever uses it."""
+    """Withdraw the authorisation of a key, and end its connections."""
     with Client() as client:
         answer = client.call("key-revoke", {"key": args.name})
     console.result(answer, [f"{answer['name']} is let in no more"], as_json=args.json)
@@ -76,7 +79,3 @@ def revoke(args: SimpleNamespace) -> int:
 
 def _server_lines(server: dict[str, Any] | None) -> list[str]:
     return [f"this daemon listens on {server['listens']} and has the server_key {server['public']}"] if server else []
-
-
-def _row(one: dict[str, Any]) -> list[str]:
-    return [text.clean(str(one[key])) for key in ("name", "role", "public", "added_at")]

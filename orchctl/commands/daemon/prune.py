@@ -1,4 +1,4 @@
-"""`orchctl prune`: take what is over out of the history."""
+"""`orchctl prune`: delete agents and runs that are over from the history."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from orchctl.terminal import console
 
 
 def run(args: SimpleNamespace) -> int:
-    """Return when it is gone; prints `{agents, runs, bytes, dry_run, left}` with `--json`."""
+    """Print how many agents and runs were deleted; with `--json` `{agents, runs, bytes, dry_run, left}`."""
     if args.keep is not None and args.keep < 0:
         raise UsageError(f"--keep must be 0 or more, not {args.keep}")
     wanted = {"older_than": args.older_than, "keep": args.keep, "dry_run": args.dry_run or None}
     with Client() as client:
-        told = client.call(
+        result = client.call(
             "prune", {key: value for key, value in wanted.items() if value is not None}, patience=math.inf
         )
-    verb = "would be pruned" if told["dry_run"] else "pruned"
-    line = f"{told['agents']:,} agents and {told['runs']:,} runs {verb}, {text.size(told['bytes'])} of logs"
-    console.result(told, [f"{line}; {told['left']:,} that are over stay"], as_json=args.json)
+    verb = "would be pruned" if result["dry_run"] else "pruned"
+    line = f"{result['agents']:,} agents and {result['runs']:,} runs {verb}, {text.size(result['bytes'])} of logs"
+    console.result(result, [f"{line}; {result['left']:,} that are over stay"], as_json=args.json)
     return exit_codes.OK

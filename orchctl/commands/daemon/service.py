@@ -28,33 +28,52 @@ _MANAGERS = {"user": "user's own manager", "system": "machine's manager"}
 
 
 def install(args: SimpleNamespace) -> int:
-    """Write the unit; with --enable, have it run from now on. Agents that live go on."""
+    """Write the unit; with --enable, start it now and at each boot. Agents that live go on."""
     scope, service = _chosen(args)
     if scope == "system" and (home := os.environ.get(environment.ENV_HOME)):
         raise UsageError(
             f"a system service has a home for each user, not {home}: unset {environment.ENV_HOME}, or say --user"
         )
     _check_free(scope, service)
-    systemd.reload(scope)  # nothing is written where nobody would read it
+    systemd.reload(scope)  # raises where no manager runs that would read the unit
     path = units.path_of(scope)
-    kept = _write(path, units.text_of(scope, default_home(), systemd.version(scope)))
+    content = units.text_of(scope, default_home(), systemd.version(scope))
+    try:
+        before = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        before = content
+    kept = back_up(path) if before != content else None  # a unit that a person changed
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_file.write(path, content.encode(), 0o644)
     systemd.reload(scope)
     if args.enable:
-        _hand_over(service)
         _enable(service)
-    _tell_of(args, service, path, kept)
+    lines = [f"{path}: written{f', the old one is {kept.name}' if kept else ''}"]
+    lines.append(f"{service.unit} runs" if args.enable else f"start it: {service.says('enable', '--now')}")
+    value = {"unit": service.unit, "path": str(path), "kept": str(kept) if kept else None, "enabled": args.enable}
+    console.result(value, map(render.clean_line, lines), as_json=args.json)
+    user = users.name()
+    if scope == "user" and user is not None and not (_LINGER / user).exists():
+        remedy = f"loginctl enable-linger {user}"
+        console.warn(f"it ends with your last session, and all agents with it, unless you say `{remedy}`")
     return exit_codes.OK
 
 
 def _enable(service: Service) -> None:
-    """Enable and start it. One that cannot start is not left enabled."""
+    """Enable and start the service. A service that cannot start is not left enabled."""
+    home = Home(default_home())
+    # a daemon of this home that is no service would be in its way; another user stops their daemon themselves
+    is_own = service.scope == "user" or _user() == users.name()
+    if is_own and is_running(home) and served_by(home) is None:
+        with Client(home, starts=False) as client:
+            stop.end(client, client.call("daemon")["pid"], "keep")
     systemd.demand(service, "enable")
     try:
-        if systemd.shown(service).get("ActiveState") == systemd.FAILED:
+        if systemd.properties_of(service).get("ActiveState") == systemd.FAILED:
             systemd.demand(service, "reset-failed")
         systemd.demand(service, "start")
     except RefusedError as error:
-        why = systemd.shown(service).get("StatusText")
+        why = systemd.properties_of(service).get("StatusText")
         systemd.demand(service, "disable")
         systemd.demand(service, "stop")  # it may be about to be started again
         raise RefusedError(f"{error.message}{f': {why}' if why else ''}; it is not enabled", code=error.code) from None
@@ -62,7 +81,8 @@ def _enable(service: Service) -> None:
 
 def _check_free(scope: str, service: Service) -> None:
     """Raise RefusedError when the home has another service, or the service another home: two would fight for it."""
-    home = _home_of(scope)
+    is_own = scope == "user" or _user() == users.name()  # with sudo the home of the user who called it
+    home = Home(default_home() if is_own else home_directory(_user()) / ".local/state/orchd")
     other = served_by(home)
     if other is not None and other.scope != scope and _is_in_use(home, other):
         raise RefusedError(
@@ -70,7 +90,7 @@ def _check_free(scope: str, service: Service) -> None:
             f"`orchctl service uninstall --{other.scope}` first; agents keep running",
             code="service",
         )
-    elsewhere = systemd.home_in(systemd.shown(service))
+    elsewhere = systemd.home_in(systemd.properties_of(service))
     if scope == "user" and elsewhere not in (None, str(home.directory)) and _is_active(service):
         raise RefusedError(
             f"{service.unit} runs for another home, {elsewhere}: `{service.says('stop')}` first; agents keep running",
@@ -79,46 +99,28 @@ def _check_free(scope: str, service: Service) -> None:
 
 
 def _is_active(service: Service) -> bool:
-    return systemd.shown(service).get("ActiveState") in systemd.COMING
+    return systemd.properties_of(service).get("ActiveState") in systemd.COMING
 
 
 def _is_in_use(home: Home, other: Service) -> bool:
-    """Whether the other manager runs it, or will. The manager of another user cannot be asked, but the lock can."""
+    """Return whether the other service runs or is enabled: another user's manager cannot be asked, but the lock can."""
     if locks.holder(home.lock) is not None:
         return True
     if other.scope == "system":
-        return _is_active(other) or systemd.shown(other).get("UnitFileState") == "enabled"
+        return _is_active(other) or systemd.properties_of(other).get("UnitFileState") == "enabled"
     return (home_directory(_user()) / f".config/systemd/user/default.target.wants/{other.unit}").exists()
 
 
-def _home_of(scope: str) -> Home:
-    """The home that the service would serve: with sudo that of the user who called it."""
-    if scope == "user" or _user() == users.name():
-        return Home(default_home())
-    return Home(home_directory(_user()) / ".local/state/orchd")
-
-
 def home_directory(user: str) -> Path:
-    """The home directory of a user of this machine. Raises RefusedError for one that there is not."""
+    """Return the home directory of a user of this machine. Raises RefusedError when there is no such user."""
     try:
         return Path(pwd.getpwnam(user).pw_dir)
     except KeyError:
         raise RefusedError(f"there is no user {user!r} on this machine", code="no-user") from None
 
 
-def _tell_of(args: SimpleNamespace, service: Service, path: Path, kept: Path | None) -> None:
-    lines = [f"{path}: written{f', the old one is {kept.name}' if kept else ''}"]
-    lines.append(f"{service.unit} runs" if args.enable else f"start it: {service.says('enable', '--now')}")
-    value = {"unit": service.unit, "path": str(path), "kept": str(kept) if kept else None, "enabled": args.enable}
-    console.result(value, map(render.clean_line, lines), as_json=args.json)
-    user = users.name()
-    if service.scope == "user" and user is not None and not (_LINGER / user).exists():
-        remedy = f"loginctl enable-linger {user}"
-        console.warn(f"it ends with your last session, and all agents with it, unless you say `{remedy}`")
-
-
 def uninstall(args: SimpleNamespace) -> int:
-    """Stop it and take the unit away; with --system, that of every user. Agents that live go on."""
+    """Stop the service and remove the unit; with --system, the services of all users. Agents that live go on."""
     scope, service = _chosen(args)
     path = units.path_of(scope)
     is_there = path.exists()
@@ -134,21 +136,22 @@ def uninstall(args: SimpleNamespace) -> int:
 
 
 def status(args: SimpleNamespace) -> int:
-    """How the service is; exit code 1 unless it runs."""
+    """Print the state of the service; exit code 1 unless it runs."""
     _, service = _chosen(args)
-    found = systemd.shown(service)
-    state = found.get("ActiveState", "out of reach") if found.get("LoadState") != "not-found" else "not installed"
+    properties = systemd.properties_of(service)
+    is_installed = properties.get("LoadState") != "not-found"
+    state = properties.get("ActiveState", "out of reach") if is_installed else "not installed"
     value: dict[str, Any] = {
         "unit": service.unit,
-        "path": found.get("FragmentPath") or None,
+        "path": properties.get("FragmentPath") or None,
         "state": state,
-        "enabled": found.get("UnitFileState") == "enabled",
-        "pid": int(found.get("MainPID") or 0) or None,
-        "status": found.get("StatusText") or None,
+        "enabled": properties.get("UnitFileState") == "enabled",
+        "pid": int(properties.get("MainPID") or 0) or None,
+        "status": properties.get("StatusText") or None,
     }
     words = [f"{service.unit}: {state}", "enabled" if value["enabled"] else "not enabled"]
     words += [f"pid {value['pid']}" if value["pid"] else "", value["status"] or ""]
-    line = ", ".join(filter(None, words)) if state != "not installed" else words[0]
+    line = ", ".join(filter(None, words)) if is_installed else words[0]
     console.result(value, [render.clean_line(line)], as_json=args.json)
     return exit_codes.OK if state == "active" else exit_codes.REFUSED
 
@@ -161,27 +164,5 @@ def _chosen(args: SimpleNamespace) -> tuple[str, Service]:
 
 
 def _user() -> str:
-    """Whose agents are to run: with sudo, not root's."""
+    """Return the user whose agents are to run: with sudo, not root."""
     return os.environ.get("SUDO_USER") or users.named()
-
-
-def _write(path: Path, text: str) -> Path | None:
-    """Put the unit in place. What somebody changed there is kept beside it."""
-    try:
-        there = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        there = text
-    kept = back_up(path) if there != text else None
-    path.parent.mkdir(parents=True, exist_ok=True)
-    atomic_file.write(path, text.encode(), 0o644)
-    return kept
-
-
-def _hand_over(service: Service) -> None:
-    """A daemon of this home that is no service would be in its way."""
-    home = Home(default_home())
-    if service.scope == "system" and _user() != users.name():
-        return  # somebody else's home: they stop their daemon themselves
-    if is_running(home) and served_by(home) is None:
-        with Client(home, starts=False) as client:
-            stop.end(client, client.call("daemon")["pid"], "keep")

@@ -1,4 +1,4 @@
-"""`orchctl daemon stop`: end the daemon, and say what becomes of the agents that live."""
+"""`orchctl daemon stop`: end the daemon, and keep, stop or drain the agents that live."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import zmq
 
 from orchctl import exit_codes
 from orchctl.client.client import PATIENCE, Client
-from orchctl.client.connection import SideTask, milliseconds
+from orchctl.client.connection import milliseconds
 from orchctl.daemon import inside, systemd
 from orchctl.daemon.probe import is_running
 from orchctl.errors import NoDaemonError, TimedOutError, UsageError
@@ -24,6 +24,9 @@ from orchd.instance.home import Home, default_home
 from orchd.instance.service import log_of
 from orchd.instance.system import locks
 from orchd.protocol.errors import WireError
+
+if TYPE_CHECKING:
+    from orchctl.terminal.progress import Progress
 
 _WAYS = {"keep_agents": "keep", "stop_agents": "stop", "drain": "drain"}
 _NOBODY = {"living": 0, "agents": []}
@@ -40,7 +43,7 @@ def run(args: SimpleNamespace) -> int:
         raise UsageError("--keep-agents, --stop-agents and --drain exclude each other: choose one")
     way = chosen[0] if chosen else None
     home = Home(default_home())
-    # agents outlive a daemon that was killed: only another one can end them, or wait until they have ended
+    # agents outlive a daemon that was killed: only another daemon can end them, or wait for their end
     must_run = way in ("stop", "drain") and not is_running(home) and bool(_living(home))
     if must_run:
         systemd.act(home, "start")
@@ -48,9 +51,12 @@ def run(args: SimpleNamespace) -> int:
         try:
             pid = client.call("daemon")["pid"]
         except NoDaemonError:
-            if must_run or is_running(home) or locks.holder(home.lock) is not None:  # one that does not answer
+            if must_run or is_running(home) or locks.holder(home.lock) is not None:  # a daemon that does not answer
                 raise
-            return _none_runs(home, as_json=args.json)
+            left = _living(home)
+            lines = [f"no daemon runs for {home.directory}", *_going_on(left)]
+            console.result({"living": len(left), "agents": left}, lines, as_json=args.json)
+            return exit_codes.OK
     with Client(home, starts=False) as client:
         way = way or _chosen(client.call("limit")["living"], home)
         answer = end(client, pid, way)
@@ -59,40 +65,47 @@ def run(args: SimpleNamespace) -> int:
     return exit_codes.OK
 
 
-def _none_runs(home: Home, *, as_json: bool) -> int:
-    """There is nothing to stop, which is what was wanted."""
-    left = _living(home)
-    lines = [f"no daemon runs for {home.directory}", *_going_on(left)]
-    console.result({"living": len(left), "agents": left}, lines, as_json=as_json)
-    return exit_codes.OK
-
-
 def _going_on(agents: Sequence[str]) -> list[str]:
     return [f"{len(agents)} agents go on, for the next daemon to take over: {', '.join(agents)}"] if agents else []
 
 
 def _living(home: Home) -> list[str]:
-    """The agents that live while no daemon can be asked: those whose record is locked."""
+    """Return the ids of the agents that live, without a daemon: an agent that lives holds the lock of its record."""
     locked = {path.name.partition(".")[0] for path in home.agents.glob("*.exit") if locks.is_locked(path)}
     return sorted(locked, key=lambda agent: (len(agent), agent))
 
 
 def end(client: Client, pid: int, way: str) -> dict[str, Any]:
-    """Ask the daemon to leave and return when its process has gone; returns which agents lived when it was asked."""
+    """Ask the daemon to leave and return when its process has ended: `{living, agents}`, the agents that lived before.
+
+    `way` is keep, stop or drain. Raises TimedOutError when the daemon keeps its agents and does not end in time.
+    """
     try:
         process = os.pidfd_open(pid)
     except ProcessLookupError:
         return dict(_NOBODY)
-    try:
+    with ExitStack() as stack:
+        stack.callback(os.close, process)
         answer: dict[str, Any] = client.call("stop", {"agents": way})
-        _outlive(client, process, way)
-    finally:
-        os.close(process)
+        # only leaving at once has a limit: agents may take as long as they need
+        until = time.monotonic() + PATIENCE if way == "keep" else math.inf
+        line: Progress | None = None
+        if console.is_for_people() and way != "keep":
+            from orchctl.terminal.progress import Progress, of_drain
+
+            line = Progress(client, of_drain)
+            stack.callback(line.close)
+        poller = zmq.Poller()
+        for source in (process, *(line.sources() if line else ())):
+            poller.register(source, zmq.POLLIN)
+        while process not in dict(poller.poll(milliseconds(until, line.look() if line else None))):
+            if time.monotonic() >= until:
+                raise TimedOutError(f"the daemon has not left after {PATIENCE:.0f} s; see {log_of(client.home)}")
     return answer
 
 
 def _chosen(living: int, home: Home) -> str:
-    """What becomes of the agents, as the person at the terminal answers."""
+    """Return the way to stop: keep when no agent lives, otherwise the choice of the person at the terminal."""
     if not living:
         return "keep"
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -110,28 +123,3 @@ def _chosen(living: int, home: Home) -> str:
             raise KeyboardInterrupt
         answer = line.strip().lower()[:1]
     return ways[answer]
-
-
-def _outlive(client: Client, process: int, way: str) -> None:
-    """Return when the process has ended. Only leaving at once has a limit: agents may take as long as they need."""
-    until = time.monotonic() + PATIENCE if way == "keep" else math.inf
-    with ExitStack() as stack:
-        line = _line(client, stack) if console.is_for_people() and way != "keep" else None
-        poller = zmq.Poller()
-        for source in (process, *(line.sources() if line else ())):
-            poller.register(source, zmq.POLLIN)
-        while True:
-            again = line.look() if line else None
-            ready = dict(poller.poll(milliseconds(until, again)))
-            if process in ready:
-                return
-            if time.monotonic() >= until:
-                raise TimedOutError(f"the daemon has not left after {PATIENCE:.0f} s; see {log_of(client.home)}")
-
-
-def _line(client: Client, stack: ExitStack) -> SideTask:
-    from orchctl.terminal.progress import Progress, of_drain
-
-    line = Progress(client, of_drain)
-    stack.callback(line.close)
-    return line

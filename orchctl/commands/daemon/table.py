@@ -12,6 +12,15 @@ _SCOPE = (
 
 _CONFIG = (
     Command(
+        ("config", "init"),
+        "Write a config.toml with every key as a comment.",
+        "daemon.config",
+        (),
+        (Option("print", "Print it to stdout; write no file."), JSON),
+        function="init",
+        where=Where.THIS_MACHINE,
+    ),
+    Command(
         ("config", "path"),
         "Show where the configuration is.",
         "daemon.config",

@@ -4,30 +4,38 @@ from __future__ import annotations
 
 from contextlib import closing, suppress
 from types import SimpleNamespace
-from typing import Any, NoReturn
 
 from orchctl import exit_codes
 from orchctl.client import Client
 from orchctl.client.subscription import Subscription
 from orchctl.errors import NoDaemonError
-from orchctl.render import text
+from orchctl.render.events import event_line
 from orchctl.terminal import console
 
-_LATEST = 50  # events shown when nobody says since when
+_LATEST = 50  # events shown without --since
 _PAGE = 1000
 
 
 def run(args: SimpleNamespace) -> int:
-    """Print the events after `--since`, or the latest; with `-f` go on until interrupted."""
+    """Print the events after `--since`, or the latest; with `-f` also new events, until interrupted."""
     with Client() as client:
-        if args.follow:
-            with closing(Subscription(client.context, client.target)) as news:
-                _follow(news, client, _printed(client, args))
-        _printed(client, args)
-    return exit_codes.OK
+        if not args.follow:
+            _printed(client, args)
+            return exit_codes.OK
+        # a client that only follows waits for a daemon to come back, and does not start it
+        with (
+            closing(Subscription(client.context, client.target)) as news,
+            Client(client.target, starts=False) as observer,
+        ):
+            printer = _printed(client, args)
+            while True:
+                news.wait()
+                with suppress(NoDaemonError):
+                    printer.catch_up(observer)
 
 
 def _printed(client: Client, args: SimpleNamespace) -> _Printer:
+    """Print the events until now. Returns the printer, for later events."""
     since = args.since
     if since is None:
         since = max(0, client.call("events", {"count": 1})["last"] - _LATEST)
@@ -36,43 +44,27 @@ def _printed(client: Client, args: SimpleNamespace) -> _Printer:
     return printer
 
 
-def _follow(news: Subscription, client: Client, printer: _Printer) -> NoReturn:
-    # somebody who only looks on waits for a daemon to come back, and does not bring it back
-    with Client(client.target, starts=False) as observer:
-        while True:
-            news.wait()
-            with suppress(NoDaemonError):
-                printer.catch_up(observer)
-
-
 class _Printer:
-    """Prints each event once, whichever daemon tells of it."""
+    """Prints each event once, also when another daemon takes over."""
 
     def __init__(self, since: int, *, is_asked: bool, as_json: bool) -> None:
         self._since = since
-        self._is_asked = is_asked  # by a person, and not only for the latest
+        self._is_asked = is_asked  # for the events since a number, and not only for the latest
         self._as_json = as_json
 
     def catch_up(self, client: Client) -> None:
-        """Print all there is after what was printed."""
+        """Print the events after the last that was printed, and once a warning if older ones were pruned."""
         while True:
             page = client.call("events", {"since": self._since, "count": _PAGE})
-            self._tell_of_gaps(page.get("pruned", 0))
+            if self._is_asked and self._since < page.get("pruned", 0):
+                console.warn(f"some of the events up to {page['pruned']} were pruned; those that are left follow")
+            self._is_asked = False
             for event in page["events"]:
-                self._print(event)
+                if self._as_json:
+                    console.say_json(event)
+                else:
+                    console.print_line(event_line(event))
                 self._since = event["seq"]
             if not page["events"] or self._since >= page["last"]:
                 console.flush()
                 return
-
-    def _tell_of_gaps(self, pruned: int) -> None:
-        """Once, to whoever asked for what may be gone."""
-        if self._is_asked and self._since < pruned:
-            console.warn(f"some of the events up to {pruned} were pruned; those that are left follow")
-        self._is_asked = False
-
-    def _print(self, event: dict[str, Any]) -> None:
-        if self._as_json:
-            console.say_json(event)
-        else:
-            console.print_line(text.event_line(event))

@@ -1,17 +1,16 @@
-"""`orchctl export`: what each agent took, as data for a table or a notebook. It never starts a daemon."""
+"""`orchctl export`: time, tokens and cost of agents, as data for a table or a notebook. It never starts a daemon."""
 
 from __future__ import annotations
 
 import time
 from types import SimpleNamespace
-from typing import Any
 
 from orchctl import exit_codes
 from orchctl.client import Client, pages
 from orchctl.errors import UsageError
 from orchctl.exporters import export
 from orchctl.terminal import console
-from orchctl.timeline.data import told
+from orchctl.timeline.data import history_of
 
 
 def run(args: SimpleNamespace) -> int:
@@ -19,22 +18,16 @@ def run(args: SimpleNamespace) -> int:
     if args.json == args.csv:
         raise UsageError("say in which form, --json or --csv" + (", not both" if args.csv else ""))
     with Client(starts=False) as client:
-        history = told(client, args.id, time.clock_gettime(time.CLOCK_REALTIME))
-        known = {agent["id"]: agent for agent in _agents(client, args.id)}
-    rows = export.rows(history, known)
+        history = history_of(client, args.id, time.clock_gettime(time.CLOCK_REALTIME))
+        if args.id is None:
+            answer = pages.status(client, {"all": True, "usage": False})
+        elif args.id.startswith("session-"):
+            answer = pages.session(client, args.id)
+        else:
+            answer = pages.run(client, args.id)
+    rows = export.rows(history, {agent["id"]: agent for agent in answer["agents"]})
     if args.csv:
         console.put(export.csv_of(rows))
     else:
         console.say_json({"agents": rows, "totals": export.totals(history, rows)})
     return exit_codes.OK
-
-
-def _agents(client: Client, one: str | None) -> list[dict[str, Any]]:
-    if one is None:
-        answer = pages.status(client, {"all": True, "usage": False})
-    elif one.startswith("session-"):
-        answer = pages.session(client, one)
-    else:
-        answer = pages.run(client, one)
-    found: list[dict[str, Any]] = answer["agents"]
-    return found

@@ -13,8 +13,11 @@ from orchctl.errors import NoDaemonError, RefusedError, UsageError
 
 
 def run(args: SimpleNamespace) -> int:
-    """Go on until interrupted; with `--once` only with what has ended since the last time."""
+    """Run the command for each end until interrupted; with `--once` only for the ends since the last time."""
     from filelock import FileLock, Timeout
+
+    from orchctl.client.subscription import Subscription
+    from orchctl.exporters.hook import Hook, Position
 
     if not args.command or args.position is None:
         raise UsageError("say which command, and where its position is kept: hook --position FILE -- COMMAND [ARG]...")
@@ -22,22 +25,18 @@ def run(args: SimpleNamespace) -> int:
         raise UsageError(f"there is no program {args.command[0]!r}; give one that is on PATH, or its path")
     path = Path(args.position).absolute()
     try:
-        with FileLock(f"{path}.lock", timeout=0), Client(starts=False) as client:
-            return _told(client, path, args)
+        with (
+            FileLock(f"{path}.lock", timeout=0),
+            Client(starts=False) as client,
+            closing(Subscription(client.context, client.target)) as news,
+        ):
+            position = Position(path)
+            hook = Hook(args.command, position, position.read(client))
+            hook.catch_up(client)
+            while not args.once:
+                news.wait()
+                with suppress(NoDaemonError):
+                    hook.catch_up(client)
     except Timeout:
         raise RefusedError(f"another process goes on from {path}; give another file", code="in-use") from None
-
-
-def _told(client: Client, path: Path, args: SimpleNamespace) -> int:
-    from orchctl.client.subscription import Subscription
-    from orchctl.exporters.hook import Hook, Position
-
-    with closing(Subscription(client.context, client.target)) as news:
-        position = Position(path)
-        hook = Hook(args.command, position, position.read(client))
-        hook.catch_up(client)
-        while not args.once:
-            news.wait()
-            with suppress(NoDaemonError):
-                hook.catch_up(client)
     return exit_codes.OK

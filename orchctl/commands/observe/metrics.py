@@ -1,4 +1,4 @@
-"""`orchctl metrics`: for Prometheus, once or served. It never starts a daemon."""
+"""`orchctl metrics`: metrics for Prometheus, printed or served. It never starts a daemon."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from orchctl.terminal import console
 
 
 def run(args: SimpleNamespace) -> int:
-    """Print them; with `--serve` answer whoever asks, also while the daemon is away."""
+    """Print the metrics; with `--serve` serve them over HTTP, also while the daemon is away."""
     from orchctl.exporters.metrics import Counters, page, text
 
     counters = Counters()

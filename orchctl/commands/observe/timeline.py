@@ -27,23 +27,31 @@ def run(args: SimpleNamespace) -> int:
         if args.json:
             raise UsageError("-o -: --json prints to stdout too; choose one of them")
         args.out = None
+    from orchctl.timeline import summary
+    from orchctl.timeline.data import history_of
+
     kind = chosen(args.out, args.format)
     now = time.clock_gettime(time.CLOCK_REALTIME)
     with Client(starts=False) as client:
-        history = _read(client, args, now)
+        since = None if args.since is None else unix_time(args.since, now)
+        history = history_of(client, args.id, now, since)._replace(folds=not args.no_fold)
     if args.out is None and not args.json:
         console.put(_drawing(history, kind or ("text" if console.is_terminal() else "svg"), is_shown=True))
         return exit_codes.OK
     if args.out is not None:
         Path(args.out).write_text(_drawing(history, kind or "svg"), encoding="utf-8")
-    answer = _answer(history, args.out)
+    gaps = [
+        {"begin": _iso(begin), "end": _iso(end), "seconds": round(end - begin, 3)}
+        for begin, end in summary.gaps(history)
+    ]
+    answer: dict[str, Any] = {"file": args.out, **summary.numbers(history)._asdict(), "gaps": gaps}
     lines = [f"{args.out}: {answer['agents']} agents, {answer['attempts']} attempts"]
     console.result(answer, lines, as_json=args.json)
     return exit_codes.OK
 
 
 def chosen(name: str | None, kind: str | None) -> str | None:
-    """The format that `--format` or the file name asks for. Raises UsageError for one that does not exist."""
+    """Return the format from `--format` or the suffix of the file. Raises UsageError for an unknown format."""
     if kind is not None and kind not in _FORMATS:
         raise UsageError(f"--format: {kind!r} is not a format; use {', '.join(_FORMATS)}")
     if name is None:
@@ -61,23 +69,16 @@ def chosen(name: str | None, kind: str | None) -> str | None:
 
 
 def check(name: str | None) -> None:
-    """Raises UsageError for a file name whose suffix is not a format."""
+    """Raise UsageError for a file name whose suffix is not a format."""
     chosen(name, None)
 
 
 def write(client: Client, name: str) -> None:
     """Write the timeline of all agents to the file."""
-    from orchctl.timeline.data import told
+    from orchctl.timeline.data import history_of
 
-    history = told(client, None, time.clock_gettime(time.CLOCK_REALTIME))
+    history = history_of(client, None, time.clock_gettime(time.CLOCK_REALTIME))
     Path(name).write_text(_drawing(history, chosen(name, None) or "svg"), encoding="utf-8")
-
-
-def _read(client: Client, args: SimpleNamespace, now: float) -> History:
-    from orchctl.timeline.data import told
-
-    since = None if args.since is None else unix_time(args.since, now)
-    return told(client, args.id, now, since)._replace(folds=not args.no_fold)
 
 
 def _drawing(history: History, kind: str, *, is_shown: bool = False) -> str:
@@ -89,10 +90,6 @@ def _drawing(history: History, kind: str, *, is_shown: bool = False) -> str:
         from orchctl.timeline import chart as gantt
 
         return gantt.svg(history)
-    return _text(history, is_shown=is_shown)
-
-
-def _text(history: History, *, is_shown: bool) -> str:
     from orchctl.render.status_tree import Look
     from orchctl.timeline import text_chart
 
@@ -101,16 +98,6 @@ def _text(history: History, *, is_shown: bool) -> str:
         look = Look(console.width() or _WIDTH, console.has_colours(), not console.can_show(text_chart.CHARACTERS))
         most = text_chart.MOST
     return "".join(f"{line}\n" for line in text_chart.chart(history, look, most))
-
-
-def _answer(history: History, name: str | None) -> dict[str, Any]:
-    from orchctl.timeline import summary
-
-    gaps = [
-        {"begin": _iso(begin), "end": _iso(end), "seconds": round(end - begin, 3)}
-        for begin, end in summary.gaps(history)
-    ]
-    return {"file": name, **summary.numbers(history)._asdict(), "gaps": gaps}
 
 
 def _iso(at: float) -> str:

@@ -1,4 +1,4 @@
-"""`orchctl top`: the whole terminal, live. It never starts a daemon."""
+"""`orchctl top`: agents on the whole terminal, live. It never starts a daemon."""
 
 from __future__ import annotations
 
@@ -18,27 +18,25 @@ _MOST = 500  # agents that can be scrolled through; the others are counted
 
 
 def run(_: SimpleNamespace) -> int:
-    """Show agents, their CPU, memory and last words until `q`."""
+    """Show agents, their CPU, memory and last output until `q`."""
     if not (console.is_terminal() and sys.stdin.isatty()):
         raise UsageError("top needs a terminal; `orchctl status --watch` goes without one")
     from orchctl.client.live_query import LiveQuery
     from orchctl.terminal.screen import Screen
     from orchctl.terminal.top import Top
 
+    def first_agents(client: Client) -> dict[str, Any]:
+        answer = pages.first(client, {}, _MOST)
+        if target.is_remote():  # logs of another machine are read through its daemon
+            for agent in answer["agents"]:
+                agent["log"] = agent["log"] and output_of(client, agent["id"], agent["attempt"], agent["log"])
+        return answer
+
     with (
         Client(starts=False) as client,
-        closing(LiveQuery(client, _asked, every=_SECOND)) as watching,
+        closing(LiveQuery(client, first_agents, every=_SECOND)) as watching,
     ):
         watching.look()
         with Screen(has_keys=True).held() as screen:
             Top(client, watching, screen).run()
     return exit_codes.OK
-
-
-def _asked(client: Client) -> dict[str, Any]:
-    """The first of all there is. Another machine's logs are read through its daemon."""
-    answer = pages.first(client, {}, _MOST)
-    if target.is_remote():
-        for agent in answer["agents"]:
-            agent["log"] = agent["log"] and output_of(client, agent["id"], agent["attempt"], agent["log"])
-    return answer

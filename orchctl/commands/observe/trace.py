@@ -1,4 +1,4 @@
-"""`orchctl trace`: what is over as spans of OpenTelemetry. It never starts a daemon."""
+"""`orchctl trace`: agents and runs that are over, as spans of OpenTelemetry. It never starts a daemon."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT
 
 
 def run(args: SimpleNamespace) -> int:
-    """Send them to a collector, or write them to a file; the same again is the same spans."""
+    """Send the spans to a collector, or write them to a file; a second call makes the same spans."""
     from orchctl.exporters import otlp
     from orchctl.exporters import trace as tracing
 
@@ -26,7 +26,7 @@ def run(args: SimpleNamespace) -> int:
     otlp.check()
     where = otlp.endpoint(args.endpoint) if args.endpoint is not None else None
     with Client(starts=False) as client:
-        spans, instance = tracing.told(client, args.id), tracing.instance(client.home)
+        spans, instance = tracing.spans_of(client, args.id), tracing.instance(client.home)
     if args.out is None:
         otlp.send(spans, instance, where)
     elif args.out == "-":

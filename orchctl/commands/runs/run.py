@@ -20,22 +20,39 @@ from orchctl.terminal import console
 
 
 def run(args: SimpleNamespace) -> int:
-    """Print the run's id, then what became of it; the exit code tells whether it completed."""
+    """Print the run's id, then its summary when it has ended; the exit code says whether it completed."""
     directory = Path.cwd()
     tree = opened(args.file, directory)
     if args.dry_run:
-        made = _prepared(args, tree, directory, launch.results_of(directory, tree.composition.name))
-        launch.sendable(made)  # what the run itself would refuse is refused here too
+        run_launch = _prepared(args, tree, directory, launch.results_of(directory, tree.composition.name))
+        launch.sendable(run_launch)  # a request that the run itself would refuse is refused here too
         note_risks(tree)
-        return _shown(made, as_json=args.json)
+        console.result(run_launch.request, _lines(run_launch.request), as_json=args.json)
+        return exit_codes.OK
     with Client() as client:
-        result = _started(client, args, tree, directory)
+        with launch.reserved(directory, tree.composition.name) as results:
+            run_launch = _prepared(args, tree, directory, results)
+            budget = {"max_tokens": args.max_tokens, "max_cost": args.max_cost}
+            bounds = {key: most for key, most in budget.items() if most is not None}
+            request = {**launch.sendable(run_launch), **bounds}
+            launch.write_prompts(run_launch)
+            result = client.call("run", request)
         note_risks(tree)
         note_pretenders(result["agents"], args.runner)
-        if args.detach or not args.json:  # as JSON there is one answer, and a run that is waited for has a later one
+        if args.detach or not args.json:  # as JSON there is one answer, which comes after the wait
             console.result(result, [result["run"]["id"]], as_json=args.json)
             console.flush()
-        return exit_codes.OK if args.detach else _ended(client, args, result)
+        if args.detach:
+            return exit_codes.OK
+        ids = [agent["id"] for agent in result["agents"]]
+        with watched(client, ids, [result["run"]["id"]]) as line:
+            client.wait(ids=ids, timeout=args.wait_timeout, watch=line)
+        answer = pages.run(client, result["run"]["id"])
+    console.result(answer, runs.summary_lines(answer), as_json=args.json)
+    if answer["run"]["status"] == "running":
+        console.warn(f"timed-out: {answer['run']['id']} goes on: `orchctl wait {answer['run']['id']}`")
+        return exit_codes.TIMED_OUT
+    return exit_codes.OK if answer["run"]["status"] == "completed" else exit_codes.REFUSED
 
 
 def _prepared(args: SimpleNamespace, tree: Tree, directory: Path, results: Path) -> RunLaunch:
@@ -45,58 +62,23 @@ def _prepared(args: SimpleNamespace, tree: Tree, directory: Path, results: Path)
         raise refused(error, args.file) from None
 
 
-def _started(client: Client, args: SimpleNamespace, tree: Tree, directory: Path) -> dict[str, Any]:
-    with launch.reserved(directory, tree.composition.name) as results:
-        made = _prepared(args, tree, directory, results)
-        budget = {"max_tokens": args.max_tokens, "max_cost": args.max_cost}
-        request = {**launch.sendable(made), **{key: most for key, most in budget.items() if most is not None}}
-        launch.write_prompts(made)
-        return client.call("run", request)
-
-
-def _ended(client: Client, args: SimpleNamespace, result: dict[str, Any]) -> int:
-    ids = [agent["id"] for agent in result["agents"]]
-    with watched(client, ids, [result["run"]["id"]]) as line:
-        client.wait(ids=ids, timeout=args.wait_timeout, watch=line)
-    answer = pages.run(client, result["run"]["id"])
-    if args.json:
-        console.say_json(answer)
-    else:
-        for text in runs.summary_lines(answer):
-            console.print_line(text)
-    if answer["run"]["status"] == "running":
-        console.warn(f"timed-out: {answer['run']['id']} goes on: `orchctl wait {answer['run']['id']}`")
-        return exit_codes.TIMED_OUT
-    return exit_codes.OK if answer["run"]["status"] == "completed" else exit_codes.REFUSED
-
-
-def _shown(made: RunLaunch, *, as_json: bool) -> int:
-    console.result(made.request, _lines(made), as_json=as_json)
-    return exit_codes.OK
-
-
-def _lines(made: RunLaunch) -> Iterator[str]:
-    """What would be run, member by member."""
+def _lines(request: dict[str, Any]) -> Iterator[str]:
+    """Yield the groups and the members of the request, a line or two for each."""
     import shlex
 
     from orchctl.render import text as render
 
-    request = made.request
     yield f"{render.clean(request['name'])}: {len(request['members'])} members, results in {request['results']}"
     for group in request["groups"]:
         most = f"at most {group['max_parallel']} at once, " if group["max_parallel"] else ""
         yield render.clean_line(f"{group['path'] or 'the whole'}: {most}{group['on_failure']}{_after(group)}")
     yield ""
-    for one in request["members"]:
-        yield render.clean_line(f"{one['path']}{'' if one['required'] else ', not required'}{_after(one)}")
-        yield render.clean_line(f"    {_runs(one['agent'])} <{shlex.quote(one['agent']['stdin'])}")
+    for member in request["members"]:
+        agent = member["agent"]
+        program = shlex.join(agent["command"]) if "command" in agent else agent.get("runner", "the default runner")
+        yield render.clean_line(f"{member['path']}{'' if member['required'] else ', not required'}{_after(member)}")
+        yield render.clean_line(f"    {program} <{shlex.quote(agent['stdin'])}")
 
 
-def _runs(agent: dict[str, Any]) -> str:
-    import shlex
-
-    return shlex.join(agent["command"]) if "command" in agent else agent.get("runner", "the default runner")
-
-
-def _after(one: dict[str, Any]) -> str:
-    return f", after {', '.join(one['after'])}" if one["after"] else ""
+def _after(item: dict[str, Any]) -> str:
+    return f", after {', '.join(item['after'])}" if item["after"] else ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 from orchctl import exit_codes
 from orchctl.client import Client, pages
@@ -18,14 +17,11 @@ def run(args: SimpleNamespace) -> int:
     """Print the run and a line for each member, or `{run, agents}`."""
     with Client(starts=False) as client:
         answer = pages.run(client, args.run)
-    lines = run_lines(answer, time.clock_gettime(time.CLOCK_REALTIME), _written(answer["run"]))
+    files: dict[str, str] = {}  # results that exist, by the paths of their members
+    if answer["run"]["results"]:
+        directory = Path(answer["run"]["results"])
+        paths = {member["path"]: result_path(directory, member["path"]) for member in answer["run"]["members"]}
+        files = {member: str(path) for member, path in paths.items() if path.is_file()}
+    lines = run_lines(answer, time.clock_gettime(time.CLOCK_REALTIME), files)
     console.result(answer, lines, as_json=args.json)
     return exit_codes.OK
-
-
-def _written(run: dict[str, Any]) -> dict[str, str]:
-    """The results that are there, by the paths of their members."""
-    if not run["results"]:
-        return {}
-    files = {one["path"]: result_path(Path(run["results"]), one["path"]) for one in run["members"]}
-    return {path: str(file) for path, file in files.items() if file.is_file()}

@@ -1,4 +1,4 @@
-"""`orchctl runs`: the runs there are. It never starts a daemon."""
+"""`orchctl runs`: a list of runs. It never starts a daemon."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from orchctl.terminal import console
 def run(args: SimpleNamespace) -> int:
     """Print a line for each run, newest first, or `{runs}`."""
     with Client(starts=False) as client:
-        found = pages.whole(client, "runs", {"all": args.all}, "runs")["runs"]
-    lines = runs_lines(found, time.clock_gettime(time.CLOCK_REALTIME))
-    console.result({"runs": found}, lines or ["no runs; `orchctl run FILE` starts one"], as_json=args.json)
+        runs = pages.whole(client, "runs", {"all": args.all}, "runs")["runs"]
+    lines = runs_lines(runs, time.clock_gettime(time.CLOCK_REALTIME))
+    console.result({"runs": runs}, lines or ["no runs; `orchctl run FILE` starts one"], as_json=args.json)
     return exit_codes.OK

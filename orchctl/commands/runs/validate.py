@@ -1,4 +1,4 @@
-"""`orchctl validate`: everything that is wrong with a composition, at once. It needs no daemon."""
+"""`orchctl validate`: all errors of a composition at once. It needs no daemon."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from orchctl.terminal import console
 def run(args: SimpleNamespace) -> int:
     """Print a line for each error and warning, or `{valid, errors, warnings}`; exit code 1 when there are errors."""
     if args.example:
-        return _shown(args)
+        if args.file is not None:
+            raise UsageError(f"--example prints a file and checks none: `orchctl validate {args.file}` checks it")
+        console.put(example_file())
+        return exit_codes.OK
     if args.file is None:
         raise UsageError("say what to check: `orchctl validate FILE`; --example prints a file to begin with")
     directory = Path.cwd()
@@ -27,10 +30,3 @@ def run(args: SimpleNamespace) -> int:
     lines.append(f"{args.file} is valid" if valid else f"{args.file} is invalid, errors: {len(errors)}")
     console.result(value, map(text.clean_line, lines), as_json=args.json)
     return exit_codes.OK if valid else exit_codes.REFUSED
-
-
-def _shown(args: SimpleNamespace) -> int:
-    if args.file is not None:
-        raise UsageError(f"--example prints a file and checks none: `orchctl validate {args.file}` checks it")
-    console.put(example_file())
-    return exit_codes.OK

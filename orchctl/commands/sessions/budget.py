@@ -12,7 +12,7 @@ from orchctl.terminal import console
 
 
 def run(args: SimpleNamespace) -> int:
-    """Print what was spent and what may be."""
+    """Print the tokens and the cost so far, and the bounds."""
     wanted = {"max_tokens": args.max_tokens, "max_cost": args.max_cost}
     given = {key: value for key, value in wanted.items() if value is not None}
     if args.unlimited and given:

@@ -1,14 +1,13 @@
-"""`orchctl uninstall-project`: take out of a project what orchd has put into it."""
+"""`orchctl uninstall-project`: remove from a project the files and lines that orchd has put into it."""
 
 from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 from orchctl import exit_codes
 from orchctl.client import Client, pages
@@ -23,7 +22,7 @@ from orchd.instance.home import Home, default_home
 from orchd.instance.projects import project_of
 from orchd.instance.system import open_file
 
-# The files of orchd/session_files, and what is left of them when the daemon is killed while it replaces one.
+# The files of orchd/session_files, and the files that stay when the daemon is killed while it replaces one of them.
 _SESSIONS = re.compile(r"session-\d+\.yaml|latest\.yaml|\.(session-\d+|latest)\.yaml\.new|\.gitignore")
 _STATE = re.compile(r"agents\.json|events\.jsonl|\.agents\.json\.new|\.gitignore")
 
@@ -38,54 +37,49 @@ def run(args: SimpleNamespace) -> int:
     _check_idle()
     removed: list[str] = []
     changed: list[str] = []
-    for file in _skill_files(project):
-        (changed if file.done == CHANGED else removed).append(str(file.path.relative_to(project)))
-    config = _config()
+    copies = [(folder, place) for folder in dict.fromkeys((project, Path.cwd())) for place in find.INSTALLED]
+    for folder, place in copies:
+        for file in install.uninstall(find.SHIPPED / SKILL, folder, f"{place}/{SKILL}"):
+            (changed if file.done == CHANGED else removed).append(str(file.path.relative_to(project)))
+        install.emptied(folder, Path(place, SKILL))
+    try:
+        config = settings.read(Home(default_home()).config)  # it says where session files are
+    except settings.SettingsError as error:
+        raise RefusedError(f"{error}; correct it", code="bad-config") from None
     places = {config.sessions_path: _SESSIONS, config.state_path: _STATE}
-    removed += [path for place, names in places.items() for path in _session_files(project, place, names)]
+    removed += [path for place, names in places.items() for path in _delete(project, place, names)]
     in_use = [str(other) for other in projects.others(project) if _has_session_files(other, places)]
-    lines = [] if in_use else projects.include(project, (*places, projects.RUNS))
+    excluded = [] if in_use else projects.include(project, (*places, projects.RUNS))
     for place in places:
         install.emptied(project, Path(place))
-    value = {"project": str(project), "removed": removed, "excluded": lines, "changed": changed, "in_use": in_use}
-    console.result(value, map(text.clean_line, _lines(value)), as_json=args.json)
+    value = {"project": str(project), "removed": removed, "excluded": excluded, "changed": changed, "in_use": in_use}
+    lines = [
+        *(f"{path}: {REMOVED}" for path in removed),
+        *(f".git/info/exclude: {line}: {REMOVED}" for line in excluded),
+        *(
+            f".git/info/exclude: stays as it is: {path} has session files; `orchctl uninstall-project` there first"
+            for path in in_use
+        ),
+        *(f"{path}: {CHANGED}, it stays" for path in changed),
+    ]
+    lines = lines or [f"there is nothing of orchd in {project}"]
+    console.result(value, map(text.clean_line, lines), as_json=args.json)
     return exit_codes.REFUSED if changed else exit_codes.OK
 
 
-def _lines(value: dict[str, Any]) -> Iterator[str]:
-    for path in value["removed"]:
-        yield f"{path}: {REMOVED}"
-    for line in value["excluded"]:
-        yield f".git/info/exclude: {line}: {REMOVED}"
-    for path in value["in_use"]:
-        yield f".git/info/exclude: stays as it is: {path} has session files; `orchctl uninstall-project` there first"
-    for path in value["changed"]:
-        yield f"{path}: {CHANGED}, it stays"
-    if not (value["removed"] or value["excluded"] or value["changed"] or value["in_use"]):
-        yield f"there is nothing of orchd in {value['project']}"
-
-
-def _skill_files(project: Path) -> Iterator[install.InstalledFile]:
-    """What was done about each file of a copy, in the root of the project and in the current directory."""
-    for directory in dict.fromkeys((project, Path.cwd())):
-        for place in find.INSTALLED:
-            yield from install.uninstall(find.SHIPPED / SKILL, directory, f"{place}/{SKILL}")
-            install.emptied(directory, Path(place, SKILL))
-
-
-def _session_files(project: Path, place: str, names: re.Pattern[str]) -> list[str]:
-    """Delete the session files in the directory `place`: their paths in the project. No link is followed."""
-    gone = []
+def _delete(project: Path, place: str, names: re.Pattern[str]) -> list[str]:
+    """Delete the session files in the directory `place`, and return their paths. No link is followed."""
+    deleted = []
     with suppress(FileNotFoundError, NotADirectoryError), open_file.inside(project, *Path(place).parts) as directory:
         for path in sorted(directory.iterdir()):
             if names.fullmatch(path.name) and not stat.S_ISDIR(path.lstat().st_mode):
                 path.unlink()
-                gone.append(f"{place}/{path.name}")
-    return gone
+                deleted.append(f"{place}/{path.name}")
+    return deleted
 
 
 def _has_session_files(project: Path, places: Mapping[str, re.Pattern[str]]) -> bool:
-    """Whether there are session files in a checkout. No link is followed."""
+    """Return whether a checkout has session files. No link is followed."""
     for place, names in places.items():
         with suppress(OSError), open_file.inside(project, *Path(place).parts) as directory:
             if any(names.fullmatch(path.name) for path in directory.iterdir()):
@@ -93,16 +87,8 @@ def _has_session_files(project: Path, places: Mapping[str, re.Pattern[str]]) -> 
     return False
 
 
-def _config() -> settings.Config:
-    """The configuration of this home, which says where session files are."""
-    try:
-        return settings.read(Home(default_home()).config)
-    except settings.SettingsError as error:
-        raise RefusedError(f"{error}; correct it", code="bad-config") from None
-
-
 def _check_idle() -> None:
-    """Raises RefusedError while agents of this project's session go on: their next event would write the files."""
+    """Raise RefusedError while agents of this project's session go on: their next event would write the files."""
     try:
         with Client(starts=False) as client:
             agents = pages.session(client, None)["agents"]

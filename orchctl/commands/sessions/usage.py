@@ -1,4 +1,4 @@
-"""`orchctl usage`: what agents, runs and sessions were expected to take, and what they took."""
+"""`orchctl usage`: tokens and cost of agents, runs and sessions, expected and counted."""
 
 from __future__ import annotations
 
@@ -15,34 +15,32 @@ _COUNTS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_to
 
 
 def run(args: SimpleNamespace) -> int:
-    """Print a line for each that was named; for a session its own, its runs' and its agents'."""
+    """Print a line for each agent and run; for a session a line for itself, for each of its runs and of its agents."""
     with Client(starts=False) as client:
-        rows = [row for one in args.ids or (None,) for row in _rows(client, one)]
+        rows = [row for word in args.ids or (None,) for row in _rows(client, word)]
     console.result({"usage": rows}, sessions.usage_lines(rows), as_json=args.json)
     return exit_codes.OK
 
 
-def _rows(client: Client, one: str | None) -> Iterator[dict[str, Any]]:
-    if one is None or one.startswith("session-"):
-        yield from _of_session(pages.session(client, one))
-    elif one.startswith("run-"):
-        answer = pages.run(client, one)
+def _rows(client: Client, word: str | None) -> Iterator[dict[str, Any]]:
+    """Yield the rows for the id or name of an agent, a run or a session; for None those of the session here."""
+    if word is None or word.startswith("session-"):
+        answer = pages.session(client, word)
+        agents = answer["agents"][::-1]
+        yield _sum(answer["session"], agents)
+        runs: dict[str, list[dict[str, Any]]] = {}
+        for agent in agents:
+            if agent["run"]:
+                runs.setdefault(agent["run"], []).append(agent)
+        for run_id, members in runs.items():
+            yield _sum({"id": run_id, "name": None}, members)
+        yield from map(_of_agent, agents)
+    elif word.startswith("run-"):
+        answer = pages.run(client, word)
         yield _sum(answer["run"], answer["agents"])
         yield from map(_of_agent, answer["agents"])
     else:
-        yield from map(_of_agent, client.call("status", {"ids": [one], "usage": False})["agents"])
-
-
-def _of_session(answer: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    agents = answer["agents"][::-1]
-    yield _sum(answer["session"], agents)
-    runs: dict[str, list[dict[str, Any]]] = {}
-    for agent in agents:
-        if agent["run"]:
-            runs.setdefault(agent["run"], []).append(agent)
-    for run, members in runs.items():
-        yield _sum({"id": run, "name": None}, members)
-    yield from map(_of_agent, agents)
+        yield from map(_of_agent, client.call("status", {"ids": [word], "usage": False})["agents"])
 
 
 def _sum(whole: dict[str, Any], agents: Iterable[dict[str, Any]]) -> dict[str, Any]:

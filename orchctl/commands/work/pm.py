@@ -1,4 +1,4 @@
-"""`orchctl pm`: ready work from a list, done by developers at the same time, and what came of it."""
+"""`orchctl pm`: developers that do the ready work of a list at the same time, and a report of it."""
 
 from __future__ import annotations
 
@@ -31,34 +31,31 @@ from orchctl.terminal import console
 from orchctl.worktrees import checks
 from orchd.instance.home import HomeError
 
-LIMIT = 7  # what a new home has
+LIMIT = 7  # the limit of a new home
 
 
 def run(args: SimpleNamespace) -> int:
-    """Print a line for each developer and the sum, or the report as JSON; the exit code tells whether all completed."""
+    """Print a line for each developer and the sum, or the report as JSON; the exit code says whether all completed."""
     directory = Path.cwd()
     _check(args)
-    name, where = _named(args, directory)
+    name, places = _list_of(args, directory)
     if args.dry_run:
-        return _shown(args, directory, name)
-    with journals.alone(directory / journals.RUNS, *where):
+        return _preview(args, directory, name)
+    with journals.alone(directory / journals.RUNS, *places):
         journal = journals.unfinished(directory, name)
-        source = _source(args, directory, () if journal is None else [one["row"] for one in journal.of("over")])
+        source = _source(args, directory, () if journal is None else [entry["row"] for entry in journal.of("over")])
         for note in source.notes() if isinstance(source, TaskList) else ():
             console.warn(render.clean_line(note))
         if isinstance(source, TaskList) and journal is not None:
-            _catch_up(source, journal)
+            # tick what an earlier pm completed and could not tick, so that no later pm starts it again
+            for row in source.catch_up([entry["row"] for entry in journal.of("over")]):
+                journal.add(id=row["id"], state="over", row=row)
         with Client() as client:
             return _work(args, client, source, journal or journals.begun(directory, name))
 
 
-def _catch_up(source: TaskList, journal: Journal) -> None:
-    """Tick what an earlier pm completed and could not tick, so that no later pm starts it again."""
-    for row in source.catch_up([entry["row"] for entry in journal.of("over")]):
-        journal.add(id=row["id"], state="over", row=row)
-
-
 def _check(args: SimpleNamespace) -> None:
+    """Raise UsageError for options that contradict each other."""
     if args.max is not None and args.max < 1:
         raise UsageError(f"--max {args.max}: it must be 1 or more")
     if args.tasks is not None and (args.beads or args.close_failed):
@@ -71,20 +68,20 @@ def _check(args: SimpleNamespace) -> None:
         raise UsageError(f"--format {args.format}: it must be one of {', '.join(FORMATS)}")
 
 
-def _named(args: SimpleNamespace, directory: Path) -> tuple[str, list[Path]]:
-    """What the list is called in journals, and what only one pm may work in or on.
+def _list_of(args: SimpleNamespace, directory: Path) -> tuple[str, list[Path]]:
+    """Return the name of the list in journals, and the paths in or on which only one pm may work.
 
-    A file is replaced when it is ticked, so its directory is locked too; it itself is for its other hard links.
+    A file is replaced when it is ticked, so its directory is locked too; the file is locked for its other hard links.
     """
     if args.tasks is not None:
         path = Path(os.path.realpath(directory / args.tasks))
         places = [path.parent if path.parent.is_dir() else directory]
         return _file(args, directory).name, [*places, path] if path.is_file() else places
-    found = Path(os.environ["BEADS_DIR"]).absolute() if os.environ.get("BEADS_DIR") else place(directory)
-    if found is None or not found.is_dir():
+    folder = Path(os.environ["BEADS_DIR"]).absolute() if os.environ.get("BEADS_DIR") else place(directory)
+    if folder is None or not folder.is_dir():
         what = f"no .beads directory in {directory} or above: run `bd init`, or give a list with --tasks FILE"
         raise UsageError(what, code="no-tasks")
-    return f"beads:{found}", [found]
+    return f"beads:{folder}", [folder]
 
 
 def _source(args: SimpleNamespace, directory: Path, rows: Any) -> WorkSource:
@@ -98,8 +95,8 @@ def _source(args: SimpleNamespace, directory: Path, rows: Any) -> WorkSource:
 def _file(args: SimpleNamespace, directory: Path) -> TaskList:
     wishes = PlanWishes(args.format, args.tag, args.optional)
     path = directory / args.tasks
-    shown = str(path.relative_to(directory)) if path.is_relative_to(directory) else str(path)
-    return TaskList(path, ticks=args.tick, wishes=wishes, shown=shown)
+    path_in_prompts = str(path.relative_to(directory)) if path.is_relative_to(directory) else str(path)
+    return TaskList(path, ticks=args.tick, wishes=wishes, path_in_prompts=path_in_prompts)
 
 
 def _wishes(args: SimpleNamespace, directory: Path, client: Client) -> DeveloperOptions:
@@ -116,6 +113,7 @@ def _wishes(args: SimpleNamespace, directory: Path, client: Client) -> Developer
 
 
 def _work(args: SimpleNamespace, client: Client, source: WorkSource, journal: Journal) -> int:
+    """Do the work of the list, and print the report. Returns the exit code."""
     deadline = None if args.wait_timeout is None else time.monotonic() + args.wait_timeout
 
     def wait(ids: list[str]) -> dict[str, Any]:
@@ -123,10 +121,21 @@ def _work(args: SimpleNamespace, client: Client, source: WorkSource, journal: Jo
         with watched(client, ids, ()) as watch:
             return client.wait(ids=ids, is_any=True, timeout=left, watch=watch)
 
+    def tell(row: Mapping[str, Any]) -> None:
+        if not args.json:
+            took = "" if row["seconds"] is None else f" in {render.span(row['seconds'])}"
+            console.warn(render.clean_line(f"{row['agent']} {row['status']}{took}: {row['id']} {row['title']}"))
+
     most = args.max or client.call("limit")["limit"]
     wishes = _wishes(args, journal.directory.parents[2], client)
-    warnings = _warnings(args, client, wishes.directory)
-    conductor = PmLoop(client, source, journal, wishes, most=most, wait=wait, tell=_teller(args))
+    warnings: list[str] = []  # about files that the worktrees of developers will not have; the plan is no matter
+    if args.worktree:
+        plan = [wishes.directory / args.tasks] if args.tasks is not None else []
+        with suppress(RefusedError):  # an error is raised at the start of an agent
+            warnings = checks.looked_at(checks.checkout_of(wishes.directory), client.home.config, plan)
+            for warning in warnings:
+                console.warn(warning)
+    conductor = PmLoop(client, source, journal, wishes, most=most, wait=wait, tell=tell)
     try:
         is_done = conductor.work(once=args.once)
     except KeyboardInterrupt:
@@ -134,40 +143,19 @@ def _work(args: SimpleNamespace, client: Client, source: WorkSource, journal: Jo
         raise
     if is_done and not conductor.troubles:
         journal.add(finished=True)
-    return _told(args, conductor, journal, is_done=is_done, warnings=warnings)
-
-
-def _warnings(args: SimpleNamespace, client: Client, directory: Path) -> list[str]:
-    """What the worktrees of developers will not have; its own plan is no matter. What is wrong is said at a start."""
-    if not args.worktree:
-        return []
-    plan = [directory / args.tasks] if args.tasks is not None else []
-    with suppress(RefusedError):
-        found = checks.looked_at(checks.checkout_of(directory), client.home.config, plan)
-        for text in found:
-            console.warn(text)
-        return found
-    return []
-
-
-def _teller(args: SimpleNamespace) -> Any:
-    def tell(row: Mapping[str, Any]) -> None:
-        if not args.json:
-            took = "" if row["seconds"] is None else f" in {render.span(row['seconds'])}"
-            console.warn(render.clean_line(f"{row['agent']} {row['status']}{took}: {row['id']} {row['title']}"))
-
-    return tell
+    return _report(args, conductor, journal, is_done=is_done, warnings=warnings)
 
 
 def _going(conductor: PmLoop) -> str:
-    """Who goes on without a pm, and how to have one again."""
+    """Return which developers go on without a pm, and how to start a pm again."""
     if not conductor.going:
         return "no developer works; the same command goes on from here"
     return f"at work without a pm: {', '.join(conductor.going)}; the same command waits for them again"
 
 
-def _told(args: SimpleNamespace, conductor: PmLoop, journal: Journal, *, is_done: bool, warnings: list[str]) -> int:
-    found = reports.report(
+def _report(args: SimpleNamespace, conductor: PmLoop, journal: Journal, *, is_done: bool, warnings: list[str]) -> int:
+    """Print the report. Returns the exit code."""
+    report = reports.report(
         conductor.rows,
         name=journal.directory.name,
         results=str(journal.directory),
@@ -178,7 +166,7 @@ def _told(args: SimpleNamespace, conductor: PmLoop, journal: Journal, *, is_done
         warnings=warnings,
         timed_out=not is_done,
     )
-    console.result(found, reports.lines(found), as_json=args.json)
+    console.result(report, reports.lines(report), as_json=args.json)
     if not is_done:
         if not args.json:
             console.warn(f"timed-out: {_going(conductor)}")
@@ -187,17 +175,20 @@ def _told(args: SimpleNamespace, conductor: PmLoop, journal: Journal, *, is_done
     return exit_codes.OK if is_good else exit_codes.REFUSED
 
 
-def _shown(args: SimpleNamespace, directory: Path, name: str) -> int:
-    """What would be started, and when. Nothing is taken, and no daemon is started."""
+def _preview(args: SimpleNamespace, directory: Path, name: str) -> int:
+    """Print which agents would be started, and when. No item is claimed, and no daemon is started."""
     journal = journals.unfinished(directory, name)
-    source = _source(args, directory, () if journal is None else [one["row"] for one in journal.of("over")])
+    source = _source(args, directory, () if journal is None else [entry["row"] for entry in journal.of("over")])
     board = source.board()
     with Client(starts=False) as client:
-        most = args.max or _limit(client)
+        try:
+            most = args.max or client.call("limit")["limit"]
+        except (NoDaemonError, HomeError):
+            most = LIMIT
         wishes = _wishes(args, directory, client)
     begun = journal.entries if journal is not None else {}
     chosen = [item for item in board.ready if item.id not in begun][:most]
-    found: dict[str, Any] = {
+    answer: dict[str, Any] = {
         "max": most,
         "agents": [_spec(item, directory, wishes) for item in chosen],
         "ready": len(board.ready),
@@ -206,36 +197,30 @@ def _shown(args: SimpleNamespace, directory: Path, name: str) -> int:
     }
     if isinstance(source, TaskList):
         waves = [[item for item in wave if item.id not in begun] for wave in source.waves()]
-        found |= {"format": source.plan.format, "tag": source.plan.tag, "notes": source.notes()}
-        found["waves"] = [[_planned(item, source) for item in wave] for wave in waves if wave]
+        answer |= {"format": source.plan.format, "tag": source.plan.tag, "notes": source.notes()}
+        answer["waves"] = [
+            [
+                {"id": item.id, "title": item.title, "labels": item.labels, "files": item.files}
+                | {"after": list(item.after), "why": source.why(item.id)}
+                for item in wave
+            ]
+            for wave in waves
+            if wave
+        ]
         rows = [_row(_spec(item, directory, wishes), f"wave {n}") for n, wave in enumerate(waves, 1) for item in wave]
         planned = {item.id for wave in waves for item in wave}
     else:
-        rows, planned = [_row(spec) for spec in found["agents"]], set()
+        rows, planned = [_row(spec) for spec in answer["agents"]], set()
     rows = [[*row, board.left.get(row[1], "")] if planned else row for row in rows]
-    console.result(found, _lines(found, rows, planned), as_json=args.json)
+    console.result(answer, _lines(answer, rows, planned), as_json=args.json)
     return exit_codes.OK
 
 
 def _spec(item: WorkItem, directory: Path, wishes: DeveloperOptions) -> dict[str, Any]:
-    """The agent that an item would have."""
+    """Return the spec of the agent that an item would have."""
     results = directory / journals.RUNS / "pm-N"
     prompt, result = results / f"{slug(item.id)}.prompt.md", results / f"{slug(item.id)}.md"
     return developer(item, name_of(item.id), wishes, prompt=prompt, result=result).spec
-
-
-def _planned(item: WorkItem, file: TaskList) -> dict[str, Any]:
-    """One task of a wave, as JSON."""
-    known = {"id": item.id, "title": item.title, "labels": item.labels, "files": item.files}
-    return {**known, "after": list(item.after), "why": file.why(item.id)}
-
-
-def _limit(client: Client) -> int:
-    try:
-        limit: int = client.call("limit")["limit"]
-    except (NoDaemonError, HomeError):
-        return LIMIT
-    return limit
 
 
 def _row(spec: Mapping[str, Any], *before: str) -> list[str]:
@@ -243,14 +228,14 @@ def _row(spec: Mapping[str, Any], *before: str) -> list[str]:
     return [*before, spec["task_id"], spec.get("skill", ""), runs, spec["goal"]]
 
 
-def _lines(found: Mapping[str, Any], rows: list[list[str]], planned: Collection[str]) -> Iterator[str]:
-    """The rows of what would be started; then what would not, and why."""
+def _lines(answer: Mapping[str, Any], rows: list[list[str]], planned: Collection[str]) -> Iterator[str]:
+    """Yield the rows of agents that would be started; then a line for each item that would not, and why."""
     cleaned = [[render.clean(cell) for cell in row] for row in rows]
     yield from render.aligned(render.filled(cleaned)) if rows else ["nothing is ready"]
-    if found["begun"]:
-        yield render.clean_line(f"begun by a pm before, and gone on with: {', '.join(found['begun'])}")
-    for one, why in found["left"].items():
-        if one not in planned:
-            yield render.clean_line(f"{one}  not ready: {why}")
-    for note in found.get("notes", ()):
+    if answer["begun"]:
+        yield render.clean_line(f"begun by a pm before, and gone on with: {', '.join(answer['begun'])}")
+    for item_id, why in answer["left"].items():
+        if item_id not in planned:
+            yield render.clean_line(f"{item_id}  not ready: {why}")
+    for note in answer.get("notes", ()):
         yield render.clean_line(note)

@@ -1,4 +1,4 @@
-"""`orchctl skill install|list|show`: what agents can be told to work with, and how an LLM learns to use all this."""
+"""`orchctl skill install|list|show`: skills for agents, and the skill that teaches an LLM to orchestrate."""
 
 from __future__ import annotations
 
@@ -24,17 +24,23 @@ _EVERYBODY, _CLAUDE, _CODEX = skills.INSTALLED
 
 def install(args: SimpleNamespace) -> int:
     """Write the skill that teaches an LLM to orchestrate; exit code 1 when a changed file was left alone."""
-    found_places = [args.dir] if args.dir else _found(Path.cwd())
-    asked = [place for place, is_asked in ((_CLAUDE, args.claude), (_CODEX, args.codex)) if is_asked]
-    words = dict.fromkeys([*found_places, *asked])
-    source = skills.SHIPPED / SKILL
-    folders = {f"{word.rstrip('/')}/{SKILL}": Path.cwd() / word / SKILL for word in words}
-    done = {word: installing.install(source, folder, is_forced=args.force) for word, folder in folders.items()}
-    files = [file for found in done.values() for file in found]
+    places = [args.dir] if args.dir else [*_places(Path.cwd())]
+    places += [place for place, is_chosen in ((_CLAUDE, args.claude), (_CODEX, args.codex)) if is_chosen]
+    copies = {f"{place.rstrip('/')}/{SKILL}": Path.cwd() / place / SKILL for place in dict.fromkeys(places)}
+    files: list[InstalledFile] = []
+    lines = []
+    for name, folder in copies.items():
+        copy = installing.install(skills.SHIPPED / SKILL, folder, is_forced=args.force)
+        files += copy
+        if all(file.done == installing.CURRENT for file in copy):
+            lines.append(f"{name} is up to date")
+            continue
+        for file in copy:
+            kept = f", the old one is {file.kept.name}" if file.kept else ""
+            lines.append(f"{name}/{file.path.relative_to(folder)}: {file.done}{kept}")
     value = [
         {"path": str(file.path), "done": file.done, "kept": str(file.kept) if file.kept else None} for file in files
     ]
-    lines = [line for word, found in done.items() for line in _installed(word, folders[word], found)]
     console.result({"files": value}, map(render.clean_line, lines), as_json=args.json)
     changed = [file for file in files if file.done == installing.CHANGED]
     if changed and not args.json:
@@ -42,39 +48,33 @@ def install(args: SimpleNamespace) -> int:
     return exit_codes.REFUSED if changed else exit_codes.OK
 
 
-def _found(directory: Path) -> Iterator[str]:
-    """Where the CLIs look for skills that are installed, or that the project has a directory of."""
+def _places(directory: Path) -> Iterator[str]:
+    """Yield the folders of skills of each CLI that is installed, or that has a directory in the project."""
     yield _EVERYBODY
     project = project_of(directory)
-    own = {one.name for one in (project / ".claude").glob("*")} - {"state"}  # which the daemon makes by itself
+    own = {path.name for path in (project / ".claude").glob("*")} - {"state"}  # which the daemon makes by itself
     if shutil.which("claude") or own:
         yield _CLAUDE
     if shutil.which("codex") or (project / ".agents").is_dir():
         yield _CODEX
 
 
-def _installed(word: str, folder: Path, found: list[InstalledFile]) -> Iterator[str]:
-    if all(file.done == installing.CURRENT for file in found):
-        yield f"{word} is up to date"
-        return
-    for file in found:
-        kept = f", the old one is {file.kept.name}" if file.kept else ""
-        yield f"{word}/{file.path.relative_to(folder)}: {file.done}{kept}"
-
-
 def show_all(args: SimpleNamespace) -> int:
-    """A line for each skill that is found from here: its name, whether it is a composition, and where it is."""
-    found = [_map(folder) for folder in skills.all_from(Path.cwd())]
-    rows = [[one["name"], "composite" if one["composite"] else "", one["path"], one["description"]] for one in found]
-    console.result({"skills": found}, map(render.clean_line, render.aligned(render.filled(rows))), as_json=args.json)
+    """Print a line for each skill that is found from here: its name, whether it is a composition, and its path."""
+    maps = [_map(folder) for folder in skills.all_from(Path.cwd())]
+    rows = [
+        [skill["name"], "composite" if skill["composite"] else "", skill["path"], skill["description"]]
+        for skill in maps
+    ]
+    console.result({"skills": maps}, map(render.clean_line, render.aligned(render.filled(rows))), as_json=args.json)
     return exit_codes.OK
 
 
 def show(args: SimpleNamespace) -> int:
-    """What a skill says: its SKILL.md, or its composition when it has no other."""
+    """Print the SKILL.md of a skill, or its composition when it has no SKILL.md."""
     folder = skills.find(args.skill, skills.places(Path.cwd()))
     if folder is None:
-        known = ", ".join(one.name for one in skills.all_from(Path.cwd()))
+        known = ", ".join(folder.name for folder in skills.all_from(Path.cwd()))
         raise UsageError(f"{args.skill!r} is no skill that is found from here; there are {known}", code="unknown-skill")
     path = folder / skills.SKILL
     text = _text(path if path.is_file() else folder / skills.COMPOSITION)
@@ -87,17 +87,11 @@ def _text(path: Path) -> str:
 
 
 def _map(folder: Path) -> dict[str, Any]:
+    """Return the skill in `folder` as JSON. The description is empty when it cannot be read."""
+    path = folder / skills.SKILL
     return {
         "name": folder.name,
         "path": str(folder),
         "composite": (folder / skills.COMPOSITION).is_file(),
-        "description": _description(folder),
+        "description": front_matter.described(_text(path)) if path.is_file() else "",
     }
-
-
-def _description(folder: Path) -> str:
-    """What its front matter says it is for; nothing when that cannot be read."""
-    path = folder / skills.SKILL
-    if not path.is_file():
-        return ""
-    return front_matter.described(_text(path))

@@ -1,27 +1,24 @@
-"""`orchctl tasks new|list|check`: the files that a piece of work is taken apart into."""
+"""`orchctl tasks new|list|check`: task files, which divide a piece of work."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 from orchctl import exit_codes
 from orchctl.errors import RefusedError, UsageError
 from orchctl.render import text as render
 from orchctl.tasks import task_file
-from orchctl.tasks.directory import Place, found, opened, place, standing_anyway
+from orchctl.tasks.directory import load, opened, place, standing_anyway
 from orchctl.tasks.front_matter import written
 from orchctl.tasks.problems import TaskProblem, TasksError
 from orchctl.tasks.prompts import skeleton
-from orchctl.tasks.states import TaskState
-from orchctl.tasks.task_file import PREFIX, RESULTS, TaskFile, plain
+from orchctl.tasks.task_file import PREFIX, RESULTS, plain
 from orchctl.terminal import console
 
-_SHOWN = 20  # errors, unless all are asked for
+_SHOWN = 20  # errors, without --all
 _GIVEN = ("goal", "skill", "runner", "model", "after", "timeout", "retries")
 
 
@@ -34,21 +31,18 @@ def new(args: SimpleNamespace) -> int:
         raise UsageError(f"say what {name} is to achieve: orchctl tasks new {name} --goal TEXT")
     where = place(args.dir)
     path = where.path / f"{PREFIX}{name}.md"
-    text = _text(args, name, where)
+    given = {key: getattr(args, key) for key in _GIVEN if getattr(args, key)}
+    result = f"{where.shown}/{RESULTS}/{name}.md"
+    body = skeleton(name, args.goal, result) if args.body is None else _body(args.body)
+    text = f"{written({'name': name, **given})}\n{body}"
     try:
-        task_file.made(path, text, path.name)
+        task_file.parse(path, text, path.name)
         data = text.encode()
     except UnicodeEncodeError:
         what = f"the file is to say where its result goes, and {where.shown!r} is not UTF-8; name it so, or give --body"
         raise UsageError(what, code="not-utf-8") from None
     except TasksError as error:
         raise UsageError("; ".join((error.problems[0].message, error.problems[0].way_out))) from None
-    _made(path, data, name, where)
-    console.result({"name": name, "path": str(path)}, [f"{where.shown}/{path.name}"], as_json=args.json)
-    return exit_codes.OK
-
-
-def _made(path: Path, data: bytes, name: str, where: Place) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with path.open("xb") as file:
@@ -56,15 +50,12 @@ def _made(path: Path, data: bytes, name: str, where: Place) -> None:
     except FileExistsError:
         what = f"{where.shown}/{path.name} is there already; change it, or choose another name than {name!r}"
         raise RefusedError(what, code="exists") from None
-
-
-def _text(args: SimpleNamespace, name: str, where: Place) -> str:
-    given = {key: getattr(args, key) for key in _GIVEN if getattr(args, key)}
-    body = skeleton(name, args.goal, f"{where.shown}/{RESULTS}/{name}.md") if args.body is None else _body(args.body)
-    return f"{written({'name': name, **given})}\n{body}"
+    console.result({"name": name, "path": str(path)}, [f"{where.shown}/{path.name}"], as_json=args.json)
+    return exit_codes.OK
 
 
 def _body(source: str) -> str:
+    """Return the text of the file `source`, or of stdin for `-`. Raises UsageError."""
     title = "stdin" if source == "-" else source
     try:
         return (sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()).decode()
@@ -75,67 +66,52 @@ def _body(source: str) -> str:
 
 
 def show(args: SimpleNamespace) -> int:
-    """A line for each task: its name, where it stands, what it comes after, its goal."""
+    """Print a line for each task: its name, its state, the tasks that it comes after, its goal."""
     where = place(args.directory)
     tasks = opened(where, ignored=("not-independent",))
     states = standing_anyway(tasks, where)
-    console.result(
-        {"tasks": [_map(task, states[task.name], where) for task in tasks]}, _lines(tasks, states), as_json=args.json
-    )
+    maps = []
+    rows = []
+    for task in tasks:
+        state = states[task.name]
+        known = asdict(task)
+        del known["lines"], known["body"]
+        paths = {"path": str(task.path), "result": str(task.result(where.path / RESULTS))}
+        agent = state.agent["id"] if state.agent else None
+        maps.append({**known, **paths, "state": state.word, "reason": state.why or None, "agent": agent})
+        after = f"after {', '.join(task.dependencies)}" if task.after else ""
+        rows.append([task.name, state.summary(), after, task.goal])
+    lines = [render.clean_line(line) for line in render.aligned(render.filled(rows))]
+    console.result({"tasks": maps}, lines, as_json=args.json)
     return exit_codes.OK
 
 
-def _map(task: TaskFile, state: TaskState, where: Place) -> dict[str, Any]:
-    known = asdict(task)
-    del known["lines"], known["body"]
-    return {
-        **known,
-        "path": str(task.path),
-        "result": str(task.result(where.path / RESULTS)),
-        "state": state.word,
-        "reason": state.why or None,
-        "agent": state.agent["id"] if state.agent else None,
-    }
-
-
-def _lines(tasks: Sequence[TaskFile], states: Mapping[str, TaskState]) -> list[str]:
-    rows = [
-        [task.name, states[task.name].said(), f"after {', '.join(task.dependencies)}" if task.after else "", task.goal]
-        for task in tasks
-    ]
-    return [render.clean_line(line) for line in render.aligned(render.filled(rows))]
-
-
 def check(args: SimpleNamespace) -> int:
-    """Print every mistake in the files, and what keeps them from being run together; exit code 1 when there is one."""
+    """Print every error of the files, alone and together, and every warning; exit code 1 when there is an error."""
+    from orchctl.skills import find as skills
+
     where = place(args.directory)
-    read, problems = found(where)
-    warnings = [*_unknown_skills(read.tasks, where)]
+    read, problems = load(where)
+    places = skills.places(Path.cwd())
+    way_out = "`orchctl skill list` shows those that are found; an agent with a skill of its own by that name is fine"
+    warnings = [
+        TaskProblem(
+            "unknown-skill", where.file(task), task.lines.get("skill", 0), f"no skill {task.skill!r} is found", way_out
+        )
+        for task in read.tasks
+        if task.skill and skills.find(task.skill, places) is None
+    ]
     value = {
         "valid": not problems,
         "errors": [asdict(problem) for problem in problems],
         "warnings": [asdict(problem) for problem in warnings],
     }
-    shown = problems if args.all else problems[:_SHOWN]
-    lines = [f"error: {problem}" for problem in shown]
-    if len(problems) > len(shown):
-        lines.append(f"and {len(problems) - len(shown):,} more errors: --all shows them")
+    listed = problems if args.all else problems[:_SHOWN]
+    lines = [f"error: {problem}" for problem in listed]
+    if len(problems) > len(listed):
+        lines.append(f"and {len(problems) - len(listed):,} more errors: --all shows them")
     lines += [f"warning: {problem}" for problem in warnings]
     count = f"{len(read.tasks)} tasks" if len(read.tasks) != 1 else "1 task"
     lines.append(f"{count}, errors: {len(problems):,}" if problems else f"{count}, all right")
     console.result(value, map(render.clean_line, lines), as_json=args.json)
     return exit_codes.REFUSED if problems else exit_codes.OK
-
-
-def _unknown_skills(tasks: Sequence[TaskFile], where: Place) -> list[TaskProblem]:
-    from orchctl.skills import find as skills
-
-    places = skills.places(Path.cwd())
-    way_out = "`orchctl skill list` shows those that are found; an agent with a skill of its own by that name is fine"
-    return [
-        TaskProblem(
-            "unknown-skill", where.file(task), task.lines.get("skill", 0), f"no skill {task.skill!r} is found", way_out
-        )
-        for task in tasks
-        if task.skill and skills.find(task.skill, places) is None
-    ]

@@ -1,4 +1,4 @@
-"""`orchctl worktrees`: the git worktrees of agents, and clearing away those that nobody needs."""
+"""`orchctl worktrees`: the git worktrees of agents: list, show, remove and prune."""
 
 from __future__ import annotations
 
@@ -14,26 +14,39 @@ from orchctl.render import text as render
 from orchctl.terminal import console
 from orchctl.worktrees import commits
 from orchctl.worktrees.checks import checkout_of
-from orchctl.worktrees.create import all_in, held
+from orchctl.worktrees.create import all_in, lock_worktrees
 from orchctl.worktrees.prune import Agents, Removal, Worktree
 from orchd.protocol.errors import WireError
 
 
 def show_all(args: SimpleNamespace) -> int:
-    """Print a line for each, or `{worktrees}`. It never starts a daemon."""
+    """Print a line for each worktree, or `{worktrees}`. It never starts a daemon."""
     from orchctl.worktrees import views
 
     with Client(starts=False) as client:
-        found = _chosen(client, args)
-        agents = _agents(client, found)
-    maps = [views.shown(one, agents.get(one.path.name)) for one in found]
-    lines = render.aligned([_row(one) for one in maps]) or ["no worktrees; `orchctl spawn --worktree` makes some"]
+        worktrees = _chosen(client, args)
+        agents = _agents(client, worktrees)
+    maps = [views.shown(worktree, agents.get(worktree.path.name)) for worktree in worktrees]
+    rows = []
+    for view in maps:
+        ahead = "" if view["ahead"] is None else f"{view['ahead']} ahead of {view['origin'] or 'its start'}"
+        files = view["uncommitted_files"]
+        if files is None:
+            state = "?" if Path(view["path"]).exists() else "gone"
+        else:
+            state = commits.left_text(files) if files else "clean"
+        if head := view["elsewhere"]:
+            count = f"{head['commits']} commit{'s' * (head['commits'] != 1)}"
+            state += f", {count} elsewhere: on {head['branch'] or 'a detached HEAD'}"
+        cells = [view["agent"], view["status"] or "?", view["branch"], ahead, state, view["path"]]
+        rows.append([render.clean(cell) for cell in cells])
+    lines = render.aligned(rows) or ["no worktrees; `orchctl spawn --worktree` makes some"]
     console.result({"worktrees": maps}, lines, as_json=args.json)
     return exit_codes.OK
 
 
 def show(args: SimpleNamespace) -> int:
-    """Print all about one worktree. It never starts a daemon."""
+    """Print a worktree in detail. It never starts a daemon."""
     from orchctl.worktrees import views
 
     with Client(starts=False) as client:
@@ -55,7 +68,7 @@ def remove(args: SimpleNamespace) -> int:
         every = _every(client)
         chosen = dict.fromkeys(views.named(word, every) for word in args.ids)  # all are known, or none goes
         for worktree in chosen:
-            with held(client.home.worktrees, is_alone=True):
+            with lock_worktrees(client.home.worktrees, is_alone=True):
                 maps.append(_removed(client, worktree, args))
     if args.json:
         console.say_json({"worktrees": maps})
@@ -63,31 +76,37 @@ def remove(args: SimpleNamespace) -> int:
 
 
 def _removed(client: Client, worktree: Worktree, args: SimpleNamespace) -> dict[str, Any]:
-    """Remove it, and print what is lost before, and what became of it after."""
+    """Remove the worktree, and print before what is lost, and after it the outcome."""
     from orchctl.worktrees import remove as worktree_removal
 
     agent, lost = worktree.path.name, []
 
-    def report(found: worktree_removal.Lost) -> None:
-        lost.append(found.shown(worktree))
+    def report(loss: worktree_removal.Lost) -> None:
+        lost.append(loss.shown(worktree))
         if not args.json:
-            for line in found.lines(worktree):
+            for line in loss.lines(worktree):
                 console.print_line(render.clean_line(f"{agent}  {line}"))
             console.flush()
 
-    agents = Agents(_ended(client, agent), _living(client))
+    try:
+        known = {agent: client.call("status", {"ids": [agent], "usage": False})["agents"][0]}
+    except WireError as error:
+        if error.code not in ("unknown-agent", "pruned"):  # the agent may not be seen
+            raise
+        known = {}  # it is no longer in the history
+    agents = Agents(known, _living(client))
     if args.force:
         outcome = worktree_removal.forced(worktree, agents, report)
     else:
         outcome = worktree_removal.removed(worktree, agents)
-    view = {**_told(worktree, outcome), "lost": lost[0] if lost else None}
+    view = {**_view(worktree, outcome), "lost": lost[0] if lost else None}
     if not args.json:
-        console.print_line(_sentence(view, "removed") + ("" if view["removed"] else _way_out(worktree, agents, args)))
+        console.print_line(_sentence(view, "removed") + ("" if view["removed"] else _remedy(worktree, agents, args)))
     return view
 
 
-def _way_out(worktree: Worktree, agents: Agents, args: SimpleNamespace) -> str:
-    """What removes a worktree that stays, as the end of a sentence."""
+def _remedy(worktree: Worktree, agents: Agents, args: SimpleNamespace) -> str:
+    """Return how to remove a worktree that stays, as the end of a sentence."""
     from orchctl.worktrees.remove import can_be_forced
 
     if (occupant := worktree.occupant(agents)) is not None:
@@ -95,17 +114,8 @@ def _way_out(worktree: Worktree, agents: Agents, args: SimpleNamespace) -> str:
     return "" if args.force or not can_be_forced(worktree, agents) else "; --force removes it with what it holds"
 
 
-def _ended(client: Client, agent: str) -> dict[str, dict[str, Any]]:
-    """The agent by its id, or nothing when it is no longer in the history. Raises WireError when it may not be seen."""
-    try:
-        return {agent: client.call("status", {"ids": [agent], "usage": False})["agents"][0]}
-    except WireError as error:
-        if error.code not in ("unknown-agent", "pruned"):
-            raise
-        return {}
-
-
 def _living(client: Client) -> list[dict[str, Any]]:
+    """Return the agents that are not over."""
     return [agent for agent in pages.status(client, {})["agents"] if not render.is_over(agent)]
 
 
@@ -115,68 +125,56 @@ def _every(client: Client) -> list[Worktree]:
 
 
 def prune(args: SimpleNamespace) -> int:
-    """Remove what can go and say why the rest stays: `{worktrees: [{path, branch, agent, removed, ...}]}`."""
+    """Remove worktrees that can go and print why the others stay: `{worktrees: [{agent, removed, reason, ...}]}`."""
     maps = []
     with Client() as client:  # only a daemon knows whether an agent still lives
-        for one in _chosen(client, args):
-            # one at a time and each looked at anew: who is over may be tried again, and what one branch
-            # has in common with another is in no other once that one is gone
-            with held(client.home.worktrees, is_alone=True):
-                known = Agents(pages.known(client, [one.path.name]), _living(client))
-                maps.append(_told(one, one.pruned(known, is_dry=args.dry_run, with_ignored=args.ignored)))
+        for worktree in _chosen(client, args):
+            # agents are asked for anew each time: an agent that is over may get a new attempt, and commits that
+            # two branches share are only in the second once the first is deleted
+            with lock_worktrees(client.home.worktrees, is_alone=True):
+                known = Agents(pages.known(client, [worktree.path.name]), _living(client))
+                maps.append(_view(worktree, worktree.pruned(known, is_dry=args.dry_run, with_ignored=args.ignored)))
     verb = "would be removed" if args.dry_run else "removed"
-    lines = [_sentence(one, verb) for one in maps] or ["no worktrees"]
+    lines = [_sentence(view, verb) for view in maps] or ["no worktrees"]
     console.result({"worktrees": maps}, lines, as_json=args.json)
     return exit_codes.OK
 
 
 def _chosen(client: Client, args: SimpleNamespace) -> list[Worktree]:
-    """Those of the repository that this is in, or all."""
-    found = _every(client)
+    """Return the worktrees of the repository of the current directory, or of all repositories."""
+    every = _every(client)
     if args.all:
-        return found
+        return every
     repository = str(checkout_of(Path.cwd(), "see those of every repository with --all").repository)
-    return [one for one in found if one.record.repository == repository]
+    return [worktree for worktree in every if worktree.record.repository == repository]
 
 
-def _agents(client: Client, found: list[Worktree]) -> Mapping[str, Mapping[str, Any]]:
+def _agents(client: Client, worktrees: list[Worktree]) -> Mapping[str, Mapping[str, Any]]:
+    """Return the agents of the worktrees, by id; none when no daemon answers."""
     try:
-        return pages.known(client, [one.path.name for one in found])
+        return pages.known(client, [worktree.path.name for worktree in worktrees])
     except NoDaemonError:
         console.warn("no daemon answers: nobody knows what the agents do")
         return {}
 
 
-def _row(one: Mapping[str, Any]) -> list[str]:
-    ahead = "" if one["ahead"] is None else f"{one['ahead']} ahead of {one['origin'] or 'its start'}"
-    files = one["uncommitted_files"]
-    if files is None:
-        state = "?" if Path(one["path"]).exists() else "gone"
-    else:
-        state = commits.left_text(files) if files else "clean"
-    if head := one["elsewhere"]:
-        count = f"{head['commits']} commit{'s' * (head['commits'] != 1)}"
-        state += f", {count} elsewhere: on {head['branch'] or 'a detached HEAD'}"
-    cells = [one["agent"], one["status"] or "?", one["branch"], ahead, state, one["path"]]
-    return [render.clean(cell) for cell in cells]
-
-
-def _told(one: Worktree, outcome: Removal) -> dict[str, Any]:
+def _view(worktree: Worktree, outcome: Removal) -> dict[str, Any]:
+    """Return the outcome of a removal as JSON."""
     return {
-        "path": str(one.place),
-        "branch": one.record.branch,
-        "agent": one.path.name,
+        "path": str(worktree.place),
+        "branch": worktree.record.branch,
+        "agent": worktree.path.name,
         "removed": outcome.is_removed,
         "branch_deleted": outcome.is_branch_deleted,
         "reason": outcome.reason,
     }
 
 
-def _sentence(one: Mapping[str, Any], verb: str) -> str:
-    if not one["removed"]:
-        text = f"{one['agent']}  kept {one['path']}: {one['reason']}"
-    elif one["reason"]:
-        text = f"{one['agent']}  {verb}, but its branch {one['branch']} stays: {one['reason']}"
+def _sentence(view: Mapping[str, Any], verb: str) -> str:
+    if not view["removed"]:
+        text = f"{view['agent']}  kept {view['path']}: {view['reason']}"
+    elif view["reason"]:
+        text = f"{view['agent']}  {verb}, but its branch {view['branch']} stays: {view['reason']}"
     else:
-        text = f"{one['agent']}  {verb}, with its branch {one['branch']}"
+        text = f"{view['agent']}  {verb}, with its branch {view['branch']}"
     return render.clean_line(text)

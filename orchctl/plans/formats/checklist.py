@@ -43,6 +43,7 @@ def read(page: Page, counts: Counts) -> Plan:  # noqa: ARG001 - the order of a l
 
 
 def _node(box: Box) -> Node:
+    """Return the task of a box, with the keys in its notes. Raises PlanError for a note that is not valid."""
     known: dict[str, Any] = {}
     title = box.text
     for note in _NOTE.finditer(box.text):

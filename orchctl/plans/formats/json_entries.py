@@ -46,13 +46,29 @@ def line_of(text: str, value: JsonValue) -> int:
     return text.count("\n", 0, value.start) + 1
 
 
-def _value(text: str, at: int) -> JsonValue:
-    if text[at] == "{":
-        return _object(text, at)
-    if text[at] == "[":
-        return _array(text, at)
-    end = _end(_STRING, text, at) if text[at] == '"' else _end(_SCALAR, text, at)
-    return JsonValue(json.loads(text[at:end]), at, end)
+def _value(text: str, start: int) -> JsonValue:
+    """Return the value that begins at `start`, in a text that is known to be JSON."""
+    if text[start] == "{":
+        members: dict[str, JsonValue] = {}
+        at = _next(text, start + 1)
+        while text[at] != "}":
+            key = _value(text, at)
+            members[key.data] = value = _value(text, _next(text, _next(text, key.end) + 1))
+            at = _next(text, value.end)
+            if text[at] == ",":
+                at = _next(text, at + 1)
+        return JsonValue(members, start, at + 1)
+    if text[start] == "[":
+        elements: list[JsonValue] = []
+        at = _next(text, start + 1)
+        while text[at] != "]":
+            elements.append(_value(text, at))
+            at = _next(text, elements[-1].end)
+            if text[at] == ",":
+                at = _next(text, at + 1)
+        return JsonValue(elements, start, at + 1)
+    end = _end(_STRING if text[start] == '"' else _SCALAR, text, start)
+    return JsonValue(json.loads(text[start:end]), start, end)
 
 
 def _next(text: str, at: int) -> int:
@@ -63,27 +79,3 @@ def _next(text: str, at: int) -> int:
 def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
     match = pattern.match(text, at)
     return match.end() if match else at
-
-
-def _array(text: str, start: int) -> JsonValue:
-    values: list[JsonValue] = []
-    at = _next(text, start + 1)
-    while text[at] != "]":
-        values.append(_value(text, at))
-        at = _next(text, values[-1].end)
-        if text[at] == ",":
-            at = _next(text, at + 1)
-    return JsonValue(values, start, at + 1)
-
-
-def _object(text: str, start: int) -> JsonValue:
-    values: dict[str, JsonValue] = {}
-    at = _next(text, start + 1)
-    while text[at] != "}":
-        key = _value(text, at)
-        at = _next(text, _next(text, key.end) + 1)
-        values[key.data] = _value(text, at)
-        at = _next(text, values[key.data].end)
-        if text[at] == ",":
-            at = _next(text, at + 1)
-    return JsonValue(values, start, at + 1)

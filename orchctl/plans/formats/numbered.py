@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 from orchctl.plans import markdown
@@ -52,9 +52,20 @@ def openspec(page: Page, counts: Counts) -> Plan:
 
 
 def _read(name: str, page: Page, counts: Counts) -> Plan:
+    """Return the plan of a page in the format `name`, in the order of its dependency graph or of its numbers."""
     boxes = [box for box in page.boxes if box.parent is None or number_of(box)]
     names = markdown.Names()
-    nodes = [_node(box, names) for box in boxes]
+    nodes: list[Node] = []
+    for box in boxes:
+        match = _ID.match(box.text)
+        title = box.text[match.end() :] if match else box.text
+        node = markdown.node(box, title, acceptance=[inner for inner in box.boxes if not number_of(inner)])
+        node.is_parallel = _PARALLEL.search(node.title) is not None
+        node.title = _PARALLEL.sub("", node.title).removesuffix("**") or box.text
+        node.id = match["id"] if match else names.of(node.title)
+        markdown.strike(node, is_struck=bool(match and match["struck"]))
+        node.after = dict.fromkeys(_SAYS.of(markdown.words(box)), "")
+        nodes.append(node)
     of_box = {id(box): node for box, node in zip(boxes, nodes, strict=True)}
     ids = {node.id for node in nodes}
     for box, node in zip(boxes, nodes, strict=True):
@@ -71,36 +82,11 @@ def _read(name: str, page: Page, counts: Counts) -> Plan:
         tasks = plan.tasks
         if all(re.fullmatch(r"\d+(?:\.\d+)*", task.id) for task in tasks):
             tasks = sorted(tasks, key=lambda task: [int(part) for part in task.id.split(".")])
-        staged(_stages(tasks, places), counts)
+        # parallel neighbours in the same group and below the same heading share a stage
+        sections = groupby(tasks, lambda task: (task.parent, places[task.id].headings))
+        staged((stage for _, section in sections for stage in batches(list(section), "in order")), counts)
     plan.marks = markdown.marks(page.boxes, with_active=name == "kiro")
     return plan
-
-
-def _node(box: Box, names: markdown.Names) -> Node:
-    match = _ID.match(box.text)
-    title = box.text[match.end() :] if match else box.text
-    node = markdown.node(box, title, acceptance=[inner for inner in box.boxes if not number_of(inner)])
-    node.is_parallel = _PARALLEL.search(node.title) is not None
-    node.title = _PARALLEL.sub("", node.title).removesuffix("**") or box.text
-    node.id = match["id"] if match else names.of(node.title)
-    markdown.strike(node, is_struck=bool(match and match["struck"]))
-    node.after = dict.fromkeys(_SAYS.of(markdown.words(box)), "")
-    return node
-
-
-def _stages(tasks: Sequence[Node], places: dict[str, Box]) -> Iterator[Stage]:
-    """Yield stages in order; parallel neighbours in the same group share a stage."""
-    section: list[Node] = []
-    for task in tasks:
-        if section and _section(section[-1], places) != _section(task, places):
-            yield from batches(section, "in order")
-            section = []
-        section.append(task)
-    yield from batches(section, "in order")
-
-
-def _section(task: Node, places: dict[str, Box]) -> tuple[object, ...]:
-    return (task.parent, places[task.id].headings)
 
 
 def _by_graph(plan: Plan, code: Code, counts: Counts) -> None:

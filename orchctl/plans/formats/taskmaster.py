@@ -62,6 +62,7 @@ class _TaskReader:
         self._dependencies: dict[int, list[str]] = {}  # of each node, by its index, as written
 
     def take(self, value: JsonValue, parent: Node | None) -> None:
+        """Read a task and its subtasks. Raises PlanError."""
         line = json_entries.line_of(self._text, value)
         task = value.plain()
         if not isinstance(task, dict) or not isinstance(task.get("id"), int | str) or not str(task["id"]).strip():
@@ -74,6 +75,7 @@ class _TaskReader:
             self.take(inner, node)
 
     def _node(self, value: JsonValue, task: Mapping[str, Any], line: int, parent: Node | None) -> Node:
+        """Return the node of a task, whose id begins with that of its parent."""
         name = str(task["id"]).strip()
         if parent is not None and not name.startswith(f"{parent.id}."):
             name = f"{parent.id}.{name}"
@@ -83,11 +85,17 @@ class _TaskReader:
             known = ", ".join(sorted((_DONE | _OPEN | set(_HELD)) - {"todo", "canceled"}))
             raise PlanError(line, f"the status {status!r} of {name} is not known; known are {known}")
         priority = _text(task, "priority", line).lower()
+        if "status" in value.data:
+            spot = Spot(value.data["status"].start, value.data["status"].end)
+        else:  # it is to be inserted behind the id
+            end = value.data["id"].end
+            following = _FOLLOWING.match(self._text, end) or _FOLLOWING.match(self._text, value.start)
+            spot = Spot(end, end, f',{following[1] if following else " "}"status": ')
         return Node(
             id=name,
             title=texts["title"] or texts["description"].split("\n")[0] or f"Task {name}",
             line=line,
-            spot=self._spot(value),
+            spot=spot,
             parent=parent.id if parent else None,
             is_done=status in _DONE,
             held=_HELD.get(status, ""),
@@ -96,15 +104,6 @@ class _TaskReader:
             priority=parent.priority if parent and not priority else _PRIORITY.get(priority, 2),
             files=files("\n".join(texts.values())),
         )
-
-    def _spot(self, value: JsonValue) -> Spot:
-        """Return where its status stands, or is to be inserted: behind its id."""
-        if "status" in value.data:
-            status = value.data["status"]
-            return Spot(status.start, status.end)
-        end = value.data["id"].end
-        following = _FOLLOWING.match(self._text, end) or _FOLLOWING.match(self._text, value.start)
-        return Spot(end, end, f',{following[1] if following else " "}"status": ')
 
     def resolved(self) -> list[Node]:
         """Return the nodes with resolved dependencies: a number in a subtask is its neighbour, or else a whole task."""

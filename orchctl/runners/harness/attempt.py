@@ -68,14 +68,14 @@ def attempt_of(env: Mapping[str, str], arguments: tuple[str, ...]) -> Attempt:
     name = env.get(variables.ENV_RUNNER, "")
     home = env.get(variables.ENV_HOME)
     try:
-        known = (
+        runners = (
             runner_config.read(Path(home) / "config.toml") if home else runner_config.Runners(runner_config.MOCK, {})
         )
     except (schema.ShapeError, OSError) as error:
         raise UnfitError(f"{home}/config.toml: {error}") from None
-    if name not in known.names:
-        raise UnfitError(f"{name!r} is no runner any more: there are {', '.join(known.names)}")
-    return Attempt(name, known.of(name), arguments, env)
+    if name not in runners.names:
+        raise UnfitError(f"{name!r} is no runner any more: there are {', '.join(runners.names)}")
+    return Attempt(name, runners.of(name), arguments, env)
 
 
 def unfit(env: Mapping[str, str], arguments: tuple[str, ...]) -> Attempt:

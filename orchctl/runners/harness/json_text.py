@@ -1,4 +1,4 @@
-"""Finding JSON values in other text: each value that begins a line, on that line or over several."""
+"""Finds JSON values in other text: each value that begins a line, and ends on that line or a later line."""
 
 from __future__ import annotations
 

@@ -58,13 +58,18 @@ def of_attempt(env: Mapping[str, str], cli: int = 0) -> list[LeftProcess]:
     if not all(env.get(name) for name in _MARKS):
         return []
     marks = {os.fsencode(f"{name}={env[name]}") for name in _MARKS}
-    parents = dict(_parents())
+    parents: dict[int, int] = {}
+    for entry in os.listdir(_PROC):  # noqa: PTH208 - names are enough
+        if entry.isdigit():
+            with suppress(OSError, ValueError, IndexError):
+                stat = (_PROC / entry / "stat").read_bytes()
+                parents[int(entry)] = int(stat[stat.rindex(b")") + 2 :].split()[1])
     own = set(_above(os.getpid(), parents))
     inodes = set[str]()
     for name in ("tcp", "tcp6"):
         inodes |= {inode for _, _, _, state, _, _, _, _, _, inode, *_ in _table(name, 10) if state == _LISTENS}
     listening = inodes | {inode for _, _, _, flags, _, _, inode, *_ in _table("unix", 7) if int(flags, 16) & _ACCEPTS}
-    mates = []
+    members = []
     for pid, parent in parents.items():
         if (
             pid not in own
@@ -73,8 +78,8 @@ def of_attempt(env: Mapping[str, str], cli: int = 0) -> list[LeftProcess]:
             and (command := [*map(os.fsdecode, _read(pid, "cmdline"))])
         ):
             is_below = bool(cli) and cli in _above(pid, parents)
-            mates.append(LeftProcess(pid, parent, " ".join(command), _is_daemon(pid, command, listening), is_below))
-    return mates
+            members.append(LeftProcess(pid, parent, " ".join(command), _is_daemon(pid, command, listening), is_below))
+    return members
 
 
 def still(processes: Iterable[LeftProcess], seconds: float = PATIENCE) -> list[LeftProcess]:
@@ -121,15 +126,6 @@ def trees(processes: Iterable[LeftProcess]) -> Iterator[tuple[str, bool]]:
         root = [pid for pid in _above(member.pid, parents) if pid in known][-1]
         staying[root] = staying.get(root, False) or member.is_daemon or is_server(member.command)
     yield from ((known[root].command, is_staying) for root, is_staying in staying.items())
-
-
-def _parents() -> Iterator[tuple[int, int]]:
-    """List every process with its parent."""
-    for entry in os.listdir(_PROC):  # noqa: PTH208 - names are enough
-        if entry.isdigit():
-            with suppress(OSError, ValueError, IndexError):
-                stat = (_PROC / entry / "stat").read_bytes()
-                yield int(entry), int(stat[stat.rindex(b")") + 2 :].split()[1])
 
 
 def _above(pid: int, parents: Mapping[int, int]) -> Iterator[int]:

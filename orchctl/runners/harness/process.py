@@ -1,4 +1,4 @@
-"""Running an agent's CLI as a process: its output, the signals that end it, and its exit."""
+"""Runs an agent's CLI as a process: its output, the signals that end it, and its exit."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def run(
     hear_error: Callable[[bytes], None] | None = None,
     end_rest: Callable[[], None] | None = None,
 ) -> Ended:
-    """Run the CLI to its end; `hear` gets all its output, or without it the CLI writes straight to our stdout.
+    """Run the CLI to its end; `hear` gets all its output. Without `hear` the CLI writes to the runner's own stdout.
 
     Likewise `hear_error` for its standard error, if `hear` is given. With `end_rest`, a SIGTERM reaches this process
     alone: the CLI gets SIGINT, and if it does not end by that, SIGTERM, and `end_rest` is called for the processes that
@@ -133,20 +133,17 @@ class _Deadline:
         """Signal the CLI when its time is over."""
         if self._at is None or time.monotonic() < self._at:
             return
-        if self.has_come or not self._is_extended():
-            self.has_come = True
-            self._child.send_signal(self._signals.pop())
-            self._at = time.monotonic() + _KILL_AFTER if self._signals else None
-
-    def _is_extended(self) -> bool:
-        """Whether the log has grown, so that the time began anew with its last change."""
-        seconds = self._patience(self._child.pid)
-        if self._log is None or seconds is None or (log := os.fstat(self._log)).st_size == self._size:
-            return False
-        self._size = log.st_size
-        passed = max(0.0, time.clock_gettime(time.CLOCK_REALTIME) - log.st_mtime)
-        self._at = time.monotonic() + seconds - passed
-        return passed < seconds
+        seconds = None if self.has_come else self._patience(self._child.pid)
+        if self._log is not None and seconds is not None and (log := os.fstat(self._log)).st_size != self._size:
+            # the log has grown, so that the time began anew with its last change
+            self._size = log.st_size
+            passed = max(0.0, time.clock_gettime(time.CLOCK_REALTIME) - log.st_mtime)
+            self._at = time.monotonic() + seconds - passed
+            if passed < seconds:
+                return
+        self.has_come = True
+        self._child.send_signal(self._signals.pop())
+        self._at = time.monotonic() + _KILL_AFTER if self._signals else None
 
 
 def _read(child: subprocess.Popen[bytes], pipes: Mapping[int, Callable[[bytes], None]], deadline: _Deadline) -> bool:

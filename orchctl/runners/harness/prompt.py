@@ -1,4 +1,4 @@
-"""The prompt of an agent: the file on the runner's standard input, or else a prompt composed here."""
+"""The prompt of an agent: the file on the standard input of the runner, or else a prompt of its parts."""
 
 from __future__ import annotations
 
@@ -16,27 +16,39 @@ _MOST = 1 << 20  # characters: several times what an argument can hold
 
 def standing(env: Mapping[str, str], log: RunnerLog, stdin: int = 0) -> int:
     """Return a descriptor from which the prompt can be read."""
-    return stdin if _is_given(stdin) else in_memory(made(env, log))
+    return stdin if _is_given(stdin) else in_memory(compose(env, log))
 
 
 def text(env: Mapping[str, str], log: RunnerLog, stdin: int = 0) -> str:
     """Return the prompt as text, for a CLI that takes it as an argument; of a file at most 1 Mi characters."""
     if not _is_given(stdin):
-        return made(env, log)
+        return compose(env, log)
     with os.fdopen(os.dup(stdin), encoding="utf-8", errors="replace") as file:
         return file.read(_MOST).replace("\0", "")
 
 
-def made(env: Mapping[str, str], log: RunnerLog) -> str:
+def compose(env: Mapping[str, str], log: RunnerLog) -> str:
     """Compose a prompt of goal, task, skill, files to read and the result file; unknown parts are left out."""
     skill, goal = env.get(environment.ENV_SKILL), env.get(environment.ENV_GOAL, "")
+    skill_text = ""
+    if skill:
+        from orchctl.skills import find as skills  # importing it takes as long as all else together
+
+        directory = Path.cwd()
+        folder = skills.find(skill, skills.places(directory))
+        if folder is None:
+            log.say(f"there is no folder of the skill {skill!r} from {directory}: the prompt goes without its text")
+        try:
+            skill_text = skills.text_of(folder) if folder is not None else ""
+        except OSError as error:
+            log.say(f"the skill {skill!r} cannot be read: {error}; the prompt goes without its text")
     parts = [
         (
             "Goal" if goal.lstrip().startswith(_COMMANDING) else "",
             goal or (f"Work with the skill {skill}." if skill else ""),
         ),
         ("Task", env.get(environment.ENV_TASK_ID, "")),
-        (f"The skill {skill}", _skill(skill, log) if skill else ""),
+        (f"The skill {skill}", skill_text),
         ("Read first", to_read(environment.paths(env.get(environment.ENV_RESULTS, "")))),
         ("Your result", to_write(env.get(environment.ENV_RESULT, ""))),
     ]
@@ -58,19 +70,3 @@ def in_memory(content: str) -> int:
         file.write(content.encode(errors="replace"))
     os.lseek(descriptor, 0, os.SEEK_SET)
     return descriptor
-
-
-def _skill(name: str, log: RunnerLog) -> str:
-    """Return the text of a skill; empty, with a line in the log, when it cannot be read."""
-    from orchctl.skills import find as skills  # importing it takes as long as all else together
-
-    directory = Path.cwd()
-    folder = skills.find(name, skills.places(directory))
-    if folder is None:
-        log.say(f"there is no folder of the skill {name!r} from {directory}: the prompt goes without its text")
-        return ""
-    try:
-        return skills.text_of(folder)
-    except OSError as error:
-        log.say(f"the skill {name!r} cannot be read: {error}; the prompt goes without its text")
-        return ""

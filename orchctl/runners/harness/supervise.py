@@ -1,4 +1,4 @@
-"""Supervising the CLI of a runner: started, read, judged, and reported."""
+"""Supervises the CLI of a runner: starts it, reads its output, judges its end, and reports it."""
 
 from __future__ import annotations
 
@@ -60,7 +60,14 @@ def run(attempt: Attempt, cli: Cli, log: RunnerLog) -> int:
         outcome.fault = str(error)
         return concluded(attempt, outcome, log, NOT_RUN)
     except OSError as error:
-        outcome.fault = _unstarted(cli.argv, error)
+        program = Path(cli.argv[0]).name or cli.argv[0]
+        outcome.fault = f"{program} cannot be run: {error.strerror}"
+        if error.errno == errno.ENOENT:
+            what = "no such program; install it, put it on the PATH, or choose another runner"
+            outcome.fault = f"{program}: {what}"
+        elif error.errno == errno.E2BIG:
+            what = 'the prompt is too long for an argument; give it by prompt = "stdin" in config.toml'
+            outcome.fault = f"{program}: {what}"
         return concluded(attempt, outcome, log, NOT_FOUND if error.errno == errno.ENOENT else NOT_RUN)
     code = 0 if ended.is_overdue else ended.code
     cli.judge(code, left)
@@ -100,8 +107,8 @@ def concluded(attempt: Attempt, outcome: RunnerOutcome, log: RunnerLog, code: in
     if worktree and attempt.runner != runner_config.MOCK:  # the mock runner only pretends to work
         from orchctl.worktrees import commits
 
-        if (made := commits.made_in(Path(worktree))) is not None and not made.commits:
-            files = f", {made.changed} changed file{'s' * (made.changed != 1)} left" if made.changed else ""
+        if (work := commits.work_in(Path(worktree))) is not None and not work.commits:
+            files = f", {work.changed} changed file{'s' * (work.changed != 1)} left" if work.changed else ""
             outcome.note(runner_report.NOTHING_COMMITTED, f"nothing committed{files}")
     outcome.estimate(attempt.settings.prices)
     log.say(outcome.summary(attempt.runner))
@@ -145,7 +152,7 @@ class _Listener:
             self._cli.hear_error(line)
 
     def patience(self, pid: int) -> float | None:
-        """Return how long it has to exit; the result may be the last."""
+        """Return the seconds in which the CLI must exit; its result may be the last."""
         if self._cli.is_answered:
             self._look(pid)
         return self._cli.patience()
@@ -184,13 +191,3 @@ def _run(attempt: Attempt, cli: Cli, log: RunnerLog, left: list[leftovers.LeftPr
     ended = process.run(cli.argv, attempt.environment(cli.caps), stdin, hear, listener.patience, hear_error, end_rest)
     listener.close()
     return ended
-
-
-def _unstarted(argv: list[str], error: OSError) -> str:
-    """Return why a program could not be started, with the remedy."""
-    program = Path(argv[0]).name or argv[0]
-    if error.errno == errno.ENOENT:
-        return f"{program}: no such program; install it, put it on the PATH, or choose another runner"
-    if error.errno == errno.E2BIG:
-        return f'{program}: the prompt is too long for an argument; give it by prompt = "stdin" in config.toml'
-    return f"{program} cannot be run: {error.strerror}"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from orchd.core.state.agents import State
 from orchd.core.state.ready_queue import QueueKey
 from orchd.core.state.runs import RunId
 from orchd.core.state.sessions import SessionId
+from orchd.core.state.state import State
 
 
 class Rule(StrEnum):
@@ -41,17 +41,18 @@ class Block(NamedTuple):
 def why_blocked(state: State, line: QueueKey, now: float) -> Block | None:
     """Return what blocks every agent in `line`; None when nothing does."""
     if state.has_disk_pressure:
-        said = "the disk is nearly full; it starts by itself when there is room again (`free_bytes` in config.toml)"
-        return Block(Rule.DISK, said)
+        sentence = "the disk is nearly full; it starts by itself when there is room again (`free_bytes` in config.toml)"
+        return Block(Rule.DISK, sentence)
     until = state.holds.get(line.runner)
     if until is not None and until.mono > now:
-        left = f"{line.runner} is rate-limited for {until.mono - now:.0f} s more; `orchctl resume` tries at once"
-        said = f"{left}. Its service: {until.reason}" if until.reason else left
-        return Block(Rule.RATE_LIMITED, said, line.runner)
+        sentence = f"{line.runner} is rate-limited for {until.mono - now:.0f} s more; `orchctl resume` tries at once"
+        if until.reason:
+            sentence += f". Its service: {until.reason}"
+        return Block(Rule.RATE_LIMITED, sentence, line.runner)
     run = state.runs.get(RunId(line.run))
     session = state.sessions.get(SessionId(line.session))
     for scope in (run, session):
         if scope is not None and (reached := scope.budget.reached_by(scope.spent)) is not None:
-            said = f"{scope.id} has spent {reached}; `orchctl budget {scope.id}` allows more"
-            return Block(Rule.BUDGET, said, scope.id)
+            sentence = f"{scope.id} has spent {reached}; `orchctl budget {scope.id}` allows more"
+            return Block(Rule.BUDGET, sentence, scope.id)
     return None

@@ -8,8 +8,9 @@ from orchd.core.admission.blocking import Block, Rule, why_blocked
 from orchd.core.admission.slots import claims, has_resident_slot, has_room, is_safe_with, resident_bound, working
 from orchd.core.admission.wait_graph import waits_for
 from orchd.core.admission.without_slot import is_returning, kept_waiting_by
-from orchd.core.state.agents import Agent, AgentId, Condition, Frozen, State, Status
+from orchd.core.state.agents import Agent, AgentId, Condition, Frozen, Status
 from orchd.core.state.indexes import line_of, ticket_of
+from orchd.core.state.state import State
 
 SHOWN = 3
 WAITS_FOR_SLOT = "waits for a slot"
@@ -27,7 +28,7 @@ _FROZEN = {
 
 
 def position(state: State, agent: Agent) -> int | None:
-    """Return the agent's position among those that lack only a slot; None when it is not ready."""
+    """Return the agent's position among the agents that lack only a slot; None when it is not ready."""
     is_queued = agent.status is Status.QUEUED and not agent.is_paused
     return state.queue.position(ticket_of(agent)) if is_queued else None
 
@@ -37,10 +38,8 @@ def reason(state: State, agent: Agent, now: float) -> str | None:
     if agent.status is Status.QUEUED:
         return why_queued(state, agent, now).sentence
     if agent.is_paused:
-        if agent.status is Status.RUNNING:
-            slot = "it keeps its slot"
-        else:
-            slot = "its slot is released" if agent.frozen is Frozen.PAUSED else "it holds no slot"
+        slot = "its slot is released" if agent.frozen is Frozen.PAUSED else "it holds no slot"
+        slot = "it keeps its slot" if agent.status is Status.RUNNING else slot
         return f"{slot}; `orchctl resume {agent.id}` lets it continue"
     if agent.id in state.standing and (other := kept_waiting_by(state, agent.id)) is not None:
         if other.lent_to == agent.id:
@@ -48,10 +47,8 @@ def reason(state: State, agent: Agent, now: float) -> str | None:
                 f"no progress in the slot that {other.id} lent it: it may need what {other.id} holds, which is frozen"
             )
         return f"no progress while {other.id} waits for a slot: it may need what {other.id} holds"
-    return _why_waiting(state, agent) if agent.status is Status.WAITING else agent.reason
-
-
-def _why_waiting(state: State, agent: Agent) -> str:
+    if agent.status is not Status.WAITING:
+        return agent.reason
     if is_returning(state, agent):
         return WAITS_FOR_SLOT + (f"; frozen until then: {_FROZEN[agent.frozen]}" if agent.frozen else "")
     if agent.lent_to is not None:
@@ -69,7 +66,13 @@ def why_queued(state: State, agent: Agent, now: float) -> Block:
     if agent.is_paused:
         return Block(Rule.HELD, f"it is paused; `orchctl resume {agent.id}` lets it start", agent.id)
     if blockers := list(state.unfinished(agent.blockers)):
-        return Block(Rule.AFTER, _after(agent, blockers), agent.id)
+        conditions = dict(agent.spec.conditions)
+        by_condition: dict[Condition, list[str]] = {condition: [] for condition in Condition}
+        for blocker in blockers:
+            condition = conditions.get(blocker.id, Condition.COMPLETED)
+            by_condition[condition].append(f"{blocker.id} ({blocker.shown_status})")
+        parts = [_AFTER[condition].format(listed(ids)) for condition, ids in by_condition.items() if ids]
+        return Block(Rule.AFTER, "; ".join(parts), agent.id)
     if agent.ready_at is not None and agent.ready_at > now:
         return Block(Rule.RETRY_DELAY, f"tries again in {agent.ready_at - now:.0f} s: {agent.reason}")
     if state.is_draining:
@@ -79,25 +82,13 @@ def why_queued(state: State, agent: Agent, now: float) -> Block:
     if state.spawn_backoff_until > now:
         left = state.spawn_backoff_until - now
         return Block(Rule.MACHINE, f"the machine could not start a process; next try in {left:.0f} s")
-    return why_blocked(state, line_of(agent), now) or _full(state, agent)
+    return why_blocked(state, line_of(agent), now) or _why_no_slot(state, agent)
 
 
-def _after(agent: Agent, blockers: Sequence[Agent]) -> str:
-    """Return the agents that it comes after, by the condition of each: `after agent-001 (running)` requires
-    completion."""
-    conditions = dict(agent.spec.conditions)
-    by_condition: dict[Condition, list[str]] = {condition: [] for condition in Condition}
-    for blocker in blockers:
-        condition = conditions.get(blocker.id, Condition.COMPLETED)
-        by_condition[condition].append(f"{blocker.id} ({blocker.shown_status})")
-    parts = (_AFTER[condition].format(listed(found)) for condition, found in by_condition.items() if found)
-    return "; ".join(parts)
-
-
-def _full(state: State, agent: Agent) -> Block:
+def _why_no_slot(state: State, agent: Agent) -> Block:
+    """Return the rule by which an agent that lacks only a slot does not get one now."""
     if not has_room(state, line_of(agent)):
-        said = f"as many members of {line_of(agent).run} work as its maxParallel allows"
-        return Block(Rule.MAX_PARALLEL, said)
+        return Block(Rule.MAX_PARALLEL, f"as many members of {line_of(agent).run} work as its maxParallel allows")
     busy = working(state)
     if busy >= state.limit:
         over = f", {busy - state.limit} overdrawn" if busy > state.limit else ""
@@ -110,12 +101,12 @@ def _full(state: State, agent: Agent) -> Block:
         rest = f"; {kept} are kept free for agents below" if kept else ""
         return Block(Rule.RESIDENT, f"{len(state.living)} of {state.resident} resident slots are taken{rest}")
     if not is_safe_with(state, agent.claim):
-        held = claims(state)
-        said = (
-            f"its nesting of {agent.claim} beside {len(held)} living agents with nesting {listed(held)} "
+        living = claims(state)
+        sentence = (
+            f"its nesting of {agent.claim} beside {len(living)} living agents with nesting {listed(living)} "
             f"could deadlock at {state.resident} resident slots"
         )
-        return Block(Rule.NESTING, said)
+        return Block(Rule.NESTING, sentence)
     if position(state, agent) == 1:
         return Block(Rule.ORDER, "it starts next")
     return Block(Rule.ORDER, "others are before it")
@@ -128,5 +119,5 @@ def slots_of_paused(state: State) -> list[AgentId]:
 
 def listed(items: Sequence[object], most: int = SHOWN) -> str:
     """Return the first `most` items as text, and how many more there are."""
-    shown = ", ".join(str(item) for item in items[:most])
-    return shown if len(items) <= most else f"{shown} and {len(items) - most} more"
+    first = ", ".join(str(item) for item in items[:most])
+    return first if len(items) <= most else f"{first} and {len(items) - most} more"

@@ -12,9 +12,10 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Iterable, Mapping
 
-from orchd.core.state.agents import WORKING, Agent, AgentId, State
+from orchd.core.state.agents import WORKING, Agent, AgentId
 from orchd.core.state.ready_queue import QueueKey
 from orchd.core.state.runs import RunId
+from orchd.core.state.state import State
 from orchd.dag import around, groups_around
 
 
@@ -33,7 +34,7 @@ def has_room(state: State, line: QueueKey) -> bool:
         return True
     busy: set[str] = set()
     mates = (state.living.get(AgentId(mate.agent)) for mate in run.members.values())
-    # all that live, or all of the run that do: whichever are fewer to look at
+    # all living agents, or the living members of the run: whichever are fewer to look at
     living: Iterable[Agent | None] = state.living.values() if len(state.living) <= len(run.members) else mates
     for agent in living:
         if agent is None:
@@ -50,7 +51,7 @@ def has_room(state: State, line: QueueKey) -> bool:
 
 
 def overdrawn(state: State) -> int:
-    """Working slots held beyond the limit: after the limit was lowered, or by agents whose wait was cut short."""
+    """Return the working slots beyond the limit: after the limit was lowered, or of agents whose wait was cut short."""
     return max(0, working(state) - state.limit)
 
 
@@ -60,11 +61,11 @@ def has_slot(state: State) -> bool:
 
 
 def resident_bound(state: State, depth: int) -> int:
-    """Return how many agents may be alive for one more at `depth` to start.
+    """Return how many agents may be alive for another agent at `depth` to start.
 
-    An agent leaves room for a whole chain of agents below it: below every agent that is alive another one then always
-    fits, whatever waits for it and however. Where the resident slots are too few for that beside a full limit, keeping
-    some of them free could leave slots idle, and the claims alone decide.
+    An agent leaves room for a whole chain of agents below it: below every living agent there is then always room for
+    another, whatever waits for it and however. Where the resident slots are too few for that beside a full limit,
+    keeping some of them free could leave slots idle, and the claims alone decide.
     """
     below = state.guards.depth - 1 - depth
     if below <= 0 or state.resident < state.limit + state.guards.depth - 1:
@@ -82,35 +83,34 @@ def claims(state: State) -> list[int]:
     return sorted(agent.claim for agent in state.living.values() if agent.claim > 0)
 
 
-def is_safe(resident: int, held: Iterable[int]) -> bool:
-    """Whether agents with the claims `held` (ascending, all above zero) can all end, one after the other."""
-    held = list(held)
-    free = resident - len(held)
-    return all(free + index >= claim for index, claim in enumerate(held))
+def is_safe(resident: int, ascending: Iterable[int]) -> bool:
+    """Whether agents with these claims (ascending, all above zero) can all end, one after the other."""
+    claimed = list(ascending)
+    free = resident - len(claimed)
+    return all(free + index >= claim for index, claim in enumerate(claimed))
 
 
 def is_safe_with(state: State, claim: int) -> bool:
     """Whether a new agent with `claim` keeps the state safe."""
     if claim == 0:
         return True
-    held = claims(state)
-    insort(held, claim)
-    return is_safe(state.resident, held)
+    claimed = claims(state)
+    insort(claimed, claim)
+    return is_safe(state.resident, claimed)
 
 
 def is_safe_promoted(state: State, needed: Mapping[AgentId, int], newcomer: int = 0) -> bool:
-    """Whether all agents that are alive can still end with the claims `needed`, beside a new agent with claim
-    `newcomer`.
+    """Whether all living agents can still end with the claims `needed`, beside a new agent with claim `newcomer`.
 
     With their present claims they always can.
     """
     if not needed and not newcomer:
         return True
-    held = [newcomer, *(needed.get(agent.id, agent.claim) for agent in state.living.values())]
-    return is_safe(state.resident, sorted(claim for claim in held if claim > 0))
+    claimed = [newcomer, *(needed.get(agent.id, agent.claim) for agent in state.living.values())]
+    return is_safe(state.resident, sorted(claim for claim in claimed if claim > 0))
 
 
-def smallest_safe_resident(held: Iterable[int]) -> int:
-    """Return the fewest resident slots with which agents holding these claims can all end."""
-    held = list(held)
-    return max((len(held) - index + claim for index, claim in enumerate(held)), default=1)
+def smallest_safe_resident(ascending: Iterable[int]) -> int:
+    """Return the fewest resident slots with which agents with these claims (ascending) can all end."""
+    claimed = list(ascending)
+    return max((len(claimed) - index + claim for index, claim in enumerate(claimed)), default=1)

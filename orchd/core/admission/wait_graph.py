@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from graphlib import TopologicalSorter
 
-from orchd.core.state.agents import Agent, AgentId, State, Status
+from orchd.core.state.agents import Agent, AgentId, Status
+from orchd.core.state.state import State
 from orchd.dag import cycle_in
 
 
@@ -19,7 +20,7 @@ def waits_for(state: State, agent: Agent) -> list[AgentId]:
         wanted = agent.blockers
     elif agent.lent_to is not None:
         wanted = [*wanted, agent.lent_to]
-    return [found.id for found in state.unfinished(wanted)]
+    return [other.id for other in state.unfinished(wanted)]
 
 
 def path_to(state: State, start: Iterable[AgentId], goal: AgentId) -> list[AgentId] | None:
@@ -56,33 +57,33 @@ def cycle_from(state: State, start: Iterable[AgentId]) -> Sequence[AgentId] | No
 
 
 def blockers_first(graph: Mapping[AgentId, Iterable[AgentId]]) -> Iterable[AgentId]:
-    """Return the nodes of an acyclic `graph`, each behind all that it comes after."""
+    """Return the nodes of an acyclic `graph`, each behind all nodes that it comes after."""
     return TopologicalSorter(graph).static_order()
 
 
 def claims_needed(state: State, waiter: Agent | None, targets: Iterable[AgentId]) -> dict[AgentId, int]:
-    """Return the claims that must grow if `waiter` waits for `targets`, to one more than the largest of those below.
+    """Return the claims that must grow if `waiter` waits for `targets`: each to one more than the largest claim below.
 
-    They may include its own, and those of all direct and indirect waiters. `waiter` must not wait for itself.
+    They may include its own claim, and those of all direct and indirect waiters. `waiter` must not wait for itself.
     """
-    if waiter is not None and waiter.claim > max((found.claim for found in _reached(state, targets)), default=-1):
+    if waiter is not None and waiter.claim > max((other.claim for other in _reached(state, targets)), default=-1):
         return {}  # it may wait for as many levels, and its own waiters may already for one more
     queued: dict[AgentId, list[Agent]] = {}
     living: dict[AgentId, list[AgentId]] = {}
     for agent in state.living.values():
         below = _reached(state, [*waits_for(state, agent), *(targets if agent is waiter else ())])
-        queued[agent.id] = [found for found in below if found.status is Status.QUEUED]
-        living[agent.id] = [found.id for found in below if found.status is not Status.QUEUED]
+        queued[agent.id] = [other for other in below if other.status is Status.QUEUED]
+        living[agent.id] = [other.id for other in below if other.status is not Status.QUEUED]
     needed: dict[AgentId, int] = {}
-    for one in blockers_first(living):
-        reach = [*(found.claim for found in queued[one]), *(needed[other] for other in living[one])]
-        needed[one] = max(state.living[one].claim, 1 + max(reach, default=-1))
-    return {one: claim for one, claim in needed.items() if claim > state.living[one].claim}
+    for agent_id in blockers_first(living):
+        below_it = [*(other.claim for other in queued[agent_id]), *(needed[other_id] for other_id in living[agent_id])]
+        needed[agent_id] = max(state.living[agent_id].claim, 1 + max(below_it, default=-1))
+    return {agent_id: claim for agent_id, claim in needed.items() if claim > state.living[agent_id].claim}
 
 
 def _reached(state: State, start: Iterable[AgentId]) -> list[Agent]:
-    """Return the agents that must end before all of `start` have. Not followed beyond agents alive: they have own
-    claims."""
+    """Return the agents that must end before all of `start` have ended. A living agent has a claim of its own, so what
+    it depends on is not followed."""
     seen: dict[AgentId, Agent] = {}
     frontier = list(state.unfinished(start))
     while frontier:
@@ -102,5 +103,5 @@ def needed(state: State) -> set[AgentId]:
     while frontier:
         new = set(waits_for(state, frontier.pop())) - awaited
         awaited |= new
-        frontier += [state.agents[one] for one in new]
-    return awaited.union(*(state.children.get(one, ()) for one in state.living))
+        frontier += [state.agents[agent_id] for agent_id in new]
+    return awaited.union(*(state.children.get(agent_id, ()) for agent_id in state.living))

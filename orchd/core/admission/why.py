@@ -1,6 +1,6 @@
 """Full explanations of the state of an agent or run: the rule, the blockers, and what would change it.
 
-`reasons` has the sentence that every list shows; this is for questions about one agent or run, and may cost more.
+`reasons` has the sentence that every list shows; an explanation is of a single agent or run, and may cost more.
 """
 
 from __future__ import annotations
@@ -14,12 +14,17 @@ from orchd.core.admission.reasons import awaited, position, reason, slots_of_pau
 from orchd.core.admission.slots import claims, has_slot, smallest_safe_resident, working
 from orchd.core.admission.wait_graph import waits_for
 from orchd.core.admission.without_slot import kept_waiting_by
-from orchd.core.state.agents import WORKING, Agent, AgentId, Condition, State, Status, StopReason, agent_id
+from orchd.core.state.agents import WORKING, Agent, AgentId, Condition, Status, StopReason, agent_id
 from orchd.core.state.indexes import line_of, ticket_of, unsatisfied
 from orchd.core.state.runs import Run, RunStatus
+from orchd.core.state.state import State
 
 Finder = Callable[[AgentId], Agent | None]
 MOST = 100  # blockers that are named; more would not be read
+_LIMITS = {
+    Status.TIMED_OUT: (StopReason.TIMEOUT, StopReason.SILENCE),
+    Status.FAILED: (StopReason.MEMORY,),
+}
 
 
 class Verdict(NamedTuple):
@@ -37,7 +42,10 @@ def why(state: State, agent: Agent, now: float, find: Finder) -> Verdict:
     finished."""
     sentence = reason(state, agent, now)
     if agent.is_over:
-        return Verdict(_ending(agent), sentence, way_out=_again(agent, find))
+        rule = agent.status.value
+        if agent.cause is not None and agent.cause in _LIMITS.get(agent.status, ()):
+            rule = agent.cause.value  # the limit that it exceeded says more than its status
+        return Verdict(rule, sentence, way_out=_how_to_retry(agent, find))
     if agent.status is Status.QUEUED:
         return _of_queued(state, agent, now)
     if agent.is_paused:
@@ -54,7 +62,7 @@ def why(state: State, agent: Agent, now: float, find: Finder) -> Verdict:
     return Verdict("working", sentence or "it holds a slot and works")
 
 
-def _again(agent: Agent, find: Finder) -> str | None:
+def _how_to_retry(agent: Agent, find: Finder) -> str | None:
     """Return how the agent is retried. A skipped agent would be skipped again without what did not complete before
     it."""
     if agent.status is Status.COMPLETED:
@@ -64,7 +72,7 @@ def _again(agent: Agent, find: Finder) -> str | None:
         if agent.spec.member is not None:
             return f"`orchctl retry {agent.spec.member.run}` tries it again, with what did not complete before it"
         ended = unsatisfied(agent, map(find, agent.spec.after))
-        done = next((one.id for one, _ in ended if one.status is Status.COMPLETED), None)
+        done = next((blocker.id for blocker, _ in ended if blocker.status is Status.COMPLETED), None)
         if done is not None:
             return f"`orchctl spawn` without the condition: {done} completed, and what completed is not retried"
         before = _incomplete_before(agent, find)
@@ -75,85 +83,70 @@ def _again(agent: Agent, find: Finder) -> str | None:
 
 def _incomplete_before(agent: Agent, find: Finder) -> list[AgentId]:
     """Return the agents that it was skipped for and that can be retried, direct and indirect."""
-    found: dict[AgentId, int] = {}
+    numbers: dict[AgentId, int] = {}
     pending = [agent]
     while pending:
-        before = pending.pop()
-        for one, _ in unsatisfied(before, map(find, before.spec.after)):
-            if one.id not in found and one.status is not Status.COMPLETED:
-                found[one.id] = one.number
-                pending.append(one)
-    return sorted(found, key=found.__getitem__)
-
-
-def _ending(agent: Agent) -> str:
-    """Return how the agent ended, and for an agent that was stopped, which limit it exceeded."""
-    if agent.status is Status.TIMED_OUT and agent.cause in (StopReason.TIMEOUT, StopReason.SILENCE):
-        return str(agent.cause.value)
-    if agent.status is Status.FAILED and agent.cause is StopReason.MEMORY:
-        return str(agent.cause.value)
-    return str(agent.status.value)
+        skipped = pending.pop()
+        for blocker, _ in unsatisfied(skipped, map(find, skipped.spec.after)):
+            if blocker.id not in numbers and blocker.status is not Status.COMPLETED:
+                numbers[blocker.id] = blocker.number
+                pending.append(blocker)
+    return sorted(numbers, key=numbers.__getitem__)
 
 
 def _of_queued(state: State, agent: Agent, now: float) -> Verdict:
-    hold = why_queued(state, agent, now)
-    found = list(_HOLDERS[hold.rule](state, agent)) if hold.rule in _HOLDERS else []
+    block = why_queued(state, agent, now)
+    blockers = list(_BLOCKERS[block.rule](state, agent)) if block.rule in _BLOCKERS else []
     number = position(state, agent) or 1
-    way_out = WAYS_OUT[hold.rule].format(
-        scope=hold.scope,
-        ends=_ends(agent),
-        resume="".join(f", `orchctl resume {one}`" for one in slots_of_paused(state)[:1]),
+    way_out = WAYS_OUT[block.rule].format(
+        scope=block.scope,
+        ends=_ends_required(agent),
+        resume="".join(f", `orchctl resume {paused}`" for paused in slots_of_paused(state)[:1]),
         before=f"; {number - 1} queued before it go first" if number > 1 else "",
         slots=max(working(state), state.limit) + number,
         resident=len(state.living) + number + max(0, state.guards.depth - 1 - agent.depth),
         safe=smallest_safe_resident(sorted([*claims(state), agent.claim])),
         remedy=state.remedy or "processes or memory that become free",
     )
-    blocked_by = number - 1 if hold.rule is Rule.ORDER else len(found)
-    if hold.rule is Rule.ORDER and not blocked_by:
-        return Verdict(hold.rule.value, hold.sentence)
-    return Verdict(hold.rule.value, hold.sentence, tuple(found[:MOST]), blocked_by, way_out)
+    blocked_by = number - 1 if block.rule is Rule.ORDER else len(blockers)
+    if block.rule is Rule.ORDER and not blocked_by:
+        return Verdict(block.rule.value, block.sentence)
+    return Verdict(block.rule.value, block.sentence, tuple(blockers[:MOST]), blocked_by, way_out)
 
 
 def _of_waiting(state: State, agent: Agent, sentence: str | None) -> Verdict:
-    if found := awaited(state, agent):
-        return Verdict("waits", sentence, tuple(found[:MOST]), len(found), "their end")
+    if blockers := awaited(state, agent):
+        return Verdict("waits", sentence, tuple(blockers[:MOST]), len(blockers), "their end")
     if has_slot(state):
-        found = list(_mates(state, agent))
-        return Verdict("returning", sentence, tuple(found[:MOST]), len(found), "the end of one of them")
-    found = list(_workers(state, agent))
+        blockers = list(_mates(state, agent))
+        return Verdict("returning", sentence, tuple(blockers[:MOST]), len(blockers), "the end of one of them")
+    blockers = list(_workers(state, agent))
     way_out = f"the end of one of them, or `orchctl limit {working(state) + 1}`"
-    return Verdict("returning", sentence, tuple(found[:MOST]), len(found), way_out)
+    return Verdict("returning", sentence, tuple(blockers[:MOST]), len(blockers), way_out)
 
 
 def why_run(state: State, run: Run, now: float) -> Verdict:
     """Explain what a run waits for, or which failure ended it. A run without agents at work waits for what blocks its
     first member: a budget, a pause, a full limit."""
     blamed = [run.members[run.blame_in("")].agent] if run.tallies[""].failed or run.bad_end("") else []
-    going = [mate.agent for path, mate in run.members.items() if path not in run.ended]
-    found = [AgentId(one) for one in blamed or going]
+    unfinished = [mate.agent for path, mate in run.members.items() if path not in run.ended]
+    blockers = [AgentId(agent_id) for agent_id in blamed or unfinished]
     sentence = run.reason or f"{len(run.ended)} of {len(run.members)} members have ended"
     way_out: str | None
     if not run.is_over:
-        held = None if blamed else _holding(state, map(AgentId, going), now)
-        if held is not None:
-            return held._replace(rule=run.status.value, sentence=f"{sentence}; {held.sentence}")
+        members = [state.agents[agent_id] for agent_id in map(AgentId, unfinished) if agent_id in state.agents]
+        if not blamed and all(member.status is Status.QUEUED for member in members):
+            verdicts = (_of_queued(state, member, now) for member in members)
+            first = next((verdict for verdict in verdicts if verdict.rule != Rule.AFTER.value), None)
+            if first is not None:
+                return first._replace(rule=run.status.value, sentence=f"{sentence}; {first.sentence}")
         way_out = "the end of those that are at work; what comes after a failure is skipped" if blamed else "their end"
     else:
         way_out = None if run.status is RunStatus.COMPLETED else f"`orchctl retry {run.id}` tries what did not complete"
-    return Verdict(run.status.value, sentence, tuple(found[:MOST]), len(found), way_out)
+    return Verdict(run.status.value, sentence, tuple(blockers[:MOST]), len(blockers), way_out)
 
 
-def _holding(state: State, members: Iterable[AgentId], now: float) -> Verdict | None:
-    """Explain why the first of `members` that depends on no other does not start; None while any of them is at work."""
-    agents = [state.agents[member] for member in members if member in state.agents]
-    if any(agent.status is not Status.QUEUED for agent in agents):
-        return None
-    verdicts = (_of_queued(state, agent, now) for agent in agents)
-    return next((verdict for verdict in verdicts if verdict.rule != Rule.AFTER.value), None)
-
-
-def _ends(agent: Agent) -> str:
+def _ends_required(agent: Agent) -> str:
     """Return what starts an agent that comes after others, and what skips it."""
     conditions = {condition for _, condition in agent.spec.conditions}
     if len(agent.spec.conditions) < len(agent.spec.after):
@@ -168,25 +161,26 @@ def _ends(agent: Agent) -> str:
 
 
 def _workers(state: State, _: Agent) -> Iterable[AgentId]:
-    return (one.id for one in state.living.values() if one.status in WORKING)
+    return (agent.id for agent in state.living.values() if agent.status in WORKING)
 
 
 def _mates(state: State, agent: Agent) -> Iterable[AgentId]:
     run = line_of(agent).run
-    members = ((one, one.spec.member) for one in state.living.values() if one.status in WORKING)
-    return (one.id for one, member in members if member is not None and member.run == run)
+    workers = ((other, other.spec.member) for other in state.living.values() if other.status in WORKING)
+    return (other.id for other, member in workers if member is not None and member.run == run)
 
 
 def _earlier(state: State, agent: Agent) -> Iterable[AgentId]:
     own = ticket_of(agent)
-    return (agent_id(one.number) for one in nsmallest(MOST, (one for one, _ in state.queue.entries() if one < own)))
+    earlier = (ticket for ticket, _ in state.queue.entries() if ticket < own)
+    return (agent_id(ticket.number) for ticket in nsmallest(MOST, earlier))
 
 
-_HOLDERS: dict[Rule, Callable[[State, Agent], Iterable[AgentId]]] = {
+_BLOCKERS: dict[Rule, Callable[[State, Agent], Iterable[AgentId]]] = {
     Rule.AFTER: waits_for,
     Rule.LIMIT: _workers,
     Rule.RESIDENT: lambda state, _: state.living,
-    Rule.NESTING: lambda state, _: (one.id for one in state.living.values() if one.claim),
+    Rule.NESTING: lambda state, _: (other.id for other in state.living.values() if other.claim),
     Rule.MAX_PARALLEL: _mates,
     Rule.ORDER: _earlier,
 }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from orchd.core.admission.slots import has_slot
-from orchd.core.state.agents import Agent, AgentId, State, Status
+from orchd.core.state.agents import Agent, AgentId, Status
 from orchd.core.state.indexes import is_over, is_to_thaw
+from orchd.core.state.state import State
 
 
 def is_returning(state: State, agent: Agent) -> bool:
@@ -22,7 +23,7 @@ def lender_of(state: State, borrower: AgentId) -> Agent | None:
     agent = state.living.get(borrower)
     if agent is None or agent.status is not Status.RUNNING or agent.is_paused:
         return None
-    return next((one for one in state.waiting.values() if one.lent_to == borrower), None)
+    return next((lender for lender in state.waiting.values() if lender.lent_to == borrower), None)
 
 
 def returning_without_slot(state: State) -> Agent | None:

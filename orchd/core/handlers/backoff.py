@@ -4,8 +4,8 @@ from __future__ import annotations
 
 FIRST_SECONDS = 1.0
 MOST_SECONDS = 300.0
-HOLD_SECONDS = 1.0  # before the machine is asked again that could not start a process
-MOST_HOLD_SECONDS = 60.0  # the same, when it goes on refusing
+HOLD_SECONDS = 1.0  # before the next start, after the machine could not start a process
+MOST_HOLD_SECONDS = 60.0  # the same, after many such failures
 _MASK = (1 << 64) - 1
 
 

@@ -12,7 +12,7 @@ from orchd.core.handlers.schedule import cancel as cancel_agent
 from orchd.core.handlers.spawn import skip_if_hopeless
 from orchd.core.handlers.wait import promote
 from orchd.core.inputs import Cancel, Drain, Pause, Resume, Retry, SetLimit
-from orchd.core.state.agents import OVER, Agent, State, Status
+from orchd.core.state.agents import OVER, Agent, Status
 from orchd.core.state.events import (
     AdmissionsPaused,
     AdmissionsResumed,
@@ -22,6 +22,7 @@ from orchd.core.state.events import (
     RunResumed,
     WaitReopened,
 )
+from orchd.core.state.state import State
 from orchd.core.turn import Turn
 
 
@@ -33,14 +34,14 @@ def cancel(turn: Turn, given: Cancel) -> None:
     named = set(given.ids)
     below = [agent.id for agent in turn.state.agents.values() if not named.isdisjoint(agent.ancestors)]
     for agent in turn.state.unfinished(below):
-        nearest = next(one for one in reversed(agent.ancestors) if one in named)
+        nearest = next(ancestor for ancestor in reversed(agent.ancestors) if ancestor in named)
         cancel_agent(turn, agent, "what it belongs to was cancelled", nearest)
     turn.answer(given.request, *given.ids)
 
 
 def retry(turn: Turn, given: Retry) -> None:
     """Queue agents again. The end of their parent does not matter any more; their dependencies do."""
-    agents = {one: turn.state.agents[one] for one in given.ids}
+    agents = {agent_id: turn.state.agents[agent_id] for agent_id in given.ids}
     if (wrong := _wrong_retry(turn.state, agents.values())) is not None:
         turn.refuse(given.request, *wrong)
         return
@@ -52,29 +53,24 @@ def retry(turn: Turn, given: Retry) -> None:
         return
     promote(turn, needed)
     environments = dict(zip(given.ids, given.environments, strict=True))
-    for one in blockers_first({agent.id: agent.spec.after for agent in agents.values()}):
-        if one in agents:
-            _resume_run(turn, agents[one])
-            turn.record(AgentRevived(one, environments[one], given.attributes, given.is_resumed))
-            skip_if_hopeless(turn, one)
-    for waiter in sorted({waiter for one in given.ids for waiter in turn.state.awaited.get(one, ())}):
-        _reopen_wait(turn, turn.state.living[waiter])
+    for agent_id in blockers_first({agent.id: agent.spec.after for agent in agents.values()}):
+        if agent_id not in agents:
+            continue
+        member = agents[agent_id].spec.member
+        if member is not None and turn.state.runs[member.run].is_over:
+            turn.record(RunResumed(member.run))
+        turn.record(AgentRevived(agent_id, environments[agent_id], given.attributes, given.is_resumed))
+        skip_if_hopeless(turn, agent_id)
+    for waiter_id in sorted({waiter for agent_id in given.ids for waiter in turn.state.awaited.get(agent_id, ())}):
+        waiter = turn.state.living[waiter_id]
+        is_withheld = waiter.held_since is not None and waiter.frozen is None and not waiter.is_paused
+        if is_withheld and not is_returning(turn.state, waiter):
+            turn.record(WaitReopened(waiter.id))
     turn.answer(given.request, *given.ids)
 
 
-def _reopen_wait(turn: Turn, waiter: Agent) -> None:
-    is_withheld = waiter.held_since is not None and waiter.frozen is None and not waiter.is_paused
-    if is_withheld and not is_returning(turn.state, waiter):
-        turn.record(WaitReopened(waiter.id))
-
-
-def _resume_run(turn: Turn, agent: Agent) -> None:
-    member = agent.spec.member
-    if member is not None and turn.state.runs[member.run].is_over:
-        turn.record(RunResumed(member.run))
-
-
 def _wrong_retry(state: State, agents: Iterable[Agent]) -> tuple[str, str] | None:
+    """Return the code and message with which a retry is refused; None when it may be done."""
     for agent in agents:
         if agent.status not in OVER - {Status.COMPLETED}:
             now = "completed" if agent.status is Status.COMPLETED else f"still {agent.status.value}"
@@ -85,23 +81,22 @@ def _wrong_retry(state: State, agents: Iterable[Agent]) -> tuple[str, str] | Non
                 f"{agent.id}: nesting {agent.spec.nesting} can never be met with {state.resident} resident slots; "
                 "raise them with `orchctl limit --resident`",
             )
-    return _cycle_through(_revived(state, agents), agents)
-
-
-def _cycle_through(revived: State, agents: Iterable[Agent]) -> tuple[str, str] | None:
-    """Return a cycle that the retry would create. There was none before, so any cycle goes through one of `agents`."""
     ids = {agent.id for agent in agents}
-    if (ring := cycle_from(revived, ids)) is None:
+    cycle = cycle_from(_revived(state, agents), ids)
+    if cycle is None:
         return None
-    index = next(index for index, one in enumerate(ring) if one in ids)
-    way = " -> ".join([*ring[index:], *ring[1 : index + 1]])
-    return "cycle", f"{ring[index]} would wait for itself: {way}; retry when what waits for it has ended"
+    # Without the retry there is no cycle, so every cycle goes through one of the agents.
+    index = next(index for index, agent_id in enumerate(cycle) if agent_id in ids)
+    path = " -> ".join([*cycle[index:], *cycle[1 : index + 1]])
+    return "cycle", f"{cycle[index]} would wait for itself: {path}; retry when what waits for it has ended"
 
 
 def _revived(state: State, agents: Iterable[Agent]) -> State:
-    """Return the state as if `agents` were queued again. Agents alive may have begun to wait since, not knowing of
-    them."""
-    queued = {one.id: replace(one, status=Status.QUEUED, claim=one.spec.nesting, has_started=False) for one in agents}
+    """Return the state as if `agents` were queued again. Living agents may have begun to wait for them since they
+    ended."""
+    queued = {
+        agent.id: replace(agent, status=Status.QUEUED, claim=agent.spec.nesting, has_started=False) for agent in agents
+    }
     return replace(state, agents={**state.agents, **queued})
 
 
@@ -137,6 +132,7 @@ def set_limit(turn: Turn, given: SetLimit) -> None:
 
 
 def _wrong_limit(state: State, limit: int, resident: int) -> tuple[str, str] | None:
+    """Return the code and message with which these limits are refused; None when they may be set."""
     if resident < limit:
         return (
             "bad-limit",

@@ -11,17 +11,18 @@ from collections.abc import Iterable
 from orchd.core.effects import Freeze, Thaw
 from orchd.core.handlers import returning
 from orchd.core.inputs import PauseAgents, ResumeAgents
-from orchd.core.state.agents import Agent, AgentId, Frozen, State, Status
+from orchd.core.state.agents import Agent, AgentId, Frozen, Status
 from orchd.core.state.events import AgentPaused, AgentResumed
+from orchd.core.state.state import State
 from orchd.core.turn import Turn
 
 
 def pause_agents(turn: Turn, given: PauseAgents) -> None:
     """Pause agents. Idempotent; a slot that was kept can be released by a later request."""
-    if (wrong := _unfit(turn.state, given.ids, "paused")) is not None:
+    if (wrong := _why_refused(turn.state, given.ids, "paused")) is not None:
         turn.refuse(given.request, "cannot-pause", wrong)
         return
-    for agent in _named(turn.state, given.ids):
+    for agent in _agents_of(turn.state, given.ids):
         if not agent.is_paused:
             turn.record(AgentPaused(agent.id))
             if agent.status is not Status.QUEUED:
@@ -33,10 +34,10 @@ def pause_agents(turn: Turn, given: PauseAgents) -> None:
 
 def resume_agents(turn: Turn, given: ResumeAgents) -> None:
     """Resume agents. An agent that is not paused stays as it is."""
-    if (wrong := _unfit(turn.state, given.ids, "resumed")) is not None:
+    if (wrong := _why_refused(turn.state, given.ids, "resumed")) is not None:
         turn.refuse(given.request, "cannot-resume", wrong)
         return
-    for agent in _named(turn.state, given.ids):
+    for agent in _agents_of(turn.state, given.ids):
         if not agent.is_paused:
             continue
         turn.record(AgentResumed(agent.id))
@@ -45,13 +46,13 @@ def resume_agents(turn: Turn, given: ResumeAgents) -> None:
     turn.answer(given.request, *given.ids)
 
 
-def _named(state: State, ids: Iterable[AgentId]) -> list[Agent]:
+def _agents_of(state: State, ids: Iterable[AgentId]) -> list[Agent]:
     return [state.agents[agent_id] for agent_id in dict.fromkeys(ids)]
 
 
-def _unfit(state: State, ids: Iterable[AgentId], what: str) -> str | None:
+def _why_refused(state: State, ids: Iterable[AgentId], what: str) -> str | None:
     """Return why the request is refused: an agent has ended or is being stopped."""
-    for agent in _named(state, ids):
+    for agent in _agents_of(state, ids):
         if agent.is_over:
             return f"{agent.id} is {agent.status.value} and cannot be {what}; only agents that have not ended can"
         if agent.status is Status.STOPPING:

@@ -22,7 +22,7 @@ from orchd.core.inputs import (
     TreeGone,
     WorkedWhileWaiting,
 )
-from orchd.core.state.agents import Agent, Oom, Outcome, State, Status, StopReason
+from orchd.core.state.agents import Agent, Oom, Outcome, Status, StopReason
 from orchd.core.state.events import (
     AgentCancelled,
     AgentCompleted,
@@ -39,11 +39,12 @@ from orchd.core.state.events import (
     RunnerLimited,
     StopBegan,
 )
+from orchd.core.state.state import State
 from orchd.core.turn import Turn
 
 _MARGIN = 16  # disk pressure ends with this part more than the floor
 LONGEST_HOLD = 8 * 86_400.0  # seconds: the longest of the known rate limits is counted by the week
-MEMORY = "memory"  # the reason of one that took more than it may: scripts may rely on it
+MEMORY = "memory"  # the reason of an agent that took more than it may: scripts may rely on it
 MACHINES = "while it ran the kernel killed a process of this machine for want of memory"
 
 
@@ -209,14 +210,14 @@ def conclude(turn: Turn, agent: Agent, note: str | None) -> None:
     elif agent.cause is StopReason.ENDED and code == 0:
         turn.record(AgentCompleted(agent.id))
         return
-    elif (limited := _turned_away(agent)) is not None and not _is_cut_short(turn.state, agent):
-        _put_off(turn, agent, *limited)
+    elif (limited := _rate_limit_of(agent)) is not None and not _is_cut_short(turn.state, agent):
+        _defer(turn, agent, *limited)
     else:
-        _ended_badly(turn, agent, note or agent.reason)
+        _retry_or_end(turn, agent, note or agent.reason)
     cancel_children(turn, agent, f"its parent {agent.id} did not complete")
 
 
-def _turned_away(agent: Agent) -> tuple[str, float, str] | None:
+def _rate_limit_of(agent: Agent) -> tuple[str, float, str] | None:
     """Return the runner whose service rate-limited the attempt, until when (wall), and the message of the service."""
     report = agent.outcome.report if agent.outcome else None
     if (
@@ -229,35 +230,32 @@ def _turned_away(agent: Agent) -> tuple[str, float, str] | None:
     return agent.spec.runner, report.limited_until, report.reason or ""
 
 
-def _put_off(turn: Turn, agent: Agent, runner: str, until: float, said: str) -> None:
+def _defer(turn: Turn, agent: Agent, runner: str, until: float, message: str) -> None:
     """Queue the agent until the time its service gave, at no cost to its retries, up to a bound: some rate limits never
     end."""
     until = min(max(until, turn.at.wall + HOLD_SECONDS), turn.at.wall + LONGEST_HOLD)
-    held = turn.state.holds.get(runner)
-    if held is None or held.wall < until:
-        turn.record(RunnerLimited(runner, until, said))
-    words = f": {said}" if said else ""
-    if (bound := _bound_reached(turn, agent, until)) is not None:
+    known = turn.state.holds.get(runner)
+    if known is None or known.wall < until:
+        turn.record(RunnerLimited(runner, until, message))
+    since = turn.at.wall if agent.limited_since is None else agent.limited_since
+    bound = None
+    if agent.rate_limits >= turn.state.rate_limit_waits:
+        bound = f"and has waited {agent.rate_limits} times (`rate_limit_waits`)"
+    elif until - since > turn.state.rate_limit_time:
+        bound = f"and would have waited {until - since:.0f} s in all (`rate_limit_time`)"
+    words = f": {message}" if message else ""
+    if bound is not None:
         turn.record(AgentFailed(agent.id, f"{runner} was rate-limited, {bound}{words}"))
     else:
         turn.record(AttemptDeferred(agent.id, agent.attempt, f"{runner} was rate-limited{words}"))
 
 
-def _bound_reached(turn: Turn, agent: Agent, until: float) -> str | None:
-    """Return why the agent does not wait for its service until then (wall); None when it does."""
-    since = turn.at.wall if agent.limited_since is None else agent.limited_since
-    if agent.rate_limits >= turn.state.rate_limit_waits:
-        return f"and has waited {agent.rate_limits} times (`rate_limit_waits`)"
-    if until - since > turn.state.rate_limit_time:
-        return f"and would have waited {until - since:.0f} s in all (`rate_limit_time`)"
-    return None
-
-
-def _ended_badly(turn: Turn, agent: Agent, note: str | None) -> None:
+def _retry_or_end(turn: Turn, agent: Agent, note: str | None) -> None:
+    """Queue another attempt of the agent while it has retries left; otherwise record by what it ended."""
     is_lost = agent.cause is StopReason.ENDED and (agent.outcome is None or agent.outcome.code is None)
     outcome = agent.outcome or Outcome(None)
-    said = outcome.report.reason if outcome.report else None
-    reason = note or ("it ended and left no record" if is_lost else said or f"exit code {outcome.code}")
+    reported = outcome.report.reason if outcome.report else None
+    reason = note or ("it ended and left no record" if is_lost else reported or f"exit code {outcome.code}")
     if agent.cause is StopReason.MEMORY:
         reason = MEMORY
     elif outcome.oom is Oom.MACHINE and agent.cause is StopReason.ENDED:
@@ -274,6 +272,6 @@ def _ended_badly(turn: Turn, agent: Agent, note: str | None) -> None:
 
 
 def _is_cut_short(state: State, agent: Agent) -> bool:
-    """Whether its run has no use for another attempt."""
+    """Whether the run of the agent has no use for another attempt."""
     member = agent.spec.member
     return member is not None and state.runs[member.run].is_cut_short(member.path)

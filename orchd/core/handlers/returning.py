@@ -10,7 +10,7 @@ from __future__ import annotations
 from orchd.core.admission.slots import has_room, has_slot
 from orchd.core.admission.without_slot import is_returning
 from orchd.core.effects import Freeze, Thaw
-from orchd.core.state.agents import Agent, AgentId, Frozen, RequestId, State, Wait
+from orchd.core.state.agents import Agent, AgentId, Frozen, RequestId, Wait
 from orchd.core.state.events import (
     AgentFrozen,
     AgentReturned,
@@ -21,6 +21,7 @@ from orchd.core.state.events import (
     WorkSeen,
 )
 from orchd.core.state.indexes import is_over, line_of, ticket_of
+from orchd.core.state.state import State
 from orchd.core.turn import Turn
 
 
@@ -57,7 +58,11 @@ def next_to_return(state: State) -> Agent | None:
     agents = [agent for agent in state.due.values() if is_returning(state, agent)]
     agents.sort(key=lambda agent: (float("inf") if agent.held_since is None else agent.held_since, ticket_of(agent)))
     for agent in agents:
-        if (is_free and has_room(state, line_of(agent))) or (not state.is_strict and _is_cut_short(agent)):
+        # Only a strict limit keeps an agent from running whose wait was cut short.
+        may_overdraw = not state.is_strict and (
+            agent.frozen in (Frozen.WAIT_CUT, Frozen.BUSY) or any(wait.is_expired for wait in agent.waits.values())
+        )
+        if may_overdraw or (is_free and has_room(state, line_of(agent))):
             return agent
     return None
 
@@ -69,11 +74,6 @@ def idle_lender(state: State) -> Agent | None:
     lenders = (agent for agent in state.waiting.values() if agent.lent_to is not None)
     lenders = (agent for agent in lenders if not agent.is_paused)
     return next((agent for agent in lenders if has_room(state, line_of(agent))), None)
-
-
-def _is_cut_short(agent: Agent) -> bool:
-    """Whether the agent could run already if the limit did not keep it from that."""
-    return agent.frozen in (Frozen.WAIT_CUT, Frozen.BUSY) or any(wait.is_expired for wait in agent.waits.values())
 
 
 def bring_back(turn: Turn, agent: Agent) -> None:

@@ -14,7 +14,7 @@ from orchd.core.state.runs import Membership, run_id
 from orchd.core.turn import Turn
 from orchd.dag import around, cycle_in, groups_around, remaining_paths, topological
 
-MOST_EDGES = 1_000_000  # from members to the members that they come after, those of whole groups one by one
+MOST_EDGES = 1_000_000  # from members to the members that they come after; a group counts as all of its members
 
 
 def begin_run(turn: Turn, given: BeginRun) -> None:
@@ -25,7 +25,7 @@ def begin_run(turn: Turn, given: BeginRun) -> None:
         check_nesting(state, [part.spec for part in given.parts])
         if parent is not None:
             check_guards(state, parent, len(given.parts), given.kin)
-        leaves = _resolved(given)
+        leaves = _dependencies_of_members(given)
     except Refusal as refusal:
         turn.refuse(given.request, refusal.code, str(refusal), refusal.details)
         return
@@ -45,10 +45,9 @@ def begin_run(turn: Turn, given: BeginRun) -> None:
     turn.answer(given.request, *ids.values())
 
 
-def _resolved(given: BeginRun) -> dict[str, list[str]]:
+def _dependencies_of_members(given: BeginRun) -> dict[str, list[str]]:
     """Return the members that each member comes after. Raises Refusal for a run that cannot work."""
-    nodes = _nodes(given)
-    _check_after(given, nodes)
+    nodes = _checked_nodes(given)
     below: dict[str, list[str]] = {path: [] for path in nodes}
     for part in given.parts:
         for path in (part.path, *(group for group in groups_around(part.path) if group)):
@@ -58,19 +57,20 @@ def _resolved(given: BeginRun) -> dict[str, list[str]]:
     count = 0
     leaves = {}
     for part in given.parts:
-        found = list(dict.fromkeys(leaf for node in _after(given, part) for leaf in below[node]))
-        count += len(found)
+        members = list(dict.fromkeys(leaf for node in _after(given, part) for leaf in below[node]))
+        count += len(members)
         if count > MOST_EDGES:
             raise Refusal("bad-run", f"more than {MOST_EDGES:,} dependencies, member by member: split the run")
-        leaves[part.path] = found
+        leaves[part.path] = members
     if cycle := cycle_in(leaves):
-        way = " -> ".join(cycle)
-        raise Refusal("cycle", f"these wait for each other: {way}; drop one dependency", path=cycle)
+        path = " -> ".join(cycle)
+        raise Refusal("cycle", f"these wait for each other: {path}; drop one dependency", path=cycle)
     return leaves
 
 
-def _nodes(given: BeginRun) -> set[str]:
-    """Return every path except that of the whole, each once. Raises Refusal for paths that are wrong."""
+def _checked_nodes(given: BeginRun) -> set[str]:
+    """Return every path except that of the whole, each once. Raises Refusal for wrong paths, and for dependencies on
+    nodes of another group."""
     if not given.plan.groups or given.plan.groups[0].path:
         raise Refusal("bad-run", 'the first group must be the whole: its path is ""')
     paths = [*(group.path for group in given.plan.groups[1:]), *(part.path for part in given.parts)]
@@ -84,17 +84,14 @@ def _nodes(given: BeginRun) -> set[str]:
     for path in paths:
         if around(path) not in groups:
             raise Refusal("bad-run", f"{path!r} is in {around(path)!r}, which is no group of this run")
+    dependencies = [*given.group_after.items(), *((part.path, part.after) for part in given.parts)]
+    for path, blocker in ((path, blocker) for path, after in dependencies for blocker in after):
+        if blocker not in nodes or around(blocker) != around(path):
+            siblings = [node for node in nodes if around(node) == around(path)]
+            near = get_close_matches(blocker, siblings, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise Refusal("bad-run", f"{path!r} comes after {blocker!r}, which is no node of its group{hint}")
     return nodes
-
-
-def _check_after(given: BeginRun, nodes: set[str]) -> None:
-    for path, after in [*given.group_after.items(), *((part.path, part.after) for part in given.parts)]:
-        for wanted in after:
-            if wanted not in nodes or around(wanted) != around(path):
-                siblings = [node for node in nodes if around(node) == around(path)]
-                near = get_close_matches(wanted, siblings, n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
-                raise Refusal("bad-run", f"{path!r} comes after {wanted!r}, which is no node of its group{hint}")
 
 
 def _after(given: BeginRun, part: Part) -> tuple[str, ...]:

@@ -8,18 +8,27 @@ from orchd.core.admission.wait_graph import needed
 from orchd.core.effects import Terminate
 from orchd.core.handlers import returning, stalls
 from orchd.core.handlers.admit import admit
-from orchd.core.state.agents import Agent, AgentId, State, Status, StopReason, agent_id
+from orchd.core.state.agents import Agent, AgentId, Status, StopReason, agent_id
 from orchd.core.state.events import AgentCancelled, AgentSkipped, RunEnded, StopBegan
 from orchd.core.state.indexes import ripen, ticket_of, why_never
 from orchd.core.state.ready_queue import AGING_SECONDS, QueueKey, SortKey
 from orchd.core.state.runs import Run, RunId, RunStatus
+from orchd.core.state.state import State
 from orchd.core.turn import Turn
 from orchd.dag import groups_around
 
 
 def settle(turn: Turn) -> None:
-    """Process ends, cut short what must be, give returning agents their slots, then admit."""
-    _follow(turn)
+    """Draw the consequences of the turn: skip agents whose dependencies did not complete, cut short groups that failed,
+    end runs and waits, give returning agents their slots, then admit new agents."""
+    cut: dict[RunId, set[str]] = {}  # the groups that were cut short already: many members of a group may end at once
+    while turn.ended:
+        agent = turn.ended.pop(0)
+        for dependent in turn.state.unfinished(sorted(turn.state.dependents.get(agent.id, ()))):
+            if (never := why_never(turn.state, dependent)) is not None:
+                turn.record(AgentSkipped(dependent.id, *never))  # which counts as ended too
+        if (member := agent.spec.member) is not None:
+            _end_member(turn, turn.state.runs[member.run], member.path, cut.setdefault(member.run, set()))
     returning.end_waits(turn)
     ripen(turn.state, turn.now)
     _hand_out_slots(turn)
@@ -80,22 +89,9 @@ def cancel_children(turn: Turn, agent: Agent, reason: str) -> None:
         cancel(turn, child, reason, agent.id)
 
 
-def _follow(turn: Turn) -> None:
-    """Skip agents whose dependencies did not complete, and their dependents; let runs fail fast, or end. A skipped
-    agent counts as ended too."""
-    cut: dict[RunId, set[str]] = {}  # the groups that were cut short already: many may end at once in one
-    while turn.ended:
-        agent = turn.ended.pop(0)
-        for dependent in turn.state.unfinished(sorted(turn.state.dependents.get(agent.id, ()))):
-            if (never := why_never(turn.state, dependent)) is not None:
-                turn.record(AgentSkipped(dependent.id, *never))
-        if (member := agent.spec.member) is not None:
-            _advance(turn, turn.state.runs[member.run], member.path, cut.setdefault(member.run, set()))
-
-
-def _advance(turn: Turn, run: Run, path: str, cut: set[str]) -> None:
+def _end_member(turn: Turn, run: Run, path: str, cut: set[str]) -> None:
     """Handle the end of a member: cut short the groups around it that fail fast and failed with it, and end the run
-    with its last member. Earlier failures do not matter here: if others still work, they were retried by a user. No
+    with its last member. Earlier failures do not matter here: if other members still work, a user retried them. No
     member of a group in `cut` is queued or works any more."""
     is_failed = run.has_failed(path)
     for group in groups_around(path):
@@ -116,7 +112,7 @@ def _cut_short(turn: Turn, run: Run, group: str) -> None:
     because = run.members[path].agent
     what = "was skipped" if run.ended[path].is_skipped else "failed"
     reason = f"{path} {what}, and {group or run.plan.name} fails fast"
-    for agent in turn.state.unfinished([AgentId(one) for one in run.members_of(group)]):
+    for agent in turn.state.unfinished(list(map(AgentId, run.members_of(group)))):
         if agent.status is Status.QUEUED and (agent.tries or agent.rate_limits):  # it ran, and was to be tried again
             before = f"its attempt {agent.attempt} before: {agent.reason}"
             turn.record(AgentCancelled(agent.id, f"{reason}; {before}", because))
@@ -127,6 +123,7 @@ def _cut_short(turn: Turn, run: Run, group: str) -> None:
 
 
 def _ending_of(run: Run) -> RunEnded:
+    """Return the end of a run whose members have all ended."""
     if run.bad_end("") is None:
         return RunEnded(run.id, RunStatus.COMPLETED)
     path = run.blame_in("")
@@ -141,7 +138,7 @@ def _ending_of(run: Run) -> RunEnded:
 
 
 def next_to_start(state: State, now: float, *, may_use_reserve: bool = True) -> Agent | None:
-    """Return the agent that may take a slot now: the best of those whose start keeps the state safe.
+    """Return the agent that may take a slot now: the best of the agents whose start keeps the state safe.
 
     `may_use_reserve`: no agent that is alive could take the slot instead, so a slot kept for chains may be used.
     """
@@ -156,9 +153,9 @@ def next_to_start(state: State, now: float, *, may_use_reserve: bool = True) -> 
             continue
         if is_safe_with(state, line.claim):
             entry = _first_needed(state, line) if must_be_needed and (line.claim or state.is_draining) else head
-            best = min((one for one in (best, entry) if one is not None), default=None)
+            best = min((ticket for ticket in (best, entry) if ticket is not None), default=None)
         elif has_aged(state.agents[agent_id(head.number)], now):
-            # It has waited long for the living to leave it room: only what they need may still go before it.
+            # It has waited long for living agents to leave it room: only what they need may still go before it.
             must_be_needed = True
     if best is None and may_use_reserve and not working(state):
         best = _beyond_reserve(state, now)
@@ -166,9 +163,9 @@ def next_to_start(state: State, now: float, *, may_use_reserve: bool = True) -> 
 
 
 def _beyond_reserve(state: State, now: float) -> SortKey | None:
-    """Return the first that may use a resident slot which is kept free for a chain, because no agent is at work.
+    """Return the first ticket that may use a resident slot kept free for a chain, because no agent is at work.
 
-    What is alive then waits for agents outside the chains below it, and only these can end its waits.
+    The living agents then wait for agents outside the chains below them, and only these can end their waits.
     """
     if len(state.living) >= state.resident:
         return None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from orchd.core.inputs import CloseSession, OpenSession, Scope, SetBudget
-from orchd.core.state.agents import Agent, State
+from orchd.core.state.agents import Agent
 from orchd.core.state.events import RunBudgetChanged, SessionBudgetChanged, SessionClosed, SessionOpened
 from orchd.core.state.runs import RunId
 from orchd.core.state.sessions import Session, SessionId, number_of_session, session_id
 from orchd.core.state.spending import Budget
+from orchd.core.state.state import State
 from orchd.core.turn import Turn
 
 
@@ -15,23 +16,23 @@ def session_now(state: State, parent: Agent | None, scope: Scope | None) -> Sess
     """Return the session that new agents would belong to, if it exists already."""
     if parent is not None:
         return parent.spec.session
-    found = None if scope is None else _open_one(state, scope)
-    return found.id if found else None
+    session = None if scope is None else _session_open_in(state, scope)
+    return session.id if session else None
 
 
 def session_of(turn: Turn, parent: Agent | None, scope: Scope | None) -> SessionId | None:
     """Return the session of new agents, and open it when there is none."""
-    found = session_now(turn.state, parent, scope)
-    if found is not None or parent is not None or scope is None:
-        return found
-    return _opened(turn, scope.directory, None, Budget())
+    session = session_now(turn.state, parent, scope)
+    if session is not None or parent is not None or scope is None:
+        return session
+    return _open(turn, scope.directory, None, Budget())
 
 
 def open_session(turn: Turn, given: OpenSession) -> None:
-    """Open a session, and close the one that is open in its directory."""
-    if (old := _open_one(turn.state, given.scope)) is not None:
+    """Open a session, and close the session that is open in its directory."""
+    if (old := _session_open_in(turn.state, given.scope)) is not None:
         turn.record(SessionClosed(old.id))
-    session = _opened(turn, given.scope.directory, given.name, given.budget)
+    session = _open(turn, given.scope.directory, given.name, given.budget)
     turn.answer_of(given.request, session)
 
 
@@ -51,14 +52,15 @@ def set_budget(turn: Turn, given: SetBudget) -> None:
     turn.answer_of(given.request, given.target)
 
 
-def _open_one(state: State, scope: Scope) -> Session | None:
-    """Return the open session. What the store returned may be closed by now, or opened by another request of the same
-    turn."""
-    here = [one for one in state.sessions.values() if one.directory == scope.directory and one.closed_at is None]
-    return max(here, key=lambda one: number_of_session(one.id), default=None)
+def _session_open_in(state: State, scope: Scope) -> Session | None:
+    """Return the session that is open in the directory. The session that the store returned may be closed by now, and
+    another request of the same turn may have opened a new one."""
+    in_directory = (session for session in state.sessions.values() if session.directory == scope.directory)
+    open_sessions = (session for session in in_directory if session.closed_at is None)
+    return max(open_sessions, key=lambda session: number_of_session(session.id), default=None)
 
 
-def _opened(turn: Turn, directory: str, name: str | None, budget: Budget) -> SessionId:
+def _open(turn: Turn, directory: str, name: str | None, budget: Budget) -> SessionId:
     session = session_id(turn.state.last_session + 1)
     turn.record(SessionOpened(session, directory, name, budget))
     return session

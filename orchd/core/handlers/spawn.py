@@ -11,11 +11,12 @@ from orchd.core.admission.wait_graph import blockers_first
 from orchd.core.handlers.schedule import has_aged, next_to_start
 from orchd.core.handlers.sessions import session_now, session_of
 from orchd.core.inputs import Caller, SpawnAgents
-from orchd.core.state.agents import Agent, AgentId, Level, Spec, State, Status, agent_id
+from orchd.core.state.agents import Agent, AgentId, Level, Spec, Status, agent_id
 from orchd.core.state.events import AgentQueued, AgentSkipped
 from orchd.core.state.indexes import why_never
 from orchd.core.state.ready_queue import QueueKey
 from orchd.core.state.sessions import SessionId
+from orchd.core.state.state import State
 from orchd.core.turn import Turn
 from orchd.dag import cycle_in
 
@@ -39,19 +40,19 @@ def spawn_agents(turn: Turn, given: SpawnAgents) -> None:
             check_guards(state, parent, len(given.specs), given.kin)
         wanted = _resolved(state, given.specs)
         if given.must_start:
-            _check_room(state, turn.now, wanted, 0 if parent is None else parent.depth + 1)
-            _check_holds(state, turn.now, wanted.values(), session_now(state, parent, given.scope))
+            session = session_now(state, parent, given.scope)
+            _check_start(state, turn.now, wanted, 0 if parent is None else parent.depth + 1, session)
     except Refusal as refusal:
         turn.refuse(given.request, refusal.code, str(refusal), refusal.details)
         return
     ancestors = (*parent.ancestors, parent.id) if parent else ()
     level = Level.SUB_SKILL if parent else Level.PM
     session = session_of(turn, parent, given.scope)
-    for one in blockers_first({one: spec.after for one, spec in wanted.items()}):
-        if (spec := wanted.get(one)) is not None:
+    for new_id in blockers_first({new_id: spec.after for new_id, spec in wanted.items()}):
+        if (spec := wanted.get(new_id)) is not None:
             spec = replace(spec, session=session) if session else spec
-            turn.record(AgentQueued(one, spec, level, ancestors, parent.attempt if parent else 0))
-            skip_if_hopeless(turn, one)
+            turn.record(AgentQueued(new_id, spec, level, ancestors, parent.attempt if parent else 0))
+            skip_if_hopeless(turn, new_id)
     turn.answer(given.request, *wanted)
 
 
@@ -107,40 +108,39 @@ def _resolved(state: State, specs: tuple[Spec, ...]) -> dict[AgentId, Spec]:
     """Return the specs by their future ids, with every name in `after` replaced by an id. Raises Refusal."""
     ids = [agent_id(state.last_number + 1 + index) for index in range(len(specs))]
     named: dict[str, list[AgentId]] = {}
-    for one, spec in zip(ids, specs, strict=True):
-        named.setdefault(spec.name, []).append(one)
+    for new_id, spec in zip(ids, specs, strict=True):
+        named.setdefault(spec.name, []).append(new_id)
     wanted = dict(zip(ids, specs, strict=True))
-    for one, spec in zip(ids, specs, strict=True):
-        if spec.after:
-            before = {name: _reference(state, named, spec, name) for name in spec.after}
-            conditions = tuple((before[name], condition) for name, condition in spec.conditions)
-            wanted[one] = replace(spec, after=tuple(dict.fromkeys(before.values())), conditions=conditions)
-    if cycle := cycle_in({one: spec.after for one, spec in wanted.items()}):
-        names = [wanted[one].name for one in cycle]
+    for new_id, spec in zip(ids, specs, strict=True):
+        blockers: dict[str, AgentId] = {}
+        for name in spec.after:
+            same_name = named.get(name, [])
+            if len(same_name) > 1:
+                raise Refusal(
+                    "ambiguous", f"{spec.name}: `after` {name!r} names {len(same_name)} agents of this request"
+                )
+            if not same_name and name not in state.agents:
+                raise Refusal(
+                    "unknown-agent",
+                    f"{spec.name}: `after` {name!r} is neither an agent nor a name in this request; "
+                    "`orchctl status --all` shows what there is",
+                )
+            blockers[name] = same_name[0] if same_name else AgentId(name)
+        if blockers:
+            conditions = tuple((blockers[name], condition) for name, condition in spec.conditions)
+            wanted[new_id] = replace(spec, after=tuple(dict.fromkeys(blockers.values())), conditions=conditions)
+    if cycle := cycle_in({new_id: spec.after for new_id, spec in wanted.items()}):
+        names = [wanted[new_id].name for new_id in cycle]
         raise Refusal("cycle", f"these wait for each other: {' -> '.join(names)}; drop one `after`", path=names)
     return wanted
 
 
-def _reference(state: State, named: dict[str, list[AgentId]], spec: Spec, wanted: str) -> AgentId:
-    found = named.get(wanted)
-    if found and len(found) == 1:
-        return found[0]
-    if found:
-        raise Refusal("ambiguous", f"{spec.name}: `after` {wanted!r} names {len(found)} agents of this request")
-    if wanted not in state.agents:
-        raise Refusal(
-            "unknown-agent",
-            f"{spec.name}: `after` {wanted!r} is neither an agent nor a name in this request; "
-            "`orchctl status --all` shows what there is",
-        )
-    return AgentId(wanted)
-
-
-def _check_room(state: State, now: float, wanted: dict[AgentId, Spec], depth: int) -> None:
-    """Check that all of them start in this very turn. Raises Refusal."""
+def _check_start(state: State, now: float, wanted: dict[AgentId, Spec], depth: int, session: SessionId | None) -> None:
+    """Check that all of `wanted` start in this very turn: slots are free for them, and nothing else keeps them from
+    starting. Raises Refusal."""
     most = resident_bound(state, depth)
-    held = sorted([*claims(state), *(spec.nesting for spec in wanted.values() if spec.nesting)])
-    after = {one for spec in wanted.values() for one in spec.after}
+    claimed = sorted([*claims(state), *(spec.nesting for spec in wanted.values() if spec.nesting)])
+    after = {blocker for spec in wanted.values() for blocker in spec.after}
     first = [(state.agents[agent_id(head.number)], line.claim) for head, line in state.queue.heads()]
     held_back_by = [agent for agent, claim in first if has_aged(agent, now) and not is_safe_with(state, claim)]
     starting = len(state.queue) if next_to_start(state, now) is not None else 0  # earlier ones, a few in each turn
@@ -149,7 +149,7 @@ def _check_room(state: State, now: float, wanted: dict[AgentId, Spec], depth: in
         and state.spawn_backoff_until <= now
         and working(state) + starting + len(wanted) <= state.limit
         and len(state.living) + starting + len(wanted) <= most
-        and is_safe(state.resident, held)
+        and is_safe(state.resident, claimed)
         and not (held_back_by and any(spec.nesting for spec in wanted.values()))
         and not any(state.unfinished(after))
         and not after & wanted.keys()
@@ -161,19 +161,15 @@ def _check_room(state: State, now: float, wanted: dict[AgentId, Spec], depth: in
             f"{len(state.living)} of {most} living{', paused' if state.is_paused else ''}; "
             "leave out --no-queue to queue them",
         )
-
-
-def _check_holds(state: State, now: float, specs: Iterable[Spec], session: SessionId | None) -> None:
-    """Check that nothing but slots keeps them from starting. Raises Refusal."""
-    for spec in specs:
+    for spec in wanted.values():
         line = QueueKey(spec.nesting, session=session or "", runner=spec.runner or "")
-        if (held := why_blocked(state, line, now)) is not None:
+        if (block := why_blocked(state, line, now)) is not None:
             raise Refusal(
-                "would-queue", f"{spec.name} cannot start now: {held.sentence}; leave out --no-queue to queue it"
+                "would-queue", f"{spec.name} cannot start now: {block.sentence}; leave out --no-queue to queue it"
             )
 
 
-def skip_if_hopeless(turn: Turn, one: AgentId) -> None:
+def skip_if_hopeless(turn: Turn, queued_id: AgentId) -> None:
     """Skip the agent if a dependency has already ended without completing."""
-    if (never := why_never(turn.state, turn.state.agents[one])) is not None:
-        turn.record(AgentSkipped(one, *never))
+    if (never := why_never(turn.state, turn.state.agents[queued_id])) is not None:
+        turn.record(AgentSkipped(queued_id, *never))

@@ -21,9 +21,10 @@ from orchd.core.admission.wait_graph import claims_needed, path_to, waits_for
 from orchd.core.admission.without_slot import is_returning, kept_waiting_by
 from orchd.core.handlers import returning
 from orchd.core.handlers.admit import admit
-from orchd.core.state.agents import WORKING, Agent, Frozen, State, Status, number_of
+from orchd.core.state.agents import WORKING, Agent, Frozen, Status, number_of
 from orchd.core.state.events import AgentPromoted, StallBegan, StallEnded
 from orchd.core.state.indexes import line_of
+from orchd.core.state.state import State
 from orchd.core.turn import Turn
 
 STANDS_STILL = (
@@ -42,11 +43,19 @@ def look(turn: Turn) -> None:
         return
     if state.stalled_since is None:
         if state.standing and state.is_stall_announced:
-            turn.record(StallEnded())  # of another kind: this one may be broken
+            turn.record(StallEnded())  # that stall could not be broken; the stall that begins now may be
         state.stalled_since = turn.now
     if turn.now < state.stalled_since + state.stall_after:
         return
-    if _break(turn):
+    # A resident slot that is kept free for chains is lent only where there is no other way.
+    quiet_first = sorted(at_work(state), key=lambda agent: (agent.heard or 0.0, agent.number))
+    pairs = [(lender, agent) for lender in quiet_first for agent in _lacking_a_slot(state, lender, turn.now)]
+    is_lent = any(
+        _lend(turn, lender, borrower, may_use_reserve=may_use_reserve)
+        for may_use_reserve in (False, True)
+        for lender, borrower in pairs
+    )
+    if is_lent:
         state.stalled_since = turn.now if is_stalled(state, turn.now) else None
         if state.stalled_since is None:
             _announce_standing(turn)  # an announced stall that is broken in the end has ended
@@ -65,18 +74,6 @@ def _announce_standing(turn: Turn) -> None:
         turn.record(StallEnded())
 
 
-def _break(turn: Turn) -> bool:
-    """Lend a slot; a resident slot kept free for chains only where there is no other way. Returns whether a slot was
-    lent."""
-    quiet_first = sorted(at_work(turn.state), key=lambda agent: (agent.heard or 0.0, agent.number))
-    pairs = [(lender, one) for lender in quiet_first for one in _lacking_a_slot(turn.state, lender, turn.now)]
-    return any(
-        _lend(turn, lender, borrower, may_use_reserve=may_use_reserve)
-        for may_use_reserve in (False, True)
-        for lender, borrower in pairs
-    )
-
-
 def due_at(state: State) -> float | None:
     """Return when a stall has lasted long enough to be broken; None without a stall, and when it cannot be broken."""
     if state.stalled_since is None or state.is_stall_announced:
@@ -89,7 +86,7 @@ def is_stalled(state: State, now: float) -> bool:
 
     A paused agent that keeps its slot does not count: it gives its slot back to no other before it is resumed.
 
-    Where a slot is free all the same, no resident slot is left for what they depend on, or only a reserved one.
+    Where a slot is free all the same, no resident slot is left for what they depend on, or only a reserved slot.
     """
     if state.is_paused or state.is_draining or state.spawn_backoff_until > now or not (len(state.queue) or state.due):
         return False
@@ -110,15 +107,17 @@ def _lacking_a_slot(state: State, agent: Agent, now: float) -> Iterator[Agent]:
     """Yield the agents that `agent` depends on and that only a missing slot keeps from continuing."""
     for other in _needed_by(state, agent):
         if other.status is Status.QUEUED:
-            if _waits_only_for_a_slot(state, other, now):
+            is_delayed = other.ready_at is not None and other.ready_at > now
+            is_held = other.is_paused or is_delayed or any(state.unfinished(other.blockers))
+            if not is_held and why_blocked(state, line_of(other), now) is None:
                 yield other
         elif is_returning(state, other):
             yield other
 
 
 def _needed_by(state: State, agent: Agent) -> Iterator[Agent]:
-    """Yield its unfinished descendants, the agents that it waits for in the background, and all that these depend
-    on."""
+    """Yield the unfinished descendants of `agent`, the agents that it waits for in the background, and all agents that
+    these depend on."""
     seen = {agent.id}
     frontier = [agent]
     while frontier:
@@ -131,17 +130,10 @@ def _needed_by(state: State, agent: Agent) -> Iterator[Agent]:
                 yield other
 
 
-def _waits_only_for_a_slot(state: State, agent: Agent, now: float) -> bool:
-    is_delayed = agent.ready_at is not None and agent.ready_at > now
-    if agent.is_paused or is_delayed or any(state.unfinished(agent.blockers)):
-        return False
-    return why_blocked(state, line_of(agent), now) is None
-
-
 def _lend(turn: Turn, lender: Agent, borrower: Agent, *, may_use_reserve: bool) -> bool:
-    """Give `borrower` a slot, that of `lender` where none is free. Returns whether it was given.
+    """Give `borrower` a slot, that of `lender` where none is free. Returns whether the borrower got a slot.
 
-    Only if all that is alive can still end. Over a limit that was lowered the slot is not given on.
+    It gets a slot only if all living agents can still end. Over a limit that was lowered the slot is not given on.
     """
     state, line, is_new = turn.state, line_of(borrower), borrower.status is Status.QUEUED
     has_place = len(state.living) < state.resident if may_use_reserve else has_resident_slot(state, line.depth)
@@ -150,8 +142,8 @@ def _lend(turn: Turn, lender: Agent, borrower: Agent, *, may_use_reserve: bool) 
     needed = claims_needed(state, lender, [borrower.id])
     if not is_safe_promoted(state, needed, borrower.claim if is_new else 0):
         return False
-    for one, claim in needed.items():
-        turn.record(AgentPromoted(one, claim))
+    for agent_id, claim in needed.items():
+        turn.record(AgentPromoted(agent_id, claim))
     if not has_slot(state):
         returning.freeze(turn, lender, Frozen.LENT, lent_to=borrower.id)
     if has_slot(state):

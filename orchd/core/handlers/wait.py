@@ -33,8 +33,10 @@ def begin_wait(turn: Turn, given: BeginWait) -> None:
 
 
 def _park(turn: Turn, agent: Agent, wait: Wait) -> None:
-    unfinished = [found.id for found in turn.state.unfinished(wait.targets)]
-    if (path := path_to(turn.state, unfinished, agent.id)) is not None:
+    """Block the agent in this wait, or refuse a wait that would never end."""
+    state = turn.state
+    unfinished = [target.id for target in state.unfinished(wait.targets)]
+    if (path := path_to(state, unfinished, agent.id)) is not None:
         path = [agent.id, *path]
         turn.refuse(
             wait.request,
@@ -43,9 +45,18 @@ def _park(turn: Turn, agent: Agent, wait: Wait) -> None:
             {"path": path},
         )
         return
-    needed = claims_needed(turn.state, agent, unfinished)
-    if not is_safe_promoted(turn.state, needed):
-        _refuse_deadlock(turn, agent, wait, needed)
+    needed = claims_needed(state, agent, unfinished)
+    if not is_safe_promoted(state, needed):
+        holders = {other.id: other.claim for other in state.living.values() if other.claim > 0 and other is not agent}
+        turn.refuse(
+            wait.request,
+            "would-deadlock",
+            f"{agent.id} would need {needed[agent.id]} more of {state.resident} resident slots for what it waits for, "
+            f"and {len(holders)} others hold claims too: end it and collect later, "
+            f"spawn it with --nesting {needed[agent.id]} so that its slots are kept for it, "
+            "or raise `orchctl limit --resident`",
+            {"needed": dict(needed), "holders": holders, "resident": state.resident},
+        )
         return
     promote(turn, needed)
     # The request of a frozen agent was on its way; from now on its client is blocked. A paused agent stays frozen.
@@ -56,20 +67,6 @@ def _park(turn: Turn, agent: Agent, wait: Wait) -> None:
 
 
 def promote(turn: Turn, needed: Mapping[AgentId, int]) -> None:
-    """Raise the claims of agents that are alive to the levels they need."""
-    for one, claim in needed.items():
-        turn.record(AgentPromoted(one, claim))
-
-
-def _refuse_deadlock(turn: Turn, agent: Agent, wait: Wait, needed: Mapping[AgentId, int]) -> None:
-    state = turn.state
-    holders = {one.id: one.claim for one in state.living.values() if one.claim > 0 and one is not agent}
-    turn.refuse(
-        wait.request,
-        "would-deadlock",
-        f"{agent.id} would need {needed[agent.id]} more of {state.resident} resident slots for what it waits for, "
-        f"and {len(holders)} others hold claims too: end it and collect later, "
-        f"spawn it with --nesting {needed[agent.id]} so that its slots are kept for it, "
-        "or raise `orchctl limit --resident`",
-        {"needed": dict(needed), "holders": holders, "resident": state.resident},
-    )
+    """Raise the claims of living agents to the levels that they need."""
+    for agent_id, claim in needed.items():
+        turn.record(AgentPromoted(agent_id, claim))

@@ -1,22 +1,19 @@
-"""The state: agents, their specs and waits, and the State that `apply` changes."""
+"""Agents: their specs, statuses and waits, and the outcomes of their attempts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple, NewType
 
-from orchd.core.state.ready_queue import Queue
-from orchd.core.state.runs import Membership, Run, RunId
-from orchd.core.state.sessions import Session, SessionId
+from orchd.core.state.runs import Membership
+from orchd.core.state.sessions import SessionId
 from orchd.core.state.spending import Spent
 from orchd.protocol import ids
 from orchd.protocol.ids import AGENT, numbered
 
 AgentId = NewType("AgentId", str)
 RequestId = NewType("RequestId", str)
-
 SIMULATED = "simulated"  # the source of a cost for which no service was used
 
 
@@ -34,7 +31,6 @@ class Status(Enum):
     TIMED_OUT = "timed-out"
     LOST = "lost"
     SKIPPED = "skipped"
-
     # looked up in sets and tables with every event; Enum's own hash is a Python function
     __hash__ = object.__hash__
 
@@ -105,17 +101,9 @@ class Instant(NamedTuple):
     wall: float
 
 
-class RateLimit(NamedTuple):
-    """The end of a runner's rate limit, on two clocks, and the message of its service."""
-
-    mono: float
-    wall: float
-    reason: str = ""
-
-
 @dataclass(frozen=True, slots=True)
 class ProcessAttributes:
-    """Attributes that an agent's process inherits besides its variables. None or empty: those of the daemon."""
+    """Attributes that an agent's process inherits besides its variables. None or empty: as the daemon's."""
 
     umask: int | None = None
     nice: int | None = None
@@ -192,7 +180,7 @@ class Report:
     session_id: str | None = None  # the agent's own, by which its CLI resumes it
     model: str | None = None
     turns: int | None = None
-    limited_until: float | None = None  # wall: its service turned it away for being asked too often
+    limited_until: float | None = None  # wall: the end of the rate limit with which its service refused it
     notes: tuple[Note, ...] = ()
 
     @property
@@ -210,7 +198,7 @@ class Outcome:
     rss_bytes: int = 0
     report: Report | None = None
     oom: Oom | None = None
-    memory_peak: int | None = None  # bytes, of one with a bound, counted as its bound is
+    memory_peak: int | None = None  # bytes, of an attempt with a memory limit, counted as for the limit
     escaped: tuple[str, ...] = ()  # processes that left its cgroup and were followed, as far as they were seen
 
 
@@ -239,7 +227,7 @@ class Agent:
     spent: Spent | None = None  # by all its attempts together
     cause: StopReason | None = None
     reason: str | None = None
-    because: str = ""  # the agent whose end caused that this one was ended
+    because: str = ""  # the agent whose end caused the end of this agent
     started: float | None = None  # mono
     heard: float | None = None  # mono, when it last was known to have put something out
     kill_at: float | None = None  # mono, when its grace period ends
@@ -310,62 +298,3 @@ def agent_id(number: int) -> AgentId:
 def number_of(agent: AgentId) -> int:
     """Return the number in an id: 7 for `agent-007`."""
     return ids.number_of(agent)
-
-
-@dataclass(frozen=True, slots=True)
-class Guards:
-    """Limits against runaway trees, from the configuration and not from the state."""
-
-    depth: int = 3  # levels of agents
-    children: int = 20  # unfinished ones of one agent
-    agents: int = 500  # ever spawned from inside one tree
-
-
-@dataclass(slots=True)
-class State:
-    """All unfinished agents and runs, and the settings that decisions need. Finished ones are in the store."""
-
-    limit: int = 7
-    resident: int = 28
-    is_limit_set: bool = False  # both numbers by a command; otherwise by the configuration
-    guards: Guards = field(default_factory=Guards)
-    is_strict: bool = True  # an agent whose wait ended early works only in a slot; from the configuration
-    stall_after: float = 30.0  # seconds before an agent that only polls lends its slot; from the configuration
-    rate_limit_waits: int = 10  # how often an agent waits for its service before it fails; from the configuration
-    rate_limit_time: float = 8 * 86_400.0  # seconds from its first rate limit to the end of its last; likewise
-    is_new_next: bool = False  # the last slot went back to an agent whose wait was cut short; a new agent is next
-    stalled_since: float | None = None  # mono, of this daemon
-    is_stall_announced: bool = False
-    standing: frozenset[AgentId] = frozenset()  # in a lent slot without progress for `stall_after`, as this daemon saw
-    is_paused: bool = False
-    is_draining: bool = False  # of this daemon, never remembered
-    has_disk_pressure: bool = False  # measured anew by every daemon
-    spawn_backoff_until: float = 0.0  # mono; the machine refused to start a process
-    holds: dict[str, RateLimit] = field(default_factory=dict)  # by runner
-    refusals: int = 0  # by the machine, one after another
-    remedy: str = ""  # what would end them, where that is known
-    last_number: int = 0
-    last_run: int = 0
-    last_session: int = 0
-    seed: int = 1
-    agents: dict[AgentId, Agent] = field(default_factory=dict)
-    runs: dict[RunId, Run] = field(default_factory=dict)
-    sessions: dict[SessionId, Session] = field(default_factory=dict)
-    # Indexes: each is derived from `agents` inside `apply`, and `check` compares it with a count.
-    living: dict[AgentId, Agent] = field(default_factory=dict)
-    waiting: dict[AgentId, Agent] = field(default_factory=dict)  # living agents that wait
-    due: dict[AgentId, Agent] = field(default_factory=dict)  # living agents with a wait that has ended, or to be thawed
-    expiring: dict[AgentId, Agent] = field(default_factory=dict)  # living agents with a wait that has a deadline
-    awaited: dict[AgentId, set[AgentId]] = field(default_factory=dict)  # the waiters of an agent
-    children: dict[AgentId, set[AgentId]] = field(default_factory=dict)
-    dependents: dict[AgentId, set[AgentId]] = field(default_factory=dict)
-    conditional: dict[AgentId, set[AgentId]] = field(default_factory=dict)  # queued agents by agents in `conditions`
-    environments: dict[str, int] = field(default_factory=dict)
-    in_sessions: dict[SessionId, int] = field(default_factory=dict)  # unfinished agents
-    queue: Queue = field(default_factory=Queue)
-
-    def unfinished(self, ids: Iterable[AgentId]) -> Iterator[Agent]:
-        """Yield the agents of `ids` that have not finished. An agent that is not in memory has finished."""
-        for found in (self.agents.get(one) for one in ids):
-            if found is not None and not found.is_over:
-                yield found

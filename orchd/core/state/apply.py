@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from orchd.core.state import apply_attempts, apply_waits
-from orchd.core.state.agents import LIVING, Agent, Instant, RateLimit, State, Status, number_of
+from orchd.core.state.agents import LIVING, Agent, Instant, Status, number_of
 from orchd.core.state.events import (
     AdmissionsPaused,
     AgentCancelled,
@@ -65,6 +65,7 @@ from orchd.core.state.indexes import (
 )
 from orchd.core.state.runs import MemberRef, Run, RunStatus, number_of_run
 from orchd.core.state.sessions import Session, number_of_session
+from orchd.core.state.state import RateLimit, State
 from orchd.core.state.transitions import next_status
 
 
@@ -122,7 +123,7 @@ def _apply_to_session(state: State, event: SessionEvent, at: Instant) -> None:
 
 def _apply_to_agent(state: State, event: AgentEvent, at: Instant) -> None:
     if isinstance(event, AgentQueued):
-        agent, status, was_over, behind = _born(state, event, at), next_status(None, event), False, []
+        agent, status, was_over, behind = _create(state, event, at), next_status(None, event), False, []
     else:
         agent = state.agents[event.agent]
         was_over = agent.is_over
@@ -138,12 +139,16 @@ def _apply_to_agent(state: State, event: AgentEvent, at: Instant) -> None:
         leave_indexes(state, agent)
     _change(state, agent, event, at, status)
     if agent.is_over:
-        _close(agent, at)
+        agent.ended_at = at.wall
+        agent.pid = agent.kill_at = agent.ready_at = None
+        agent.is_paused = False
+        agent.waits.clear()
+        agent.reason = None if agent.status is Status.COMPLETED else agent.reason
     note_in_run(state, agent, was_over=was_over)
     if agent.is_over != was_over:
         note_end(state, agent)
-    for one in (agent, *behind):
-        enter_indexes(state, one)
+    for changed in (agent, *behind):
+        enter_indexes(state, changed)
     if agent.is_over:
         free_dependents(state, agent)
 
@@ -154,7 +159,8 @@ def _change(state: State, agent: Agent, event: AgentEvent, at: Instant, status: 
     agent.status = status
 
 
-def _born(state: State, event: AgentQueued, at: Instant) -> Agent:
+def _create(state: State, event: AgentQueued, at: Instant) -> Agent:
+    """Add the new agent to the state, its session and its run."""
     parent = state.agents.get(event.ancestors[-1]) if event.ancestors else None
     agent = Agent(
         id=event.agent,
@@ -176,15 +182,6 @@ def _born(state: State, event: AgentQueued, at: Instant) -> Agent:
     if (member := event.spec.member) is not None:
         state.runs[member.run].join(member.path, MemberRef(agent.id, member.is_required, member.after))
     return agent
-
-
-def _close(agent: Agent, at: Instant) -> None:
-    agent.ended_at = at.wall
-    agent.pid = agent.kill_at = agent.ready_at = None
-    agent.is_paused = False
-    agent.waits.clear()
-    if agent.status is Status.COMPLETED:
-        agent.reason = None
 
 
 CHANGES: dict[type, Callable[[State, Agent, Any, Instant], None]] = {

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from orchd.core.state import apply_waits
-from orchd.core.state.agents import Agent, Instant, Oom, Report, State, StopReason
+from orchd.core.state.agents import Agent, Instant, Oom, StopReason
 from orchd.core.state.events import (
     AgentCancelled,
     AgentHeard,
@@ -25,6 +25,7 @@ from orchd.core.state.events import (
     StopBegan,
 )
 from orchd.core.state.spending import Spent
+from orchd.core.state.state import State
 
 
 def admitted(state: State, agent: Agent, event: AttemptAdmitted, at: Instant) -> None:
@@ -77,9 +78,17 @@ def kill_began(state: State, agent: Agent, event: KillBegan, at: Instant) -> Non
 
 def process_ended(state: State, agent: Agent, event: ProcessEnded, at: Instant) -> None:
     agent.outcome = event.outcome
-    state.refusals, state.spawn_backoff_until = 0, 0.0  # what it had may be what was missing
+    state.refusals, state.spawn_backoff_until = (
+        0,
+        0.0,
+    )  # its resources are free again: they may be what the machine lacked
     if (report := event.outcome.report) is not None:
-        _spend(state, agent, report)
+        agent.spent = report.spent.plus(agent.spent or Spent())
+        if not report.is_simulated:  # a simulation spends nothing of the budgets of its session and run
+            if (session := agent.spec.session) is not None:
+                state.sessions[session].spent = report.spent.plus(state.sessions[session].spent)
+            if (member := agent.spec.member) is not None:
+                state.runs[member.run].spent = report.spent.plus(state.runs[member.run].spent)
     agent.is_paused = False
     agent.waits.clear()
     apply_waits.unfreeze(agent, at)
@@ -87,18 +96,6 @@ def process_ended(state: State, agent: Agent, event: ProcessEnded, at: Instant) 
         is_over_bound = event.outcome.oom is Oom.OWN and event.outcome.code != 0
         agent.cause = StopReason.MEMORY if is_over_bound else StopReason.ENDED
         agent.kill_at = at.mono + agent.spec.grace
-
-
-def _spend(state: State, agent: Agent, report: Report) -> None:
-    """Add the usage of an attempt to its agent and, unless it was simulated, to the budgets of its session and run."""
-    spent = report.spent
-    agent.spent = spent.plus(agent.spent or Spent())
-    if report.is_simulated:
-        return
-    if (session := agent.spec.session) is not None:
-        state.sessions[session].spent = spent.plus(state.sessions[session].spent)
-    if (member := agent.spec.member) is not None:
-        state.runs[member.run].spent = spent.plus(state.runs[member.run].spent)
 
 
 def deferred(state: State, agent: Agent, event: AttemptDeferred, at: Instant) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from orchd.core.state.agents import Agent, Frozen, Instant, State
+from orchd.core.state.agents import Agent, Frozen, Instant
 from orchd.core.state.events import (
     AgentFrozen,
     AgentPaused,
@@ -20,6 +20,7 @@ from orchd.core.state.events import (
     WaitReopened,
     WorkSeen,
 )
+from orchd.core.state.state import State
 
 
 def wait_began(state: State, agent: Agent, event: WaitBegan, at: Instant) -> None:

@@ -60,7 +60,7 @@ class AttemptVoided:
     agent: AgentId
     attempt: int
     reason: str
-    hold: float = 0.0  # seconds for which the machine should not be asked again, for anyone
+    hold: float = 0.0  # seconds for which no agent starts
     remedy: str = ""  # what would have the machine start a process, where that is known
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from orchd.core.state.agents import LIVING, Agent, AgentId, Condition, State, Status, Wait
+from orchd.core.state.agents import LIVING, Agent, AgentId, Condition, Status, Wait
 from orchd.core.state.ready_queue import QueueKey, SortKey, ticket
 from orchd.core.state.runs import MemberResult, RunId, recounted
+from orchd.core.state.state import State
 from orchd.dag import around
 
 
@@ -53,7 +54,7 @@ def enter_indexes(state: State, agent: Agent) -> None:
 
 
 def _enter_queue(state: State, agent: Agent) -> None:
-    blockers = [found.id for found in state.unfinished(agent.blockers)] if agent.spec.after else []
+    blockers = [blocker.id for blocker in state.unfinished(agent.blockers)] if agent.spec.after else []
     for blocker in blockers:
         state.dependents.setdefault(blocker, set()).add(agent.id)
     for blocker, _ in agent.spec.conditions:
@@ -164,9 +165,9 @@ def queued_behind(state: State, agent: Agent) -> list[Agent]:
 
     Only members of runs and agents with conditions start after an agent that did not complete.
     """
-    behind = [state.agents[one] for one in sorted(state.conditional.get(agent.id, ()))]
+    behind = [state.agents[agent_id] for agent_id in sorted(state.conditional.get(agent.id, ()))]
     if (member := agent.spec.member) is not None:
-        mates = (state.agents.get(AgentId(one)) for one in state.runs[member.run].agents_behind(member.path))
+        mates = (state.agents.get(AgentId(mate)) for mate in state.runs[member.run].agents_behind(member.path))
         behind += [mate for mate in mates if mate is not None and mate.status is Status.QUEUED]
     return behind
 
@@ -174,11 +175,11 @@ def queued_behind(state: State, agent: Agent) -> list[Agent]:
 def free_dependents(state: State, agent: Agent) -> None:
     """Add the agents that waited only for the finished `agent` to their lines. `settle` skips agents that never can
     start."""
-    for one in list(state.dependents.get(agent.id, ())):
-        dependent = state.agents[one]
+    for dependent_id in list(state.dependents.get(agent.id, ())):
+        dependent = state.agents[dependent_id]
         if why_never(state, dependent) is not None:
             continue
-        _discard(state.dependents, agent.id, one)
+        _discard(state.dependents, agent.id, dependent_id)
         if not any(state.unfinished(dependent.blockers)):
             stand_in_line(state, dependent)
 
@@ -224,10 +225,10 @@ def ripen(state: State, now: float) -> None:
 
 def load(state: State, agents: Iterable[Agent]) -> None:
     """Put agents from the store into memory."""
-    found = list(agents)
-    for agent in found:
+    stored = list(agents)
+    for agent in stored:
         state.agents[agent.id] = agent
-    for agent in found:
+    for agent in stored:
         enter_indexes(state, agent)
 
 
@@ -235,20 +236,20 @@ def forget(state: State, ids: Iterable[AgentId]) -> None:
     """Remove finished agents and their finished runs from memory: the store has them, and memory must not grow with
     history."""
     runs: set[RunId] = set()
-    for one in ids:
-        agent = state.agents.get(one)
+    for agent_id in ids:
+        agent = state.agents.get(agent_id)
         if agent is not None and agent.is_over:
-            del state.agents[one]
+            del state.agents[agent_id]
             runs |= {agent.spec.member.run} if agent.spec.member else set()
     forget_runs(state, runs)
 
 
 def forget_runs(state: State, ids: Iterable[RunId]) -> None:
     """Remove finished runs without a member in memory: a member in memory may be about to be retried."""
-    for one in ids:
-        run = state.runs.get(one)
+    for run_id in ids:
+        run = state.runs.get(run_id)
         if run is not None and run.is_over and not any(mate.agent in state.agents for mate in run.members.values()):
-            del state.runs[one]
+            del state.runs[run_id]
 
 
 def recount(state: State) -> tuple[object, ...]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge
 from typing import Any, NamedTuple
 
-# Waiting this long is worth one step of priority: no agent starves, and none overtakes because of a minute.
+# Waiting this long is worth one step of priority: no agent starves, and none overtakes another by a minute.
 AGING_SECONDS = 600.0
 
 
@@ -32,7 +32,7 @@ class SortKey(NamedTuple):
 
     turn: float  # priority, raised by waiting
     height: int  # deeper first: finish what is begun
-    first: int  # first come; the members of a run come as its first one does
+    first: int  # first come, first served; the members of a run come when its first member does
     way: float  # within a run, the longest way to its end first
     number: int
 
@@ -51,7 +51,7 @@ class Queue:
         # Sorted lists: most tickets come at the end and go at the front, and 100,000 pointers move in microseconds.
         self._lines: dict[QueueKey, list[SortKey]] = {}
         self._delayed: list[tuple[float, QueueKey, SortKey]] = []
-        self._heads: list[tuple[SortKey, QueueKey]] = []  # the first of each line, sorted: asked after each input
+        self._heads: list[tuple[SortKey, QueueKey]] = []  # the first of each line, sorted: needed after each input
 
     def add(self, entry: SortKey, line: QueueKey) -> None:
         """Add `entry`, which may start as soon as there is a slot."""

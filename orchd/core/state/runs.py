@@ -44,7 +44,7 @@ class Membership:
 
     run: RunId
     path: str
-    after: tuple[str, ...]  # the members and groups that must complete first, those of the groups around it included
+    after: tuple[str, ...]  # the members and groups that must complete first; also before the groups around it
     is_required: bool
     weight: float  # the longest way from its start to the run's end
     first: int  # the number of the run's first agent: members stand in line where their run does
@@ -200,7 +200,7 @@ class Run:
     def agents_behind(self, path: str) -> Iterator[str]:
         """Yield the agents of the members that come after a member, or after a group around it."""
         for node in (path, *groups_around(path)):
-            yield from (self.members[one].agent for one in self.behind.get(node, ()))
+            yield from (self.members[member].agent for member in self.behind.get(node, ()))
 
     def members_of(self, group: str) -> list[str]:
         """Return the agents of a group and of all groups in it."""

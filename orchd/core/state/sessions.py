@@ -23,7 +23,7 @@ class Session:
     budget: Budget = field(default_factory=Budget)
     spent: Spent = field(default_factory=Spent)
     agents: int = 0  # ever queued in it
-    expected: int = 0  # tokens that they were expected to take, those of whom it is known
+    expected: int = 0  # tokens that they were expected to take, as far as that is known
 
 
 def session_id(number: int) -> SessionId:

@@ -22,7 +22,7 @@ class Spent(NamedTuple):
 
     @property
     def tokens(self) -> int:
-        """The tokens that budgets count: all but those read from a cache, which cost a tenth and are many."""
+        """The tokens that budgets count: all but the tokens read from a cache, which cost a tenth and are many."""
         return self.input_tokens + self.output_tokens + self.cache_write_tokens
 
     def plus(self, other: Spent) -> Spent:

@@ -24,7 +24,7 @@ def gap_after(descriptor: int, position: int) -> Hole | None:
         return None
     try:
         start = os.lseek(descriptor, position, os.SEEK_HOLE)
-        if start >= size:  # every file is said to have a hole at its end
+        if start >= size:  # the kernel reports a hole at the end of every file
             return None
         return Hole(start, os.lseek(descriptor, start, os.SEEK_DATA))
     except OSError as error:

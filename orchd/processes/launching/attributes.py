@@ -53,7 +53,17 @@ def apply(pid: int, attributes: ProcessAttributes) -> str | None:
     """Set attributes on a shim that has no agent yet. Returns a message for each that could not be set."""
     with suppress(ProcessLookupError):  # its end is news of its own
         unmet = [*_limits(pid, attributes), *_schedule(pid, attributes), *_cpus(pid, attributes.cpus)]
-        return "; ".join([*unmet, *_oom(pid, attributes)]) or None
+        if attributes.oom_score_adj and attributes.oom_score_adj > 0:  # the protection of a caller is not for agents
+            place = PROC / str(pid) / "oom_score_adj"
+            try:
+                place.write_text(str(attributes.oom_score_adj), encoding="ascii")
+            except FileNotFoundError:
+                return None
+            except PermissionError:  # lower than that of the daemon's start
+                unmet.append(
+                    f"oom_score_adj {attributes.oom_score_adj}: it is {place.read_text(encoding='ascii').strip()}"
+                )
+        return "; ".join(unmet) or None
     return None
 
 
@@ -68,7 +78,7 @@ def _limits(pid: int, attributes: ProcessAttributes) -> Iterator[str]:
         except (PermissionError, ValueError):  # a hard limit above ours, or above what the kernel allows
             _, highest = resource.prlimit(pid, number)
             resource.prlimit(pid, number, (_lower(wanted[0], highest), _lower(hard, highest)))
-            yield f"{name} {_shown(soft)} (hard {_shown(hard)}): its hard limit is {_shown(_lower(hard, highest))}"
+            yield f"{name} {_text(soft)} (hard {_text(hard)}): its hard limit is {_text(_lower(hard, highest))}"
 
 
 def _schedule(pid: int, attributes: ProcessAttributes) -> Iterator[str]:
@@ -92,24 +102,11 @@ def _cpus(pid: int, cpus: str | None) -> Iterator[str]:
         os.sched_setaffinity(pid, wanted)
     except ProcessLookupError:
         raise
-    except OSError:  # none of them is ours to use
+    except OSError:  # this process may use none of them
         yield f"CPUs {cpus}: none of them may be used here"
     else:
         if lacking := wanted - os.sched_getaffinity(pid):
             yield f"CPUs {cpus}: {len(lacking)} of them may not be used here"
-
-
-def _oom(pid: int, attributes: ProcessAttributes) -> Iterator[str]:
-    """Set oom_score_adj, never below that of the daemon's start: the protection of a caller does not pass to agents."""
-    if not attributes.oom_score_adj or attributes.oom_score_adj < 0:
-        return
-    place = PROC / str(pid) / "oom_score_adj"
-    try:
-        place.write_text(str(attributes.oom_score_adj), encoding="ascii")
-    except FileNotFoundError:
-        raise ProcessLookupError from None
-    except PermissionError:  # lower than the daemon's own
-        yield f"oom_score_adj {attributes.oom_score_adj}: it is {place.read_text(encoding='ascii').strip()}"
 
 
 @cache
@@ -126,5 +123,5 @@ def _lower(first: int, second: int) -> int:
     return max(first, second) if UNLIMITED in (first, second) else min(first, second)
 
 
-def _shown(amount: int) -> str:
+def _text(amount: int) -> str:
     return "unlimited" if amount == UNLIMITED else str(amount)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,8 +18,8 @@ from orchd.processes.launching.attributes import PRIVATE, filled, staged_limits
 from orchd.processes.launching.programs import NotRunnableError, find
 from orchd.processes.linux.procfs import SHORTAGE
 
-# Who stands between the shim and the agent where the agent is more than a command. It is of the client's package, and
-# neither the directory it starts in nor the agent's PYTHON* variables may change what it is.
+# The program between the shim and an agent that is more than a command. It is of the client's package, and neither the
+# directory it starts in nor the agent's PYTHON* variables may change what it is.
 _RUNNER = (sys.executable, "-E", "-P", "-m", "orchctl.runners")
 
 _LONGEST = 32 * os.sysconf("SC_PAGE_SIZE")  # MAX_ARG_STRLEN of execve(2): bytes of one string with its final zero
@@ -56,26 +56,32 @@ def command(words: list[str], variables: dict[str, str], attributes: ProcessAttr
 
 
 def command_of(home: Home, agent: Agent, environment: Mapping[str, str], defaults: ProcessAttributes) -> AgentCommand:
-    """Return the command of an attempt and create its directories. Raises Refused."""
-    env = environment_of(home, agent, environment)
-    attributes = filled(agent.spec.attributes, defaults)
+    """Return the command of an attempt and create its directories. Raises Refused, also for words and variables that
+    are too long for the kernel."""
+    spec, env = agent.spec, environment_of(home, agent, environment)
+    attributes = filled(spec.attributes, defaults)
     _check_directories(agent, PRIVATE if attributes.umask is None else attributes.umask)
-    made = command(_words(agent, env), env, attributes)
-    _check_lengths(agent, made)
-    return made
-
-
-def _check_lengths(agent: Agent, made: AgentCommand) -> None:
-    """Raise Refused for an argument or a variable that is too long for execve(2) by itself."""
-    for number, word in enumerate(made.words, start=len(agent.spec.command) - len(made.words)):
+    if spec.runner:
+        words = [*_RUNNER, *spec.command]
+    else:
+        try:
+            # The path of the program, so that the shim's shell never mistakes it for one of its own words. A relative
+            # path is relative to where the agent works.
+            program = find(spec.command[0], spec.cwd, env["PATH"])
+        except NotRunnableError as error:
+            raise Refused(str(error)) from None
+        words = [*(_RUNNER if spec.worktree else ()), program, *spec.command[1:]]
+    agent_command = command(words, env, attributes)
+    for number, word in enumerate(words, start=len(spec.command) - len(words)):
         if (size := _size(word)) > _LONGEST:
             way_out = "write it to a file and give the path of that, or give it by --stdin"
             raise Refused(_too_long(f"argument {number} of its command", size, way_out))
-    for number, name in enumerate(made.slots):
-        value = made.variables.get(name, "")
+    for number, name in enumerate(agent_command.slots):
+        value = agent_command.variables.get(name, "")
         if (size := _size(f"{handover.slot(number)}={name}=", value)) > _LONGEST:
             way_out = "write its value to a file and give the path of that, or leave the variable out"
             raise Refused(_too_long(f"the variable {name}", size, f"{way_out} (`env -u {name} orchctl ...`)"))
+    return agent_command
 
 
 def _size(*parts: str) -> int:
@@ -91,13 +97,33 @@ def _too_long(what: str, size: int, way_out: str) -> str:
 
 def environment_of(home: Home, agent: Agent, environment: Mapping[str, str]) -> dict[str, str]:
     """Return the client's environment with the variables of the agent and `orchctl` on its PATH."""
-    env = {**environment, **dict(agent.spec.variables), variables.ENV_HOME: str(home.directory)}
+    spec = agent.spec
+    env = {**environment, **dict(spec.variables), variables.ENV_HOME: str(home.directory)}
     env["PATH"] = os.pathsep.join([str(home.bin), env.get("PATH") or os.defpath])
-    env["PWD"] = _logical(env.get("PWD", ""), agent.spec.cwd)
-    return env | {name: value for name, value in _told(home, agent) if value is not None}
+    env["PWD"] = _kept_pwd(env.get("PWD", ""), spec.cwd)
+    own = {
+        variables.ENV_AGENT: agent.id,
+        variables.ENV_ATTEMPT: str(agent.attempt),
+        variables.ENV_RESUME_SESSION: agent.resumes,
+        variables.ENV_NAME: spec.name,
+        variables.ENV_GOAL: spec.goal,
+        variables.ENV_SKILL: spec.skill,
+        variables.ENV_TASK_ID: spec.task_id,
+        variables.ENV_MODEL: spec.model,
+        variables.ENV_RESULT: spec.result,
+        variables.ENV_OUTPUT_DIR: spec.output_dir,
+        variables.ENV_RUNNER: spec.runner or None,
+        variables.ENV_REPORT: files_of(home, agent.id, agent.attempt).report if is_reported(agent) else None,
+    }
+    if spec.worktree:
+        before = [blocker for blocker in spec.after if (home.worktrees / f"{blocker}.json").exists()]
+        own[variables.ENV_WORKTREE] = str(home.worktrees / agent.id)
+        own[variables.ENV_BASE] = spec.base
+        own[variables.ENV_BEFORE] = ",".join(before) or None
+    return env | {name: value for name, value in own.items() if value is not None}
 
 
-def _logical(path: str, cwd: str) -> str:
+def _kept_pwd(path: str, cwd: str) -> str:
     """Return `path` if it is a PWD that a POSIX shell would keep in `cwd`, and otherwise `cwd`.
 
     It is kept if it is absolute, contains neither `.` nor `..`, and names the same directory, by symbolic links or not.
@@ -111,49 +137,13 @@ def _logical(path: str, cwd: str) -> str:
     return path if is_same else cwd
 
 
-def _told(home: Home, agent: Agent) -> Iterator[tuple[str, str | None]]:
-    """Return the variables that describe an agent to itself."""
-    spec = agent.spec
-    yield variables.ENV_AGENT, agent.id
-    yield variables.ENV_ATTEMPT, str(agent.attempt)
-    yield variables.ENV_RESUME_SESSION, agent.resumes
-    yield variables.ENV_NAME, spec.name
-    yield variables.ENV_GOAL, spec.goal
-    yield variables.ENV_SKILL, spec.skill
-    yield variables.ENV_TASK_ID, spec.task_id
-    yield variables.ENV_MODEL, spec.model
-    yield variables.ENV_RESULT, spec.result
-    yield variables.ENV_OUTPUT_DIR, spec.output_dir
-    if spec.runner:
-        yield variables.ENV_RUNNER, spec.runner
-    if is_reported(agent):
-        yield variables.ENV_REPORT, files_of(home, agent.id, agent.attempt).report
-    if spec.worktree:
-        before = [blocker for blocker in spec.after if (home.worktrees / f"{blocker}.json").exists()]
-        yield variables.ENV_WORKTREE, str(home.worktrees / agent.id)
-        yield variables.ENV_BASE, spec.base
-        yield variables.ENV_BEFORE, ",".join(before) or None
-
-
 def is_reported(agent: Agent) -> bool:
     """Return whether a runner program between shim and agent reports why it did not complete."""
     return agent.spec.runner is not None or agent.spec.worktree
 
 
-def _words(agent: Agent, env: Mapping[str, str]) -> list[str]:
-    if agent.spec.runner:
-        return [*_RUNNER, *agent.spec.command]
-    try:
-        # The path of the program, so that the shim's shell never mistakes it for one of its own words. A relative path
-        # is relative to where the agent works.
-        program = find(agent.spec.command[0], agent.spec.cwd, env["PATH"])
-    except NotRunnableError as error:
-        raise Refused(str(error)) from None
-    words = [program, *agent.spec.command[1:]]
-    return [*_RUNNER, *words] if agent.spec.worktree else words
-
-
 def _check_directories(agent: Agent, umask: int) -> None:
+    """Create the directories of results. Raises Refused when that fails, or the working directory cannot be entered."""
     try:
         os.stat(f"{agent.spec.cwd}/.")  # noqa: PTH116 - to look up a name in it takes the right to enter it
     except OSError as error:
@@ -161,8 +151,8 @@ def _check_directories(agent: Agent, umask: int) -> None:
             raise
         wrong = "no such directory" if error.errno in (errno.ENOENT, errno.ENOTDIR) else error.strerror
         raise Refused(f"cannot start in {agent.spec.cwd}: {wrong}") from None
-    wanted = [agent.spec.output_dir, os.path.dirname(agent.spec.result) if agent.spec.result else None]  # noqa: PTH120
-    for directory in filter(None, wanted):
+    directories = [agent.spec.output_dir, os.path.dirname(agent.spec.result) if agent.spec.result else None]  # noqa: PTH120
+    for directory in filter(None, directories):
         path = Path(directory)
         try:  # it and what is missing above it, as a process with this umask would
             missing = [level for level in (path, *path.parents) if not level.exists()]

@@ -7,7 +7,6 @@ import os
 import re
 from contextlib import suppress
 from functools import cache
-from pathlib import Path
 
 from orchd.errors import OrchdError
 from orchd.instance.home import Home
@@ -28,10 +27,14 @@ def enter(home: Home) -> None:
     Raises OrchdError, and records nothing, while agents run that were started in others. OSError when the disk is full.
     """
     links = {kind: os.readlink(PROC / "self/ns" / kind) for kind in _ALL}  # noqa: PTH115 - it is no path
-    own, before = {"boot": BOOT.decode(), **links}, _recorded(home.namespaces)
+    own = {"boot": BOOT.decode(), **links}
+    try:
+        before = json.loads(read_file(home.namespaces))
+    except (FileNotFoundError, ValueError):  # there was no daemon yet, or one of an earlier version
+        before = None
     if own == before:
         return
-    if before.get("boot") == own["boot"]:
+    if isinstance(before, dict) and before.get("boot") == own["boot"]:
         other = [kind for kind in _DECISIVE if kind in before and before[kind] != own[kind]]
         # the exit record of an attempt whose supervising shell runs, whatever namespace it is in
         alive = next((path for path in home.agents.glob("*.exit") if is_locked(path)), None) if other else None
@@ -70,12 +73,3 @@ def _own_place() -> dict[str, str]:
 
 def _is_confined(pid: int) -> bool:
     return _CONFINED.search((PROC / str(pid) / "status").read_bytes()) is not None
-
-
-def _recorded(path: Path) -> dict[str, str]:
-    """Return what the last daemon recorded; empty for a home of an earlier version."""
-    try:
-        recorded = json.loads(read_file(path))
-    except (FileNotFoundError, ValueError):
-        return {}
-    return recorded if isinstance(recorded, dict) else {}

@@ -58,10 +58,8 @@ def _why_not(path: str, *, is_named: bool) -> str | None:
     if not stat.S_ISREG(mode):
         what = "a directory" if stat.S_ISDIR(mode) else "no regular file"
         return f"{path} is {what}. Give the path of a program" if is_named else ""
-    return None if os.access(path, os.X_OK) else _why_not_executable(path, mode)
-
-
-def _why_not_executable(path: str, mode: int) -> str:
+    if os.access(path, os.X_OK):
+        return None
     if not mode & 0o111:
         return f"it is not executable. Run `chmod +x {path}`, or name its interpreter, as in `sh {path}`"
     if os.statvfs(path).f_flag & os.ST_NOEXEC:

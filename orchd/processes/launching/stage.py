@@ -20,9 +20,9 @@ _NOT_RUN, _NOT_FOUND = 126, 127  # the exit codes of a shell
 
 def environment() -> dict[bytes, bytes]:
     """Return the variables of the agent, read from the slots."""
-    held = (value.partition(b"=") for name, value in os.environb.items() if _SLOT.fullmatch(name))
+    slots = (value.partition(b"=") for name, value in os.environb.items() if _SLOT.fullmatch(name))
     marks = {name: value for name, value in os.environb.items() if _MARK.fullmatch(name)}
-    return {name: value for name, is_set, value in held if is_set} | marks
+    return {name: value for name, is_set, value in slots if is_set} | marks
 
 
 def limit(text: str) -> None:

@@ -27,7 +27,7 @@ class Cgroup:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.is_bound = False  # then it says for good what became of whom it was made for, and is used once
+        self.is_bound = False  # then it shows for good what became of its attempt, and is used once
         self._door: int | None = None
         self._events: int | None = None
 
@@ -183,23 +183,20 @@ class Cgroups:
 
     def take(self) -> Cgroup:
         """Return an empty cgroup for exclusive use until `give_back`."""
-        cgroup = self._free.pop() if self._free else self._made()
-        self._used.add(cgroup.path)
-        return cgroup
-
-    def _made(self) -> Cgroup:
-        for name in self._names:
-            cgroup = Cgroup(self.base / name)
-            if cgroup.path in self._used:
+        cgroup = self._free.pop() if self._free else None
+        while cgroup is None:
+            candidate = Cgroup(self.base / next(self._names))
+            if candidate.path in self._used:
                 continue
             try:
-                cgroup.path.mkdir()
+                candidate.path.mkdir()
             except FileExistsError:  # of an earlier daemon; or it has a member, of an attempt that never began
-                if not cgroup.remove():
+                if not candidate.remove():
                     continue
-                cgroup.path.mkdir()
-            return cgroup
-        raise AssertionError
+                candidate.path.mkdir()
+            cgroup = candidate
+        self._used.add(cgroup.path)
+        return cgroup
 
     def at(self, path: Path) -> Cgroup:
         """Return a cgroup that an earlier daemon took."""

@@ -7,7 +7,7 @@ manager puts processes: docs/internals/decisions/020-bounds-of-an-agent.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container
 from contextlib import suppress
 from pathlib import Path
 
@@ -37,16 +37,16 @@ def passed_on(level: Path) -> frozenset[str]:
     return frozenset(bound for bound, name in _BY_BOUND.items() if name in names)
 
 
-def bind(cgroup: Path, spec: Spec, held: Iterable[str]) -> None:
-    """Write the limits of `spec` that are in `held` into a cgroup without members. Raises OSError."""
-    if spec.memory_max is not None and "memory_max" in held:
+def bind(cgroup: Path, spec: Spec, bounds: Container[str]) -> None:
+    """Write the limits of `spec` whose names are in `bounds` into a cgroup without members. Raises OSError."""
+    if spec.memory_max is not None and "memory_max" in bounds:
         (cgroup / "memory.max").write_text(str(spec.memory_max))
         (cgroup / "memory.oom.group").write_text("1")  # half an agent is of no use
         with suppress(FileNotFoundError):  # a kernel without swap accounting
             (cgroup / "memory.swap.max").write_text("0")  # memory.max alone bounds no swap
-    if spec.cpu_max is not None and "cpu_max" in held:
+    if spec.cpu_max is not None and "cpu_max" in bounds:
         (cgroup / "cpu.max").write_text(f"{max(int(spec.cpu_max * _PERIOD), _LEAST)} {_PERIOD}")
-    if spec.pids_max is not None and "pids_max" in held:
+    if spec.pids_max is not None and "pids_max" in bounds:
         (cgroup / "pids.max").write_text(str(spec.pids_max))
 
 

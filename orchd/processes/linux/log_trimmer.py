@@ -82,7 +82,12 @@ class Trimmer(Generic[Key]):
         if (entry := self._logs.get(key)) is None:
             return
         entry.is_over, entry.due = True, self._clock()
-        self._leave_alone(key, entry)
+        watch, entry.watch = entry.watch, None
+        if watch is not None and self._quiet.get(watch) == key:  # another path may lead to the same file
+            del self._quiet[watch]
+            if self._inotify is not None:
+                self._inotify.unwatch(watch)  # it would last as long as the file; fails for a watch that has just fired
+            self._hear()  # the end of a watch is an event too, and no wakeup is wanted for it
         if _size(entry) - entry.gap <= self._most:
             del self._logs[key]
 
@@ -95,25 +100,23 @@ class Trimmer(Generic[Key]):
         self._hear()
         now = self._clock()
         for key, entry in list(self._logs.items()):
-            if entry.due is not None and entry.due <= now:
-                self._look(key, entry, now)
+            if entry.due is None or entry.due > now:
+                continue
+            size = _size(entry)
+            if self._can_punch and size - entry.gap > self._most and self._punch_piece(entry):
+                entry.due = now  # one piece a turn, so that others are heard in between
+                continue
+            if entry.is_over:
+                del self._logs[key]
+                continue
+            grown, took = size - entry.size, now - entry.looked
+            entry.size, entry.looked = size, now
+            if grown > 0:
+                entry.due = now + min(max(self._most / 4 * took / grown, _SHORTEST_REST), LONGEST_REST)
+            else:
+                entry.due = None if self._watch_quiet(key, entry) else now + LONGEST_REST
 
-    def _look(self, key: Key, entry: _Log, now: float) -> None:
-        size = _size(entry)
-        if self._can_punch and size - entry.gap > self._most and self._is_left_more(entry):
-            entry.due = now  # one piece a turn, so that others are heard in between
-            return
-        if entry.is_over:
-            del self._logs[key]
-            return
-        grown, took = size - entry.size, now - entry.looked
-        entry.size, entry.looked = size, now
-        if grown > 0:
-            entry.due = now + min(max(self._most / 4 * took / grown, _SHORTEST_REST), LONGEST_REST)
-        else:
-            entry.due = None if self._sleeps(key, entry) else now + LONGEST_REST
-
-    def _sleeps(self, key: Key, entry: _Log) -> bool:
+    def _watch_quiet(self, key: Key, entry: _Log) -> bool:
         """Wait for the next write by inotify. Returns False when it cannot watch, or the log grew before it did."""
         try:
             watch = -1 if self._inotify is None else self._inotify.watch(entry.path, MODIFY | ONESHOT | DONT_FOLLOW)
@@ -123,16 +126,6 @@ class Trimmer(Generic[Key]):
             return not os.path.exists(entry.path)  # noqa: PTH110 - its paths are strings; a log that is gone is quiet
         self._quiet[watch], entry.watch = key, watch
         return _size(entry) == entry.size
-
-    def _leave_alone(self, key: Key, entry: _Log) -> None:
-        """End the inotify watch, which would last as long as the file."""
-        watch, entry.watch = entry.watch, None
-        if watch is None or self._quiet.get(watch) != key:  # another path may lead to the same file
-            return
-        del self._quiet[watch]
-        if self._inotify is not None:
-            self._inotify.unwatch(watch)  # fails for a watch that has just fired
-        self._hear()  # the end of a watch is an event too, and no wakeup is wanted for it
 
     def _hear(self) -> None:
         """Schedule checks of the logs that inotify reports."""
@@ -148,7 +141,7 @@ class Trimmer(Generic[Key]):
             if entry.due is None:
                 entry.looked, entry.due = now, now + _FIRST_REST
 
-    def _is_left_more(self, entry: _Log) -> bool:
+    def _punch_piece(self, entry: _Log) -> bool:
         """Punch out one piece, and update `entry` from the file. Returns whether more is to be punched."""
         try:
             descriptor = open_file(entry.path, os.O_RDWR)

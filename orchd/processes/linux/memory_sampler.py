@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Generic, NamedTuple, TypeVar
 
 from orchd.instance.environment import ENV_AGENT, ENV_ATTEMPT, ENV_HOME
@@ -65,8 +66,15 @@ class MemorySampler(Generic[Key]):
         if loose := {key: tree for key, (tree, _) in self._trees.items() if tree.cgroup is None}:
             for pid, key in self._owners(loose).items():
                 members[key].append(pid)
-        amounts = {key: _amount(tree, members[key], bound) for key, (tree, bound) in self._trees.items()}
-        samples = {key: MemorySample(amount, self._trees[key][1]) for key, amount in amounts.items()}
+        samples: dict[Key, MemorySample] = {}
+        for key, (tree, bound) in self._trees.items():
+            if tree.cgroup is None or not controllers.is_memory_bound(tree.cgroup.path):
+                amount = _weight(members[key], bound)
+            else:  # the kernel limits all but the processes that left the cgroup: with these its own count counts
+                inside = tree.inside()
+                outside = [pid for pid in members[key] if pid not in inside]
+                amount = controllers.current(tree.cgroup.path) + _weight(outside, bound) if outside else 0
+            samples[key] = MemorySample(amount, bound)
         self._due = now + (HURRY if any(2 * sample.amount > sample.bound for sample in samples.values()) else PAUSE)
         return samples
 
@@ -75,48 +83,35 @@ class MemorySampler(Generic[Key]):
         processes = all_processes()
         sessions = {tree.shim: key for key, tree in trees.items() if tree.shim}
         owners = {(tree.home, tree.agent, str(tree.attempt)): key for key, tree in trees.items()}
-        shown: dict[int, _Owner] = {}
+        marked: dict[int, _Owner] = {}
         for pid, process in processes.items():
-            known = self._known.get((pid, process.started))
-            if known is None:
-                found_marks = environment_markers(pid)
-                known = tuple(found_marks.get(name) for name in (ENV_HOME, ENV_AGENT, ENV_ATTEMPT))
-            shown[pid] = known
-        self._known = {(pid, processes[pid].started): owner for pid, owner in shown.items()}
+            owner = self._known.get((pid, process.started))
+            if owner is None:
+                markers = environment_markers(pid)
+                owner = tuple(markers.get(name) for name in (ENV_HOME, ENV_AGENT, ENV_ATTEMPT))
+            marked[pid] = owner
+        self._known = {(pid, processes[pid].started): owner for pid, owner in marked.items()}
         keys: dict[int, Key] = {}
-        # who is above began earlier, if not adopted
+        # a parent began earlier than its child, unless it adopted the child
         for pid, process in sorted(processes.items(), key=lambda item: item[1].started):
-            key = sessions.get(process.session, owners.get(shown[pid], keys.get(process.parent)))  # type: ignore[arg-type]
+            key = sessions.get(process.session, owners.get(marked[pid], keys.get(process.parent)))  # type: ignore[arg-type]
             if key is not None and pid != os.getpid():
                 keys[pid] = key
         return keys
 
 
-def _amount(tree: ProcessTree, pids: list[int], bound: int) -> int:
-    """Return the memory of a tree; 0 while the kernel limits all of it. Processes that left the cgroup are not limited,
-    and are counted together with what the kernel counts."""
-    if tree.cgroup is None or not controllers.is_memory_bound(tree.cgroup.path):
-        return _weight(pids, bound)
-    inside = tree.inside()
-    outside = [pid for pid in pids if pid not in inside]
-    return controllers.current(tree.cgroup.path) + _weight(outside, bound) if outside else 0
-
-
 def _weight(pids: Iterable[int], bound: int) -> int:
-    mapped = {pid: _mapped(pid) for pid in pids}
-    whole = sum(mapped.values())
-    return whole if whole <= bound else sum(_own(pid, most) for pid, most in mapped.items())
+    """Return the RSS of all these processes in bytes, or their PSS if that is more than `bound`."""
+    resident: dict[int, int] = {}
+    for pid in pids:
+        resident[pid] = 0
+        with suppress(OSError):  # it has ended
+            resident[pid] = int((PROC / str(pid) / "statm").read_bytes().split()[1]) * _PAGE
+    whole = sum(resident.values())
+    return whole if whole <= bound else sum(_pss(pid, most) for pid, most in resident.items())
 
 
-def _mapped(pid: int) -> int:
-    """Return the RSS in bytes; 0 for an ended process."""
-    try:
-        return int((PROC / str(pid) / "statm").read_bytes().split()[1]) * _PAGE
-    except OSError:
-        return 0
-
-
-def _own(pid: int, otherwise: int) -> int:
+def _pss(pid: int, otherwise: int) -> int:
     """Return the PSS in bytes; `otherwise` for a process that cannot be inspected."""
     try:
         rollup = (PROC / str(pid) / "smaps_rollup").read_bytes()

@@ -63,12 +63,7 @@ class ProcessTree:
             own |= {self.shim, *inside} & every.keys()
             own.update(below(own, every))
             members = {pid: every[pid] for pid in own} | inside
-        if self.cgroup is not None:
-            self._note_escaped(members.values(), inside)
-        return members
-
-    def _note_escaped(self, members: Iterable[Process], inside: dict[int, Process]) -> None:
-        for process in members:
+        for process in members.values() if self.cgroup is not None else ():
             if process.pid in inside or process.pid == self.shim or (process.pid, process.started) in self._escaped:
                 continue
             if self.cgroup is None or len(self._escaped) == _MOST_ESCAPED or self.cgroup.holds(process.pid):
@@ -76,6 +71,7 @@ class ProcessTree:
             name, now = name_of(process.pid), read_process(process.pid)
             if now is not None and now.started == process.started and not (now.is_zombie or now.is_leaving):
                 self._escaped[process.pid, process.started] = f"{name} (pid {process.pid})"
+        return members
 
     def escaped(self) -> tuple[str, ...]:
         """Return the processes that were seen outside the cgroup, at most a few."""
@@ -95,29 +91,23 @@ class ProcessTree:
     def _near(self, inside: dict[int, Process]) -> dict[int, Process] | None:
         """Return the members without a scan of all processes: the shim, the cgroup, orphans, and all descendants of
         these. None when it is not known where its orphans are."""
-        orphans = self._orphans()
-        if orphans is None:
-            return None
-        return inside | orphans | below_now([self.shim, *inside, *orphans])
-
-    def _orphans(self) -> dict[int, Process] | None:
-        """Return members whose parents have ended. It must be quick: a process that forks and exits is gone soon."""
         orphans: dict[int, Process] = {}
         for _ in range(_LOOKS):
             children = self._orphanage()
             if children is None:
                 return None
+            # reading these must be quick: an orphan that forks and exits is gone soon
             around = below_now(reversed(children)) if self.is_ours else _alive(children)
             orphans = {pid: process for pid, process in around.items() if self._is_own(process)}
-            if orphans or self._is_still(children):
+            # none was missed if their parents were alive; a parent of an adopted tree may have zombies that it never
+            # waits for, so two equal readings must do
+            if orphans or (
+                all(process is not None and not process.is_leaving for process in map(read_process, children))
+                if self.is_ours
+                else self._orphanage() == children
+            ):
                 break
-        return orphans
-
-    def _is_still(self, children: list[int]) -> bool:
-        """Return whether no orphan can have been missed: its parent was alive, or the next reading differs."""
-        if self.is_ours:
-            return all(process is not None and not process.is_leaving for process in map(read_process, children))
-        return self._orphanage() == children  # its parent may have zombies that it never waits for
+        return inside | orphans | below_now([self.shim, *inside, *orphans])
 
     def _orphanage(self) -> list[int] | None:
         """Return the pids among which its orphans are: our children, or of an adopted tree the children of its shim's

@@ -23,7 +23,7 @@ _EXITING = 0x4  # PF_EXITING of linux/sched.h
 
 
 class Process(NamedTuple):
-    """One line of /proc/PID/stat, as far as it matters. `started` tells two holders of one pid apart."""
+    """The fields of /proc/PID/stat that matter here. `started` distinguishes two processes with the same pid."""
 
     pid: int
     parent: int
@@ -35,12 +35,12 @@ class Process(NamedTuple):
 
     @property
     def is_stopped(self) -> bool:
-        """Whether SIGSTOP or the like stopped it."""
+        """Return whether SIGSTOP or the like stopped it."""
         return self.state == b"T"
 
     @property
     def is_busy(self) -> bool:
-        """Whether it runs, or would as soon as a processor or a disk lets it."""
+        """Return whether it runs, or would as soon as a processor or a disk lets it."""
         return self.state in (b"R", b"D")
 
 

@@ -32,18 +32,31 @@ def launch(agent: Agent, command: AgentCommand, files: AttemptFiles, cgroup: Cgr
     Raises Refused when the request cannot be met here, OSError for what the machine cannot do.
     """
     descriptors.check_for_attempt()
+    script = shim.SCRIPT if cgroup is None else shim.SCRIPT_IN_CGROUP
+    first, words = {}, [shim.SHELL, "-c", script, f"orchd-{files.name}", *command.words]
+    if cgroup is not None and command.carried is not None:  # it may serve other attempts: its words show none of them
+        first = {handover.FIRST: files.name, handover.WORDS: command.carried}
+        words = [shim.SHELL, "-c", script, shim.LABEL]
     opened: list[int] = []
     try:
         record = _kept(opened, files.open_record())
         log = _kept(opened, files.open_log())
-        stdin = _open_stdin(opened, agent)
+        path = agent.spec.stdin or os.devnull
+        try:  # a FIFO without a writer must not block us
+            stdin = _kept(opened, os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
+        except OSError as error:
+            if error.errno in SHORTAGE:
+                raise
+            raise Refused(f"cannot read {path} as its stdin: {error.strerror}") from None
+        os.set_blocking(stdin, True)
         ours, its = (end.detach() for end in socket.socketpair())
         opened.append(its)
         moves = [(stdin, 0), (log, 1), (log, 2), (its, shim.GATE), (record, shim.RECORD)]
         if cgroup is not None:
             moves.append((cgroup.door(), shim.CGROUP))
         try:
-            pid = _spawn(opened, _words(files, command, cgroup), _environment(agent, command, files, cgroup), moves)
+            env = _environment(agent, command, files, first, is_marked=cgroup is None)
+            pid = _spawn(opened, words, env, moves)
         except BaseException:
             os.close(ours)
             raise
@@ -55,15 +68,17 @@ def launch(agent: Agent, command: AgentCommand, files: AttemptFiles, cgroup: Cgr
     return pid, ours
 
 
-def _environment(agent: Agent, command: AgentCommand, files: AttemptFiles, cgroup: Cgroup | None) -> dict[str, str]:
+def _environment(
+    agent: Agent, command: AgentCommand, files: AttemptFiles, first: dict[str, str], *, is_marked: bool
+) -> dict[str, str]:
     """Return the variables of a shim: slots for its agent, and markers by which a tree is known without a cgroup.
     In a cgroup a shim has no markers, since it may serve another agent later."""
     variables = command.variables
-    marks = {ENV_HOME} if cgroup is not None else handover.MARKS
+    marks = handover.MARKS if is_marked else {ENV_HOME}
     return {
         **{name: variables[name] for name in marks},
         **handover.shim_environment(command.slots, variables),
-        **_first(files, command, cgroup),
+        **first,
         handover.DIRECTORY: agent.spec.cwd,
         handover.BEGIN: command.begin,
         handover.LOGS: files.directory,
@@ -85,32 +100,6 @@ def _oom_score() -> int:
         return int(Path("/proc/self/oom_score_adj").read_text(encoding="ascii"))
     except OSError:
         return 0
-
-
-def _first(files: AttemptFiles, command: AgentCommand, cgroup: Cgroup | None) -> dict[str, str]:
-    """Return the name and the words of the attempt for a reusable shim; empty for any other."""
-    if cgroup is None or command.carried is None:
-        return {}
-    return {handover.FIRST: files.name, handover.WORDS: command.carried}
-
-
-def _words(files: AttemptFiles, command: AgentCommand, cgroup: Cgroup | None) -> list[str]:
-    script = shim.SCRIPT if cgroup is None else shim.SCRIPT_IN_CGROUP
-    if _first(files, command, cgroup):
-        return [shim.SHELL, "-c", script, shim.LABEL]
-    return [shim.SHELL, "-c", script, f"orchd-{files.name}", *command.words]
-
-
-def _open_stdin(opened: list[int], agent: Agent) -> int:
-    path = agent.spec.stdin or os.devnull
-    try:  # a FIFO without a writer must not block us
-        descriptor = _kept(opened, os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
-    except OSError as error:
-        if error.errno in SHORTAGE:
-            raise
-        raise Refused(f"cannot read {path} as its stdin: {error.strerror}") from None
-    os.set_blocking(descriptor, True)
-    return descriptor
 
 
 def _kept(opened: list[int], descriptor: int) -> int:

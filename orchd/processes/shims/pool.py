@@ -6,7 +6,7 @@ import logging
 from contextlib import suppress
 from pathlib import Path
 
-from orchd.core.state.agents import Agent, AgentId, Spec
+from orchd.core.state.agents import Agent, AgentId
 from orchd.instance.home import Home
 from orchd.processes.attempt import RunningAttempt
 from orchd.processes.attempt_files import files_of
@@ -53,10 +53,6 @@ class ShimPool:
 
     def provide(self, agent: Agent, command: AgentCommand) -> Shim:
         """Return a shim for the attempt, behind its gate. Raises Refused, or OSError when the machine cannot do it."""
-        return self._successor(agent, command) or self._started(agent, command)
-
-    def _successor(self, agent: Agent, command: AgentCommand) -> Shim | None:
-        """Return an idle shim that will serve the attempt; None without any."""
         key = (agent.id, agent.attempt)
         for idle in self._idle:
             before, shim = idle
@@ -65,15 +61,17 @@ class ShimPool:
                 self._watch.pass_on(before, key)
                 self._hope = min(self._hope + 1, _HOPE)
                 return shim
-        return None
-
-    def _started(self, agent: Agent, command: AgentCommand) -> Shim:
-        key, cgroup = (agent.id, agent.attempt), None
+        cgroup: Cgroup | None = None
         if self._cgroups is not None:
             with suppress(OSError):  # a limit on cgroups, or they were taken away: the other way works without
                 cgroup = self._cgroups.take()
         try:
-            self._bind(cgroup, agent.spec)
+            bounds = self._cgroups.bounds if self._cgroups and cgroup else frozenset()
+            if (wrong := unheld(agent.spec, enforced_by(bounds))) is not None:
+                raise Refused(f"{wrong}, though it had when this was asked for; spawn it again without")  # noqa: TRY301
+            if cgroup is not None and requested(agent.spec):
+                cgroup.is_bound = True
+                controllers.bind(cgroup.path, agent.spec, bounds)
             pid, gate = launch(agent, command, files_of(self._home, *key), cgroup)
             self._watch.shim(key, pid, gate)
         except BaseException:
@@ -81,14 +79,6 @@ class ShimPool:
             raise
         self.pids.add(pid)
         return Shim(pid, gate, cgroup, agent.spec, command, unmet=apply(pid, command.attributes))
-
-    def _bind(self, cgroup: Cgroup | None, spec: Spec) -> None:
-        held = self._cgroups.bounds if self._cgroups and cgroup else frozenset()
-        if (wrong := unheld(spec, enforced_by(held))) is not None:
-            raise Refused(f"{wrong}, though it had when this was asked for; spawn it again without")
-        if cgroup is not None and requested(spec):
-            cgroup.is_bound = True
-            controllers.bind(cgroup.path, spec, held)
 
     def give_back(self, cgroup: Cgroup | None) -> None:
         """Give an empty cgroup back for reuse."""

@@ -85,20 +85,17 @@ def parse_record(text: str, name: str) -> ExitRecord:
 
     After the first line there are three lines for each attempt: its name and exit code, and two of `times` (POSIX: the
     shell's, its children's, both since it began). Before them may stand its name and `directory`: it could not enter
-    that. At the end may stand why another one did not run: `gate`, `cgroup`.
+    that. At the end may stand why another attempt did not run: `gate`, `cgroup`.
     """
     first, _, rest = text.partition("\n")
     named = re.fullmatch(rf"{_HEADER} ([0-9]{{1,9}}) .*", first)
     # version 1 was of one attempt, and said its code without its name
     version = int(named[1]) if named else 1 if re.match(r"[0-9]{1,3}\n", rest) else 2
     if version > VERSION:
-        note = f"its exit record has version {version}, and this orchd knows {VERSION}: upgrade orchd"
-        return ExitRecord(ran=True, code=None, cpu_seconds=0.0, note=note)
+        newer = f"its exit record has version {version}, and this orchd knows {VERSION}: upgrade orchd"
+        return ExitRecord(ran=True, code=None, cpu_seconds=0.0, note=newer)
     whole = f"{first}\n{name} {rest}" if version == 1 else text
-    return _parsed(whole[: whole.rfind("\n") + 1], name)  # a line without its end may lack more than that
-
-
-def _parsed(whole: str, name: str) -> ExitRecord:
+    whole = whole[: whole.rfind("\n") + 1]  # a line without its end may lack more than that
     refused = f"\n{name} {_NO_DIRECTORY}\n"
     note = "its working directory could not be entered when it was about to start" if refused in whole else None
     earlier, has_entry, entry = whole.replace(refused, "\n").partition(f"\n{name} ")

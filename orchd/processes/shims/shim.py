@@ -68,8 +68,12 @@ class Shim:
             line is None
             or command.attributes != self.command.attributes
             or apply(self.pid, command.attributes) != self.unmet  # the agent before may have changed them
-            or not _are_there(self.pid, files)
         ):
+            return False
+        try:
+            files.share_record(self.pid)
+            os.close(files.open_log())
+        except OSError:  # as without hard links: a shim of its own makes the files in another way, or reports the fault
             return False
         self.spec, self.command, self.line = spec, command, line
         self.attempts += 1
@@ -97,14 +101,3 @@ class Shim:
 
 def _is_plain(spec: Spec) -> bool:
     return spec.stdin is None and not requested(spec)
-
-
-def _are_there(shim: int, files: AttemptFiles) -> bool:
-    """Whether the attempt has its files now. Where it cannot, as on file systems without hard links, a shim of its own
-    makes them in another way, or says what is wrong."""
-    try:
-        files.share_record(shim)
-        os.close(files.open_log())
-    except OSError:
-        return False
-    return True

@@ -22,54 +22,42 @@ PAGE = 500
 def status(context: Context, call: Call, args: operations.Status) -> Reply:
     """Return the agents that the request names, or one page of all, newest first."""
     more, rest = None, dict[str, object]()
-    root = context.resolver.root_of(call.caller)
+    root, listing = context.resolver.root_of(call.caller), context.listing
     if args.most is not None and not args.all:
-        shown, rest = _first(context, call.caller, args, args.most)
+        named = context.resolver.seen(call.caller, args.ids, most=None)
+        first = listing.first_of(named, args.most) if args.ids else listing.first(args.most, root)
+        budgets = listing.budgets(named, root, context.resolver.session_of(call.caller))
+        rest = {"counts": first.counts, "budgets": budgets, "tokens": listing.tokens(first.agents)}
+        maps = shown_agents(context, first.agents, usage=args.usage)
     elif args.ids:
-        shown = _named(context, context.resolver.seen(call.caller, args.ids), usage=args.usage)
+        named = context.resolver.seen(call.caller, args.ids)
+        known = context.records.maps  # finished agents never change, so their maps are cached
+        unknown = [agent for agent in named if agent.id not in known]
+        new_maps = shown_agents(context, unknown, usage=args.usage)
+        new = {agent.id: agent_map for agent, agent_map in zip(unknown, new_maps, strict=True)}
+        context.records.show(new)
+        maps = [new.get(agent.id) or known[agent.id] for agent in named]
     else:
-        listing = context.listing
         page = listing.all(args.before, root, PAGE + 1) if args.all else listing.current(args.before, root)
-        shown, more = page_of(context, page, usage=args.usage)
+        maps, more = page_of(context, page, usage=args.usage)
     return Reply(
         {
             "daemon": identity(context),
             "limit": views.limit(context.state),
             "levels": views.levels(context.state),
-            "agents": shown,
+            "agents": maps,
             "more": more,
             **rest,
         }
     )
 
 
-def _first(
-    context: Context, caller: Caller, args: operations.Status, most: int
-) -> tuple[list[dict[str, object]], dict[str, object]]:
-    """Return the first of the requested agents, and the further keys of such a reply."""
-    root, named = context.resolver.root_of(caller), context.resolver.seen(caller, args.ids, most=None)
-    listing = context.listing
-    first = listing.first_of(named, most) if args.ids else listing.first(most, root)
-    budgets = listing.budgets(named, root, context.resolver.session_of(caller))
-    beside = {"counts": first.counts, "budgets": budgets, "tokens": listing.tokens(first.agents)}
-    return shown_agents(context, first.agents, usage=args.usage), beside
-
-
-def _named(context: Context, agents: list[Agent], *, usage: bool) -> list[dict[str, object]]:
-    """Return agents in full. Finished agents never change, so their maps are cached."""
-    known = context.records.shown
-    unknown = [agent for agent in agents if agent.id not in known]
-    made = {agent.id: shown for agent, shown in zip(unknown, shown_agents(context, unknown, usage=usage), strict=True)}
-    context.records.show({agent.id: made[agent.id] for agent in unknown})
-    return [made.get(agent.id) or known[agent.id] for agent in agents]
-
-
 def page_of(context: Context, numbers: list[int], *, usage: bool) -> tuple[list[dict[str, object]], int | None]:
     """Return the first page of `numbers`, newest first, in full, and the number before which the next page begins."""
     page = numbers[:PAGE]
-    shown = shown_agents(context, context.records.many(map(agent_id, reversed(page))), usage=usage)
-    count = fitting(shown[::-1])
-    return shown[len(shown) - count :], page[count - 1] if count < len(numbers) else None
+    maps = shown_agents(context, context.records.many(map(agent_id, reversed(page))), usage=usage)
+    count = fitting(maps[::-1])
+    return maps[len(maps) - count :], page[count - 1] if count < len(numbers) else None
 
 
 def shown_agents(context: Context, agents: list[Agent], *, usage: bool) -> list[dict[str, object]]:
@@ -100,7 +88,7 @@ def why(context: Context, call: Call, args: operations.Why) -> Reply:
     if views.canonical_run(args.id) is not None:
         run = context.records.run(args.id)
         verdict = why_run(context.state, run, now)
-        shown = {"id": run.id, "status": run.status.value, "unmet": None}
+        subject = {"id": run.id, "status": run.status.value, "unmet": None}
     else:
         (agent,) = named
         suspension = None
@@ -110,10 +98,10 @@ def why(context: Context, call: Call, args: operations.Why) -> Reply:
             verdict = Verdict("suspended", suspension.sentence, way_out=suspension.way_out)
         else:
             verdict = why_agent(context.state, agent, now, context.records.recorded)
-        shown = {"id": agent.id, "status": agent.shown_status, "unmet": agent.unmet}
+        subject = {"id": agent.id, "status": agent.shown_status, "unmet": agent.unmet}
     root = context.resolver.root_of(call.caller)
     blockers = [agent for agent in context.records.many(verdict.blockers) if root in (None, agent.root)]
-    return Reply({**shown, **views.verdict_map(verdict, blockers)})
+    return Reply({**subject, **views.verdict_map(verdict, blockers)})
 
 
 def wait(context: Context, call: Call, args: operations.Wait) -> Result:

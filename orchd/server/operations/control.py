@@ -58,36 +58,52 @@ def resume_agents(context: Context, call: Call, args: operations.Resume) -> inpu
     return inputs.ResumeAgents(call.id, _unfinished(context, call, args.ids))
 
 
-def held(context: Context, call: Call, answer: Answer) -> Mapping[str, object]:
+def paused_or_resumed(context: Context, call: Call, answer: Answer) -> Mapping[str, object]:
     """Return the agents that were paused or resumed; the limit where there were none."""
     return tickets(context, call, answer) if answer.agents else limit(context, call, answer)
 
 
 def show_limit(context: Context, _: Call, __: operations.Limit) -> Reply:
-    """The limit as it stands."""
+    """Return the limit as it stands."""
     return Reply(views.limit(context.state))
 
 
 def set_limit(context: Context, call: Call, args: operations.Limit) -> inputs.SetLimit:
-    """Return the input that changes the limit."""
+    """Return the input that changes the limit. Raises WireError for `reset` beside a number."""
     if args.reset:
+        if args.limit is not None or args.resident is not None:
+            raise WireError("bad-request", "`reset` sets the configured numbers: leave out `limit` and `resident`")
         return replace(context.settings.limits(), request=call.id)
     return inputs.SetLimit(call.id, args.limit, args.resident)
 
 
 def limit(context: Context, _: Call, __: Answer) -> dict[str, object]:
-    """The limit as it stands."""
+    """Return the limit as it stands."""
     return views.limit(context.state)
 
 
 def retry(context: Context, call: Call, args: operations.Retry) -> inputs.Retry:
-    """Return the input that retries agents, each in its environment of the spawn with `env` over it."""
+    """Return the input that retries agents, each in its environment of the spawn with `env` over it.
+
+    Raises WireError where no agent can be retried, a blocker of one was pruned, or a CLI session is wanted and unknown.
+    """
     ids = context.resolver.commanded(call.caller, args.ids, lambda end: end is not None and not end.is_good)
     if not ids:
         raise WireError("cannot-retry", f"{', '.join(args.ids)}: no member ended badly, so there is none to try again")
     agents = context.state.agents
-    for agent_id in ids:
-        _check_blockers(context, agent_id)
+    for agent in (agents[agent_id] for agent_id in ids):
+        conditions = dict(agent.spec.conditions)
+        pruned = [
+            blocker
+            for blocker in agent.spec.after
+            if blocker not in agents and conditions.get(blocker) is not Condition.ANY
+        ]
+        if pruned and not agent.attempt:
+            raise WireError(
+                "pruned",
+                f"{agent.id} never started, and how {pruned[0]}, which it comes after, ended is unknown: "
+                "that agent was pruned; spawn it anew",
+            )
     check_results(context, [agents[agent_id].spec for agent_id in ids], ids)
     attributes = attributes_of(context, call.caller, args.attributes) if args.attributes is not None else None
     for agent in (agents[agent_id] for agent_id in ids) if args.resume_session else ():
@@ -98,31 +114,15 @@ def retry(context: Context, call: Call, args: operations.Retry) -> inputs.Retry:
             )
     for agent_id in ids:
         context.given.retries.restore_input(agents[agent_id])
-    environments = tuple(_environment_again(context, call, args, agent_id) for agent_id in ids)
+    environments = tuple(_environment_for_retry(context, call, args, agent_id) for agent_id in ids)
     return inputs.Retry(call.id, ids, environments, attributes, args.resume_session)
 
 
-def _environment_again(context: Context, call: Call, args: operations.Retry, agent_id: AgentId) -> str:
+def _environment_for_retry(context: Context, call: Call, args: operations.Retry, agent_id: AgentId) -> str:
+    """Return the digest of the environment in which an agent is retried. Raises WireError."""
     if args.current_env:
         return store_environments(context, environment_of(call.caller, args.env))[0]
     agent = context.state.agents[agent_id]
     if agent.is_over and agent.status is not Status.COMPLETED:
         return store_environments(context, {**context.given.retries.environment(agent_id), **args.env})[0]
     return agent.spec.environment  # the core refuses it: it completed, or is not finished
-
-
-def _check_blockers(context: Context, agent_id: AgentId) -> None:
-    """Raise WireError for an agent that never started and comes after a pruned agent, whose end is unknown."""
-    agent = context.state.agents[agent_id]
-    conditions = dict(agent.spec.conditions)
-    gone = [
-        blocker
-        for blocker in agent.spec.after
-        if blocker not in context.state.agents and conditions.get(blocker) is not Condition.ANY
-    ]
-    if gone and not agent.attempt:
-        raise WireError(
-            "pruned",
-            f"{agent.id} never started, and how {gone[0]}, which it comes after, ended is unknown: "
-            "that agent was pruned; spawn it anew",
-        )

@@ -15,12 +15,12 @@ from orchd.views import agents as views
 
 
 def daemon(context: Context, _: Call, __: operations.Daemon) -> Reply:
-    """The daemon's pid, version and paths, and what it can enforce here."""
+    """Return the daemon's pid, version and paths, and what it can enforce here."""
     return Reply(identity(context))
 
 
 def identity(context: Context) -> dict[str, object]:
-    """The daemon's pid, version and paths, and what it can enforce here."""
+    """Return the daemon's pid, version and paths, and what it can enforce here."""
     uptime = round(context.clock().mono - context.started, 3)
     changing = {"uptime_seconds": uptime, "disk_full": context.is_disk_full}
     return {**context.identity, **changing, **context.processes.shown()}
@@ -74,10 +74,10 @@ def events(context: Context, call: Call, args: operations.Events) -> Reply:
     else:
         (agent,) = context.resolver.seen(call.caller, (args.agent,))
         events = context.store.events_about(agent, args.since, args.count)
-    shown = [views.event_map(event) for event in events]
+    maps = [views.event_map(event) for event in events]
     return Reply(
         {
-            "events": shown[: fitting(shown)],
+            "events": maps[: fitting(maps)],
             "last": context.store.last_seq(),
             "pruned": context.store.pruned.seq,
         }

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import replace
 
 from orchd.core import inputs
 from orchd.core.effects import Answer
 from orchd.core.state.agents import AgentId, number_of
-from orchd.core.state.runs import GroupPlan, Run, RunPlan, number_of_run
+from orchd.core.state.runs import GroupPlan, RunPlan, number_of_run
 from orchd.core.state.spending import Budget
 from orchd.dag import durations
 from orchd.protocol import operations
@@ -66,31 +65,25 @@ def begun(context: Context, _: Call, answer: Answer) -> dict[str, object]:
 
 
 def runs(context: Context, call: Call, args: operations.Runs) -> Reply:
-    """Return one page of runs, newest first, without their members."""
+    """Return one page of runs, newest first, without their members: of all runs, or of the unfinished runs and the last
+    few finished runs."""
     root = context.resolver.root_of(call.caller)
     if args.all:
         page = context.store.runs(args.before, RUNS_PAGE + 1, number_of(root) if root else None)
     else:
-        page = _current(context, args.before, root)
+        unfinished = (run for run in context.state.runs.values() if not run.is_over)
+        page = [run for run in unfinished if root is None or root in run.plan.ancestors]
+        page += context.store.runs(None, RECENT, number_of(root) if root else None, only_over=True)
+        page = [run for run in page if args.before is None or number_of_run(run.id) < args.before]
+        page.sort(key=lambda run: number_of_run(run.id), reverse=True)
     more = number_of_run(page[RUNS_PAGE - 1].id) if len(page) > RUNS_PAGE else None
-    current = [context.state.runs.get(run.id, run) for run in page[:RUNS_PAGE]]
-    return Reply({"runs": [views.run_map(run, _counts(context, run)) for run in current], "more": more})
-
-
-def _current(context: Context, before: int | None, root: AgentId | None) -> list[Run]:
-    """Return unfinished runs, and the last few finished runs."""
-    current = (run for run in context.state.runs.values() if not run.is_over)
-    listed = [run for run in current if root is None or root in run.plan.ancestors]
-    listed += context.store.runs(None, RECENT, number_of(root) if root else None, only_over=True)
-    page = [run for run in listed if before is None or number_of_run(run.id) < before]
-    return sorted(page, key=lambda run: number_of_run(run.id), reverse=True)
-
-
-def _counts(context: Context, run: Run) -> Mapping[str, int]:
-    """Return the counts of members by status; the run itself has the results of finished members."""
-    counts = Counter(ending.status for ending in run.ended.values())
-    unfinished = (AgentId(mate.agent) for path, mate in run.members.items() if path not in run.ended)
-    return counts + Counter(context.state.agents[agent].shown_status for agent in unfinished)
+    maps = []
+    for run in (context.state.runs.get(run.id, run) for run in page[:RUNS_PAGE]):
+        counts = Counter(ending.status for ending in run.ended.values())  # finished members may not be in memory
+        going = (AgentId(mate.agent) for path, mate in run.members.items() if path not in run.ended)
+        counts.update(context.state.agents[agent_id].shown_status for agent_id in going)
+        maps.append(views.run_map(run, counts))
+    return Reply({"runs": maps, "more": more})
 
 
 def run_status(context: Context, call: Call, args: operations.RunStatus) -> Reply:
@@ -103,7 +96,7 @@ def run_status(context: Context, call: Call, args: operations.RunStatus) -> Repl
     else:
         members = context.resolver.seen(call.caller, (run.id,))
         whole = views.whole_run_map(run, members)
-    shown = shown_agents(context, members[:PAGE], usage=True)
-    end = begin + fitting(shown)
+    maps = shown_agents(context, members[:PAGE], usage=True)
+    end = begin + fitting(maps)
     more = end if end < len(run.members) else None
-    return Reply({"run": whole, "agents": shown[: end - begin], "more": more})
+    return Reply({"run": whole, "agents": maps[: end - begin], "more": more})

@@ -8,6 +8,7 @@ from orchd.core.state.agents import number_of
 from orchd.core.state.sessions import Session, number_of_session
 from orchd.core.state.spending import Budget
 from orchd.protocol import operations
+from orchd.protocol.errors import WireError
 from orchd.server.calls import Call, Reply
 from orchd.server.context import Context
 from orchd.server.operations.agents import PAGE, page_of
@@ -28,11 +29,11 @@ def sessions(context: Context, call: Call, args: operations.Sessions) -> Reply:
 
 def session_status(context: Context, call: Call, args: operations.SessionStatus) -> Reply:
     """Return a session with one page of its agents, newest first."""
-    session = context.resolver.session_asked(call.caller, args)
+    session = context.resolver.requested_session(call.caller, args)
     root = context.resolver.root_of(call.caller)
     tree = None if root is None else number_of(root)
-    shown, more = page_of(context, context.store.in_session(session.id, args.before, PAGE + 1, tree), usage=False)
-    return Reply({"session": _map(context, session), "agents": shown[::-1], "more": more})
+    maps, more = page_of(context, context.store.in_session(session.id, args.before, PAGE + 1, tree), usage=False)
+    return Reply({"session": _map(context, session), "agents": maps[::-1], "more": more})
 
 
 def _map(context: Context, session: Session) -> dict[str, object]:
@@ -70,7 +71,9 @@ def show_budget(context: Context, _: Call, args: operations.Budget) -> Reply:
 
 
 def set_budget(context: Context, call: Call, args: operations.Budget) -> inputs.SetBudget:
-    """Return the input that sets the budget of a session or run."""
+    """Return the input that sets the budget of a session or run. Raises WireError for `unlimited` beside a number."""
+    if args.unlimited and (args.max_tokens is not None or args.max_cost is not None):
+        raise WireError("bad-request", "`unlimited` removes both numbers: leave out `max_tokens` and `max_cost`")
     scope = context.records.scope(args.id)
     context.records.keep(scope)
     old = Budget() if args.unlimited else scope.budget

@@ -22,16 +22,16 @@ HERE = Scope("/here")
 EVEN = {"a": 1.0, "b": 1.0}
 
 
-def limited(box: Box, one: AgentId, seconds: float, code: int = 75) -> None:
+def limited(box: Box, agent_id: AgentId, seconds: float, code: int = 75) -> None:
     """The attempt ends: its service wants no more for so long."""
     report = Report("too often", limited_until=WALL + box.now + seconds)
-    box.tell(inputs.Exited(one, box.agent(one).attempt, Outcome(code, report=report), is_tree_gone=True))
+    box.tell(inputs.Exited(agent_id, box.agent(agent_id).attempt, Outcome(code, report=report), is_tree_gone=True))
 
 
-def spends(box: Box, one: AgentId, tokens: int = 0, cost: float = 0.0, code: int = 0) -> None:
+def spends(box: Box, agent_id: AgentId, tokens: int = 0, cost: float = 0.0, code: int = 0) -> None:
     """The attempt ends, and its runner says what it cost."""
     report = Report(spent=Spent(input_tokens=tokens, cost_usd=cost))
-    box.tell(inputs.Exited(one, box.agent(one).attempt, Outcome(code, report=report), is_tree_gone=True))
+    box.tell(inputs.Exited(agent_id, box.agent(agent_id).attempt, Outcome(code, report=report), is_tree_gone=True))
 
 
 def two(box: Box, **fields: object) -> tuple[AgentId, AgentId]:
@@ -76,7 +76,7 @@ def test_other_runners_and_commands_go_on() -> None:
     assert box.status(command) == ["running"]
 
 
-def test_whoever_runs_already_goes_on() -> None:
+def test_an_agent_that_runs_already_goes_on() -> None:
     box = Box(limit=2)
     first, second = box.batch(spec("a", runner="claude"), spec("b", runner="claude"), scope=HERE)
     limited(box, first, 60.0)
@@ -93,12 +93,12 @@ def test_of_two_times_the_later_one_counts() -> None:
     assert next_deadline(box.state) == box.now + 90.0
 
 
-@pytest.mark.parametrize(("told", "held"), [(-500.0, HOLD_SECONDS), (1e12, LONGEST_HOLD)])
-def test_a_time_that_makes_no_sense_is_brought_into_bounds(told: float, held: float) -> None:
+@pytest.mark.parametrize(("reported", "hold"), [(-500.0, HOLD_SECONDS), (1e12, LONGEST_HOLD)])
+def test_a_time_that_makes_no_sense_is_brought_into_bounds(reported: float, hold: float) -> None:
     box = Box(limit=1)
     first, _ = two(box, runner="claude")
-    limited(box, first, told)
-    assert next_deadline(box.state) == pytest.approx(box.now + held)
+    limited(box, first, reported)
+    assert next_deadline(box.state) == pytest.approx(box.now + hold)
 
 
 def test_a_person_can_have_it_tried_at_once() -> None:
@@ -109,15 +109,15 @@ def test_a_person_can_have_it_tried_at_once() -> None:
     assert box.status(first) == ["running"]
 
 
-def turned_away_until_it_fails(box: Box, one: AgentId, seconds: float) -> int:
-    """How often the agent waits for its service, which wants no more for `seconds` each time."""
+def turned_away_until_it_fails(box: Box, agent_id: AgentId, seconds: float) -> int:
+    """The number of times that an agent waits for its service, which rejects it for `seconds` each time."""
     for waits in range(100):
-        limited(box, one, seconds)
-        if box.agent(one).is_over:
+        limited(box, agent_id, seconds)
+        if box.agent(agent_id).is_over:
             return waits
         box.now += seconds
         box.tell(inputs.Tick())
-        assert box.status(one) == ["running"]
+        assert box.status(agent_id) == ["running"]
     raise AssertionError("it is tried without end")
 
 
@@ -127,8 +127,8 @@ def test_one_that_is_turned_away_too_often_fails_in_the_words_of_its_service() -
     (first,) = box.batch(spec("a", runner="claude", retries=5), scope=HERE)
     assert turned_away_until_it_fails(box, first, 60.0) == 3
     assert box.status(first) == ["failed"]
-    said = "claude was rate-limited, and has waited 3 times (`rate_limit_waits`): too often"
-    assert box.agent(first).reason == said
+    message = "claude was rate-limited, and has waited 3 times (`rate_limit_waits`): too often"
+    assert box.agent(first).reason == message
 
 
 def test_one_that_is_turned_away_for_too_long_fails_in_the_words_of_its_service() -> None:
@@ -136,8 +136,8 @@ def test_one_that_is_turned_away_for_too_long_fails_in_the_words_of_its_service(
     box.state.rate_limit_time = 130.0
     (first,) = box.batch(spec("a", runner="claude", retries=5), scope=HERE)
     assert turned_away_until_it_fails(box, first, 60.0) == 2
-    said = "claude was rate-limited, and would have waited 180 s in all (`rate_limit_time`): too often"
-    assert box.agent(first).reason == said
+    message = "claude was rate-limited, and would have waited 180 s in all (`rate_limit_time`): too often"
+    assert box.agent(first).reason == message
 
 
 def test_without_patience_the_first_rate_limit_is_a_failure_and_holds_the_runner_all_the_same() -> None:
@@ -162,8 +162,8 @@ def test_the_words_of_the_service_are_shown_from_the_first_time() -> None:
     box = Box(limit=1)
     first, second = two(box, runner="claude")
     limited(box, first, 60.0)
-    for one in (first, second):
-        assert (reason(box.state, box.agent(one), box.now) or "").endswith(". Its service: too often")
+    for agent_id in (first, second):
+        assert (reason(box.state, box.agent(agent_id), box.now) or "").endswith(". Its service: too often")
 
 
 def test_one_that_completed_or_was_cancelled_is_over_whatever_its_service_said() -> None:
@@ -241,33 +241,33 @@ def test_a_run_has_a_budget_of_its_own() -> None:
     assert box.state.runs[run_id(1)].spent.tokens == box.state.sessions[session_id(1)].spent.tokens == 50
 
 
-def test_below_the_floor_nobody_starts_and_above_it_they_go_on() -> None:
+def test_below_the_floor_no_agent_starts_and_above_it_they_go_on() -> None:
     box = Box(limit=2)
     box.tell(inputs.DiskSpaceChanged(99, 100))
-    (one,) = box.batch(spec("a"), scope=HERE)
-    assert box.status(one) == ["queued"]
-    assert "the disk is nearly full" in (reason(box.state, box.agent(one), box.now) or "")
+    (agent_id,) = box.batch(spec("a"), scope=HERE)
+    assert box.status(agent_id) == ["queued"]
+    assert "the disk is nearly full" in (reason(box.state, box.agent(agent_id), box.now) or "")
     box.tell(inputs.DiskSpaceChanged(98, 100))
-    assert box.status(one) == ["queued"]
+    assert box.status(agent_id) == ["queued"]
     box.tell(inputs.DiskSpaceChanged(105, 100))
-    assert box.status(one) == ["queued"], "at the brink"
+    assert box.status(agent_id) == ["queued"], "at the brink"
     box.tell(inputs.DiskSpaceChanged(106, 100))
-    assert box.status(one) == ["running"]
+    assert box.status(agent_id) == ["running"]
 
 
 def test_a_resume_is_no_room() -> None:
     box = Box(limit=2)
     box.tell(inputs.DiskSpaceChanged(99, 100))
-    (one,) = box.batch(spec("a"), scope=HERE)
+    (agent_id,) = box.batch(spec("a"), scope=HERE)
     box.tell(inputs.Resume(RequestId("r")))
-    assert box.status(one) == ["queued"]
+    assert box.status(agent_id) == ["queued"]
 
 
-def session_of_cli(box: Box, one: AgentId, session: str | None, code: int = 75) -> None:
+def session_of_cli(box: Box, agent_id: AgentId, session: str | None, code: int = 75) -> None:
     """The attempt ends, turned away or not, in a session of its CLI."""
     until = WALL + box.now + 1.0 if code == 75 else None
     report = Report("no", session_id=session, limited_until=until)
-    box.tell(inputs.Exited(one, box.agent(one).attempt, Outcome(code, report=report), is_tree_gone=True))
+    box.tell(inputs.Exited(agent_id, box.agent(agent_id).attempt, Outcome(code, report=report), is_tree_gone=True))
 
 
 def test_the_session_of_its_cli_goes_on_after_a_rate_limit_and_not_after_a_failure() -> None:

@@ -7,51 +7,51 @@ from orchd.core.state.agents import AgentId, agent_id
 from tests.core.box import Box, spec
 
 
-def why(box: Box, one: AgentId) -> str | None:
-    """What `status` says."""
-    return reason(box.state, box.agent(one), box.now)
+def why(box: Box, agent_id: AgentId) -> str | None:
+    """The reason that `status` shows."""
+    return reason(box.state, box.agent(agent_id), box.now)
 
 
 def test_a_position_counts_those_before_it_and_who_is_not_queued_has_none() -> None:
     box = Box(limit=1)
     running, first, second = box.batch(spec("a"), spec("b"), spec("c"))
-    assert [position(box.state, box.agent(one)) for one in (running, first, second)] == [None, 1, 2]
+    assert [position(box.state, box.agent(agent_id)) for agent_id in (running, first, second)] == [None, 1, 2]
 
 
 def test_a_queued_agent_names_what_it_comes_after() -> None:
     box = Box()
     blockers = box.batch(*(spec(f"n{number}") for number in range(5)))
-    one = box.spawn(after=blockers)
-    assert why(box, one) == "after agent-001 (running), agent-002 (running), agent-003 (running) and 2 more"
+    agent_id = box.spawn(after=blockers)
+    assert why(box, agent_id) == "after agent-001 (running), agent-002 (running), agent-003 (running) and 2 more"
 
 
 def test_a_retry_says_when_and_what_was_wrong() -> None:
     box = Box()
-    one = box.spawn(retries=1)
-    box.exit(one, 3)
-    box.agent(one).ready_at = box.now + 7.0
-    assert why(box, one) == "tries again in 7 s: exit code 3"
+    agent_id = box.spawn(retries=1)
+    box.exit(agent_id, 3)
+    box.agent(agent_id).ready_at = box.now + 7.0
+    assert why(box, agent_id) == "tries again in 7 s: exit code 3"
 
 
 def test_the_daemon_a_person_and_the_machine_may_be_in_the_way() -> None:
     box = Box()
     box.pause()
-    one = box.spawn()
-    assert "paused" in str(why(box, one))
-    box.broken[one] = ("no pids", True)
+    agent_id = box.spawn()
+    assert "paused" in str(why(box, agent_id))
+    box.broken[agent_id] = ("no pids", True)
     box.resume()
-    assert why(box, one) == "the machine could not start a process; next try in 1 s"
+    assert why(box, agent_id) == "the machine could not start a process; next try in 1 s"
     box.drain()
-    assert why(box, one) == "the daemon is stopping"
+    assert why(box, agent_id) == "the daemon is stopping"
 
 
 def test_a_full_box_says_how_full() -> None:
     box = Box(limit=2)
     box.batch(spec("a"), spec("b"))
-    one = box.spawn()
-    assert why(box, one) == "2 of 2 slots are in use"
+    agent_id = box.spawn()
+    assert why(box, agent_id) == "2 of 2 slots are in use"
     box.limit(limit=1)
-    assert why(box, one) == "2 of 1 slots are in use, 1 overdrawn"
+    assert why(box, agent_id) == "2 of 1 slots are in use, 1 overdrawn"
 
 
 def test_a_box_full_of_waiting_agents_says_so() -> None:
@@ -66,9 +66,9 @@ def test_a_box_full_of_waiting_agents_says_so() -> None:
 def test_what_could_deadlock_says_beside_whom() -> None:
     box = Box(limit=3, resident=3)
     box.spawn(nesting=2)
-    one = box.spawn(nesting=2)
-    told = "its nesting of 2 beside 1 living agents with nesting 2 could deadlock at 3 resident slots"
-    assert why(box, one) == told
+    agent_id = box.spawn(nesting=2)
+    text = "its nesting of 2 beside 1 living agents with nesting 2 could deadlock at 3 resident slots"
+    assert why(box, agent_id) == text
 
 
 def test_otherwise_others_are_before_it() -> None:
@@ -107,13 +107,13 @@ def test_one_who_waited_for_any_of_several_does_not_say_that_it_waits_for_the_ot
 
 def test_what_is_over_says_how_it_came_to_that_and_what_runs_says_nothing() -> None:
     box = Box()
-    one, two = box.batch(spec("a"), spec("b"))
-    box.exit(one, 2)
-    assert (why(box, one), why(box, two)) == ("exit code 2", None)
+    first, second = box.batch(spec("a"), spec("b"))
+    box.exit(first, 2)
+    assert (why(box, first), why(box, second)) == ("exit code 2", None)
 
 
 def test_as_many_as_are_shown_are_all() -> None:
     box = Box(limit=3)
     blockers = box.batch(*(spec(name) for name in "abc"))
-    one = box.spawn(after=blockers)
-    assert why(box, one) == "after agent-001 (running), agent-002 (running), agent-003 (running)"
+    agent_id = box.spawn(after=blockers)
+    assert why(box, agent_id) == "after agent-001 (running), agent-002 (running), agent-003 (running)"

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from orchd.core.admission import slots
 from orchd.core.admission.slots import is_safe, is_safe_with, smallest_safe_resident
-from orchd.core.state.agents import Agent, Level, State, Status, agent_id
+from orchd.core.state.agents import Agent, Level, Status, agent_id
 from orchd.core.state.indexes import enter_indexes
+from orchd.core.state.state import State
 from tests.core.box import spec
 
 CLAIMS = st.lists(st.integers(1, 5), max_size=5).map(sorted)
@@ -21,8 +22,8 @@ def living(*agents: tuple[Status, int], limit: int = 2, resident: int = 4) -> St
     """A state with agents of these statuses and claims."""
     state = State(limit=limit, resident=resident)
     for number, (status, claim) in enumerate(agents, 1):
-        one = agent_id(number)
-        enter_indexes(state, Agent(one, spec(), Level.PM, (), claim=claim, age=0.0, status=status))
+        new_id = agent_id(number)
+        enter_indexes(state, Agent(new_id, spec(), Level.PM, (), claim=claim, age=0.0, status=status))
     return state
 
 
@@ -88,7 +89,7 @@ def test_a_leaf_is_always_safe_to_admit() -> None:
 
 @given(st.integers(1, 8), CLAIMS, st.integers(1, 5))
 def test_a_newcomer_is_safe_when_all_with_it_can_end(resident: int, claims: list[int], claim: int) -> None:
-    state = living(*((Status.RUNNING, held) for held in claims), resident=resident)
+    state = living(*((Status.RUNNING, claim) for claim in claims), resident=resident)
     assert is_safe_with(state, claim) == can_all_end(resident, (*claims, claim))
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from orchd.core.admission import wait_graph
-from orchd.core.state.agents import Agent, AgentId, Level, RequestId, State, Status, agent_id
+from orchd.core.state.agents import Agent, AgentId, Level, RequestId, Status, agent_id
+from orchd.core.state.state import State
 from tests.core.box import Box, spec, wait_for
 
 LONG = 10_000
@@ -40,9 +41,9 @@ class Graph:
         return self._put(number, Status.FAILED, after=ids(*after))
 
     def _put(self, number: int, status: Status, claim: int = 0, after: tuple[AgentId, ...] = ()) -> Agent:
-        one = agent_id(number)
-        agent = Agent(one, spec(after=after), Level.PM, (), claim=claim, age=0.0, status=status)
-        self.state.agents[one] = agent
+        new_id = agent_id(number)
+        agent = Agent(new_id, spec(after=after), Level.PM, (), claim=claim, age=0.0, status=status)
+        self.state.agents[new_id] = agent
         return agent
 
 
@@ -97,22 +98,22 @@ def test_diamonds_are_walked_once() -> None:
 
 
 def test_a_cycle_is_shown_as_a_path_back_to_its_start() -> None:
-    one, two, three = ids(1, 2, 3)
-    found = wait_graph.cycle_in({one: [two], two: [three], three: [one]})
-    assert found is not None
-    assert found[0] == found[-1]
-    assert set(found) == {one, two, three}
+    first, second, third = ids(1, 2, 3)
+    cycle = wait_graph.cycle_in({first: [second], second: [third], third: [first]})
+    assert cycle is not None
+    assert cycle[0] == cycle[-1]
+    assert set(cycle) == {first, second, third}
 
 
 def test_without_a_cycle_there_is_none() -> None:
-    one, two = ids(1, 2)
-    assert wait_graph.cycle_in({one: [two], two: []}) is None
-    assert wait_graph.cycle_in({one: [one]}) == [one, one]
+    first, second = ids(1, 2)
+    assert wait_graph.cycle_in({first: [second], second: []}) is None
+    assert wait_graph.cycle_in({first: [first]}) == [first, first]
 
 
 def test_blockers_come_first() -> None:
-    one, two, three = ids(1, 2, 3)
-    assert list(wait_graph.blockers_first({one: [two], two: [three]})) == [three, two, one]
+    first, second, third = ids(1, 2, 3)
+    assert list(wait_graph.blockers_first({first: [second], second: [third]})) == [third, second, first]
 
 
 def test_who_waits_for_leaves_needs_a_claim_of_one() -> None:
@@ -178,15 +179,15 @@ def test_a_very_long_chain_is_spawned_waited_for_and_skipped() -> None:
     waiter = box.spawn()
     first = spec("n0")
     chain = [spec(f"n{number}", after=(AgentId(f"n{number - 1}"),)) for number in range(1, LONG)]
-    made = box.batch(first, *chain)
-    box.wait(waiter, made[-1])
+    agents = box.batch(first, *chain)
+    box.wait(waiter, agents[-1])
     assert box.status(waiter) == ["waiting"]
-    box.exit(made[0], 1)
-    assert set(box.status(*made[1:])) == {"skipped"}
+    box.exit(agents[0], 1)
+    assert set(box.status(*agents[1:])) == {"skipped"}
     assert box.status(waiter) == ["running"]
 
 
-def test_a_child_of_something_living_is_needed_and_so_is_what_somebody_waits_for() -> None:
+def test_a_child_of_a_living_agent_is_needed_and_so_is_the_target_of_a_wait() -> None:
     box = Graph()
     box.living(1, 2)
     box.queued(2, 3)

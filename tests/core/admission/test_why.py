@@ -11,9 +11,9 @@ from tests.core.admission.test_blocking import EVEN, HERE, limited, two
 from tests.core.box import Box, spec
 
 
-def asked(box: Box, one: AgentId) -> Verdict:
-    """What `why` says of an agent."""
-    return why(box.state, box.agent(one), box.now, box.state.agents.get)
+def asked(box: Box, agent_id: AgentId) -> Verdict:
+    """The answer of `why` about an agent."""
+    return why(box.state, box.agent(agent_id), box.now, box.state.agents.get)
 
 
 def begun(box: Box, *paths: str, **group: object) -> tuple[AgentId, ...]:
@@ -22,15 +22,15 @@ def begun(box: Box, *paths: str, **group: object) -> tuple[AgentId, ...]:
     plan = RunPlan("r", (GroupPlan("", **group),), "/")  # type: ignore[arg-type]
     before = set(box.state.agents)
     box.tell(inputs.BeginRun(box.request(), None, plan, parts, durations=dict.fromkeys(paths, 1.0), scope=HERE))
-    return tuple(one for one in box.state.agents if one not in before)
+    return tuple(agent_id for agent_id in box.state.agents if agent_id not in before)
 
 
 def test_at_the_limit_those_at_work_hold_the_places_and_a_higher_limit_helps() -> None:
     box = Box(limit=2)
     first, second, third, fourth = box.batch(*(spec(name) for name in "abcd"))
-    told = asked(box, third)
-    assert (told.rule, told.blockers, told.blocked_by) == ("limit", (first, second), 2)
-    assert told.way_out == "the end of one of them, or `orchctl limit 3`"
+    verdict = asked(box, third)
+    assert (verdict.rule, verdict.blockers, verdict.blocked_by) == ("limit", (first, second), 2)
+    assert verdict.way_out == "the end of one of them, or `orchctl limit 3`"
     assert asked(box, fourth).way_out == "the end of one of them; 1 queued before it go first, or `orchctl limit 4`"
     box.limit(limit=4)
     assert box.status(third, fourth) == ["running", "running"]
@@ -40,10 +40,10 @@ def test_what_it_comes_after_holds_it() -> None:
     box = Box()
     first, second = box.batch(spec("a"), spec("b"))
     box.exit(first)
-    one = box.spawn(after=(first, second))
-    told = asked(box, one)
-    assert (told.rule, told.blockers) == ("after", (second,))
-    assert f"{one} is skipped" in str(told.way_out)
+    agent_id = box.spawn(after=(first, second))
+    verdict = asked(box, agent_id)
+    assert (verdict.rule, verdict.blockers) == ("after", (second,))
+    assert f"{agent_id} is skipped" in str(verdict.way_out)
 
 
 def test_a_box_full_of_the_living_is_helped_by_more_resident_places() -> None:
@@ -52,10 +52,10 @@ def test_a_box_full_of_the_living_is_helped_by_more_resident_places() -> None:
     children = [box.spawn(caller=parent) for parent in parents]
     for parent, child in zip(parents, children, strict=True):
         box.wait(parent, child)
-    told = asked(box, children[1])
-    assert (told.rule, told.blocked_by) == ("resident", 3)
-    assert told.sentence == "3 of 3 resident slots are taken"
-    assert told.way_out == "the end of one of them, or `orchctl limit --resident 5`"
+    verdict = asked(box, children[1])
+    assert (verdict.rule, verdict.blocked_by) == ("resident", 3)
+    assert verdict.sentence == "3 of 3 resident slots are taken"
+    assert verdict.way_out == "the end of one of them, or `orchctl limit --resident 5`"
     after_it = asked(box, box.spawn())
     assert after_it.way_out == "the end of one of them; 1 queued before it go first, or `orchctl limit --resident 7`"
     box.limit(resident=5)
@@ -65,12 +65,12 @@ def test_a_box_full_of_the_living_is_helped_by_more_resident_places() -> None:
 def test_a_nesting_that_is_not_safe_names_a_number_that_is() -> None:
     box = Box(limit=3, resident=3)
     first = box.spawn(nesting=2)
-    one = box.spawn(nesting=2)
-    told = asked(box, one)
-    assert (told.rule, told.blockers) == ("nesting", (first,))
-    assert told.way_out == "the end of one of them, or `orchctl limit --resident 4`"
+    agent_id = box.spawn(nesting=2)
+    verdict = asked(box, agent_id)
+    assert (verdict.rule, verdict.blockers) == ("nesting", (first,))
+    assert verdict.way_out == "the end of one of them, or `orchctl limit --resident 4`"
     box.limit(resident=4)
-    assert box.status(one) == ["running"]
+    assert box.status(agent_id) == ["running"]
 
 
 def test_members_meet_the_bound_of_their_run() -> None:
@@ -81,7 +81,7 @@ def test_members_meet_the_bound_of_their_run() -> None:
     assert asked(box, second) == Verdict("max-parallel", sentence, (first,), 1, "the end of one of them")
 
 
-def test_rules_that_nobody_holds_say_what_changes_them() -> None:
+def test_rules_that_no_agent_holds_say_what_changes_them() -> None:
     box = Box(limit=1)
     first, second = two(box, runner="claude")
     limited(box, first, 60.0)
@@ -101,11 +101,11 @@ def test_every_rule_has_a_way_out() -> None:
     assert set(WAYS_OUT) == set(Rule)
 
 
-def test_a_machine_that_could_start_nobody_is_asked_again() -> None:
+def test_a_machine_that_could_start_no_process_is_asked_again() -> None:
     box = Box()
     box.broken[agent_id(1)] = ("no processes", True)
-    told = asked(box, box.spawn())
-    assert (told.rule, told.way_out) == (
+    verdict = asked(box, box.spawn())
+    assert (verdict.rule, verdict.way_out) == (
         "machine",
         "processes or memory that become free; it is tried again by itself",
     )
@@ -164,26 +164,26 @@ def test_a_member_may_have_to_wait_for_its_group_to_return() -> None:
 
 def test_what_works_is_being_ended_or_is_over_says_so() -> None:
     box = Box()
-    one, two_, three = box.batch(spec("a", timeout=5.0), spec("b"), spec("c"))
-    assert asked(box, one)[:2] == ("working", "it holds a slot and works")
+    first, second, third = box.batch(spec("a", timeout=5.0), spec("b"), spec("c"))
+    assert asked(box, first)[:2] == ("working", "it holds a slot and works")
     box.sleep(6.0)
     way_out = "what does not end by itself is killed in 10 s"
-    assert asked(box, one) == Verdict("stopping", "took longer than 5 s", way_out=way_out)
+    assert asked(box, first) == Verdict("stopping", "took longer than 5 s", way_out=way_out)
     box.now += 9.5
-    assert asked(box, one).way_out == "what does not end by itself is killed in 0 s"
+    assert asked(box, first).way_out == "what does not end by itself is killed in 0 s"
     box.sleep(1.5)
-    assert asked(box, one).way_out == "it is being killed"
-    box.tell(inputs.Exited(one, 1, Outcome(137), is_tree_gone=True))
-    assert asked(box, one)[:2] == ("timeout", "took longer than 5 s")
-    box.exit(two_, 4)
-    told = asked(box, two_)
-    assert (told.rule, told.sentence, told.way_out) == (
+    assert asked(box, first).way_out == "it is being killed"
+    box.tell(inputs.Exited(first, 1, Outcome(137), is_tree_gone=True))
+    assert asked(box, first)[:2] == ("timeout", "took longer than 5 s")
+    box.exit(second, 4)
+    verdict = asked(box, second)
+    assert (verdict.rule, verdict.sentence, verdict.way_out) == (
         "failed",
         "exit code 4",
-        f"`orchctl retry {two_}` tries it again",
+        f"`orchctl retry {second}` tries it again",
     )
-    box.exit(three)
-    assert asked(box, three) == Verdict("completed", None)
+    box.exit(third)
+    assert asked(box, third) == Verdict("completed", None)
 
 
 def test_one_that_was_skipped_is_tried_again_with_what_did_not_complete_before_it() -> None:
@@ -222,8 +222,8 @@ def test_a_member_that_was_skipped_is_tried_again_with_its_run() -> None:
 def test_of_many_holders_the_first_are_named_and_all_are_counted() -> None:
     box = Box(limit=MOST + 5, resident=MOST + 5)
     box.batch(*(spec(f"n{number}") for number in range(MOST + 6)))
-    told = asked(box, AgentId(f"agent-{MOST + 6}"))
-    assert (len(told.blockers), told.blocked_by) == (MOST, MOST + 5)
+    verdict = asked(box, AgentId(f"agent-{MOST + 6}"))
+    assert (len(verdict.blockers), verdict.blocked_by) == (MOST, MOST + 5)
 
 
 def test_those_that_go_first_are_all_counted_too() -> None:
@@ -232,8 +232,13 @@ def test_those_that_go_first_are_all_counted_too() -> None:
     box.pause()
     box.exit(agent_id(1))
     box.state.is_paused = False
-    told = asked(box, last)
-    assert (told.rule, told.blockers[0], len(told.blockers), told.blocked_by) == ("order", agent_id(2), MOST, MOST + 4)
+    verdict = asked(box, last)
+    assert (verdict.rule, verdict.blockers[0], len(verdict.blockers), verdict.blocked_by) == (
+        "order",
+        agent_id(2),
+        MOST,
+        MOST + 4,
+    )
 
 
 def test_a_run_is_held_by_those_that_go_on_and_blames_the_first_that_failed() -> None:
@@ -247,8 +252,8 @@ def test_a_run_is_held_by_those_that_go_on_and_blames_the_first_that_failed() ->
     way_out = "the end of those that are at work; what comes after a failure is skipped"
     assert why_run(box.state, run, box.now) == Verdict("running", "1 of 2 members have ended", (second,), 1, way_out)
     box.exit(first)
-    told = why_run(box.state, run, box.now)
-    assert (told.rule, told.blockers, told.way_out) == (
+    verdict = why_run(box.state, run, box.now)
+    assert (verdict.rule, verdict.blockers, verdict.way_out) == (
         "failed",
         (second,),
         "`orchctl retry run-001` tries what did not complete",
@@ -260,20 +265,20 @@ def test_a_run_is_held_by_those_that_go_on_and_blames_the_first_that_failed() ->
 
 def test_one_that_ended_for_its_memory_met_that_bound() -> None:
     box = Box()
-    one = box.spawn()
-    box.tell(inputs.OverMemory(one, 1))
-    box.exit(one, 137)
-    assert asked(box, one)[:2] == ("memory", "memory")
+    agent_id = box.spawn()
+    box.tell(inputs.OverMemory(agent_id, 1))
+    box.exit(agent_id, 137)
+    assert asked(box, agent_id)[:2] == ("memory", "memory")
 
 
 def test_one_that_was_cancelled_before_it_was_tried_again_met_no_bound() -> None:
     box = Box()
-    one = box.spawn(timeout=5.0, retries=1)
+    agent_id = box.spawn(timeout=5.0, retries=1)
     box.sleep(6.0)
-    box.exit(one, 143)
-    assert asked(box, one).rule == "retry-delay"
-    box.cancel(one)
-    assert asked(box, one).rule == "cancelled"
+    box.exit(agent_id, 143)
+    assert asked(box, agent_id).rule == "retry-delay"
+    box.cancel(agent_id)
+    assert asked(box, agent_id).rule == "cancelled"
 
 
 def test_one_without_progress_in_a_lent_slot_may_need_its_lender() -> None:
@@ -283,12 +288,12 @@ def test_one_without_progress_in_a_lent_slot_may_need_its_lender() -> None:
     box.sleep(30.0)
     assert asked(box, child).rule == "working"
     box.tell(inputs.StoodStill(frozenset({(child, 1)})))
-    told = asked(box, child)
-    assert (told.rule, told.blockers, told.blocked_by) == ("standing-still", (parent,), 1)
-    assert told.sentence == (
+    verdict = asked(box, child)
+    assert (verdict.rule, verdict.blockers, verdict.blocked_by) == ("standing-still", (parent,), 1)
+    assert verdict.sentence == (
         f"no progress in the slot that {parent} lent it: it may need what {parent} holds, which is frozen"
     )
-    assert told.way_out == f"`orchctl limit 2`, which lets both go on, or `orchctl cancel {child}`"
+    assert verdict.way_out == f"`orchctl limit 2`, which lets both go on, or `orchctl cancel {child}`"
 
 
 def test_a_run_of_which_nothing_is_at_work_waits_for_what_keeps_its_first_member_from_starting() -> None:

@@ -15,18 +15,18 @@ from tests.core.box import Box, names, spec
 
 def failed(box: Box, **fields: Any) -> AgentId:
     """One that has ended badly."""
-    one = box.spawn(**fields)
-    box.exit(one, 1)
-    return one
+    agent_id = box.spawn(**fields)
+    box.exit(agent_id, 1)
+    return agent_id
 
 
 def test_what_is_over_is_not_cancelled_and_answered_all_the_same() -> None:
     box = Box()
-    done, running = box.batch(spec("a"), spec("b"))
-    box.exit(done)
-    box.cancel(done, running, agent_id(99))
-    assert box.answered() == (done, running, agent_id(99))
-    assert box.status(done, running) == ["completed", "stopping"]
+    completed, running = box.batch(spec("a"), spec("b"))
+    box.exit(completed)
+    box.cancel(completed, running, agent_id(99))
+    assert box.answered() == (completed, running, agent_id(99))
+    assert box.status(completed, running) == ["completed", "stopping"]
 
 
 def test_cancelling_a_parent_and_its_child_at_once_is_cancelling_both() -> None:
@@ -61,18 +61,18 @@ def test_cancelling_a_completed_parent_ends_what_is_still_under_it() -> None:
 
 def test_a_person_may_have_another_attempt() -> None:
     box = Box()
-    one = failed(box, environment="old")
-    box.retry(one, environment="new")
-    assert box.answered() == (one,)
-    assert box.status(one) == ["running"]
-    assert (box.agent(one).attempt, box.agent(one).spec.environment) == (2, "new")
+    agent_id = failed(box, environment="old")
+    box.retry(agent_id, environment="new")
+    assert box.answered() == (agent_id,)
+    assert box.status(agent_id) == ["running"]
+    assert (box.agent(agent_id).attempt, box.agent(agent_id).spec.environment) == (2, "new")
 
 
 def test_naming_one_twice_is_one_attempt() -> None:
     box = Box()
-    one = failed(box)
-    box.retry(one, one)
-    assert (box.status(one), box.agent(one).attempt) == (["running"], 2)
+    agent_id = failed(box)
+    box.retry(agent_id, agent_id)
+    assert (box.status(agent_id), box.agent(agent_id).attempt) == (["running"], 2)
 
 
 @pytest.mark.parametrize(("end", "words"), [("running", "still running"), ("completed", "is completed")])
@@ -90,9 +90,9 @@ def test_only_what_ended_badly_is_tried_again_and_all_or_none(end: str, words: s
 def test_what_a_retried_agent_comes_after_still_matters() -> None:
     box = Box()
     blocker = failed(box)
-    one = box.spawn(after=(blocker,))
-    box.retry(one)
-    assert box.status(one) == ["skipped"]
+    agent_id = box.spawn(after=(blocker,))
+    box.retry(agent_id)
+    assert box.status(agent_id) == ["skipped"]
 
 
 @pytest.mark.parametrize("is_backwards", [False, True])
@@ -120,10 +120,10 @@ def test_a_child_may_be_tried_again_after_its_parent_has_failed() -> None:
 
 def test_what_could_never_start_is_not_queued_again() -> None:
     box = Box(limit=2, resident=4)
-    one = failed(box, nesting=3)
+    agent_id = failed(box, nesting=3)
     box.limit(resident=3)
-    box.retry(one)
-    assert (box.refusal(), box.status(one)) == ("nesting-too-large", ["failed"])
+    box.retry(agent_id)
+    assert (box.refusal(), box.status(agent_id)) == ("nesting-too-large", ["failed"])
 
 
 def test_who_waits_for_what_is_tried_again_is_promoted() -> None:
@@ -179,9 +179,9 @@ def test_a_cycle_is_told_from_whom_it_is_asked_for_back_to_it() -> None:
 
 def test_pausing_twice_is_pausing_and_so_is_resuming() -> None:
     box = Box()
-    for told, event in ((box.pause, AdmissionsPaused), (box.resume, AdmissionsResumed)):
-        assert told().events == [event()]
-        assert told().events == []
+    for change, event in ((box.pause, AdmissionsPaused), (box.resume, AdmissionsResumed)):
+        assert change().events == [event()]
+        assert change().events == []
         assert names(box.turn.effects) == ["Answer"]
 
 
@@ -196,9 +196,9 @@ def test_either_number_of_the_limit_may_be_changed() -> None:
 
 def test_a_raised_limit_admits_at_once() -> None:
     box = Box(limit=1)
-    made = box.batch(spec("a"), spec("b"), spec("c"))
+    agents = box.batch(spec("a"), spec("b"), spec("c"))
     box.limit(limit=3)
-    assert box.status(*made) == ["running"] * 3
+    assert box.status(*agents) == ["running"] * 3
 
 
 def test_fewer_resident_places_than_the_limit_are_refused() -> None:
@@ -228,14 +228,14 @@ def test_so_few_resident_places_that_the_queued_could_never_start_are_refused() 
 
 def test_a_daemon_on_its_way_out_leaves_those_that_live() -> None:
     box = Box(limit=1)
-    one, two = box.batch(spec("a"), spec("b"))
+    first, second = box.batch(spec("a"), spec("b"))
     box.drain()
     assert box.turn.events == [DrainBegan()]
-    assert box.status(one, two) == ["running", "queued"]
+    assert box.status(first, second) == ["running", "queued"]
     box.drain()
     assert box.turn.events == []
-    box.exit(one)
-    assert box.status(one, two) == ["completed", "queued"]
+    box.exit(first)
+    assert box.status(first, second) == ["completed", "queued"]
 
 
 def test_a_daemon_that_stops_its_agents_leaves_what_is_queued() -> None:

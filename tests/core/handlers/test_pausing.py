@@ -18,243 +18,250 @@ from tests.core.box import Box, spec
 
 def test_a_running_agent_is_frozen_and_keeps_its_slot() -> None:
     box = Box(limit=1)
-    one, other = box.spawn("one"), box.spawn("other")
-    box.pause_agents(one)
-    assert box.done(Freeze) == [Freeze(one, 1)]
-    assert (box.agent(one).shown_status, box.agent(one).status) == ("paused", Status.RUNNING)
-    assert (working(box.state), box.status(other)) == (1, ["queued"])
-    box.resume_agents(one)
-    assert box.done(Thaw) == [Thaw(one, 1)]
-    assert box.agent(one).shown_status == "running"
+    first, second = box.spawn("one"), box.spawn("other")
+    box.pause_agents(first)
+    assert box.done(Freeze) == [Freeze(first, 1)]
+    assert (box.agent(first).shown_status, box.agent(first).status) == ("paused", Status.RUNNING)
+    assert (working(box.state), box.status(second)) == (1, ["queued"])
+    box.resume_agents(first)
+    assert box.done(Thaw) == [Thaw(first, 1)]
+    assert box.agent(first).shown_status == "running"
 
 
 def test_its_slot_goes_to_another_agent_on_request_and_it_waits_for_one_when_it_is_resumed() -> None:
     box = Box(limit=1)
-    one, other = box.spawn("one"), box.spawn("other")
-    box.pause_agents(one, release=True)
-    assert box.status(one, other) == ["waiting", "running"]
-    assert (box.agent(one).frozen, box.agent(one).shown_status) == (Frozen.PAUSED, "paused")
-    box.resume_agents(one)
-    assert (box.done(Thaw), box.agent(one).shown_status) == ([], "waiting")
-    assert str(reason(box.state, box.agent(one), box.now)).startswith("waits for a slot")
-    box.exit(other)
-    assert (box.done(Thaw), box.status(one)) == ([Thaw(one, 1)], ["running"])
+    first, second = box.spawn("one"), box.spawn("other")
+    box.pause_agents(first, release=True)
+    assert box.status(first, second) == ["waiting", "running"]
+    assert (box.agent(first).frozen, box.agent(first).shown_status) == (Frozen.PAUSED, "paused")
+    box.resume_agents(first)
+    assert (box.done(Thaw), box.agent(first).shown_status) == ([], "waiting")
+    assert str(reason(box.state, box.agent(first), box.now)).startswith("waits for a slot")
+    box.exit(second)
+    assert (box.done(Thaw), box.status(first)) == ([Thaw(first, 1)], ["running"])
 
 
 def test_a_slot_that_was_kept_is_released_later() -> None:
     box = Box(limit=1)
-    one, other = box.spawn("one"), box.spawn("other")
-    box.pause_agents(one)
-    box.pause_agents(one)
+    first, second = box.spawn("one"), box.spawn("other")
+    box.pause_agents(first)
+    box.pause_agents(first)
     assert box.turn.events == []
-    box.pause_agents(one, release=True)
-    assert box.status(one, other) == ["waiting", "running"]
-    box.pause_agents(one)
+    box.pause_agents(first, release=True)
+    assert box.status(first, second) == ["waiting", "running"]
+    box.pause_agents(first)
     assert box.turn.events == []
 
 
 def test_a_queued_agent_is_held_until_it_is_resumed() -> None:
     box = Box(limit=1)
-    busy, one, other = box.spawn("busy"), box.spawn("one"), box.spawn("other")
-    box.pause_agents(one)
+    busy, paused, other = box.spawn("busy"), box.spawn("one"), box.spawn("other")
+    box.pause_agents(paused)
     assert box.done(Freeze) == []
-    assert (box.agent(one).shown_status, position(box.state, box.agent(one))) == ("queued", None)
-    hold = why_queued(box.state, box.agent(one), box.now)
-    assert (hold.rule.value, hold.sentence) == ("held", f"it is paused; `orchctl resume {one}` lets it start")
-    assert why(box.state, box.agent(one), box.now, box.state.agents.get).way_out == f"`orchctl resume {one}`"
+    assert (box.agent(paused).shown_status, position(box.state, box.agent(paused))) == ("queued", None)
+    hold = why_queued(box.state, box.agent(paused), box.now)
+    assert (hold.rule.value, hold.sentence) == ("held", f"it is paused; `orchctl resume {paused}` lets it start")
+    assert why(box.state, box.agent(paused), box.now, box.state.agents.get).way_out == f"`orchctl resume {paused}`"
     box.exit(busy)
-    assert box.status(one, other) == ["queued", "running"]
+    assert box.status(paused, other) == ["queued", "running"]
     box.exit(other)
-    assert box.status(one) == ["queued"]
-    box.resume_agents(one)
-    assert box.status(one) == ["running"]
+    assert box.status(paused) == ["queued"]
+    box.resume_agents(paused)
+    assert box.status(paused) == ["running"]
 
 
 def test_an_agent_is_held_also_when_what_it_comes_after_ends_and_when_its_retry_is_due() -> None:
     box = Box()
     first = box.spawn("first")
-    one = box.spawn("one", after=(first,))
+    agent_id = box.spawn("one", after=(first,))
     again = box.spawn("again", retries=1)
     box.exit(again, 1)
-    box.pause_agents(one, again)
+    box.pause_agents(agent_id, again)
     box.exit(first)
     box.sleep(100.0)
-    assert box.status(one, again) == ["queued", "queued"]
-    box.resume_agents(one, again)
-    assert box.status(one, again) == ["running", "running"]
+    assert box.status(agent_id, again) == ["queued", "queued"]
+    box.resume_agents(agent_id, again)
+    assert box.status(agent_id, again) == ["running", "running"]
 
 
 def test_a_held_agent_is_skipped_and_cancelled_like_any_other() -> None:
     box = Box()
     first = box.spawn("first")
-    one = box.spawn("one", after=(first,))
-    box.pause_agents(one)
+    agent_id = box.spawn("one", after=(first,))
+    box.pause_agents(agent_id)
     box.exit(first, 1)
-    assert (box.status(one), box.agent(one).is_paused) == (["skipped"], False)
+    assert (box.status(agent_id), box.agent(agent_id).is_paused) == (["skipped"], False)
 
 
 def test_a_waiting_agent_is_frozen_and_its_reply_withheld_until_it_is_resumed() -> None:
     box = Box()
-    one, child = box.batch(spec("one"), spec("child"))
-    request = box.wait(one, child)
-    box.pause_agents(one)
-    assert box.done(Freeze) == [Freeze(one, 1)]
-    assert reason(box.state, box.agent(one), box.now) == f"it holds no slot; `orchctl resume {one}` lets it continue"
+    agent_id, child = box.batch(spec("one"), spec("child"))
+    request = box.wait(agent_id, child)
+    box.pause_agents(agent_id)
+    assert box.done(Freeze) == [Freeze(agent_id, 1)]
+    assert (
+        reason(box.state, box.agent(agent_id), box.now)
+        == f"it holds no slot; `orchctl resume {agent_id}` lets it continue"
+    )
     box.exit(child)
-    assert (box.status(one), box.replies()) == (["waiting"], {})
-    box.resume_agents(one)
-    assert box.done(Thaw) == [Thaw(one, 1)]
-    assert (box.status(one), request in box.replies()) == (["running"], True)
+    assert (box.status(agent_id), box.replies()) == (["waiting"], {})
+    box.resume_agents(agent_id)
+    assert box.done(Thaw) == [Thaw(agent_id, 1)]
+    assert (box.status(agent_id), request in box.replies()) == (["running"], True)
 
 
 def test_a_waiting_agent_that_is_resumed_before_its_wait_is_over_waits() -> None:
     box = Box()
-    one, child = box.batch(spec("one", timeout=50.0), spec("child"))
-    box.wait(one, child)
+    agent_id, child = box.batch(spec("one", timeout=50.0), spec("child"))
+    box.wait(agent_id, child)
     box.sleep(10.0)
-    box.pause_agents(one)
+    box.pause_agents(agent_id)
     box.sleep(1000.0)
-    box.resume_agents(one)
-    assert (box.status(one), box.agent(one).held_since) == (["waiting"], None)
+    box.resume_agents(agent_id)
+    assert (box.status(agent_id), box.agent(agent_id).held_since) == (["waiting"], None)
     box.sleep(39.0)
-    assert box.status(one) == ["waiting"]
+    assert box.status(agent_id) == ["waiting"]
     box.sleep(1.0)
-    assert box.agent(one).cause is StopReason.TIMEOUT
+    assert box.agent(agent_id).cause is StopReason.TIMEOUT
 
 
 def test_the_wait_of_a_paused_agent_ends_with_its_client_and_the_agent_stays_frozen() -> None:
     box = Box()
-    one, child = box.batch(spec("one"), spec("child"))
-    request = box.wait(one, child)
-    box.pause_agents(one)
-    box.tell(inputs.CallerGone(one, request))
-    assert (box.status(one), box.agent(one).frozen) == (["waiting"], Frozen.WAIT_CUT)
-    box.resume_agents(one)
-    assert box.status(one) == ["running"]
+    agent_id, child = box.batch(spec("one"), spec("child"))
+    request = box.wait(agent_id, child)
+    box.pause_agents(agent_id)
+    box.tell(inputs.CallerGone(agent_id, request))
+    assert (box.status(agent_id), box.agent(agent_id).frozen) == (["waiting"], Frozen.WAIT_CUT)
+    box.resume_agents(agent_id)
+    assert box.status(agent_id) == ["running"]
 
 
 def test_a_request_to_wait_that_was_on_its_way_leaves_the_agent_frozen() -> None:
     box = Box(limit=1)
-    one, child = box.spawn("one"), box.spawn("child")
-    box.pause_agents(one)
-    box.wait(one, child)
-    assert (box.done(Thaw), box.status(one, child)) == ([], ["waiting", "running"])
-    assert box.agent(one).shown_status == "paused"
+    agent_id, child = box.spawn("one"), box.spawn("child")
+    box.pause_agents(agent_id)
+    box.wait(agent_id, child)
+    assert (box.done(Thaw), box.status(agent_id, child)) == ([], ["waiting", "running"])
+    assert box.agent(agent_id).shown_status == "paused"
     box.exit(child)
-    assert box.status(one) == ["waiting"]
-    box.resume_agents(one)
-    assert (box.done(Thaw), box.status(one)) == ([Thaw(one, 1)], ["running"])
+    assert box.status(agent_id) == ["waiting"]
+    box.resume_agents(agent_id)
+    assert (box.done(Thaw), box.status(agent_id)) == ([Thaw(agent_id, 1)], ["running"])
 
 
 def test_a_frozen_agent_that_is_paused_does_not_return_before_it_is_resumed() -> None:
     box = Box(limit=1)
-    one, child = box.spawn("one"), box.spawn("child")
-    request = box.wait(one, child)
-    box.tell(inputs.CallerGone(one, request))
-    assert box.agent(one).frozen is Frozen.WAIT_CUT
-    box.pause_agents(one)
+    agent_id, child = box.spawn("one"), box.spawn("child")
+    request = box.wait(agent_id, child)
+    box.tell(inputs.CallerGone(agent_id, request))
+    assert box.agent(agent_id).frozen is Frozen.WAIT_CUT
+    box.pause_agents(agent_id)
     box.exit(child)
-    assert (box.status(one), box.done(Thaw)) == (["waiting"], [])
-    box.resume_agents(one)
-    assert (box.status(one), box.done(Thaw)) == (["running"], [Thaw(one, 1)])
+    assert (box.status(agent_id), box.done(Thaw)) == (["waiting"], [])
+    box.resume_agents(agent_id)
+    assert (box.status(agent_id), box.done(Thaw)) == (["running"], [Thaw(agent_id, 1)])
 
 
 @pytest.mark.parametrize("release", [False, True], ids=["kept", "released"])
 def test_paused_time_counts_for_no_time_out(release: bool) -> None:
     box = Box(limit=1)
-    one = box.spawn("one", timeout=20.0, silence=15.0)
+    agent_id = box.spawn("one", timeout=20.0, silence=15.0)
     box.sleep(10.0)
-    box.quiet[one] = 0.0
-    box.pause_agents(one, release=release)
+    box.quiet[agent_id] = 0.0
+    box.pause_agents(agent_id, release=release)
     assert next_deadline(box.state) is None
     box.sleep(1000.0)
-    assert box.agent(one).cause is None
-    box.resume_agents(one)
-    assert box.agent(one).heard == box.now
+    assert box.agent(agent_id).cause is None
+    box.resume_agents(agent_id)
+    assert box.agent(agent_id).heard == box.now
     box.sleep(9.0)
-    assert box.agent(one).cause is None
+    assert box.agent(agent_id).cause is None
     box.sleep(1.0)
-    assert box.agent(one).cause is StopReason.TIMEOUT
+    assert box.agent(agent_id).cause is StopReason.TIMEOUT
 
 
 @pytest.mark.parametrize("release", [False, True], ids=["kept", "released"])
 def test_a_paused_agent_is_ended_like_any_other(release: bool) -> None:
     box = Box()
-    one = box.spawn("one")
-    box.pause_agents(one, release=release)
-    box.cancel(one)
-    assert box.done(Terminate) == [Terminate(one, 1)]
-    assert (box.agent(one).is_paused, box.agent(one).kill_at) == (False, box.now + 10.0)
-    box.exit(one, 143)
-    assert box.status(one) == ["cancelled"]
+    agent_id = box.spawn("one")
+    box.pause_agents(agent_id, release=release)
+    box.cancel(agent_id)
+    assert box.done(Terminate) == [Terminate(agent_id, 1)]
+    assert (box.agent(agent_id).is_paused, box.agent(agent_id).kill_at) == (False, box.now + 10.0)
+    box.exit(agent_id, 143)
+    assert box.status(agent_id) == ["cancelled"]
 
 
 def test_a_paused_agent_that_ends_is_tried_again_and_not_paused_then() -> None:
     box = Box()
-    one = box.spawn("one", retries=1)
-    box.pause_agents(one)
-    box.exit(one, 137)
-    assert (box.status(one), box.agent(one).is_paused) == (["queued"], False)
+    agent_id = box.spawn("one", retries=1)
+    box.pause_agents(agent_id)
+    box.exit(agent_id, 137)
+    assert (box.status(agent_id), box.agent(agent_id).is_paused) == (["queued"], False)
 
 
 def test_the_next_daemon_freezes_a_paused_agent_again() -> None:
     box = Box()
-    one = box.spawn("one")
-    box.pause_agents(one)
-    box.tell(inputs.Adopted(one, 1))
-    assert (box.done(Freeze), box.done(Thaw)) == ([Freeze(one, 1)], [])
+    agent_id = box.spawn("one")
+    box.pause_agents(agent_id)
+    box.tell(inputs.Adopted(agent_id, 1))
+    assert (box.done(Freeze), box.done(Thaw)) == ([Freeze(agent_id, 1)], [])
 
 
 def test_an_attempt_that_never_ran_is_held_in_the_queue() -> None:
     box = Box()
-    one = box.spawn("one")
-    box.pause_agents(one)
-    box.tell(inputs.NeverRan(one, 1))
-    assert (box.status(one), box.agent(one).is_paused, box.agent(one).held_since) == (["queued"], True, None)
-    box.resume_agents(one)
-    assert box.status(one) == ["running"]
+    agent_id = box.spawn("one")
+    box.pause_agents(agent_id)
+    box.tell(inputs.NeverRan(agent_id, 1))
+    assert (box.status(agent_id), box.agent(agent_id).is_paused, box.agent(agent_id).held_since) == (
+        ["queued"],
+        True,
+        None,
+    )
+    box.resume_agents(agent_id)
+    assert box.status(agent_id) == ["running"]
 
 
 @pytest.mark.parametrize("code", [0, 1])
 def test_an_ended_agent_is_neither_paused_nor_resumed_and_all_or_none_are(code: int) -> None:
     box = Box()
-    one, other = box.batch(spec("one"), spec("other"))
-    box.wait(other, one)
-    request = inputs.PauseAgents(box.request(), (other, one))
-    ended = box.agent(one)
-    box.exit(one, code)
-    box.state.agents[one] = ended
+    first, second = box.batch(spec("one"), spec("other"))
+    box.wait(second, first)
+    request = inputs.PauseAgents(box.request(), (second, first))
+    ended = box.agent(first)
+    box.exit(first, code)
+    box.state.agents[first] = ended
     box.tell(request)
     (refusal,) = box.done(Refuse)
     word = "failed" if code else "completed"
-    assert (refusal.code, box.agent(other).is_paused) == ("cannot-pause", False)
-    assert refusal.message == f"{one} is {word} and cannot be paused; only agents that have not ended can"
-    box.resume_agents(one)
+    assert (refusal.code, box.agent(second).is_paused) == ("cannot-pause", False)
+    assert refusal.message == f"{first} is {word} and cannot be paused; only agents that have not ended can"
+    box.resume_agents(first)
     assert box.refusal() == "cannot-resume"
 
 
 def test_an_agent_that_is_being_ended_is_not_paused() -> None:
     box = Box()
-    one = box.spawn("one")
-    box.cancel(one)
-    box.pause_agents(one)
+    agent_id = box.spawn("one")
+    box.cancel(agent_id)
+    box.pause_agents(agent_id)
     assert box.refusal() == "cannot-pause"
 
 
 def test_resuming_what_is_not_paused_changes_nothing() -> None:
     box = Box()
-    one = box.spawn("one")
-    box.resume_agents(one, one)
+    agent_id = box.spawn("one")
+    box.resume_agents(agent_id, agent_id)
     assert (box.turn.events, len(box.done(Answer))) == ([], 1)
 
 
 def test_paused_agents_that_keep_their_slots_are_named_to_what_waits_for_one() -> None:
     box = Box(limit=1)
-    one, other = box.spawn("one"), box.spawn("other")
-    box.pause_agents(one)
-    answer = why(box.state, box.agent(other), box.now, box.state.agents.get)
-    assert answer.sentence == f"1 of 1 slots are in use, 1 by paused agents: {one}"
-    assert answer.way_out == f"the end of one of them, `orchctl resume {one}`, or `orchctl limit 2`"
+    first, second = box.spawn("one"), box.spawn("other")
+    box.pause_agents(first)
+    answer = why(box.state, box.agent(second), box.now, box.state.agents.get)
+    assert answer.sentence == f"1 of 1 slots are in use, 1 by paused agents: {first}"
+    assert answer.way_out == f"the end of one of them, `orchctl resume {first}`, or `orchctl limit 2`"
 
 
 def test_a_paused_agent_is_no_part_of_a_stall_and_lends_no_slot() -> None:

@@ -18,48 +18,48 @@ from tests.core.box import Box, names, spec
 
 def test_the_gate_opens_when_the_process_is_known() -> None:
     box = Box()
-    one = box.spawn()
-    assert box.done(Release) == [Release(one, 1)]
-    assert box.agent(one).pid == 101
+    agent_id = box.spawn()
+    assert box.done(Release) == [Release(agent_id, 1)]
+    assert box.agent(agent_id).pid == 101
 
 
 def test_what_cannot_be_started_has_failed_and_takes_those_after_it_along() -> None:
     box = Box()
     box.broken[agent_id(1)] = ("no such program", False)
-    one, two = box.batch(spec("a", retries=5), spec("b", after=(AgentId("a"),)))
-    assert box.status(one, two) == ["failed", "skipped"]
-    assert box.agent(one).reason == "no such program"
+    first, second = box.batch(spec("a", retries=5), spec("b", after=(AgentId("a"),)))
+    assert box.status(first, second) == ["failed", "skipped"]
+    assert box.agent(first).reason == "no such program"
 
 
-def test_when_the_machine_refuses_nobody_is_started_for_a_while() -> None:
+def test_when_the_machine_refuses_no_agent_is_started_for_a_while() -> None:
     box = Box(limit=1)
     box.broken[agent_id(1)] = ("no pids", True)
-    one, two = box.batch(spec("a"), spec("b"))
-    assert box.status(one, two) == ["queued", "queued"]
+    first, second = box.batch(spec("a"), spec("b"))
+    assert box.status(first, second) == ["queued", "queued"]
     box.limit(limit=2)
-    assert box.status(one, two) == ["queued", "queued"]
+    assert box.status(first, second) == ["queued", "queued"]
     assert next_deadline(box.state) == box.now + HOLD_SECONDS
     box.sleep(HOLD_SECONDS)
-    assert box.status(one, two) == ["running", "running"]
-    assert box.agent(one).attempt == 2
+    assert box.status(first, second) == ["running", "running"]
+    assert box.agent(first).attempt == 2
 
 
 def test_a_machine_that_goes_on_refusing_is_asked_less_and_less_often() -> None:
     box = Box(limit=2)
     (other,) = box.batch(spec("other"))
-    one = agent_id(2)
-    held = []
+    agent = agent_id(2)
+    holds = []
     for _ in range(9):
-        box.broken[one] = ("no pids", True)
-        if not held:
+        box.broken[agent] = ("no pids", True)
+        if not holds:
             box.batch(spec("a"))
         else:
-            box.sleep(held[-1])
-        assert box.status(one) == ["queued"]
-        held.append(box.state.spawn_backoff_until - box.now)
-    assert held == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, MOST_HOLD_SECONDS, MOST_HOLD_SECONDS, MOST_HOLD_SECONDS]
+            box.sleep(holds[-1])
+        assert box.status(agent) == ["queued"]
+        holds.append(box.state.spawn_backoff_until - box.now)
+    assert holds == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, MOST_HOLD_SECONDS, MOST_HOLD_SECONDS, MOST_HOLD_SECONDS]
     box.exit(other, 0)  # what it held may be what is missing
-    assert box.status(one) == ["running"]
+    assert box.status(agent) == ["running"]
     box.broken[agent_id(3)] = ("no pids", True)
     box.batch(spec("b"))
     assert box.state.spawn_backoff_until == box.now + HOLD_SECONDS
@@ -68,57 +68,57 @@ def test_a_machine_that_goes_on_refusing_is_asked_less_and_less_often() -> None:
 @pytest.mark.parametrize(("code", "status"), [(0, "completed"), (1, "failed"), (137, "failed"), (None, "lost")])
 def test_the_exit_code_says_what_became_of_it(code: int | None, status: str) -> None:
     box = Box()
-    one = box.spawn()
-    box.exit(one, code)
-    assert box.status(one) == [status]
+    agent_id = box.spawn()
+    box.exit(agent_id, code)
+    assert box.status(agent_id) == [status]
 
 
 def test_what_ended_badly_says_how() -> None:
     box = Box()
-    made = box.batch(spec("a"), spec("b"), spec("c"))
-    box.exit(made[0], 3)
-    box.exit(made[1], None)
-    box.tell(inputs.Exited(made[2], 1, Outcome(None), is_tree_gone=True, note="its shim was killed"))
-    reasons = [box.agent(one).reason for one in made]
+    agents = box.batch(spec("a"), spec("b"), spec("c"))
+    box.exit(agents[0], 3)
+    box.exit(agents[1], None)
+    box.tell(inputs.Exited(agents[2], 1, Outcome(None), is_tree_gone=True, note="its shim was killed"))
+    reasons = [box.agent(agent_id).reason for agent_id in agents]
     assert reasons == ["exit code 3", "it ended and left no record", "its shim was killed"]
 
 
 def test_the_rest_of_a_tree_is_asked_to_end_and_then_killed() -> None:
     box = Box()
-    one = box.spawn(grace=4.0)
-    box.exit(one, is_tree_gone=False)
-    assert box.done(Terminate) == [Terminate(one, 1)]
+    agent_id = box.spawn(grace=4.0)
+    box.exit(agent_id, is_tree_gone=False)
+    assert box.done(Terminate) == [Terminate(agent_id, 1)]
     box.sleep(3.9)
     assert box.done(Kill) == []
     box.sleep(0.1)
-    assert (box.done(Kill), box.events(KillBegan)) == ([Kill(one, 1)], [KillBegan(one, 1)])
+    assert (box.done(Kill), box.events(KillBegan)) == ([Kill(agent_id, 1)], [KillBegan(agent_id, 1)])
     box.sleep(60.0)
     assert box.done(Kill) == []
-    box.tree_gone(one)
-    assert box.status(one) == ["completed"]
+    box.tree_gone(agent_id)
+    assert box.status(agent_id) == ["completed"]
 
 
 def test_an_end_told_twice_is_one_end() -> None:
     box = Box()
-    one = box.spawn()
-    box.exit(one, 0, is_tree_gone=False)
-    box.exit(one, 1, is_tree_gone=False)
-    assert (box.events(ProcessEnded), box.done(Terminate)) == ([], [Terminate(one, 1)])
-    box.exit(one, 1)
-    assert box.status(one) == ["completed"]
-    box.tell(inputs.Exited(one, 1, Outcome(1), is_tree_gone=True))
-    assert (box.turn.events, box.status(one)) == ([], ["completed"])
+    agent_id = box.spawn()
+    box.exit(agent_id, 0, is_tree_gone=False)
+    box.exit(agent_id, 1, is_tree_gone=False)
+    assert (box.events(ProcessEnded), box.done(Terminate)) == ([], [Terminate(agent_id, 1)])
+    box.exit(agent_id, 1)
+    assert box.status(agent_id) == ["completed"]
+    box.tell(inputs.Exited(agent_id, 1, Outcome(1), is_tree_gone=True))
+    assert (box.turn.events, box.status(agent_id)) == ([], ["completed"])
 
 
 @pytest.mark.parametrize("kind", ["exited", "never-ran", "tree-gone", "adopted", "heard"])
 @pytest.mark.parametrize("whose", ["an older attempt", "nobody"])
 def test_stale_news_changes_nothing(kind: str, whose: str) -> None:
     box = Box()
-    one = box.spawn(retries=1)
-    box.exit(one, 1)
+    agent = box.spawn(retries=1)
+    box.exit(agent, 1)
     box.sleep(10.0)
-    assert box.agent(one).attempt == 2
-    key = (one, 1) if whose == "an older attempt" else (agent_id(99), 0)
+    assert box.agent(agent).attempt == 2
+    key = (agent, 1) if whose == "an older attempt" else (agent_id(99), 0)
     news: dict[str, inputs.Input] = {
         "exited": inputs.Exited(*key, Outcome(1), is_tree_gone=True),
         "never-ran": inputs.NeverRan(*key),
@@ -127,14 +127,14 @@ def test_stale_news_changes_nothing(kind: str, whose: str) -> None:
         "heard": inputs.OutputSeen(*key, 0.0),
     }
     box.tell(news[kind])
-    assert (box.turn.events, box.turn.effects, box.status(one)) == ([], [], ["running"])
+    assert (box.turn.events, box.turn.effects, box.status(agent)) == ([], [], ["running"])
 
 
 def test_a_tree_that_is_gone_before_its_process_has_ended_means_nothing() -> None:
     box = Box()
-    one = box.spawn()
-    box.tree_gone(one)
-    assert (box.turn.events, box.status(one)) == ([], ["running"])
+    agent_id = box.spawn()
+    box.tree_gone(agent_id)
+    assert (box.turn.events, box.status(agent_id)) == ([], ["running"])
 
 
 def test_a_client_inside_is_told_when_its_agent_ends() -> None:
@@ -148,30 +148,30 @@ def test_a_client_inside_is_told_when_its_agent_ends() -> None:
 
 def test_what_never_ran_is_queued_again_before_the_others() -> None:
     box = Box(limit=1)
-    one, other = box.batch(spec("a"), spec("b"))
+    first, second = box.batch(spec("a"), spec("b"))
     box.pause()
-    box.tell(inputs.NeverRan(one, 1))
-    assert (box.status(one), box.agent(one).tries) == (["queued"], 0)
+    box.tell(inputs.NeverRan(first, 1))
+    assert (box.status(first), box.agent(first).tries) == (["queued"], 0)
     box.resume()
-    assert box.status(one, other) == ["running", "queued"]
-    assert box.agent(one).attempt == 2
+    assert box.status(first, second) == ["running", "queued"]
+    assert box.agent(first).attempt == 2
 
 
 def test_what_never_ran_and_was_cancelled_is_cancelled() -> None:
     box = Box()
-    one, two = box.batch(spec("a"), spec("b", after=(AgentId("a"),)))
-    box.cancel(one)
-    box.tell(inputs.NeverRan(one, 1))
-    assert box.status(one, two) == ["cancelled", "skipped"]
+    first, second = box.batch(spec("a"), spec("b", after=(AgentId("a"),)))
+    box.cancel(first)
+    box.tell(inputs.NeverRan(first, 1))
+    assert box.status(first, second) == ["cancelled", "skipped"]
 
 
 def test_what_never_ran_and_took_too_long_is_queued_again() -> None:
     box = Box()
-    one = box.spawn(timeout=5.0)
+    agent_id = box.spawn(timeout=5.0)
     box.sleep(5.0)
     box.pause()
-    box.tell(inputs.NeverRan(one, 1))
-    assert box.status(one) == ["queued"]
+    box.tell(inputs.NeverRan(agent_id, 1))
+    assert box.status(agent_id) == ["queued"]
 
 
 def test_an_adopted_agent_goes_on_and_its_clients_are_watched_again() -> None:
@@ -188,14 +188,14 @@ def test_after_a_restart_what_was_being_ended_is_ended_further(
     seconds: float, effect: type[Terminate | Kill], news: str
 ) -> None:
     box = Box()
-    one = box.spawn(grace=5.0)
-    box.cancel(one)
+    agent_id = box.spawn(grace=5.0)
+    box.cancel(agent_id)
     box.sleep(seconds)
     if news == "adopted":
-        box.tell(inputs.Adopted(one, 1))
+        box.tell(inputs.Adopted(agent_id, 1))
     else:
-        box.exit(one, 143, is_tree_gone=False)
-    assert box.turn.effects == [effect(one, 1)]
+        box.exit(agent_id, 143, is_tree_gone=False)
+    assert box.turn.effects == [effect(agent_id, 1)]
 
 
 def test_when_its_client_dies_an_agent_is_frozen_until_there_is_a_slot() -> None:
@@ -234,35 +234,35 @@ def test_when_its_client_dies_an_agent_works_again_without_a_slot_where_the_limi
 
 def test_who_takes_too_long_is_stopped_waiting_or_not() -> None:
     box = Box()
-    made = box.batch(spec("a", timeout=30.0, grace=5.0), spec("b", timeout=30.0), spec("c"))
-    box.wait(made[1], made[2])
+    agents = box.batch(spec("a", timeout=30.0, grace=5.0), spec("b", timeout=30.0), spec("c"))
+    box.wait(agents[1], agents[2])
     box.sleep(29.9)
-    assert box.status(*made) == ["running", "waiting", "running"]
+    assert box.status(*agents) == ["running", "waiting", "running"]
     box.sleep(0.1)
-    assert box.status(*made) == ["stopping", "stopping", "running"]
-    assert box.events(StopBegan)[0] == StopBegan(made[0], 1, StopReason.TIMEOUT, "took longer than 30 s")
-    box.exit(made[0], 0)
-    assert (box.status(made[0]), box.agent(made[0]).reason) == (["timed-out"], "took longer than 30 s")
+    assert box.status(*agents) == ["stopping", "stopping", "running"]
+    assert box.events(StopBegan)[0] == StopBegan(agents[0], 1, StopReason.TIMEOUT, "took longer than 30 s")
+    box.exit(agents[0], 0)
+    assert (box.status(agents[0]), box.agent(agents[0]).reason) == (["timed-out"], "took longer than 30 s")
 
 
 def test_who_is_silent_is_looked_at_before_it_is_stopped() -> None:
     box = Box()
-    one = box.spawn(silence=10.0)
-    box.quiet[one] = 3.0
+    agent_id = box.spawn(silence=10.0)
+    box.quiet[agent_id] = 3.0
     box.sleep(10.0)
-    assert box.events(AgentHeard) == [AgentHeard(one, 1, 3.0)]
+    assert box.events(AgentHeard) == [AgentHeard(agent_id, 1, 3.0)]
     assert next_deadline(box.state) == box.now + 7.0
-    box.quiet[one] = 60.0
+    box.quiet[agent_id] = 60.0
     box.sleep(7.0)
-    assert (box.status(one), box.agent(one).reason) == (["stopping"], "no output for 10 s")
-    box.exit(one, 143)
-    assert box.status(one) == ["timed-out"]
+    assert (box.status(agent_id), box.agent(agent_id).reason) == (["stopping"], "no output for 10 s")
+    box.exit(agent_id, 143)
+    assert box.status(agent_id) == ["timed-out"]
 
 
 def test_who_was_last_heard_long_before_the_last_look_is_stopped() -> None:
     box = Box()
-    one = box.spawn(silence=10.0)
-    box.quiet[one] = 10.0
+    agent_id = box.spawn(silence=10.0)
+    box.quiet[agent_id] = 10.0
     box.sleep(20.0)
     assert names(box.turn.events) == ["AgentHeard", "StopBegan"]
 
@@ -270,10 +270,10 @@ def test_who_was_last_heard_long_before_the_last_look_is_stopped() -> None:
 def test_silence_is_measured_from_any_moment_also_from_zero() -> None:
     box = Box()
     box.now = 0.0
-    one = box.spawn(silence=5.0)
-    box.quiet[one] = 99.0
+    agent_id = box.spawn(silence=5.0)
+    box.quiet[agent_id] = 99.0
     box.sleep(5.0)
-    assert box.status(one) == ["stopping"]
+    assert box.status(agent_id) == ["stopping"]
 
 
 def test_who_is_blocked_may_be_silent_and_begins_to_be_when_it_returns() -> None:
@@ -305,25 +305,25 @@ def test_a_listener_is_asked_only_about_those_that_must_not_be_silent() -> None:
 
 def test_a_bad_end_is_tried_again_later_as_often_as_asked() -> None:
     box = Box()
-    one = box.spawn(retries=2)
+    agent_id = box.spawn(retries=2)
     for attempt in (1, 2):
-        box.exit(one, 1)
+        box.exit(agent_id, 1)
         (retried,) = box.events(AttemptRetried)
-        assert (box.status(one), retried.attempt, retried.reason) == (["queued"], attempt, "exit code 1")
+        assert (box.status(agent_id), retried.attempt, retried.reason) == (["queued"], attempt, "exit code 1")
         box.sleep(retried.delay - 0.01)
-        assert box.status(one) == ["queued"]
+        assert box.status(agent_id) == ["queued"]
         box.sleep(0.02)
-        assert (box.status(one), box.agent(one).attempt) == (["running"], attempt + 1)
-    box.exit(one, 1)
-    assert box.status(one) == ["failed"]
+        assert (box.status(agent_id), box.agent(agent_id).attempt) == (["running"], attempt + 1)
+    box.exit(agent_id, 1)
+    assert box.status(agent_id) == ["failed"]
 
 
 def test_a_retry_waits_longer_each_time() -> None:
     box = Box()
-    one = box.spawn(retries=6)
+    agent_id = box.spawn(retries=6)
     delays = []
     for _ in range(6):
-        delays += [event.delay for event in (box.exit(one, 1), box.events(AttemptRetried)[0])[1:]]
+        delays += [event.delay for event in (box.exit(agent_id, 1), box.events(AttemptRetried)[0])[1:]]
         box.sleep(1000.0)
     assert all(0.5 * 2**tries <= delay <= 1.5 * 2**tries for tries, delay in enumerate(delays))
 
@@ -339,104 +339,104 @@ def test_the_children_of_an_attempt_that_is_tried_again_are_cancelled() -> None:
 
 def test_those_after_an_agent_that_is_tried_again_are_not_skipped() -> None:
     box = Box()
-    one, two = box.batch(spec("a", retries=1), spec("b", after=(AgentId("a"),)))
-    box.exit(one, 1)
-    assert box.status(two) == ["queued"]
+    first, second = box.batch(spec("a", retries=1), spec("b", after=(AgentId("a"),)))
+    box.exit(first, 1)
+    assert box.status(second) == ["queued"]
     box.sleep(10.0)
-    box.exit(one)
-    assert box.status(two) == ["running"]
+    box.exit(first)
+    assert box.status(second) == ["running"]
 
 
 @pytest.mark.parametrize(("how", "status"), [("timeout", "timed-out"), ("lost", "lost"), ("cancel", "cancelled")])
 def test_what_took_too_long_or_was_lost_is_tried_again_and_what_was_cancelled_is_not(how: str, status: str) -> None:
     box = Box()
-    one = box.spawn(retries=1, timeout=30.0 if how == "timeout" else None)
+    agent_id = box.spawn(retries=1, timeout=30.0 if how == "timeout" else None)
     for expected in (["queued"], [status]):
         if how == "timeout":
             box.sleep(30.0)
         elif how == "cancel":
-            box.cancel(one)
-        box.exit(one, None if how == "lost" else 143)
+            box.cancel(agent_id)
+        box.exit(agent_id, None if how == "lost" else 143)
         if how == "cancel":
             break
-        assert box.status(one) == expected
+        assert box.status(agent_id) == expected
         if expected == ["queued"]:
             box.sleep(10.0)
-    assert box.status(one) == [status]
+    assert box.status(agent_id) == [status]
 
 
 def test_one_that_takes_too_much_memory_is_killed_at_once_and_has_failed_for_it() -> None:
     box = Box()
-    one = box.spawn(memory_max=1 << 20)
-    child = box.spawn("child", caller=one)
-    box.tell(inputs.OverMemory(one, 1))
-    assert box.events(StopBegan) == [StopBegan(one, 1, StopReason.MEMORY, "memory")]
-    assert (box.events(KillBegan), box.done(Kill)) == ([KillBegan(one, 1)], [Kill(one, 1)])
+    agent_id = box.spawn(memory_max=1 << 20)
+    child = box.spawn("child", caller=agent_id)
+    box.tell(inputs.OverMemory(agent_id, 1))
+    assert box.events(StopBegan) == [StopBegan(agent_id, 1, StopReason.MEMORY, "memory")]
+    assert (box.events(KillBegan), box.done(Kill)) == ([KillBegan(agent_id, 1)], [Kill(agent_id, 1)])
     assert box.done(Terminate) == []
-    box.tell(inputs.OverMemory(one, 1))
+    box.tell(inputs.OverMemory(agent_id, 1))
     assert box.turn.effects == []
-    box.exit(one, 137)
-    assert (box.status(one), box.agent(one).reason) == (["failed"], "memory")
+    box.exit(agent_id, 137)
+    assert (box.status(agent_id), box.agent(agent_id).reason) == (["failed"], "memory")
     assert box.status(child) == ["stopping"]
 
 
 def test_one_that_waits_and_takes_too_much_waits_no_more() -> None:
     box = Box()
-    one = box.spawn(nesting=1, memory_max=1 << 20)
-    request = box.wait(one, box.spawn("child", caller=one))
-    box.tell(inputs.OverMemory(one, 1))
+    agent_id = box.spawn(nesting=1, memory_max=1 << 20)
+    request = box.wait(agent_id, box.spawn("child", caller=agent_id))
+    box.tell(inputs.OverMemory(agent_id, 1))
     assert [refused.request for refused in box.done(Refuse)] == [request]
-    assert box.status(one) == ["stopping"]
+    assert box.status(agent_id) == ["stopping"]
 
 
 def test_one_that_is_being_ended_gets_no_more_time_when_it_takes_too_much() -> None:
     box = Box()
-    one = box.spawn(timeout=5.0, grace=10.0)
+    agent_id = box.spawn(timeout=5.0, grace=10.0)
     box.sleep(5.0)
-    box.tell(inputs.OverMemory(one, 1))
-    assert box.done(Kill) == [Kill(one, 1)]
-    box.exit(one, 137)
-    assert (box.status(one), box.agent(one).reason) == (["timed-out"], "took longer than 5 s")
+    box.tell(inputs.OverMemory(agent_id, 1))
+    assert box.done(Kill) == [Kill(agent_id, 1)]
+    box.exit(agent_id, 137)
+    assert (box.status(agent_id), box.agent(agent_id).reason) == (["timed-out"], "took longer than 5 s")
 
 
 def test_news_of_memory_of_an_attempt_that_is_over_is_no_news() -> None:
     box = Box()
-    one = box.spawn(retries=1)
-    box.exit(one, 1)
+    agent_id = box.spawn(retries=1)
+    box.exit(agent_id, 1)
     box.sleep(2.0)
-    assert box.agent(one).attempt == 2
-    assert box.tell(inputs.OverMemory(one, 1)).effects == []
+    assert box.agent(agent_id).attempt == 2
+    assert box.tell(inputs.OverMemory(agent_id, 1)).effects == []
 
 
 @pytest.mark.parametrize("code", [None, 1, 137])
 def test_one_that_the_kernel_ended_for_its_own_bound_has_failed_for_memory(code: int | None) -> None:
     box = Box()
-    one = box.spawn()
-    box.tell(inputs.Exited(one, 1, Outcome(code, oom=Oom.OWN), is_tree_gone=True, note="its shim was killed"))
-    assert (box.status(one), box.agent(one).reason) == (["failed"], "memory")
+    agent_id = box.spawn()
+    box.tell(inputs.Exited(agent_id, 1, Outcome(code, oom=Oom.OWN), is_tree_gone=True, note="its shim was killed"))
+    assert (box.status(agent_id), box.agent(agent_id).reason) == (["failed"], "memory")
 
 
 def test_one_that_did_its_work_has_completed_whatever_was_ended_beside_it() -> None:
     box = Box()
-    one = box.spawn()
-    box.tell(inputs.Exited(one, 1, Outcome(0, oom=Oom.OWN), is_tree_gone=True))
-    assert box.status(one) == ["completed"]
+    agent_id = box.spawn()
+    box.tell(inputs.Exited(agent_id, 1, Outcome(0, oom=Oom.OWN), is_tree_gone=True))
+    assert box.status(agent_id) == ["completed"]
 
 
 def test_one_that_takes_too_much_memory_is_tried_again_as_often_as_any_other() -> None:
     box = Box()
-    one = box.spawn(retries=1)
+    agent_id = box.spawn(retries=1)
     for _ in range(2):
-        box.tell(inputs.OverMemory(one, box.agent(one).attempt))
-        box.exit(one, 137)
+        box.tell(inputs.OverMemory(agent_id, box.agent(agent_id).attempt))
+        box.exit(agent_id, 137)
         box.sleep(2.0)
-    assert (box.status(one), box.agent(one).attempt, box.agent(one).reason) == (["failed"], 2, "memory")
+    assert (box.status(agent_id), box.agent(agent_id).attempt, box.agent(agent_id).reason) == (["failed"], 2, "memory")
 
 
 @pytest.mark.parametrize(("code", "status"), [(137, "failed"), (None, "lost")])
 def test_that_the_machine_was_short_of_memory_is_said_beside_how_it_ended(code: int | None, status: str) -> None:
     box = Box()
-    one = box.spawn()
-    box.tell(inputs.Exited(one, 1, Outcome(code, oom=Oom.MACHINE), is_tree_gone=True))
+    agent_id = box.spawn()
+    box.tell(inputs.Exited(agent_id, 1, Outcome(code, oom=Oom.MACHINE), is_tree_gone=True))
     how = f"exit code {code}" if code else "it ended and left no record"
-    assert (box.status(one), box.agent(one).reason) == ([status], f"{how}; {MACHINES}")
+    assert (box.status(agent_id), box.agent(agent_id).reason) == ([status], f"{how}; {MACHINES}")

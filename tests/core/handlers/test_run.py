@@ -31,20 +31,20 @@ def begin(
     durations: dict[str, float] | None = None,
 ) -> dict[str, AgentId]:
     """The ids of a run's members by their paths, or nothing when it was refused."""
-    known = durations or dict.fromkeys((one.path for one in parts), 1.0)
+    known = durations or dict.fromkeys((part.path for part in parts), 1.0)
     plan = RunPlan("run", groups, "/")
     box.tell(BeginRun(box.request(), caller, plan, parts, group_after or {}, known))
     ids = box.answered()
-    return {one.path: found for one, found in zip(parts, ids, strict=True)} if ids else {}
+    return {part.path: agent_id for part, agent_id in zip(parts, ids, strict=True)} if ids else {}
 
 
 def words(box: Box, ids: dict[str, AgentId]) -> dict[str, str]:
     """Where the members stand."""
-    return {path: box.agent(one).status.value for path, one in ids.items()}
+    return {path: box.agent(agent_id).status.value for path, agent_id in ids.items()}
 
 
 def ending(box: Box) -> RunEnded:
-    """How the last turn's only run ended."""
+    """The end of the only run that ended in the last turn."""
     (event,) = box.events(RunEnded)
     assert isinstance(event, RunEnded)
     return event
@@ -54,7 +54,7 @@ def test_members_are_agents_of_level_composite_that_start_when_what_they_come_af
     box = Box()
     ids = begin(box, part("tests", "ui", "app"), part("ui", "api"), part("app", "api"), part("api"))
     assert len(box.events(RunBegan)) == 1
-    assert {box.agent(one).level for one in ids.values()} == {Level.COMPOSITE}
+    assert {box.agent(agent_id).level for agent_id in ids.values()} == {Level.COMPOSITE}
     assert words(box, ids) == {"tests": "queued", "ui": "queued", "app": "queued", "api": "running"}
     box.exit(ids["api"])
     assert words(box, ids) == {"tests": "queued", "ui": "running", "app": "running", "api": "completed"}
@@ -88,7 +88,7 @@ def test_the_longest_way_to_the_end_starts_first_whatever_the_order_in_the_list(
     started = []
     for _ in range(4):
         (running,) = box.are(Status.RUNNING)
-        started.append(next(path for path, one in ids.items() if one == running))
+        started.append(next(path for path, agent_id in ids.items() if agent_id == running))
         box.exit(running)
     assert started == ["short", "end", "long", "middle"]
 
@@ -102,7 +102,7 @@ def test_an_agent_that_came_before_a_run_is_not_overtaken_by_its_members() -> No
     assert box.status(waiting, ids["a"]) == ["running", "queued"]
 
 
-def test_max_parallel_bounds_those_of_a_group_that_work_and_holds_up_nobody_else() -> None:
+def test_max_parallel_bounds_the_members_of_a_group_that_work_and_holds_up_no_other_agent() -> None:
     box = Box()
     ids = begin(box, part("a"), part("b"), part("c"), groups=(GroupPlan("", max_parallel=2),))
     other = box.spawn()
@@ -286,10 +286,10 @@ def test_however_many_of_a_group_end_at_once_its_members_are_gone_through_once(m
 
 def test_runs_that_fail_at_once_are_each_cut_short() -> None:
     box = Box(limit=2)
-    one, other = (begin(box, part("a"), part("b"), part("c")) for _ in range(2))
-    box.tell(Cancel(box.request(), (one["c"], other["c"])))
-    assert words(box, one) == {"a": "stopping", "b": "stopping", "c": "cancelled"}
-    assert words(box, other) == {"a": "skipped", "b": "skipped", "c": "cancelled"}
+    first, second = (begin(box, part("a"), part("b"), part("c")) for _ in range(2))
+    box.tell(Cancel(box.request(), (first["c"], second["c"])))
+    assert words(box, first) == {"a": "stopping", "b": "stopping", "c": "cancelled"}
+    assert words(box, second) == {"a": "skipped", "b": "skipped", "c": "cancelled"}
 
 
 def test_groups_that_fail_at_once_are_each_cut_short_and_so_is_what_is_around_them() -> None:
@@ -375,7 +375,7 @@ def test_what_is_tried_again_alone_is_waited_for_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("parts", "groups", "said"),
+    ("parts", "groups", "message"),
     [
         ((part("a", "b"), part("b", "a")), (WHOLE,), "these wait for each other: "),
         ((part("a", "a"),), (WHOLE,), "these wait for each other: a -> a"),
@@ -394,12 +394,12 @@ def test_what_is_tried_again_alone_is_waited_for_again() -> None:
     ],
 )
 def test_what_does_not_fit_together_is_refused_and_nothing_is_queued(
-    parts: tuple[Part, ...], groups: tuple[GroupPlan, ...], said: str
+    parts: tuple[Part, ...], groups: tuple[GroupPlan, ...], message: str
 ) -> None:
     box = Box()
     assert begin(box, *parts, groups=groups) == {}
     (refusal,) = box.done(Refuse)
-    assert said in refusal.message
+    assert message in refusal.message
     assert not box.state.agents
     assert not box.state.runs
 

@@ -19,7 +19,7 @@ from tests.core.box import Box, spec
 
 
 def starts(box: Box) -> list[AgentId]:
-    """Who was admitted in the last turn, in that order."""
+    """The agents that were admitted in the last turn, in that order."""
     return [event.agent for event in box.events(AttemptAdmitted)]
 
 
@@ -33,18 +33,18 @@ def waiting_parent(box: Box, **fields: Any) -> tuple[AgentId, AgentId]:
 
 def test_a_successor_starts_in_the_turn_in_which_a_place_is_given_back() -> None:
     box = Box(limit=1)
-    one, two = box.batch(spec("a"), spec("b"))
-    box.exit(one)
-    assert box.status(one, two) == ["completed", "running"]
+    first, second = box.batch(spec("a"), spec("b"))
+    box.exit(first)
+    assert box.status(first, second) == ["completed", "running"]
 
 
 def test_a_place_is_kept_until_the_whole_tree_is_gone() -> None:
     box = Box(limit=1)
-    one, two = box.batch(spec("a"), spec("b"))
-    box.exit(one, is_tree_gone=False)
-    assert box.status(one, two) == ["stopping", "queued"]
-    box.tree_gone(one)
-    assert box.status(one, two) == ["completed", "running"]
+    first, second = box.batch(spec("a"), spec("b"))
+    box.exit(first, is_tree_gone=False)
+    assert box.status(first, second) == ["stopping", "queued"]
+    box.tree_gone(first)
+    assert box.status(first, second) == ["completed", "running"]
 
 
 def test_children_are_finished_before_other_roots_begin() -> None:
@@ -159,7 +159,7 @@ def test_a_wait_among_others_that_times_out_leaves_the_agent_waiting() -> None:
     assert (list(box.replies()), box.status(parent), working(box.state)) == ([request], ["waiting"], 1)
 
 
-def test_nobody_is_admitted_while_the_limit_is_overdrawn() -> None:
+def test_no_agent_is_admitted_while_the_limit_is_overdrawn() -> None:
     box = Box(limit=3)
     box.batch(*(spec(f"n{number}") for number in range(4)))
     box.limit(limit=1)
@@ -187,7 +187,7 @@ def test_what_is_not_safe_lets_others_pass() -> None:
     assert box.status(deep, leaf) == ["queued", "running"]
 
 
-def test_who_has_waited_long_holds_back_what_nobody_needs() -> None:
+def test_an_agent_that_has_waited_long_holds_back_what_no_agent_needs() -> None:
     box = Box(limit=5, resident=3)
     parent = box.spawn("parent", nesting=2)
     old = box.spawn("old", nesting=2)
@@ -201,7 +201,7 @@ def test_who_has_waited_long_holds_back_what_nobody_needs() -> None:
     assert box.status(old) == ["running"]
 
 
-def test_nobody_is_admitted_while_paused_and_those_that_run_go_on() -> None:
+def test_no_agent_is_admitted_while_paused_and_running_agents_go_on() -> None:
     box = Box(limit=1)
     parent, child = waiting_parent(box)
     box.pause()
@@ -217,13 +217,13 @@ def test_nobody_is_admitted_while_paused_and_those_that_run_go_on() -> None:
 def test_on_the_way_out_only_what_the_living_need_starts() -> None:
     box = Box(limit=1)
     parent = box.spawn()
-    one = box.spawn("one")
-    need = box.spawn("need", after=(one,))
+    agent_id = box.spawn("one")
+    need = box.spawn("need", after=(agent_id,))
     child = box.spawn("child", caller=parent)
     stranger = box.spawn("stranger", priority=9)
     box.drain()
     box.wait(parent, child, need)
-    for needed in (child, one, need):
+    for needed in (child, agent_id, need):
         assert (box.status(needed), box.status(stranger)) == (["running"], ["queued"])
         box.exit(needed)
     box.exit(parent)
@@ -234,38 +234,38 @@ def test_on_the_way_out_only_what_the_living_need_starts() -> None:
 def test_who_is_queued_is_cancelled_at_once() -> None:
     box = Box(limit=1)
     box.spawn()
-    one = box.spawn()
-    box.cancel(one)
-    assert (box.status(one), box.agent(one).reason) == (["cancelled"], "cancelled")
+    agent_id = box.spawn()
+    box.cancel(agent_id)
+    assert (box.status(agent_id), box.agent(agent_id).reason) == (["cancelled"], "cancelled")
     assert box.done(Terminate) == []
 
 
 def test_who_runs_is_asked_to_end_and_holds_its_place_until_it_has() -> None:
     box = Box(limit=1)
-    one, other = box.batch(spec("a"), spec("b"))
-    box.cancel(one)
-    assert box.done(Terminate) == [Terminate(one, 1)]
-    assert box.status(one, other) == ["stopping", "queued"]
-    box.exit(one, 143)
-    assert box.status(one, other) == ["cancelled", "running"]
+    first, second = box.batch(spec("a"), spec("b"))
+    box.cancel(first)
+    assert box.done(Terminate) == [Terminate(first, 1)]
+    assert box.status(first, second) == ["stopping", "queued"]
+    box.exit(first, 143)
+    assert box.status(first, second) == ["cancelled", "running"]
 
 
 def test_cancelling_twice_is_cancelling() -> None:
     box = Box()
-    one = box.spawn()
-    box.cancel(one)
-    box.cancel(one, one)
+    agent_id = box.spawn()
+    box.cancel(agent_id)
+    box.cancel(agent_id, agent_id)
     assert (box.turn.events, box.done(Terminate)) == ([], [])
 
 
 def test_what_was_ending_for_another_cause_is_cancelled_all_the_same() -> None:
     box = Box()
-    one = box.spawn(retries=3)
-    box.exit(one, 1, is_tree_gone=False)
-    box.cancel(one)
+    agent_id = box.spawn(retries=3)
+    box.exit(agent_id, 1, is_tree_gone=False)
+    box.cancel(agent_id)
     assert (len(box.events(StopBegan)), box.done(Terminate)) == (1, [])
-    box.tree_gone(one)
-    assert box.status(one) == ["cancelled"]
+    box.tree_gone(agent_id)
+    assert box.status(agent_id) == ["cancelled"]
 
 
 def test_a_waiting_agent_that_is_cancelled_works_again_and_its_client_is_told() -> None:
@@ -316,7 +316,7 @@ def test_what_comes_after_a_bad_end_is_skipped_and_what_comes_after_that(how: st
         blocker = box.spawn("blocker", after=(box.spawn("first", after=(busy,)),))
     else:
         blocker = box.spawn("blocker")
-    two, three = box.batch(spec("two", after=(blocker,)), spec("three", after=(AgentId("two"),)))
+    second, third = box.batch(spec("two", after=(blocker,)), spec("three", after=(AgentId("two"),)))
     if how == "skipped":
         box.cancel(agent_id(2))
     elif how == "cancelled":
@@ -324,9 +324,9 @@ def test_what_comes_after_a_bad_end_is_skipped_and_what_comes_after_that(how: st
     else:
         box.exit(busy)
         box.exit(blocker, 1)
-    assert box.status(blocker, two, three) == [how, "skipped", "skipped"]
-    assert box.agent(two).reason == f"{blocker} did not complete: {how}"
-    assert box.agent(three).reason == f"{two} did not complete: skipped"
+    assert box.status(blocker, second, third) == [how, "skipped", "skipped"]
+    assert box.agent(second).reason == f"{blocker} did not complete: {how}"
+    assert box.agent(third).reason == f"{second} did not complete: skipped"
 
 
 def test_who_waits_for_what_is_skipped_returns() -> None:
@@ -340,16 +340,16 @@ def test_who_waits_for_what_is_skipped_returns() -> None:
 
 def test_several_that_return_share_the_places_there_are() -> None:
     box = Box(limit=3)
-    blocker, one, two = box.batch(spec("a"), spec("b"), spec("c"))
-    box.wait(one, blocker)
-    box.wait(two, blocker)
+    blocker, first, second = box.batch(spec("a"), spec("b"), spec("c"))
+    box.wait(first, blocker)
+    box.wait(second, blocker)
     busy = box.spawn()
     box.limit(limit=2)
     box.tell(inputs.Tick())
     box.exit(blocker)
-    assert box.status(one, two) == ["running", "waiting"]
+    assert box.status(first, second) == ["running", "waiting"]
     box.exit(busy)
-    assert box.status(one, two) == ["running", "running"]
+    assert box.status(first, second) == ["running", "running"]
 
 
 def test_an_end_while_the_daemon_drains_costs_no_look_at_all_that_is_queued(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,7 +54,7 @@ def test_a_request_that_is_refused_opens_nothing() -> None:
     assert box.state.sessions == {}
 
 
-def test_members_of_a_run_belong_to_the_session_of_whoever_began_it() -> None:
+def test_members_of_a_run_belong_to_the_session_of_its_caller() -> None:
     box = Box()
     plan, parts = RunPlan("run", (GroupPlan(""),), "/"), (inputs.Part("a", spec("a")),)
     box.tell(inputs.BeginRun(box.request(), None, plan, parts, durations=EVEN, scope=HERE, budget=Budget(tokens=9)))

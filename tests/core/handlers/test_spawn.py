@@ -12,23 +12,23 @@ from orchd.core.state.ready_queue import AGING_SECONDS
 from tests.core.box import Box, names, spec
 
 
-def after(*wanted: str) -> tuple[AgentId, ...]:
+def after(*labels: str) -> tuple[AgentId, ...]:
     """Names or ids that an agent comes after."""
-    return tuple(AgentId(one) for one in wanted)
+    return tuple(AgentId(label) for label in labels)
 
 
 def test_what_fits_starts_in_the_turn_that_asks() -> None:
     box = Box()
-    one = box.spawn()
-    assert box.status(one) == ["running"]
+    agent_id = box.spawn()
+    assert box.status(agent_id) == ["running"]
     assert names(box.turn.events) == ["AgentQueued", "AttemptAdmitted", "AttemptStarted"]
     assert names(box.turn.effects) == ["Answer", "Release"]
 
 
 def test_what_does_not_fit_is_queued_and_never_refused() -> None:
     box = Box(limit=1)
-    one, two = box.batch(spec("a"), spec("b"))
-    assert box.status(one, two) == ["running", "queued"]
+    first, second = box.batch(spec("a"), spec("b"))
+    assert box.status(first, second) == ["running", "queued"]
     assert box.refusal() is None
 
 
@@ -37,17 +37,17 @@ def test_a_root_belongs_to_a_person_and_a_child_to_its_parent() -> None:
     root = box.spawn()
     child = box.spawn(caller=root)
     grandchild = box.spawn(caller=child)
-    assert [box.agent(one).level for one in (root, child)] == [Level.PM, Level.SUB_SKILL]
+    assert [box.agent(agent_id).level for agent_id in (root, child)] == [Level.PM, Level.SUB_SKILL]
     assert box.agent(grandchild).ancestors == (root, child)
 
 
 def test_ids_are_answered_in_the_order_of_the_request() -> None:
     box = Box()
-    made = box.batch(spec("last", after=after("first")), spec("first"))
-    assert made == (agent_id(1), agent_id(2))
+    agents = box.batch(spec("last", after=after("first")), spec("first"))
+    assert agents == (agent_id(1), agent_id(2))
     assert [event.agent for event in box.events(events.AgentQueued)] == [agent_id(2), agent_id(1)]
-    assert box.status(*made) == ["queued", "running"]
-    assert box.agent(made[0]).spec.after == (agent_id(2),)
+    assert box.status(*agents) == ["queued", "running"]
+    assert box.agent(agents[0]).spec.after == (agent_id(2),)
 
 
 def test_nothing_asked_for_is_nothing_made() -> None:
@@ -67,18 +67,18 @@ def test_names_in_a_batch_go_before_ids_and_are_named_once() -> None:
 
 def test_after_what_completed_is_after_nothing() -> None:
     box = Box()
-    one = box.spawn()
-    box.exit(one)
-    assert box.status(box.spawn(after=(one,))) == ["running"]
+    agent_id = box.spawn()
+    box.exit(agent_id)
+    assert box.status(box.spawn(after=(agent_id,))) == ["running"]
 
 
 def test_after_what_ended_badly_is_skipped_at_once_with_all_behind_it() -> None:
     box = Box()
-    one = box.spawn()
-    box.exit(one, 1)
-    made = box.batch(spec("a", after=(one,)), spec("b", after=after("a")), spec("c"))
-    assert box.status(*made) == ["skipped", "skipped", "running"]
-    assert box.agent(made[1]).reason == f"{made[0]} did not complete: skipped"
+    agent_id = box.spawn()
+    box.exit(agent_id, 1)
+    agents = box.batch(spec("a", after=(agent_id,)), spec("b", after=after("a")), spec("c"))
+    assert box.status(*agents) == ["skipped", "skipped", "running"]
+    assert box.agent(agents[1]).reason == f"{agents[0]} did not complete: skipped"
 
 
 REFUSED = {
@@ -225,7 +225,7 @@ def test_no_queue_is_an_error_while_paused_or_held_or_blocked() -> None:
     assert asked_at_once(box) is None
 
 
-def test_no_queue_is_an_error_while_somebody_else_has_waited_too_long() -> None:
+def test_no_queue_is_an_error_while_another_agent_has_waited_too_long() -> None:
     box = Box(limit=3, resident=3)
     box.spawn(nesting=2)
     old = box.spawn(nesting=2)

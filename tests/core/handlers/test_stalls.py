@@ -153,7 +153,7 @@ def returning(box: Box) -> tuple[AgentId, AgentId]:
 
 def stands_still(box: Box, *ids: AgentId) -> None:
     """These make no progress."""
-    box.tell(inputs.StoodStill(frozenset((one, box.agent(one).attempt) for one in ids)))
+    box.tell(inputs.StoodStill(frozenset((agent_id, box.agent(agent_id).attempt) for agent_id in ids)))
 
 
 def test_an_agent_that_stands_still_in_a_lent_slot_is_announced_once_until_it_goes_on() -> None:
@@ -192,10 +192,10 @@ def test_the_end_of_one_that_stood_still_ends_the_stall() -> None:
     assert box.events(events.StallEnded)
 
 
-@pytest.mark.parametrize("kept", [borrowing, returning])
-def test_the_return_of_the_lender_ends_the_stall(kept: Callable[[Box], tuple[AgentId, AgentId]]) -> None:
+@pytest.mark.parametrize("lend", [borrowing, returning])
+def test_the_return_of_the_lender_ends_the_stall(lend: Callable[[Box], tuple[AgentId, AgentId]]) -> None:
     box = Box(limit=1)
-    parent, child = kept(box)
+    parent, child = lend(box)
     stands_still(box, child)
     box.limit(limit=2)
     assert (box.status(parent, child), len(box.events(events.StallEnded))) == (["running", "running"], 1)

@@ -60,7 +60,7 @@ def test_what_is_true_already_is_answered_at_once(is_any: bool) -> None:
 
 
 @pytest.mark.parametrize("is_any", [True, False])
-def test_waiting_for_nobody_is_over_at_once(is_any: bool) -> None:
+def test_waiting_for_no_agent_is_over_at_once(is_any: bool) -> None:
     box = Box()
     parent = box.spawn()
     request = box.wait(parent, is_any=is_any)
@@ -100,11 +100,11 @@ def test_the_same_request_after_its_end_is_answered_from_what_is() -> None:
 def test_one_agent_may_wait_in_two_ways_at_once() -> None:
     box = Box(limit=3)
     parent, first, second = family(box, 2)
-    one, two = box.wait(parent, first), box.wait(parent, second)
+    first_wait, second_wait = box.wait(parent, first), box.wait(parent, second)
     box.exit(first)
-    assert (list(box.replies()), box.status(parent)) == ([one], ["waiting"])
+    assert (list(box.replies()), box.status(parent)) == ([first_wait], ["waiting"])
     box.exit(second)
-    assert (list(box.replies()), box.status(parent)) == ([two], ["running"])
+    assert (list(box.replies()), box.status(parent)) == ([second_wait], ["running"])
 
 
 @pytest.mark.parametrize("end", ["stopping", "over"])
@@ -131,10 +131,10 @@ def test_who_would_wait_for_itself_is_refused_with_the_path() -> None:
     assert box.status(parent) == ["running"]
 
 
-def test_nobody_waits_for_itself() -> None:
+def test_no_agent_waits_for_itself() -> None:
     box = Box()
-    one = box.spawn()
-    box.wait(one, one)
+    agent_id = box.spawn()
+    box.wait(agent_id, agent_id)
     assert box.refusal() == "cycle"
 
 
@@ -143,9 +143,9 @@ def test_an_undeclared_waiter_is_promoted_with_those_that_wait_for_it() -> None:
     parent, child = family(box)
     grandchild = box.spawn(caller=child)
     box.wait(parent, child)
-    assert [box.agent(one).claim for one in (parent, child)] == [1, 0]
+    assert [box.agent(agent_id).claim for agent_id in (parent, child)] == [1, 0]
     box.wait(child, grandchild)
-    assert [box.agent(one).claim for one in (parent, child)] == [2, 1]
+    assert [box.agent(agent_id).claim for agent_id in (parent, child)] == [2, 1]
     assert names(box.turn.events) == ["AgentPromoted", "AgentPromoted", "WaitBegan"]
 
 

@@ -6,13 +6,14 @@ import dataclasses
 
 import pytest
 
-from orchd.core.state.agents import LIVING, OVER, WORKING, Agent, AgentId, Level, State, Status, agent_id, number_of
+from orchd.core.state.agents import LIVING, OVER, WORKING, Agent, AgentId, Level, Status, agent_id, number_of
+from orchd.core.state.state import State
 from tests.core.box import spec
 
 
 def an_agent(number: int, *ancestors: int, status: Status = Status.QUEUED) -> Agent:
     """An agent below `ancestors`."""
-    above = tuple(agent_id(one) for one in ancestors)
+    above = tuple(agent_id(ancestor) for ancestor in ancestors)
     return Agent(agent_id(number), spec(), Level.PM, above, claim=0, age=0.0, status=status)
 
 
@@ -22,10 +23,10 @@ def test_every_status_is_queued_or_living_or_over_and_never_two_of_them() -> Non
     assert {Status.WAITING} == LIVING - WORKING
 
 
-@pytest.mark.parametrize(("number", "one"), [(1, "agent-001"), (999, "agent-999"), (12345, "agent-12345")])
-def test_an_id_carries_its_number(number: int, one: AgentId) -> None:
-    assert agent_id(number) == one
-    assert number_of(one) == number
+@pytest.mark.parametrize(("number", "expected"), [(1, "agent-001"), (999, "agent-999"), (12345, "agent-12345")])
+def test_an_id_carries_its_number(number: int, expected: AgentId) -> None:
+    assert agent_id(number) == expected
+    assert number_of(expected) == number
 
 
 def test_a_root_is_the_top_of_its_own_tree() -> None:
@@ -34,8 +35,8 @@ def test_a_root_is_the_top_of_its_own_tree() -> None:
 
 
 def test_a_grandchild_knows_its_parent_its_root_and_its_depth() -> None:
-    one = an_agent(9, 3, 5)
-    assert (one.parent, one.root, one.depth) == ("agent-005", "agent-003", 2)
+    agent = an_agent(9, 3, 5)
+    assert (agent.parent, agent.root, agent.depth) == ("agent-005", "agent-003", 2)
 
 
 @pytest.mark.parametrize("status", list(Status))
@@ -46,8 +47,8 @@ def test_an_agent_is_over_when_its_status_is_final(status: Status) -> None:
 def test_what_is_not_in_memory_is_over() -> None:
     agents = [an_agent(1), an_agent(2, status=Status.FAILED), an_agent(3, status=Status.RUNNING)]
     state = State(agents={agent.id: agent for agent in agents})
-    wanted = [agent_id(number) for number in (3, 2, 1, 99)]
-    assert [agent.number for agent in state.unfinished(wanted)] == [3, 1]
+    ids = [agent_id(number) for number in (3, 2, 1, 99)]
+    assert [agent.number for agent in state.unfinished(ids)] == [3, 1]
 
 
 def test_what_was_asked_for_never_changes() -> None:

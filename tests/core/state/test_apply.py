@@ -7,20 +7,10 @@ from typing import Any
 import pytest
 
 from orchd.core.state import events
-from orchd.core.state.agents import (
-    Agent,
-    AgentId,
-    Instant,
-    Level,
-    Outcome,
-    RequestId,
-    State,
-    Status,
-    StopReason,
-    agent_id,
-)
+from orchd.core.state.agents import Agent, AgentId, Instant, Level, Outcome, RequestId, Status, StopReason, agent_id
 from orchd.core.state.apply import apply
 from orchd.core.state.indexes import indexes, recount
+from orchd.core.state.state import State
 from orchd.core.state.transitions import IllegalTransition
 from tests.core.box import spec, wait_for
 
@@ -31,22 +21,22 @@ REQUEST = RequestId("r")
 class Replay:
     """Events applied one after the other, a second apart."""
 
-    def __init__(self, *told: events.Event) -> None:
+    def __init__(self, *changes: events.Event) -> None:
         self.state = State()
         self.now = 100.0
-        self(*told)
+        self(*changes)
 
-    def __call__(self, *told: events.Event) -> Agent:
-        for event in told:
+    def __call__(self, *changes: events.Event) -> Agent:
+        for event in changes:
             self.now += 1
             apply(self.state, event, Instant(self.now, 5000 + self.now))
             assert recount(self.state) == indexes(self.state)
         return self.state.agents[ONE]
 
 
-def queued(one: AgentId = ONE, *ancestors: AgentId, **fields: Any) -> events.AgentQueued:
+def queued(agent_id: AgentId = ONE, *ancestors: AgentId, **fields: Any) -> events.AgentQueued:
     """A new agent."""
-    return events.AgentQueued(one, spec(**fields), Level.PM, ancestors)
+    return events.AgentQueued(agent_id, spec(**fields), Level.PM, ancestors)
 
 
 def running(**fields: Any) -> Replay:

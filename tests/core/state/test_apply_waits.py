@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from orchd.core.state import events
-from orchd.core.state.agents import Agent, Frozen, Instant, RequestId, State, Status, agent_id
+from orchd.core.state.agents import Agent, Frozen, Instant, RequestId, Status, agent_id
 from orchd.core.state.apply import apply
+from orchd.core.state.state import State
 from tests.core.box import Box, wait_for
 
 FIRST, SECOND = RequestId("first"), RequestId("second")

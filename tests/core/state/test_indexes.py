@@ -7,18 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchd.core.inputs import BeginRun, Part
-from orchd.core.state.agents import Agent, AgentId, Level, RequestId, State, Status, agent_id
+from orchd.core.state.agents import Agent, AgentId, Level, RequestId, Status, agent_id
 from orchd.core.state.indexes import forget, forget_runs, indexes, load, recount, ripen, ticket_of
 from orchd.core.state.ready_queue import QueueKey
 from orchd.core.state.runs import GroupPlan, RunPlan
+from orchd.core.state.state import State
 from tests.core.box import Box, spec, wait_for
 
 
 def stored(number: int, status: Status, *ancestors: int, after: tuple[int, ...] = (), **fields: object) -> Agent:
     """An agent as the store gives it back."""
-    above = tuple(agent_id(one) for one in ancestors)
-    wanted = spec(after=tuple(agent_id(one) for one in after))
-    agent = Agent(agent_id(number), wanted, Level.PM, above, claim=0, age=0.0, status=status)
+    above = tuple(agent_id(ancestor) for ancestor in ancestors)
+    agent_spec = spec(after=tuple(agent_id(blocker) for blocker in after))
+    agent = Agent(agent_id(number), agent_spec, Level.PM, above, claim=0, age=0.0, status=status)
     for name, value in fields.items():
         setattr(agent, name, value)
     return agent
@@ -40,8 +41,8 @@ def test_what_is_over_is_in_no_index() -> None:
     box = Box()
     parent = box.spawn()
     box.cancel(box.spawn(caller=parent), parent)
-    for one in (agent_id(2), parent):
-        box.exit(one, 143)
+    for agent in (agent_id(2), parent):
+        box.exit(agent, 143)
     assert indexes(box.state) == indexes(State())
 
 
@@ -112,7 +113,7 @@ def test_an_agent_that_is_over_can_be_recalled_and_forgotten() -> None:
     assert recount(state) == indexes(state)
 
 
-def test_whoever_waits_is_known_by_whom_it_waits_for_and_whether_that_has_come_about() -> None:
+def test_a_waiting_agent_is_known_by_its_targets_and_whether_its_wait_is_over() -> None:
     box = Box(limit=1)
     parent = box.spawn("parent")
     first, second = box.batch(spec("first"), spec("second"), caller=parent)
@@ -200,10 +201,10 @@ AGENTS = st.lists(
 
 
 @given(AGENTS)
-def test_loading_in_any_order_is_counting(wanted: list[tuple[Status, list[int], float | None]]) -> None:
+def test_loading_in_any_order_is_counting(rows: list[tuple[Status, list[int], float | None]]) -> None:
     agents = []
-    for number, (status, after, ready_at) in enumerate(wanted, 1):
-        earlier = tuple(one for one in dict.fromkeys(after) if one < number)
+    for number, (status, after, ready_at) in enumerate(rows, 1):
+        earlier = tuple(blocker for blocker in dict.fromkeys(after) if blocker < number)
         agent = stored(number, status, after=earlier, ready_at=ready_at if status is Status.QUEUED else None)
         if status is Status.WAITING:
             agent.waits[RequestId("r")] = wait_for(RequestId("r"), AgentId("agent-001"))

@@ -28,7 +28,7 @@ def test_priority_goes_before_depth_and_depth_before_first_come() -> None:
     assert sorted([plain, older, deep, urgent]) == [urgent, deep, older, plain]
 
 
-def test_a_minute_more_of_waiting_overtakes_nobody() -> None:
+def test_a_minute_more_of_waiting_overtakes_no_agent() -> None:
     assert made(1, age=0.0) < made(2, age=60.0)
     assert made(1, age=60.0) < made(2, age=0.0)
 
@@ -102,7 +102,7 @@ def test_the_first_of_some_is_the_best_of_those_that_stand_in_the_line() -> None
     assert queue.first_of(QueueKey(7), [made(1)]) is None
 
 
-@given(st.lists(st.tuples(TICKETS, st.integers(0, 2), st.none() | st.floats(0, 100)), unique_by=lambda one: one[0]))
+@given(st.lists(st.tuples(TICKETS, st.integers(0, 2), st.none() | st.floats(0, 100)), unique_by=lambda row: row[0]))
 def test_nothing_is_lost_and_nothing_comes_twice(entries: list[tuple[SortKey, int, float | None]]) -> None:
     queue = Queue()
     for entry, claim, until in entries:
@@ -129,5 +129,5 @@ def test_the_heads_are_the_first_of_each_line_whatever_comes_and_goes() -> None:
         else:
             there.append((made(number, priority=dice.randint(-2, 2)), QueueKey(dice.randint(0, 4))))
             queue.add(*there[-1])
-        firsts = [min((one for one in there if one[1] == line), default=None) for line in map(QueueKey, range(5))]
-        assert list(queue.heads()) == sorted(one for one in firsts if one is not None)
+        firsts = [min((pair for pair in there if pair[1] == line), default=None) for line in map(QueueKey, range(5))]
+        assert list(queue.heads()) == sorted(ticket for ticket in firsts if ticket is not None)

@@ -17,16 +17,16 @@ def test_what_is_read_from_a_cache_does_not_count() -> None:
 
 
 @given(SPENT, SPENT)
-def test_together_they_are_the_sum_of_each(one: Spent, other: Spent) -> None:
-    both = one.plus(other)
-    assert both.tokens == one.tokens + other.tokens
-    assert both.cache_read_tokens == one.cache_read_tokens + other.cache_read_tokens
-    assert both.cost_usd == one.cost_usd + other.cost_usd
-    assert one.plus(Spent()) == one
+def test_together_they_are_the_sum_of_each(spent: Spent, other: Spent) -> None:
+    both = spent.plus(other)
+    assert both.tokens == spent.tokens + other.tokens
+    assert both.cache_read_tokens == spent.cache_read_tokens + other.cache_read_tokens
+    assert both.cost_usd == spent.cost_usd + other.cost_usd
+    assert spent.plus(Spent()) == spent
 
 
 @pytest.mark.parametrize(
-    ("budget", "said"),
+    ("budget", "reached"),
     [
         (Budget(), None),
         (Budget(tokens=1001), None),
@@ -36,8 +36,8 @@ def test_together_they_are_the_sum_of_each(one: Spent, other: Spent) -> None:
         (Budget(tokens=1001, cost_usd=1.0), "$2.50 of $1.00"),
     ],
 )
-def test_a_budget_is_reached_by_either_number(budget: Budget, said: str | None) -> None:
-    assert budget.reached_by(Spent(400, 600, 9000, 0, 2.5)) == said
+def test_a_budget_is_reached_by_either_number(budget: Budget, reached: str | None) -> None:
+    assert budget.reached_by(Spent(400, 600, 9000, 0, 2.5)) == reached
 
 
 def test_a_cost_of_which_nothing_is_known_is_none() -> None:

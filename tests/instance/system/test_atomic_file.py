@@ -13,14 +13,14 @@ import pytest
 from orchd.instance.system import atomic_file, private_file
 
 
-def test_what_was_there_is_replaced_and_whoever_has_it_open_still_reads_it_whole(tmp_path: Path) -> None:
+def test_a_file_is_replaced_and_a_reader_that_has_it_open_still_reads_it_whole(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("before")
     with path.open() as reader:
         atomic_file.write(path, b"after")
         assert reader.read() == "before"
     assert path.read_bytes() == b"after"
-    assert [one.name for one in tmp_path.iterdir()] == ["file"]
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644, 0o755, 0o666])
@@ -61,7 +61,7 @@ def test_what_cannot_be_written_leaves_what_was_there_and_no_draft(
     monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(OSError, match="full"):
         atomic_file.write(tmp_path / "file", b"content")
-    assert {one.name: one.read_text() for one in tmp_path.iterdir()} == {"file": "kept"}
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"file": "kept"}
 
 
 @pytest.mark.parametrize("write", [atomic_file.write, private_file.write_private])
@@ -82,4 +82,4 @@ def test_a_link_replaces_what_was_there(tmp_path: Path) -> None:
     (tmp_path / ".latest.new").symlink_to("elsewhere")
     atomic_file.link(tmp_path / "latest", "file")
     assert (tmp_path / "latest").readlink() == Path("file")
-    assert [one.name for one in tmp_path.iterdir()] == ["latest"]
+    assert [path.name for path in tmp_path.iterdir()] == ["latest"]

@@ -1,4 +1,4 @@
-"""Which variables of a caller its agents do not get."""
+"""The variables of a caller that its agents do not get."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.conftest import Instance
 
 
 @pytest.mark.parametrize(
-    ("flags", "kept"),
+    ("flags", "expected"),
     [
         (" -j4 --jobserver-auth=3,4", " -j4"),
         ("kw -j4 --jobserver-auth=3,4 -- CC=gcc", "kw -j4 -- CC=gcc"),
@@ -28,8 +28,8 @@ from tests.conftest import Instance
         ("", ""),
     ],
 )
-def test_the_descriptors_of_a_jobserver_are_left_out_and_all_else_stays(flags: str, kept: str) -> None:
-    assert without_jobserver(flags) == kept
+def test_the_descriptors_of_a_jobserver_are_left_out_and_all_else_stays(flags: str, expected: str) -> None:
+    assert without_jobserver(flags) == expected
 
 
 def test_what_leads_to_descriptors_or_a_manager_of_the_caller_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,9 +39,9 @@ def test_what_leads_to_descriptors_or_a_manager_of_the_caller_is_left_out(monkey
     monkeypatch.setenv("MAKEFLAGS", " --jobserver-auth=3,4")
     monkeypatch.setenv("MFLAGS", "-w --jobserver-auth=3,4")
     monkeypatch.setenv("LISTEN_PORT", "80")
-    found = for_agents()
-    assert not found.keys() & {*names, "MAKEFLAGS"}
-    assert (found["MFLAGS"], found["LISTEN_PORT"]) == ("-w", "80")
+    environment = for_agents()
+    assert not environment.keys() & {*names, "MAKEFLAGS"}
+    assert (environment["MFLAGS"], environment["LISTEN_PORT"]) == ("-w", "80")
 
 
 def test_an_agent_that_make_asked_for_makes_without_a_word_about_a_jobserver(
@@ -54,10 +54,10 @@ def test_an_agent_that_make_asked_for_makes_without_a_word_about_a_jobserver(
         f"outer:\n\t+@orchctl spawn --json -- {make} -C {tmp_path} inner\ninner:\n\t@echo made\n"
     )
     instance.ctl("limit", "1")
-    asked = instance.spawn(make, "--no-print-directory", "-j2", "-C", str(tmp_path), "outer")
-    instance.ctl("wait", asked)
-    one = json.loads(instance.ctl("logs", asked))["agents"][0]["id"]
-    instance.ctl("wait", one)
-    said = instance.ctl("logs", one)
-    assert "made" in said
-    assert "jobserver" not in said
+    outer_id = instance.spawn(make, "--no-print-directory", "-j2", "-C", str(tmp_path), "outer")
+    instance.ctl("wait", outer_id)
+    inner_id = json.loads(instance.ctl("logs", outer_id))["agents"][0]["id"]
+    instance.ctl("wait", inner_id)
+    output = instance.ctl("logs", inner_id)
+    assert "made" in output
+    assert "jobserver" not in output

@@ -21,9 +21,9 @@ def test_each_event_names_its_watch(tmp_path: Path) -> None:
     (tmp_path / "a-name-that-takes-more-than-one-word").unlink()
     (tmp_path / "a").write_text("x")
     assert select.select([inotify], [], [], 5)[0]
-    found = inotify.events()
-    assert found[0] == directory
-    assert file in found
+    names = inotify.events()
+    assert names[0] == directory
+    assert file in names
     inotify.unwatch(directory)
     inotify.close()
 

@@ -11,7 +11,7 @@ import pytest
 from orchd.instance.system.locks import Holder, holder, holder_text, is_locked, parse_holder
 
 
-def test_a_file_is_locked_as_long_as_somebody_holds_it(tmp_path: Path) -> None:
+def test_a_file_is_locked_as_long_as_a_process_holds_it(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     assert not is_locked(path)
     with path.open("w") as file:
@@ -20,7 +20,7 @@ def test_a_file_is_locked_as_long_as_somebody_holds_it(tmp_path: Path) -> None:
     assert not is_locked(path)
 
 
-def test_a_pipe_in_its_place_holds_nobody_up(tmp_path: Path) -> None:
+def test_a_pipe_in_its_place_blocks_no_process(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "lock")
     assert not is_locked(tmp_path / "lock")
 

@@ -11,7 +11,7 @@ from orchd.instance.system.open_file import append_file, inside, open_file, read
 
 
 def descriptors() -> int:
-    """How many this process holds."""
+    """The number of open descriptors of this process."""
     return len(os.listdir("/proc/self/fd"))
 
 

@@ -24,8 +24,8 @@ def test_it_is_below_the_mount_of_v2(tmp_path: Path, mounts: str, expected: str 
     (tmp_path / "self").mkdir()
     (tmp_path / "self/cgroup").write_text("4:memory:/x\n0::/user/a\n")
     (tmp_path / "self/mountinfo").write_text(mounts)
-    found = own_cgroup(proc=tmp_path)
-    assert (str(found) if found else None) == expected
+    path = own_cgroup(proc=tmp_path)
+    assert (str(path) if path else None) == expected
 
 
 def test_a_process_that_is_gone_has_none(tmp_path: Path) -> None:
@@ -33,7 +33,7 @@ def test_a_process_that_is_gone_has_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "expected"),
     [
         ("0::/user.slice/user-1000.slice/session-3.scope\n", "session-3.scope"),
         ("0::/user.slice/user-1000.slice/user@1000.service/app.slice/run-r1f.scope/daemon\n", "run-r1f.scope"),
@@ -46,8 +46,8 @@ def test_a_process_that_is_gone_has_none(tmp_path: Path) -> None:
         (None, None),
     ],
 )
-def test_a_scope_that_ends_with_a_session_is_named(tmp_path: Path, text: str | None, found: str | None) -> None:
+def test_a_scope_that_ends_with_a_session_is_named(tmp_path: Path, text: str | None, expected: str | None) -> None:
     if text is not None:
         (tmp_path / "7").mkdir()
         (tmp_path / "7/cgroup").write_text(text)
-    assert cgroups.passing_scope(7, tmp_path) == found
+    assert cgroups.passing_scope(7, tmp_path) == expected

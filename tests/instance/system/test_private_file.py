@@ -20,7 +20,7 @@ def test_what_is_written_is_private_whole_and_not_written_over(tmp_path: Path) -
     with pytest.raises(FileExistsError):
         write_private(path, b"three", is_new=True)
     assert read_private(path) == b"two"
-    assert [one.name for one in tmp_path.iterdir()] == ["key"]
+    assert [path.name for path in tmp_path.iterdir()] == ["key"]
 
 
 def test_a_link_that_lies_in_its_place_is_replaced_and_not_followed(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def test_a_file_that_was_left_behind_is_no_sign_of_life(home_directory: Path) ->
     assert not is_listened_to(path)
 
 
-def test_nobody_listens_below_a_file(home_directory: Path) -> None:
+def test_a_path_below_a_file_has_no_listener(home_directory: Path) -> None:
     (home_directory / "file").touch()
     assert not is_listened_to(home_directory / "file" / "socket")
 

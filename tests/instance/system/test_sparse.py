@@ -1,4 +1,4 @@
-"""Gaps, as the file system tells of them."""
+"""Gaps of files, as the file system reports them."""
 
 from __future__ import annotations
 

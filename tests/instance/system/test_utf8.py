@@ -26,7 +26,7 @@ def test_output_is_in_the_encoding_of_the_locale(tmp_path: Path) -> None:
         f"{program}; import sys; console.print_line('ü'); console.ask('ü'); print(sys.stdout.encoding, ascii(sys.argv))"
     )
     environment = {**BARE, "PYTHONIOENCODING": "latin-1"}
-    done = subprocess.run([sys.executable, script, b"\xfc"], env=environment, capture_output=True, check=True)
-    assert done.stdout == b"\xfc\niso8859-1 " + ascii([str(script), "\udcfc"]).encode() + b"\n"
-    done = subprocess.run([sys.executable, script], env=BARE, capture_output=True, check=True)
-    assert (done.stdout.split(b"\n")[0], done.stderr) == (b"?", b"\\xfc")
+    process = subprocess.run([sys.executable, script, b"\xfc"], env=environment, capture_output=True, check=True)
+    assert process.stdout == b"\xfc\niso8859-1 " + ascii([str(script), "\udcfc"]).encode() + b"\n"
+    process = subprocess.run([sys.executable, script], env=BARE, capture_output=True, check=True)
+    assert (process.stdout.split(b"\n")[0], process.stderr) == (b"?", b"\\xfc")

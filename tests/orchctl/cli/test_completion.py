@@ -40,17 +40,17 @@ def test_without_a_daemon_nothing_is_offered_and_none_is_started(home: Home) -> 
 
 
 def test_a_shell_is_offered_ids_where_an_agent_is_to_be_named(instance: Instance, orchctl: Orchctl) -> None:
-    one = instance.spawn("sleep", "60")
+    agent_id = instance.spawn("sleep", "60")
     for words in ("logs agent", "spawn --after agent"):
-        asked = {"_ORCHCTL_COMPLETE": "complete_bash", "COMP_WORDS": f"orchctl {words}"}
-        done = orchctl(env={**instance.env, **asked, "COMP_CWORD": str(len(words.split()))})
-        assert done.out.split() == [one]
+        environment = {"_ORCHCTL_COMPLETE": "complete_bash", "COMP_WORDS": f"orchctl {words}"}
+        result = orchctl(env={**instance.env, **environment, "COMP_CWORD": str(len(words.split()))})
+        assert result.out.split() == [agent_id]
 
 
 def test_runs_are_offered_where_a_run_is_to_be_named(instance: Instance, orchctl: Orchctl) -> None:
     assert orchctl("run", "skyfom-fullstack-developer", "--runner", "mock", "--detach").out == "run-001\n"
-    asked = {"_ORCHCTL_COMPLETE": "complete_bash", "COMP_WORDS": "orchctl run-status run", "COMP_CWORD": "2"}
-    assert orchctl(env={**instance.env, **asked}).out.split() == ["run-001"]
+    environment = {"_ORCHCTL_COMPLETE": "complete_bash", "COMP_WORDS": "orchctl run-status run", "COMP_CWORD": "2"}
+    assert orchctl(env={**instance.env, **environment}).out.split() == ["run-001"]
 
 
 def test_compositions_are_offered_by_name_and_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from orchctl.terminal import console
 from tests.conftest import Instance
 from tests.orchctl import repos
 from tests.orchctl.conftest import Orchctl
-from tests.orchctl.pm.asked import MOCK, said
+from tests.orchctl.pm.pm_runs import MOCK, pm_report
 
 BARE = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
 
@@ -28,12 +28,14 @@ def test_a_plan_with_other_characters_is_worked_off(
     stopped: Instance, orchctl: Orchctl, tmp_path: Path, bare: dict[str, str]
 ) -> None:
     (tmp_path / "plan.md").write_text("- [ ] Füge 日\n")
-    found = said(orchctl("pm", "--tasks", "plan.md", "--tick", *MOCK, "--json", env=bare))
-    assert [(row["id"], row["title"], row["task"]) for row in found["developers"]] == [("füge-日", "Füge 日", "ticked")]
-    assert Path(found["developers"][0]["result"]).is_file()
+    report = pm_report(orchctl("pm", "--tasks", "plan.md", "--tick", *MOCK, "--json", env=bare))
+    assert [(row["id"], row["title"], row["task"]) for row in report["developers"]] == [
+        ("füge-日", "Füge 日", "ticked")
+    ]
+    assert Path(report["developers"][0]["result"]).is_file()
     (tmp_path / "plan.md").write_text("- [ ] Füge 日 2\n")
-    done = orchctl("pm", "--tasks", "plan.md", *MOCK, env=bare)
-    assert (done.code, "F?ge ? 2" in done.err) == (0, True)
+    result = orchctl("pm", "--tasks", "plan.md", *MOCK, env=bare)
+    assert (result.code, "F?ge ? 2" in result.err) == (0, True)
 
 
 def test_worktrees_of_a_repository_with_another_character_are_listed_and_pruned(

@@ -12,7 +12,7 @@ from orchctl.cli import quick_parser
 
 
 def values(*words: str) -> dict[str, object]:
-    """The arguments that were understood, defaults left out."""
+    """Return the parsed arguments without defaults."""
     parsed = quick_parser.parse(words)
     assert parsed is not None
     return {key: value for key, value in vars(parsed.args).items() if value not in (None, False, ())}
@@ -86,7 +86,7 @@ def test_a_plain_call_imports_no_framework() -> None:
         " if name in sys.modules])"
     )
     env = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}  # it imports some
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", script], env=env, capture_output=True, text=True, timeout=30, check=True
     )
-    assert done.stdout == "[]\n"
+    assert result.stdout == "[]\n"

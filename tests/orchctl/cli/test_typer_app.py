@@ -1,4 +1,4 @@
-"""The full parser, and that the quick one never says anything else."""
+"""The full parser; the quick parser always agrees with it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ APP = typer_app.build(told)
 
 
 def full(words: list[str]) -> tuple[Command, SimpleNamespace] | None:
-    """What the full parser understands; None for a usage error."""
+    """Return the result of the full parser; None for a usage error."""
     TOLD.clear()
     try:
         APP(args=words, prog_name="orchctl", standalone_mode=False)
@@ -62,9 +62,9 @@ def test_the_quick_parser_understands_every_plain_line(words: list[str]) -> None
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_that_names_its_options(name: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert typer_app.main([*name.split(), "--help"]) == exit_codes.OK
-    said = capfd.readouterr().out
-    assert COMMANDS[name].help in " ".join(said.split())
-    assert all(option.flags[-1] in said for option in COMMANDS[name].options)
+    output = capfd.readouterr().out
+    assert COMMANDS[name].help in " ".join(output.split())
+    assert all(option.flags[-1] in output for option in COMMANDS[name].options)
 
 
 @pytest.mark.parametrize("words", [[], ["daemon"]])
@@ -90,11 +90,11 @@ def test_a_mistake_is_one_line_that_says_what_to_do(
     words: list[str], hint: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert typer_app.main(words) == exit_codes.USAGE
-    said = capfd.readouterr()
-    assert said.out == ""
-    assert said.err.startswith("usage: ")
-    assert said.err.count("\n") == 1
-    assert hint in said.err
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("usage: ")
+    assert captured.err.count("\n") == 1
+    assert hint in captured.err
 
 
 def test_a_mistake_is_an_object_when_json_was_asked_for(capfd: pytest.CaptureFixture[str]) -> None:
@@ -126,8 +126,8 @@ def test_an_abort_is_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_shell_is_told_how_to_complete() -> None:
-    asked = {"_ORCHCTL_COMPLETE": "complete_bash", "COMP_WORDS": "orchctl spawn --n", "COMP_CWORD": "2"}
-    done = subprocess.run(
-        [BIN / "orchctl"], env={**os.environ, **asked}, capture_output=True, text=True, timeout=30, check=False
+    environment = {"_ORCHCTL_COMPLETE": "complete_bash", "COMP_WORDS": "orchctl spawn --n", "COMP_CWORD": "2"}
+    result = subprocess.run(
+        [BIN / "orchctl"], env={**os.environ, **environment}, capture_output=True, text=True, timeout=30, check=False
     )
-    assert done.stdout.split() == ["--name", "--nesting", "--no-queue"]
+    assert result.stdout.split() == ["--name", "--nesting", "--no-queue"]

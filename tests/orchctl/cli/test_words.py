@@ -1,4 +1,4 @@
-"""Words of other tools: run as the command that is meant, or answered by what has their meaning here."""
+"""Commands of other tools: run as the orchctl command, or answered with the command that has their meaning."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ HINTS = [*words.COMMANDS.values(), *words.OPTIONS.values(), *words.ARGUMENTS.val
 
 @pytest.mark.parametrize("alias", words.ALIASES)
 def test_an_alias_stands_for_a_command_and_is_none_itself(alias: str) -> None:
-    first = words.ALIASES[alias][0]
-    assert first in COMMANDS or first in ("--help", "--version")
+    first_word = words.ALIASES[alias][0]
+    assert first_word in COMMANDS or first_word in ("--help", "--version")
     assert alias not in (*COMMANDS, *GROUPS, *words.COMMANDS)
 
 
@@ -29,9 +29,11 @@ def test_a_word_with_a_hint_is_no_command(word: str) -> None:
 @pytest.mark.parametrize("hint", dict.fromkeys(HINTS))
 def test_a_hint_names_what_exists(hint: str) -> None:
     for line in re.findall(r"`orchctl ([^`]+)`", hint):
-        known = next(name for name in (" ".join(line.split()[:2]), line.split()[0]) if name in (*COMMANDS, *GROUPS))
-        own = {flag for option in COMMANDS[known].options for flag in option.flags} if known in COMMANDS else set()
-        assert set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", line.partition(" -- ")[0])) <= own
+        command = next(name for name in (" ".join(line.split()[:2]), line.split()[0]) if name in (*COMMANDS, *GROUPS))
+        flags = (
+            {flag for option in COMMANDS[command].options for flag in option.flags} if command in COMMANDS else set()
+        )
+        assert set(re.findall(r"(?<!\S)--?[a-z][a-z-]*", line.partition(" -- ")[0])) <= flags
     assert set(re.findall(r"--[a-z][a-z-]+", hint)) <= FLAGS
 
 
@@ -58,9 +60,9 @@ def test_an_alias_does_what_it_stands_for(orchctl: Orchctl) -> None:
     ],
 )
 def test_a_word_of_another_tool_is_answered_by_what_it_means_here(orchctl: Orchctl, line: str, hint: str) -> None:
-    done = orchctl(*line.split())
-    assert done.code == 2
-    assert hint in done.err
+    result = orchctl(*line.split())
+    assert result.code == 2
+    assert hint in result.err
 
 
 def test_no_option_is_recommended_that_the_command_does_not_have(orchctl: Orchctl) -> None:

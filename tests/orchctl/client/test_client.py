@@ -1,4 +1,4 @@
-"""The client through deaths and returns of the daemon."""
+"""The client when the daemon dies and returns."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.orchctl.routers import result, router
 
 
 def shell(script: str) -> dict[str, object]:
-    """A spawn of one agent that runs `script`."""
+    """Return a spawn of one agent that runs `script`."""
     return {"agents": [{"command": ["sh", "-c", script]}], "cwd": "/", "env": dict(os.environ)}
 
 
@@ -46,16 +46,16 @@ def test_an_observer_starts_nothing(home: Home) -> None:
     assert not home.database.exists()
 
 
-def test_everybody_else_starts_a_daemon(home: Home) -> None:
+def test_other_clients_start_a_daemon(home: Home) -> None:
     with Client() as client:
         assert client.call("daemon")["home"] == str(home.directory)
 
 
 def test_a_connection_outlives_the_daemon(home: Home) -> None:
     with Client(home) as client:
-        first = client.call("daemon")["pid"]
-        kill(first)
-        assert client.call("daemon")["pid"] != first
+        first_pid = client.call("daemon")["pid"]
+        kill(first_pid)
+        assert client.call("daemon")["pid"] != first_pid
 
 
 @pytest.mark.parametrize("stable", [0.0, 1000.0])
@@ -66,14 +66,14 @@ def test_a_wait_outlives_the_daemon(
     deaths: list[int] = []
 
     class Killer:
-        """Kills each daemon under which the wait is going on, three times; then lets the agent end."""
+        """Kills three daemons during the wait, one after the other; then lets the agent end."""
 
         def sources(self) -> tuple[()]:
             return ()
 
         def look(self) -> float | None:
-            with Client(home) as other:
-                pid = other.call("daemon")["pid"]
+            with Client(home) as second_client:
+                pid = second_client.call("daemon")["pid"]
             if pid in deaths:
                 return None
             if len(deaths) == 3:
@@ -86,14 +86,14 @@ def test_a_wait_outlives_the_daemon(
     with Client(home) as client:
         (agent,) = client.call("spawn", shell(f"read x <{tmp_path}/gate; exit 4"))["agents"]
         answer = client.wait(ids=[agent["id"]], watch=Killer())
-    assert [(one["status"], one["exit_code"], one["attempt"]) for one in answer["agents"]] == [("failed", 4, 1)]
+    assert [(agent["status"], agent["exit_code"], agent["attempt"]) for agent in answer["agents"]] == [("failed", 4, 1)]
     assert len(set(deaths)) == 3
 
 
 def test_a_wait_that_times_out_says_so(instance: Instance) -> None:
-    one = instance.spawn("sleep", "60")
+    agent_id = instance.spawn("sleep", "60")
     with instance.client() as client:
-        answer = client.wait(ids=[one], timeout=0.05)
+        answer = client.wait(ids=[agent_id], timeout=0.05)
         assert answer["timed_out"]
         assert not client.wait(scope="all", is_any=True, timeout=0.0)["agents"][0]["ended_at"]
 
@@ -106,7 +106,7 @@ def test_what_is_too_large_is_not_sent(home: Home) -> None:
 
 
 def test_a_result_that_is_no_map_is_refused(home: Home) -> None:
-    with router(home, lambda one: result(one, [1])), Client(home) as client, pytest.raises(WireError) as caught:
+    with router(home, lambda request: result(request, [1])), Client(home) as client, pytest.raises(WireError) as caught:
         client.call("daemon")
     assert caught.value.code == "bad-frame"
 
@@ -141,13 +141,13 @@ def test_a_wait_for_more_than_one_request_names_is_several_that_are_joined(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client_module, "MOST", 2)
-    asked: list[tuple[str, dict[str, object]]] = []
+    requests: list[tuple[str, dict[str, object]]] = []
 
     def ask(op: str, args: Callable[[], dict[str, object]], *_: object) -> dict[str, object]:
-        asked.append((op, args()))
+        requests.append((op, args()))
         ids = list(args()["ids"])  # type: ignore[call-overload]
         if op == "status":
-            return {"agents": [{"id": one} for one in ids]}
+            return {"agents": [{"id": agent_id} for agent_id in ids]}
         return {"agents": [{"id": ids[0]}], "timed_out": "3" in ids, "more": ids[1:]}
 
     with Client(home) as client:
@@ -155,23 +155,39 @@ def test_a_wait_for_more_than_one_request_names_is_several_that_are_joined(
         result = client.wait(ids="12345", timeout=60)
         assert [agent["id"] for agent in result["agents"]] == list("12345")
         assert result["timed_out"]
-        assert [args["ids"] for op, args in asked if op == "wait"] == [("1", "2"), ("3", "4"), ("5",)]
-        asked.clear()
+        assert [args["ids"] for op, args in requests if op == "wait"] == [("1", "2"), ("3", "4"), ("5",)]
+        requests.clear()
         client.wait(ids="123", is_any=True)
-    assert asked[0][1] == {"ids": ("1", "2", "3"), "scope": "ids", "any": True, "timeout": None, "paged": True}
+    assert requests[0][1] == {"ids": ("1", "2", "3"), "scope": "ids", "any": True, "timeout": None, "paged": True}
 
 
 def test_a_daemon_from_before_an_upgrade_is_asked_as_it_knows(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     def ask(op: str, args: Callable[[], dict[str, object]], *_: object) -> dict[str, object]:
         if args().keys() & {"paged", "most"}:
             raise WireError("bad-request", f"{op}: it is not known here")
-        rest = {"timed_out": False} if op == "wait" else {"more": None}
-        return {"agents": [{"id": "agent-001"}], **rest}
+        extra = {"timed_out": False} if op == "wait" else {"more": None}
+        return {"agents": [{"id": "agent-001"}], **extra}
 
     with Client(home) as client:
         monkeypatch.setattr(client, "_ask", ask)
         assert [agent["id"] for agent in client.wait(ids=["1"])["agents"]] == ["agent-001"]
         assert [agent["id"] for agent in pages.first(client, {}, 5)["agents"]] == ["agent-001"]
+
+
+def test_keys_of_a_daemon_from_before_an_upgrade_have_their_names_of_today(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results: dict[str, dict[str, object]] = {
+        "why": {"id": "agent-001", "holders": [], "held_by": 0},
+        "limit": {"limit": 7, "short_of_space": True},
+        "status": {"limit": {"short_of_space": False}, "daemon": {"bounds": {}}, "agents": []},
+    }
+    with Client(home) as client:
+        monkeypatch.setattr(client, "_ask", lambda op, *_: results[op])
+        assert client.call("why", {"id": "agent-001"}) == {"id": "agent-001", "blockers": [], "blocked_by": 0}
+        assert client.call("limit") == {"limit": 7, "disk_pressure": True}
+        status = client.call("status")
+    assert (status["limit"], status["daemon"]) == ({"disk_pressure": False}, {"resource_limits": {}})
 
 
 @pytest.mark.parametrize("unknown", ["attributes", "colour"])
@@ -194,31 +210,31 @@ def test_attributes_are_left_out_only_for_a_daemon_that_does_not_know_the_field(
 
 @pytest.mark.parametrize("code", ["unknown-agent", "forbidden"])
 def test_any_other_refusal_is_no_reason_to_ask_again(home: Home, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
+    ops: list[str] = []
 
     def ask(op: str, *_: object) -> dict[str, object]:
-        asked.append(op)
+        ops.append(op)
         raise WireError(code, "no")
 
     with Client(home) as client:
         monkeypatch.setattr(client, "_ask", ask)
-        for act in (lambda: client.wait(ids=["1"]), lambda: pages.first(client, {}, 5)):
+        for call in (lambda: client.wait(ids=["1"]), lambda: pages.first(client, {}, 5)):
             with pytest.raises(WireError, match="no"):
-                act()
-    assert asked == ["wait", "status"]
+                call()
+    assert ops == ["wait", "status"]
 
 
 def test_a_name_is_made_an_id_before_the_wait(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, dict[str, object]]] = []
+    requests: list[tuple[str, dict[str, object]]] = []
 
     def ask(op: str, args: Callable[[], dict[str, object]], *_: object) -> dict[str, object]:
-        asked.append((op, args()))
+        requests.append((op, args()))
         return {"agents": [{"id": "agent-007"}], "timed_out": False, "more": []}
 
     with Client(home) as client:
         monkeypatch.setattr(client, "_ask", ask)
         client.wait(ids=["api", "Agent-1", "run-002"])
-    assert [(op, tuple(args["ids"])) for op, args in asked] == [  # type: ignore[arg-type]
+    assert [(op, tuple(args["ids"])) for op, args in requests] == [  # type: ignore[arg-type]
         ("status", ("api",)),
         ("wait", ("agent-007", "Agent-1", "run-002")),
     ]

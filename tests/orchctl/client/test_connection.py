@@ -23,7 +23,7 @@ from tests.orchctl.routers import result, router
 
 @contextmanager
 def connected(home: Home) -> Iterator[Connection]:
-    """A connection to whoever is there."""
+    """Return a connection to the daemon that answers."""
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     connection = Connection(context, home)
     yield connection
@@ -32,7 +32,7 @@ def connected(home: Home) -> Iterator[Connection]:
 
 
 def ask(connection: Connection, until: float = math.inf) -> frames.ReplyFrame | None:
-    """The reply to a request for whoever is there."""
+    """Return the reply to a request."""
     return connection.ask("a", pack_request("a", "daemon", {}), until, None)
 
 
@@ -43,9 +43,9 @@ def test_a_request_gets_its_reply(instance: Instance) -> None:
         assert reply.error is None
 
 
-def test_a_reply_to_somebody_else_is_dropped(home: Home) -> None:
+def test_a_reply_to_another_request_is_dropped(home: Home) -> None:
     with (
-        router(home, lambda one: [pack_result("b", {}), *result(one, {"mine": 1})]),
+        router(home, lambda request: [pack_result("b", {}), *result(request, {"mine": 1})]),
         connected(home) as connection,
     ):
         reply = ask(connection)
@@ -70,7 +70,7 @@ def test_the_death_of_the_daemon_breaks_it(instance: Instance) -> None:
         killer.join()
 
 
-def test_one_that_does_not_answer_is_not_waited_for_for_ever(home: Home) -> None:
+def test_a_daemon_that_does_not_answer_is_not_waited_for_for_ever(home: Home) -> None:
     home.create()
     with socket.socket(socket.AF_UNIX) as server, connected(home) as connection:
         server.bind(str(home.socket))
@@ -80,10 +80,10 @@ def test_one_that_does_not_answer_is_not_waited_for_for_ever(home: Home) -> None
 
 
 class Counter:
-    """Wants to be called again at once, then makes its source readable, then has seen enough."""
+    """A source that wants a call at once, then becomes readable, then stops the watch."""
 
-    def __init__(self, ours: socket.socket, theirs: socket.socket) -> None:
-        self.ours, self.theirs = ours, theirs
+    def __init__(self, near_end: socket.socket, far_end: socket.socket) -> None:
+        self.ours, self.theirs = near_end, far_end
         self.looked = 0
 
     def sources(self) -> Iterable[zmq.Socket[bytes] | int]:
@@ -101,9 +101,9 @@ class Counter:
 
 
 def test_a_watch_looks_when_it_wants_to_and_when_its_source_can_be_read(home: Home) -> None:
-    ours, theirs = socket.socketpair()
-    with ours, theirs, router(home, lambda _: []), connected(home) as connection:
-        watch = Counter(ours, theirs)
+    near_end, far_end = socket.socketpair()
+    with near_end, far_end, router(home, lambda _: []), connected(home) as connection:
+        watch = Counter(near_end, far_end)
         with pytest.raises(NoDaemonError):
             connection.ask("a", pack_request("a", "x", {}), time.monotonic() + 0.3, watch)
         assert watch.looked == 3
@@ -117,5 +117,5 @@ def test_waiting_is_rounded_up_and_bounded_by_both() -> None:
 
 def test_a_moment_that_is_far_away_is_polled_for_in_parts(home: Home) -> None:
     assert milliseconds(1e300, None) == milliseconds(math.inf, 1e300) == 86_400_000
-    with router(home, lambda one: result(one, {})), connected(home) as connection:
+    with router(home, lambda request: result(request, {})), connected(home) as connection:
         assert ask(connection, until=time.monotonic() + 30 * 86_400.0) is not None

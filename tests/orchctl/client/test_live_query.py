@@ -1,4 +1,4 @@
-"""What the daemon answers, kept current."""
+"""An answer of the daemon that is kept current."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.conftest import Instance
 
 
 def limit(client: Client) -> dict[str, object]:
-    """What is asked."""
+    """Return the query."""
     return client.call("limit")
 
 

@@ -1,4 +1,4 @@
-"""All pages of what the daemon answers."""
+"""Answers of the daemon that come in pages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def test_every_page_comes_and_unknown_agents_are_left_out(instance: Instance) ->
         agents = [{"command": ["true"]}] * count
         client.call("spawn", {"agents": agents, "cwd": "/", "env": {"PATH": "/usr/bin:/bin"}})
         answer = pages.status(client, {"all": True})
-        assert sorted(agent["id"] for agent in answer["agents"]) == [f"agent-{1 + one:03d}" for one in range(count)]
+        assert sorted(agent["id"] for agent in answer["agents"]) == [f"agent-{1 + index:03d}" for index in range(count)]
         assert "more" not in answer
-        found = pages.known(client, ["agent-001", f"agent-{count + 1}", "agent-002"])
-        assert list(found) == ["agent-001", "agent-002"]
+        listed = pages.known(client, ["agent-001", f"agent-{count + 1}", "agent-002"])
+        assert list(listed) == ["agent-001", "agent-002"]

@@ -30,12 +30,12 @@ def test_an_agent_does_not_go_on_when_its_wait_is_ended_while_no_daemon_runs(
     for name in ("gate", "last"):
         os.mkfifo(tmp_path / name)
     parent = stopped.spawn("sh", "-c", SCRIPT.format(tmp_path))
-    until(lambda: [one["status"] for one in stopped.status()["agents"]] == ["waiting", "running"])
+    until(lambda: [agent["status"] for agent in stopped.status()["agents"]] == ["waiting", "running"])
     (client,) = clients_of(stopped.directory)[parent]
     stopped.kill()
     os.kill(client, number)
-    over = time.monotonic() + WINDOW
-    until(lambda: not is_alive(client) or time.monotonic() > over)
+    deadline = time.monotonic() + WINDOW
+    until(lambda: not is_alive(client) or time.monotonic() > deadline)
     assert is_alive(client), "its agent works beside its child"
     stopped.start()
     until(lambda: stopped.agent(parent)["frozen"] == "wait-cut")  # with the client in it, or after that has ended
@@ -55,37 +55,37 @@ def handled() -> Iterator[list[int]]:
     signal.signal(signal.SIGTERM, before)
 
 
-def looked(held: SignalHold, is_enough: Callable[[], bool]) -> None:
-    """Wait as a client does, until it is enough."""
-    again: float | None = None
+def wait_until(hold: SignalHold, is_enough: Callable[[], bool]) -> None:
+    """Wait as a client does, until `is_enough` returns true."""
+    next_look: float | None = None
     while not is_enough():
-        select.select([source for source in held.sources() if isinstance(source, int)], [], [], again)
-        again = held.look()
+        select.select([source for source in hold.sources() if isinstance(source, int)], [], [], next_look)
+        next_look = hold.look()
 
 
 def test_a_signal_takes_effect_once_a_daemon_answers(handled: list[int]) -> None:
     answers = iter([False, False, True])
-    with SignalHold(lambda: next(answers), 60.0, None) as held:
+    with SignalHold(lambda: next(answers), 60.0, None) as hold:
         signal.raise_signal(signal.SIGTERM)
         assert handled == []
-        looked(held, lambda: bool(handled))
+        wait_until(hold, lambda: bool(handled))
         assert next(answers, None) is None
     assert handled == [signal.SIGTERM]
 
 
 def test_a_signal_takes_effect_at_the_next_look_while_a_daemon_answers(handled: list[int]) -> None:
-    with SignalHold(lambda: True, 60.0, None) as held:
+    with SignalHold(lambda: True, 60.0, None) as hold:
         signal.raise_signal(signal.SIGTERM)
         assert handled == []  # a handler may interrupt anything, so it looks at nothing
-        looked(held, lambda: bool(handled))
+        wait_until(hold, lambda: bool(handled))
     assert handled == [signal.SIGTERM]
 
 
 def test_a_signal_takes_effect_after_the_patience(handled: list[int]) -> None:
-    with SignalHold(lambda: False, 0.2, None) as held:
+    with SignalHold(lambda: False, 0.2, None) as hold:
         began = time.monotonic()
         signal.raise_signal(signal.SIGTERM)
-        looked(held, lambda: bool(handled))
+        wait_until(hold, lambda: bool(handled))
         assert time.monotonic() - began >= 0.2
     assert handled == [signal.SIGTERM]
 

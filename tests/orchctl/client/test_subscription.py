@@ -1,4 +1,4 @@
-"""Hints."""
+"""Subscriptions to hints of the daemon."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.conftest import Instance
 
 @contextmanager
 def publisher(home: Home) -> Iterator[zmq.Socket[bytes]]:
-    """Where a daemon's hints would come from; XPUB, to know when somebody listens."""
+    """A socket in the place of the daemon's hints; XPUB, to see each subscriber."""
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     socket = context.socket(zmq.XPUB)
     socket.bind(f"ipc://{home.events}")
@@ -28,59 +28,59 @@ def publisher(home: Home) -> Iterator[zmq.Socket[bytes]]:
 @pytest.fixture
 def listen() -> Iterator[Callable[[Home], Subscription]]:
     """Makes subscriptions."""
-    made: list[Subscription] = []
+    subscriptions: list[Subscription] = []
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
 
     def make(home: Home) -> Subscription:
-        made.append(Subscription(context, home))
-        return made[-1]
+        subscriptions.append(Subscription(context, home))
+        return subscriptions[-1]
 
     yield make
-    for news in made:
-        news.close()
+    for subscription in subscriptions:
+        subscription.close()
     context.term()
 
 
 def test_a_connection_a_hint_and_a_loss_are_news(home: Home, listen: Callable[[Home], Subscription]) -> None:
     with publisher(home) as daemon:
-        news = listen(home)
+        subscriptions = listen(home)
         daemon.recv()
-        news.wait()
-        assert not news.drain()
+        subscriptions.wait()
+        assert not subscriptions.drain()
         daemon.send(pack_hint(7))
-        news.wait()
-        assert not news.drain()
-    news.wait()
+        subscriptions.wait()
+        assert not subscriptions.drain()
+    subscriptions.wait()
 
 
 def test_a_daemon_that_comes_back_is_news(home: Home, listen: Callable[[Home], Subscription]) -> None:
     with publisher(home) as daemon:
-        news = listen(home)
+        subscriptions = listen(home)
         daemon.recv()
-        news.wait()
-    news.wait()
+        subscriptions.wait()
+    subscriptions.wait()
     with publisher(home) as daemon:
         daemon.recv()
-        news.wait()
+        subscriptions.wait()
 
 
 def test_what_is_no_hint_is_no_news(home: Home, listen: Callable[[Home], Subscription]) -> None:
     with publisher(home) as daemon:
-        news = listen(home)
+        subscriptions = listen(home)
         daemon.recv()
-        news.wait()
+        subscriptions.wait()
         for garbage in (b"", b"\xc1", b"\x80", b"x" * 1000):
             daemon.send(garbage)
         daemon.send(pack_hint(1))
-        news.wait()
-        assert not news.drain()
+        subscriptions.wait()
+        assert not subscriptions.drain()
 
 
 def test_a_real_daemon_gives_hints(instance: Instance, listen: Callable[[Home], Subscription]) -> None:
-    news = listen(instance.home)
-    news.wait()
+    subscriptions = listen(instance.home)
+    subscriptions.wait()
     instance.ctl("pause")
-    news.wait()
+    subscriptions.wait()
 
 
 def test_looks_are_paced_but_the_last_news_is_looked_at(
@@ -88,21 +88,21 @@ def test_looks_are_paced_but_the_last_news_is_looked_at(
 ) -> None:
     monkeypatch.setattr(news_module, "_PAUSE", 1000.0)
     with publisher(home) as daemon:
-        news = listen(home)
+        subscriptions = listen(home)
         daemon.recv()
-        news.wait()  # that it is connected is news, which may come late
-        pace = Throttle(news)
+        subscriptions.wait()  # that it is connected is news, which may come late
+        pace = Throttle(subscriptions)
         assert pace.seconds() == 0.0
         pace.looked()
         assert pace.seconds() is None
         daemon.send(pack_hint(7))
         poller = zmq.Poller()
-        for source in news.sources():
+        for source in subscriptions.sources():
             poller.register(source, zmq.POLLIN)
         poller.poll()
-        left = pace.seconds()
-        assert left is not None
-        assert 990 < left <= 1000
-        again = pace.seconds()
-        assert again is not None
-        assert again <= left
+        first_wait = pace.seconds()
+        assert first_wait is not None
+        assert 990 < first_wait <= 1000
+        second_wait = pace.seconds()
+        assert second_wait is not None
+        assert second_wait <= first_wait

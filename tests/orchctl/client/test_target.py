@@ -1,4 +1,4 @@
-"""Which daemon is meant, and what can be meant for another machine's."""
+"""The daemon of a command: the one of this machine, or of another machine."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def test_what_is_wrong_with_a_profile_is_said_all_at_once(config: Path) -> None:
     config.write_text('[profiles.box]\nconnect = "box"\nserver_key = "x"\nmore = 1\n')
     with pytest.raises(RefusedError) as refused:
         remote.profile("box", None)
-    found = {problem["key"] for problem in refused.value.details["problems"]}  # type: ignore[attr-defined]
-    assert found == {f"profiles.box.{key}" for key in ("connect", "server_key", "key", "more")}
+    keys = {problem["key"] for problem in refused.value.details["problems"]}  # type: ignore[attr-defined]
+    assert keys == {f"profiles.box.{key}" for key in ("connect", "server_key", "key", "more")}
     for unread in ("[", "x = " + "[" * 5000, "x = " + "9" * 5000):
         config.write_text(unread)
         with pytest.raises(RefusedError, match="correct it"):
@@ -100,7 +100,7 @@ def test_from_afar_there_is_no_home(config: Path) -> None:
         _ = client.home
 
 
-def test_where_nobody_answers_it_is_said_at_once(config: Path) -> None:
+def test_where_no_daemon_answers_it_is_said_at_once(config: Path) -> None:
     with (
         Client(remote.profile("box", None)) as client,
         pytest.raises(NoDaemonError, match="nobody answers at tcp://127"),

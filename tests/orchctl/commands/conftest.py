@@ -20,5 +20,5 @@ def quick(stopped: Instance) -> Instance:
 
 @pytest.fixture
 def fake(quick: Instance, tmp_path: Path) -> FakeBd:
-    """A Beads in `tmp_path`, and its `bd` on everybody's PATH."""
+    """A Beads in `tmp_path`, and its `bd` on the PATH of every process."""
     return FakeBd(tmp_path, quick.env)

@@ -83,15 +83,15 @@ def test_a_command_runs_for_another_machine_only_where_it_needs_none_of_its_file
 
 
 def test_commands_are_for_the_daemon_that_they_need() -> None:
-    where = {place: {name for name in COMMANDS if COMMANDS[name].where is place} for place in Where}
-    assert {"validate", "prompt", "keys new", "tasks new"} <= where[Where.NO_DAEMON]
-    assert {"spawn", "status", "wait", "session list", "keys revoke"} <= where[Where.ANY_DAEMON]
-    assert {"daemon stop", "run", "worktrees remove", "doctor", "session new"} <= where[Where.THIS_MACHINE]
+    commands_by_place = {place: {name for name in COMMANDS if COMMANDS[name].where is place} for place in Where}
+    assert {"validate", "prompt", "keys new", "tasks new"} <= commands_by_place[Where.NO_DAEMON]
+    assert {"spawn", "status", "wait", "session list", "keys revoke"} <= commands_by_place[Where.ANY_DAEMON]
+    assert {"daemon stop", "run", "worktrees remove", "doctor", "session new"} <= commands_by_place[Where.THIS_MACHINE]
 
 
 @pytest.fixture
 def greet(monkeypatch: pytest.MonkeyPatch) -> Command:
-    """A command that is added as any other: a function in a module, and a row."""
+    """A command that is added like any other: a function in a module, and a row."""
     module = ModuleType("orchctl.commands.agents.greet")
     vars(module)["run"] = lambda args: len(args.name) if args.loud else 0
     monkeypatch.setitem(sys.modules, module.__name__, module)

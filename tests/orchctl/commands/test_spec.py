@@ -1,4 +1,4 @@
-"""What commands are made of."""
+"""The parts that commands are made of."""
 
 from __future__ import annotations
 

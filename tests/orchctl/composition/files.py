@@ -7,19 +7,22 @@ from pathlib import Path
 from typing import Any
 
 
-def composition(*sub_skills: Any, name: str = "team", mode: str = "hybrid", **known: Any) -> dict[str, Any]:
-    """The JSON value of one; a word is a sub-skill that has nothing but a skill and a role."""
-    made = [{"skillName": one, "role": f"does {one}"} if isinstance(one, str) else one for one in sub_skills]
-    return {"name": name, "executionMode": mode, "subSkills": made, **known}
+def composition(*sub_skills: Any, name: str = "team", mode: str = "hybrid", **fields: Any) -> dict[str, Any]:
+    """Return the JSON value of a composition; a word is a sub-skill with only a skill and a role."""
+    entries = [
+        {"skillName": sub_skill, "role": f"does {sub_skill}"} if isinstance(sub_skill, str) else sub_skill
+        for sub_skill in sub_skills
+    ]
+    return {"name": name, "executionMode": mode, "subSkills": entries, **fields}
 
 
-def after(name: str, *dependencies: str, **known: Any) -> dict[str, Any]:
-    """A sub-skill with dependencies."""
-    return {"skillName": name, "role": f"does {name}", "dependencies": list(dependencies), **known}
+def after(name: str, *dependencies: str, **fields: Any) -> dict[str, Any]:
+    """Return a sub-skill with dependencies."""
+    return {"skillName": name, "role": f"does {name}", "dependencies": list(dependencies), **fields}
 
 
 def written(path: Path, value: Any) -> Path:
-    """The file with this value in it."""
+    """Write this value and return the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(value if isinstance(value, str) else json.dumps(value))
     return path

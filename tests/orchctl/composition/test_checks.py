@@ -1,4 +1,4 @@
-"""What is wrong with a composition although its structure is right."""
+"""Problems of a composition whose structure is right."""
 
 from __future__ import annotations
 
@@ -12,109 +12,109 @@ BY_ID = "name one of the sub-skills, by its `id` if it has one"
 OTHERWISE = "call it otherwise: results are files of that name, so no `/`, `.`, `..`, and no `.prompt` at its end"
 
 
-def made(*sub_skills: SubSkill, mode: str = "hybrid", **known: object) -> Composition:
-    """A composition of these."""
-    return Composition("team", mode, sub_skills, **known)
+def team(*sub_skills: SubSkill, mode: str = "hybrid", **fields: object) -> Composition:
+    """Return a composition of these sub-skills."""
+    return Composition("team", mode, sub_skills, **fields)
 
 
-def after(name: str, *dependencies: str, **known: object) -> SubSkill:
-    """One with dependencies."""
-    return SubSkill(name, dependencies=dependencies, **known)
+def after(name: str, *dependencies: str, **fields: object) -> SubSkill:
+    """Return a sub-skill with dependencies."""
+    return SubSkill(name, dependencies=dependencies, **fields)
 
 
 def test_nothing_is_wrong_with_a_good_one() -> None:
-    good = made(A, after("b", "a"), SubSkill("a", id="again", runner="command", command=("true",)), max_parallel=3)
+    good = team(A, after("b", "a"), SubSkill("a", id="again", runner="command", command=("true",)), max_parallel=3)
     assert problems(good) == []
     assert warnings(good, 3) == []
 
 
 @pytest.mark.parametrize(
-    ("composition", "code", "path", "value", "said"),
+    ("composition", "code", "path", "value", "message"),
     [
-        (made(), "no-sub-skills", "$.subSkills", [], "there are no sub-skills; add at least one"),
+        (team(), "no-sub-skills", "$.subSkills", [], "there are no sub-skills; add at least one"),
         (
-            made(A, A),
+            team(A, A),
             "duplicate-name",
             "$.subSkills[1]",
             "a",
             "'a' is the name of an earlier sub-skill too; give one of them an `id` of its own",
         ),
         (
-            made(after("a", "a")),
+            team(after("a", "a")),
             "self-dependency",
             "$.subSkills[0].dependencies[0]",
             "a",
             "'a' depends on itself; take it away",
         ),
         (
-            made(SubSkill("backend"), after("b", "backnd")),
+            team(SubSkill("backend"), after("b", "backnd")),
             "unknown-dependency",
             "$.subSkills[1].dependencies[0]",
             "backnd",
             "'backnd' is not a sub-skill; did you mean 'backend'?",
         ),
         (
-            made(after("b", "zzz")),
+            team(after("b", "zzz")),
             "unknown-dependency",
             "$.subSkills[0].dependencies[0]",
             "zzz",
             f"'zzz' is not a sub-skill; {BY_ID}",
         ),
         (
-            made(SubSkill("dev", id="one"), after("b", "dev")),
+            team(SubSkill("dev", id="one"), after("b", "dev")),
             "unknown-dependency",
             "$.subSkills[1].dependencies[0]",
             "dev",
             f"'dev' is not a sub-skill; {BY_ID}",
         ),
         (
-            made(A, after("b", "a"), mode="parallel"),
+            team(A, after("b", "a"), mode="parallel"),
             "parallel-dependencies",
             "$.subSkills[1].dependencies",
             ["a"],
             "'b' has dependencies, but in parallel mode all start at once; make `executionMode` hybrid",
         ),
         (
-            made(A, max_parallel=0),
+            team(A, max_parallel=0),
             "too-small",
             "$.maxParallel",
             0,
             "maxParallel is 0; make it 1 or more, or leave it out",
         ),
         (
-            made(SubSkill("a", token_estimate=-5)),
+            team(SubSkill("a", token_estimate=-5)),
             "too-small",
             "$.subSkills[0].tokenEstimate",
             -5,
             "tokenEstimate is -5; make it 0 or more, or leave it out",
         ),
         (
-            made(A, coordination_strategy=CoordinationStrategy("retry", -1)),
+            team(A, coordination_strategy=CoordinationStrategy("retry", -1)),
             "too-small",
             "$.coordinationStrategy.maxRetries",
             -1,
             "maxRetries is -1; make it 0 or more, or leave it out",
         ),
-        (made(SubSkill("a/b")), "bad-name", "$.subSkills[0].skillName", "a/b", f"'a/b' cannot be a name; {OTHERWISE}"),
-        (made(SubSkill("a", id="..")), "bad-name", "$.subSkills[0].id", "..", f"'..' cannot be a name; {OTHERWISE}"),
+        (team(SubSkill("a/b")), "bad-name", "$.subSkills[0].skillName", "a/b", f"'a/b' cannot be a name; {OTHERWISE}"),
+        (team(SubSkill("a", id="..")), "bad-name", "$.subSkills[0].id", "..", f"'..' cannot be a name; {OTHERWISE}"),
         (
-            made(SubSkill("a.prompt")),
+            team(SubSkill("a.prompt")),
             "bad-name",
             "$.subSkills[0].skillName",
             "a.prompt",
             f"'a.prompt' cannot be a name; {OTHERWISE}",
         ),
         (Composition("x/y", "hybrid", (A,)), "bad-name", "$.name", "x/y", f"'x/y' cannot be a name; {OTHERWISE}"),
-        (made(SubSkill("a", id=".")), "bad-name", "$.subSkills[0].id", ".", f"'.' cannot be a name; {OTHERWISE}"),
+        (team(SubSkill("a", id=".")), "bad-name", "$.subSkills[0].id", ".", f"'.' cannot be a name; {OTHERWISE}"),
         (
-            made(SubSkill("a", command=("",))),
+            team(SubSkill("a", command=("",))),
             "no-command",
             "$.subSkills[0].command[0]",
             "",
             "the command has no program; write the program's name first",
         ),
         (
-            made(SubSkill("a", runner="command")),
+            team(SubSkill("a", runner="command")),
             "no-command",
             "$.subSkills[0].runner",
             "command",
@@ -124,62 +124,62 @@ def test_nothing_is_wrong_with_a_good_one() -> None:
     ids=lambda value: value if isinstance(value, str) and " " not in value else "",
 )
 def test_each_problem_has_its_place_its_value_and_a_way_out(
-    composition: Composition, code: str, path: str, value: object, said: str
+    composition: Composition, code: str, path: str, value: object, message: str
 ) -> None:
     (problem,) = problems(composition)
     assert (problem.code, problem.path, problem.value) == (code, path, value)
-    assert f"{problem.message}; {problem.way_out}" == said
+    assert f"{problem.message}; {problem.way_out}" == message
 
 
 def test_no_name_holds_what_no_path_can() -> None:
-    (problem,) = problems(made(SubSkill("a\0b")))
+    (problem,) = problems(team(SubSkill("a\0b")))
     assert (problem.code, problem.path, problem.value) == ("bad-name", "$.subSkills[0].skillName", "a\0b")
 
 
 def test_cycles_are_told_with_their_path_each_once() -> None:
-    two = made(after("a", "b"), after("b", "a"), after("c", "d", "a"), after("d", "c"), SubSkill("e"))
-    found = problems(two)
-    assert [problem.code for problem in found] == ["cycle", "cycle"]
-    assert sorted(map(len, (problem.value for problem in found))) == [3, 3]
-    assert {frozenset(problem.value) for problem in found} == {frozenset("ab"), frozenset("cd")}
-    assert [problem.path for problem in found] == [
-        f"$.subSkills[{'abcd'.index(problem.value[0])}].dependencies" for problem in found
+    two_cycles = team(after("a", "b"), after("b", "a"), after("c", "d", "a"), after("d", "c"), SubSkill("e"))
+    found_problems = problems(two_cycles)
+    assert [problem.code for problem in found_problems] == ["cycle", "cycle"]
+    assert sorted(map(len, (problem.value for problem in found_problems))) == [3, 3]
+    assert {frozenset(problem.value) for problem in found_problems} == {frozenset("ab"), frozenset("cd")}
+    assert [problem.path for problem in found_problems] == [
+        f"$.subSkills[{'abcd'.index(problem.value[0])}].dependencies" for problem in found_problems
     ]
-    assert " -> " in found[0].message
+    assert " -> " in found_problems[0].message
 
 
 def test_cycles_that_cross_are_told_as_one() -> None:
-    crossing = made(after("a", "b"), after("b", "a", "c"), after("c", "b"))
+    crossing = team(after("a", "b"), after("b", "a", "c"), after("c", "b"))
     assert [problem.code for problem in problems(crossing)] == ["cycle"]
 
 
 def test_all_are_told_at_once() -> None:
-    bad = made(after("a", "b"), after("b", "a", "nobody"), SubSkill("b", token_estimate=-1), max_parallel=-1)
+    bad = team(after("a", "b"), after("b", "a", "nobody"), SubSkill("b", token_estimate=-1), max_parallel=-1)
     codes = [problem.code for problem in problems(bad)]
     assert codes == ["duplicate-name", "unknown-dependency", "too-small", "too-small"]
-    bad = made(after("a", "b"), after("b", "a", "nobody"), SubSkill("c", token_estimate=-1), max_parallel=-1)
+    bad = team(after("a", "b"), after("b", "a", "nobody"), SubSkill("c", token_estimate=-1), max_parallel=-1)
     assert [problem.code for problem in problems(bad)] == ["unknown-dependency", "cycle", "too-small", "too-small"]
 
 
-def test_when_a_name_is_missing_nobody_is_called_unknown() -> None:
-    assert problems(made(SubSkill(""), after("b", "nobody"))) == []
+def test_when_a_name_is_missing_no_agent_is_called_unknown() -> None:
+    assert problems(team(SubSkill(""), after("b", "nobody"))) == []
 
 
 def test_nearest_names_are_not_looked_for_without_end() -> None:
-    many = made(*(after(f"member-{index}", f"membre-{index}") for index in range(2000)))
-    found = problems(many)
-    assert len(found) == 2000
-    assert ["did you mean" in problem.way_out for problem in found] == [True] * 20 + [False] * 1980
+    large = team(*(after(f"member-{index}", f"membre-{index}") for index in range(2000)))
+    found_problems = problems(large)
+    assert len(found_problems) == 2000
+    assert ["did you mean" in problem.way_out for problem in found_problems] == [True] * 20 + [False] * 1980
 
 
 def test_a_bound_above_the_limit_is_a_warning() -> None:
     message, way_out = "maxParallel is 9, but only 7 agents may work at once", "the limit rules; nothing has to be done"
-    assert warnings(made(A, max_parallel=9), 7) == [Problem("above-limit", "$.maxParallel", 9, message, way_out)]
-    assert warnings(made(A, max_parallel=7), 7) == []
+    assert warnings(team(A, max_parallel=9), 7) == [Problem("above-limit", "$.maxParallel", 9, message, way_out)]
+    assert warnings(team(A, max_parallel=7), 7) == []
 
 
 def test_retries_that_are_never_made_are_a_warning() -> None:
     path, way_out = "$.coordinationStrategy.maxRetries", "make `errorHandling` retry if it should"
-    wanted = Problem("unused-retries", path, 2, "fail-fast does not try again", way_out)
-    assert warnings(made(A, coordination_strategy=CoordinationStrategy("fail-fast", 2)), 7) == [wanted]
-    assert warnings(made(A, coordination_strategy=CoordinationStrategy("retry", 2)), 7) == []
+    expected = Problem("unused-retries", path, 2, "fail-fast does not try again", way_out)
+    assert warnings(team(A, coordination_strategy=CoordinationStrategy("fail-fast", 2)), 7) == [expected]
+    assert warnings(team(A, coordination_strategy=CoordinationStrategy("retry", 2)), 7) == []

@@ -1,4 +1,4 @@
-"""Durations from history and estimates, and the time of the whole at a limit."""
+"""Durations from history and estimates, and the total time at a limit."""
 
 from __future__ import annotations
 
@@ -43,25 +43,25 @@ def test_what_has_the_longest_way_to_go_starts_first() -> None:
     graph: Graph = {"short": [], "long": [], "end": ["long"]}
     assert makespan(graph, {"short": 1.0, "long": 1.0, "end": 1.0}, 1) == 3.0
     assert makespan(graph, {"short": 2.0, "long": 1.0, "end": 2.0}, 2) == 3.0
-    three: Graph = {"a": [], "b": [], "c": []}
-    assert makespan(three, {"a": 1.0, "b": 1.0, "c": 2.0}, 2) == 2.0
+    free_graph: Graph = {"a": [], "b": [], "c": []}
+    assert makespan(free_graph, {"a": 1.0, "b": 1.0, "c": 2.0}, 2) == 2.0
 
 
 def test_a_group_is_bounded_and_gives_its_room_to_others() -> None:
     graph: Graph = {name: [] for name in ("web/a", "web/b", "web/c", "api")}
-    ones = dict.fromkeys(graph, 1.0)
-    assert makespan(graph, ones, 7, {"web": 1}) == 3.0
-    assert makespan(graph, ones, 2, {"web": 1}) == 3.0
-    assert makespan(graph, ones, 7, {"": 2, "web": 2}) == 2.0
-    assert makespan(graph, ones, 1, {"web": 3}) == 4.0
+    times = dict.fromkeys(graph, 1.0)
+    assert makespan(graph, times, 7, {"web": 1}) == 3.0
+    assert makespan(graph, times, 2, {"web": 1}) == 3.0
+    assert makespan(graph, times, 7, {"": 2, "web": 2}) == 2.0
+    assert makespan(graph, times, 1, {"web": 3}) == 4.0
 
 
 def test_a_group_counts_as_one_in_the_group_around_it() -> None:
     graph: Graph = {name: [] for name in ("web/a", "web/b", "api")}
-    ones = dict.fromkeys(graph, 1.0)
-    assert makespan(graph, ones, 7, {"": 1}) == 2.0  # all of web, then api, or the other way round
-    assert makespan(graph, ones, 7, {"": 1, "web": 1}) == 3.0
-    assert makespan(graph, ones, 7, {"": 2}) == 1.0
+    times = dict.fromkeys(graph, 1.0)
+    assert makespan(graph, times, 7, {"": 1}) == 2.0  # all of web, then api, or the other way round
+    assert makespan(graph, times, 7, {"": 1, "web": 1}) == 3.0
+    assert makespan(graph, times, 7, {"": 2}) == 1.0
 
 
 def test_room_that_an_inner_group_cannot_take_is_taken_by_others() -> None:
@@ -71,22 +71,24 @@ def test_room_that_an_inner_group_cannot_take_is_taken_by_others() -> None:
 
 
 def slow_makespan(graph: Graph, times: dict[str, float], limit: int, bounds: dict[str, int]) -> float:
-    """The same rule, looked at anew at every moment."""
-    remaining, left, ends, now = remaining_paths(graph, times), dict.fromkeys(graph), dict[str, float](), 0.0
+    """Return the makespan by the same rule, computed anew at every moment."""
+    remaining, waiting, ends, now = remaining_paths(graph, times), dict.fromkeys(graph), dict[str, float](), 0.0
     done: set[str] = set()
 
     def fits(node: str) -> bool:
         busy = {"/".join(path.split("/")[:depth]) for path in [*ends, node] for depth in range(1, 9)}
-        counts = {group: sum(one.rpartition("/")[0] == group for one in busy) for group in bounds}
+        counts = {group: sum(path.rpartition("/")[0] == group for path in busy) for group in bounds}
         before = {"/".join(path.split("/")[:depth]) for path in ends for depth in range(1, 9)}
-        were = {group: sum(one.rpartition("/")[0] == group for one in before) for group in bounds}
-        return len(ends) < limit and all(counts[one] <= bounds[one] or counts[one] == were[one] for one in bounds)
+        were = {group: sum(path.rpartition("/")[0] == group for path in before) for group in bounds}
+        return len(ends) < limit and all(
+            counts[group] <= bounds[group] or counts[group] == were[group] for group in bounds
+        )
 
-    while left or ends:
-        for node in sorted(left, key=lambda one: (-remaining[one], one)):
+    while waiting or ends:
+        for node in sorted(waiting, key=lambda node: (-remaining[node], node)):
             if set(graph[node]) <= done and fits(node):
                 ends[node] = now + times[node]
-                del left[node]
+                del waiting[node]
         now, ended = min((end, node) for node, end in ends.items())
         del ends[ended]
         done.add(ended)
@@ -95,9 +97,9 @@ def slow_makespan(graph: Graph, times: dict[str, float], limit: int, bounds: dic
 
 @given(st.data())
 def test_groups_are_kept_as_by_looking_at_everything_anew(data: st.DataObject) -> None:
-    drawn = data.draw(acyclic(7))
-    places = {node: data.draw(st.sampled_from(["", "a/", "b/", "a/in/"])) + node for node in drawn}
-    graph = {places[node]: [places[other] for other in after] for node, after in drawn.items()}
+    sampled_graph = data.draw(acyclic(7))
+    places = {node: data.draw(st.sampled_from(["", "a/", "b/", "a/in/"])) + node for node in sampled_graph}
+    graph = {places[node]: [places[other] for other in after] for node, after in sampled_graph.items()}
     times = data.draw(weights(graph))
     bounds = data.draw(st.dictionaries(st.sampled_from(["", "a", "b", "a/in"]), st.integers(1, 3)))
     limit = data.draw(st.integers(1, 4))

@@ -53,7 +53,7 @@ def test_members_have_paths_and_come_after_paths() -> None:
         ("", (), True),
         ("web", ("design",), False),
     ]
-    assert [(one.path, one.after, one.text, one.group.path) for one in flat.members] == [
+    assert [(member.path, member.after, member.text, member.group.path) for member in flat.members] == [
         ("design", (), "", ""),
         ("web/html", (), "# HTML", "web"),
         ("web/css", ("web/html",), "", "web"),
@@ -70,7 +70,7 @@ def test_what_a_nested_one_is_given_goes_to_members_that_have_none_of_their_own(
 
 def test_a_group_is_between_what_it_comes_after_and_what_comes_after_it() -> None:
     graph = flatten(TREE).graph()
-    assert [one for one in topological(graph) if not one.endswith("/") and one != "web"] == [
+    assert [name for name in topological(graph) if not name.endswith("/") and name != "web"] == [
         "design",
         "web/html",
         "web/css",
@@ -102,7 +102,7 @@ def test_a_group_inside_a_group_begins_after_what_its_outer_one_comes_after() ->
     middle = Composition("middle", "parallel", (SubSkill("deep"),))
     outer = Composition("outer", "sequential", (SubSkill("first"), SubSkill("middle"), SubSkill("last")))
     flat = flatten(Tree(outer, {"middle": Tree(middle, {"deep": Tree(deep)})}))
-    assert [one.path for one in flat.members] == ["first", "middle/deep/x", "last"]
+    assert [member.path for member in flat.members] == ["first", "middle/deep/x", "last"]
     order = topological(flat.graph())
     assert order.index("first") < order.index("middle/deep/x") < order.index("last")
 
@@ -118,8 +118,8 @@ def test_a_group_inside_a_group_begins_after_what_its_outer_one_comes_after() ->
     ],
 )
 def test_only_retry_tries_again(strategy: CoordinationStrategy, retries: int) -> None:
-    made = Composition("team", "parallel", (SubSkill("a"),), coordination_strategy=strategy)
-    assert [one.retries for one in flatten(Tree(made)).members] == [retries]
+    composition = Composition("team", "parallel", (SubSkill("a"),), coordination_strategy=strategy)
+    assert [member.retries for member in flatten(Tree(composition)).members] == [retries]
 
 
 def test_what_grows_without_bound_is_refused() -> None:
@@ -138,12 +138,12 @@ def test_what_grows_without_bound_is_refused() -> None:
 def test_as_many_as_may_be_may_be() -> None:
     leaf = Composition("leaf", "parallel", (SubSkill("one"),))
     names = [f"s{index}" for index in range(MOST)]
-    many = Composition("many", "parallel", tuple(map(SubSkill, names)))
-    assert len(flatten(Tree(many)).members) == MOST
+    largest = Composition("many", "parallel", tuple(map(SubSkill, names)))
+    assert len(flatten(Tree(largest)).members) == MOST
     inner = dict.fromkeys(names[1:], Tree(leaf))
-    assert len(flatten(Tree(many, inner)).groups) == MOST
+    assert len(flatten(Tree(largest, inner)).groups) == MOST
     with pytest.raises(CompositionError):
-        flatten(Tree(many, {name: Tree(Composition("empty", "parallel", ())) for name in names}))
+        flatten(Tree(largest, {name: Tree(Composition("empty", "parallel", ())) for name in names}))
 
 
 def test_a_cycle_inside_is_found() -> None:

@@ -1,4 +1,4 @@
-"""JSON files and what is wrong with them."""
+"""JSON files and their mistakes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_a_good_file_is_its_value(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ('{"a": 1,\n "b": }', "not JSON: line 2 column 7: Expecting value; correct it there"),
         ("", "line 1 column 1"),
@@ -26,15 +26,15 @@ def test_a_good_file_is_its_value(tmp_path: Path) -> None:
     ],
     ids=["value", "nothing", "nan", "deep", "long"],
 )
-def test_what_is_not_json_is_told_with_its_place(text: str, said: str) -> None:
-    with pytest.raises(CompositionError, match=said):
+def test_what_is_not_json_is_told_with_its_place(text: str, message: str) -> None:
+    with pytest.raises(CompositionError, match=message):
         parse(text)
 
 
 def test_every_key_that_is_there_twice_is_told() -> None:
     with pytest.raises(CompositionError) as caught:
         parse('{"a": 1, "b": [{"c d": 1, "c d": 2}], "a": 3}')
-    assert {(one.code, one.path) for one in caught.value.problems} == {
+    assert {(problem.code, problem.path) for problem in caught.value.problems} == {
         ("duplicate-key", "$.a"),
         ("duplicate-key", "$.b[0]['c d']"),
     }
@@ -42,8 +42,8 @@ def test_every_key_that_is_there_twice_is_told() -> None:
 
 def test_half_a_character_is_told_wherever_it_stands() -> None:
     value = parse(r'{"name": "x\ud800", "env": {"\udcff": "1"}, "list": ["\ud83d\ude00", "\u00e9", 1, null]}')
-    found = {(one.code, one.path, one.message) for one in halves(value)}
-    assert found == {
+    problems = {(problem.code, problem.path, problem.message) for problem in halves(value)}
+    assert problems == {
         ("half-character", "$.name", r"'\ud800' is half a character"),
         ("half-character", "$.env", r"'\udcff' is half a character"),
     }

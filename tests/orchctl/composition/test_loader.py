@@ -1,4 +1,4 @@
-"""Compositions from files, checked with all that is nested in them."""
+"""Compositions from files, checked with their nested compositions."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def test_structure_and_meaning_are_told_at_once() -> None:
     value = composition(after("a", "b"), after("b", "a", role=3), after("c", "aa", 3), maxParallel=9, name=1)
     valid, errors, warnings = validate_skill_composition(value)
     assert not valid
-    assert [(one.code, one.path) for one in errors] == [
+    assert [(problem.code, problem.path) for problem in errors] == [
         ("bad-value", "$.name"),
         ("bad-value", "$.subSkills[1].role"),
         ("bad-value", "$.subSkills[2].dependencies[1]"),
         ("unknown-dependency", "$.subSkills[2].dependencies[0]"),
         ("cycle", errors[-1].path),
     ]
-    assert [one.code for one in warnings] == ["above-limit"]
+    assert [problem.code for problem in warnings] == ["above-limit"]
     assert validate_skill_composition({**FRONT, "maxParallel": 9}, limit=9).warnings == ()
 
 
@@ -84,20 +84,20 @@ def test_a_skill_with_a_composition_of_its_own_is_nested(tmp_path: Path) -> None
     written(tmp_path / "all/api/SKILL.md", "# API")
     outer = nested(tmp_path, outer=composition("api", after("web", "api")), web=composition("html", "css", name="web"))
     tree = load_tree(outer)
-    assert [one.path for one in flatten(tree).members] == ["api", "web/html", "web/css"]
+    assert [member.path for member in flatten(tree).members] == ["api", "web/html", "web/css"]
     assert tree.texts == {"api": "# API"}
     assert tree.nested["web"].origin == str(tmp_path / "all/web/composition.json")
 
 
 def test_a_command_of_its_own_makes_it_a_plain_member(tmp_path: Path) -> None:
     outer = nested(tmp_path, outer=composition(after("web", command=["make"])), web=composition("html"))
-    assert [one.path for one in flatten(load_tree(outer)).members] == ["web"]
+    assert [member.path for member in flatten(load_tree(outer)).members] == ["web"]
 
 
 def test_mistakes_of_nested_ones_are_told_with_their_file(tmp_path: Path) -> None:
     outer = nested(tmp_path, outer=composition("web"), web=composition(after("a", "zz")))
     _, errors, _ = validate_skill_composition(outer, directory=tmp_path)
-    assert [str(one) for one in errors] == [
+    assert [str(problem) for problem in errors] == [
         "all/web/composition.json: $.subSkills[0].dependencies[0]: 'zz' is not a sub-skill; "
         "name one of the sub-skills, by its `id` if it has one"
     ]
@@ -115,19 +115,21 @@ def test_files_that_contain_each_other_are_told_with_their_path(tmp_path: Path) 
 
 def test_a_composition_that_is_its_own_sub_skill_is_a_cycle(tmp_path: Path) -> None:
     outer = nested(tmp_path, a=composition("a"))
-    assert [one.code for one in validate_skill_composition(outer).errors] == ["file-cycle"]
+    assert [problem.code for problem in validate_skill_composition(outer).errors] == ["file-cycle"]
 
 
 def test_the_same_file_may_be_nested_twice(tmp_path: Path) -> None:
     outer = nested(tmp_path, a=composition("b", after("b", id="again")), b=composition("x"))
-    assert [one.path for one in flatten(load_tree(outer)).members] == ["b/x", "again/x"]
+    assert [member.path for member in flatten(load_tree(outer)).members] == ["b/x", "again/x"]
 
 
 def test_what_multiplies_beyond_all_bounds_is_an_error(tmp_path: Path) -> None:
     twenty = range(20)
-    files = {f"l{depth}": composition(*(after(f"l{depth + 1}", id=f"n{one}") for one in twenty)) for depth in range(5)}
+    files = {
+        f"l{depth}": composition(*(after(f"l{depth + 1}", id=f"n{number}") for number in twenty)) for depth in range(5)
+    }
     outer = nested(tmp_path, **files)
-    assert [one.code for one in validate_skill_composition(outer).errors] == ["too-many-members"]
+    assert [problem.code for problem in validate_skill_composition(outer).errors] == ["too-many-members"]
 
 
 def test_a_deep_nesting_is_no_problem(tmp_path: Path) -> None:
@@ -139,7 +141,7 @@ def test_a_skill_that_is_nowhere_is_a_warning(tmp_path: Path) -> None:
     path = written(tmp_path / "x.json", composition({"skillName": "nowhere"}, "has-a-role"))
     valid, _, warnings = validate_skill_composition(path, directory=tmp_path)
     assert valid
-    assert [(one.code, one.value) for one in warnings] == [("unknown-skill", "nowhere")]
+    assert [(problem.code, problem.value) for problem in warnings] == [("unknown-skill", "nowhere")]
 
 
 def test_all_that_is_public_is_in_one_place() -> None:

@@ -1,4 +1,4 @@
-"""Compositions that Python made are refused for what a file is refused for, and nothing but that is raised."""
+"""Compositions built in Python are refused for the same reasons as a file, and only CompositionError is raised."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ ITSELF: dict[str, Any] = {}
 ITSELF["x-itself"] = ITSELF
 
 
-def team(*sub_skills: Any, mode: Any = "hybrid", **known: Any) -> Composition:
-    """A composition of these."""
-    return Composition("team", mode, sub_skills, **known)
+def team(*sub_skills: Any, mode: Any = "hybrid", **fields: Any) -> Composition:
+    """Return a composition of these sub-skills."""
+    return Composition("team", mode, sub_skills, **fields)
 
 
 @pytest.mark.parametrize(
-    ("given", "code", "path"),
+    ("value", "code", "path"),
     [
         (None, "bad-value", "$"),
         ([], "bad-value", "$"),
@@ -58,8 +58,8 @@ def team(*sub_skills: Any, mode: Any = "hybrid", **known: Any) -> Composition:
         ),
     ],
 )
-def test_what_no_file_could_say_is_invalid_with_its_place(given: Any, code: str, path: str) -> None:
-    valid, errors, _ = validate_skill_composition(given)
+def test_what_no_file_could_say_is_invalid_with_its_place(value: Any, code: str, path: str) -> None:
+    valid, errors, _ = validate_skill_composition(value)
     assert not valid
     assert [(problem.code, problem.path) for problem in errors] == [(code, path)]
 
@@ -87,6 +87,6 @@ def test_what_cannot_be_planned_is_a_composition_error(sub_skills: Any) -> None:
 def test_lists_do_as_well_as_tuples_and_the_plan_has_the_objects_that_were_given() -> None:
     first, second = SubSkill("a", env={"A": "1"}), SubSkill("b", dependencies=["a"])  # type: ignore[arg-type]
     assert validate_skill_composition(team(first, second)) == (True, (), ())
-    ((one,), (other,)) = plan_execution_order([first, second])
-    assert (one is first, other is second) == (True, True)
+    ((first_planned,), (second_planned,)) = plan_execution_order([first, second])
+    assert (first_planned is first, second_planned is second) == (True, True)
     assert plan_execution_order([]) == []

@@ -25,12 +25,12 @@ TEAM = (
 
 
 def names(groups: list[list[SubSkill]]) -> list[list[str]]:
-    """The same with names."""
-    return [[name_of(one) for one in group] for group in groups]
+    """Return the names in each group."""
+    return [[name_of(sub_skill) for sub_skill in group] for group in groups]
 
 
 def composition(graph: Graph, mode: str) -> Composition:
-    """One with these dependencies."""
+    """Return a composition with these dependencies."""
     return Composition("team", mode, tuple(SubSkill(name, dependencies=tuple(graph[name])) for name in graph))
 
 
@@ -45,7 +45,7 @@ def test_one_skill_may_appear_twice_under_two_names() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sub_skills", "code", "said"),
+    ("sub_skills", "code", "message"),
     [
         ([SubSkill("a", dependencies=("b",)), SubSkill("b", dependencies=("a",))], "cycle", " -> "),
         ([SubSkill("a", dependencies=("a",))], "cycle", "a -> a"),
@@ -54,8 +54,8 @@ def test_one_skill_may_appear_twice_under_two_names() -> None:
     ],
     ids=["cycle", "self", "unknown", "duplicate"],
 )
-def test_what_cannot_be_planned_is_named(sub_skills: list[SubSkill], code: str, said: str) -> None:
-    with pytest.raises(CompositionError, match=said) as caught:
+def test_what_cannot_be_planned_is_named(sub_skills: list[SubSkill], code: str, message: str) -> None:
+    with pytest.raises(CompositionError, match=message) as caught:
         plan_execution_order(sub_skills)
     assert [problem.code for problem in caught.value.problems] == [code]
 
@@ -72,9 +72,9 @@ def test_in_hybrid_mode_dependencies_rule() -> None:
 
 def test_in_sequential_mode_each_is_a_group_in_the_order_of_the_list() -> None:
     listed = [SubSkill("c"), SubSkill("b", dependencies=("a",)), SubSkill("a"), SubSkill("d")]
-    made = Composition("team", "sequential", tuple(listed))
-    assert names(plan(made)) == [["c"], ["a"], ["b"], ["d"]]
-    assert order_of(made) == {"c": [], "b": ["a"], "a": ["c"], "d": ["b"]}
+    composition = Composition("team", "sequential", tuple(listed))
+    assert names(plan(composition)) == [["c"], ["a"], ["b"], ["d"]]
+    assert order_of(composition) == {"c": [], "b": ["a"], "a": ["c"], "d": ["b"]}
 
 
 @given(acyclic())
@@ -83,7 +83,7 @@ def test_a_sequence_is_a_topological_order_that_never_leaves_the_list_without_ne
     assert sorted(line) == sorted(graph)
     waiting = list(graph)
     for name in line:
-        assert name == next(one for one in waiting if not set(graph[one]) & set(waiting))
+        assert name == next(ready for ready in waiting if not set(graph[ready]) & set(waiting))
         waiting.remove(name)
 
 

@@ -31,14 +31,14 @@ def test_every_key_arrives() -> None:
     }
     strategy = {"errorHandling": "retry", "maxRetries": 3}
     value = {**LEAST, "subSkills": [sub_skill], "coordinationStrategy": strategy, "maxParallel": 2, "version": "1"}
-    made = composition_from({**value, "description": "d", "x-mine": 1})
-    one = SubSkill("api", "first", "r", ("a", "b"), False, 5, "claude", ("x", "y"), "opus", "15m", "p", {"A": "B"})
-    assert made == Composition("team", "hybrid", (one,), "d", "1", 2, CoordinationStrategy("retry", 3))
+    composition = composition_from({**value, "description": "d", "x-mine": 1})
+    expected = SubSkill("api", "first", "r", ("a", "b"), False, 5, "claude", ("x", "y"), "opus", "15m", "p", {"A": "B"})
+    assert composition == Composition("team", "hybrid", (expected,), "d", "1", 2, CoordinationStrategy("retry", 3))
 
 
 def test_a_whole_number_may_be_written_with_a_point() -> None:
-    made = composition_from({**LEAST, "maxParallel": 3.0})
-    assert (made.max_parallel, type(made.max_parallel)) == (3, int)
+    composition = composition_from({**LEAST, "maxParallel": 3.0})
+    assert (composition.max_parallel, type(composition.max_parallel)) == (3, int)
 
 
 def test_keys_are_written_as_json_has_them() -> None:

@@ -1,4 +1,4 @@
-"""What agents are told."""
+"""The prompts of agents."""
 
 from __future__ import annotations
 
@@ -117,11 +117,11 @@ def test_each_sub_skill_is_one_background_task() -> None:
         shared_context={"apiVersion": "v2"},
         skill_texts={"qa": "# QA"},
     )
-    assert [(one.subagent_type, one.description, one.model, one.run_in_background) for one in specs] == [
+    assert [(spec.subagent_type, spec.description, spec.model, spec.run_in_background) for spec in specs] == [
         ("general-purpose", "Builds the API", "opus", True),
         ("general-purpose", "qa", None, True),
     ]
-    assert all("bd-123" in one.prompt and "Login" in one.prompt and "apiVersion: v2" in one.prompt for one in specs)
+    assert all("bd-123" in spec.prompt and "Login" in spec.prompt and "apiVersion: v2" in spec.prompt for spec in specs)
     assert specs[0].prompt.startswith("## Your role")
     assert specs[1].prompt.startswith("# QA")
     assert "Requirements" not in generate_parallel_task_specs([API])[0].prompt

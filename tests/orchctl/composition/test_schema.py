@@ -1,4 +1,4 @@
-"""The structure of compositions, and words for what is wrong with it."""
+"""The structure of compositions, and the message for each mistake."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def test_there_are_words_for_every_rule_of_the_schema() -> None:
     silent |= {"patternProperties", "propertyNames"}  # these only apply other rules
     pending, rules = [schema()], set[str]()
     while pending:
-        here = pending.pop()
-        rules |= set(here)
-        inner = [here.get("items"), here.get("additionalProperties"), here.get("propertyNames")]
+        branch = pending.pop()
+        rules |= set(branch)
+        inner = [branch.get("items"), branch.get("additionalProperties"), branch.get("propertyNames")]
         for key in ("properties", "patternProperties", "$defs"):
-            inner += here.get(key, {}).values()
-        pending += [one for one in inner if isinstance(one, dict)]
+            inner += branch.get(key, {}).values()
+        pending += [item for item in inner if isinstance(item, dict)]
     assert rules - silent == set(_TOLD)
 
 
@@ -39,14 +39,14 @@ def test_a_member_may_have_any_runner(name: str | None) -> None:
 
 
 def test_nothing_is_wrong_with_what_may_be_said() -> None:
-    one = after("a", "b", id="x", timeout="1.5h", tokenEstimate=3.0, model=None, env={"A": ""}, command=["x"])
+    sub_skill = after("a", "b", id="x", timeout="1.5h", tokenEstimate=3.0, model=None, env={"A": ""}, command=["x"])
     strategy = {"errorHandling": "retry", "maxRetries": 0, "x-note": 1}
-    value = composition(one, "b", coordinationStrategy=strategy, **{"$schema": "s", "x-mine": 1, "version": "1"})
+    value = composition(sub_skill, "b", coordinationStrategy=strategy, **{"$schema": "s", "x-mine": 1, "version": "1"})
     assert checked(value) == ([], value)
 
 
 @pytest.mark.parametrize(
-    ("change", "path", "said"),
+    ("change", "path", "message"),
     [
         ({"name": 3}, "$.name", "3 is not text; write text"),
         ({"name": ""}, "$.name", "name is empty"),
@@ -72,38 +72,38 @@ def test_nothing_is_wrong_with_what_may_be_said() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) and value.startswith("$") else "",
 )
-def test_each_mistake_has_its_place_and_a_way_out(change: dict[str, Any], path: str, said: str) -> None:
-    problems, left = checked({**composition("a"), **change})
+def test_each_mistake_has_its_place_and_a_way_out(change: dict[str, Any], path: str, message: str) -> None:
+    problems, rest_of_value = checked({**composition("a"), **change})
     assert [problem.path for problem in problems] == [path]
-    assert said in str(problems[0])
-    assert left is not None
-    still = {"$.name", "$.subSkills", "$.subSkills[0].skillName"}  # are empty now, which is right for the checks
-    still |= {problem.path for problem in problems if problem.code == "unknown-key"}
-    assert {problem.path for problem in checked(left)[0]} <= still
+    assert message in str(problems[0])
+    assert rest_of_value is not None
+    emptied = {"$.name", "$.subSkills", "$.subSkills[0].skillName"}  # are empty now, which is right for the checks
+    emptied |= {problem.path for problem in problems if problem.code == "unknown-key"}
+    assert {problem.path for problem in checked(rest_of_value)[0]} <= emptied
 
 
 def test_what_is_missing_is_told_at_once() -> None:
-    problems, left = checked({})
+    problems, rest_of_value = checked({})
     assert [problem.path for problem in problems] == ["$.name", "$.executionMode", "$.subSkills"]
-    assert left == {"name": "", "executionMode": "hybrid", "subSkills": []}
+    assert rest_of_value == {"name": "", "executionMode": "hybrid", "subSkills": []}
 
 
 def test_what_is_no_object_leaves_nothing() -> None:
-    problems, left = checked([1])
-    assert (problems[0].path, left) == ("$", None)
+    problems, rest_of_value = checked([1])
+    assert (problems[0].path, rest_of_value) == ("$", None)
 
 
 def test_what_is_right_beside_a_mistake_stays_where_it_is() -> None:
-    _, left = checked(
+    _, rest_of_value = checked(
         composition(after("a", "b"), after("b", "a", role=3), 7, {"skillName": "c", "dependencies": ["a", 3]})
     )
-    assert left is not None
-    assert [one["skillName"] for one in left["subSkills"]] == ["a", "b", "", "c"]
-    assert left["subSkills"][1]["dependencies"] == ["a"]
-    assert left["subSkills"][3]["dependencies"] == ["a", ""]
+    assert rest_of_value is not None
+    assert [sub_skill["skillName"] for sub_skill in rest_of_value["subSkills"]] == ["a", "b", "", "c"]
+    assert rest_of_value["subSkills"][1]["dependencies"] == ["a"]
+    assert rest_of_value["subSkills"][3]["dependencies"] == ["a", ""]
 
 
 def test_quick_commands_do_not_pay_for_the_checker() -> None:
     script = "import sys, orchctl.__main__, orchctl.composition; print('jsonschema' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
-    assert done.stdout == "False\n"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
+    assert result.stdout == "False\n"

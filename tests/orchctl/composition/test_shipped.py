@@ -29,9 +29,9 @@ def test_it_is_found_by_name_valid_and_planned_as_promised(name: str, tmp_path: 
     assert validate_skill_composition(path, directory=tmp_path) == (True, (), ())
     tree = load_tree(path, tmp_path)
     groups = plan_execution_order(tree.composition.sub_skills)
-    assert [[name_of(one).removeprefix("skyfom-") for one in group] for group in groups] == GROUPS[name]
+    assert [[name_of(sub_skill).removeprefix("skyfom-") for sub_skill in group] for group in groups] == GROUPS[name]
     assert tree.composition.execution_mode == "hybrid"
-    assert all(one.text.startswith("# ") for one in flatten(tree).members)
+    assert all(member.text.startswith("# ") for member in flatten(tree).members)
 
 
 def test_there_are_no_others() -> None:

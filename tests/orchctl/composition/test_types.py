@@ -10,7 +10,7 @@ from orchctl.composition import Composition, CoordinationStrategy, SubSkill
 
 
 @pytest.mark.parametrize("kind", [Composition, CoordinationStrategy, SubSkill])
-def test_they_are_frozen_and_slotted(kind: type) -> None:
+def test_the_types_are_frozen_and_slotted(kind: type) -> None:
     assert hasattr(kind, "__slots__")
     assert kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
 

@@ -1,4 +1,4 @@
-"""What shows a client that it is inside an agent."""
+"""How a client sees that it runs inside an agent."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def test_a_process_above_with_the_variables_of_this_home_is_evidence(home: Home,
     bare = {name: value for name, value in os.environ.items() if not name.startswith("ORCHD_")}
     words = ["sh", "-c", 'env -u ORCHD_AGENT -u ORCHD_HOME "$0" -c "$1" "$2"; true', sys.executable, SAY]
     env = {**bare, ENV_AGENT: "agent-001", ENV_HOME: f"{home.directory}{named}"}
-    done = subprocess.run([*words, str(home.directory)], env=env, capture_output=True, text=True, check=True)
-    assert ("above it has ORCHD_AGENT" in done.stdout) is is_seen, done.stdout
+    result = subprocess.run([*words, str(home.directory)], env=env, capture_output=True, text=True, check=True)
+    assert ("above it has ORCHD_AGENT" in result.stdout) is is_seen, result.stdout
 
 
 def test_a_client_inside_an_agent_says_how_to_start_a_daemon_when_none_returns(

@@ -27,7 +27,7 @@ from tests.orchctl.conftest import Background
 
 @contextmanager
 def listener(home: Home) -> Iterator[None]:
-    """Somebody who listens on the socket and accepts nobody."""
+    """A process that listens on the socket and accepts no connection."""
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(home.socket))
         server.listen()
@@ -35,7 +35,7 @@ def listener(home: Home) -> Iterator[None]:
 
 
 def program(directory: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let `script`, in shell, be what runs in the place of the daemon."""
+    """Run `script`, in shell, in the place of the daemon."""
     path = directory / "python"
     path.write_text(f'#!/bin/sh\n[ "$1" = -I ] && exec "{sys.executable}" "$@"\n{script}\n')
     path.chmod(0o700)
@@ -58,22 +58,22 @@ def test_a_daemon_is_started_once(home: Home) -> None:
     assert not launcher.ensure(home)
 
 
-def test_a_stale_socket_is_in_nobodys_way(home: Home) -> None:
+def test_a_stale_socket_keeps_no_daemon_from_starting(home: Home) -> None:
     with listener(home):
         pass
     assert launcher.ensure(home)
 
 
-def test_one_that_is_on_its_way_out_is_outlasted(home: Home, background: Background) -> None:
+def test_a_daemon_that_is_on_its_way_out_is_outlasted(home: Home, background: Background) -> None:
     home.create()
     with FileLock(home.lock):
         command = background("limit")
         until(lambda: locks.is_locked(home.start_lock))
-    said, errors = command.communicate(timeout=60)
-    assert (command.returncode, errors, said.split()[0]) == (0, "", "slots")
+    output, errors = command.communicate(timeout=60)
+    assert (command.returncode, errors, output.split()[0]) == (0, "", "slots")
 
 
-def test_one_that_somebody_else_began_to_start_is_as_good(home: Home) -> None:
+def test_a_daemon_that_another_client_began_to_start_is_as_good(home: Home) -> None:
     """Its client was killed, and with it went the lock that keeps others from starting one."""
     home.create()
     with FileLock(home.lock), ThreadPoolExecutor() as pool:
@@ -86,13 +86,13 @@ def test_one_that_somebody_else_began_to_start_is_as_good(home: Home) -> None:
 @pytest.mark.slow
 def test_fifty_at_once_start_one(home: Home, background: Background) -> None:
     commands = [background("daemon", "start", "--json") for _ in range(50)]
-    said = [command.communicate(timeout=60) for command in commands]
-    assert {(command.returncode, told) for command, (_, told) in zip(commands, said, strict=True)} == {(0, "")}
-    assert len({shown.partition('"pid":')[2].partition(",")[0] for shown, _ in said}) == 1
+    outputs = [command.communicate(timeout=60) for command in commands]
+    assert {(command.returncode, errors) for command, (_, errors) in zip(commands, outputs, strict=True)} == {(0, "")}
+    assert len({output.partition('"pid":')[2].partition(",")[0] for output, _ in outputs}) == 1
     assert home.log.read_text().count("serving") == 1
 
 
-def test_the_daemon_belongs_to_nobody(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_daemon_is_independent_of_the_process_that_starts_it(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ENV_NAME, "one")
     launcher.ensure(home)
     with Client(home) as client:
@@ -130,13 +130,13 @@ def test_the_last_words_of_one_that_died_are_shown(home: Home, tmp_path: Path, m
         launcher.ensure(home)
 
 
-def test_one_that_died_in_silence_is_told_of(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_daemon_that_died_in_silence_is_told_of(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program(tmp_path, "exit 3", monkeypatch)
     with pytest.raises(NoDaemonError, match="it died without a word"):
         launcher.ensure(home)
 
 
-def test_patience_with_one_that_never_gets_ready_ends(
+def test_the_wait_for_a_daemon_that_never_gets_ready_ends(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(launcher, "PATIENCE", 0.5)
@@ -146,9 +146,7 @@ def test_patience_with_one_that_never_gets_ready_ends(
     os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
 
 
-def test_somebody_who_never_finishes_starting_is_not_waited_for_for_ever(
-    home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_start_that_never_finishes_is_not_waited_for_for_ever(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launcher, "_TURN", 0.1)
     home.create()
     with FileLock(home.start_lock, is_singleton=False), pytest.raises(NoDaemonError, match="somebody else"):
@@ -161,7 +159,7 @@ def test_a_home_that_cannot_be_is_an_error_of_its_own(tmp_path: Path) -> None:
         launcher.ensure(Home(tmp_path / "home"))
 
 
-def test_a_daemon_tells_nothing_to_the_manager_of_whoever_started_it(
+def test_a_daemon_notifies_no_manager_of_the_process_that_started_it(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:

@@ -1,4 +1,4 @@
-"""What clients make of a home whose daemon is a service. tests/systemd has the same with a real systemd."""
+"""Clients of a home whose daemon is a service. tests/systemd has the same with a real systemd."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ USER = Service("user", "orchd.service")
 
 
 def manager(directory: Path, monkeypatch: pytest.MonkeyPatch, script: str | None) -> None:
-    """Let this be the only `systemctl` there is; None: let there be none."""
+    """Install this script as the only `systemctl`; None: install none."""
     tools = directory / "tools"
     tools.mkdir()
     if script is not None:
@@ -64,11 +64,11 @@ def test_a_service_that_was_stopped_is_not_replaced(
 def test_a_service_that_is_about_to_come_back_is_awaited(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = tmp_path / "asked"
-    manager(tmp_path, monkeypatch, f"echo >> {asked}; echo ActiveState=inactive; echo Job=12")
+    call_log = tmp_path / "asked"
+    manager(tmp_path, monkeypatch, f"echo >> {call_log}; echo ActiveState=inactive; echo Job=12")
     with pytest.raises(NoDaemonError, match="which is inactive"):
         systemd.is_back(home, USER, 0.3)
-    assert len(asked.read_text().splitlines()) > 1
+    assert len(call_log.read_text().splitlines()) > 1
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(home.socket))
         server.listen()
@@ -90,12 +90,12 @@ def test_where_there_is_no_systemd_none_is_asked(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"), [("systemd 252 (252.39-1~deb12u1)", 252), ("systemd 254~rc1 (x)", 254), ("busy", 0)]
+    ("output", "expected"), [("systemd 252 (252.39-1~deb12u1)", 252), ("systemd 254~rc1 (x)", 254), ("busy", 0)]
 )
 def test_the_version_of_systemd_is_what_it_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, expected: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str, expected: int
 ) -> None:
-    manager(tmp_path, monkeypatch, f"[ $3 = --version ] && echo '{said}'; echo +PAM +AUDIT")
+    manager(tmp_path, monkeypatch, f"[ $3 = --version ] && echo '{output}'; echo +PAM +AUDIT")
     assert systemd.version("user") == expected
 
 

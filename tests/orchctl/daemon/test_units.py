@@ -1,4 +1,4 @@
-"""The units that are shipped, and what is made of them for this installation."""
+"""The shipped units, and their form for this installation."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_names_with_signs_that_mean_something_are_written_as_they_are() -> None:
     assert units.quoted("A=$x", is_command=False) == '"A=$x"'
 
 
-def test_a_unit_belongs_to_whoever_is_to_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_unit_is_where_its_scope_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", "/c")
     assert units.path_of("user") == Path("/c/systemd/user/orchd.service")
     assert units.path_of("system") == Path("/etc/systemd/system/orchd@.service")
@@ -59,7 +59,7 @@ def test_a_unit_belongs_to_whoever_is_to_have_it(monkeypatch: pytest.MonkeyPatch
 
 
 def verified(scope: str, path: Path) -> subprocess.CompletedProcess[str]:
-    """What systemd has to say about a unit."""
+    """Run systemd-analyze on a unit."""
     env = {**os.environ, "XDG_RUNTIME_DIR": str(path.parent)}
     return subprocess.run(["systemd-analyze", f"--{scope}", "verify", path], env=env, capture_output=True, text=True)
 
@@ -70,13 +70,13 @@ def test_systemd_finds_nothing_to_say_about_them(scope: str, tmp_path: Path) -> 
     path = written(scope, tmp_path)
     if scope == "system":
         path = path.rename(tmp_path / "orchd@root.service")
-    done = verified(scope, path)
-    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    process = verified(scope, path)
+    assert (process.returncode, process.stdout + process.stderr) == (0, "")
 
 
 @analyze
 def test_a_mistake_in_them_would_be_found(tmp_path: Path) -> None:
     path = written("user", tmp_path)
     path.write_text(path.read_text().replace("Delegate=yes", "Delegat=yes"))
-    done = verified("user", path)
-    assert "Delegat" in done.stdout + done.stderr
+    process = verified("user", path)
+    assert "Delegat" in process.stdout + process.stderr

@@ -1,4 +1,4 @@
-"""A uid that the password database does not know, as in containers: commands work, or say what they lack."""
+"""A uid that the password database does not know, as in containers: commands work, or name what they lack."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ pytestmark = needs_root
 
 
 def nameless(instance: Instance, directory: Path, *words: str, **env: str) -> tuple[int, str]:
-    """One command as a user without a name, who may read all files so that they can run this Python."""
+    """Run a command as a user without a name, who may read all files to be able to run this Python."""
     caps = "+dac_override,+dac_read_search"
     rights = [f"--reuid={UID}", f"--regid={UID}", "--clear-groups", f"--inh-caps={caps}", f"--ambient-caps={caps}"]
     variables = {name: value for name, value in instance.env.items() if name not in ("HOME", "XDG_CONFIG_HOME", "USER")}
-    done = subprocess.run(
+    result = subprocess.run(
         ["setpriv", *rights, sys.executable, BIN / "orchctl", *words],
         env={**variables, "ORCHD_HOME": str(directory / "home"), **env},
         capture_output=True,
@@ -29,8 +29,8 @@ def nameless(instance: Instance, directory: Path, *words: str, **env: str) -> tu
         timeout=DEADLINE,
         cwd="/",
     )
-    assert "Traceback" not in done.stderr, done.stderr
-    return done.returncode, done.stdout + done.stderr
+    assert "Traceback" not in result.stderr, result.stderr
+    return result.returncode, result.stdout + result.stderr
 
 
 @pytest.fixture
@@ -41,23 +41,23 @@ def place(tmp_path: Path) -> Path:
 
 
 def test_agents_run(stopped: Instance, place: Path) -> None:
-    code, said = nameless(stopped, place, "spawn", "--wait", "--", "echo", "hello")
-    assert code == 0, said
+    code, output = nameless(stopped, place, "spawn", "--wait", "--", "echo", "hello")
+    assert code == 0, output
     assert nameless(stopped, place, "doctor")[0] == 0
     assert nameless(stopped, place, "daemon", "stop")[0] == 0
 
 
 def test_a_service_is_refused_or_its_manager_is_asked(stopped: Instance, place: Path) -> None:
-    code, said = nameless(stopped, place, "service", "install", "--user")
+    code, output = nameless(stopped, place, "service", "install", "--user")
     assert code == 1
-    assert "service: " in said or "HOME is not set" in said
-    code, said = nameless(stopped, place, "service", "install", "--user", HOME=str(place))
-    assert (code, said.startswith("service: ")) == (1, True)
+    assert "service: " in output or "HOME is not set" in output
+    code, output = nameless(stopped, place, "service", "install", "--user", HOME=str(place))
+    assert (code, output.startswith("service: ")) == (1, True)
     env = {"SUDO_USER": "", "ORCHD_HOME": ""}
-    code, said = nameless(stopped, place, "service", "install", "--system", HOME=str(place), **env)
-    assert (code, f"uid {UID} has no entry in the password database" in said) == (1, True)
+    code, output = nameless(stopped, place, "service", "install", "--system", HOME=str(place), **env)
+    assert (code, f"uid {UID} has no entry in the password database" in output) == (1, True)
 
 
 def test_without_a_home_directory_it_says_what_to_set(stopped: Instance, place: Path) -> None:
-    code, said = nameless(stopped, place, "status", ORCHD_HOME="")
-    assert (code, "set HOME or ORCHD_HOME" in said) == (69, True)
+    code, output = nameless(stopped, place, "status", ORCHD_HOME="")
+    assert (code, "set HOME or ORCHD_HOME" in output) == (69, True)

@@ -1,4 +1,4 @@
-"""What keeps a daemon from serving is found, quickly, and the commands that are advised mend it."""
+"""Doctor finds quickly what keeps a daemon from serving, and the commands that it advises mend it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tests.support.raw import Raw, request
 SECONDS = 2.0  # of a machine that has nothing else to do
 
 
-def found(instance: Instance, **env: str) -> dict[str, list[dict[str, str]]]:
-    """What doctor finds wrong, by check."""
+def problems_by_check(instance: Instance, **env: str) -> dict[str, list[dict[str, str]]]:
+    """Return the problems that doctor finds, by check."""
     text = instance.ctl("doctor", "--json", code=None, env=env)
     wrong: dict[str, list[dict[str, str]]] = {}
-    for one in json.loads(text)["findings"]:
-        if one["state"] != "ok":
-            wrong.setdefault(one["check"], []).append(one)
+    for finding in json.loads(text)["findings"]:
+        if finding["state"] != "ok":
+            wrong.setdefault(finding["check"], []).append(finding)
     return wrong
 
 
@@ -40,32 +40,32 @@ def follow(instance: Instance, remedy: str) -> None:
 
 
 def no_socket(instance: Instance) -> None:
-    """The daemon hangs, and its socket was removed."""
+    """Stop the daemon and remove its socket."""
     hang(instance)
     instance.home.socket.unlink()
 
 
 def hang(instance: Instance) -> None:
-    """The daemon answers nothing."""
+    """Stop the daemon, so that it answers nothing."""
     assert instance.daemon is not None
     instance.daemon.send_signal(signal.SIGSTOP)
 
 
 def no_lock(instance: Instance) -> None:
-    """The daemon answers, and could not make its lock again."""
+    """Stop the daemon and remove its lock."""
     hang(instance)
     instance.home.lock.unlink()
 
 
 def torn(instance: Instance) -> None:
-    """The database was damaged while no daemon ran."""
+    """Damage the database while no daemon runs."""
     instance.stop()
-    whole = instance.home.database.read_bytes()
-    instance.home.database.write_bytes(whole[:4096] + b"\1" * max(4096, len(whole) - 4096))
+    content = instance.home.database.read_bytes()
+    instance.home.database.write_bytes(content[:4096] + b"\1" * max(4096, len(content) - 4096))
 
 
 def open_to_all(instance: Instance) -> None:
-    """Others may write."""
+    """Let other users write."""
     instance.directory.chmod(0o777)
 
 
@@ -79,22 +79,22 @@ STATES: list[tuple[Callable[[Instance], None], str, str]] = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("harm", "check", "what"), STATES, ids=[harm.__name__ for harm, _, _ in STATES])
+@pytest.mark.parametrize(("harm", "check", "detail"), STATES, ids=[harm.__name__ for harm, _, _ in STATES])
 def test_each_state_is_found_and_its_advice_mends_it(
-    instance: Instance, harm: Callable[[Instance], None], check: str, what: str
+    instance: Instance, harm: Callable[[Instance], None], check: str, detail: str
 ) -> None:
     instance.ctl("wait", instance.spawn("true"))
     harm(instance)
-    (finding,) = found(instance)[check]
+    (finding,) = problems_by_check(instance)[check]
     assert finding["state"] == "problem"
-    assert what in finding["what"]
+    assert detail in finding["what"]
     if harm in (hang, no_socket, no_lock):
         assert instance.daemon is not None
         assert f"pid {instance.daemon.pid}" in finding["what"]
     follow(instance, finding["remedy"])
     if instance.daemon is not None and harm is not open_to_all:
         instance.daemon.wait(DEADLINE)
-    assert check not in found(instance)
+    assert check not in problems_by_check(instance)
     instance.ctl("spawn", "--wait", "--", "true")
 
 
@@ -107,15 +107,15 @@ def test_a_full_disk_is_found_and_its_advice_makes_room(stopped: Instance) -> No
         with full(stopped.directory):
 
             def full_disk() -> dict[str, str] | None:
-                (finding,) = found(stopped).get("daemon", [{"what": ""}])
+                (finding,) = problems_by_check(stopped).get("daemon", [{"what": ""}])
                 return finding if "can write nothing: the disk of" in finding["what"] else None
 
             with Raw(stopped.home) as raw:
                 raw.send(request("more", "limit", {"limit": 3}))
                 finding = until(full_disk)
-            assert "database" not in found(stopped)
+            assert "database" not in problems_by_check(stopped)
             follow(stopped, finding["remedy"])
-            until(lambda: "daemon" not in found(stopped))
+            until(lambda: "daemon" not in problems_by_check(stopped))
         stopped.stop()
 
 
@@ -125,19 +125,19 @@ def test_a_read_only_home_is_found_and_every_command_says_so(stopped: Instance) 
         stopped.start()
         stopped.stop()
         remount(stopped.directory, "ro")
-        (finding,) = found(stopped)["home"]
+        (finding,) = problems_by_check(stopped)["home"]
         assert "Read-only file system" in finding["what"]
         for words in (("spawn", "--", "true"), ("daemon", "start")):
-            done = subprocess.run([BIN / "orchctl", *words], env=stopped.env, capture_output=True, text=True, cwd="/")
-            assert done.returncode == 69, done
-            assert done.stderr.startswith("home: cannot write in ")
-            assert "mount it writable, or set ORCHD_HOME" in done.stderr
+            result = subprocess.run([BIN / "orchctl", *words], env=stopped.env, capture_output=True, text=True, cwd="/")
+            assert result.returncode == 69, result
+            assert result.stderr.startswith("home: cannot write in ")
+            assert "mount it writable, or set ORCHD_HOME" in result.stderr
         remount(stopped.directory, "rw")
 
 
 @pytest.mark.parametrize("home", ["/proc/nohome", "/dev/null"])
 def test_a_home_that_cannot_be_is_found(stopped: Instance, home: str) -> None:
-    (finding,) = found(stopped, ORCHD_HOME=home)["home"]
+    (finding,) = problems_by_check(stopped, ORCHD_HOME=home)["home"]
     assert (finding["state"], home in finding["what"]) == ("problem", True)
     assert "set ORCHD_HOME to" in finding["remedy"]
     stopped.ctl("spawn", "--", "true", env={"ORCHD_HOME": home}, code=69)
@@ -146,26 +146,26 @@ def test_a_home_that_cannot_be_is_found(stopped: Instance, home: str) -> None:
 def test_a_configuration_that_cannot_be_read_is_found(stopped: Instance) -> None:
     stopped.home.create()
     stopped.home.config.mkdir()
-    (finding,) = found(stopped)["config"]
+    (finding,) = problems_by_check(stopped)["config"]
     assert "cannot be read" in finding["what"]
 
 
-def test_it_is_quick_also_when_nobody_answers(instance: Instance) -> None:
+def test_it_is_quick_also_when_no_daemon_answers(instance: Instance) -> None:
     instance.ctl("doctor")
     hang(instance)
-    taken = []
+    durations = []
     for _ in range(3):
         began = time.monotonic()
         instance.ctl("doctor", code=1)
-        taken.append(time.monotonic() - began)
-    assert min(taken) < SECONDS * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)), taken
+        durations.append(time.monotonic() - began)
+    assert min(durations) < SECONDS * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)), durations
     assert instance.daemon is not None
     instance.daemon.send_signal(signal.SIGCONT)
 
 
 def test_the_daemon_is_asked_about_cgroups(instance: Instance) -> None:
     value = json.loads(instance.ctl("doctor", "--json", code=None))
-    (finding,) = (one for one in value["findings"] if one["check"] == "cgroups")
+    (finding,) = (finding for finding in value["findings"] if finding["check"] == "cgroups")
     base = json.loads(instance.ctl("daemon", "status", "--json"))["cgroups"]
     assert (base in finding["what"]) if base else finding["state"] == "warning"
 
@@ -174,9 +174,11 @@ def test_a_damaged_database_is_left_as_it_is(stopped: Instance, tmp_path: Path) 
     stopped.home.create()
     stopped.home.database.write_bytes(b"x" * 8192)
     shutil.copytree(stopped.directory, tmp_path / "before")
-    assert "database" in found(stopped)
+    assert "database" in problems_by_check(stopped)
     assert stopped.home.database.read_bytes() == b"x" * 8192
-    assert {one.name for one in stopped.directory.iterdir()} == {one.name for one in (tmp_path / "before").iterdir()}
+    assert {path.name for path in stopped.directory.iterdir()} == {
+        path.name for path in (tmp_path / "before").iterdir()
+    }
 
 
 FIFO_AT = ("orchd.lock", "start.lock", "daemon.log", "namespaces")
@@ -194,21 +196,21 @@ def test_what_is_of_another_kind_is_found_and_its_advice_lets_a_daemon_start(
     path = stopped.directory / name
     put(path)
     assert str(path) in stopped.ctl("doctor", code=1)
-    done = subprocess.run(
+    result = subprocess.run(
         [BIN / "orchctl", "daemon", "start"], env=stopped.env, cwd="/", capture_output=True, text=True, check=False
     )
-    assert done.returncode == 69
-    assert f"{path} is not a" in done.stderr
-    (finding,) = found(stopped)["files"]
+    assert result.returncode == 69
+    assert f"{path} is not a" in result.stderr
+    (finding,) = problems_by_check(stopped)["files"]
     follow(stopped, finding["remedy"])
-    assert "files" not in found(stopped)
+    assert "files" not in problems_by_check(stopped)
     stopped.start()
     stopped.ctl("spawn", "--wait", "--", "true")
 
 
 def test_a_link_to_a_device_is_not_to_be_closed_to_others(stopped: Instance) -> None:
     stopped.home.config.symlink_to("/dev/zero")
-    wrong = found(stopped)
+    wrong = problems_by_check(stopped)
     assert "config" in wrong
     assert "rights" not in wrong
 
@@ -224,4 +226,4 @@ def test_a_restart_that_could_not_start_leaves_the_daemon_that_serves(instance: 
 def test_strays_are_looked_for_beside_thousands_of_queued_agents(instance: Instance) -> None:
     instance.ctl("pause")
     instance.ctl("spawn", "--batch", "-", stdin='{"command": ["true"]}\n' * 9000)
-    assert "orphans" not in found(instance)
+    assert "orphans" not in problems_by_check(instance)

@@ -1,4 +1,4 @@
-"""What is looked at of the machine."""
+"""The checks of the machine."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from orchd.instance.config import Config
 def test_the_deepest_mount_is_the_one_that_counts(tmp_path: Path) -> None:
     (tmp_path / "mounts").write_text(f"a / ext4 rw 0 0\nb {tmp_path} nfs4 rw 0 0\nc /nowhere tmpfs rw 0 0\n")
     assert machine.filesystem(tmp_path / "home", tmp_path / "mounts") == "nfs4"
-    found = {one.check: one for one in machine.disk(tmp_path, 0, tmp_path / "mounts")}
-    assert (found["disk"].state, found["filesystem"].state) == ("ok", "problem")
+    findings = {finding.check: finding for finding in machine.disk(tmp_path, 0, tmp_path / "mounts")}
+    assert (findings["disk"].state, findings["filesystem"].state) == ("ok", "problem")
     (tmp_path / "mounts").write_text("a / ext4 rw 0 0\n")
-    assert [one.state for one in machine.disk(tmp_path / "not/yet", 0, tmp_path / "mounts")] == ["ok", "ok"]
+    assert [finding.state for finding in machine.disk(tmp_path / "not/yet", 0, tmp_path / "mounts")] == ["ok", "ok"]
 
 
 def test_a_home_that_has_too_little_room_is_a_problem(tmp_path: Path) -> None:
@@ -24,8 +24,8 @@ def test_a_home_that_has_too_little_room_is_a_problem(tmp_path: Path) -> None:
 
 
 def test_processes_of_others_that_are_hidden_are_a_problem(tmp_path: Path) -> None:
-    found = machine.processes(tmp_path)
-    assert (found.state, found.what.startswith(f"{tmp_path} hides")) == ("problem", True)
+    findings = machine.processes(tmp_path)
+    assert (findings.state, findings.what.startswith(f"{tmp_path} hides")) == ("problem", True)
     (tmp_path / "1").mkdir()
     (tmp_path / "1/stat").write_text("1 (init) S 0 1 1")
     assert machine.processes(tmp_path).state == "ok"

@@ -1,4 +1,4 @@
-"""What the manager says of the unit, and the commands that start it. tests/systemd has it with a real one."""
+"""The state of the unit, and the commands that start it. tests/systemd has the same with a real manager."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ USER = Service("user", "orchd.service")
 SH = shutil.which("sh")
 
 
-def found(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: dict[str, str]) -> list[Finding]:
-    """What is found where `systemctl show` prints these properties."""
-    lines = {"LoadState": "loaded", "ExecStart": f"{{ path={SH} ; argv[]=sh }}", **shown}
+def unit_findings(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, properties: dict[str, str]
+) -> list[Finding]:
+    """Return the findings when `systemctl show` prints these properties."""
+    lines = {"LoadState": "loaded", "ExecStart": f"{{ path={SH} ; argv[]=sh }}", **properties}
     manager(tmp_path, monkeypatch, "\n".join(f"echo '{key}={value}'" for key, value in lines.items()))
     (tmp_path / "linger").mkdir()
     (tmp_path / "linger" / (user.name() or "")).touch()
@@ -29,7 +31,7 @@ def found(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: di
 
 
 @pytest.mark.parametrize(
-    ("shown", "what", "remedy"),
+    ("properties", "detail", "remedy"),
     [
         ({"ActiveState": "failed", "StatusText": "limit is 0"}, "is failed: limit is 0", "`orchctl daemon start`"),
         ({"ActiveState": "failed", "Result": "start-limit-hit"}, "start-limit-hit", "`orchctl daemon start`"),
@@ -38,26 +40,26 @@ def found(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: di
     ],
 )
 def test_what_keeps_the_unit_from_running_is_a_problem(
-    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: dict[str, str], what: str, remedy: str
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, properties: dict[str, str], detail: str, remedy: str
 ) -> None:
     record_service(home, USER)
-    (finding,) = found(home, tmp_path, monkeypatch, shown)
+    (finding,) = unit_findings(home, tmp_path, monkeypatch, properties)
     assert finding.state == "problem"
-    assert what in finding.what
+    assert detail in finding.what
     assert remedy in (finding.remedy or "")
 
 
 def test_a_unit_that_was_stopped_is_a_warning(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record_service(home, USER)
-    (finding,) = found(home, tmp_path, monkeypatch, {"ActiveState": "inactive"})
+    (finding,) = unit_findings(home, tmp_path, monkeypatch, {"ActiveState": "inactive"})
     assert (finding.state, "exit with 69" in finding.what) == ("warning", True)
 
 
-def test_one_that_runs_is_no_problem_but_needs_lingering(
+def test_a_running_service_is_no_problem_but_needs_lingering(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record_service(home, USER)
-    (finding,) = found(home, tmp_path, monkeypatch, {"ActiveState": "active"})
+    (finding,) = unit_findings(home, tmp_path, monkeypatch, {"ActiveState": "active"})
     assert (finding.state, finding.what) == ("ok", "orchd.service is active")
     (tmp_path / "linger" / (user.name() or "")).unlink()
     _, finding = service.service(home, tmp_path, tmp_path / "linger", DEADLINE)
@@ -77,7 +79,9 @@ def test_a_unit_of_another_home_is_not_ours(home: Home, tmp_path: Path, monkeypa
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     (tmp_path / "systemd/user").mkdir(parents=True)
     (tmp_path / "systemd/user/orchd.service").touch()
-    (finding,) = found(home, tmp_path, monkeypatch, {"ActiveState": "failed", "Environment": "A=1 ORCHD_HOME=/other"})
+    (finding,) = unit_findings(
+        home, tmp_path, monkeypatch, {"ActiveState": "failed", "Environment": "A=1 ORCHD_HOME=/other"}
+    )
     assert (finding.state, finding.what) == ("ok", "orchd.service serves another home, /other")
 
 

@@ -1,4 +1,4 @@
-"""What agents took, as rows and sums."""
+"""Usage of agents as rows and sums."""
 
 from __future__ import annotations
 
@@ -42,28 +42,28 @@ KNOWN = {
 
 
 def test_a_row_has_what_an_agent_took_in_all_its_attempts() -> None:
-    lead, again, late = export.rows(HISTORY, KNOWN)
+    lead, flaky, late = export.rows(HISTORY, KNOWN)
     times = ("attempts", "queued_seconds", "worked_seconds", "waited_seconds")
     assert [lead[key] for key in times] == [1, 1.0, 3.0, 5.0]
-    assert [again[key] for key in times] == [2, 1.5, 2.5, 0.0]
+    assert [flaky[key] for key in times] == [2, 1.5, 2.5, 0.0]
     assert [late[key] for key in times] == [1, 2.0, 3.0, 0.0]
-    assert (again["parent"], again["reason"], again["exit_code"]) == ("agent-001", "exit code 3", 3)
+    assert (flaky["parent"], flaky["reason"], flaky["exit_code"]) == ("agent-001", "exit code 3", 3)
     assert (lead["run"], late["run"], late["tokens"], late["cost_usd"]) == ("run-001", None, None, None)
-    assert all(tuple(row) == export.COLUMNS for row in (lead, again, late))
+    assert all(tuple(row) == export.COLUMNS for row in (lead, flaky, late))
 
 
 def test_a_row_names_dependencies_with_their_conditions() -> None:
-    known = {"agent-002": {"after": ["agent-001", "agent-003"], "conditions": {"agent-003": "any"}}}
-    rows = export.rows(HISTORY, known)
+    agents = {"agent-002": {"after": ["agent-001", "agent-003"], "conditions": {"agent-003": "any"}}}
+    rows = export.rows(HISTORY, agents)
     assert [row["after"] for row in rows] == [None, "agent-001 agent-003:any", None]
 
 
-def test_totals_compare_the_work_with_the_time_in_which_anybody_was_there() -> None:
-    found = export.totals(HISTORY, export.rows(HISTORY, KNOWN))
-    assert (found["sequential_seconds"], found["real_seconds"]) == (8.5, 14.0)  # 0 to 9, and 20 to 25
-    assert (found["saved_seconds"], found["speed_up"]) == (-5.5, pytest.approx(8.5 / 14.0, abs=0.001))
-    assert (found["agents"], found["attempts"], found["utilisation"]) == (3, 4, 8.5 / 50)
-    assert (found["tokens"], found["input_tokens"], found["cost_usd"], found["agents_without_cost"]) == (
+def test_totals_compare_the_work_with_the_time_in_which_any_agent_was_there() -> None:
+    totals = export.totals(HISTORY, export.rows(HISTORY, KNOWN))
+    assert (totals["sequential_seconds"], totals["real_seconds"]) == (8.5, 14.0)  # 0 to 9, and 20 to 25
+    assert (totals["saved_seconds"], totals["speed_up"]) == (-5.5, pytest.approx(8.5 / 14.0, abs=0.001))
+    assert (totals["agents"], totals["attempts"], totals["utilisation"]) == (3, 4, 8.5 / 50)
+    assert (totals["tokens"], totals["input_tokens"], totals["cost_usd"], totals["agents_without_cost"]) == (
         120,
         None,
         0.5,
@@ -74,8 +74,8 @@ def test_totals_compare_the_work_with_the_time_in_which_anybody_was_there() -> N
 def test_csv_is_read_as_it_was_written() -> None:
     rows = export.rows(HISTORY, KNOWN)
     read = list(csv.DictReader(io.StringIO(export.csv_of(rows))))
-    assert [one["name"] for one in read] == ["lead", 'a "b", c', "late"]
-    assert [one["cost_usd"] for one in read] == ["0.5", "", ""]
+    assert [row["name"] for row in read] == ["lead", 'a "b", c', "late"]
+    assert [row["cost_usd"] for row in read] == ["0.5", "", ""]
     assert float(read[1]["queued_seconds"]) == 1.5
 
 

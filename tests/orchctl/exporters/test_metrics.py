@@ -13,8 +13,8 @@ SAMPLE = re.compile(r'(orchd_\w+)(\{\w+="(?:[^"\\]|\\.)*"(?:,\w+="(?:[^"\\]|\\.)
 
 
 def parsed(page: str) -> dict[str, float]:
-    """Every sample; AssertionError where a line is none, or its metric was not declared before it."""
-    found: dict[str, float] = {}
+    """Return every sample; AssertionError where a line is none, or its metric was not declared before."""
+    values: dict[str, float] = {}
     declared: set[str] = set()
     for line in page.removesuffix("\n").split("\n"):
         if line.startswith("# "):
@@ -23,9 +23,9 @@ def parsed(page: str) -> dict[str, float]:
         match = SAMPLE.fullmatch(line)
         assert match, line
         assert {match[1], re.sub("_(sum|count)$", "", match[1])} & declared, line
-        assert match[1] + (match[2] or "") not in found, line
-        found[match[1] + (match[2] or "")] = float(match[3])
-    return found
+        assert match[1] + (match[2] or "") not in values, line
+        values[match[1] + (match[2] or "")] = float(match[3])
+    return values
 
 
 def test_what_a_real_fleet_did_and_does_is_counted(instance: Instance) -> None:
@@ -36,29 +36,36 @@ def test_what_a_real_fleet_did_and_does_is_counted(instance: Instance) -> None:
     instance.spawn("sleep", "60")
     counters = Counters()
     with Client(instance.home, starts=False) as client:
-        known = parsed(text(client, counters))
-        assert known == {**parsed(text(client, counters)), "orchd_uptime_seconds": known["orchd_uptime_seconds"]}
+        metrics = parsed(text(client, counters))
+        assert metrics == {**parsed(text(client, counters)), "orchd_uptime_seconds": metrics["orchd_uptime_seconds"]}
         instance.ctl("cancel", "4")
         assert parsed(text(client, counters))['orchd_agents_ended_total{status="cancelled"}'] == 1
         instance.kill()
-        away = parsed(text(client, counters))
-    assert (known["orchd_up"], known["orchd_limit"], known["orchd_working"], known["orchd_living"]) == (1, 1, 1, 1)
-    assert (known['orchd_agents{status="running"}'], known['orchd_agents{status="queued"}']) == (1, 1)
-    assert known['orchd_agents_queued_total{level="pm"}'] == 4
-    assert (
-        known['orchd_agents_ended_total{status="completed"}'] == known['orchd_agents_ended_total{status="failed"}'] == 1
+        ended_metrics = parsed(text(client, counters))
+    assert (metrics["orchd_up"], metrics["orchd_limit"], metrics["orchd_working"], metrics["orchd_living"]) == (
+        1,
+        1,
+        1,
+        1,
     )
-    assert known['orchd_attempts_again_total{how="retried"}'] == 1
-    assert known["orchd_attempts_total"] == known["orchd_queue_seconds_count"] == 4
-    assert known["orchd_attempt_seconds_count"] == 3
-    assert away["orchd_up"] == 0
-    assert "orchd_working" not in away
-    assert away["orchd_attempts_total"] == 4
+    assert (metrics['orchd_agents{status="running"}'], metrics['orchd_agents{status="queued"}']) == (1, 1)
+    assert metrics['orchd_agents_queued_total{level="pm"}'] == 4
+    assert (
+        metrics['orchd_agents_ended_total{status="completed"}']
+        == metrics['orchd_agents_ended_total{status="failed"}']
+        == 1
+    )
+    assert metrics['orchd_attempts_again_total{how="retried"}'] == 1
+    assert metrics["orchd_attempts_total"] == metrics["orchd_queue_seconds_count"] == 4
+    assert metrics["orchd_attempt_seconds_count"] == 3
+    assert ended_metrics["orchd_up"] == 0
+    assert "orchd_working" not in ended_metrics
+    assert ended_metrics["orchd_attempts_total"] == 4
 
 
 def test_seconds_and_tokens_are_those_of_the_events() -> None:
     counters = Counters()
-    for one in (
+    for change in (
         QUEUED,
         event(8, "attempt-admitted", attempt=1),
         event(9, "process-ended", attempt=1, exit_code=1, tokens=500, cost_usd=0.25),
@@ -68,7 +75,7 @@ def test_seconds_and_tokens_are_those_of_the_events() -> None:
         event(17, "agent-revived"),
         event(19, "agent-cancelled", reason="cancelled"),
     ):
-        counters.take(one)
+        counters.take(change)
     assert (counters.queue_seconds, counters.attempt_seconds) == (3.0 + 5.0, 2.0 + 1.0)
     assert (counters.attempts, counters.attempts_ended) == (2, 2)
     assert (counters.tokens, counters.dollars) == (500, 0.25)

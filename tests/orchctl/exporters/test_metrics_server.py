@@ -1,4 +1,4 @@
-"""One page over HTTP, for whoever is on this machine."""
+"""One page over HTTP, for clients on this machine only."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from orchctl.errors import ClientError
 from orchctl.exporters.metrics_server import serve
 
 
-def refused(where: str) -> str:
-    """The code with which it is refused."""
+def refused(host: str) -> str:
+    """Return the code of the refusal."""
     with pytest.raises(ClientError) as caught:
-        serve(where, lambda _: (b"", ""), lambda _: pytest.fail("it serves"))
+        serve(host, lambda _: (b"", ""), lambda _: pytest.fail("it serves"))
     return caught.value.code
 
 
-@pytest.mark.parametrize("where", ["0.0.0.0:9", "box:9", "9", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:x", ""])
-def test_nothing_is_told_to_other_machines(where: str) -> None:
-    assert refused(where) == "usage"
+@pytest.mark.parametrize("host", ["0.0.0.0:9", "box:9", "9", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:x", ""])
+def test_nothing_is_told_to_other_machines(host: str) -> None:
+    assert refused(host) == "usage"
 
 
 def test_what_is_no_socket_or_is_served_already_is_left_alone(tmp_path: Path) -> None:

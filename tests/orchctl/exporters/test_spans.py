@@ -1,4 +1,4 @@
-"""Spans are made of events: the same events, the same spans."""
+"""Spans are derived from events: the same events give the same spans."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ RUN = {
 
 
 def events(text: str) -> Iterable[dict[str, Any]]:
-    """`SECOND EVENT AGENT [KEY=VALUE]...` a line."""
+    """Parse `SECOND EVENT AGENT [KEY=VALUE]...` lines."""
     for number, line in enumerate(filter(None, map(str.strip, text.splitlines()))):
-        second, event, one, *more = line.split()
-        known: dict[str, Any] = {"agent": f"agent-{int(one):03d}", "at": f"2026-01-02T03:04:{int(second):02d}.000Z"}
+        second, event, agent, *more = line.split()
+        values: dict[str, Any] = {"agent": f"agent-{int(agent):03d}", "at": f"2026-01-02T03:04:{int(second):02d}.000Z"}
         if event == "agent-queued":
-            known |= {"name": f"n{one}", "level": "pm", "parent": None}
+            values |= {"name": f"n{agent}", "level": "pm", "parent": None}
         pairs = (word.split("=") for word in more)
-        known |= {key: int(value) if value.isdigit() else value for key, value in pairs}
-        yield {"seq": number + 1, "event": event, **known}
+        values |= {key: int(value) if value.isdigit() else value for key, value in pairs}
+        yield {"seq": number + 1, "event": event, **values}
 
 
 Known = dict[str, Any] | None
 
 
-def spans(text: str, known: Known = None, runs: Known = None, home: str = HOME) -> list[Span]:
-    """All that these events make."""
-    story = TraceHistory()
+def spans(text: str, agents: Known = None, runs: Known = None, home: str = HOME) -> list[Span]:
+    """Return all spans of these events."""
+    history = TraceHistory()
     for event in events(text):
-        story.take(event)
-    made = Spans(home, story, known or {}, runs or {})
-    return [*made.of_runs(runs or {}), *made.of_agents(story.stints)]
+        history.take(event)
+    builder = Spans(home, history, agents or {}, runs or {})
+    return [*builder.of_runs(runs or {}), *builder.of_agents(history.stints)]
 
 
 ONE = """
@@ -58,27 +58,29 @@ ONE = """
 
 
 def test_ids_are_made_of_what_a_span_is_about() -> None:
-    whole, tried = spans(ONE)
-    assert spans(ONE) == [whole, tried]
-    assert re.fullmatch("[0-9a-f]{32}", whole.trace)
-    assert all(re.fullmatch("[0-9a-f]{16}", one) for one in (whole.id, tried.id))
-    assert len({whole.id, tried.id, whole.trace[:16], whole.trace[16:]}) >= 3
-    assert tried.parent == whole.id
-    other = spans(ONE, home="orchd://box/other")
-    assert {one.id for one in other}.isdisjoint({whole.id, tried.id})
-    assert other[0].trace != whole.trace
+    agent, attempt = spans(ONE)
+    assert spans(ONE) == [agent, attempt]
+    assert re.fullmatch("[0-9a-f]{32}", agent.trace)
+    assert all(re.fullmatch("[0-9a-f]{16}", span_id) for span_id in (agent.id, attempt.id))
+    assert len({agent.id, attempt.id, agent.trace[:16], agent.trace[16:]}) >= 3
+    assert attempt.parent == agent.id
+    other_spans = spans(ONE, home="orchd://box/other")
+    assert {span.id for span in other_spans}.isdisjoint({agent.id, attempt.id})
+    assert other_spans[0].trace != agent.trace
     later = spans(ONE.replace("1 agent-queued", "0 agent-queued"))  # an agent of the same number in a home begun anew
-    assert later[0].trace != whole.trace
+    assert later[0].trace != agent.trace
 
 
 def test_what_is_not_over_is_not_told_but_its_attempts_are() -> None:
-    found = spans("1 agent-queued 1\n2 attempt-admitted 1 attempt=1\n3 attempt-retried 1 attempt=1 reason=x")
-    assert [(one.name, one.begin % 60, one.end % 60, one.error) for one in found] == [("attempt 1", 2, 3, "x")]
-    assert found[0].attributes["error.type"] == "retried"
-    assert found[0].attributes["orchd.queue_seconds"] == 1.0
+    spans_found = spans("1 agent-queued 1\n2 attempt-admitted 1 attempt=1\n3 attempt-retried 1 attempt=1 reason=x")
+    assert [(span.name, span.begin % 60, span.end % 60, span.error) for span in spans_found] == [
+        ("attempt 1", 2, 3, "x")
+    ]
+    assert spans_found[0].attributes["error.type"] == "retried"
+    assert spans_found[0].attributes["orchd.queue_seconds"] == 1.0
 
 
-def test_one_that_was_revived_is_another_span_and_the_first_stays_what_it_was() -> None:
+def test_an_agent_that_was_revived_is_another_span_and_the_first_stays_what_it_was() -> None:
     before = spans(ONE.replace("agent-completed", "agent-failed"))
     text = ONE.replace("agent-completed", "agent-failed") + (
         "5 agent-revived 1\n6 attempt-admitted 1 attempt=2\n"
@@ -86,14 +88,14 @@ def test_one_that_was_revived_is_another_span_and_the_first_stays_what_it_was() 
     )
     after = spans(text)
     assert after[:2] == before
-    again, tried = after[2:]
-    assert (again.begin % 60, again.end % 60, again.error) == (5, 8, None)
-    assert (again.trace, tried.parent) == (before[0].trace, again.id)
-    assert again.id != before[0].id
+    revived, attempt = after[2:]
+    assert (revived.begin % 60, revived.end % 60, revived.error) == (5, 8, None)
+    assert (revived.trace, attempt.parent) == (before[0].trace, revived.id)
+    assert revived.id != before[0].id
 
 
 def test_a_child_is_below_the_attempt_that_began_it() -> None:
-    found = spans("""
+    spans_found = spans("""
         1 agent-queued 1
         2 attempt-admitted 1 attempt=1
         3 attempt-retried 1 attempt=1 reason=x
@@ -102,40 +104,40 @@ def test_a_child_is_below_the_attempt_that_began_it() -> None:
         6 agent-skipped 2
         7 agent-completed 1
     """)
-    names = {one.id: one.name for one in found}
-    (child,) = [one for one in found if one.name == "n2"]
+    names = {span.id: span.name for span in spans_found}
+    (child,) = [span for span in spans_found if span.name == "n2"]
     assert names[str(child.parent)] == "attempt 2"
     assert child.error is None
-    assert len({one.trace for one in found}) == 1
+    assert len({span.trace for span in spans_found}) == 1
 
 
 def test_waits_are_moments_of_an_attempt() -> None:
-    found = spans("""
+    spans_found = spans("""
         1 agent-queued 1
         2 attempt-admitted 1 attempt=1
         3 wait-began 1
         4 agent-returned 1
         5 agent-completed 1
     """)
-    assert [(name, at % 60) for name, at in found[1].events] == [("wait began", 3), ("wait ended", 4)]
+    assert [(name, at % 60) for name, at in spans_found[1].events] == [("wait began", 3), ("wait ended", 4)]
 
 
 def test_members_are_below_their_run_and_a_run_below_who_began_it() -> None:
-    known = {"agent-001": agent(1, run="run-001", runner="claude", model="m", goal="secret", command=[])}
-    run, whole, tried = spans(ONE, known, {"run-001": RUN})
-    assert (run.parent, whole.parent, tried.parent) == (None, run.id, whole.id)
-    assert run.trace == whole.trace == tried.trace
+    agents = {"agent-001": agent(1, run="run-001", runner="claude", model="m", goal="secret", command=[])}
+    run, agent_span, attempt = spans(ONE, agents, {"run-001": RUN})
+    assert (run.parent, agent_span.parent, attempt.parent) == (None, run.id, agent_span.id)
+    assert run.trace == agent_span.trace == attempt.trace
     assert (run.name, run.error, run.attributes["error.type"]) == ("invoke_workflow team", "api failed", "failed")
-    assert (whole.name, whole.attributes["gen_ai.provider.name"]) == ("invoke_agent n1", "anthropic")
-    assert whole.attributes["gen_ai.request.model"] == "m"
-    assert "secret" not in str((run, whole, tried))
+    assert (agent_span.name, agent_span.attributes["gen_ai.provider.name"]) == ("invoke_agent n1", "anthropic")
+    assert agent_span.attributes["gen_ai.request.model"] == "m"
+    assert "secret" not in str((run, agent_span, attempt))
     text = f"{ONE}\n1 agent-queued 2\n1 attempt-admitted 2 attempt=1"
-    began = {**RUN, "parent": "agent-002", "began_at": "2026-01-02T03:04:02.000Z"}
-    run, *_ = spans(text, known, {"run-001": began})
+    nested_run = {**RUN, "parent": "agent-002", "began_at": "2026-01-02T03:04:02.000Z"}
+    run, *_ = spans(text, agents, {"run-001": nested_run})
     assert run.parent is not None
-    assert spans(text, known, {"run-001": {**began, "ended_at": None}})[0].name == "invoke_agent n1"
+    assert spans(text, agents, {"run-001": {**nested_run, "ended_at": None}})[0].name == "invoke_agent n1"
 
 
 def test_a_clock_that_was_set_back_makes_no_span_that_ends_before_it_begins() -> None:
-    found = spans("9 agent-queued 1\n8 attempt-admitted 1 attempt=1\n7 agent-completed 1")
-    assert all(one.end >= one.begin for one in found)
+    spans_found = spans("9 agent-queued 1\n8 attempt-admitted 1 attempt=1\n7 agent-completed 1")
+    assert all(span.end >= span.begin for span in spans_found)

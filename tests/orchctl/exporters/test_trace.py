@@ -1,4 +1,4 @@
-"""Which agents are meant by what is asked for."""
+"""The agents that an argument of `orchctl trace` selects."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from orchctl.exporters.trace import _chosen, _Scope, _with_ancestors
 
 
 def family() -> TraceHistory:
-    """1 over 2 over 3, and 4."""
-    story = TraceHistory()
+    """Return a history: agent 1 over 2 over 3, and 4 alone."""
+    history = TraceHistory()
     for number, parent in ((1, None), (2, "agent-001"), (3, "agent-002"), (4, None)):
-        one = {"agent": f"agent-{number:03d}", "name": "x", "level": "pm", "parent": parent}
-        story.take({"seq": number, "event": "agent-queued", "at": "2026-01-02T03:04:05.000Z", **one})
-    return story
+        event = {"agent": f"agent-{number:03d}", "name": "x", "level": "pm", "parent": parent}
+        history.take({"seq": number, "event": "agent-queued", "at": "2026-01-02T03:04:05.000Z", **event})
+    return history
 
 
 SESSIONS: dict[str, str | None] = {"agent-001": "s", "agent-002": "s", "agent-003": "s", "agent-004": "t"}

@@ -14,18 +14,18 @@ def test_a_stretch_is_found_from_any_side_and_read_over_pages(instance: Instance
     instance.ctl("spawn", "--batch", "-", stdin="\n".join([json.dumps({"command": ["true"]})] * 1100))
     last = instance.spawn("true")
     with instance.client() as client:
-        everything = list(events.between(client))
-        assert [event["seq"] for event in everything] == list(range(1, len(everything) + 1))
-        for one in (first, last):
-            (queued,) = (event for event in everything if event["agent"] == one)
+        all_events = list(events.between(client))
+        assert [event["seq"] for event in all_events] == list(range(1, len(all_events) + 1))
+        for agent_id in (first, last):
+            (queued,) = (event for event in all_events if event["agent"] == agent_id)
             assert events.before(client, queued["at"]) == queued["seq"] - 1 - sum(
-                event["at"] == queued["at"] for event in everything[: queued["seq"] - 1]
+                event["at"] == queued["at"] for event in all_events[: queued["seq"] - 1]
             )
         assert events.before(client, "1970-01-01T00:00:00.000Z") == 0
-        assert events.before(client, "2999-01-01T00:00:00.000Z") == everything[-1]["seq"]
-        some = list(events.between(client, 1, everything[2]["at"]))
+        assert events.before(client, "2999-01-01T00:00:00.000Z") == all_events[-1]["seq"]
+        some = list(events.between(client, 1, all_events[2]["at"]))
         assert [event["seq"] for event in some] == [
-            event["seq"] for event in everything[1:] if event["at"] <= everything[2]["at"]
+            event["seq"] for event in all_events[1:] if event["at"] <= all_events[2]["at"]
         ]
 
 
@@ -34,9 +34,9 @@ def test_the_newest_event_of_a_kind_is_found_over_pages(instance: Instance) -> N
     instance.ctl("limit", "3")
     instance.ctl("limit", "4")
     with instance.client() as client:
-        (first, second) = (event for event in events.between(client) if event["event"] == "limit-changed")
+        (first_change, second_change) = (event for event in events.between(client) if event["event"] == "limit-changed")
         instance.ctl("spawn", "--batch", "-", stdin="\n".join([json.dumps({"command": ["true"]})] * 1100))
-        last = client.call("events", {"count": 1})["last"]
-        assert events.newest(client, "limit-changed", last) == second
-        assert events.newest(client, "limit-changed", second["seq"] - 1) == first
-        assert events.newest(client, "limit-changed", first["seq"] - 1) is None
+        last_seq = client.call("events", {"count": 1})["last"]
+        assert events.newest(client, "limit-changed", last_seq) == second_change
+        assert events.newest(client, "limit-changed", second_change["seq"] - 1) == first_change
+        assert events.newest(client, "limit-changed", first_change["seq"] - 1) is None

@@ -1,4 +1,4 @@
-"""What the events tell of each agent."""
+"""The life of each agent, read from its events."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from orchctl.history.lifecycles import Lifecycles, read
 BEGAN = 1767323165.0  # 2026-01-02T03:06:05Z
 
 
-def event(second: int, event: str, agent: str | None = "agent-001", **known: Any) -> dict[str, Any]:
-    """Something that happened in this second of 2026-01-02T03:06."""
-    return {"seq": second, "at": f"2026-01-02T03:06:{second:02d}.000Z", "event": event, "agent": agent, **known}
+def event(second: int, event: str, agent: str | None = "agent-001", **fields: Any) -> dict[str, Any]:
+    """Return an event in this second of 2026-01-02T03:06."""
+    return {"seq": second, "at": f"2026-01-02T03:06:{second:02d}.000Z", "event": event, "agent": agent, **fields}
 
 
 QUEUED = event(5, "agent-queued", name="api", level="pm", parent=None)
 
 
 def spans(lives: Lifecycles) -> list[tuple[float, float]]:
-    """When the first attempt of the first agent worked, in seconds from the beginning."""
-    first = lives.agents["agent-001"].attempts[0]
-    return [(begin - BEGAN, end - BEGAN) for begin, end in first.works(BEGAN + 50.0)]
+    """Return the times in which the first attempt of the first agent worked, in seconds from the begin."""
+    first_attempt = lives.agents["agent-001"].attempts[0]
+    return [(begin - BEGAN, end - BEGAN) for begin, end in first_attempt.works(BEGAN + 50.0)]
 
 
 def test_attempts_follow_each_other_and_each_says_how_it_ended() -> None:
@@ -39,13 +39,13 @@ def test_attempts_follow_each_other_and_each_says_how_it_ended() -> None:
         ]
     )
     life = lives.agents["agent-001"]
-    assert [(one.number, one.how, one.reason) for one in life.attempts] == [
+    assert [(attempt.number, attempt.how, attempt.reason) for attempt in life.attempts] == [
         (1, "retried", "exit code 3"),
         (2, "deferred", "limited"),
         (3, "voided", "no gate"),
         (3, "completed", None),
     ]
-    assert [one.admitted - one.queued for one in life.attempts] == [2.0, 3.0, 1.0, 1.0]
+    assert [attempt.admitted - attempt.queued for attempt in life.attempts] == [2.0, 3.0, 1.0, 1.0]
     assert life.attempts[0].exit_code == 3
     assert (life.status, life.ended) == ("completed", BEGAN + 14)
 
@@ -66,11 +66,11 @@ def test_who_waits_gives_its_place_back_until_it_returns_or_is_ended() -> None:
     assert [begin - BEGAN for begin in frozen.frozen] == [12.0]
     stopped = [*events, event(17, "stop-began", attempt=1, cause="cancelled", reason="cancelled")]
     assert spans(read(stopped)) == [(1.0, 3.0), (7.0, 10.0), (12.0, 50.0)]
-    over = [*stopped, event(20, "agent-cancelled", reason="cancelled")]
-    assert spans(read(over))[-1] == (12.0, 15.0)
+    cancelled = [*stopped, event(20, "agent-cancelled", reason="cancelled")]
+    assert spans(read(cancelled))[-1] == (12.0, 15.0)
 
 
-def test_one_that_never_started_or_is_tried_again_by_a_person_says_so() -> None:
+def test_an_agent_that_never_started_or_is_tried_again_by_a_person_says_so() -> None:
     skipped = read([QUEUED, event(9, "agent-skipped", reason="never")]).agents["agent-001"]
     assert (skipped.status, skipped.reason, skipped.attempts) == ("skipped", "never", [])
     revived = read([QUEUED, event(9, "agent-skipped", reason="never"), event(11, "agent-revived")]).agents["agent-001"]

@@ -17,7 +17,7 @@ from orchctl.history.log_follow import FileChanges, FollowedLog
 
 
 def last(path: Path, lines: int | None) -> bytes:
-    """What is shown of the last `lines`."""
+    """Return the output that shows the last `lines`."""
     log, sink = FollowedLog(path, lines), io.BytesIO()
     log.copy(sink)
     log.close()
@@ -25,7 +25,7 @@ def last(path: Path, lines: int | None) -> bytes:
 
 
 def gapped(path: Path, head: bytes, gap: int, tail: bytes) -> None:
-    """A log of which nothing is left between `head`, up to the end of its block, and `tail`."""
+    """Write a log with a hole between `head`, up to the end of its block, and `tail`."""
     with path.open("wb") as file:
         file.write(head.ljust(-len(head) // 4096 * -4096, b"\0"))
         file.truncate(gap)
@@ -49,10 +49,10 @@ def test_the_last_lines_are_found_wherever_blocks_end(
 ) -> None:
     text = b"".join(pieces)
     scratch.write_bytes(text)
-    wanted = b"".join(text.splitlines(keepends=True)[-lines:] if lines else [])
+    expected = b"".join(text.splitlines(keepends=True)[-lines:] if lines else [])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(log_follow, "_BLOCK", block)
-        assert last(scratch, lines) == wanted
+        assert last(scratch, lines) == expected
 
 
 def test_the_whole_file_is_shown_byte_for_byte(tmp_path: Path) -> None:
@@ -64,15 +64,15 @@ def test_the_whole_file_is_shown_byte_for_byte(tmp_path: Path) -> None:
 def test_what_was_punched_out_is_said_and_never_shown_as_zeros(tmp_path: Path) -> None:
     path = tmp_path / "log"
     gapped(path, b"head " * 1000, 1 << 20, b"il\none\ntwo\n")
-    said = f"[orchd: {(1 << 20) - 8192:,} bytes were left out here]\n".encode()
+    message = f"[orchd: {(1 << 20) - 8192:,} bytes were left out here]\n".encode()
     head = (b"head " * 1000).ljust(8192, b"\0")
-    assert last(path, None) == head + b"\n" + said + b"il\none\ntwo\n"
+    assert last(path, None) == head + b"\n" + message + b"il\none\ntwo\n"
     assert last(path, 2) == b"one\ntwo\n"
     assert last(path, 9) == last(path, None)
     gapped(path, b"a\nb\n" + b"c" * 8187 + b"\n", 1 << 20, b"one\n")
-    assert last(path, 2) == b"c" * 8187 + b"\n" + said + b"one\n"
+    assert last(path, 2) == b"c" * 8187 + b"\n" + message + b"one\n"
     gapped(path, b"x" * 8192, 1 << 20, b"")
-    assert last(path, None) == b"x" * 8192 + b"\n" + said
+    assert last(path, None) == b"x" * 8192 + b"\n" + message
 
 
 def test_what_is_punched_out_under_a_reader_is_not_read_as_zeros(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_the_end_of_a_large_file_is_read_and_nothing_else(tmp_path: Path) -> Non
         assert int(counts.readline().split()[1]) - before < 1 << 20
 
 
-def test_growth_wakes_whoever_watches_and_is_copied_once(tmp_path: Path) -> None:
+def test_growth_wakes_the_watcher_and_is_copied_once(tmp_path: Path) -> None:
     path, sink, changes = tmp_path / "log", io.BytesIO(), FileChanges()
     path.write_bytes(b"old\n")
     log = FollowedLog(path, 0)

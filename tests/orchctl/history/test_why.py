@@ -1,4 +1,4 @@
-"""What is read for `why`: the events about one agent, and what ended with it."""
+"""The events that `why` reads: the events about one agent, and the ends that followed from its end."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from tests.conftest import Instance
 def test_why_reads_what_is_about_one_agent_and_not_all_that_happened_meanwhile(
     instance: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a queue of thousands, which was filled at once."""
+    """The queue has thousands of agents, spawned at once."""
     instance.ctl("pause")
     instance.ctl("spawn", "--batch", "-", stdin="\n".join([json.dumps({"command": ["true"]})] * 1100))
     read = []
     call = Client.call
 
-    def counted(self: Client, op: str, *args: Any, **how: Any) -> dict[str, Any]:
-        answer = call(self, op, *args, **how)
+    def counted(self: Client, op: str, *args: Any, **options: Any) -> dict[str, Any]:
+        answer = call(self, op, *args, **options)
         read.extend(answer.get("events", ()))
         return answer
 
     monkeypatch.setattr(Client, "call", counted)
     with instance.client() as client:
-        assert why.found(client, "agent-1000")["rule"] == "paused"
+        assert why.explanation(client, "agent-1000")["rule"] == "paused"
         client.call("cancel", {"ids": ["agent-1000"]})
-        assert why.found(client, "agent-1000")["rule"] == "cancelled"
+        assert why.explanation(client, "agent-1000")["rule"] == "cancelled"
         assert len(read) < 40
         read.clear()
         (queued, cancelled) = events.about(client, "agent-1000", None, None)
@@ -43,20 +43,20 @@ def test_a_daemon_of_an_earlier_version_is_asked_for_all_that_happened_meanwhile
     instance: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     instance.ctl("pause")
-    one, other = instance.spawn("true"), instance.spawn("true")
+    first, second = instance.spawn("true"), instance.spawn("true")
     call = Client.call
 
-    def older(self: Client, op: str, args: Any = None, **how: Any) -> dict[str, Any]:
+    def older(self: Client, op: str, args: Any = None, **options: Any) -> dict[str, Any]:
         if op == "events" and "agent" in (args or {}):
             raise WireError("bad-request", "agent is not known here", {"unknown": "agent"})
-        return call(self, op, args, **how)
+        return call(self, op, args, **options)
 
     monkeypatch.setattr(Client, "call", older)
     with instance.client() as client:
-        (agent,) = client.call("status", {"ids": [one]})["agents"]
+        (agent,) = client.call("status", {"ids": [first]})["agents"]
         for queued_at in (agent["queued_at"], "2999-01-01T00:00:00.000Z"):
-            found = [event["agent"] for event in events.about(client, one, queued_at, None)]
-            assert found[-2:] == [one, other]
+            agent_ids = [event["agent"] for event in events.about(client, first, queued_at, None)]
+            assert agent_ids[-2:] == [first, second]
 
 
 ENDED = "2026-01-02T03:06:09.000Z"
@@ -64,19 +64,19 @@ FAILED = {"id": "agent-001", "ended_at": ENDED}
 
 
 def end(event: str, agent: str, reason: str, **more: str) -> dict[str, Any]:
-    """An end in the moment in which agent-001 failed."""
+    """Return an end at the moment in which agent-001 failed."""
     return {"seq": int(agent[-1]), "at": ENDED, "event": event, "agent": agent, "reason": reason, **more}
 
 
-def taken(*ends: dict[str, Any]) -> list[str]:
-    """The agents that ended because agent-001 failed."""
+def ended_agents(*ends: dict[str, Any]) -> list[str]:
+    """Return the agents that ended because agent-001 failed."""
     born = {"seq": 0, "at": ENDED, "event": "agent-queued", "agent": "agent-001", "name": "a", "level": "pm"}
     history = [{**born, "parent": None}, end("agent-failed", "agent-001", "exit code 1"), *ends]
     return [agent for agent, _ in why.taken(history, FAILED, read(history).agents["agent-001"])]
 
 
 def test_the_cause_that_an_event_names_says_what_ended_with_an_agent_and_its_reason_does_not() -> None:
-    assert taken(
+    assert ended_agents(
         end("agent-skipped", "agent-002", "agent-009 did not complete", because="agent-009"),
         end("stop-began", "agent-003", "any words", because="agent-001"),
         end("agent-cancelled", "agent-004", "any words", because="agent-003"),
@@ -85,4 +85,4 @@ def test_the_cause_that_an_event_names_says_what_ended_with_an_agent_and_its_rea
 
 
 def test_events_of_earlier_versions_name_no_cause() -> None:
-    assert taken(end("agent-skipped", "agent-002", "agent-001 did not complete: failed")) == []
+    assert ended_agents(end("agent-skipped", "agent-002", "agent-001 did not complete: failed")) == []

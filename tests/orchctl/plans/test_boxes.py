@@ -1,4 +1,4 @@
-"""What is a box in Markdown, and what only looks like one."""
+"""Text that is a box in Markdown, and text that only looks like a box."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from orchctl.plans.reading import ReadOptions
 from orchctl.plans.shape import PlanError, marked
 
 
-def found(text: str) -> list[str]:
-    """What stands behind the boxes of a text."""
+def box_titles(text: str) -> list[str]:
+    """Return the texts behind the boxes."""
     return [box.text for box in boxes.read(text).boxes]
 
 
@@ -33,7 +33,7 @@ def found(text: str) -> list[str]:
     ],
 )
 def test_code_swallows_no_task_behind_it(between: str) -> None:
-    assert found(f"- [ ] first\n\n{between}\n\n- [ ] last\n")[-1] == "last"
+    assert box_titles(f"- [ ] first\n\n{between}\n\n- [ ] last\n")[-1] == "last"
 
 
 def test_what_is_in_code_or_a_comment_is_noted() -> None:
@@ -45,7 +45,7 @@ def test_what_is_in_code_or_a_comment_is_noted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "said"),
+    ("text", "line", "message"),
     [
         ("- [ ] a\n\n```sh\n- [ ] b\n", 3, "the code fence that begins here never ends, and takes the task in line 4"),
         (
@@ -58,13 +58,17 @@ def test_what_is_in_code_or_a_comment_is_noted() -> None:
         ("Text\n\n    - [ ] a\n", 3, "Markdown takes it for code, for it is indented by four spaces"),
         ("- a\n  - b\n          - [ ] c\n", 3, "Markdown takes it for text of the lines before"),
         ("Text\n2. [ ] c\n", 2, "Markdown takes it for text of the lines before"),
+        ("- [ ] a\n- [ ]\xa0b\n", 2, "U+00A0 stands where a task has a space"),
+        ("- [ ] a\n-\u3000[ ] b\n", 2, "U+3000 stands where a task has a space"),
+        ("- [ ] a\n-\xa0[x]\xa0b\n", 2, "U+00A0 stands where a task has a space"),
+        ("- \n  \f\n         [ ] bare\n", 2, "is a control character: remove it"),
     ],
 )
-def test_a_task_that_would_vanish_is_a_mistake(text: str, line: int, said: str) -> None:
+def test_a_task_that_would_vanish_is_a_mistake(text: str, line: int, message: str) -> None:
     with pytest.raises(PlanError) as caught:
         boxes.read(text)
     assert caught.value.line == line
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -96,11 +100,11 @@ def test_boxes_know_their_lines_their_headings_and_each_other() -> None:
     page = boxes.read(
         "# A\n## B\n- [ ] one\n  more\n\n  - plain\n    - [x] two\n      below\n  rest\n### C\n1. [~] three\n"
     )
-    one, two, three = page.boxes
-    assert (two.parent, one.boxes, three.parent) == (one, [two], None)
+    first, second, third = page.boxes
+    assert (second.parent, first.boxes, third.parent) == (first, [second], None)
     assert [[heading.title for heading in box.headings] for box in page.boxes] == [["A", "B"], ["A", "B"], list("ABC")]
-    assert (one.more, two.more) == (["  more"], ["      below", "  rest"])
-    assert (two.is_done, one.held, three.held) == (True, "", "its box says [~]")
+    assert (first.more, second.more) == (["  more"], ["      below", "  rest"])
+    assert (second.is_done, first.held, third.held) == (True, "", "its box says [~]")
 
 
 LINES = st.lists(
@@ -133,18 +137,18 @@ LINES = st.lists(
 )
 def test_any_file_is_read_or_refused_and_only_marks_are_written(lines: list[str], end: str, name: str | None) -> None:
     text = end.join(lines)
-    wishes = ReadOptions(name)
+    options = ReadOptions(name)
     try:
-        plan = reading.read(text, wishes)
+        plan = reading.read(text, options)
     except PlanError:
         return
     spots = {node.spot.start for node in (*plan.tasks, *plan.groups) if node.spot}
     for task in plan.tasks:
-        raw = reading.parsed(text, wishes)
+        raw = reading.parsed(text, options)
         after = marked(raw, text, task.id, "done")
         assert {place for place, (old, new) in enumerate(zip(text, after, strict=True)) if old != new} <= spots
         if not task.is_done and not task.held:
-            again = {one.id: one for one in reading.parsed(after, wishes).tasks}
-            assert again[task.id].is_done
+            tasks_after = {task.id: task for task in reading.parsed(after, options).tasks}
+            assert tasks_after[task.id].is_done
     order: dict[str, int] = {task.id: number for number, task in enumerate(plan.tasks)}
-    assert all(one in order for task in plan.tasks if not task.is_done for one in task.after)
+    assert all(task_id in order for task in plan.tasks if not task.is_done for task_id in task.after)

@@ -10,7 +10,7 @@ import pytest
 from orchctl.errors import UsageError
 from orchctl.plans.shape import PlanError
 from orchctl.pm.task_list import TaskList
-from tests.orchctl.plans.made import in_waves, read
+from tests.orchctl.plans.plan_texts import read, wave_ids
 
 
 def master(*tasks: dict[str, object]) -> str:
@@ -19,7 +19,7 @@ def master(*tasks: dict[str, object]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "one"),
+    ("text", "line", "task_id"),
     [
         ("- [ ] B\n- [ ] A (id: a) (after: a)\n", 2, "a"),
         ("- [ ] T001 A (depends on T001)\n", 1, "T001"),
@@ -31,10 +31,10 @@ def master(*tasks: dict[str, object]) -> str:
         (master({"id": 1, "dependencies": [1]}), 1, "1"),
     ],
 )
-def test_a_task_after_itself_is_a_mistake(text: str, line: int, one: str) -> None:
+def test_a_task_after_itself_is_a_mistake(text: str, line: int, task_id: str) -> None:
     with pytest.raises(PlanError) as caught:
         read(text)
-    assert f"comes after {one!r}" in str(caught.value) or "wait for each other" in str(caught.value)
+    assert f"comes after {task_id!r}" in str(caught.value) or "wait for each other" in str(caught.value)
     assert caught.value.line == line
 
 
@@ -46,8 +46,8 @@ def test_a_task_of_a_json_file_after_itself_is_a_mistake(tmp_path: Path) -> None
 
 
 def test_a_task_that_is_done_may_come_after_itself() -> None:
-    assert in_waves(read("- [x] A (id: a) (after: a)\n- [ ] B\n")) == [["b"]]
+    assert wave_ids(read("- [x] A (id: a) (after: a)\n- [ ] B\n")) == [["b"]]
 
 
 def test_a_group_may_come_after_a_task_of_its_own() -> None:
-    assert in_waves(read("- [ ] 1. A (depends on 1.1)\n  - [ ] 1.1 B\n  - [ ] 1.2 C\n")) == [["1.1"], ["1.2"]]
+    assert wave_ids(read("- [ ] 1. A (depends on 1.1)\n  - [ ] 1.1 B\n  - [ ] 1.2 C\n")) == [["1.1"], ["1.2"]]

@@ -9,7 +9,7 @@ import pytest
 
 from orchctl.plans import boxes
 from orchctl.plans.shape import PlanError
-from tests.orchctl.plans.made import in_waves, read, whys, written
+from tests.orchctl.plans.plan_texts import marked_text, read, reasons, wave_ids
 
 FOREIGN = [*"yYvVoOnNDP1é", "✗", "~", "?", "✗\ufe0f"]
 PM = (Path(__file__).parents[3] / "docs/guides/pm.md").read_text()
@@ -17,7 +17,7 @@ PM = (Path(__file__).parents[3] / "docs/guides/pm.md").read_text()
 
 @pytest.mark.parametrize("mark", FOREIGN)
 @pytest.mark.parametrize(
-    ("text", "one", "waiting"),
+    ("text", "marked_id", "waiting"),
     [
         ("- [{}] T001 A\n- [ ] T002 B\n", "T001", "T002"),
         ("- [{}] 1. A\n- [ ] 2. B\n", "1", "2"),
@@ -25,17 +25,17 @@ PM = (Path(__file__).parents[3] / "docs/guides/pm.md").read_text()
     ],
 )
 def test_a_task_with_another_mark_is_held_and_what_comes_after_it_waits(
-    mark: str, text: str, one: str, waiting: str
+    mark: str, text: str, marked_id: str, waiting: str
 ) -> None:
     plan = read(text.format(mark))
-    assert in_waves(plan) == []
-    assert whys(plan)[one] == f"its box says [{mark}]: set it back to have it started"
-    assert whys(plan)[waiting].startswith(f"after {one}")
+    assert wave_ids(plan) == []
+    assert reasons(plan)[marked_id] == f"its box says [{mark}]: set it back to have it started"
+    assert reasons(plan)[waiting].startswith(f"after {marked_id}")
 
 
 @pytest.mark.parametrize("mark", [*boxes.DONE, "✔\ufe0f"])
 def test_a_mark_that_means_done_is_done(mark: str) -> None:
-    assert in_waves(read(f"- [{mark}] T001 A\n- [ ] T002 B\n")) == [["T002"]]
+    assert wave_ids(read(f"- [{mark}] T001 A\n- [ ] T002 B\n")) == [["T002"]]
 
 
 def test_the_documentation_lists_the_marks_that_mean_done() -> None:
@@ -44,13 +44,13 @@ def test_the_documentation_lists_the_marks_that_mean_done() -> None:
 
 
 def test_a_mark_of_two_characters_is_replaced_as_a_whole() -> None:
-    assert written("- [✗\ufe0f] A\n", "a", "done") == "- [x] A\n"
+    assert marked_text("- [✗\ufe0f] A\n", "a", "done") == "- [x] A\n"
 
 
 def test_the_legend_of_spec_kit_and_links_are_no_tasks() -> None:
     legend = "- [ ] T001 A\n\n## Notes\n\n- [P] tasks = different files\n- [Story] label\n"
-    assert in_waves(read(legend)) == [["T001"]]
-    assert whys(read(legend)) == {}
+    assert wave_ids(read(legend)) == [["T001"]]
+    assert reasons(read(legend)) == {}
     links = "- [ ] A\n- [x](a.md) b\n- [1] is the paper\n- [a]: b\n\n[1]: https://example.org\n"
     assert [box.text for box in boxes.read(links).boxes] == ["A"]
 
@@ -95,10 +95,10 @@ def test_a_box_without_a_title_in_its_line_is_a_mistake(box: str, title: str) ->
 @pytest.mark.parametrize("indent", ["", "  "])
 def test_the_subtasks_of_a_group_that_is_held_wait(group: str, indent: str) -> None:
     plan = read(f"{group}\n{indent}- [ ] 1.1 B\n- [ ] 2. C\n", format="kiro")
-    assert in_waves(plan) == []
-    assert whys(plan)["1.1"].startswith("its group 1 is ")
+    assert wave_ids(plan) == []
+    assert reasons(plan)["1.1"].startswith("its group 1 is ")
     spec = read("- [~] T001 G\n  - [ ] T002 B\n")
-    assert whys(spec)["T002"].startswith("its group T001 is held: its box says [~]")
+    assert reasons(spec)["T002"].startswith("its group T001 is held: its box says [~]")
 
 
 @pytest.mark.parametrize(
@@ -106,11 +106,11 @@ def test_the_subtasks_of_a_group_that_is_held_wait(group: str, indent: str) -> N
     ["- [ ] ~~Uno~~\n", "- [ ] ~~Uno~~ (id: uno)\n", "- [ ] T001 ~~A~~\n", "- [ ] ~~T001 A~~\n", "- [ ] 1. ~~A~~\n"],
 )
 def test_a_title_that_is_struck_out_is_held(text: str) -> None:
-    assert list(whys(read(text)).values()) == ["struck out: set it back to have it started"]
+    assert list(reasons(read(text)).values()) == ["struck out: set it back to have it started"]
 
 
 def test_a_title_that_is_struck_out_in_part_is_open() -> None:
-    assert in_waves(read("- [ ] ~~Old~~ New (id: a)\n- [x] ~~Done~~\n")) == [["a"]]
+    assert wave_ids(read("- [ ] ~~Old~~ New (id: a)\n- [x] ~~Done~~\n")) == [["a"]]
 
 
 def test_a_comment_of_one_line_is_noted() -> None:

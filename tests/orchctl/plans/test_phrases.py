@@ -1,4 +1,4 @@
-"""What texts say of dependencies and files."""
+"""Phrases in texts that name dependencies and files."""
 
 from __future__ import annotations
 
@@ -45,6 +45,6 @@ def test_paths_are_files_and_routes_packages_and_calls_are_not() -> None:
 )
 def test_no_text_takes_long(part: str) -> None:
     text = f"depends on {part * 20_000}"
-    for one in (Dependencies(T_ID, strict=False), Dependencies(NUMBER, strict=True)):
-        list(one.of(text))
+    for phrases in (Dependencies(T_ID, strict=False), Dependencies(NUMBER, strict=True)):
+        list(phrases.of(text))
     files(text)

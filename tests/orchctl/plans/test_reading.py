@@ -1,11 +1,11 @@
-"""Plans are recognized by what they hold."""
+"""The format of a plan is recognized by its content."""
 
 from __future__ import annotations
 
 import pytest
 
 from orchctl.plans.shape import PlanError
-from tests.orchctl.plans.made import in_waves, read
+from tests.orchctl.plans.plan_texts import read, wave_ids
 
 
 @pytest.mark.parametrize(
@@ -27,8 +27,8 @@ def test_the_format_follows_from_the_text(text: str, name: str) -> None:
 
 def test_a_format_that_is_asked_for_rules() -> None:
     text = "- [ ] 1. A\n- [ ] 2. B\n"
-    assert in_waves(read(text, format="checklist")) == [["1.-a", "2.-b"]]
-    assert in_waves(read(text, format="openspec")) == [["1"], ["2"]]
+    assert wave_ids(read(text, format="checklist")) == [["1.-a", "2.-b"]]
+    assert wave_ids(read(text, format="openspec")) == [["1"], ["2"]]
     with pytest.raises(PlanError, match="is read as kiro, which has no tags"):
         read(text, tag="x")
 

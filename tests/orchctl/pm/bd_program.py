@@ -14,20 +14,20 @@ PLACE = Path(sys.argv[1])
 WORDS = [word for word in sys.argv[2:] if word != "--json"]
 
 
-def reply(state: dict[str, Any], found: object) -> None:
-    """Answer, in the form that is wanted."""
-    print(json.dumps({"schema_version": 1, "data": found} if state.get("envelope") else found, indent=2))  # noqa: T201
+def reply(state: dict[str, Any], answer: object) -> None:
+    """Print the answer in the requested form."""
+    print(json.dumps({"schema_version": 1, "data": answer} if state.get("envelope") else answer, indent=2))  # noqa: T201
 
 
 def fail(text: str) -> NoReturn:
     """Fail as `bd update` does: a line, then an object."""
     failed = [{"id": WORDS[1], "error": text}]
-    said = {"schema_version": 1, "error": "1 of 1 issues failed to update", "failed": failed}
-    sys.exit(f"Error updating: {text}\n{json.dumps(said)}")
+    answer = {"schema_version": 1, "error": "1 of 1 issues failed to update", "failed": failed}
+    sys.exit(f"Error updating: {text}\n{json.dumps(answer)}")
 
 
 def misbehave(mode: str | None) -> None:
-    """Hang with a child, greet, or say that the database is locked."""
+    """Hang with a child, print a greeting, or report that the database is locked."""
     if mode == "hang":
         os.fork()
         signal.pause()
@@ -39,7 +39,7 @@ def misbehave(mode: str | None) -> None:
 
 
 def update(state: dict[str, Any], issue: dict[str, Any]) -> None:
-    """`bd update ID --claim`, or with what is to be set."""
+    """Do `bd update ID --claim`, or set the values of the other options."""
     if "--claim" not in WORDS:
         options = dict(zip(WORDS[2::2], WORDS[3::2], strict=True))
         issue.update(status=options["--status"], assignee=options["--assignee"], notes=options["--append-notes"])
@@ -55,14 +55,14 @@ def update(state: dict[str, Any], issue: dict[str, Any]) -> None:
 
 
 def keep(state: dict[str, Any]) -> None:
-    """Write it down."""
+    """Write the state to the file."""
     draft = PLACE / "state.json.new"
     draft.write_text(json.dumps(state))
     draft.rename(PLACE / "state.json")
 
 
 def main() -> None:
-    """Note the call, see that nobody else runs, and do it."""
+    """Note the call, check that no other call runs, and execute it."""
     with (PLACE / "calls").open("a") as calls:
         calls.write(json.dumps(sys.argv[2:]) + "\n")
     with (PLACE / "lock").open("w") as lock:
@@ -74,8 +74,15 @@ def main() -> None:
         misbehave(state.get("modes", {}).get(WORDS[0]))
         issues = {issue["id"]: issue for issue in state["issues"]}
         if WORDS[0] == "ready":
-            free = [one for one in state["issues"] if one["status"] == "open"]
-            reply(state, [one for one in free if all(issues[it]["status"] == "closed" for it in one.get("needs", []))])
+            free = [issue for issue in state["issues"] if issue["status"] == "open"]
+            reply(
+                state,
+                [
+                    issue
+                    for issue in free
+                    if all(issues[needed]["status"] == "closed" for needed in issue.get("needs", []))
+                ],
+            )
             return
         issue = issues.get(WORDS[1]) or fail("no issue found")
         if WORDS[0] == "update":

@@ -15,6 +15,6 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeBd:
     """A `bd` on the PATH of this process."""
     monkeypatch.delenv("BEADS_DIR", raising=False)
     env = {"PATH": os.environ["PATH"]}
-    made = FakeBd(tmp_path, env)
+    bd = FakeBd(tmp_path, env)
     monkeypatch.setenv("PATH", env["PATH"])
-    return made
+    return bd

@@ -1,4 +1,4 @@
-"""A `bd` that keeps its issues in a file, for tests: the real one's words and forms as far as orchctl asks for them."""
+"""A `bd` that keeps its issues in a file: the real program's commands and forms as far as orchctl uses them."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class FakeBd:
         self.say()
 
     def say(self, *issues: dict[str, Any], **state: Any) -> None:
-        """Be in this state."""
-        whole = [
-            {"status": "open", "priority": 2, "issue_type": "task", "created_at": "2026-01-01T00:00:00Z", **one}
-            for one in issues
+        """Set the state."""
+        issue_rows = [
+            {"status": "open", "priority": 2, "issue_type": "task", "created_at": "2026-01-01T00:00:00Z", **issue}
+            for issue in issues
         ]
-        self._write({"issues": whole, **state})
+        self._write({"issues": issue_rows, **state})
 
     def change(self, **state: Any) -> None:
-        """Be different in this."""
+        """Change this part of the state."""
         self._write({**self._state(), **state})
 
     def _write(self, state: dict[str, Any]) -> None:
@@ -43,21 +43,21 @@ class FakeBd:
         os.replace(draft, self.place / "state.json")
 
     def _state(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.place / "state.json").read_text())
-        return found
+        state: dict[str, Any] = json.loads((self.place / "state.json").read_text())
+        return state
 
-    def issue(self, one: str) -> dict[str, Any]:
-        """An issue as it is now."""
-        (found,) = [issue for issue in self._state()["issues"] if issue["id"] == one]
-        return dict(found)
+    def issue(self, issue_id: str) -> dict[str, Any]:
+        """Return an issue as it is now."""
+        (issue,) = [issue for issue in self._state()["issues"] if issue["id"] == issue_id]
+        return dict(issue)
 
     def calls(self, *verb: str) -> list[list[str]]:
-        """The words of every call so far, or of those that begin so."""
+        """Return the arguments of every call so far, or of the calls that begin with these words."""
         path = self.place / "calls"
         all_of_them = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
         return [words for words in all_of_them if tuple(words[: len(verb)]) == verb]
 
     @property
     def has_overlapped(self) -> bool:
-        """Whether two ran at once."""
+        """Return whether two calls ran at once."""
         return (self.place / "overlap").exists()

@@ -21,12 +21,12 @@ FAILURES = (
 
 @pytest.fixture
 def beads(fake: FakeBd, tmp_path: Path) -> Beads:
-    """It, with what a failure means left at its default."""
+    """Return a Beads list, with the default for failures."""
     return Beads(Bd(tmp_path), closes_failed=False)
 
 
 def ended(status: str, reason: str | None = None) -> dict[str, Any]:
-    """An agent that ended so."""
+    """Return an agent that ended with this status."""
     return {"id": "agent-007", "status": status, "reason": reason}
 
 
@@ -69,7 +69,7 @@ def test_what_only_holds_others_is_no_work(fake: FakeBd, beads: Beads) -> None:
     assert [item.id for item in beads.board().ready] == ["bd-2", "bd-3"]
 
 
-def test_a_claim_is_won_once_and_lost_to_somebody_else(fake: FakeBd, beads: Beads) -> None:
+def test_a_claim_is_won_once_and_lost_to_another_claimer(fake: FakeBd, beads: Beads) -> None:
     fake.say({"id": "bd-1"}, {"id": "bd-2"}, {"id": "bd-3", "status": "closed"}, rivals=["bd-2"])
     assert beads.take(WorkItem("bd-1", "x"))
     assert fake.issue("bd-1")["status"] == "in_progress"
@@ -94,7 +94,7 @@ def test_what_completed_is_closed_with_no_word_that_means_failure(fake: FakeBd, 
     assert len(issue["close_reason"]) >= 20  # what `validation.on-close` wants
 
 
-def test_what_failed_is_open_again_and_nobodys_with_a_note(fake: FakeBd, beads: Beads) -> None:
+def test_a_failed_issue_is_open_again_unassigned_and_with_a_note(fake: FakeBd, beads: Beads) -> None:
     fake.say({"id": "bd-1", "status": "in_progress", "assignee": "me"})
     assert beads.finish("bd-1", ended("failed", "exit code 1")) == "open"
     issue = fake.issue("bd-1")
@@ -116,7 +116,7 @@ def test_when_asked_what_failed_is_closed_as_failed(fake: FakeBd, tmp_path: Path
     assert [word for word in FAILURES if word in fake.issue("bd-1")["close_reason"]]
 
 
-def test_one_that_is_closed_already_may_be_closed_again(fake: FakeBd, beads: Beads, tmp_path: Path) -> None:
+def test_an_issue_that_is_closed_already_may_be_closed_again(fake: FakeBd, beads: Beads, tmp_path: Path) -> None:
     fake.say({"id": "bd-1", "status": "closed"}, modes={"close": "error"})
     assert beads.finish("bd-1", ended("completed")) == "closed"
     fake.say({"id": "bd-1", "status": "in_progress"}, modes={"close": "error"})
@@ -128,13 +128,13 @@ def test_one_that_is_closed_already_may_be_closed_again(fake: FakeBd, beads: Bea
 def test_what_blocks_an_issue_comes_before_it(fake: FakeBd, beads: Beads, form: str) -> None:
     kinds = ("blocks", "parent-child", "conditional-blocks", "related", "waits-for")
     raw = [{"issue_id": "bd-9", "depends_on_id": f"bd-{kind}", "type": kind} for kind in kinds]
-    shown = [{"id": f"bd-{kind}", "title": "x", "dependency_type": kind} for kind in kinds]
-    known = {"dependencies": raw if form == "raw" else shown}
-    fake.say({"id": "bd-9", "title": "x", **known}, {"id": "bd-8", "title": "x"})
+    dependencies = [{"id": f"bd-{kind}", "title": "x", "dependency_type": kind} for kind in kinds]
+    issue_fields = {"dependencies": raw if form == "raw" else dependencies}
+    fake.say({"id": "bd-9", "title": "x", **issue_fields}, {"id": "bd-8", "title": "x"})
     assert beads.before(WorkItem("bd-9", "x")) == ("bd-blocks", "bd-conditional-blocks", "bd-waits-for")
     assert beads.before(WorkItem("bd-8", "x")) == ()
 
 
-def test_an_issue_that_somebody_closed_is_not_open(fake: FakeBd, beads: Beads) -> None:
+def test_a_closed_issue_is_not_open(fake: FakeBd, beads: Beads) -> None:
     fake.say({"id": "bd-1", "title": "x", "status": "in_progress"}, {"id": "bd-2", "title": "x", "status": "closed"})
     assert (beads.is_open("bd-1"), beads.is_open("bd-2")) == (True, False)

@@ -1,4 +1,4 @@
-"""`bd`, through whatever it may answer."""
+"""`bd`, with every form of answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.orchctl.pm.fake_bd import FakeBd
 
 
 def refused(bd: Bd, *words: str) -> RefusedError:
-    """Why there is no answer."""
+    """Return the reason why there is no answer."""
     with pytest.raises(RefusedError) as caught:
         bd.issues(*words)
     return caught.value
@@ -37,7 +37,7 @@ def test_a_program_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytes
     assert "--tasks FILE" in error.message
 
 
-def test_one_that_hangs_is_ended_with_all_that_it_started(fake: FakeBd, tmp_path: Path) -> None:
+def test_a_bd_that_hangs_is_ended_with_all_that_it_started(fake: FakeBd, tmp_path: Path) -> None:
     fake.say(modes={"ready": "hang"})
     began = time.monotonic()
     error = refused(Bd(tmp_path, timeout=0.5), "ready")
@@ -76,15 +76,15 @@ def test_nonsense_is_told_apart_from_an_answer(fake: FakeBd, tmp_path: Path) -> 
         assert refused(Bd(tmp_path), "ready").code == "bd-nonsense"
 
 
-@pytest.mark.parametrize("said", ["", "null", "7", "[7]", "[" * 100_000, '{"data": null}', "{}", "[[]]"])
-def test_no_answer_at_all_is_nonsense_too(fake: FakeBd, tmp_path: Path, said: str) -> None:
-    (tmp_path / "said").write_text(said)
+@pytest.mark.parametrize("output", ["", "null", "7", "[7]", "[" * 100_000, '{"data": null}', "{}", "[[]]"])
+def test_no_answer_at_all_is_nonsense_too(fake: FakeBd, tmp_path: Path, output: str) -> None:
+    (tmp_path / "said").write_text(output)
     (tmp_path / "bin/bd").write_text(f"#!/bin/sh\ncat {tmp_path}/said\n")
     assert refused(Bd(tmp_path), "ready").code == "bd-nonsense"
 
 
 @pytest.mark.parametrize(
-    ("said", "shown"),
+    ("output", "message"),
     [
         ("", "exit code 3"),
         ("boom\nbang", "boom / bang"),
@@ -93,7 +93,7 @@ def test_no_answer_at_all_is_nonsense_too(fake: FakeBd, tmp_path: Path, said: st
         ("[", "["),
     ],
 )
-def test_every_kind_of_failure_has_words(fake: FakeBd, tmp_path: Path, said: str, shown: str) -> None:
-    (tmp_path / "said").write_text(said)
+def test_every_kind_of_failure_has_words(fake: FakeBd, tmp_path: Path, output: str, message: str) -> None:
+    (tmp_path / "said").write_text(output)
     (tmp_path / "bin/bd").write_text(f"#!/bin/sh\ncat {tmp_path}/said >&2\nexit 3\n")
-    assert refused(Bd(tmp_path), "ready").message == f"`bd ready --json`: {shown}"
+    assert refused(Bd(tmp_path), "ready").message == f"`bd ready --json`: {message}"

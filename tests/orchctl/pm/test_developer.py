@@ -43,10 +43,10 @@ def test_labels_of_the_configuration_come_before_ours(tmp_path: Path) -> None:
 
 
 def test_the_agent_is_one_that_the_daemon_takes() -> None:
-    wishes = PLAIN._replace(runner="mock", model="opus", timeout=60.0, retries=1)
-    made = developer(ITEM, "bd-1", wishes, prompt=Path("/r/bd-1.prompt.md"), result=Path("/r/bd-1.md"))
-    schema.parse(specs.AgentSpec, made.spec)
-    assert made.spec == {
+    options = PLAIN._replace(runner="mock", model="opus", timeout=60.0, retries=1)
+    agent = developer(ITEM, "bd-1", options, prompt=Path("/r/bd-1.prompt.md"), result=Path("/r/bd-1.md"))
+    schema.parse(specs.AgentSpec, agent.spec)
+    assert agent.spec == {
         "name": "bd-1",
         "goal": "Sign in",
         "skill": "skyfom-backend-developer",
@@ -57,7 +57,7 @@ def test_the_agent_is_one_that_the_daemon_takes() -> None:
         "retries": 1,
         "stdin": "/r/bd-1.prompt.md",
         "result": "/r/bd-1.md",
-        "tokens": guess_tokens(len(made.prompt)),
+        "tokens": guess_tokens(len(agent.prompt)),
     }
     long = developer(WorkItem("a", "x" * 9000), "a", PLAIN, prompt=Path("/p"), result=Path("/r"))
     schema.parse(specs.AgentSpec, long.spec)
@@ -65,12 +65,12 @@ def test_the_agent_is_one_that_the_daemon_takes() -> None:
 
 
 def test_the_prompt_has_the_skill_the_task_and_where_the_result_goes() -> None:
-    made = developer(ITEM, "bd-1", PLAIN, prompt=Path("/p"), result=Path("/r/bd-1.md"))
+    agent = developer(ITEM, "bd-1", PLAIN, prompt=Path("/p"), result=Path("/r/bd-1.md"))
     folder = skills.find("skyfom-backend-developer", [skills.SHIPPED])
     assert folder is not None
-    for said in (skills.text_of(folder).strip(), "bd-1", "Sign in", "With e-mail.", "A test passes.", "/r/bd-1.md"):
-        assert said in made.prompt
-    assert "worktree" not in made.prompt
+    for text in (skills.text_of(folder).strip(), "bd-1", "Sign in", "With e-mail.", "A test passes.", "/r/bd-1.md"):
+        assert text in agent.prompt
+    assert "worktree" not in agent.prompt
     tree = developer(ITEM, "bd 1", PLAIN._replace(worktree=True), prompt=Path("/p"), result=Path("/r"))
     assert tree.spec["worktree"] is True
     assert "git worktree on the branch orchd/bd-1" in tree.prompt
@@ -78,9 +78,9 @@ def test_the_prompt_has_the_skill_the_task_and_where_the_result_goes() -> None:
 
 def test_a_skill_that_is_a_composition_is_a_developer_with_children() -> None:
     item = WorkItem("bd-1", "Sign in", labels=("fullstack",))
-    made = developer(item, "bd-1", PLAIN._replace(runner="mock"), prompt=Path("/p"), result=Path("/r"))
+    agent = developer(item, "bd-1", PLAIN._replace(runner="mock"), prompt=Path("/p"), result=Path("/r"))
     folder = str(skills.SHIPPED / "skyfom-fullstack-developer")
-    wanted = ["orchctl", "run", "--runner", "mock", "--task-id", "bd-1", "--requirements", "Sign in", "--", folder]
-    assert (made.spec["command"], made.spec["nesting"]) == (wanted, 1)
-    assert "runner" not in made.spec
-    schema.parse(specs.AgentSpec, made.spec)
+    expected = ["orchctl", "run", "--runner", "mock", "--task-id", "bd-1", "--requirements", "Sign in", "--", folder]
+    assert (agent.spec["command"], agent.spec["nesting"]) == (expected, 1)
+    assert "runner" not in agent.spec
+    schema.parse(specs.AgentSpec, agent.spec)

@@ -1,4 +1,4 @@
-"""What a pm remembers."""
+"""The journal of a pm."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def test_it_says_the_same_to_the_next_one(tmp_path: Path) -> None:
     journal.add(**entry_of(ITEM, "bd-1"))
     journal.add(id="bd-1", state="taken")
     journal.add(id="bd-1", state="started", agent="agent-001")
-    found = unfinished(tmp_path, "beads:x")
-    assert found is not None
-    (entry,) = found.of("started")
-    assert found.entries == journal.entries
+    reopened = unfinished(tmp_path, "beads:x")
+    assert reopened is not None
+    (entry,) = reopened.of("started")
+    assert reopened.entries == journal.entries
     assert item_of(entry) == ITEM
     assert entry["agent"] == "agent-001"
-    assert found.prompt(entry) == tmp_path / ".agent/runs/pm-1/bd-1.prompt.md"
-    assert found.result(entry) == tmp_path / ".agent/runs/pm-1/bd-1.md"
+    assert reopened.prompt(entry) == tmp_path / ".agent/runs/pm-1/bd-1.prompt.md"
+    assert reopened.result(entry) == tmp_path / ".agent/runs/pm-1/bd-1.md"
 
 
 @pytest.mark.parametrize("cut", range(1, 40))
@@ -33,12 +33,12 @@ def test_a_line_that_a_death_cut_off_is_as_if_never_written(tmp_path: Path, cut:
     journal = begun(tmp_path, "beads:x")
     journal.add(**entry_of(ITEM, "bd-1"))
     path = journal.directory / "journal.jsonl"
-    whole = path.read_bytes()
+    content = path.read_bytes()
     journal.add(id="bd-1", state="started", agent="agent-001")
-    path.write_bytes(path.read_bytes()[: len(whole) + cut])
-    again = Journal(journal.directory)
-    assert [entry["state"] for entry in again.entries.values()] == ["taking"]
-    again.add(id="bd-1", state="taken")
+    path.write_bytes(path.read_bytes()[: len(content) + cut])
+    reopened = Journal(journal.directory)
+    assert [entry["state"] for entry in reopened.entries.values()] == ["taking"]
+    reopened.add(id="bd-1", state="taken")
     assert [entry["state"] for entry in Journal(journal.directory).entries.values()] == ["taken"]
 
 
@@ -52,12 +52,12 @@ def test_what_was_dropped_is_forgotten(tmp_path: Path) -> None:
 def test_only_the_last_of_the_same_list_is_gone_on_with(tmp_path: Path) -> None:
     assert unfinished(tmp_path, "beads:x") is None
     first = begun(tmp_path, "beads:x")
-    other = begun(tmp_path, "tasks:y")
-    assert [one.directory.name for one in (first, other)] == ["pm-1", "pm-2"]
-    found = unfinished(tmp_path, "beads:x")
-    assert found is not None
-    assert found.directory == first.directory
-    found.add(finished=True)
+    second = begun(tmp_path, "tasks:y")
+    assert [journal.directory.name for journal in (first, second)] == ["pm-1", "pm-2"]
+    journal = unfinished(tmp_path, "beads:x")
+    assert journal is not None
+    assert journal.directory == first.directory
+    journal.add(finished=True)
     assert unfinished(tmp_path, "beads:x") is None
     (tmp_path / ".agent/runs/pm-old").mkdir()
     assert begun(tmp_path, "beads:x").directory.name == "pm-3"
@@ -72,7 +72,7 @@ def test_one_at_a_time_works_in_a_place(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         (b'{"id": "bd-1", "state": "ta\xffen"}', "the byte 0xff is none that a journal has"),
         (b'{"id": "bd-1" "state": "taken"}', "column 15 is not JSON"),
@@ -86,7 +86,7 @@ def test_one_at_a_time_works_in_a_place(tmp_path: Path) -> None:
     ],
 )
 def test_a_line_that_is_broken_is_an_error_with_its_place_and_the_way_on(
-    tmp_path: Path, line: bytes, said: str
+    tmp_path: Path, line: bytes, message: str
 ) -> None:
     journal = begun(tmp_path, "beads:x")
     journal.add(**entry_of(ITEM, "bd-1"))
@@ -96,13 +96,13 @@ def test_a_line_that_is_broken_is_an_error_with_its_place_and_the_way_on(
     with pytest.raises(RefusedError) as caught:
         unfinished(tmp_path, "beads:x")
     assert caught.value.code == "broken-journal"
-    assert caught.value.message.startswith(f"{path} line 3: {said}")
+    assert caught.value.message.startswith(f"{path} line 3: {message}")
     assert f"move {journal.directory} away" in caught.value.message
     assert caught.value.details == {"path": str(path), "line": 3}
     path.write_bytes(path.read_bytes().replace(b"\n" + line + b"\n", b"\n"))
-    found = unfinished(tmp_path, "beads:x")
-    assert found is not None
-    assert [entry["state"] for entry in found.entries.values()] == ["taken"]
+    reopened = unfinished(tmp_path, "beads:x")
+    assert reopened is not None
+    assert [entry["state"] for entry in reopened.entries.values()] == ["taken"]
 
 
 def test_a_broken_journal_is_in_the_way_of_its_own_list_alone_and_only_until_it_is_finished(tmp_path: Path) -> None:
@@ -129,9 +129,9 @@ def test_zeros_that_a_power_cut_leaves_at_the_end_are_no_line(tmp_path: Path) ->
     journal.add(**entry_of(ITEM, "bd-1"))
     path = journal.directory / "journal.jsonl"
     path.write_bytes(path.read_bytes() + b'{"id": "bd-1", "st' + bytes(100))
-    found = unfinished(tmp_path, "beads:x")
-    assert found is not None
-    found.add(id="bd-1", state="taken")
+    reopened = unfinished(tmp_path, "beads:x")
+    assert reopened is not None
+    reopened.add(id="bd-1", state="taken")
     assert [entry["state"] for entry in Journal(journal.directory).entries.values()] == ["taken"]
 
 
@@ -140,9 +140,9 @@ def test_a_list_is_the_same_by_whatever_link_it_is_named(tmp_path: Path) -> None
     (tmp_path / "real/plan.md").touch()
     (tmp_path / "link").symlink_to("real")
     journal = begun(tmp_path, f"tasks:{tmp_path}/link/plan.md")
-    found = unfinished(tmp_path, f"tasks:{tmp_path}/real/plan.md")
-    assert found is not None
-    assert found.directory == journal.directory
+    reopened = unfinished(tmp_path, f"tasks:{tmp_path}/real/plan.md")
+    assert reopened is not None
+    assert reopened.directory == journal.directory
     assert unfinished(tmp_path, f"beads:{tmp_path}/real/plan.md") is None
 
 
@@ -152,21 +152,21 @@ def test_a_file_is_locked_by_all_its_names(tmp_path: Path) -> None:
     plan.touch()
     hard.hardlink_to(plan)
     soft.symlink_to(plan)
-    for other in (hard, soft):
-        with alone(plan), pytest.raises(RefusedError) as caught, alone(other):
+    for name in (hard, soft):
+        with alone(plan), pytest.raises(RefusedError) as caught, alone(name):
             raise AssertionError("both at once")
-        assert caught.value.message.startswith(f"another orchctl pm is at work on {other}: ")
+        assert caught.value.message.startswith(f"another orchctl pm is at work on {name}: ")
 
 
 def test_the_agents_that_completed_items_are_known_from_all_journals_of_a_list(tmp_path: Path) -> None:
-    for source, one, agent, status in (
+    for source, task_id, agent, status in (
         ("tasks:/x", "a", "agent-001", "completed"),
         ("tasks:/x", "b", "agent-002", "failed"),
         ("tasks:/y", "c", "agent-003", "completed"),
         ("tasks:/x", "a", "agent-004", "completed"),
     ):
         journal = begun(tmp_path, source)
-        journal.add(**entry_of(WorkItem(one, one), one))
-        journal.add(id=one, state="over", row={"id": one, "agent": agent, "status": status})
+        journal.add(**entry_of(WorkItem(task_id, task_id), task_id))
+        journal.add(id=task_id, state="over", row={"id": task_id, "agent": agent, "status": status})
         journal.add(finished=True)
     assert completed(journal) == {"a": "agent-004"}

@@ -1,4 +1,4 @@
-"""What a pm has to show."""
+"""The report of a pm."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ MONEY: dict[str, Any] = {"tokens": 1200, "cost_usd": 0.5, "branch": None}
 MORE: dict[str, Any] = {"name": "pm-1", "left": {}, "troubles": [], "skipped": []}
 
 
-def row(number: int, begin: int, end: int, **known: Any) -> dict[str, Any]:
-    """A developer that worked between these seconds of a minute."""
+def row(number: int, begin: int, end: int, **fields: Any) -> dict[str, Any]:
+    """Return a developer that worked between these seconds of a minute."""
     times = {key: f"2026-01-02T03:04:{second:02d}.000Z" for key, second in (("queued_at", begin), ("ended_at", end))}
-    agent = ended(number, **{**MONEY, **times, "started_at": times["queued_at"], **known})
+    agent = ended(number, **{**MONEY, **times, "started_at": times["queued_at"], **fields})
     return row_of({**ENTRY, "id": f"bd-{number}"}, agent, Path("/none"))
 
 
 def test_seven_at_once_are_seven_times_as_fast() -> None:
-    found = report([row(number, 0, 30) for number in range(1, 8)], **MORE)
-    assert (found["one_by_one_seconds"], found["wall_seconds"], found["speed_up"]) == (210, 30, 7)
-    assert (found["tokens"], found["cost_usd"], found["counts"]) == (8400, 3.5, {"completed": 7})
-    said = list(lines(found))
-    assert said[0] == "bd-1  agent-001  completed  30s  1,200 tokens  $0.50"
-    assert said[-1] == (
+    summary = report([row(number, 0, 30) for number in range(1, 8)], **MORE)
+    assert (summary["one_by_one_seconds"], summary["wall_seconds"], summary["speed_up"]) == (210, 30, 7)
+    assert (summary["tokens"], summary["cost_usd"], summary["counts"]) == (8400, 3.5, {"completed": 7})
+    printed = list(lines(summary))
+    assert printed[0] == "bd-1  agent-001  completed  30s  1,200 tokens  $0.50"
+    assert printed[-1] == (
         "pm-1: 7 developers, 7 completed; 3m 30s one by one, 30s like this: 7.0 times as fast; 8,400 tokens; $3.50"
     )
 
 
-def test_time_in_which_nobody_worked_does_not_count() -> None:
-    found = report([row(1, 0, 10), row(2, 5, 12), row(3, 6, 8), row(4, 40, 50)], **MORE)
-    assert (found["wall_seconds"], found["one_by_one_seconds"]) == (22, 29)
+def test_idle_time_does_not_count() -> None:
+    summary = report([row(1, 0, 10), row(2, 5, 12), row(3, 6, 8), row(4, 40, 50)], **MORE)
+    assert (summary["wall_seconds"], summary["one_by_one_seconds"]) == (22, 29)
 
 
 def test_the_wait_in_the_queue_counts(tmp_path: Path) -> None:
@@ -48,15 +48,15 @@ def test_a_failure_has_its_reason_and_a_result_is_shown_when_it_is_there(tmp_pat
     (tmp_path / "r.md").touch()
     bad = row_of(ENTRY, ended(1, **MONEY, status="failed", reason="exit code\n1"), tmp_path / "r.md")
     assert bad["result"] == str(tmp_path / "r.md")
-    found = report([bad, row(2, 0, 1, tokens=None, cost_usd=None)], **{**MORE, "left": {"bd-3": "after bd-1"}})
-    assert next(lines(found)).endswith(f"{tmp_path}/r.md  exit code 1")
-    assert "bd-3  not begun: after bd-1" in list(lines(found))
+    summary = report([bad, row(2, 0, 1, tokens=None, cost_usd=None)], **{**MORE, "left": {"bd-3": "after bd-1"}})
+    assert next(lines(summary)).endswith(f"{tmp_path}/r.md  exit code 1")
+    assert "bd-3  not begun: after bd-1" in list(lines(summary))
 
 
-def test_one_that_nobody_knows_any_more_is_lost() -> None:
-    found = report([lost_row(ENTRY, Path("/none"))], **MORE)
-    assert (found["counts"], found["speed_up"], found["cost_usd"]) == ({"lost": 1}, None, None)
-    assert list(lines(found)) == [
+def test_an_unknown_agent_is_lost() -> None:
+    summary = report([lost_row(ENTRY, Path("/none"))], **MORE)
+    assert (summary["counts"], summary["speed_up"], summary["cost_usd"]) == ({"lost": 1}, None, None)
+    assert list(lines(summary)) == [
         "bd-1  agent-001  lost  the daemon does not know it any more",
         "pm-1: 1 developer, 1 lost",
     ]

@@ -20,27 +20,27 @@ PLAN = [
 ]
 
 
-def read(path: Path, text: str, **known: Any) -> TaskList:
-    """The tasks in a file with this text."""
+def read(path: Path, text: str, **options: Any) -> TaskList:
+    """Return the tasks in a file with this text."""
     path.write_text(text)
-    return TaskList(path, **known)
+    return TaskList(path, **options)
 
 
 def ended(status: str) -> dict[str, Any]:
-    """An agent that ended so."""
+    """Return an agent that ended with this status."""
     return {"id": "agent-001", "status": status, "reason": None}
 
 
 @pytest.mark.parametrize("form", ["array", "lines"])
 def test_what_comes_after_nothing_open_is_ready_most_urgent_first(form: str, tmp_path: Path) -> None:
-    text = json.dumps(PLAN, indent=1) if form == "array" else "\n\n".join(json.dumps(one) for one in PLAN)
+    text = json.dumps(PLAN, indent=1) if form == "array" else "\n\n".join(json.dumps(item) for item in PLAN)
     board = read(tmp_path / "plan.json", text).board()
     api = WorkItem("api", "The API", "d", "a", ("backend",), skill="s")
     assert board.ready == [WorkItem("docs", "The docs", priority=0), api]
     assert board.left == {"ui": "after api"}
 
 
-def test_one_that_completed_makes_others_ready_and_one_that_failed_does_not(tmp_path: Path) -> None:
+def test_a_task_that_completed_makes_others_ready_and_one_that_failed_does_not(tmp_path: Path) -> None:
     text = "- [ ] A\n- [ ] B\n- [ ] C (after: a)\n- [ ] D (after: a, b)\n"
     file = read(tmp_path / "plan.md", text)
     assert file.finish("a", ended("completed")) == "open"
@@ -49,9 +49,9 @@ def test_one_that_completed_makes_others_ready_and_one_that_failed_does_not(tmp_
     assert [item.id for item in board.ready] == ["c"]
     assert board.left == {"d": "after b, which timed-out"}
     assert (tmp_path / "plan.md").read_text() == text
-    again = TaskList(tmp_path / "plan.md")
-    again.recall([{"id": "a", "status": "completed"}, {"id": "b", "status": "failed"}])
-    assert [item.id for item in again.board().ready] == ["c"]
+    reopened = TaskList(tmp_path / "plan.md")
+    reopened.recall([{"id": "a", "status": "completed"}, {"id": "b", "status": "failed"}])
+    assert [item.id for item in reopened.board().ready] == ["c"]
 
 
 def test_ticking_keeps_what_others_wrote_meanwhile_and_the_file_as_it_was(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_an_earlier_completion_is_ticked_only_for_the_same_task(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "said"),
+    ("name", "text", "message"),
     [
         ("p.md", "\n- [ ] A\n- [ ] A\n", "line 3: the id 'a' is there already, in line 2"),
         ("p.md", "- [ ] A (after: b)\n", "line 1: 'a' comes after 'b', which is no task here"),
@@ -137,12 +137,12 @@ def test_an_earlier_completion_is_ticked_only_for_the_same_task(tmp_path: Path) 
         ("p.json", '{"id": "a"', "line 1: column 11 is not JSON"),
     ],
 )
-def test_a_mistake_is_told_with_its_place(tmp_path: Path, name: str, text: str, said: str) -> None:
+def test_a_mistake_is_told_with_its_place(tmp_path: Path, name: str, text: str, message: str) -> None:
     path = tmp_path / name
     with pytest.raises(UsageError) as caught:
         read(path, text)
     assert caught.value.code == "bad-tasks"
-    assert said.format(path=path) in caught.value.message
+    assert message.format(path=path) in caught.value.message
 
 
 def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Work as every list has it."""
+"""Work items, the same for every list."""
 
 from __future__ import annotations
 

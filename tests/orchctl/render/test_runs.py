@@ -8,13 +8,13 @@ from orchctl.render.runs import counted, run_lines, runs_lines, summary_lines
 from tests.orchctl.agents import ENDED_AT, NOW, QUEUED_AT, agent, ended
 
 
-def member(path: str, number: int, **known: Any) -> dict[str, Any]:
-    """A member of it."""
-    return {"path": path, "id": f"agent-{number:03d}", "required": True, "reason": None, "after": [], **known}
+def member(path: str, number: int, **fields: Any) -> dict[str, Any]:
+    """Return a member of a run."""
+    return {"path": path, "id": f"agent-{number:03d}", "required": True, "reason": None, "after": [], **fields}
 
 
-def run(**known: Any) -> dict[str, Any]:
-    """A run of two, one of them over."""
+def run(**fields: Any) -> dict[str, Any]:
+    """Return a run of two members, one of them ended."""
     return {
         "id": "run-001",
         "name": "team",
@@ -48,7 +48,7 @@ def run(**known: Any) -> dict[str, Any]:
             },
         ],
         "groups": [],
-        **known,
+        **fields,
     }
 
 
@@ -63,8 +63,8 @@ def test_members_are_counted() -> None:
 
 
 def test_a_line_tells_of_each_run() -> None:
-    over = run(id="run-002", status="failed", ended_at=ENDED_AT, reason="api failed", task_id=None)
-    assert runs_lines([over, run()], NOW) == [
+    ended_run = run(id="run-002", status="failed", ended_at=ENDED_AT, reason="api failed", task_id=None)
+    assert runs_lines([ended_run, run()], NOW) == [
         "run-002  team  failed   2m 1s  1 of 2 ended: 1 completed, 1 running  api failed",
         "run-001  team  running  2m     1 of 2 ended: 1 completed, 1 running  bd-1",
     ]
@@ -87,9 +87,9 @@ def test_a_run_without_results_says_nothing_of_them() -> None:
 
 
 def test_a_summary_names_members_by_their_path() -> None:
-    over = run(status="failed", reason="web/ui (agent-002) failed", counts={"completed": 1, "failed": 1})
+    failed_run = run(status="failed", reason="web/ui (agent-002) failed", counts={"completed": 1, "failed": 1})
     agents = [ANSWER["agents"][0], ended(2, status="failed", exit_code=3, member="web/ui")]
-    assert list(summary_lines({"run": over, "agents": agents})) == [
+    assert list(summary_lines({"run": failed_run, "agents": agents})) == [
         "agent-001  api     completed  1m 1s  exit 0",
         "agent-002  web/ui  failed     1m 1s  exit 3",
         "run-001 failed: web/ui (agent-002) failed; 2 of 2 ended: 1 completed, 1 failed",

@@ -26,10 +26,10 @@ def test_a_session_is_one_line_that_no_name_can_break() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tokens", "dollars", "shown"), [(0, 0.0, ""), (1, 0.0, "1 tokens"), (0, 1.5, "$1.50"), (None, None, "")]
+    ("tokens", "dollars", "text"), [(0, 0.0, ""), (1, 0.0, "1 tokens"), (0, 1.5, "$1.50"), (None, None, "")]
 )
-def test_what_is_not_known_is_not_shown(tokens: int | None, dollars: float | None, shown: str) -> None:
-    assert sessions.cost({"tokens": tokens, "cost_usd": dollars}) == shown
+def test_what_is_not_known_is_not_shown(tokens: int | None, dollars: float | None, text: str) -> None:
+    assert sessions.cost({"tokens": tokens, "cost_usd": dollars}) == text
 
 
 def test_usage_is_a_table_in_which_estimates_are_marked() -> None:
@@ -45,7 +45,7 @@ def test_usage_is_a_table_in_which_estimates_are_marked() -> None:
         "cost_source": "estimated",
     }
     unknown = {**dict.fromkeys(row), "id": "agent-002", "name": None}
-    head, one, two = sessions.usage_lines([row, unknown])
+    head, first, second_row = sessions.usage_lines([row, unknown])
     assert head.split() == ["expected", "tokens", "of", "them", "in", "out", "cached", "cost"]
-    assert one.split() == ["agent-001", "api", "10,000", "12,345", "12,000", "345", "99,999", "~$0.2500"]
-    assert two.split() == ["agent-002", *"------"]
+    assert first.split() == ["agent-001", "api", "10,000", "12,345", "12,000", "345", "99,999", "~$0.2500"]
+    assert second_row.split() == ["agent-002", *"------"]

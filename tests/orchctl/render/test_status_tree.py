@@ -20,13 +20,13 @@ FAMILY = (
 )
 
 
-def drawn(look: Look, *agents: dict[str, Any], **limit: Any) -> list[str]:
-    """The picture's lines."""
+def picture_lines(look: Look, *agents: dict[str, Any], **limit: Any) -> list[str]:
+    """Return the lines of the picture."""
     return picture(answer(*agents, **limit), NOW, look)
 
 
 def test_children_are_under_their_parents_in_the_order_of_their_making() -> None:
-    assert drawn(Look(is_whole=True), *FAMILY) == [
+    assert picture_lines(Look(is_whole=True), *FAMILY) == [
         "slots [###····] 3/7 in use · 4/28 alive · 1 queued · 2 pm · 1 sub-skill",
         "agent-002     pm     waiting    1m            pm                         pid 4711  after agent-003  the app",
         "├─ agent-003  code   running    1m     try 2  sub-skill  12s cpu  45 MB  pid 4711",
@@ -36,11 +36,11 @@ def test_children_are_under_their_parents_in_the_order_of_their_making() -> None
 
 
 def test_memory_is_shown_beside_its_bound() -> None:
-    line = drawn(Look(is_whole=True), agent(1, rss_bytes=47185920, memory_max=2 << 30))[1]
+    line = picture_lines(Look(is_whole=True), agent(1, rss_bytes=47185920, memory_max=2 << 30))[1]
     assert "  45 MB of 2.0 GB  " in line
 
 
-def test_deeper_generations_keep_the_lines_of_those_above() -> None:
+def test_deeper_generations_keep_the_lines_of_their_ancestors() -> None:
     generations = [
         agent(1),
         agent(2, parent="agent-001"),
@@ -49,7 +49,8 @@ def test_deeper_generations_keep_the_lines_of_those_above() -> None:
         agent(5, parent="agent-004"),
     ]
     assert [
-        line.partition("api")[0].rstrip() for line in drawn(Look(is_plain=True, is_whole=True), *generations)[1:]
+        line.partition("api")[0].rstrip()
+        for line in picture_lines(Look(is_plain=True, is_whole=True), *generations)[1:]
     ] == [
         "agent-001",
         "|- agent-002",
@@ -60,12 +61,12 @@ def test_deeper_generations_keep_the_lines_of_those_above() -> None:
 
 
 def test_a_child_whose_parent_is_not_shown_stands_by_itself() -> None:
-    assert drawn(Look(is_whole=True), FAMILY[1])[1].startswith("agent-004  check")
+    assert picture_lines(Look(is_whole=True), FAMILY[1])[1].startswith("agent-004  check")
 
 
 def test_without_room_the_least_important_columns_go_first() -> None:
     def words(width: int) -> str:
-        return drawn(Look(width=width, is_whole=True), *FAMILY)[2]
+        return picture_lines(Look(width=width, is_whole=True), *FAMILY)[2]
 
     assert "sub-skill" in words(120)
     assert "sub-skill" not in words(96)
@@ -79,35 +80,35 @@ def test_without_room_the_least_important_columns_go_first() -> None:
 @given(st.integers(20, 150), st.booleans())
 def test_no_line_is_wider_than_the_terminal(width: int, is_plain: bool) -> None:
     long = agent(1, name="n" * 50, goal="日本 " * 50, status="waiting", reason="waits " * 40)
-    for line in drawn(Look(width=width, is_plain=is_plain), long, *FAMILY):
+    for line in picture_lines(Look(width=width, is_plain=is_plain), long, *FAMILY):
         assert render.columns(line) <= width
 
 
 def test_where_only_ascii_can_be_shown_nothing_else_is() -> None:
     long = agent(6, name="n" * 50)
-    assert "".join(drawn(Look(width=60, is_plain=True), long, *FAMILY)).isascii()
+    assert "".join(picture_lines(Look(width=60, is_plain=True), long, *FAMILY)).isascii()
 
 
 @pytest.mark.parametrize("name", ["running", "日本"])
 def test_the_status_is_coloured_and_nothing_else(name: str) -> None:
-    plain = drawn(Look(width=80), agent(1, name=name))[1]
-    coloured = drawn(Look(width=80, has_colours=True), agent(1, name=name))[1]
+    plain = picture_lines(Look(width=80), agent(1, name=name))[1]
+    coloured = picture_lines(Look(width=80, has_colours=True), agent(1, name=name))[1]
     assert coloured == "\x1b[32mrunning\x1b[0m".join(plain.rsplit("running", 1))
 
 
 def test_an_unknown_status_has_no_colour() -> None:
-    assert "\x1b" not in drawn(Look(has_colours=True), agent(1, status="dreaming"))[1]
+    assert "\x1b" not in picture_lines(Look(has_colours=True), agent(1, status="dreaming"))[1]
 
 
 def test_what_is_not_shown_is_said() -> None:
-    assert drawn(Look(), agent(9))[-1] == "… and agents that ended earlier: `orchctl status --all`"
-    assert drawn(Look(is_plain=True), agent(9))[-1].startswith("... and")
-    assert drawn(Look(is_whole=True), agent(9))[-1].startswith("agent-009")
-    assert drawn(Look(), agent(2), agent(1))[-1].startswith("agent-002")
+    assert picture_lines(Look(), agent(9))[-1] == "… and agents that ended earlier: `orchctl status --all`"
+    assert picture_lines(Look(is_plain=True), agent(9))[-1].startswith("... and")
+    assert picture_lines(Look(is_whole=True), agent(9))[-1].startswith("agent-009")
+    assert picture_lines(Look(), agent(2), agent(1))[-1].startswith("agent-002")
 
 
 def test_an_empty_fleet_says_how_to_begin() -> None:
-    assert drawn(Look())[-1] == "no agents; `orchctl spawn -- COMMAND` starts one"
+    assert picture_lines(Look())[-1] == "no agents; `orchctl spawn -- COMMAND` starts one"
 
 
 def test_places_are_a_bar_that_says_when_they_are_overdrawn() -> None:
@@ -118,7 +119,7 @@ def test_places_are_a_bar_that_says_when_they_are_overdrawn() -> None:
 
 
 def test_what_keeps_agents_from_starting_is_said_above_them() -> None:
-    lines = drawn(Look(is_whole=True), agent(1), paused=True, held={"claude": "2026-01-02T03:07:09.000Z"})
+    lines = picture_lines(Look(is_whole=True), agent(1), paused=True, held={"claude": "2026-01-02T03:07:09.000Z"})
     assert lines[1:3] == [
         "paused: no new agents start; `orchctl resume` starts them again",
         "claude is rate-limited for 1m 4s more; `orchctl resume` tries at once",
@@ -126,13 +127,13 @@ def test_what_keeps_agents_from_starting_is_said_above_them() -> None:
 
 
 def test_of_a_large_fleet_it_says_how_many_are_not_shown() -> None:
-    shown = {**answer(agent(1), queued(2, 1)), "counts": {"running": 1, "queued": 9999, "ended": 3}}
-    lines = picture(shown, NOW, Look())
+    status = {**answer(agent(1), queued(2, 1)), "counts": {"running": 1, "queued": 9999, "ended": 3}}
+    lines = picture(status, NOW, Look())
     assert "9999 queued" in lines[0]
     assert lines[-1] == (
         "… and 9,998 queued, 3 ended: `orchctl status --all` shows all agents, `--json` prints them as data"
     )
-    assert picture({**shown, "counts": {"running": 1, "queued": 1}}, NOW, Look(is_whole=True))[-1].startswith(
+    assert picture({**status, "counts": {"running": 1, "queued": 1}}, NOW, Look(is_whole=True))[-1].startswith(
         "agent-002"
     )
 
@@ -141,14 +142,21 @@ def test_each_cell_is_measured_a_few_times_however_many_lines_there_are(monkeypa
     measured: list[str] = []
     columns = render.columns
     monkeypatch.setattr(render, "columns", lambda text: measured.append(text) or columns(text))
-    drawn(Look(width=120), *(queued(number, number) for number in range(1, 501)))
+    picture_lines(Look(width=120), *(queued(number, number) for number in range(1, 501)))
     assert len(measured) < 500 * 40
 
 
 def test_budgets_are_bars_too() -> None:
-    spent = {"id": "session-001", "tokens": 4500, "cost_usd": 0.3, "max_tokens": 9000, "max_cost": 1.0, "reached": None}
-    reached = {**spent, "id": "run-001", "max_tokens": None, "cost_usd": 1.1, "reached": "$1.10 of $1.00"}
-    lines = picture({**answer(agent(1)), "budgets": [spent, reached]}, NOW, Look(is_whole=True))
+    session = {
+        "id": "session-001",
+        "tokens": 4500,
+        "cost_usd": 0.3,
+        "max_tokens": 9000,
+        "max_cost": 1.0,
+        "reached": None,
+    }
+    reached = {**session, "id": "run-001", "max_tokens": None, "cost_usd": 1.1, "reached": "$1.10 of $1.00"}
+    lines = picture({**answer(agent(1)), "budgets": [session, reached]}, NOW, Look(is_whole=True))
     assert lines[1:3] == [
         "budget of session-001 [##########··········] 4.5k of 9.0k tokens [######··············] $0.30 of $1.00",
         "budget of run-001 [####################!!] $1.10 of $1.00: nothing more of it starts",
@@ -156,11 +164,11 @@ def test_budgets_are_bars_too() -> None:
 
 
 def test_tokens_are_counted_for_each_and_for_all() -> None:
-    lines = drawn(Look(is_whole=True), agent(1, tokens=1234), agent(2, tokens=2_000_000))
+    lines = picture_lines(Look(is_whole=True), agent(1, tokens=1234), agent(2, tokens=2_000_000))
     assert lines[0].endswith(" · 2.0M tokens")
     assert ["1.2k tokens" in lines[1], "2.0M tokens" in lines[2]] == [True, True]
 
 
 def test_the_tokens_are_those_of_the_sessions_and_not_of_the_agents_shown() -> None:
-    known = {**answer(agent(1, status="running", tokens=10)), "tokens": 42_000}
-    assert "42k tokens" in picture(known, NOW, Look())[0]
+    status = {**answer(agent(1, status="running", tokens=10)), "tokens": 42_000}
+    assert "42k tokens" in picture(status, NOW, Look())[0]

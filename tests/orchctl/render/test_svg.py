@@ -14,9 +14,9 @@ from orchctl.render.svg import add, picture, written
 def test_any_text_and_attribute_is_well_formed_and_comes_back_without_what_xml_lacks(text: str, name: str) -> None:
     root = picture(10, 20.5, "", "a title", text)
     add(root, "text", text, data_name=name)
-    again = ET.fromstring(written(root))
-    assert [one.tag.partition("}")[2] for one in again] == ["title", "desc", "style", "text"]
-    assert "\0" not in (again[-1].text or "")
+    parsed = ET.fromstring(written(root))
+    assert [element.tag.partition("}")[2] for element in parsed] == ["title", "desc", "style", "text"]
+    assert "\0" not in (parsed[-1].text or "")
 
 
 def test_attributes_stay_in_order_and_numbers_are_short() -> None:

@@ -40,9 +40,9 @@ def test_a_size_has_one_unit(amount: int, text: str) -> None:
 
 @given(st.text())
 def test_no_text_moves_the_cursor(text: str) -> None:
-    shown = render.clean(text)
-    assert shown.isprintable()
-    assert "\n" not in shown
+    cleaned = render.clean(text)
+    assert cleaned.isprintable()
+    assert "\n" not in cleaned
 
 
 def test_a_name_is_never_empty() -> None:
@@ -92,7 +92,7 @@ def test_the_time_of_an_agent_is_how_long_it_has_been_at_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shown", "said"),
+    ("agent", "message"),
     [
         (agent(1), ""),
         (agent(1, status="waiting", reason="waits for agent-002"), "waits for agent-002"),
@@ -107,8 +107,8 @@ def test_the_time_of_an_agent_is_how_long_it_has_been_at_it() -> None:
         (ended(1, status="skipped", exit_code=None), ""),
     ],
 )
-def test_the_outcome_says_why(shown: dict[str, object], said: str) -> None:
-    assert render.outcome(shown) == said
+def test_the_outcome_says_why(agent: dict[str, object], message: str) -> None:
+    assert render.outcome(agent) == message
 
 
 def test_agents_that_ended_have_straight_lines() -> None:
@@ -120,9 +120,9 @@ def test_agents_that_ended_have_straight_lines() -> None:
     assert render.ended_lines([]) == []
 
 
-def test_agents_that_something_was_done_to_say_where_they_are() -> None:
+def test_changed_agents_are_printed_with_their_place() -> None:
     stopping = agent(1, status="stopping", reason="cancelled")
-    assert render.told_lines([stopping, queued(2, 3, reason="paused"), queued(3, 4), agent(4)]) == [
+    assert render.changed_lines([stopping, queued(2, 3, reason="paused"), queued(3, 4), agent(4)]) == [
         "agent-001  api  stopping  cancelled",
         "agent-002  api  queued    position 3: paused",
         "agent-003  api  queued    position 4",
@@ -131,14 +131,14 @@ def test_agents_that_something_was_done_to_say_where_they_are() -> None:
 
 
 def test_only_queued_agents_are_said_to_be_queued() -> None:
-    said = render.queued_lines([agent(1), queued(8, 1, reason="7 of 7 places are working"), queued(9, 2)])
-    assert said == [
+    lines = render.queued_lines([agent(1), queued(8, 1, reason="7 of 7 places are working"), queued(9, 2)])
+    assert lines == [
         "agent-008 is queued, position 1: 7 of 7 places are working",
         "agent-009 is queued, position 2",
     ]
 
 
-def test_those_still_going_are_named_while_they_are_few() -> None:
+def test_living_agents_are_named_while_they_are_few() -> None:
     assert render.going([agent(1), queued(2, 1)]) == "agent-001 is running, agent-002 is queued"
     assert render.going([agent(number) for number in range(1, 7)]) == "6 agents have not ended"
 
@@ -152,10 +152,10 @@ def test_a_wait_says_how_far_it_is() -> None:
 @given(st.text(st.sampled_from("ab界é\u0301\ufe0f☁")), st.integers(0, 9), st.sampled_from(["…", "..."]))
 def test_a_text_is_cut_where_its_longest_beginning_fits(text: str, width: int, ellipsis: str) -> None:
     room = max(0, width - len(ellipsis))
-    whole = [end for end in range(len(text) + 1) if text[end : end + 1] not in ("\u0301", "\ufe0f")]
-    longest = max((text[:end] for end in whole if render.columns(text[:end]) <= room), key=len)
-    wanted = text if render.columns(text) <= width else longest + ellipsis[:width]
-    assert render.fitted(text, width, ellipsis) == wanted
+    cuts = [end for end in range(len(text) + 1) if text[end : end + 1] not in ("\u0301", "\ufe0f")]
+    longest = max((text[:end] for end in cuts if render.columns(text[:end]) <= room), key=len)
+    expected = text if render.columns(text) <= width else longest + ellipsis[:width]
+    assert render.fitted(text, width, ellipsis) == expected
 
 
 def test_places_say_what_is_unusual() -> None:
@@ -167,27 +167,8 @@ def test_places_say_what_is_unusual() -> None:
 
 
 def test_a_daemon_is_introduced_in_a_line() -> None:
-    found = {"version": "1.2.3", "pid": 7, "uptime_seconds": 7500.0, "home": "/h", "socket": "/h/s"}
-    assert render.daemon(found) == "orchd 1.2.3, pid 7, up 2h 5m, home /h, socket /h/s"
-
-
-def test_an_event_is_a_line() -> None:
-    event = {
-        "seq": 12,
-        "at": "T",
-        "event": "agent-failed",
-        "agent": "agent-001",
-        "reason": "a\nb",
-        "code": 3,
-        "cost_usd": 0.042665999999999996,
-        "until": 1794000000.25,
-        "x": None,
-    }
-    said = "reason=a?b code=3 cost_usd=0.042666 until=1794000000.25"
-    assert render.event_line(event) == f"    12  T  agent-failed    agent-001  {said}"
-    assert render.event_line({"seq": 1, "at": "T", "event": "paused", "agent": None}) == "     1  T  paused          -"
-    spaced = {"seq": 1, "at": "T", "event": "e", "agent": None, "why": "a b"}
-    assert render.event_line(spaced).endswith("why='a b'")
+    daemon = {"version": "1.2.3", "pid": 7, "uptime_seconds": 7500.0, "home": "/h", "socket": "/h/s"}
+    assert render.daemon(daemon) == "orchd 1.2.3, pid 7, up 2h 5m, home /h, socket /h/s"
 
 
 def test_columns_in_which_nothing_stands_are_left_out() -> None:

@@ -16,8 +16,8 @@ import pytest
 RUNNERS = [sys.executable, "-E", "-P", "-m", "orchctl.runners"]
 
 
-class Ran(NamedTuple):
-    """How a runner ended: its exit code, its log, what it reported."""
+class RunnerResult(NamedTuple):
+    """How a runner ended: its exit code, its log, its report."""
 
     code: int
     log: str
@@ -25,17 +25,17 @@ class Ran(NamedTuple):
 
     @property
     def status(self) -> str:
-        """By the report."""
+        """Return the status in the report."""
         return str(self.report["status"])
 
     @property
     def reason(self) -> str:
-        """By the report."""
+        """Return the reason in the report."""
         return str(self.report["reason"])
 
 
 class Stage:
-    """Where a runner runs: its home, its result, and the programs on its PATH."""
+    """The place of a runner: its home, its result file, and the programs on its PATH."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -47,12 +47,12 @@ class Stage:
         self._started: list[subprocess.Popen[bytes]] = []
 
     def program(self, name: str, script: str) -> None:
-        """Let `script`, in shell, be what runs when `name` is called."""
+        """Install `script`, in shell, as the program `name`."""
         (self.bin / name).write_text(f"#!/bin/sh\n{script}\n")
         (self.bin / name).chmod(0o755)
 
     def says(self, name: str, *messages: Mapping[str, Any], code: int = 0, first: str = "") -> None:
-        """Let `name` keep its prompt and its arguments, print these messages a line each, and end."""
+        """Install `name`: it keeps its prompt and arguments, prints these messages a line each, and ends."""
         lines = "".join(f"{json.dumps(message)}\n" for message in messages)
         (self.directory / "stream").write_text(lines)
         self.program(
@@ -63,23 +63,23 @@ class Stage:
 
     @property
     def prompt(self) -> str:
-        """What the program was told."""
+        """Return the prompt that the program received."""
         return (self.directory / "prompt").read_text()
 
     @property
     def argv(self) -> list[str]:
-        """What it was called with."""
+        """Return the arguments of the program."""
         return (self.directory / "argv").read_text().splitlines()
 
     @property
     def env(self) -> dict[str, str]:
-        """Its environment."""
+        """Return the environment of the program."""
         lines = (self.directory / "env").read_text().splitlines()
         return dict(line.split("=", 1) for line in lines if "=" in line)
 
     def start(self, runner: str, *arguments: str, stdin: bytes | None = None, **env: str) -> subprocess.Popen[bytes]:
-        """The runner, running; its log is the file `log`."""
-        known = {
+        """Start the runner; its log is the file `log`."""
+        defaults = {
             "PATH": f"{self.bin}:/usr/bin:/bin",
             "ORCHD_HOME": str(self.directory),
             "ORCHD_RUNNER": runner,
@@ -88,36 +88,36 @@ class Stage:
             "ORCHD_RESULT": str(self.result),
             "ORCHD_REPORT": str(self._report),
         }
-        given = self.directory / "stdin"
-        given.write_bytes(stdin or b"")
-        with (self.directory / "log").open("wb") as log, (given if stdin else Path(os.devnull)).open("rb") as file:
+        stdin_file = self.directory / "stdin"
+        stdin_file.write_bytes(stdin or b"")
+        with (self.directory / "log").open("wb") as log, (stdin_file if stdin else Path(os.devnull)).open("rb") as file:
             settings: dict[str, Any] = {"stdin": file, "stdout": log, "stderr": log, "cwd": self.directory}
-            wanted = {name: value for name, value in {**known, **env}.items() if value}
-            process = subprocess.Popen([*RUNNERS, *arguments], env=wanted, start_new_session=True, **settings)
+            set_variables = {name: value for name, value in {**defaults, **env}.items() if value}
+            process = subprocess.Popen([*RUNNERS, *arguments], env=set_variables, start_new_session=True, **settings)
         self._started.append(process)
         return process
 
-    def ended(self, process: subprocess.Popen[bytes]) -> Ran:
-        """How it ended."""
+    def ended(self, process: subprocess.Popen[bytes]) -> RunnerResult:
+        """Wait for the runner and return its result."""
         code = process.wait(30)
-        return Ran(code, self.log, self.reported())
+        return RunnerResult(code, self.log, self.reported())
 
     def reported(self) -> dict[str, Any]:
-        """The report as it is now; empty when there is none."""
-        found: dict[str, Any] = json.loads(self._report.read_text()) if self._report.exists() else {}
-        return found
+        """Return the report as it is now; empty when there is none."""
+        report: dict[str, Any] = json.loads(self._report.read_text()) if self._report.exists() else {}
+        return report
 
     @property
     def log(self) -> str:
-        """What it has said so far."""
+        """Return the log so far."""
         return (self.directory / "log").read_text()
 
-    def run(self, runner: str, *arguments: str, stdin: bytes | None = None, **env: str) -> Ran:
-        """Run it to its end."""
+    def run(self, runner: str, *arguments: str, stdin: bytes | None = None, **env: str) -> RunnerResult:
+        """Run the runner to its end."""
         return self.ended(self.start(runner, *arguments, stdin=stdin, **env))
 
     def close(self) -> None:
-        """Leave nobody behind."""
+        """Kill every process of the stage."""
         for process in self._started:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -126,7 +126,7 @@ class Stage:
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
-    """A stage of its own."""
-    made = Stage(tmp_path)
-    yield made
-    made.close()
+    """A stage per test."""
+    stage = Stage(tmp_path)
+    yield stage
+    stage.close()

@@ -1,4 +1,4 @@
-"""Claude Code's words: completed only when exit code, results and tasks say so."""
+"""Messages of Claude Code: completed only when exit code, results and tasks agree."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ MODELS = {
 USAGE = {"input_tokens": 50, "output_tokens": 4, "cache_read_input_tokens": 6, "cache_creation_input_tokens": 2}
 
 
-def said(text: str, number: int = 1, **more: Any) -> dict[str, Any]:
-    """A message of the model's."""
+def text_message(text: str, number: int = 1, **more: Any) -> dict[str, Any]:
+    """Return a message of the model."""
     return {
         "type": "assistant",
         "message": {"id": f"m{number}", "content": [{"type": "text", "text": text}], "usage": USAGE},
@@ -32,31 +32,31 @@ def said(text: str, number: int = 1, **more: Any) -> dict[str, Any]:
 
 
 def failed(**more: Any) -> dict[str, Any]:
-    """A result that says success and is an error."""
+    """Return a result that says success and is an error."""
     return {**DONE, "is_error": True, "result": "API Error: Overloaded", **more}
 
 
 def task(subtype: str, **more: Any) -> dict[str, Any]:
-    """News of a task of its own."""
+    """Return an event of a background task."""
     return {"type": "system", "subtype": subtype, "task_id": "t1", **more}
 
 
 def limit(status: str, **more: Any) -> dict[str, Any]:
-    """News of a rate limit."""
+    """Return an event of a rate limit."""
     return {"type": "rate_limit_event", "rate_limit_info": {"status": status, **more}}
 
 
 def test_it_gets_the_prompt_and_its_result_is_kept(stage: Stage) -> None:
-    stage.says("claude", INIT, said("I begin."), {**DONE, "total_cost_usd": 0.25, "modelUsage": MODELS})
-    ran = stage.run("claude", "--max-turns", "5", ORCHD_MODEL="opus", ORCHD_RESULT=str(stage.result))
-    assert (ran.code, ran.status) == (0, "completed")
+    stage.says("claude", INIT, text_message("I begin."), {**DONE, "total_cost_usd": 0.25, "modelUsage": MODELS})
+    result = stage.run("claude", "--max-turns", "5", ORCHD_MODEL="opus", ORCHD_RESULT=str(stage.result))
+    assert (result.code, result.status) == (0, "completed")
     assert stage.prompt.startswith("Build the API.\n")
     assert stage.argv == [
         *("-p", "--output-format", "stream-json", "--verbose", "--disallowedTools=Task,Agent,Workflow"),
         *("--model", "opus", "--max-turns", "5"),
     ]
     assert stage.result.read_text() == "All done."
-    assert {key: value for key, value in ran.report.items() if value} == {
+    assert {key: value for key, value in result.report.items() if value} == {
         "status": "completed",
         "input_tokens": 110,
         "output_tokens": 22,
@@ -68,7 +68,7 @@ def test_it_gets_the_prompt_and_its_result_is_kept(stage: Stage) -> None:
         "model": "opus-9",
         "turns": 2,
     }
-    assert ran.log == (
+    assert result.log == (
         "claude 2.1.197, session s-1\nI begin.\nclaude completed (113 tokens in, 22 out, 7 from a cache, $0.2500)\n"
     )
 
@@ -104,7 +104,7 @@ def test_the_words_of_every_turn_are_the_result(stage: Stage) -> None:
         ),
         ([DONE, failed()], "its result says is_error: API Error: Overloaded"),
         ([{**DONE, "result": ""}], "it left no result at"),
-        ([INIT, said("I begin.")], "it ended without a result"),
+        ([INIT, text_message("I begin.")], "it ended without a result"),
         ([], "it ended without a result"),
         ([[1]], "it ended without a result, saying: [1]"),
         ([{"type": 7}], "it ended without a result"),
@@ -116,11 +116,13 @@ def test_the_words_of_every_turn_are_the_result(stage: Stage) -> None:
         ),
     ],
 )
-def test_one_that_was_cut_off_has_failed_though_it_ended_with_0(stage: Stage, messages: list[Any], reason: str) -> None:
+def test_a_cli_that_was_cut_off_has_failed_though_it_ended_with_0(
+    stage: Stage, messages: list[Any], reason: str
+) -> None:
     stage.says("claude", *messages)
-    ran = stage.run("claude")
-    assert (ran.code, ran.status) == (1, "failed")
-    assert ran.reason.startswith(reason)
+    result = stage.run("claude")
+    assert (result.code, result.status) == (1, "failed")
+    assert result.reason.startswith(reason)
     assert not stage.result.exists()
 
 
@@ -142,21 +144,21 @@ def test_a_task_that_ended_by_itself_is_over(stage: Stage, ending: dict[str, Any
 def test_a_task_that_was_ended_is_over_before_the_result_and_cut_off_after_it(
     stage: Stage, ending: dict[str, Any]
 ) -> None:
-    begun = task("task_started", description="tests")
-    stage.says("claude", begun, ending, DONE)
+    task_started = task("task_started", description="tests")
+    stage.says("claude", task_started, ending, DONE)
     assert stage.run("claude").code == 0
-    stage.says("claude", begun, DONE, ending)
-    ran = stage.run("claude")
-    assert (ran.code, ran.reason) == (1, "it ended before its own tasks did: tests")
+    stage.says("claude", task_started, DONE, ending)
+    result = stage.run("claude")
+    assert (result.code, result.reason) == (1, "it ended before its own tasks did: tests")
 
 
 def test_an_exit_code_is_its_own(stage: Stage) -> None:
     stage.says("claude", DONE, code=3)
-    ran = stage.run("claude")
-    assert (ran.code, ran.status, ran.reason) == (3, "failed", "exit code 3")
+    result = stage.run("claude")
+    assert (result.code, result.status, result.reason) == (3, "failed", "exit code 3")
     stage.says("claude", code=3, first="echo 'no such option'")
-    ran = stage.run("claude")
-    assert (ran.code, ran.reason) == (3, "it ended with 3 without a result, saying: no such option")
+    result = stage.run("claude")
+    assert (result.code, result.reason) == (3, "it ended with 3 without a result, saying: no such option")
 
 
 def test_without_a_result_file_an_empty_answer_is_one(stage: Stage) -> None:
@@ -168,14 +170,14 @@ def test_without_a_result_file_an_empty_answer_is_one(stage: Stage) -> None:
     ("messages", "wait"),
     [
         ([failed(api_error_status=429)], 60),
-        ([said("no", error="rate_limit"), failed()], 60),
+        ([text_message("no", error="rate_limit"), failed()], 60),
         ([limit("rejected", resetsAt=1), failed()], 60),
         ([limit("rejected", resetsAt=4000), failed()], 4000),
         ([limit("rejected", resetsAt=4000)], 4000),
         ([failed(api_error_status=429, result="Try again in 2 minutes.")], 120),
     ],
 )
-def test_one_that_was_turned_away_says_when_to_come_back(
+def test_a_cli_that_was_turned_away_says_when_to_come_back(
     stage: Stage, messages: list[dict[str, Any]], wait: int
 ) -> None:
     now = time.time()
@@ -184,9 +186,9 @@ def test_one_that_was_turned_away_says_when_to_come_back(
         if "resetsAt" in info:
             message["rate_limit_info"] = {**info, "resetsAt": now + info["resetsAt"] if info["resetsAt"] > 1 else 1}
     stage.says("claude", *messages, code=1)
-    ran = stage.run("claude")
-    assert (ran.code, ran.status) == (75, "rate-limited")
-    assert 0 <= ran.report["retry_at"] - now - wait < 30
+    result = stage.run("claude")
+    assert (result.code, result.status) == (75, "rate-limited")
+    assert 0 <= result.report["retry_at"] - now - wait < 30
 
 
 @pytest.mark.parametrize(
@@ -195,24 +197,24 @@ def test_one_that_was_turned_away_says_when_to_come_back(
         [limit("rejected"), limit("allowed"), failed()],
         [limit("rejected", isUsingOverage=True), failed()],
         [limit("allowed_warning"), failed()],
-        [said("no", error="rate_limit", parent_tool_use_id="x"), failed()],
+        [text_message("no", error="rate_limit", parent_tool_use_id="x"), failed()],
         [failed(api_error_status=529)],
-        [said("no", error="overloaded"), failed()],
+        [text_message("no", error="overloaded"), failed()],
     ],
 )
 def test_what_is_no_limit_is_a_failure(stage: Stage, messages: list[dict[str, Any]]) -> None:
     stage.says("claude", *messages, code=1)
-    ran = stage.run("claude")
-    assert (ran.code, ran.status, ran.report["retry_at"]) == (1, "failed", None)
+    result = stage.run("claude")
+    assert (result.code, result.status, result.report["retry_at"]) == (1, "failed", None)
 
 
 def test_a_limit_that_it_got_past_is_none(stage: Stage) -> None:
-    stage.says("claude", limit("rejected"), said("no", error="rate_limit"), DONE)
+    stage.says("claude", limit("rejected"), text_message("no", error="rate_limit"), DONE)
     assert stage.run("claude").status == "completed"
 
 
 def test_on_sigterm_it_is_read_to_its_end_and_what_was_spent_is_told(stage: Stage) -> None:
-    more = [said("a", 1), said("b", 1), said("c", 2)]  # two parts of one message, and another
+    more = [text_message("a", 1), text_message("b", 1), text_message("c", 2)]  # two parts of one message, and another
     stage.program(
         "claude",
         f"trap 'echo {json.dumps(json.dumps(more[2]))}; exit 143' INT\n"
@@ -222,19 +224,19 @@ def test_on_sigterm_it_is_read_to_its_end_and_what_was_spent_is_told(stage: Stag
     process = stage.start("claude")
     until(lambda: "b\n" in stage.log)
     process.terminate()
-    ran = stage.ended(process)
-    assert (ran.code, ran.status, ran.reason) == (143, "failed", "ended by SIGTERM")
-    assert "c\n" in ran.log
-    spent = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
-    assert [ran.report[key] for key in spent] == [100, 8, 12, 4]
-    assert ran.report["session_id"] == "s-1"
-    assert (ran.report["cost_usd"], ran.report["cost_source"]) == (pytest.approx(0.002238), "estimated")
-    assert [code for code, _ in ran.report["notes"]] == ["usage-estimated"]
+    result = stage.ended(process)
+    assert (result.code, result.status, result.reason) == (143, "failed", "ended by SIGTERM")
+    assert "c\n" in result.log
+    token_keys = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+    assert [result.report[key] for key in token_keys] == [100, 8, 12, 4]
+    assert result.report["session_id"] == "s-1"
+    assert (result.report["cost_usd"], result.report["cost_source"]) == (pytest.approx(0.002238), "estimated")
+    assert [code for code, _ in result.report["notes"]] == ["usage-estimated"]
 
 
-def used(name: str, written: str, number: int) -> dict[str, Any]:
-    """A message that calls a tool with so much."""
-    message = said("x", number)
+def tool_call(name: str, written: str, number: int) -> dict[str, Any]:
+    """Return a message that calls a tool with this input."""
+    message = text_message("x", number)
     message["message"]["content"] = [{"type": "tool_use", "id": "t", "name": name, "input": {"command": written}}]
     return message
 
@@ -247,10 +249,10 @@ SPENT = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_toke
     ("messages", "tokens", "dollars", "note"),
     [
         ([INIT], [0, 0, 0, 0], None, "usage-unknown"),
-        ([INIT, used("Bash", "y" * 986, 1)], [50, 500, 6, 2], 0.038319, "usage-estimated"),
-        ([INIT, used("Bash", "y" * 986, 1), ANSWERED], [50, 500, 6, 64], 0.040179, "usage-estimated"),
+        ([INIT, tool_call("Bash", "y" * 986, 1)], [50, 500, 6, 2], 0.038319, "usage-estimated"),
+        ([INIT, tool_call("Bash", "y" * 986, 1), ANSWERED], [50, 500, 6, 64], 0.040179, "usage-estimated"),
         (
-            [{**DONE, "total_cost_usd": 0.5, "usage": USAGE}, INIT, said("b", 2)],
+            [{**DONE, "total_cost_usd": 0.5, "usage": USAGE}, INIT, text_message("b", 2)],
             [100, 8, 12, 4],
             0.501119,
             "usage-estimated",
@@ -259,7 +261,7 @@ SPENT = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_toke
     ],
     ids=["nothing shown", "a message", "a request on its way", "after a result", "a request after a result"],
 )
-def test_of_one_that_is_killed_the_most_that_it_can_have_taken_counts(
+def test_the_largest_possible_usage_of_a_killed_cli_counts(
     stage: Stage, messages: list[dict[str, Any]], tokens: list[int], dollars: float | None, note: str
 ) -> None:
     stage.says("claude", *messages, {"type": "system", "subtype": "api_retry"}, code=137)
@@ -269,30 +271,30 @@ def test_of_one_that_is_killed_the_most_that_it_can_have_taken_counts(
 
 
 def test_a_runner_that_is_killed_leaves_what_was_taken_so_far(stage: Stage) -> None:
-    lines = " ".join(f"'{json.dumps(message)}'" for message in (INIT, said("begun", 1)))
+    lines = " ".join(f"'{json.dumps(message)}'" for message in (INIT, text_message("begun", 1)))
     stage.program("claude", f"printf '%s\\n' {lines}; while :; do sleep 0.01; done")
     process = stage.start("claude")
     until(lambda: "begun\n" in stage.log and stage.reported().get("input_tokens"))
     clis = psutil.Process(process.pid).children(recursive=True)  # of a daemon these would end with the agent's tree
     process.kill()
-    ran = stage.ended(process)
+    result = stage.ended(process)
     for cli in clis:
         with suppress(psutil.NoSuchProcess):
             cli.kill()
-    assert (ran.status, ran.reason, ran.report["session_id"]) == ("failed", "its runner was killed", "s-1")
-    assert (ran.report["input_tokens"], ran.report["cost_source"]) == (50, "estimated")
+    assert (result.status, result.reason, result.report["session_id"]) == ("failed", "its runner was killed", "s-1")
+    assert (result.report["input_tokens"], result.report["cost_source"]) == (50, "estimated")
 
 
 def test_a_price_estimates_what_it_did_not_live_to_say(stage: Stage) -> None:
     stage.config.write_text('[runners.claude.prices."*"]\ninput = 1.0\noutput = 100.0\ncache_read = 0\n')
-    stage.says("claude", said("a"), code=137)
+    stage.says("claude", text_message("a"), code=137)
     report = stage.run("claude").report
     assert (report["cost_usd"], report["cost_source"]) == (pytest.approx((50 + 2 + 400) / 1e6), "estimated")
 
 
 def test_the_log_says_what_it_does(stage: Stage) -> None:
-    def used(name: str, **given: Any) -> dict[str, Any]:
-        return {"type": "tool_use", "name": name, "input": given}
+    def used(name: str, **usage: Any) -> dict[str, Any]:
+        return {"type": "tool_use", "name": name, "input": usage}
 
     def answered(content: Any) -> dict[str, Any]:
         block = {"type": "tool_result", "is_error": True, "content": content}
@@ -300,10 +302,10 @@ def test_the_log_says_what_it_does(stage: Stage) -> None:
 
     stage.says(
         "claude",
-        said("One\n\ttwo\x1b[2J\r\x9b3"),
+        text_message("One\n\ttwo\x1b[2J\r\x9b3"),
         {"type": "assistant", "message": {"content": [used("Bash", description="x", command="ls\n-l")]}},
         {"type": "assistant", "message": {"content": [used("Odd", first=1, second="y" * 500), used("Bare"), 7]}},
-        said("below", 2, parent_tool_use_id="x"),
+        text_message("below", 2, parent_tool_use_id="x"),
         answered("No such file"),
         answered([{"type": "text", "text": "Nor this"}]),
         task("task_started", description="tests"),
@@ -345,17 +347,20 @@ def test_config_and_the_users_own_variables_change_it(stage: Stage) -> None:
         *("--debug", "-p", "--output-format", "stream-json", "--verbose", "--model", "sonnet"),
         *("--permission-mode", "acceptEdits", "--max-turns=1"),
     ]
-    seen = stage.env
-    assert (seen["BASH_DEFAULT_TIMEOUT_MS"], seen["BASH_MAX_TIMEOUT_MS"]) == ("300000", "86400000")
-    assert (seen["CLAUDE_CODE_MAX_CONCURRENT_SUBAGENTS"], seen["CLAUDE_CODE_MAX_SUBAGENT_SPAWN_DEPTH"]) == ("4", "1")
-    assert seen["GIVEN"] == "yes"
-    assert not {"SECRET", "CLAUDECODE", "CLAUDE_CODE_SESSION_ID", "ORCHD_REPORT"} & set(seen)
-    assert seen["ORCHD_RESULT"] == str(stage.result)
+    environment = stage.env
+    assert (environment["BASH_DEFAULT_TIMEOUT_MS"], environment["BASH_MAX_TIMEOUT_MS"]) == ("300000", "86400000")
+    assert (
+        environment["CLAUDE_CODE_MAX_CONCURRENT_SUBAGENTS"],
+        environment["CLAUDE_CODE_MAX_SUBAGENT_SPAWN_DEPTH"],
+    ) == ("4", "1")
+    assert environment["GIVEN"] == "yes"
+    assert not {"SECRET", "CLAUDECODE", "CLAUDE_CODE_SESSION_ID", "ORCHD_REPORT"} & set(environment)
+    assert environment["ORCHD_RESULT"] == str(stage.result)
 
 
-def test_one_that_is_not_there_is_named(stage: Stage) -> None:
-    ran = stage.run("claude", PATH=str(stage.bin))
-    assert (ran.code, ran.status) == (127, "failed")
-    assert ran.reason.startswith("claude: no such program; install it")
+def test_a_cli_that_is_not_there_is_named(stage: Stage) -> None:
+    result = stage.run("claude", PATH=str(stage.bin))
+    assert (result.code, result.status) == (127, "failed")
+    assert result.reason.startswith("claude: no such program; install it")
     (stage.bin / "claude").write_text("")
     assert stage.run("claude", PATH=str(stage.bin)).code == 126

@@ -1,4 +1,4 @@
-"""Codex's words: completed only when its turn was."""
+"""Messages of Codex: completed only when its turn was."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ LIMIT = "You\u2019ve hit your usage limit. Upgrade to Pro, or try again in 3 min
 
 
 def item(kind: str, *, over: bool = True, **more: Any) -> dict[str, Any]:
-    """Something it did."""
+    """Return an item of Codex."""
     return {"type": "item.completed" if over else "item.started", "item": {"id": "item_1", "type": kind, **more}}
 
 
 def failed(message: str) -> list[dict[str, Any]]:
-    """A turn that failed."""
+    """Return a turn that failed."""
     return [{"type": "error", "message": message}, {"type": "turn.failed", "error": {"message": message}}]
 
 
 def test_it_gets_the_prompt_and_what_it_says_last_is_kept(stage: Stage) -> None:
     stage.says("codex", BEGUN, item("agent_message", text="All"), COMPLETED, first=LAST)
-    ran = stage.run("codex", "--sandbox", "read-only", ORCHD_MODEL="gpt-9")
-    assert (ran.code, ran.status) == (0, "completed")
+    result = stage.run("codex", "--sandbox", "read-only", ORCHD_MODEL="gpt-9")
+    assert (result.code, result.status) == (0, "completed")
     assert stage.prompt.startswith("Build the API.\n")
     assert stage.argv == [
         *("exec", "--json", "--output-last-message", f"{stage.directory}/report.last"),
@@ -43,7 +43,7 @@ def test_it_gets_the_prompt_and_what_it_says_last_is_kept(stage: Stage) -> None:
     ]
     assert stage.result.read_text() == "All done."
     assert not (stage.directory / "report.last").exists()
-    assert {key: value for key, value in ran.report.items() if value} == {
+    assert {key: value for key, value in result.report.items() if value} == {
         "status": "completed",
         "input_tokens": 90,
         "output_tokens": 20,
@@ -53,7 +53,7 @@ def test_it_gets_the_prompt_and_what_it_says_last_is_kept(stage: Stage) -> None:
         "model": "gpt-9",
         "turns": 1,
     }
-    assert ran.log == "codex, session t-1\nAll\ncodex completed (100 tokens in, 20 out, 30 from a cache)\n"
+    assert result.log == "codex, session t-1\nAll\ncodex completed (100 tokens in, 20 out, 30 from a cache)\n"
 
 
 def test_a_result_that_it_wrote_itself_stays(stage: Stage) -> None:
@@ -89,13 +89,13 @@ def test_totals_are_those_of_the_thread(stage: Stage) -> None:
         ([[1], {"type": 1}, {"type": "turn.completed", "usage": "x"}], 4, "exit code 4"),
     ],
 )
-def test_one_that_did_not_complete_its_turn_has_failed(
+def test_a_cli_that_did_not_complete_its_turn_has_failed(
     stage: Stage, messages: list[Any], code: int, reason: str
 ) -> None:
     stage.says("codex", *messages, code=code)
-    ran = stage.run("codex")
-    assert (ran.code, ran.status) == (code or 1, "failed")
-    assert ran.reason.startswith(reason)
+    result = stage.run("codex")
+    assert (result.code, result.status) == (code or 1, "failed")
+    assert result.reason.startswith(reason)
 
 
 def test_an_error_that_it_got_past_is_none(stage: Stage) -> None:
@@ -111,12 +111,12 @@ def test_an_error_that_it_got_past_is_none(stage: Stage) -> None:
         ("rate limit exceeded: Rate limit reached for gpt-5. Please try again in 90.5s.", 90.5),
     ],
 )
-def test_one_that_was_turned_away_says_when_to_come_back(stage: Stage, message: str, wait: float) -> None:
+def test_a_cli_that_was_turned_away_says_when_to_come_back(stage: Stage, message: str, wait: float) -> None:
     stage.says("codex", BEGUN, *failed(message), code=1)
     now = time.time()
-    ran = stage.run("codex")
-    assert (ran.code, ran.status, ran.reason) == (75, "rate-limited", message)
-    assert 0 <= ran.report["retry_at"] - now - wait < 20
+    result = stage.run("codex")
+    assert (result.code, result.status, result.reason) == (75, "rate-limited", message)
+    assert 0 <= result.report["retry_at"] - now - wait < 20
 
 
 def test_prices_estimate_what_it_cost(stage: Stage) -> None:
@@ -142,8 +142,8 @@ def test_on_sigterm_it_is_read_to_its_end(stage: Stage) -> None:
     process = stage.start("codex")
     until(lambda: "t-1" in stage.log)
     os.killpg(process.pid, signal.SIGTERM)
-    ran = stage.ended(process)
-    assert (ran.code, ran.reason, ran.report["session_id"]) == (143, "ended by SIGTERM", "t-1")
+    result = stage.ended(process)
+    assert (result.code, result.reason, result.report["session_id"]) == (143, "ended by SIGTERM", "t-1")
 
 
 def test_the_log_says_what_it_does(stage: Stage) -> None:
@@ -181,13 +181,13 @@ def test_what_its_sandbox_keeps_out_was_denied(stage: Stage) -> None:
     rejected = "ERROR codex_core::tools::router: error=patch rejected: ...; rejected by user approval settings"
     output = "/bin/bash: line 1: /usr/x: Read-only file system\n"
     kept_out = item("command_execution", status="failed", exit_code=1, aggregated_output=output)
-    done = item("command_execution", status="completed")
+    done_item = item("command_execution", status="completed")
     stage.says("codex", kept_out, item("agent_message", text="I could not."), COMPLETED, first=f"echo '{rejected}' >&2")
-    ran = stage.run("codex")
-    assert ran.report["notes"] == [
+    result = stage.run("codex")
+    assert result.report["notes"] == [
         ["permissions-denied", "2 permissions denied"],
         ["nothing-permitted", "nothing permitted that changes anything"],
     ]
-    assert f"{rejected}\n" in ran.log
-    stage.says("codex", kept_out, done, COMPLETED, first=LAST)
+    assert f"{rejected}\n" in result.log
+    stage.says("codex", kept_out, done_item, COMPLETED, first=LAST)
     assert [code for code, _ in stage.run("codex").report["notes"]] == ["permissions-denied"]

@@ -18,15 +18,15 @@ def test_it_gets_the_prompt_on_stdin_and_its_exit_code_decides(stage: Stage) -> 
         'args = ["{result}", "{task_id}"]\nmodel = "m1"\n'
     )
     stage.says("mine", first='echo done >"$ORCHD_RESULT"')
-    ran = stage.run("mine", "more")
-    assert (ran.code, ran.status) == (0, "completed")
+    result = stage.run("mine", "more")
+    assert (result.code, result.status) == (0, "completed")
     assert stage.prompt.startswith("Build the API.\n")
     assert stage.argv == [
         *("--goal=Build the API.", "-m=m1", "--in", str(stage.directory), "{"),
         *(str(stage.result), "more"),
     ]
     stage.says("mine", code=4)
-    assert stage.run("mine")[::2] == (4, ran.report | {"status": "failed", "reason": "exit code 4"})
+    assert stage.run("mine")[::2] == (4, result.report | {"status": "failed", "reason": "exit code 4"})
 
 
 def test_the_prompt_may_be_an_argument(stage: Stage) -> None:
@@ -36,9 +36,9 @@ def test_the_prompt_may_be_an_argument(stage: Stage) -> None:
     assert (stage.argv, stage.prompt) == (["-p", "Build the API."], "")
     assert stage.run("mine", stdin=b"From a \0file.", ORCHD_RESULT="").code == 0
     assert stage.argv == ["-p", "From a file."]
-    ran = stage.run("mine", stdin=b"x" * 131_072)
-    assert (ran.code, ran.status) == (1, "failed")
-    assert ran.reason.startswith("a prompt of 131,072 bytes is too long for an argument: set prompt")
+    result = stage.run("mine", stdin=b"x" * 131_072)
+    assert (result.code, result.status) == (1, "failed")
+    assert result.reason.startswith("a prompt of 131,072 bytes is too long for an argument: set prompt")
 
 
 @pytest.mark.parametrize("decides", ["file", "exit-code"])
@@ -46,8 +46,8 @@ def test_without_a_result_in_the_file_that_is_asked_for_it_has_failed(stage: Sta
     stage.config.write_text(f'[runners.mine]\ncommand = ["mine"]\nresult = "{decides}"\n')
     stage.result.write_text("old")
     stage.says("mine")
-    ran = stage.run("mine")
-    assert (ran.code, ran.reason) == (1, f"it left no result at {stage.result}")
+    result = stage.run("mine")
+    assert (result.code, result.reason) == (1, f"it left no result at {stage.result}")
     stage.says("mine", first=f"echo new > {stage.result}")
     assert stage.run("mine").code == 0
     stage.says("mine")
@@ -60,16 +60,16 @@ def test_json_says_what_it_came_to(stage: Stage) -> None:
     stage.says(
         "mine", {"a": [{"b": "no"}], "s": "s-1"}, {"a": [0, {"b": "yes"}], "c": 0.5, "t": tokens}, first="echo hi"
     )
-    ran = stage.run("mine")
-    assert (ran.code, stage.result.read_text()) == (0, "yes")
-    assert {key: value for key, value in ran.report.items() if value} == {
+    result = stage.run("mine")
+    assert (result.code, stage.result.read_text()) == (0, "yes")
+    assert {key: value for key, value in result.report.items() if value} == {
         "status": "completed",
         **{f"{kind}_tokens": number for kind, number in tokens.items()},
         "cost_usd": 0.5,
         "cost_source": "cli",
         "session_id": "s-1",
     }
-    assert ran.log.startswith('hi\n{"a": [{"b": "no"}], "s": "s-1"}\n')
+    assert result.log.startswith('hi\n{"a": [{"b": "no"}], "s": "s-1"}\n')
 
 
 def test_json_may_be_spread_over_lines(stage: Stage) -> None:
@@ -93,9 +93,9 @@ def test_json_may_be_spread_over_lines(stage: Stage) -> None:
 def test_json_that_says_no_is_a_failure(stage: Stage, message: object, code: int, reason: str) -> None:
     stage.config.write_text(JSON)
     stage.says("mine", message, code=code)  # type: ignore[arg-type]
-    ran = stage.run("mine")
-    assert (ran.code, ran.status) == (code or 1, "failed")
-    assert ran.reason.startswith(reason)
+    result = stage.run("mine")
+    assert (result.code, result.status) == (code or 1, "failed")
+    assert result.reason.startswith(reason)
 
 
 @pytest.mark.parametrize(
@@ -138,8 +138,8 @@ def test_output_that_ends_inside_of_a_value_is_a_cut_stream(stage: Stage, end: s
     (stage.directory / "end").write_text(end)
     lines = f'yes \'{{"x": "{"y" * 100_000}"}}\' | head -n 50' if flood else "true"
     stage.program("mine", f'echo \'{{"a": [{{"b": "first"}}]}}\'; {lines}; cat {stage.directory}/end')
-    ran = stage.run("mine")
-    assert (ran.code, ran.reason) == (1, "its stream is cut: its output ends inside of a JSON value")
+    result = stage.run("mine")
+    assert (result.code, result.reason) == (1, "its stream is cut: its output ends inside of a JSON value")
     assert not stage.result.exists()
 
 
@@ -162,8 +162,8 @@ def test_other_last_lines_are_no_cut_stream(stage: Stage, end: str) -> None:
 def test_a_time_in_its_error_is_when_it_comes_back(stage: Stage, message: dict[str, object]) -> None:
     stage.config.write_text(JSON)
     stage.says("mine", message)
-    begun = time.time()
-    assert stage.run("mine").report["retry_at"] - begun < 30
+    begin_time = time.time()
+    assert stage.run("mine").report["retry_at"] - begin_time < 30
 
 
 @pytest.mark.parametrize(("resume", "argv"), [('["mine", "--resume={session}"]', ["--resume=-s"]), ("[]", [])])
@@ -175,12 +175,12 @@ def test_a_session_goes_on_where_the_table_says_how(stage: Stage, resume: str, a
     assert ("Go on with your task" in stage.prompt) is bool(argv)
 
 
-def test_one_that_is_gone_from_the_file_is_said(stage: Stage) -> None:
-    ran = stage.run("mine")
-    assert (ran.code, ran.reason) == (1, "'mine' is no runner any more: there are mock, claude, codex")
+def test_a_runner_that_is_gone_from_the_file_is_said(stage: Stage) -> None:
+    result = stage.run("mine")
+    assert (result.code, result.reason) == (1, "'mine' is no runner any more: there are mock, claude, codex")
     stage.config.write_text("[runners.mine]\n")
-    ran = stage.run("mine")
-    assert ran.reason.startswith(f"{stage.config}: runners.mine.command is missing")
+    result = stage.run("mine")
+    assert result.reason.startswith(f"{stage.config}: runners.mine.command is missing")
 
 
 PRETTY = (
@@ -206,8 +206,8 @@ def test_more_than_is_kept_is_read_line_by_line(stage: Stage) -> None:
     stage.config.write_text(JSON + TOKENS)
     flood = f'yes \'{{"x": "{"y" * 1000}"}}\' | head -n 5000'
     stage.says("mine", {"a": [{"b": "yes"}]}, first=f"{PRETTY}; {flood}; echo '{{\"c\": 0.5}}'")
-    ran = stage.run("mine")
-    assert (ran.code, ran.report["cost_usd"], stage.result.read_text()) == (0, 0.5, "yes")
+    result = stage.run("mine")
+    assert (result.code, result.report["cost_usd"], stage.result.read_text()) == (0, 0.5, "yes")
 
 
 @pytest.mark.parametrize(("usage", "tokens", "cost"), [("last", 4, 0.25), ("sum", 7, 0.75)])

@@ -1,4 +1,4 @@
-"""Each ending of docs/guides/done.md, played through the runner: what it counts as, and what is noted."""
+"""Each ending of docs/guides/done.md, run through the runner: its status and its notes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 from orchd.instance import runner_report
 from tests.conftest import until
-from tests.orchctl.runners.conftest import Ran, Stage
+from tests.orchctl.runners.conftest import RunnerResult, Stage
 
 PAGE = Path(__file__).parents[3] / "docs/guides/done.md"
 MARKS = {"ORCHD_AGENT": "agent-001", "ORCHD_ATTEMPT": "1"}
@@ -28,7 +28,7 @@ Message = dict[str, Any]
 
 
 class Case(NamedTuple):
-    """A cell of the table: the CLI, and what the page promises of the ending."""
+    """A cell of the table: the CLI, and the status and notes that the page promises."""
 
     ending: str
     cli: str
@@ -36,52 +36,52 @@ class Case(NamedTuple):
     notes: tuple[str, ...]
 
 
-def said(text: str) -> Message:
-    """A text of Claude's model."""
+def text_message(text: str) -> Message:
+    """Return a text of Claude's model."""
     return {"type": "assistant", "message": {"id": "m1", "content": [{"type": "text", "text": text}]}}
 
 
-def calls(name: str, number: int = 1, **given: Any) -> Message:
-    """A call of a tool of Claude's."""
-    block = {"type": "tool_use", "id": f"call-{number}", "name": name, "input": given}
+def tool_call(name: str, number: int = 1, **parts: Any) -> Message:
+    """Return a tool call of Claude."""
+    block = {"type": "tool_use", "id": f"call-{number}", "name": name, "input": parts}
     return {"type": "assistant", "message": {"id": f"c{number}", "content": [block]}}
 
 
-def answered(number: int = 1, *, is_error: bool = False, **result: Any) -> Message:
-    """Its result."""
+def tool_result(number: int = 1, *, is_error: bool = False, **result: Any) -> Message:
+    """Return the result of a tool call."""
     block = {"type": "tool_result", "tool_use_id": f"call-{number}", "is_error": is_error, "content": "x"}
     return {"type": "user", "message": {"content": [block]}, "tool_use_result": result}
 
 
 def task(subtype: str, **more: Any) -> Message:
-    """News of a background task of Claude's."""
+    """Return an event of a background task of Claude."""
     return {"type": "system", "subtype": subtype, "task_id": "t1", **more}
 
 
 def background(command: str) -> list[Message]:
-    """Claude begins this in the background and is answered before it ends."""
-    begun = task("task_started", tool_use_id="call-1", description="the job")
-    return [calls("Bash", command=command, run_in_background=True), begun, answered(), DONE]
+    """Return the messages of a background command that Claude starts and that has not ended."""
+    task_started = task("task_started", tool_use_id="call-1", description="the job")
+    return [tool_call("Bash", command=command, run_in_background=True), task_started, tool_result(), DONE]
 
 
 def message(text: str) -> Message:
-    """A text of Codex's model."""
+    """Return a text of Codex's model."""
     return {"type": "item.completed", "item": {"id": "m1", "type": "agent_message", "text": text}}
 
 
 def command(status: str, *, over: bool = True, line: str = "make test") -> Message:
-    """A command of Codex's."""
+    """Return a command of Codex."""
     item = {"id": "i1", "type": "command_execution", "command": f"/bin/bash -c '{line}'", "status": status}
     return {"type": "item.completed" if over else "item.started", "item": item}
 
 
 def failed_turn(text: str) -> list[Message]:
-    """Codex's turn fails."""
+    """Return a failed turn of Codex."""
     return [{"type": "error", "message": text}, {"type": "turn.failed", "error": {"message": text}}]
 
 
 PLAIN: dict[str, list[Message]] = {
-    "claude": [said("All done."), DONE],
+    "claude": [text_message("All done."), DONE],
     "codex": [message("All done."), TURN],
     "own": [{"text": "All done."}],
 }
@@ -96,21 +96,21 @@ WORDS: dict[tuple[str, str], list[Message]] = {
         command("in_progress", over=False, line="cd web && npm run dev"),
         *PLAIN["codex"],
     ],
-    ("a wake-up never comes", "claude"): [calls("CronCreate", prompt="look again"), answered(id="c1"), DONE],
-    ("zero turns", "claude"): [said("/login isn't available"), {**DONE, "num_turns": 0}],
+    ("a wake-up never comes", "claude"): [tool_call("CronCreate", prompt="look again"), tool_result(id="c1"), DONE],
+    ("zero turns", "claude"): [text_message("/login isn't available"), {**DONE, "num_turns": 0}],
     ("zero turns", "codex"): [{"type": "turn.completed", "usage": {"input_tokens": 0, "output_tokens": 0}}],
     ("all tools denied", "claude"): [
-        *(calls("Read"), answered(), calls("Write", 2, file_path="/x"), answered(2, is_error=True)),
+        *(tool_call("Read"), tool_result(), tool_call("Write", 2, file_path="/x"), tool_result(2, is_error=True)),
         {**DONE, "permission_denials": [{"tool_name": "Write", "tool_use_id": "call-2", "tool_input": {}}]},
     ],
     ("all tools denied", "codex"): [command("declined"), *PLAIN["codex"]],
-    ("an empty result after a text", "claude"): [said("All done."), {**DONE, "result": ""}],
+    ("an empty result after a text", "claude"): [text_message("All done."), {**DONE, "result": ""}],
     ("an empty result after a text", "codex"): [message("All done."), message(""), TURN],
     ("an empty result after a text", "own"): [{"text": "All done."}, {"text": ""}],
     ("a NUL in its reason", "claude"): [{"type": "result", "subtype": "error", "errors": ["a \0 b"], "num_turns": 1}],
     ("a NUL in its reason", "codex"): failed_turn("a \0 b"),
     ("a NUL in its reason", "own"): [{"text": "", "error": "a \0 b"}],
-    ("its stream is cut", "claude"): [said("I begin.")],
+    ("its stream is cut", "claude"): [text_message("I begin.")],
     ("its stream is cut", "codex"): [message("I begin.")],
     ("its stream is cut", "own"): [{"other": 1}],
     ("its turns are used up", "claude"): [{"type": "result", "subtype": "error_max_turns", "is_error": True}],
@@ -122,38 +122,38 @@ MOCK = {"it completes": {}, "an exit code": {"ORCHD_MOCK_FAIL": "api"}}
 MOCK["a limit of its service"] = {"ORCHD_MOCK_RATE_LIMIT": "api:600"}
 
 
-def leaves(job: str) -> Callable[[Stage, str], Ran]:
-    """The CLI leaves this running, on its own, and completes."""
+def leaves(job: str) -> Callable[[Stage, str], RunnerResult]:
+    """The CLI leaves this job running and completes."""
 
-    def play(stage: Stage, cli: str) -> Ran:
-        begun = f"{job} </dev/null >/dev/null 2>&1 &\necho $! > {stage.directory}/left"
+    def run_cli(stage: Stage, cli: str) -> RunnerResult:
+        start_job = f"{job} </dev/null >/dev/null 2>&1 &\necho $! > {stage.directory}/left"
         # started by a shell that ends at once, as the tools of CLIs do
-        stage.says(cli, *PLAIN[cli], first=f"sh -c '{begun}'\nsleep 0.2")
-        ran = stage.run(cli, **MARKS)
+        stage.says(cli, *PLAIN[cli], first=f"sh -c '{start_job}'\nsleep 0.2")
+        result = stage.run(cli, **MARKS)
         with suppress(ProcessLookupError):
             os.kill(int((stage.directory / "left").read_text()), signal.SIGKILL)
-        return ran
+        return result
 
-    return play
+    return run_cli
 
 
-def hangs(stage: Stage, cli: str) -> Ran:
-    """It prints its result and does not exit."""
+def hangs(stage: Stage, cli: str) -> RunnerResult:
+    """The CLI prints its result and does not exit."""
     stage.says(cli, *PLAIN[cli])
     stage.program(cli, f"cat > /dev/null; cat {stage.directory}/stream; exec sleep 300")
     return stage.run(cli)
 
 
-def exits(stage: Stage, cli: str) -> Ran:
-    """It completes, and exits with a code."""
+def exits(stage: Stage, cli: str) -> RunnerResult:
+    """The CLI completes, and exits with a code."""
     if cli == "mock":
         return stage.run(cli, **MOCK["an exit code"])
     stage.says(cli, *PLAIN[cli], code=3)
     return stage.run(cli)
 
 
-def is_ended(stage: Stage, cli: str) -> Ran:
-    """The daemon ends its tree."""
+def is_ended(stage: Stage, cli: str) -> RunnerResult:
+    """The daemon ends the tree of the CLI."""
     stage.program(cli, "echo ready; exec sleep 300")
     process = stage.start(cli, ORCHD_MOCK_SECONDS="300")
     until(lambda: ("read a prompt" if cli == "mock" else "ready") in stage.log)
@@ -161,16 +161,16 @@ def is_ended(stage: Stage, cli: str) -> Ran:
     return stage.ended(process)
 
 
-def commits_nothing(stage: Stage, cli: str) -> Ran:
-    """It completes in a worktree and leaves it as it was."""
+def commits_nothing(stage: Stage, cli: str) -> RunnerResult:
+    """The CLI completes in a worktree without a change."""
     with worktree(stage) as env:
         if cli != "mock":
             stage.says(cli, *PLAIN[cli])
         return stage.run(cli, **env)
 
 
-def commits(stage: Stage, cli: str) -> Ran:
-    """It commits something in its worktree."""
+def commits(stage: Stage, cli: str) -> RunnerResult:
+    """The CLI commits something in its worktree."""
     with worktree(stage) as env:
         stage.says(cli, *PLAIN[cli], first="git commit -q --allow-empty -m done")
         return stage.run(cli, **env)
@@ -178,15 +178,15 @@ def commits(stage: Stage, cli: str) -> Ran:
 
 @contextmanager
 def worktree(stage: Stage) -> Iterator[dict[str, str]]:
-    """The stage is a repository, and the agent gets a worktree of it."""
-    who = {f"GIT_{role}_{what}": "x@example.org" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    env = {**who, "HOME": str(stage.directory), "PATH": os.environ["PATH"]}
+    """Make the stage a repository, with a worktree for the agent."""
+    identity = {f"GIT_{role}_{part}": "x@example.org" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
+    env = {**identity, "HOME": str(stage.directory), "PATH": os.environ["PATH"]}
     for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "begin"]):
         subprocess.run(["git", *words], cwd=stage.directory, env=env, check=True)
-    yield {**who, "ORCHD_WORKTREE": str(stage.directory / "worktrees/agent-001"), "ORCHD_ATTEMPT": "1"}
+    yield {**identity, "ORCHD_WORKTREE": str(stage.directory / "worktrees/agent-001"), "ORCHD_ATTEMPT": "1"}
 
 
-PLAYS: dict[str, Callable[[Stage, str], Ran]] = {
+RUNS: dict[str, Callable[[Stage, str], RunnerResult]] = {
     "it leaves a job running": leaves('setsid nohup sh -c "sleep 300; echo"'),
     "it leaves a server running": leaves("setsid tail -f /dev/null"),
     "a result and no exit": hangs,
@@ -198,7 +198,7 @@ PLAYS: dict[str, Callable[[Stage, str], Ran]] = {
 
 
 def table() -> Iterator[Case]:
-    """What docs/guides/done.md says of each ending and CLI."""
+    """Yield the cell of docs/guides/done.md for each ending and CLI."""
     rows = [line.strip("| \n").split(" | ") for line in PAGE.read_text().splitlines() if line.startswith("| ")]
     head = next(row for row in rows if row[0] == "ending")
     for row in rows[rows.index(head) + 1 :]:
@@ -215,25 +215,25 @@ CASES = list(table())
 @pytest.mark.parametrize("case", CASES, ids=[f"{case.cli}: {case.ending}" for case in CASES])
 def test_an_ending_counts_as_the_page_says(case: Case, stage: Stage) -> None:
     stage.config.write_text(OWN)
-    if (play := PLAYS.get(case.ending)) is not None:
-        ran = play(stage, case.cli)
+    if (run := RUNS.get(case.ending)) is not None:
+        result = run(stage, case.cli)
     elif case.cli == "mock":
-        ran = stage.run("mock", **MOCK[case.ending])
+        result = stage.run("mock", **MOCK[case.ending])
     else:
         stage.says(case.cli, *WORDS[case.ending, case.cli])
-        ran = stage.run(case.cli)
-    codes = tuple(code for code, _ in ran.report["notes"])
-    assert (ran.status, codes) == (case.status, case.notes), ran.report
-    assert (ran.code == 0) == (case.status == "completed")
-    kept = runner_report.read(str(stage.directory / "report"))
-    assert kept is not None
+        result = stage.run(case.cli)
+    codes = tuple(code for code, _ in result.report["notes"])
+    assert (result.status, codes) == (case.status, case.notes), result.report
+    assert (result.code == 0) == (case.status == "completed")
+    report_kept = runner_report.read(str(stage.directory / "report"))
+    assert report_kept is not None
     if case.status == "completed" and case.cli != "mock":
         assert stage.result.read_text() == "All done."
 
 
 def test_the_page_has_every_ending_that_is_played() -> None:
-    seen = {case.ending for case in CASES}
-    assert seen == {ending for ending, _ in WORDS} | set(PLAYS) | set(MOCK)
+    played_endings = {case.ending for case in CASES}
+    assert played_endings == {ending for ending, _ in WORDS} | set(RUNS) | set(MOCK)
     assert {(case.ending, case.cli) for case in CASES} >= set(WORDS)
 
 
@@ -248,8 +248,8 @@ def test_reasons_name_what_was_cut_off(stage: Stage) -> None:
     assert stage.run("claude").reason == "it ended before its own tasks did: the job"
     stage.says("codex", *WORDS["its own background work is cut off", "codex"])
     assert stage.run("codex").reason == "it ended before its own commands did: make test"
-    ran = PLAYS["it leaves a job running"](stage, "own")
-    assert ran.reason.startswith("it ended and left work behind, which was cut off: sh -c sleep 300; echo")
+    result = RUNS["it leaves a job running"](stage, "own")
+    assert result.reason.startswith("it ended and left work behind, which was cut off: sh -c sleep 300; echo")
     stage.says("claude", *WORDS["a wake-up never comes", "claude"])
     assert stage.run("claude").reason == "it ended to be woken later, which never happens: look again"
 
@@ -261,28 +261,33 @@ def test_a_job_that_ends_by_itself_in_time_is_done(stage: Stage) -> None:
 
 
 def test_a_wake_up_that_was_taken_back_is_none(stage: Stage) -> None:
-    begun = [calls("CronCreate", prompt="look again"), answered(id="c1")]
-    stage.says("claude", *begun, calls("CronDelete", 2, id="c1"), answered(2), DONE)
+    messages = [tool_call("CronCreate", prompt="look again"), tool_result(id="c1")]
+    stage.says("claude", *messages, tool_call("CronDelete", 2, id="c1"), tool_result(2), DONE)
     assert stage.run("claude").status == "completed"
-    stage.says("claude", calls("ScheduleWakeup", reason="CI"), answered(), calls("Bash", 2), answered(2), DONE)
+    stage.says(
+        "claude", tool_call("ScheduleWakeup", reason="CI"), tool_result(), tool_call("Bash", 2), tool_result(2), DONE
+    )
     assert stage.run("claude").status == "completed"
-    stage.says("claude", calls("ScheduleWakeup", reason="CI"), answered(), DONE)
+    stage.says("claude", tool_call("ScheduleWakeup", reason="CI"), tool_result(), DONE)
     assert stage.run("claude").reason == "it ended to be woken later, which never happens: CI"
 
 
 def test_a_turn_that_begins_after_the_result_and_does_not_end_is_a_cut_stream(stage: Stage) -> None:
-    stage.says("claude", DONE, said("The job is over, so now"))
-    ran = stage.run("claude")
-    assert (ran.status, ran.reason) == ("failed", "it ended in the middle of a turn that it began after its result")
+    stage.says("claude", DONE, text_message("The job is over, so now"))
+    result = stage.run("claude")
+    assert (result.status, result.reason) == (
+        "failed",
+        "it ended in the middle of a turn that it began after its result",
+    )
 
 
 def test_a_turn_of_codex_that_begins_after_another_and_does_not_end_is_a_cut_stream(stage: Stage) -> None:
-    begun = {"type": "turn.started"}
-    stage.says("codex", {"type": "thread.started", "thread_id": "t"}, begun, message("A"), TURN, begun)
-    ran = stage.run("codex")
-    assert (ran.status, ran.code) == ("failed", 1)
-    assert ran.reason == "it ended in the middle of a turn that it began after its result"
-    stage.says("codex", begun, message("A"), TURN, begun, message("B"), TURN)
+    turn_started = {"type": "turn.started"}
+    stage.says("codex", {"type": "thread.started", "thread_id": "t"}, turn_started, message("A"), TURN, turn_started)
+    result = stage.run("codex")
+    assert (result.status, result.code) == ("failed", 1)
+    assert result.reason == "it ended in the middle of a turn that it began after its result"
+    stage.says("codex", turn_started, message("A"), TURN, turn_started, message("B"), TURN)
     assert stage.run("codex").code == 0
 
 
@@ -290,18 +295,18 @@ def test_a_turn_of_codex_that_begins_after_another_and_does_not_end_is_a_cut_str
 def test_standard_error_is_output_that_gives_it_time_to_exit(stage: Stage, cli: str) -> None:
     stage.says(cli, *PLAIN[cli])
     stage.program(cli, f"cat >/dev/null; cat {stage.directory}/stream; for x in 1 2 3 4; do sleep 1; echo $x >&2; done")
-    ran = stage.run(cli)
-    assert (ran.status, ran.report["notes"]) == ("completed", [])
-    assert "4" in ran.log.splitlines()
+    result = stage.run(cli)
+    assert (result.status, result.report["notes"]) == ("completed", [])
+    assert "4" in result.log.splitlines()
 
 
 def test_a_turn_that_begins_after_the_result_takes_its_time(stage: Stage) -> None:
     """The task ends, and the model thinks longer about that than a CLI may take to exit."""
-    begun = "".join(f"{json.dumps(one)}\n" for one in [*background("make"), said("Now")])
-    (stage.directory / "begun").write_text(begun)
-    over = json.dumps({**DONE, "result": "It is over."})
+    output_lines = "".join(f"{json.dumps(message)}\n" for message in [*background("make"), text_message("Now")])
+    (stage.directory / "begun").write_text(output_lines)
+    result_line = json.dumps({**DONE, "result": "It is over."})
     stage.program(
-        "claude", f"cat > /dev/null; cat {stage.directory}/begun; sleep 5; echo '{KILLED_BEFORE}'; echo '{over}'"
+        "claude", f"cat > /dev/null; cat {stage.directory}/begun; sleep 5; echo '{KILLED_BEFORE}'; echo '{result_line}'"
     )
     assert stage.run("claude").status == "completed"
     assert stage.result.read_text() == "All done.\n\nIt is over."
@@ -312,15 +317,15 @@ KILLED_BEFORE = json.dumps(task("task_updated", patch={"status": "completed"}))
 
 def test_usage_without_its_models_counts(stage: Stage) -> None:
     usage = {"input_tokens": 1000, "output_tokens": 500}
-    stage.says("claude", said("All done."), {**DONE, "usage": usage}, {**DONE, "usage": usage})
+    stage.says("claude", text_message("All done."), {**DONE, "usage": usage}, {**DONE, "usage": usage})
     report = stage.run("claude").report
     assert (report["input_tokens"], report["output_tokens"]) == (2000, 1000)
 
 
 def test_a_job_is_seen_although_the_cli_exits_with_its_last_words(stage: Stage) -> None:
-    """A line without an end is heard when the CLI has exited."""
+    """A line without an end is read when the CLI has exited."""
     job = "setsid sh -c 'sleep 300; true' </dev/null >/dev/null 2>&1 &"
     stage.program("claude", f"cat >/dev/null; {job} echo $! > {stage.directory}/left; printf '%s' '{json.dumps(DONE)}'")
-    ran = stage.run("claude", **MARKS)
+    result = stage.run("claude", **MARKS)
     os.kill(int((stage.directory / "left").read_text()), signal.SIGKILL)
-    assert ran.reason.startswith("it ended and left work behind, which was cut off: ")
+    assert result.reason.startswith("it ended and left work behind, which was cut off: ")

@@ -1,4 +1,4 @@
-"""The agent that only pretends."""
+"""The mock runner."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ QUICK = {"ORCHD_MOCK_SECONDS": "0.001"}
 def test_it_reads_works_and_writes_its_result(stage: Stage) -> None:
     (stage.directory / "before.md").write_text("x")
     inputs = json.dumps([f"{stage.directory}/before.md", f"{stage.directory}/nothing.md"])
-    ran = stage.run("mock", stdin=b"Do it.", **QUICK, ORCHD_RESULTS=inputs)
-    assert (ran.code, ran.status) == (0, "completed")
+    result = stage.run("mock", stdin=b"Do it.", **QUICK, ORCHD_RESULTS=inputs)
+    assert (result.code, result.status) == (0, "completed")
     assert stage.result.read_text() == (
         f"# api\n\nThis agent only pretended.\n\n- has read {stage.directory}/before.md\n"
     )
-    assert ran.log.startswith("api: read a prompt of 6 characters\napi: step 1 of 4\n")
+    assert result.log.startswith("api: read a prompt of 6 characters\napi: step 1 of 4\n")
 
 
 def test_it_pretends_to_have_spent_something(stage: Stage) -> None:
@@ -37,8 +37,8 @@ def test_it_pretends_to_have_spent_something(stage: Stage) -> None:
 
 
 def test_it_fails_when_it_is_named(stage: Stage) -> None:
-    ran = stage.run("mock", **QUICK, ORCHD_MOCK_FAIL="ui,api")
-    assert (ran.code, ran.status, ran.reason) == (1, "failed", "failed, as ORCHD_MOCK_FAIL says")
+    result = stage.run("mock", **QUICK, ORCHD_MOCK_FAIL="ui,api")
+    assert (result.code, result.status, result.reason) == (1, "failed", "failed, as ORCHD_MOCK_FAIL says")
     assert not stage.result.exists()
     assert stage.run("mock", **QUICK, ORCHD_MOCK_FAIL="ui").code == 0
 
@@ -51,7 +51,7 @@ def test_chance_depends_on_seed_name_and_attempt_alone() -> None:
     assert drawn() == drawn(ORCHD_GOAL="Something else.", ORCHD_AGENT="agent-007")
     assert not set(drawn()) & set(drawn(seed="2"))
     assert not set(drawn()) & set(drawn(name="ui"))
-    assert 0.4 < sum(one < 0.5 for one in drawn()) / 199 < 0.6
+    assert 0.4 < sum(number < 0.5 for number in drawn()) / 199 < 0.6
     assert mock._chance({}, "api") == mock._chance({"ORCHD_ATTEMPT": "1"}, "api")
 
 
@@ -62,17 +62,17 @@ def test_a_rate_of_none_or_all_leaves_nothing_to_chance(stage: Stage, rate: str,
 
 def test_it_is_turned_away_at_its_first_attempt(stage: Stage) -> None:
     env = {**QUICK, "ORCHD_MOCK_RATE_LIMIT": "ui:1,api:20.5"}
-    ran = stage.run("mock", **env)
-    assert (ran.code, ran.status) == (75, "rate-limited")
-    assert ran.report["retry_at"] > 0
+    result = stage.run("mock", **env)
+    assert (result.code, result.status) == (75, "rate-limited")
+    assert result.report["retry_at"] > 0
     assert stage.run("mock", **env, ORCHD_ATTEMPT="2").code == 0
     assert stage.run("mock", **env, ORCHD_NAME="b").code == 0
 
 
 def test_a_variable_that_makes_no_sense_is_said(stage: Stage) -> None:
     for name in ("ORCHD_MOCK_SECONDS", "ORCHD_MOCK_FAILURE_RATE"):
-        ran = stage.run("mock", **{**QUICK, name: "soon"})
-        assert (ran.code, ran.reason) == (1, f"{name} must be a number that is 0 or more, not 'soon'")
+        result = stage.run("mock", **{**QUICK, name: "soon"})
+        assert (result.code, result.reason) == (1, f"{name} must be a number that is 0 or more, not 'soon'")
 
 
 def test_config_sets_its_variables(stage: Stage) -> None:
@@ -84,5 +84,5 @@ def test_on_sigterm_it_says_what_it_spent(stage: Stage) -> None:
     process = stage.start("mock", ORCHD_MOCK_SECONDS="400")
     until(lambda: "read a prompt" in stage.log)
     os.killpg(process.pid, signal.SIGTERM)
-    ran = stage.ended(process)
-    assert (ran.code, ran.reason, ran.report["input_tokens"]) == (143, "ended by SIGTERM", 0)
+    result = stage.ended(process)
+    assert (result.code, result.reason, result.report["input_tokens"]) == (143, "ended by SIGTERM", 0)

@@ -32,15 +32,15 @@ def test_text_shows_each_once_under_the_last_it_comes_after() -> None:
 
 
 def test_a_nested_composition_begins_and_ends_in_the_graph() -> None:
-    drawn = drawing(NESTED, [])
-    assert [line.strip("├─└│ ") for line in text_lines(drawn, Look())] == [
+    drawing_text = drawing(NESTED, [])
+    assert [line.strip("├─└│ ") for line in text_lines(drawing_text, Look())] == [
         "web/",
         "web/a",
         "web/b",
         "web  (also after web/, web/a)",
         "qa",
     ]
-    assert drawn.joints == {"web", "web/"}
+    assert drawing_text.joints == {"web", "web/"}
 
 
 def test_dot_has_every_node_and_edge_and_quotes_names() -> None:
@@ -53,10 +53,10 @@ def test_dot_has_every_node_and_edge_and_quotes_names() -> None:
 
 def test_svg_draws_each_node_once_and_each_edge_once() -> None:
     root = ET.fromstring(svg(TEAM))
-    assert [one.text for one in root.iter(f"{SVG}text")] == ["backend", "frontend", "mobile", "tests"]
+    assert [element.text for element in root.iter(f"{SVG}text")] == ["backend", "frontend", "mobile", "tests"]
     assert len(list(root.iter(f"{SVG}path"))) == 4
-    assert sum(one.get("class") == "critical" for one in root.iter(f"{SVG}path")) == 2
-    lefts = [float(one.get("x", "")) for one in root.iter(f"{SVG}rect")]
+    assert sum(element.get("class") == "critical" for element in root.iter(f"{SVG}path")) == 2
+    lefts = [float(element.get("x", "")) for element in root.iter(f"{SVG}rect")]
     assert lefts[0] < lefts[1] == lefts[2] - (lefts[2] - lefts[1]) < lefts[3]
 
 
@@ -64,16 +64,16 @@ def test_svg_is_readable_on_light_and_dark_pages_and_fits_its_box() -> None:
     text = svg(TEAM)
     assert "prefers-color-scheme:dark" in text
     root = ET.fromstring(text)
-    for one in root.iter(f"{SVG}rect"):
-        assert float(one.get("x", "")) >= 0
-        assert float(one.get("x", "")) + float(one.get("width", "")) <= float(root.get("width", ""))
-        assert 0 <= float(one.get("y", "")) <= float(root.get("height", "")) - float(one.get("height", ""))
+    for element in root.iter(f"{SVG}rect"):
+        assert float(element.get("x", "")) >= 0
+        assert float(element.get("x", "")) + float(element.get("width", "")) <= float(root.get("width", ""))
+        assert 0 <= float(element.get("y", "")) <= float(root.get("height", "")) - float(element.get("height", ""))
 
 
 def test_svg_escapes_and_shortens_names() -> None:
     root = ET.fromstring(svg(Drawing({"<a&b>\x1b": [], "x" * 100: []})))
-    assert [one.text for one in root.iter(f"{SVG}text")] == ["<a&b>?", "x" * 39 + "…"]
-    assert "x" * 100 in [one.text for one in root.iter(f"{SVG}title")]
+    assert [element.text for element in root.iter(f"{SVG}text")] == ["<a&b>?", "x" * 39 + "…"]
+    assert "x" * 100 in [element.text for element in root.iter(f"{SVG}title")]
 
 
 def test_svg_draws_joints_as_points_and_nothing_as_nothing() -> None:

@@ -1,4 +1,4 @@
-"""What is foretold, and how it reads."""
+"""The forecast of a run, and its text."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_without_a_history_tokens_are_the_measure() -> None:
 def test_a_history_makes_them_seconds() -> None:
     plan = foretold(Tree(TEAM), seconds={"backend": 60.0, "frontend": 80.0, "mobile": 10.0}, limit=1)
     assert plan["unit"] == "seconds"
-    assert [one["seconds"] for one in plan["members"]] == [60.0, 80.0, 10.0, None]
+    assert [member["seconds"] for member in plan["members"]] == [60.0, 80.0, 10.0, None]
     assert plan["members"][3]["duration"] == 150 / 17_000 * 1000
     assert plan["critical_path"] == ["backend", "frontend", "tests"]
 

@@ -1,4 +1,4 @@
-"""The composition that a word means."""
+"""The composition that an argument names."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def test_a_bad_composition_is_refused_with_all_that_is_wrong(tmp_path: Path) -> 
     with pytest.raises(RefusedError, match=r"\(1 more: see `orchctl validate x.json`\)") as caught:
         opened("x.json", tmp_path)
     problems = caught.value.details["problems"]
-    assert [one["code"] for one in problems] == ["duplicate-name", "unknown-dependency"]  # type: ignore[attr-defined]
+    assert [problem["code"] for problem in problems] == ["duplicate-name", "unknown-dependency"]  # type: ignore[attr-defined]
     assert caught.value.code == "bad-composition"
 
 
 def test_the_task_is_what_the_options_say() -> None:
-    given = SimpleNamespace(task_id="bd-1", requirements=None, context=("a=b=c", "d="))
-    assert task_of(given) == Task("bd-1", "", {"a": "b=c", "d": ""})
+    options = SimpleNamespace(task_id="bd-1", requirements=None, context=("a=b=c", "d="))
+    assert task_of(options) == Task("bd-1", "", {"a": "b=c", "d": ""})

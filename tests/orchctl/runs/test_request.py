@@ -45,27 +45,27 @@ TASK = Task("bd-123", "Log in", {"apiVersion": "v2"})
 RESULTS = Path("/r")
 
 
-def made(tree: Tree = TREE, task: Task = TASK, results: Path = RESULTS) -> RunLaunch:
-    """The run of it with mock agents."""
+def prepared_run(tree: Tree = TREE, task: Task = TASK, results: Path = RESULTS) -> RunLaunch:
+    """Return the prepared run with mock agents."""
     return prepared(tree, task, runner="claude", directory=Path("/work"), results=results)
 
 
 def test_the_request_is_one_that_the_daemon_takes() -> None:
-    built = schema.parse(operations.Run, sendable(made()))
+    built = schema.parse(operations.Run, sendable(prepared_run()))
     assert (built.name, built.cwd, built.task_id, built.results) == ("team", "/work", "bd-123", "/r")
     assert built.env["PATH"] == os.environ["PATH"]
-    assert "env" not in made().request
+    assert "env" not in prepared_run().request
 
 
 def test_groups_have_their_bounds_and_what_a_failure_does() -> None:
-    assert made().request["groups"] == [
+    assert prepared_run().request["groups"] == [
         {"path": "", "max_parallel": None, "on_failure": "fail-fast", "after": [], "required": True},
         {"path": "web", "max_parallel": 2, "on_failure": "continue", "after": ["api"], "required": False},
     ]
 
 
 def test_members_are_agents_with_their_place_in_the_whole() -> None:
-    api, html, css, qa = made().request["members"]
+    api, html, css, qa = prepared_run().request["members"]
     assert api == {
         "path": "api",
         "after": [],
@@ -85,9 +85,9 @@ def test_members_are_agents_with_their_place_in_the_whole() -> None:
             "tokens": 500,
         },
     }
-    assert [one["path"] for one in (html, css, qa)] == ["web/html", "web/css", "qa"]
-    assert [one["after"] for one in (html, css, qa)] == [[], ["web/html"], ["web", "api"]]
-    assert [one["required"] for one in (html, css, qa)] == [True, True, False]
+    assert [member["path"] for member in (html, css, qa)] == ["web/html", "web/css", "qa"]
+    assert [member["after"] for member in (html, css, qa)] == [[], ["web/html"], ["web", "api"]]
+    assert [member["required"] for member in (html, css, qa)] == [True, True, False]
     assert "retries" not in html["agent"]
     assert html["agent"]["tokens"] == 10_000
     assert (qa["agent"]["command"], qa["agent"]["retries"]) == (["make", "test"], 3)
@@ -95,11 +95,11 @@ def test_members_are_agents_with_their_place_in_the_whole() -> None:
 
 def test_the_tokens_of_a_skill_without_an_estimate_come_from_its_text() -> None:
     tree = Tree(Composition("t", "parallel", (SubSkill("api"),)), texts={"api": "x" * 400})
-    assert made(tree).request["members"][0]["agent"]["tokens"] == 10_100
+    assert prepared_run(tree).request["members"][0]["agent"]["tokens"] == 10_100
 
 
 def test_each_is_told_where_the_results_before_it_are() -> None:
-    _, html, css, qa = (one["variables"] for one in made().request["members"])
+    _, html, css, qa = (member["variables"] for member in prepared_run().request["members"])
     assert html["ORCHD_RESULTS"] == '["/r/api.md"]'  # what its composition comes after
     assert css["ORCHD_RESULTS"] == '["/r/web/html.md"]'
     assert qa["ORCHD_RESULTS"] == '["/r/web", "/r/api.md"]'
@@ -107,66 +107,66 @@ def test_each_is_told_where_the_results_before_it_are() -> None:
 
 def test_more_results_than_a_variable_can_hold_are_named_by_their_directory() -> None:
     names = [f"{index:04d}-{'x' * 50}" for index in range(2000)]
-    many = composition_from(composition(*names, after("last", *names)))
-    assert made(Tree(many)).request["members"][-1]["variables"]["ORCHD_RESULTS"] == '["/r"]'
+    large = composition_from(composition(*names, after("last", *names)))
+    assert prepared_run(Tree(large)).request["members"][-1]["variables"]["ORCHD_RESULTS"] == '["/r"]'
 
 
 @pytest.mark.parametrize(("mode", "expected"), [("parallel", [[], []]), ("sequential", [[], ["a"]])])
 def test_the_mode_says_what_comes_after_what(mode: str, expected: list[list[str]]) -> None:
-    members = made(Tree(composition_from(composition("a", "b", mode=mode)))).request["members"]
-    assert [one["after"] for one in members] == expected
+    members = prepared_run(Tree(composition_from(composition("a", "b", mode=mode)))).request["members"]
+    assert [member["after"] for member in members] == expected
 
 
 def test_a_prompt_says_all_that_a_member_must_know() -> None:
-    prompts = made().prompts
+    prompts = prepared_run().prompts
     assert set(prompts) == {RESULTS / f"{path}.prompt.md" for path in ("api", "web/html", "web/css", "qa")}
     api, html = prompts[RESULTS / "api.prompt.md"], prompts[RESULTS / "web/html.prompt.md"]
     assert api.startswith("# API")
-    for said in ("Builds the API", "bd-123", "Log in", "apiVersion: v2", "/r/api.md", "- team: ships it"):
-        assert said in api
+    for text in ("Builds the API", "bd-123", "Log in", "apiVersion: v2", "/r/api.md", "- team: ships it"):
+        assert text in api
     assert "- team: ships it\n- web: the pages Builds the UI In Elm." in html
     assert "- /r/api.md" in html
 
 
 def test_prompts_are_written_where_they_are_read(tmp_path: Path) -> None:
-    launched = made(results=tmp_path / "r")
+    launched = prepared_run(results=tmp_path / "r")
     write_prompts(launched)
-    for one in launched.request["members"]:
-        assert Path(one["agent"]["stdin"]).read_text() == launched.prompts[Path(one["agent"]["stdin"])]
-        assert Path(one["agent"]["result"]).parent.is_dir()
+    for member in launched.request["members"]:
+        assert Path(member["agent"]["stdin"]).read_text() == launched.prompts[Path(member["agent"]["stdin"])]
+        assert Path(member["agent"]["result"]).parent.is_dir()
 
 
 def test_bytes_that_are_not_utf_8_are_the_same_in_a_prompt(tmp_path: Path) -> None:
-    launched = made(results=tmp_path / "caf\udce9", task=Task("bd-1", "caf\udce9 \u00e9"))
+    launched = prepared_run(results=tmp_path / "caf\udce9", task=Task("bd-1", "caf\udce9 \u00e9"))
     write_prompts(launched)
-    said = (tmp_path / "caf\udce9/api.prompt.md").read_bytes()
-    assert os.fsencode(tmp_path) + b"/caf\xe9/api.md" in said
-    assert b"caf\xe9 \xc3\xa9" in said
+    content = (tmp_path / "caf\udce9/api.prompt.md").read_bytes()
+    assert os.fsencode(tmp_path) + b"/caf\xe9/api.md" in content
+    assert b"caf\xe9 \xc3\xa9" in content
 
 
 def test_what_the_daemon_would_not_take_is_refused_before_anything_is_sent() -> None:
     with pytest.raises(UsageError, match="task_id"):
-        sendable(made(task=Task("x" * 201)))
+        sendable(prepared_run(task=Task("x" * 201)))
 
 
 def test_a_request_that_is_too_large_is_refused() -> None:
     long = {f"V{index}": "x" * 1000 for index in range(9000)}
     tree = Tree(Composition("t", "parallel", (SubSkill("api", env=long),)))
     with pytest.raises(UsageError, match="make several runs of it") as caught:
-        sendable(made(tree))
+        sendable(prepared_run(tree))
     assert caught.value.code == "too-large"
 
 
 def test_variables_of_another_run_are_not_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORCHD_RESULT", "/elsewhere")
     monkeypatch.setenv("ORCHD_MODEL", "other")
-    assert not {"ORCHD_RESULT", "ORCHD_MODEL"} & set(sendable(made())["env"])
+    assert not {"ORCHD_RESULT", "ORCHD_MODEL"} & set(sendable(prepared_run())["env"])
 
 
 def test_a_composition_that_cannot_be_run_is_refused() -> None:
     bad = Composition("t", "hybrid", (SubSkill("a", dependencies=("a",)),))
     with pytest.raises(CompositionError, match="cycle"):
-        made(Tree(bad))
+        prepared_run(Tree(bad))
 
 
 def test_each_run_gets_a_directory_of_its_own(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Files out of the way."""
+"""Backups of files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_nothing_is_lost_however_often(tmp_path: Path) -> None:
     }
 
 
-def test_a_link_to_nowhere_is_somebodys_too(tmp_path: Path) -> None:
+def test_a_broken_link_takes_a_name_too(tmp_path: Path) -> None:
     (tmp_path / "a.bak").symlink_to("nowhere")
     (tmp_path / "a").write_text("x")
     assert back_up(tmp_path / "a").name == "a.bak2"

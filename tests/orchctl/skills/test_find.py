@@ -43,6 +43,6 @@ def test_the_text_is_without_its_front_matter(tmp_path: Path) -> None:
 def test_compositions_can_be_named(tmp_path: Path) -> None:
     written(tmp_path / "skills/mine/composition.json", "{}")
     written(tmp_path / "skills/api/SKILL.md", "")
-    found = list(skills.names(tmp_path))
-    assert found[0] == "mine"
-    assert "api" not in found
+    names = list(skills.names(tmp_path))
+    assert names[0] == "mine"
+    assert "api" not in names

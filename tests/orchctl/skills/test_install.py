@@ -1,4 +1,4 @@
-"""Skills put where an LLM looks for them."""
+"""Skills installed where an LLM looks for them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orchctl.skills.install import CHANGED, CURRENT, MANIFEST, REPLACED, WRITTEN
 
 @pytest.fixture
 def skill(tmp_path: Path) -> Path:
-    """What is shipped."""
+    """The shipped skill."""
     folder = tmp_path / "shipped"
     (folder / "scripts/__pycache__").mkdir(parents=True)
     (folder / "SKILL.md").write_text("version 1")
@@ -23,22 +23,22 @@ def skill(tmp_path: Path) -> Path:
 
 
 def installed(skill: Path, folder: Path, *, is_forced: bool = False) -> dict[str, str]:
-    """What is done about each file."""
-    return {str(one.path.relative_to(folder)): one.done for one in install(skill, folder, is_forced=is_forced)}
+    """Return what install did with each file."""
+    return {str(change.path.relative_to(folder)): change.done for change in install(skill, folder, is_forced=is_forced)}
 
 
 def test_it_is_written_once_and_then_up_to_date(skill: Path, tmp_path: Path) -> None:
-    here = tmp_path / "here"
-    assert installed(skill, here) == {"SKILL.md": WRITTEN, "scripts/run.py": WRITTEN}
-    assert os.access(here / "scripts/run.py", os.X_OK)
-    assert sorted(str(path.relative_to(here)) for path in here.rglob("*") if path.is_file()) == [
+    directory = tmp_path / "here"
+    assert installed(skill, directory) == {"SKILL.md": WRITTEN, "scripts/run.py": WRITTEN}
+    assert os.access(directory / "scripts/run.py", os.X_OK)
+    assert sorted(str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file()) == [
         MANIFEST,
         "SKILL.md",
         "scripts/run.py",
     ]
-    before = (here / MANIFEST).stat().st_mtime_ns
-    assert set(installed(skill, here).values()) == {CURRENT}
-    assert (here / MANIFEST).stat().st_mtime_ns == before
+    before = (directory / MANIFEST).stat().st_mtime_ns
+    assert set(installed(skill, directory).values()) == {CURRENT}
+    assert (directory / MANIFEST).stat().st_mtime_ns == before
 
 
 def test_an_unchanged_older_file_is_replaced(skill: Path, tmp_path: Path) -> None:
@@ -51,41 +51,41 @@ def test_an_unchanged_older_file_is_replaced(skill: Path, tmp_path: Path) -> Non
 
 
 def test_a_changed_file_is_left_alone_until_it_is_forced(skill: Path, tmp_path: Path) -> None:
-    here = tmp_path / "here"
-    installed(skill, here)
-    (here / "SKILL.md").write_text("mine")
+    directory = tmp_path / "here"
+    installed(skill, directory)
+    (directory / "SKILL.md").write_text("mine")
     (skill / "SKILL.md").write_text("version 2")
     for _ in range(2):
-        assert installed(skill, here)["SKILL.md"] == CHANGED
-    assert (here / "SKILL.md").read_text() == "mine"
-    found = install(skill, here, is_forced=True)
-    assert (found[0].done, found[0].kept) == (REPLACED, here / "SKILL.md.bak")
-    assert ((here / "SKILL.md").read_text(), (here / "SKILL.md.bak").read_text()) == ("version 2", "mine")
+        assert installed(skill, directory)["SKILL.md"] == CHANGED
+    assert (directory / "SKILL.md").read_text() == "mine"
+    files = install(skill, directory, is_forced=True)
+    assert (files[0].done, files[0].kept) == (REPLACED, directory / "SKILL.md.bak")
+    assert ((directory / "SKILL.md").read_text(), (directory / "SKILL.md.bak").read_text()) == ("version 2", "mine")
 
 
 @pytest.mark.parametrize("manifest", [None, "no json", "[1]", '{"SKILL.md": 3}', "{}"])
 def test_without_a_manifest_no_file_counts_as_ours(skill: Path, tmp_path: Path, manifest: str | None) -> None:
-    here = tmp_path / "here"
-    installed(skill, here)
-    (here / MANIFEST).unlink()
+    directory = tmp_path / "here"
+    installed(skill, directory)
+    (directory / MANIFEST).unlink()
     if manifest is not None:
-        (here / MANIFEST).write_text(manifest)
+        (directory / MANIFEST).write_text(manifest)
     (skill / "SKILL.md").write_text("version 2")
-    assert installed(skill, here) == {"SKILL.md": CHANGED, "scripts/run.py": CURRENT}
-    assert list(json.loads((here / MANIFEST).read_text())) == ["scripts/run.py", "version"]
+    assert installed(skill, directory) == {"SKILL.md": CHANGED, "scripts/run.py": CURRENT}
+    assert list(json.loads((directory / MANIFEST).read_text())) == ["scripts/run.py", "version"]
 
 
 def test_a_file_that_was_there_already_and_is_the_same_becomes_ours(skill: Path, tmp_path: Path) -> None:
-    here = tmp_path / "here"
-    here.mkdir()
-    (here / "SKILL.md").write_text("version 1")
-    assert installed(skill, here)["SKILL.md"] == CURRENT
+    directory = tmp_path / "here"
+    directory.mkdir()
+    (directory / "SKILL.md").write_text("version 1")
+    assert installed(skill, directory)["SKILL.md"] == CURRENT
     (skill / "SKILL.md").write_text("version 2")
-    assert installed(skill, here)["SKILL.md"] == REPLACED
+    assert installed(skill, directory)["SKILL.md"] == REPLACED
 
 
 def test_a_link_to_nowhere_is_left_alone(skill: Path, tmp_path: Path) -> None:
-    here = tmp_path / "here"
-    here.mkdir()
-    (here / "SKILL.md").symlink_to("nowhere")
-    assert installed(skill, here)["SKILL.md"] == CHANGED
+    directory = tmp_path / "here"
+    directory.mkdir()
+    (directory / "SKILL.md").symlink_to("nowhere")
+    assert installed(skill, directory)["SKILL.md"] == CHANGED

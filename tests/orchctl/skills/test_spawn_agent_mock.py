@@ -24,16 +24,16 @@ OLD = [shutil.which("python3.8"), *sorted(map(str, Path.home().glob(".pyenv/vers
 
 
 def words(name: str = "subtask-A") -> list[str]:
-    """What comes behind the script's path."""
+    """Return the arguments of the script."""
     return ["--task_name", name, "--goal", "Implement Logic", "--output_dir", "docs/tasks/results"]
 
 
-def ran(
-    instance: Instance, directory: Path, *given: str, python: str = sys.executable, **env: str
+def run_script(
+    instance: Instance, directory: Path, *options: str, python: str = sys.executable, **env: str
 ) -> subprocess.CompletedProcess[str]:
-    """The script, run to its end."""
+    """Run the script to its end."""
     return subprocess.run(
-        [python, SCRIPT, *given],
+        [python, SCRIPT, *options],
         env={**instance.env, "ORCHD_MOCK_SECONDS": "0.01", **env},
         cwd=directory,
         capture_output=True,
@@ -44,8 +44,8 @@ def ran(
 
 
 @contextmanager
-def started(instance: Instance, directory: Path, **env: str) -> Iterator[subprocess.Popen[str]]:
-    """The script with an agent that takes long."""
+def start_script(instance: Instance, directory: Path, **env: str) -> Iterator[subprocess.Popen[str]]:
+    """Start the script with an agent that takes long."""
     process = subprocess.Popen(
         [sys.executable, SCRIPT, *words()],
         env={**instance.env, "ORCHD_MOCK_SECONDS": "30", **env},
@@ -61,17 +61,17 @@ def started(instance: Instance, directory: Path, **env: str) -> Iterator[subproc
 
 
 def test_it_prints_the_id_and_the_result_and_ends_with_its_agent(instance: Instance, tmp_path: Path) -> None:
-    done = ran(instance, tmp_path, *words())
+    process = run_script(instance, tmp_path, *words())
     result = tmp_path / "docs/tasks/results/subtask-A.md"
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"agent-001\nagent-001 subtask-A completed, {result}\n"
+    assert (process.returncode, process.stderr) == (0, "")
+    assert process.stdout == f"agent-001\nagent-001 subtask-A completed, {result}\n"
     assert result.read_text()
     agent = instance.agent("agent-001")
     assert (agent["name"], agent["goal"], agent["runner"]) == ("subtask-A", "Implement Logic", "mock")
 
 
 def test_it_starts_a_daemon_when_none_runs(stopped: Instance, tmp_path: Path) -> None:
-    assert ran(stopped, tmp_path, *words()).returncode == 0
+    assert run_script(stopped, tmp_path, *words()).returncode == 0
 
 
 EIGHT = f"""for name in A B C D E F G H; do
@@ -95,23 +95,23 @@ def test_eight_in_the_background_under_a_limit_of_seven(instance: Instance, tmp_
     assert (err, witness.violations, witness.peak_working) == ("", [], 7)
     assert sorted(path.name for path in (tmp_path / "docs/tasks/results").iterdir()) == [f"{name}.md" for name in names]
     assert sorted(re.findall(r"^agent-\d+ (subtask-\w) completed", out, re.MULTILINE)) == names
-    assert [one["status"] for one in instance.status("--all")["agents"]] == ["completed"] * 8
+    assert [agent["status"] for agent in instance.status("--all")["agents"]] == ["completed"] * 8
 
 
 def test_an_agent_that_fails_gives_its_exit_code(instance: Instance, tmp_path: Path) -> None:
-    done = ran(instance, tmp_path, *words(), ORCHD_MOCK_FAIL="subtask-A")
-    assert done.returncode == instance.agent("agent-001")["exit_code"] != 0
-    assert done.stdout.splitlines()[1].startswith("agent-001 subtask-A failed: ")
-    assert done.stdout.endswith(", no result\n")
+    result = run_script(instance, tmp_path, *words(), ORCHD_MOCK_FAIL="subtask-A")
+    assert result.returncode == instance.agent("agent-001")["exit_code"] != 0
+    assert result.stdout.splitlines()[1].startswith("agent-001 subtask-A failed: ")
+    assert result.stdout.endswith(", no result\n")
 
 
-def test_one_that_is_cancelled_is_143_and_one_that_takes_too_long_75(stopped: Instance, tmp_path: Path) -> None:
+def test_an_agent_that_is_cancelled_is_143_and_one_that_takes_too_long_75(stopped: Instance, tmp_path: Path) -> None:
     stopped.configure("timeout = 0.5\ngrace = 0.1\n")
     stopped.start()
-    assert ran(stopped, tmp_path, *words(), ORCHD_MOCK_SECONDS="30").returncode == 75
+    assert run_script(stopped, tmp_path, *words(), ORCHD_MOCK_SECONDS="30").returncode == 75
     stopped.ctl("limit", "1")
     stopped.ctl("pause")
-    with started(stopped, tmp_path) as process:
+    with start_script(stopped, tmp_path) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "agent-002\n"
         stopped.ctl("cancel", "2")
@@ -121,7 +121,7 @@ def test_one_that_is_cancelled_is_143_and_one_that_takes_too_long_75(stopped: In
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_script_and_not_its_agent(instance: Instance, tmp_path: Path, number: signal.Signals) -> None:
-    with started(instance, tmp_path) as process:
+    with start_script(instance, tmp_path) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stdout.readline() == "agent-001\n"
@@ -139,7 +139,7 @@ def test_a_signal_that_comes_before_there_is_an_agent_leaves_none_unnamed(instan
     os.mkfifo(tmp_path / "gate")
     slow.write_text(f'#!/bin/sh\necho here >&2\nread x <{tmp_path}/gate\nexec {BIN}/orchctl "$@"\n')
     slow.chmod(0o755)
-    with started(instance, tmp_path, ORCHCTL=str(slow)) as process:
+    with start_script(instance, tmp_path, ORCHCTL=str(slow)) as process:
         assert process.stderr is not None
         assert process.stderr.readline() == "here\n"
         process.terminate()
@@ -149,37 +149,37 @@ def test_a_signal_that_comes_before_there_is_an_agent_leaves_none_unnamed(instan
 
 
 def test_without_orchctl_it_says_what_to_do(stopped: Instance, tmp_path: Path) -> None:
-    done = ran(stopped, tmp_path, *words(), PATH=str(tmp_path))
-    assert (done.returncode, done.stdout) == (127, "")
+    result = run_script(stopped, tmp_path, *words(), PATH=str(tmp_path))
+    assert (result.returncode, result.stdout) == (127, "")
     assert (
-        done.stderr
+        result.stderr
         == "spawn_agent_mock.py: no `orchctl` is found: install orchd, or give its path in the variable ORCHCTL\n"
     )
 
 
 def test_the_variable_says_where_orchctl_is(instance: Instance, tmp_path: Path) -> None:
-    assert ran(instance, tmp_path, *words(), PATH="/usr/bin:/bin", ORCHCTL=str(BIN / "orchctl")).returncode == 0
-    assert ran(instance, tmp_path, *words(), ORCHCTL="/no/where").returncode == 127
+    assert run_script(instance, tmp_path, *words(), PATH="/usr/bin:/bin", ORCHCTL=str(BIN / "orchctl")).returncode == 0
+    assert run_script(instance, tmp_path, *words(), ORCHCTL="/no/where").returncode == 127
 
 
 def test_what_orchctl_refuses_is_said_with_its_exit_code(instance: Instance, tmp_path: Path) -> None:
     long = words()
     long[3] = "x" * 5000
-    done = ran(instance, tmp_path, *long)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("spawn_agent_mock.py: bad-request: ")
+    result = run_script(instance, tmp_path, *long)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith("spawn_agent_mock.py: bad-request: ")
 
 
 def test_an_orchctl_that_says_nothing_is_no_riddle(stopped: Instance, tmp_path: Path) -> None:
-    done = ran(stopped, tmp_path, *words(), ORCHCTL=shutil.which("false") or "")
-    assert (done.returncode, done.stderr) == (1, "spawn_agent_mock.py: orchctl ended with 1 and said nothing\n")
+    result = run_script(stopped, tmp_path, *words(), ORCHCTL=shutil.which("false") or "")
+    assert (result.returncode, result.stderr) == (1, "spawn_agent_mock.py: orchctl ended with 1 and said nothing\n")
 
 
-@pytest.mark.parametrize("given", [words()[:4], [*words(), "--more", "x"], words("../up"), words("")])
-def test_it_takes_its_three_options_and_no_others(stopped: Instance, tmp_path: Path, given: Sequence[str]) -> None:
-    done = ran(stopped, tmp_path, *given)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("usage: spawn_agent_mock.py ")
+@pytest.mark.parametrize("options", [words()[:4], [*words(), "--more", "x"], words("../up"), words("")])
+def test_it_takes_its_three_options_and_no_others(stopped: Instance, tmp_path: Path, options: Sequence[str]) -> None:
+    result = run_script(stopped, tmp_path, *options)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("usage: spawn_agent_mock.py ")
 
 
 def test_it_imports_the_standard_library_alone() -> None:
@@ -198,7 +198,9 @@ def test_it_imports_the_standard_library_alone() -> None:
 @pytest.mark.skipif(not any(OLD), reason="no Python 3.8 here")
 def test_it_runs_on_python_3_8(instance: Instance, tmp_path: Path) -> None:
     works = next(
-        one for one in OLD if one and not subprocess.run([one, "-c", ""], capture_output=True, check=False).returncode
+        program
+        for program in OLD
+        if program and not subprocess.run([program, "-c", ""], capture_output=True, check=False).returncode
     )
-    done = ran(instance, tmp_path, *words(), python=works)
-    assert (done.returncode, done.stderr) == (0, "")
+    result = run_script(instance, tmp_path, *words(), python=works)
+    assert (result.returncode, result.stderr) == (0, "")

@@ -24,7 +24,7 @@ KEYS = ["command", "name", "goal", "timeout", "grace", "cwd", "env", "after", "p
 
 
 def read(path: Path, text: str | bytes) -> list[dict[str, object]]:
-    """What a file with `text` in it says."""
+    """Read a file with `text` in it."""
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return batch.read(str(path), HERE)
 
@@ -67,7 +67,7 @@ def test_a_dash_is_the_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ('{"command": ["x"]}\n\n{"command": ["x"], "timeout": "soon"}', "line 3: timeout: 'soon' is not a duration"),
         ('{"command": ["x"], "timeout": -1}', "line 1: timeout must be above 0, not -1"),
@@ -88,12 +88,12 @@ def test_a_dash_is_the_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         ("[" * 100_000, "is nested too deeply"),
     ],
 )
-def test_a_mistake_names_its_place_its_key_and_the_way_out(file: Path, text: str | bytes, said: str) -> None:
+def test_a_mistake_names_its_place_its_key_and_the_way_out(file: Path, text: str | bytes, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         read(file, text)
     assert caught.value.code == "bad-batch"
     assert str(file) in caught.value.message
-    assert said in caught.value.message
+    assert message in caught.value.message
     assert "nothing was spawned" in caught.value.message
 
 
@@ -112,10 +112,10 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_any_json_is_agents_or_a_mistake(scratch: Path, specs: list[dict[str, object]]) -> None:
     scratch.write_text("\n".join(map(json.dumps, specs)))
     try:
-        said = len(batch.read(str(scratch), HERE))
+        count = len(batch.read(str(scratch), HERE))
     except UsageError as error:
-        said = len(specs) if "nothing was spawned" in error.message else 0
-    assert said == len(specs)
+        count = len(specs) if "nothing was spawned" in error.message else 0
+    assert count == len(specs)
 
 
 def test_more_than_one_request_takes_is_refused_before_any_of_it_is_looked_at(file: Path) -> None:

@@ -37,9 +37,9 @@ WAYS = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_what_only_the_caller_can_read_arrives(instance: Instance, tmp_path: Path, way: str) -> None:
-    subprocess.run(["bash", "-c", WAYS[way]], env=instance.env, cwd=tmp_path, check=True, stdin=subprocess.DEVNULL)
+@pytest.mark.parametrize("source", WAYS)
+def test_what_only_the_caller_can_read_arrives(instance: Instance, tmp_path: Path, source: str) -> None:
+    subprocess.run(["bash", "-c", WAYS[source]], env=instance.env, cwd=tmp_path, check=True, stdin=subprocess.DEVNULL)
     assert instance.ctl("logs", "1") == "a prompt"
 
 
@@ -56,14 +56,14 @@ def test_a_runner_gets_it_as_the_prompt(instance: Instance, tmp_path: Path) -> N
 def test_it_is_kept_privately_for_a_retry_and_gone_when_the_agent_is_pruned(
     instance: Instance, orchctl: Orchctl
 ) -> None:
-    done = orchctl("spawn", "--wait", "--stdin", "-", "--", "sh", "-c", "cat; exit 1", input="a prompt")
-    assert done.code == 1
-    (kept,) = [
+    result = orchctl("spawn", "--wait", "--stdin", "-", "--", "sh", "-c", "cat; exit 1", input="a prompt")
+    assert result.code == 1
+    (kept_file,) = [
         path
         for path in instance.directory.rglob("*")
         if path.is_file() and path.read_bytes() == b"a prompt" and path.suffix != ".log"
     ]
-    assert kept.stat().st_mode & 0o777 == 0o600
+    assert kept_file.stat().st_mode & 0o777 == 0o600
     instance.kill()
     instance.start()
     orchctl("retry", "1")
@@ -76,17 +76,17 @@ def test_it_is_kept_privately_for_a_retry_and_gone_when_the_agent_is_pruned(
 
 
 def test_a_goal_that_is_too_long_names_the_way_out(instance: Instance, orchctl: Orchctl) -> None:
-    done = orchctl("spawn", "--goal", "g" * 4097)
-    assert done.code == 1
-    assert "at most 4,096 characters: give a longer text as its standard input, with `stdin` or --stdin -" in done.err
+    result = orchctl("spawn", "--goal", "g" * 4097)
+    assert result.code == 1
+    assert "at most 4,096 characters: give a longer text as its standard input, with `stdin` or --stdin -" in result.err
     assert orchctl("spawn", "--wait", "--runner", "mock", "--stdin", "-", input="g" * 5000).code == 0
 
 
 @pytest.mark.parametrize("option", ["--env", "--env-file"])
 def test_a_name_of_a_variable_is_refused_in_the_same_words(instance: Instance, orchctl: Orchctl, option: str) -> None:
     (instance.directory / "vars").write_text("A B=hush\n")
-    given = "A B=hush" if option == "--env" else os.fspath(instance.directory / "vars")
-    done = orchctl("spawn", option, given, "--", "true")
-    assert done.code == 2
-    assert "is not KEY=VALUE: write a name" in done.err
-    assert "hush" not in done.err
+    text = "A B=hush" if option == "--env" else os.fspath(instance.directory / "vars")
+    result = orchctl("spawn", option, text, "--", "true")
+    assert result.code == 2
+    assert "is not KEY=VALUE: write a name" in result.err
+    assert "hush" not in result.err

@@ -1,4 +1,4 @@
-"""Files that list things; what is wrong with them is shown in test_batch and pm/test_files."""
+"""Files that list things; their mistakes are tested in test_batch and pm/test_files."""
 
 from __future__ import annotations
 
@@ -17,10 +17,13 @@ def test_every_entry_has_its_place(tmp_path: Path) -> None:
         (f"{tmp_path}/list line 1", 1),
         (f"{tmp_path}/list line 3", 2),
     ]
-    assert [one.place for one in listing.entries(" [7, 8]")] == [f"{tmp_path}/list index 0", f"{tmp_path}/list index 1"]
+    assert [entry.place for entry in listing.entries(" [7, 8]")] == [
+        f"{tmp_path}/list index 0",
+        f"{tmp_path}/list index 1",
+    ]
 
 
-def test_an_error_has_the_code_and_the_words_of_whoever_reads(tmp_path: Path) -> None:
+def test_an_error_has_the_code_and_the_verb_of_its_reader(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         JsonLines(str(tmp_path / "none"), "bad-list", "begun").text()
     assert caught.value.code == "bad-list"

@@ -34,8 +34,8 @@ def test_a_request_has_its_project_and_environment_without_the_agent(
     (tmp_path / "sub").mkdir()
     monkeypatch.setenv("MINE", "1")
     monkeypatch.setenv(environment.ENV_AGENT, "agent-001")
-    asked = origin(tmp_path / "sub")
-    assert (asked["cwd"], asked["project"]) == (str(tmp_path / "sub"), str(tmp_path))
-    assert asked["env"]["MINE"] == "1"
-    assert environment.ENV_AGENT not in asked["env"]
-    assert asked["attributes"] == attributes.own()
+    request = origin(tmp_path / "sub")
+    assert (request["cwd"], request["project"]) == (str(tmp_path / "sub"), str(tmp_path))
+    assert request["env"]["MINE"] == "1"
+    assert environment.ENV_AGENT not in request["env"]
+    assert request["attributes"] == attributes.own()

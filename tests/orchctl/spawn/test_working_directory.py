@@ -1,4 +1,4 @@
-"""The current directory was deleted: commands that need none work, and the others say so."""
+"""The current directory was deleted: commands that need none work, and the others report that."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ NEED_IT = ("spawn -- true", "run x.json", "tasks list", "session list", "skill l
 
 
 def nowhere(instance: Instance, directory: Path, words: str) -> tuple[int, str, str]:
-    """One command in a directory that is no more."""
+    """Run a command in a directory that was deleted."""
     script = f"mkdir {directory} && cd {directory} && rmdir {directory} && exec {BIN}/orchctl {words}"
-    done = subprocess.run(["sh", "-c", script], env=instance.env, capture_output=True, text=True, timeout=60)
-    return done.returncode, done.stdout, done.stderr
+    result = subprocess.run(["sh", "-c", script], env=instance.env, capture_output=True, text=True, timeout=60)
+    return result.returncode, result.stdout, result.stderr
 
 
 def test_commands_that_need_no_directory_work(instance: Instance, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Tasks taken together."""
+"""Checks of several tasks together."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from orchctl.tasks.task_file import TaskFile
 
 
 def tasks(**after: str) -> list[TaskFile]:
-    """A task for each name, after those that are named."""
+    """Return a task for each name, after the named dependencies."""
     return [TaskFile(Path(f"/t/subtask-{name}.md"), name, after=tuple(text.split())) for name, text in after.items()]
 
 
 def writing(name: str, *files: str, after: tuple[str, ...] = ()) -> TaskFile:
-    """A task that says which files it writes to."""
+    """Return a task that names the files it writes to."""
     return TaskFile(Path(f"/t/subtask-{name}.md"), name, after=after, files=files, lines={"files": 5, "after": 4})
 
 
-def found(*given: TaskFile) -> list[str]:
-    """Every problem in words."""
-    return [str(one) for one in checks.problems(given, lambda task: task.path.name)]
+def problem_texts(*tasks: TaskFile) -> list[str]:
+    """Return the text of every problem."""
+    return [str(problem) for problem in checks.problems(tasks, lambda task: task.path.name)]
 
 
 def test_what_is_right_has_no_problem() -> None:
-    assert found(*tasks(a="", b="a", c="a", d="b c")) == []
+    assert problem_texts(*tasks(a="", b="a", c="a", d="b c")) == []
 
 
 def test_a_name_that_is_not_there_comes_with_the_nearest() -> None:
-    assert found(*tasks(schema="", api="schemas", ui="something")) == [
+    assert problem_texts(*tasks(schema="", api="schemas", ui="something")) == [
         "subtask-api.md: 'schemas' is no task here; did you mean 'schema'?",
         "subtask-ui.md: 'something' is no task here; make it: orchctl tasks new something --goal TEXT",
     ]
 
 
 def test_cycles_are_told_with_their_path_each_once() -> None:
-    assert found(*tasks(a="b", b="c", c="a", x="y", y="x", z="z")) == [
+    assert problem_texts(*tasks(a="b", b="c", c="a", x="y", y="x", z="z")) == [
         "subtask-z.md: 'z' comes after itself; take it away",
         "subtask-a.md: a cycle: a -> b -> c -> a; take one of these `after` away",
         "subtask-x.md: a cycle: x -> y -> x; take one of these `after` away",
@@ -47,13 +47,13 @@ def test_cycles_are_told_with_their_path_each_once() -> None:
 
 def test_two_tasks_of_one_name() -> None:
     twice = [*tasks(a=""), TaskFile(Path("/t/subtask-b.md"), "a", lines={"name": 2})]
-    assert found(*twice) == [
+    assert problem_texts(*twice) == [
         "subtask-b.md line 2: the name 'a' is that of subtask-a.md too; give each task a name of its own"
     ]
 
 
 def test_tasks_at_once_that_write_to_the_same_file_are_not_independent() -> None:
-    assert found(writing("a", "src/api"), writing("b", "src/ui", "src/api/*.py"), writing("c", "docs")) == [
+    assert problem_texts(writing("a", "src/api"), writing("b", "src/ui", "src/api/*.py"), writing("c", "docs")) == [
         "subtask-b.md line 5: 'a' and 'b' can run at once and both write to src/api and src/api/*.py; "
         "let one come after the other, as in `after: [a]`, or give them other files"
     ]
@@ -61,13 +61,13 @@ def test_tasks_at_once_that_write_to_the_same_file_are_not_independent() -> None
 
 def test_one_after_the_other_they_may() -> None:
     near = [writing("a", "src"), writing("b", after=("a",)), writing("c", "src", after=("b",))]
-    assert found(*near) == []
-    assert len(found(*near, writing("d", "src"))) == 2
+    assert problem_texts(*near) == []
+    assert len(problem_texts(*near, writing("d", "src"))) == 2
 
 
 def test_the_result_of_another_is_a_file_too() -> None:
-    assert len(found(writing("a"), writing("b", "/t/results/a.md"))) == 1
-    assert found(writing("a"), writing("b", "/t/results/c.md")) == []
+    assert len(problem_texts(writing("a"), writing("b", "/t/results/a.md"))) == 1
+    assert problem_texts(writing("a"), writing("b", "/t/results/c.md")) == []
 
 
 @pytest.mark.parametrize(

@@ -13,15 +13,15 @@ Values = dict[str, str | tuple[str, ...]]
 
 
 def values(*lines: str) -> Values:
-    """What these lines say, which are right."""
+    """Return the values in these lines, which are right."""
     parsed = parse("\n".join(["---", *lines, "---", "body"]))
     assert parsed.mistakes == []
-    return {key: found.value for key, found in parsed.values.items()}
+    return {key: value.value for key, value in parsed.values.items()}
 
 
 def mistakes(*lines: str) -> list[tuple[int, str]]:
-    """Each mistake in these lines, with its line of the file."""
-    return [(one.line, one.message) for one in parse("\n".join(["---", *lines, "---"])).mistakes]
+    """Return each mistake in these lines, with its line of the file."""
+    return [(problem.line, problem.message) for problem in parse("\n".join(["---", *lines, "---"])).mistakes]
 
 
 def test_values_are_texts_or_lists_of_texts() -> None:
@@ -54,6 +54,23 @@ def test_a_list_in_brackets_may_go_over_several_lines() -> None:
         (2, "while parsing a flow node: expected the node content, but found '<stream end>'"),
         (3, "while parsing a block node: expected the node content, but found ']'"),
     ]
+
+
+def test_a_key_after_a_list_without_indent_is_a_mistake_of_its_own_line() -> None:
+    assert mistakes("files:", "-k: a") == [(3, "'-k: a' is no `key: value`")]
+    assert mistakes("files:", "- a", "? k") == [(4, "'? k' is no `key: value`")]
+    assert values("files:", "-", "  a", "- b") == {"files": ("a", "b")}
+
+
+def test_lists_that_are_nested_too_deeply_are_a_mistake() -> None:
+    assert mistakes(f"files: {'[' * 3000}{']' * 3000}") == [(2, "lists are nested too deeply")]
+
+
+@pytest.mark.parametrize(
+    "line", ["description:foo", f"description: {'[' * 3000}", "description: [a]", "description: {a: b}"]
+)
+def test_a_description_that_is_no_text_is_empty(line: str) -> None:
+    assert described(f"---\nname: a\n{line}\n---\nbody\n") == ""
 
 
 def test_a_plain_text_is_never_anything_else() -> None:
@@ -204,9 +221,11 @@ def test_what_is_written_is_read_again_the_same_also_by_others(given_values: Val
     text = written(given_values)
     read = parse(text)
     assert read.mistakes == []
-    assert {key: found.value for key, found in read.values.items()} == given_values
-    others = yaml.safe_load(text.replace("---", "", 1).rpartition("---")[0]) or {}
-    assert {key: tuple(value) if isinstance(value, list) else value for key, value in others.items()} == given_values
+    assert {key: value.value for key, value in read.values.items()} == given_values
+    parsed_by_yaml = yaml.safe_load(text.replace("---", "", 1).rpartition("---")[0]) or {}
+    assert {
+        key: tuple(value) if isinstance(value, list) else value for key, value in parsed_by_yaml.items()
+    } == given_values
 
 
 LINES = st.lists(
@@ -222,12 +241,12 @@ def test_what_is_accepted_says_the_same_to_others(lines: list[str]) -> None:
     parsed = parse("\n".join(["---", *lines, "---"]))
     if parsed.mistakes or parsed.body:  # a line `---` among them has ended the front matter
         return
-    others = yaml.load("\n".join(lines), yaml.BaseLoader) or {}
-    mine = {
-        key: list(found.value) if isinstance(found.value, tuple) else found.value
-        for key, found in parsed.values.items()
+    parsed_by_yaml = yaml.load("\n".join(lines), yaml.BaseLoader) or {}
+    own_values = {
+        key: list(value.value) if isinstance(value.value, tuple) else value.value
+        for key, value in parsed.values.items()
     }
-    assert {key: value or [] if mine[key] == [] else value for key, value in others.items()} == mine
+    assert {key: value or [] if own_values[key] == [] else value for key, value in parsed_by_yaml.items()} == own_values
 
 
 @pytest.mark.parametrize("text", ["", "\n", "---", "---\n---", "-", "---\n---\n---\n"])

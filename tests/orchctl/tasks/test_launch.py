@@ -1,4 +1,4 @@
-"""Which tasks are run, and as what."""
+"""The tasks that a command runs, and their agents."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from orchctl.tasks.task_file import TaskFile
 from orchd.protocol import schema
 from orchd.protocol import specs as agentspec
 from tests.orchctl.agents import agent, ended
-from tests.orchctl.tasks.made import result
+from tests.orchctl.tasks.files import result
 
 TASKS = [
     TaskFile(Path("subtask-a.md"), "a", "x"),
@@ -27,7 +27,7 @@ RESULTS = Path("/w/results")
 
 
 def names(tasks: tuple[TaskFile, ...]) -> str:
-    """Their names in a row."""
+    """Return the names in a row."""
     return "".join(task.name for task in tasks)
 
 
@@ -35,8 +35,8 @@ def test_what_is_done_is_left_alone_what_is_on_its_way_too_and_the_rest_is_run()
     states = {"a": TaskState(DONE), "b": TaskState("running", "", agent(3)), "c": TaskState(OUTDATED, "x")}
     choice = chosen(TASKS, states, Wanted())
     assert (names(choice.run), names(choice.going), names(choice.done)) == ("c", "b", "a")
-    again = chosen(TASKS, states, Wanted(is_again=True))
-    assert (names(again.run), names(again.going), names(again.done)) == ("ac", "b", "")
+    second_choice = chosen(TASKS, states, Wanted(is_again=True))
+    assert (names(second_choice.run), names(second_choice.going), names(second_choice.done)) == ("ac", "b", "")
 
 
 def test_what_failed_or_was_skipped_is_run_again() -> None:
@@ -74,7 +74,7 @@ def test_after_is_a_name_of_the_request_the_id_of_one_on_its_way_or_nothing() ->
     (only,) = specs(chosen(TASKS, states, Wanted()), states, RESULTS, Wanted())
     assert only["after"] == ["agent-003"]
     every = specs(chosen(TASKS, ALL_MISSING, Wanted()), ALL_MISSING, RESULTS, Wanted())
-    assert [one.get("after") for one in every] == [None, ["a"], ["a", "b"]]
+    assert [spec.get("after") for spec in every] == [None, ["a"], ["a", "b"]]
     assert every[0]["tokens"] == 10_000 + -(-len(TASKS[0].body) // 4)
 
 
@@ -84,9 +84,9 @@ def test_an_agent_is_what_the_file_says_and_the_command_line_where_it_says_nothi
         Path("subtask-a.md"), "a", "x", "s", "claude", "opus", timeout=90.0, retries=2, tokens=5, nesting=1, **bounds
     )
     plain = TaskFile(Path("subtask-b.md"), "b", "y")
-    wanted = Wanted(runner="mock", model="m", worktree=True)
+    options = Wanted(runner="mock", model="m", worktree=True)
     states = {"a": TaskState(MISSING), "b": TaskState(MISSING)}
-    one, other = specs(chosen([full, plain], states, wanted), states, RESULTS, wanted)
+    first, second = specs(chosen([full, plain], states, options), states, RESULTS, options)
     expected = agentspec.AgentSpec(
         name="a",
         goal="x",
@@ -102,8 +102,8 @@ def test_an_agent_is_what_the_file_says_and_the_command_line_where_it_says_nothi
         stdin="/w/results/.prompts/a.md",
         result="/w/results/a.md",
     )
-    assert schema.parse(agentspec.AgentSpec, one) == expected
-    assert (other["runner"], other["model"]) == ("mock", "m")
+    assert schema.parse(agentspec.AgentSpec, first) == expected
+    assert (second["runner"], second["model"]) == ("mock", "m")
 
 
 def test_prompts_name_the_results_to_read_wherever_they_are(tmp_path: Path) -> None:
@@ -127,13 +127,13 @@ def test_a_skill_that_is_found_stands_first(tmp_path: Path) -> None:
 
 def test_old_results_are_out_of_the_way_and_back_when_it_comes_to_nothing(tmp_path: Path) -> None:
     path = result(tmp_path, "a", "old")
-    with without_old_results(TASKS, tmp_path / "results") as kept:
+    with without_old_results(TASKS, tmp_path / "results") as kept_results:
         assert not path.exists()
-    assert [one.name for one in kept] == ["a.md.bak"]
+    assert [path.name for path in kept_results] == ["a.md.bak"]
     result(tmp_path, "a", "new")
-    with pytest.raises(KeyError), without_old_results(TASKS, tmp_path / "results") as kept:
+    with pytest.raises(KeyError), without_old_results(TASKS, tmp_path / "results") as kept_results:
         raise KeyError
-    assert (path.read_text(), [one.name for one in kept]) == ("new", ["a.md.bak2"])
+    assert (path.read_text(), [path.name for path in kept_results]) == ("new", ["a.md.bak2"])
     assert path.with_name("a.md.bak").read_text() == "old"
 
 
@@ -141,9 +141,9 @@ def test_a_prompt_is_utf_8_and_keeps_the_bytes_of_paths(tmp_path: Path) -> None:
     results = tmp_path / "l\udce9"
     (results / launch.PROMPTS).mkdir(parents=True)
     launch.write_prompts([TaskFile(Path("subtask-a.md"), "a", "caf\u00e9", body="caf\u00e9")], results, tmp_path)
-    said = (results / launch.PROMPTS / "a.md").read_bytes()
-    assert b"caf\xc3\xa9" in said
-    assert os.fsencode(tmp_path) + b"/l\xe9/a.md" in said
+    content = (results / launch.PROMPTS / "a.md").read_bytes()
+    assert b"caf\xc3\xa9" in content
+    assert os.fsencode(tmp_path) + b"/l\xe9/a.md" in content
 
 
 BEHIND = [
@@ -155,11 +155,14 @@ BEHIND = [
 
 def test_conditions_go_with_names_and_with_agents_that_are_on_their_way() -> None:
     choice = chosen(BEHIND, ALL_MISSING, Wanted())
-    made = {spec["name"]: spec.get("after") for spec in specs(choice, ALL_MISSING, RESULTS, Wanted())}
-    assert made == {"a": None, "b": ["a:failed"], "c": ["a", "b:any"]}
-    going = {**ALL_MISSING, "a": TaskState("running", "", agent(3))}
-    made = {spec["name"]: spec["after"] for spec in specs(chosen(BEHIND, going, Wanted()), going, RESULTS, Wanted())}
-    assert made == {"b": ["agent-003:failed"], "c": ["agent-003", "b:any"]}
+    conditions = {spec["name"]: spec.get("after") for spec in specs(choice, ALL_MISSING, RESULTS, Wanted())}
+    assert conditions == {"a": None, "b": ["a:failed"], "c": ["a", "b:any"]}
+    states_running = {**ALL_MISSING, "a": TaskState("running", "", agent(3))}
+    conditions = {
+        spec["name"]: spec["after"]
+        for spec in specs(chosen(BEHIND, states_running, Wanted()), states_running, RESULTS, Wanted())
+    }
+    assert conditions == {"b": ["agent-003:failed"], "c": ["agent-003", "b:any"]}
 
 
 def test_what_is_not_needed_is_left_alone_unless_what_it_comes_after_runs_again() -> None:
@@ -167,8 +170,8 @@ def test_what_is_not_needed_is_left_alone_unless_what_it_comes_after_runs_again(
     choice = chosen(BEHIND, states, Wanted())
     assert (names(choice.run), names(choice.done), names(choice.unneeded)) == ("c", "a", "b")
     assert "after" not in specs(choice, states, RESULTS, Wanted())[0]
-    again = chosen(BEHIND, states, Wanted(is_again=True))
-    assert (names(again.run), names(again.unneeded)) == ("abc", "")
+    second_choice = chosen(BEHIND, states, Wanted(is_again=True))
+    assert (names(second_choice.run), names(second_choice.unneeded)) == ("abc", "")
 
 
 @pytest.mark.parametrize(

@@ -8,16 +8,16 @@ from orchctl.tasks.merge import merged
 from orchctl.tasks.states import DONE, MISSING, OUTDATED, TaskState
 from orchctl.tasks.task_file import TaskFile
 from tests.orchctl.agents import ended
-from tests.orchctl.tasks.made import result
+from tests.orchctl.tasks.files import result
 
 
 def test_each_has_a_heading_and_its_result_below(tmp_path: Path) -> None:
     tasks = [TaskFile(tmp_path, "schema"), TaskFile(tmp_path, "api")]
     result(tmp_path, "schema", "# Tables\n\nTwo.\n")
     result(tmp_path, "subtask-api", "\nNo heading.\n\n")
-    made = merged(tasks, {"schema": TaskState(DONE), "api": TaskState(DONE)}, tmp_path / "results")
-    assert made.text == "# Results\n\n## schema\n\n### Tables\n\nTwo.\n\n## api\n\nNo heading.\n"
-    assert (made.lacking, made.outdated) == ({}, {})
+    document = merged(tasks, {"schema": TaskState(DONE), "api": TaskState(DONE)}, tmp_path / "results")
+    assert document.text == "# Results\n\n## schema\n\n### Tables\n\nTwo.\n\n## api\n\nNo heading.\n"
+    assert (document.lacking, document.outdated) == ({}, {})
 
 
 def test_what_lacks_is_named_where_it_would_stand(tmp_path: Path) -> None:
@@ -30,10 +30,10 @@ def test_what_lacks_is_named_where_it_would_stand(tmp_path: Path) -> None:
         "b": TaskState("failed", "exit 2: it broke", failed),
         "c": TaskState(OUTDATED, "it is old"),
     }
-    made = merged(tasks, states, tmp_path / "results")
-    assert made.text == (
+    document = merged(tasks, states, tmp_path / "results")
+    assert document.text == (
         "# Results\n\n## a\n\n> **There is no result.** missing\n\n## b\n\n> **There is no result.** failed: "
         "agent-003, exit 2: it broke, what follows may be part of it\n\nhalf of it\n\n## c\n\nold\n"
     )
-    assert made.lacking.keys() == {"a", "b"}
-    assert made.outdated == {"c": "it is old"}
+    assert document.lacking.keys() == {"a", "b"}
+    assert document.outdated == {"c": "it is old"}

@@ -12,15 +12,19 @@ from orchctl.tasks.outline import lowered
 
 
 def outline(text: str) -> list[tuple[int, str]]:
-    """Level and text of every heading of the top level."""
+    """Return level and text of every heading of the top level."""
     tokens = MarkdownIt("commonmark").parse(text)
     pairs = pairwise(tokens)
-    return [(int(one.tag[1]), inner.content) for one, inner in pairs if one.type == "heading_open" and not one.level]
+    return [
+        (int(opening.tag[1]), inner.content)
+        for opening, inner in pairs
+        if opening.type == "heading_open" and not opening.level
+    ]
 
 
 def code(text: str) -> list[str]:
-    """What is in every code block."""
-    return [one.content for one in MarkdownIt("commonmark").parse(text) if one.type in ("fence", "code_block")]
+    """Return the content of every code block."""
+    return [token.content for token in MarkdownIt("commonmark").parse(text) if token.type in ("fence", "code_block")]
 
 
 def test_the_highest_goes_to_the_level_and_the_others_keep_their_distance() -> None:
@@ -94,11 +98,11 @@ BLOCKS = st.sampled_from(
 
 @given(st.lists(BLOCKS, max_size=5).map("\n\n".join), st.lists(BLOCKS, max_size=3).map("\n".join))
 def test_the_outline_of_the_whole_holds_whatever_a_result_says(first: str, second: str) -> None:
-    whole = f"# Results\n\n## a\n\n{lowered(first, 3)}\n\n## b\n\n{lowered(second, 3)}\n\n## c\n"
-    assert [title for level, title in outline(whole) if level <= 2] == ["Results", "a", "b", "c"]
-    assert [title for level, title in outline(whole) if level > 2] == [
+    document = f"# Results\n\n## a\n\n{lowered(first, 3)}\n\n## b\n\n{lowered(second, 3)}\n\n## c\n"
+    assert [title for level, title in outline(document) if level <= 2] == ["Results", "a", "b", "c"]
+    assert [title for level, title in outline(document) if level > 2] == [
         " ".join(title.split()) for text in (first, second) for _, title in outline(text)
     ]
-    assert [block.strip() for block in code(whole)] == [
+    assert [block.strip() for block in code(document)] == [
         block.strip() for text in (first, second) for block in code(text)
     ]

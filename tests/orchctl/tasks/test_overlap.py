@@ -16,7 +16,7 @@ HERE = Path("/work/shop")
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "second"),
     [
         ("src/a.py", "src/a.py"),
         ("src/a.py", "./src//x/../a.py"),
@@ -37,13 +37,13 @@ HERE = Path("/work/shop")
         (".", "src/a.py"),
     ],
 )
-def test_these_could(one: str, other: str) -> None:
-    assert overlaps(one, other, HERE)
-    assert overlaps(other, one, HERE)
+def test_overlapping_globs(first: str, second: str) -> None:
+    assert overlaps(first, second, HERE)
+    assert overlaps(second, first, HERE)
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "second"),
     [
         ("src/a.py", "src/b.py"),
         ("src/api", "src/app"),
@@ -57,9 +57,9 @@ def test_these_could(one: str, other: str) -> None:
         ("../other/a", "a"),
     ],
 )
-def test_these_never(one: str, other: str) -> None:
-    assert not overlaps(one, other, HERE)
-    assert not overlaps(other, one, HERE)
+def test_disjoint_globs(first: str, second: str) -> None:
+    assert not overlaps(first, second, HERE)
+    assert not overlaps(second, first, HERE)
 
 
 PATTERNS = st.lists(st.text("ab*?", min_size=1, max_size=3) | st.just("**"), min_size=1, max_size=3).map("/".join)
@@ -68,7 +68,7 @@ PATHS = ["/".join(names) for depth in (1, 2, 3) for names in product(NAMES, repe
 
 
 def matches(pattern: str, path: str) -> bool:
-    """Whether a path is one that `pattern` means, or below one, said the plain way."""
+    """Return whether `pattern` means a path, or a directory above it, by a plain rule."""
     parts = [
         "(?:[^/]+/)*" if part == "**" else re.sub(r"\*+", "[^/]*", part.replace("?", "[^/]")) + "/"
         for part in pattern.split("/")
@@ -77,6 +77,6 @@ def matches(pattern: str, path: str) -> bool:
 
 
 @given(PATTERNS, PATTERNS)
-def test_what_has_a_path_in_common_is_seen(one: str, other: str) -> None:
-    if any(matches(one, path) and matches(other, path) for path in PATHS):
-        assert overlaps(one, other, HERE)
+def test_what_has_a_path_in_common_is_seen(first: str, second: str) -> None:
+    if any(matches(first, path) and matches(second, path) for path in PATHS):
+        assert overlaps(first, second, HERE)

@@ -1,4 +1,4 @@
-"""What the agent of a task is told."""
+"""The prompt of the agent of a task."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from orchctl.tasks.task_file import TaskFile
 
 
 def test_a_prompt_has_the_skill_the_goal_the_text_the_inputs_and_where_the_result_goes() -> None:
-    one = TaskFile(Path("subtask-api.md"), "api", "Sign in", body="With e-mail.")
-    text = prompt(one, skill_text="# Backend\n", inputs=["/r/schema.md", "/r/ui.md"], result="/r/api.md")
+    task = TaskFile(Path("subtask-api.md"), "api", "Sign in", body="With e-mail.")
+    text = prompt(task, skill_text="# Backend\n", inputs=["/r/schema.md", "/r/ui.md"], result="/r/api.md")
     places = [
         text.index(part)
         for part in ("# Backend", "Sign in", "With e-mail.", "- /r/schema.md", "- /r/ui.md", "    /r/api.md")
@@ -19,8 +19,8 @@ def test_a_prompt_has_the_skill_the_goal_the_text_the_inputs_and_where_the_resul
 
 
 def test_what_is_not_there_is_left_out_and_nothing_is_said_twice() -> None:
-    one = TaskFile(Path("subtask-api.md"), "api", "Sign in", body="# api\n\nSign in")
-    text = prompt(one, skill_text="", inputs=[], result="/r/api.md")
+    task = TaskFile(Path("subtask-api.md"), "api", "Sign in", body="# api\n\nSign in")
+    text = prompt(task, skill_text="", inputs=[], result="/r/api.md")
     assert text.startswith("# api\n\nSign in\n\n## Where your result goes\n")
     assert "Read first" not in text
 

@@ -1,4 +1,4 @@
-"""What became of each task."""
+"""The state of each task."""
 
 from __future__ import annotations
 
@@ -11,49 +11,53 @@ import pytest
 from orchctl.tasks.states import TaskState, newest_agents, states
 from orchctl.tasks.task_file import TaskFile, read
 from tests.orchctl.agents import agent, ended
-from tests.orchctl.tasks.made import aged, result, task
+from tests.orchctl.tasks.files import aged, result, task
 from tests.orchctl.worktrees.test_prune import Bench
 
 
-def stood(directory: Path, *tasks: TaskFile, **agents: dict[str, Any]) -> dict[str, tuple[str, str]]:
-    """The state of each in words."""
-    found = states(tasks, directory / "results", agents)
-    return {name: (state.word, state.why) for name, state in found.items()}
+def state_texts(directory: Path, *tasks: TaskFile, **agents: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """Return the state of each task in words."""
+    by_name = states(tasks, directory / "results", agents)
+    return {name: (state.word, state.why) for name, state in by_name.items()}
 
 
-def made(directory: Path, name: str, *lines: str) -> TaskFile:
-    """A task written a minute ago."""
+def minute_old_task(directory: Path, name: str, *lines: str) -> TaskFile:
+    """Return a task written a minute ago."""
     return read(aged(task(directory, name, "goal: x", *lines), 60), name)
 
 
-def failed(seconds_ago: float, **known: Any) -> dict[str, Any]:
-    """An agent that failed so long ago."""
-    then = datetime.now(UTC).timestamp() - seconds_ago
-    stamp = datetime.fromtimestamp(then, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return ended(1, **{"status": "failed", "exit_code": 1, "ended_at": stamp, **known})
+def failed(seconds_ago: float, **fields: Any) -> dict[str, Any]:
+    """Return an agent that failed that many seconds ago."""
+    moment = datetime.now(UTC).timestamp() - seconds_ago
+    stamp = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return ended(1, **{"status": "failed", "exit_code": 1, "ended_at": stamp, **fields})
 
 
 def test_a_result_makes_it_done_and_nothing_else_does(tmp_path: Path) -> None:
-    one = made(tmp_path, "a")
-    assert stood(tmp_path, one) == {"a": ("missing", "")}
+    task = minute_old_task(tmp_path, "a")
+    assert state_texts(tmp_path, task) == {"a": ("missing", "")}
     result(tmp_path, "a", "")
-    assert stood(tmp_path, one, a=ended(1)) == {"a": ("missing", "it completed and left no result")}
+    assert state_texts(tmp_path, task, a=ended(1)) == {"a": ("missing", "it completed and left no result")}
     result(tmp_path, "a")
-    assert stood(tmp_path, one) == {"a": ("done", "")}
-    assert stood(tmp_path, one, a=ended(1)) == {"a": ("done", "")}
+    assert state_texts(tmp_path, task) == {"a": ("done", "")}
+    assert state_texts(tmp_path, task, a=ended(1)) == {"a": ("done", "")}
 
 
 def test_a_task_that_was_changed_since_is_outdated(tmp_path: Path) -> None:
-    one = made(tmp_path, "a")
+    task = minute_old_task(tmp_path, "a")
     aged(result(tmp_path, "a"), 90)
-    assert stood(tmp_path, one) == {"a": ("outdated", "its task file is newer than its result")}
+    assert state_texts(tmp_path, task) == {"a": ("outdated", "its task file is newer than its result")}
 
 
-def test_so_is_what_comes_after_one_that_is_newer_or_not_done(tmp_path: Path) -> None:
-    tasks = [made(tmp_path, "a"), made(tmp_path, "b", "after: [a]"), made(tmp_path, "c", "after: [b]")]
+def test_a_task_after_a_newer_or_open_task_is_outdated(tmp_path: Path) -> None:
+    tasks = [
+        minute_old_task(tmp_path, "a"),
+        minute_old_task(tmp_path, "b", "after: [a]"),
+        minute_old_task(tmp_path, "c", "after: [b]"),
+    ]
     for name, seconds in (("a", 10), ("b", 20), ("c", 5)):
         aged(result(tmp_path, name), seconds)
-    assert stood(tmp_path, *tasks) == {
+    assert state_texts(tmp_path, *tasks) == {
         "a": ("done", ""),
         "b": ("outdated", "the result of a, which it comes after, is newer"),
         "c": ("outdated", "b, which it comes after, is not done"),
@@ -61,28 +65,28 @@ def test_so_is_what_comes_after_one_that_is_newer_or_not_done(tmp_path: Path) ->
 
 
 def test_a_failed_agent_has_the_last_word_on_a_result_that_it_left(tmp_path: Path) -> None:
-    one = made(tmp_path, "a")
+    task = minute_old_task(tmp_path, "a")
     aged(result(tmp_path, "a"), 10)
-    assert stood(tmp_path, one, a=failed(5)) == {"a": ("failed", "exit 1")}
-    assert stood(tmp_path, one, a=failed(20)) == {"a": ("done", "")}, "somebody has written it since"
-    assert stood(tmp_path, one, a=failed(5, status="skipped", exit_code=None, reason="b failed")) == {
+    assert state_texts(tmp_path, task, a=failed(5)) == {"a": ("failed", "exit 1")}
+    assert state_texts(tmp_path, task, a=failed(20)) == {"a": ("done", "")}, "somebody has written it since"
+    assert state_texts(tmp_path, task, a=failed(5, status="skipped", exit_code=None, reason="b failed")) == {
         "a": ("skipped", "b failed")
     }
 
 
 @pytest.mark.parametrize("status", ["queued", "starting", "running", "waiting", "stopping"])
 def test_what_is_on_its_way_is_whatever_its_agent_is(tmp_path: Path, status: str) -> None:
-    one = made(tmp_path, "a")
+    task = minute_old_task(tmp_path, "a")
     result(tmp_path, "a")
-    (state,) = states([one], tmp_path / "results", {"a": agent(7, status=status)}).values()
+    (state,) = states([task], tmp_path / "results", {"a": agent(7, status=status)}).values()
     assert (state.word, state.is_on_its_way, state.is_done) == (status, True, False)
-    assert state.said() == f"{status}: agent-007"
+    assert state.summary() == f"{status}: agent-007"
 
 
 def test_the_words_name_the_agent_only_where_it_matters() -> None:
-    assert TaskState("failed", "exit 2", ended(3)).said() == "failed: agent-003, exit 2"
-    assert TaskState("missing").said() == "missing"
-    assert TaskState("done", "", ended(3)).said() == "done"
+    assert TaskState("failed", "exit 2", ended(3)).summary() == "failed: agent-003, exit 2"
+    assert TaskState("missing").summary() == "missing"
+    assert TaskState("done", "", ended(3)).summary() == "done"
 
 
 def test_the_newest_agent_of_each_is_found_by_the_result_it_was_to_write(tmp_path: Path) -> None:
@@ -92,23 +96,23 @@ def test_the_newest_agent_of_each_is_found_by_the_result_it_was_to_write(tmp_pat
         [agent(7, result=f"{tmp_path}/a.md"), agent(6, result=f"{tmp_path}/subtask-b.md"), agent(5, result=None)],
         [],
     ]
-    left = iter(pages)
-    found = newest_agents(tasks, tmp_path, left)
-    assert {name: one["id"] for name, one in found.items()} == {"a": "agent-008", "b": "agent-006"}
-    assert list(left) == [[]], "what is known is not looked for any longer"
+    pages_left = iter(pages)
+    newest = newest_agents(tasks, tmp_path, pages_left)
+    assert {name: agent["id"] for name, agent in newest.items()} == {"a": "agent-008", "b": "agent-006"}
+    assert list(pages_left) == [[]], "what is known is not looked for any longer"
 
 
 def test_a_command_that_completed_is_done_though_it_left_no_result(tmp_path: Path) -> None:
-    one = made(tmp_path, "a", "command: [make]")
-    assert stood(tmp_path, one) == {"a": ("missing", "")}
-    assert stood(tmp_path, one, a=failed(1)) == {"a": ("failed", "exit 1")}
+    task = minute_old_task(tmp_path, "a", "command: [make]")
+    assert state_texts(tmp_path, task) == {"a": ("missing", "")}
+    assert state_texts(tmp_path, task, a=failed(1)) == {"a": ("failed", "exit 1")}
     completed = failed(30, status="completed", exit_code=0)
-    assert stood(tmp_path, one, a=completed) == {"a": ("done", "")}
+    assert state_texts(tmp_path, task, a=completed) == {"a": ("done", "")}
     long_ago = failed(90, status="completed", exit_code=0)
-    assert stood(tmp_path, one, a=long_ago) == {"a": ("outdated", "its task file is newer than its result")}
-    after = made(tmp_path, "b", "after: [a]")
+    assert state_texts(tmp_path, task, a=long_ago) == {"a": ("outdated", "its task file is newer than its result")}
+    after = minute_old_task(tmp_path, "b", "after: [a]")
     aged(result(tmp_path, "b"), 40)
-    assert stood(tmp_path, one, after, a=completed)["b"] == (
+    assert state_texts(tmp_path, task, after, a=completed)["b"] == (
         "outdated",
         "the result of a, which it comes after, is newer",
     )
@@ -118,24 +122,24 @@ def test_a_command_that_left_changes_uncommitted_in_its_worktree_is_done_and_say
     bench = Bench(tmp_path / "bench")
     (bench.tree / "a").write_text("changed")
     (tmp_path / "tasks").mkdir()
-    one = made(tmp_path / "tasks", "a")
+    task = minute_old_task(tmp_path / "tasks", "a")
     result(tmp_path / "tasks", "a")
-    known = ended(1, worktree=str(bench.tree), runner=None)
-    assert stood(tmp_path / "tasks", one, a=known) == {"a": ("done", "uncommitted changes in 1 file")}
+    agent = ended(1, worktree=str(bench.tree), runner=None)
+    assert state_texts(tmp_path / "tasks", task, a=agent) == {"a": ("done", "uncommitted changes in 1 file")}
 
 
 def test_a_task_for_a_failure_is_not_needed_when_there_is_none_and_neither_is_what_comes_after_it(
     tmp_path: Path,
 ) -> None:
     tasks = [
-        made(tmp_path, "a"),
-        made(tmp_path, "b", 'after: ["a:failed"]'),
-        made(tmp_path, "c", "after: [b]"),
-        made(tmp_path, "d", 'after: ["b:any"]'),
+        minute_old_task(tmp_path, "a"),
+        minute_old_task(tmp_path, "b", 'after: ["a:failed"]'),
+        minute_old_task(tmp_path, "c", "after: [b]"),
+        minute_old_task(tmp_path, "d", 'after: ["b:any"]'),
     ]
-    assert {name: word for name, (word, _) in stood(tmp_path, *tasks).items()} == dict.fromkeys("abcd", "missing")
+    assert {name: word for name, (word, _) in state_texts(tmp_path, *tasks).items()} == dict.fromkeys("abcd", "missing")
     result(tmp_path, "a")
-    assert stood(tmp_path, *tasks) == {
+    assert state_texts(tmp_path, *tasks) == {
         "a": ("done", ""),
         "b": ("unneeded", "a is done, and this task comes after its failure"),
         "c": ("unneeded", "b, which it comes after, is not needed"),
@@ -144,12 +148,16 @@ def test_a_task_for_a_failure_is_not_needed_when_there_is_none_and_neither_is_wh
 
 
 def test_the_result_of_a_task_for_a_failure_stands_beside_a_later_result_of_the_other(tmp_path: Path) -> None:
-    tasks = [made(tmp_path, "a"), made(tmp_path, "b", 'after: ["a:failed"]'), made(tmp_path, "c", 'after: ["a:any"]')]
+    tasks = [
+        minute_old_task(tmp_path, "a"),
+        minute_old_task(tmp_path, "b", 'after: ["a:failed"]'),
+        minute_old_task(tmp_path, "c", 'after: ["a:any"]'),
+    ]
     aged(result(tmp_path, "b"), 20)
     aged(result(tmp_path, "c"), 20)
     failure = failed(30)
-    assert stood(tmp_path, *tasks, a=failure)["b"] == ("done", "")
-    assert stood(tmp_path, *tasks, a=failure)["c"] == ("done", "")
+    assert state_texts(tmp_path, *tasks, a=failure)["b"] == ("done", "")
+    assert state_texts(tmp_path, *tasks, a=failure)["c"] == ("done", "")
     aged(result(tmp_path, "a"), 10)
-    assert stood(tmp_path, *tasks)["b"] == ("done", "")
-    assert stood(tmp_path, *tasks)["c"] == ("outdated", "the result of a, which it comes after, is newer")
+    assert state_texts(tmp_path, *tasks)["b"] == ("done", "")
+    assert state_texts(tmp_path, *tasks)["c"] == ("outdated", "the result of a, which it comes after, is newer")

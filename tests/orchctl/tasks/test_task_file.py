@@ -10,14 +10,14 @@ import pytest
 from orchctl.tasks import task_file
 from orchctl.tasks.problems import TasksError
 from orchctl.tasks.task_file import TaskFile, read, read_all
-from tests.orchctl.tasks.made import task
+from tests.orchctl.tasks.files import task
 
 
 def problems(path: Path) -> list[tuple[int, str, str]]:
-    """Line, code and words of all that is wrong in a file."""
+    """Return line, code and text of all problems in a file."""
     with pytest.raises(TasksError) as caught:
         read(path, path.name)
-    return [(one.line, one.code, str(one)) for one in caught.value.problems]
+    return [(problem.line, problem.code, str(problem)) for problem in caught.value.problems]
 
 
 def test_every_key_is_read(tmp_path: Path) -> None:
@@ -67,8 +67,8 @@ def test_a_command_is_words_and_needs_no_goal(tmp_path: Path) -> None:
     words = ["sh", "-c", "make test && echo ok"]
     path = tmp_path / "subtask-test.md"
     path.write_text(f"---\ncommand: {json.dumps(words)}\n---\n")
-    found = read(path, "f")
-    assert (found.command, found.goal) == (tuple(words), "sh -c 'make test && echo ok'")
+    task = read(path, "f")
+    assert (task.command, task.goal) == (tuple(words), "sh -c 'make test && echo ok'")
     path.write_text("---\ncommand:\n  - make\n  - test\ngoal: Try it\n---\n")
     assert (read(path, "f").command, read(path, "f").goal) == (("make", "test"), "Try it")
 
@@ -83,9 +83,9 @@ def test_a_command_is_words_and_needs_no_goal(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_command(tmp_path: Path, lines: list[str], message: str) -> None:
-    (found,) = problems(task(tmp_path, "a", *lines))
-    assert (found[0], found[1]) == (len(lines) + 1, "bad-value")
-    assert message in found[2]
+    (problem,) = problems(task(tmp_path, "a", *lines))
+    assert (problem[0], problem[1]) == (len(lines) + 1, "bad-value")
+    assert message in problem[2]
 
 
 @pytest.mark.parametrize(
@@ -99,19 +99,19 @@ def test_what_is_no_command(tmp_path: Path, lines: list[str], message: str) -> N
     ],
 )
 def test_the_goal_is_the_first_line_of_text_to_markdown(tmp_path: Path, body: str, goal: str) -> None:
-    assert task_file.made(tmp_path / "subtask-a.md", body, "a").goal == goal
+    assert task_file.parse(tmp_path / "subtask-a.md", body, "a").goal == goal
 
 
 def test_a_file_without_front_matter_is_called_like_its_file_and_its_first_words_are_the_goal(tmp_path: Path) -> None:
     path = tmp_path / "subtask-docs.md"
     path.write_text("\n# Write the docs\n\nAll of them.\n")
-    found = read(path, "f")
-    assert (found.name, found.goal, found.body) == ("docs", "Write the docs", "# Write the docs\n\nAll of them.")
+    task = read(path, "f")
+    assert (task.name, task.goal, task.body) == ("docs", "Write the docs", "# Write the docs\n\nAll of them.")
 
 
 def test_a_key_without_a_value_is_not_given(tmp_path: Path) -> None:
-    found = read(task(tmp_path, "a", "goal: x", "skill:", "after: []", "timeout:"), "f")
-    assert (found.skill, found.after, found.timeout) == (None, (), None)
+    parsed = read(task(tmp_path, "a", "goal: x", "skill:", "after: []", "timeout:"), "f")
+    assert (parsed.skill, parsed.after, parsed.timeout) == (None, (), None)
 
 
 def test_every_mistake_is_told_with_its_line_and_a_way_out(tmp_path: Path) -> None:
@@ -181,33 +181,33 @@ def test_all_of_a_directory_in_the_order_that_people_count(tmp_path: Path) -> No
     task(tmp_path, "bad", "goal: x", "goal: y")
     (tmp_path / "notes.md").write_text("no task")
     (tmp_path / "subtask-dir.md").mkdir()
-    found = read_all(tmp_path, "docs/tasks")
-    assert [one.name for one in found.tasks] == ["2", "10", "a", "b"]
-    assert [one.file for one in found.problems] == ["docs/tasks/subtask-bad.md"]
+    listing = read_all(tmp_path, "docs/tasks")
+    assert [task.name for task in listing.tasks] == ["2", "10", "a", "b"]
+    assert [problem.file for problem in listing.problems] == ["docs/tasks/subtask-bad.md"]
 
 
 @pytest.mark.parametrize(
-    ("where", "why"), [("", "there is no subtask-NAME.md in it"), ("x", "there is no such directory")]
+    ("directory", "reason"), [("", "there is no subtask-NAME.md in it"), ("x", "there is no such directory")]
 )
-def test_a_directory_without_tasks_says_how_to_make_one(tmp_path: Path, where: str, why: str) -> None:
-    with pytest.raises(TasksError, match=f"d: {why}; make one: orchctl tasks new NAME --goal TEXT"):
-        read_all(tmp_path / where, "d")
+def test_a_directory_without_tasks_says_how_to_make_one(tmp_path: Path, directory: str, reason: str) -> None:
+    with pytest.raises(TasksError, match=f"d: {reason}; make one: orchctl tasks new NAME --goal TEXT"):
+        read_all(tmp_path / directory, "d")
 
 
 def test_a_result_may_be_called_like_the_task_or_like_its_file(tmp_path: Path) -> None:
-    one = TaskFile(tmp_path / "subtask-a.md", "a")
-    assert one.result(tmp_path) == tmp_path / "a.md"
+    task = TaskFile(tmp_path / "subtask-a.md", "a")
+    assert task.result(tmp_path) == tmp_path / "a.md"
     (tmp_path / "subtask-a.md").write_text("x")
-    assert one.result(tmp_path) == tmp_path / "subtask-a.md"
+    assert task.result(tmp_path) == tmp_path / "subtask-a.md"
     (tmp_path / "a.md").write_text("x")
-    assert one.result(tmp_path) == tmp_path / "a.md"
+    assert task.result(tmp_path) == tmp_path / "a.md"
 
 
 def test_dependencies_may_have_conditions(tmp_path: Path) -> None:
-    found = read(task(tmp_path, "c", 'after: ["a:failed", "subtask-b:any", "d:completed", e]'), "f")
-    assert found.after == ("a", "b", "d", "e")
-    assert found.conditions == {"a": "failed", "b": "any"}
-    assert found.dependencies == ["a:failed", "b:any", "d", "e"]
+    parsed = read(task(tmp_path, "c", 'after: ["a:failed", "subtask-b:any", "d:completed", e]'), "f")
+    assert parsed.after == ("a", "b", "d", "e")
+    assert parsed.conditions == {"a": "failed", "b": "any"}
+    assert parsed.dependencies == ["a:failed", "b:any", "d", "e"]
 
 
 @pytest.mark.parametrize(
@@ -218,6 +218,6 @@ def test_dependencies_may_have_conditions(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_condition(tmp_path: Path, line: str, message: str) -> None:
-    (found,) = problems(task(tmp_path, "c", line))
-    assert found[:2] == (2, "bad-value")
-    assert message in found[2]
+    (problem,) = problems(task(tmp_path, "c", line))
+    assert problem[:2] == (2, "bad-value")
+    assert message in problem[2]

@@ -1,4 +1,4 @@
-"""What is written, and where."""
+"""Output to stdout and stderr."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Speak = Callable[[str], io.BytesIO]
 
 @pytest.fixture
 def speak(monkeypatch: pytest.MonkeyPatch) -> Speak:
-    """Makes stdout and stderr one stream of an encoding."""
+    """Make stdout and stderr one stream of an encoding."""
 
     def spoken(encoding: str) -> io.BytesIO:
         raw = io.BytesIO()

@@ -1,4 +1,4 @@
-"""The line that a person sees."""
+"""The progress line."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tests.orchctl.conftest import Terminal
 
 @pytest.fixture
 def client(instance: Instance) -> Iterator[Client]:
-    with instance.client() as made:
-        yield made
+    with instance.client() as connection:
+        yield connection
 
 
 def test_it_shows_what_it_is_told_and_leaves_no_trace(client: Client, terminal: Terminal) -> None:
@@ -33,10 +33,10 @@ def test_it_shows_what_it_is_told_and_leaves_no_trace(client: Client, terminal: 
 
 
 def test_it_asks_again_after_news_and_not_before(client: Client) -> None:
-    asked: list[bool] = []
+    answers: list[bool] = []
 
     def text(asker: Client) -> str:
-        asked.append(asker.call("limit")["paused"])
+        answers.append(asker.call("limit")["paused"])
         return ""
 
     line = Progress(client, text)
@@ -45,12 +45,12 @@ def test_it_asks_again_after_news_and_not_before(client: Client) -> None:
         poller.register(source, zmq.POLLIN)
     line.look()
     client.call("pause")
-    left = line.look()
-    while not asked[-1]:
-        poller.poll(milliseconds(math.inf, left))
-        left = line.look()
+    pause = line.look()
+    while not answers[-1]:
+        poller.poll(milliseconds(math.inf, pause))
+        pause = line.look()
     line.close()
-    assert len(asked) <= 3
+    assert len(answers) <= 3
 
 
 def test_a_daemon_that_does_not_answer_is_no_error(client: Client, terminal: Terminal) -> None:
@@ -64,14 +64,14 @@ def test_a_daemon_that_does_not_answer_is_no_error(client: Client, terminal: Ter
     assert "the daemon does not answer" in terminal.until("answer")
 
 
-def test_a_wait_counts_those_who_have_ended(instance: Instance, client: Client) -> None:
-    one, two = instance.spawn("true"), instance.spawn("sleep", "60")
-    client.wait(ids=[one])
-    assert of_wait([one, two])(client) == "waiting: 1 of 2 ended, 1 running"
+def test_a_wait_counts_the_ended_agents(instance: Instance, client: Client) -> None:
+    first, second = instance.spawn("true"), instance.spawn("sleep", "60")
+    client.wait(ids=[first])
+    assert of_wait([first, second])(client) == "waiting: 1 of 2 ended, 1 running"
 
 
 def test_a_wait_for_a_run_counts_its_members(instance: Instance, client: Client, tmp_path: Path) -> None:
-    sub_skills = [after("a", command=["true"]), *(after(one, "a", command=["sleep", "60"]) for one in "bcd")]
+    sub_skills = [after("a", command=["true"]), *(after(name, "a", command=["sleep", "60"]) for name in "bcd")]
     path = written(tmp_path / "team.json", composition(*sub_skills))
     run = instance.ctl("run", str(path), "--detach", cwd=tmp_path).strip()
     client.wait(ids=["1"])
@@ -80,6 +80,6 @@ def test_a_wait_for_a_run_counts_its_members(instance: Instance, client: Client,
     assert of_wait([])(client).startswith("waiting: ")
 
 
-def test_a_drain_counts_those_who_live(instance: Instance, client: Client) -> None:
+def test_a_drain_counts_the_living_agents(instance: Instance, client: Client) -> None:
     instance.spawn("sleep", "60")
     assert of_drain(client) == "waiting for 1 agents to end"

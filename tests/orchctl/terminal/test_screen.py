@@ -1,4 +1,4 @@
-"""The whole terminal for a picture that changes."""
+"""The full-screen display of a picture that changes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_what_has_no_room_is_counted(terminal: Terminal) -> None:
         assert "c\x1b[K" not in terminal.until("... and 2 lines more").rpartition("\x1b[H")[2]
 
 
-def test_another_size_wakes_whoever_polls_and_signals_are_given_back(terminal: Terminal) -> None:
+def test_another_size_wakes_the_poll_and_signals_are_given_back(terminal: Terminal) -> None:
     before = signal.getsignal(signal.SIGTERM)
     with terminal.attached("stdout"), Screen(has_keys=False).held() as screen:
         (woken,) = screen.sources()

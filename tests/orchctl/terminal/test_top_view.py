@@ -1,4 +1,4 @@
-"""What `orchctl top` shows."""
+"""The screen of `orchctl top`."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ COLUMNS = ["agent", "name", "status", "age", "cpu", "memory", "tokens", "last", 
 
 
 def plain(lines: list[str]) -> list[str]:
-    """Without what only a terminal understands."""
+    """Return the text without escape sequences."""
     return [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in lines]
 
 
-def shown(
+def screen_text(
     *agents: dict[str, Any], selected: str | None = None, width: int = 100, height: int = 12, **limit: Any
 ) -> list[str]:
-    """The screen, without colours."""
+    """Return the screen without colours."""
     size = Size(width, height, Look(width, is_whole=True))
-    known = [{"log": None, **one} for one in agents]
-    return top_view.page(answer(*known, **limit), {"agent-001": 42.4}, selected, "hello", NOW, size)
+    rows = [{"log": None, **agent} for agent in agents]
+    return top_view.page(answer(*rows, **limit), {"agent-001": 42.4}, selected, "hello", NOW, size)
 
 
 def test_agents_are_a_tree_with_what_they_use_and_say(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("first\nlast \x1b[31mwords\n")
     lead = agent(1, name="lead", rss_bytes=47185920, tokens=1234, log=str(tmp_path / "log"))
-    lines = plain(shown(lead, ended(2, parent="agent-001"), queued(3, 1, reason="7 of 7 places")))
+    lines = plain(screen_text(lead, ended(2, parent="agent-001"), queued(3, 1, reason="7 of 7 places")))
     assert lines[0].startswith("slots [###····] 3/7 in use")
     assert lines[1].split() == COLUMNS
     assert lines[2].split()[:8] == ["agent-001", "lead", "running", "1m", "42%", "45", "MB", "1.2k"]
@@ -45,10 +45,10 @@ def test_agents_are_a_tree_with_what_they_use_and_say(tmp_path: Path) -> None:
     assert (len(lines), lines[-2]) == (12, "hello")
 
 
-def test_the_selected_one_stands_out_and_is_always_among_those_shown() -> None:
+def test_the_selected_agent_stands_out_and_is_always_shown() -> None:
     many = [agent(number) for number in range(1, 40)]
     for number in (1, 20, 39):
-        lines = shown(*many, selected=f"agent-{number:03d}")
+        lines = screen_text(*many, selected=f"agent-{number:03d}")
         (chosen,) = (line for line in lines if "\x1b[7m" in line)
         assert f"agent-{number:03d}" in chosen
         assert len(lines) == 12
@@ -57,7 +57,7 @@ def test_the_selected_one_stands_out_and_is_always_among_those_shown() -> None:
 @given(st.integers(40, 150), st.integers(6, 40), st.integers(0, 50))
 def test_it_fits_whatever_it_is_given(width: int, height: int, count: int) -> None:
     long = [agent(number, name="n" * 50, reason="日本 " * 50) for number in range(1, count + 1)]
-    lines = shown(*long, width=width, height=height, paused=True)
+    lines = screen_text(*long, width=width, height=height, paused=True)
     assert len(lines) <= height
     assert all(text.columns(line) <= width for line in plain(lines))
 
@@ -87,5 +87,5 @@ def test_a_page_of_text_shows_its_end() -> None:
 
 def test_trees_in_which_an_agent_is_not_over_come_first_and_then_the_newest() -> None:
     agents = [ended(1), ended(2), ended(3, parent="agent-002"), agent(4, parent="agent-002"), ended(5), agent(6)]
-    order = [one["id"][-1] for _, one in top_view.ordered(answer(*agents), Look())]
+    order = [agent["id"][-1] for _, agent in top_view.ordered(answer(*agents), Look())]
     assert order == ["2", "4", "3", "6", "5", "1"]

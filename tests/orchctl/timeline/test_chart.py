@@ -14,45 +14,49 @@ GOLDEN = Path(__file__).parent / "timeline.svg"
 BEGAN = 1767323165.0  # 2026-01-02T03:06:05Z
 
 
-def tried(
-    number: int, queued: float, admitted: float, ended: float | None, how: str | None, **more: object
+def attempt(
+    number: int, queued: float, admitted: float, ended: float | None, ending: str | None, **more: object
 ) -> AttemptHistory:
-    """One attempt, in seconds from the beginning."""
+    """Return one attempt, in seconds from the begin."""
     waits = [(BEGAN + begin, BEGAN + end) for begin, end in more.pop("waits", ())]  # type: ignore[attr-defined]
     end = None if ended is None else BEGAN + ended
-    return AttemptHistory(number, BEGAN + queued, BEGAN + admitted, end, how, waits=waits, **more)  # type: ignore[arg-type]
+    return AttemptHistory(number, BEGAN + queued, BEGAN + admitted, end, ending, waits=waits, **more)  # type: ignore[arg-type]
 
 
 life = Lifecycle
 
 
-def made_up() -> History:
-    """Seven agents: one that nests, one that is tried again, one that fails, one that is still at work."""
+def seven_agents() -> History:
+    """Return seven agents: one nests, one is tried again, one fails, one is still at work."""
     lives = [
-        life("agent-001", "lead", "pm", None, BEGAN, [tried(1, 0, 0, 40, "completed", waits=[(5, 30)])], "completed"),
-        life("agent-002", "api", "sub-skill", "agent-001", BEGAN, [tried(1, 4, 5, 28, "completed")], "completed"),
+        life("agent-001", "lead", "pm", None, BEGAN, [attempt(1, 0, 0, 40, "completed", waits=[(5, 30)])], "completed"),
+        life("agent-002", "api", "sub-skill", "agent-001", BEGAN, [attempt(1, 4, 5, 28, "completed")], "completed"),
         life("agent-003", "flaky", "pm", None, BEGAN, [
-            tried(1, 0, 0, 12, "retried", reason="exit code 3", exit_code=3), tried(2, 12, 15, 30, "completed"),
+            attempt(1, 0, 0, 12, "retried", reason="exit code 3", exit_code=3), attempt(2, 12, 15, 30, "completed"),
         ], "completed"),
-        life("agent-004", '<script>"&\x1b', "pm", None, BEGAN, [tried(1, 0, 12, 33, "failed", reason="a<b")], "failed"),
-        life("agent-005", "ui", "composite", None, BEGAN, [tried(1, 20, 28, 44, "cancelled")], "cancelled"),
-        life("agent-006", "late", "pm", None, BEGAN, [tried(1, 20, 40, None, None)]),
+        life("agent-004", '<script>"&\x1b', "pm", None, BEGAN, [
+            attempt(1, 0, 12, 33, "failed", reason="a<b"),
+        ], "failed"),
+        life("agent-005", "ui", "composite", None, BEGAN, [attempt(1, 20, 28, 44, "cancelled")], "cancelled"),
+        life("agent-006", "late", "pm", None, BEGAN, [attempt(1, 20, 40, None, None)]),
         life("agent-007", "never", "pm", None, BEGAN + 30),
     ]  # fmt: skip
     return History("run-001 made up", lives, [(BEGAN, 2), (BEGAN + 38, 3)], BEGAN, BEGAN + 60)
 
 
-def many(count: int, limit: int = 50) -> History:
-    """More attempts than a picture can name."""
+def crowded(count: int, limit: int = 50) -> History:
+    """Return more attempts than a picture can name."""
     lives = [
-        Lifecycle(f"agent-{n:03d}", f"n{n}", "pm", None, BEGAN, [tried(1, 0, n // limit, n // limit + 1, "completed")])
+        Lifecycle(
+            f"agent-{n:03d}", f"n{n}", "pm", None, BEGAN, [attempt(1, 0, n // limit, n // limit + 1, "completed")]
+        )
         for n in range(count)
     ]
     return History("many", lives, [(BEGAN, limit)], BEGAN, BEGAN + count / limit)
 
 
 def with_a_night() -> History:
-    """Twelve agents of one minute, one after the other, with five hours in the middle."""
+    """Return twelve agents of one minute, one after the other, with five hours in the middle."""
     starts = [60.0 * n + (5 * 3600 if n >= 6 else 0) for n in range(12)]
     lives = [
         Lifecycle(
@@ -61,7 +65,7 @@ def with_a_night() -> History:
             "pm",
             None,
             BEGAN + at,
-            [tried(1, at, at, at + 60, "completed")],
+            [attempt(1, at, at, at + 60, "completed")],
             "completed",
             None,
             BEGAN + at + 60,
@@ -72,7 +76,7 @@ def with_a_night() -> History:
 
 
 def texts_of(picture: str) -> list[str]:
-    """The texts of a picture that are visible."""
+    """Return the visible texts of a picture."""
     return [element.text or "" for element in ET.fromstring(picture).iter() if element.tag.endswith("}text")]
 
 
@@ -97,11 +101,11 @@ def test_folding_changes_no_number() -> None:
 
 
 def test_the_picture_of_a_history_is_always_the_same() -> None:
-    assert svg(made_up()) == GOLDEN.read_text()
+    assert svg(seven_agents()) == GOLDEN.read_text()
 
 
 def test_it_says_in_words_what_it_shows() -> None:
-    root = ET.fromstring(svg(made_up()))
+    root = ET.fromstring(svg(seven_agents()))
     texts = [element.text or "" for element in root.iter() if element.tag.endswith(("}title", "}desc", "}text"))]
     assert texts[0] == "run-001 made up"
     assert texts[1].startswith("7 agents in 7 attempts, 1m from 2026-01-02 03:06:05 UTC, 8")
@@ -111,7 +115,7 @@ def test_it_says_in_words_what_it_shows() -> None:
 
 
 def test_nothing_from_outside_becomes_markup_and_nothing_is_run_or_loaded() -> None:
-    for text in (svg(made_up()), html(made_up())):
+    for text in (svg(seven_agents()), html(seven_agents())):
         assert "<script" not in text
         assert "\x1b" not in text
         assert "a&lt;b" in text
@@ -119,22 +123,22 @@ def test_nothing_from_outside_becomes_markup_and_nothing_is_run_or_loaded() -> N
 
 
 def test_the_page_has_the_same_as_a_table() -> None:
-    page = html(made_up())
+    page = html(seven_agents())
     assert page.count("<tr>") == 1 + 7
     assert "<td>agent-003</td><td>flaky</td><td>pm</td><td>2</td><td>3.0s</td><td>15s</td>" in page
     assert "prefers-color-scheme:dark" in page
 
 
 def test_the_numbers_are_those_of_the_places() -> None:
-    known = numbers(made_up())
-    assert (known.agents, known.attempts, known.seconds, known.most_queued) == (7, 7, 60.0, 2)
+    totals = numbers(seven_agents())
+    assert (totals.agents, totals.attempts, totals.seconds, totals.most_queued) == (7, 7, 60.0, 2)
     # at work 5+10, 23, 12+15, 21, 16, 20; places 38 x 2 and 22 x 3
-    assert known.utilisation == (15 + 23 + 27 + 21 + 16 + 20) / (38 * 2 + 22 * 3)
-    assert numbers(made_up()._replace(limits=[])).utilisation is None
+    assert totals.utilisation == (15 + 23 + 27 + 21 + 16 + 20) / (38 * 2 + 22 * 3)
+    assert numbers(seven_agents()._replace(limits=[])).utilisation is None
 
 
 def test_thousands_of_attempts_at_many_places_stay_a_picture() -> None:
-    picture = svg(many(5000))
+    picture = svg(crowded(5000))
     root = ET.fromstring(picture)
     assert int(root.attrib["height"]) < 800
     assert "slot 1" not in picture
@@ -146,4 +150,4 @@ def test_a_history_of_nothing_but_a_queue_can_be_drawn() -> None:
 
 
 if __name__ == "__main__":
-    GOLDEN.write_text(svg(made_up()))
+    GOLDEN.write_text(svg(seven_agents()))

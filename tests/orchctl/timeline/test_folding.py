@@ -12,11 +12,11 @@ from tests.orchctl.timeline.test_lanes import attempt, life
 
 
 def test_an_agent_that_is_queued_at_work_or_waiting_makes_the_time_busy() -> None:
-    waits = life(1, attempt(2.0, 9.0, (3.0, 8.0), queued=1.0), queued=1.0)
+    waiting_life = life(1, attempt(2.0, 9.0, (3.0, 8.0), queued=1.0), queued=1.0)
     queued = life(2, queued=20.0)
-    assert busy([waits, queued], 30.0) == [(1.0, 9.0), (20.0, 30.0)]
-    again = life(3, attempt(0.0, 2.0), queued=2.0)
-    assert busy([again], 5.0) == [(0.0, 5.0)]
+    assert busy([waiting_life, queued], 30.0) == [(1.0, 9.0), (20.0, 30.0)]
+    queued_again = life(3, attempt(0.0, 2.0), queued=2.0)
+    assert busy([queued_again], 5.0) == [(0.0, 5.0)]
     skipped = Lifecycle("agent-004", "n", "pm", None, 4.0, status="skipped", ended=6.0)
     assert busy([skipped, life(5, attempt(5.0, 7.0, queued=5.0), queued=5.0)], 9.0) == [(4.0, 7.0)]
 

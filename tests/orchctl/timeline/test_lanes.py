@@ -1,4 +1,4 @@
-"""Attempts put into places, and counts over time."""
+"""Attempts put into lanes, and counts over time."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from orchctl.timeline.lanes import Bar
 
 
 def life(number: int, *attempts: AttemptHistory, queued: float = 0.0) -> Lifecycle:
-    """An agent with these attempts."""
+    """Return an agent with these attempts."""
     return Lifecycle(f"agent-{number:03d}", f"n{number}", "pm", None, queued, list(attempts))
 
 
 def attempt(
     admitted: float, ended: float | None, *waits: tuple[float, float | None], queued: float = 0.0
 ) -> AttemptHistory:
-    """One that began and ended then."""
+    """Return an attempt that began and ended at these times."""
     return AttemptHistory(1, queued, admitted, ended, waits=list(waits))
 
 
@@ -27,18 +27,26 @@ def test_nothing_overlaps_in_a_lane_and_there_are_no_more_lanes_than_are_needed(
     lives = [life(n, attempt(begin, begin + took)) for n, (begin, took) in enumerate(spans)]
     blocks = lanes.working(lives, 99.0)
     assert len(blocks) == len(spans)
-    for one in blocks:
-        for other in blocks:
-            assert one is other or one.lane != other.lane or one.end <= other.begin or other.end <= one.begin
-    most = max((count for _, count in lanes.counts((one.begin, one.end) for one in blocks)), default=0)
-    assert len({one.lane for one in blocks}) == most
+    for block in blocks:
+        for second_block in blocks:
+            assert (
+                block is second_block
+                or block.lane != second_block.lane
+                or block.end <= second_block.begin
+                or second_block.end <= block.begin
+            )
+    most_blocks = max((count for _, count in lanes.counts((block.begin, block.end) for block in blocks)), default=0)
+    assert len({block.lane for block in blocks}) == most_blocks
 
 
 def test_who_waits_leaves_its_place_to_another_and_works_on_in_a_free_one() -> None:
     parent = life(1, attempt(0.0, 9.0, (2.0, 6.0)))
     child = life(2, attempt(2.0, 8.0))
-    found = [(one.life.id, one.begin, one.end, one.lane, one.is_last) for one in lanes.working([parent, child], 9.0)]
-    assert found == [
+    rows = [
+        (block.life.id, block.begin, block.end, block.lane, block.is_last)
+        for block in lanes.working([parent, child], 9.0)
+    ]
+    assert rows == [
         ("agent-001", 0.0, 2.0, 0, False),
         ("agent-002", 2.0, 8.0, 0, True),
         ("agent-001", 6.0, 9.0, 1, True),
@@ -53,10 +61,10 @@ def test_what_is_not_over_goes_on_until_now() -> None:
 
 
 def test_queued_is_before_every_attempt_and_after_the_last_one_that_is_not_the_last() -> None:
-    again = life(1, attempt(1.0, 2.0), attempt(4.0, 5.0, queued=2.0), queued=2.0)
+    retried = life(1, attempt(1.0, 2.0), attempt(4.0, 5.0, queued=2.0), queued=2.0)
     waiting = life(2, attempt(1.0, 2.0), queued=2.0)
     never = life(3, queued=3.0)
-    assert lanes.queued([again], 9.0) == [(0.0, 1.0), (2.0, 4.0)]
+    assert lanes.queued([retried], 9.0) == [(0.0, 1.0), (2.0, 4.0)]
     assert lanes.queued([waiting, never], 9.0) == [(0.0, 1.0), (2.0, 9.0), (3.0, 9.0)]
 
 

@@ -1,4 +1,4 @@
-"""The numbers of a timeline, and a timeline that is cut."""
+"""The numbers of a timeline, and a timeline cut at a time."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from dataclasses import replace
 import pytest
 
 from orchctl.timeline import summary
-from tests.orchctl.timeline.test_chart import BEGAN, made_up, with_a_night
+from tests.orchctl.timeline.test_chart import BEGAN, seven_agents, with_a_night
 
 
 def test_a_cut_leaves_out_what_had_ended_and_counts_the_rest_from_the_cut_on() -> None:
-    whole = with_a_night()
-    rest = summary.cut(whole, BEGAN + 5 * 3600 + 690)
-    assert [life.name for life in rest.lives] == ["worker-12"]
-    assert summary.numbers(rest) == (1, 1, 30.0, 1.0, 0)
-    assert rest.lives[0].attempts == whole.lives[-1].attempts  # titles keep the true times
+    whole_chart = with_a_night()
+    cut_chart = summary.cut(whole_chart, BEGAN + 5 * 3600 + 690)
+    assert [life.name for life in cut_chart.lives] == ["worker-12"]
+    assert summary.numbers(cut_chart) == (1, 1, 30.0, 1.0, 0)
+    assert cut_chart.lives[0].attempts == whole_chart.lives[-1].attempts  # titles keep the true times
 
 
 def test_a_cut_in_a_gap_begins_with_the_next_agent() -> None:
-    rest = summary.cut(with_a_night(), BEGAN + 3600)
-    assert (len(rest.lives), rest.begin) == (6, BEGAN + 5 * 3600 + 360)
-    assert summary.numbers(rest).utilisation == 1.0
+    cut_chart = summary.cut(with_a_night(), BEGAN + 3600)
+    assert (len(cut_chart.lives), cut_chart.begin) == (6, BEGAN + 5 * 3600 + 360)
+    assert summary.numbers(cut_chart).utilisation == 1.0
 
 
 def test_earlier_attempts_queues_and_limits_do_not_count_after_a_cut() -> None:
-    lives = [replace(life, ended=life.attempts[-1].ended if life.attempts else None) for life in made_up().lives]
-    rest = summary.cut(made_up()._replace(lives=lives), BEGAN + 39)
-    known = summary.numbers(rest)
-    assert [life.name for life in rest.lives] == ["lead", "ui", "late", "never"]
-    assert known.attempts == 3
-    assert rest.limits == [(BEGAN + 39, 3)]
-    assert known.seconds == 21
-    assert known.most_queued == 2
+    lives = [replace(life, ended=life.attempts[-1].ended if life.attempts else None) for life in seven_agents().lives]
+    cut_chart = summary.cut(seven_agents()._replace(lives=lives), BEGAN + 39)
+    totals = summary.numbers(cut_chart)
+    assert [life.name for life in cut_chart.lives] == ["lead", "ui", "late", "never"]
+    assert totals.attempts == 3
+    assert cut_chart.limits == [(BEGAN + 39, 3)]
+    assert totals.seconds == 21
+    assert totals.most_queued == 2
 
 
 def test_the_labels_of_a_folded_axis_name_every_unit() -> None:

@@ -6,16 +6,16 @@ from orchctl.history.lifecycles import AttemptHistory, Lifecycle
 from orchctl.render.status_tree import Look
 from orchctl.timeline.summary import History
 from orchctl.timeline.text_chart import chart
-from tests.orchctl.timeline.test_chart import BEGAN, made_up, many, with_a_night
+from tests.orchctl.timeline.test_chart import BEGAN, crowded, seven_agents, with_a_night
 
 
 def rows(lines: list[str]) -> list[str]:
-    """The lines of agents."""
+    """Return the lines of agents."""
     return [line for line in lines if line.startswith("agent-")]
 
 
 def test_each_agent_has_a_line_with_its_states_its_end_and_its_duration() -> None:
-    lines = chart(made_up(), Look(90))
+    lines = chart(seven_agents(), Look(90))
     flaky = next(line for line in lines if "flaky" in line)
     assert flaky.split()[2:] == ["█" * 10 + "✕" + "░░" + "█" * 15, "✓", "27s", "x2"]
     lead = next(line for line in lines if "lead" in line)
@@ -46,23 +46,23 @@ def test_a_gap_is_folded_and_named_and_the_rest_is_to_scale() -> None:
 
 def test_it_fits_any_usual_width() -> None:
     for width in range(34, 200, 7):
-        for history in (made_up(), with_a_night(), many(50)):
+        for history in (seven_agents(), with_a_night(), crowded(50)):
             assert max(map(len, chart(history, Look(width)))) <= width
 
 
 def test_of_many_agents_the_latest_are_shown_and_the_rest_counted() -> None:
-    lines = chart(many(300), Look(90), 5)
+    lines = chart(crowded(300), Look(90), 5)
     assert [row.split()[0] for row in rows(lines)] == [f"agent-{n}" for n in range(295, 300)]
     assert lines[-1].startswith("… and 295 earlier agents: ")
 
 
 def test_colours_and_block_characters_are_left_out_where_they_cannot_be_shown() -> None:
-    assert all(line.isascii() for line in chart(made_up(), Look(90, is_plain=True)))
-    assert "\x1b" not in "".join(chart(made_up(), Look(90)))
-    assert "\x1b[32m█" in "".join(chart(made_up(), Look(90, has_colours=True)))
+    assert all(line.isascii() for line in chart(seven_agents(), Look(90, is_plain=True)))
+    assert "\x1b" not in "".join(chart(seven_agents(), Look(90)))
+    assert "\x1b[32m█" in "".join(chart(seven_agents(), Look(90, has_colours=True)))
 
 
 def test_what_began_before_the_begin_is_cut() -> None:
-    (row,) = rows(chart(History("x", [made_up().lives[0]], [], BEGAN + 35, BEGAN + 40), Look(70)))
+    (row,) = rows(chart(History("x", [seven_agents().lives[0]], [], BEGAN + 35, BEGAN + 40), Look(70)))
     assert row.split()[2][0] == "█"
     assert "▒" not in row

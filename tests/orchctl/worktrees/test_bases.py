@@ -1,4 +1,4 @@
-"""Worktrees that begin with the work of what their agents come after."""
+"""Worktrees that begin with the work of their agents' dependencies."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ class Bench:
         self.home = directory / "home"
 
     def made(self, number: int, *after: int, attempt: int = 1, **env: str) -> Runner:
-        """The worktree of one more agent; it must come to be."""
+        """Make the worktree of one more agent, which must succeed."""
         runner = self.runner(number)
-        done = self.run(runner, *after, attempt=attempt, **env)
-        assert done == (0, "", ""), done
+        result = self.run(runner, *after, attempt=attempt, **env)
+        assert result == (0, "", ""), result
         return runner
 
     def runner(self, number: int) -> Runner:
-        """That of an agent."""
+        """Return the runner of an agent."""
         return Runner(self.home, f"agent-{number:03d}", f"dev-{number}")
 
     def run(self, runner: Runner, *after: int, attempt: int = 1, **env: str) -> tuple[int, str, str]:
-        """Its exit code and what it printed."""
-        ids = ",".join(f"agent-{one:03d}" for one in after)
-        known = {"ORCHD_WORKTREE_BASE": self.base, "ORCHD_WORKTREE_AFTER": ids, **env}
-        return runner.run(self.repo, "/bin/true", attempt=attempt, **known)
+        """Run it and return its exit code and output."""
+        ids = ",".join(f"agent-{number:03d}" for number in after)
+        variables = {"ORCHD_WORKTREE_BASE": self.base, "ORCHD_WORKTREE_AFTER": ids, **env}
+        return runner.run(self.repo, "/bin/true", attempt=attempt, **variables)
 
 
 @pytest.fixture
@@ -50,10 +50,10 @@ def bench(tmp_path: Path) -> Bench:
 
 def test_a_dependent_begins_at_the_tip_of_what_it_depends_on(bench: Bench) -> None:
     tip = commit(bench.made(1).worktree, new="from 1")
-    second = bench.made(2, 1)
-    assert (second.worktree / "new").read_text() == "from 1"
-    assert git(second.worktree, "rev-parse", "HEAD") == tip
-    record = read(second.worktree)
+    dependent = bench.made(2, 1)
+    assert (dependent.worktree / "new").read_text() == "from 1"
+    assert git(dependent.worktree, "rev-parse", "HEAD") == tip
+    record = read(dependent.worktree)
     assert record is not None
     assert (record.start, record.merged) == (tip, ())
 
@@ -96,9 +96,9 @@ def test_a_conflict_is_reported_and_nothing_is_left_of_the_worktree(bench: Bench
     assert (code, err.count("\n")) == (1, 1)
     assert err.startswith("merge-conflict: orchd/dev-3 cannot begin with the work of all that it comes after: ")
     assert "orchd/dev-2 conflicts in a; " in err
-    said = runner_report.read(str(report))
-    assert said is not None
-    assert said.reason == err.strip()
+    reported = runner_report.read(str(report))
+    assert reported is not None
+    assert reported.reason == err.strip()
     assert (runner.worktree.exists(), record_path(runner.worktree).exists()) == (False, False)
     assert "orchd/dev-3" not in repos.branches(bench.repo)
     git(bench.runner(2).worktree, "merge", "--quiet", "--strategy-option=ours", "orchd/dev-1")  # by a person
@@ -113,9 +113,9 @@ def test_work_that_was_not_committed_is_said_to_be_missing(bench: Bench) -> None
 
 
 def test_agents_without_a_worktree_of_this_repository_are_no_matter(bench: Bench, tmp_path: Path) -> None:
-    other = repos.repository(tmp_path / "other")
+    other_repository = repos.repository(tmp_path / "other")
     runner = bench.runner(1)
-    assert runner.run(other, "/bin/true")[0] == 0
+    assert runner.run(other_repository, "/bin/true")[0] == 0
     commit(runner.worktree, new="x")
     assert git(bench.made(2, 1, 99).worktree, "rev-parse", "HEAD") == bench.base
 
@@ -152,12 +152,12 @@ def test_merges_that_it_began_with_are_no_work_of_its_own(bench: Bench) -> None:
     runner = bench.made(3, 1, 2)
     record = read(runner.worktree)
     assert record is not None
-    known = Agents({"agent-003": {"id": "agent-003", "status": "completed"}}, [])
+    agents = Agents({"agent-003": {"id": "agent-003", "status": "completed"}}, [])
     commit(runner.worktree, own="x")
-    kept = Worktree(runner.worktree, record).pruned(known, is_dry=False)
-    assert "it has a commit that is in no other branch" in str(kept.reason)
+    removal = Worktree(runner.worktree, record).pruned(agents, is_dry=False)
+    assert "it has a commit that is in no other branch" in str(removal.reason)
     git(runner.worktree, "reset", "--quiet", "--hard", "HEAD~1")
-    assert Worktree(runner.worktree, record).pruned(known, is_dry=False).is_removed
+    assert Worktree(runner.worktree, record).pruned(agents, is_dry=False).is_removed
     assert repos.branches(bench.repo) == ["main", "orchd/dev-1", "orchd/dev-2"]
 
 
@@ -176,9 +176,9 @@ LEAVING = {
 
 @pytest.mark.parametrize("way", LEAVING)
 def test_a_dependent_begins_with_commits_of_a_head_that_is_not_the_branch(bench: Bench, way: str) -> None:
-    first = bench.made(1).worktree
-    git(first, *LEAVING[way])
-    tip = commit(first, x="1")
+    first_tree = bench.made(1).worktree
+    git(first_tree, *LEAVING[way])
+    tip = commit(first_tree, x="1")
     code, out, err = bench.run(bench.runner(2), 1)
     assert (code, out) == (0, "")
     place = f"on a detached HEAD at {tip[:12]}" if way == "detached" else "on feature"
@@ -187,20 +187,20 @@ def test_a_dependent_begins_with_commits_of_a_head_that_is_not_the_branch(bench:
 
 
 def test_commits_of_a_head_are_merged_with_others(bench: Bench) -> None:
-    first = bench.made(1).worktree
-    git(first, *LEAVING["feature"])
-    commit(first, x="1")
+    first_tree = bench.made(1).worktree
+    git(first_tree, *LEAVING["feature"])
+    commit(first_tree, x="1")
     commit(bench.made(2).worktree, y="1")
     assert bench.run(bench.runner(3), 1, 2)[0] == 0
-    third = bench.runner(3).worktree
-    assert ((third / "x").exists(), (third / "y").exists()) == (True, True)
+    third_tree = bench.runner(3).worktree
+    assert ((third_tree / "x").exists(), (third_tree / "y").exists()) == (True, True)
 
 
 def test_a_dependent_is_refused_where_branch_and_head_have_diverged(bench: Bench) -> None:
-    first = bench.made(1).worktree
-    commit(first, y="1")
-    git(first, "checkout", "-q", "-b", "feature", bench.base)
-    commit(first, x="1")
+    first_tree = bench.made(1).worktree
+    commit(first_tree, y="1")
+    git(first_tree, "checkout", "-q", "-b", "feature", bench.base)
+    commit(first_tree, x="1")
     code, _, err = bench.run(bench.runner(2), 1)
     assert code == 1
     assert err.startswith("commits-elsewhere: agent-001 has 1 commit elsewhere: on feature, not on orchd/dev-1, and ")
@@ -209,20 +209,20 @@ def test_a_dependent_is_refused_where_branch_and_head_have_diverged(bench: Bench
 
 
 def test_a_head_without_commits_of_its_own_is_no_matter(bench: Bench) -> None:
-    first = bench.made(1).worktree
+    first_tree = bench.made(1).worktree
     newer = commit(bench.repo, z="1")
-    git(first, "checkout", "-q", "--detach", newer)  # of `main`, which the branch came from
+    git(first_tree, "checkout", "-q", "--detach", newer)  # of `main`, which the branch came from
     bench.made(2, 1)
-    git(first, "checkout", "-q", "orchd/dev-1")
-    tip = commit(first, x="1")
-    git(first, "checkout", "-q", "-b", "same")
+    git(first_tree, "checkout", "-q", "orchd/dev-1")
+    tip = commit(first_tree, x="1")
+    git(first_tree, "checkout", "-q", "-b", "same")
     assert git(bench.made(3, 1).worktree, "rev-parse", "HEAD") == tip
 
 
 def test_a_head_is_found_where_the_worktree_was_moved_to(bench: Bench, tmp_path: Path) -> None:
-    first = bench.made(1).worktree
-    git(first, *LEAVING["detached"])
-    tip = commit(first, x="1")
-    git(bench.repo, "worktree", "move", str(first), str(tmp_path / "moved"))
+    first_tree = bench.made(1).worktree
+    git(first_tree, *LEAVING["detached"])
+    tip = commit(first_tree, x="1")
+    git(bench.repo, "worktree", "move", str(first_tree), str(tmp_path / "moved"))
     assert bench.run(bench.runner(2), 1)[0] == 0
     assert git(bench.runner(2).worktree, "rev-parse", "HEAD") == tip

@@ -19,17 +19,17 @@ def repo(tmp_path: Path) -> Path:
 
 
 def check(specs: list[dict[str, object]], directory: Path) -> list[str]:
-    """The warnings, in a home without a configuration."""
+    """Return the warnings, in a home without a configuration."""
     return checks.check(specs, directory, directory / "no-home/config.toml")
 
 
-def wants(*names: str, **known: object) -> list[dict[str, object]]:
-    """Agents that want worktrees."""
-    return [{"name": name, "command": ["true"], "worktree": True, **known} for name in names]
+def wants(*names: str, **fields: object) -> list[dict[str, object]]:
+    """Return agents that request worktrees."""
+    return [{"name": name, "command": ["true"], "worktree": True, **fields} for name in names]
 
 
 def refused(specs: list[dict[str, object]], directory: Path) -> RefusedError:
-    """Why they cannot have them."""
+    """Return why the agents cannot have worktrees."""
     with pytest.raises(RefusedError) as caught:
         check(specs, directory)
     return caught.value
@@ -40,7 +40,7 @@ def test_a_clean_checkout_is_good_for_any_number(repo: Path) -> None:
     check(wants("a", "b", "c"), repo / "sub")
 
 
-def test_those_that_want_none_are_not_looked_at(tmp_path: Path) -> None:
+def test_agents_without_a_worktree_are_not_checked(tmp_path: Path) -> None:
     check([{"command": ["true"]}, {"command": ["true"], "worktree": False}], tmp_path)
 
 
@@ -60,13 +60,13 @@ def test_a_repository_without_a_commit(tmp_path: Path) -> None:
 
 
 def test_the_base_is_the_commit_of_now_in_each_checkout(repo: Path, tmp_path: Path) -> None:
-    other = repos.repository(tmp_path / "other")
+    other_repository = repos.repository(tmp_path / "other")
     plain: dict[str, object] = {"command": ["true"]}
-    specs = [*wants("a"), *wants("b", cwd=str(other)), plain, *wants("c", base="0" * 40)]
+    specs = [*wants("a"), *wants("b", cwd=str(other_repository)), plain, *wants("c", base="0" * 40)]
     assert check(specs, repo) == []
     assert [spec.get("base") for spec in specs] == [
         repos.git(repo, "rev-parse", "HEAD"),
-        repos.git(other, "rev-parse", "HEAD"),
+        repos.git(other_repository, "rev-parse", "HEAD"),
         None,
         "0" * 40,
     ]
@@ -128,9 +128,9 @@ def test_a_branch_that_is_there_is_taken(repo: Path) -> None:
     check(wants("other"), repo)
 
 
-@pytest.mark.parametrize("there", ["orchd", "orchd/api/v2"])
-def test_a_branch_that_leaves_no_room_is_in_the_way(repo: Path, there: str) -> None:
-    repos.git(repo, "branch", there)
+@pytest.mark.parametrize("branch", ["orchd", "orchd/api/v2"])
+def test_a_branch_that_leaves_no_room_is_in_the_way(repo: Path, branch: str) -> None:
+    repos.git(repo, "branch", branch)
     assert refused(wants("api"), repo).code == "branch-taken"
 
 
@@ -138,17 +138,17 @@ def test_two_of_one_request_cannot_have_the_same_branch(repo: Path) -> None:
     assert refused(wants("a b", "a-b"), repo).code == "branch-taken"
     twice = [{"command": ["/bin/sh"], "worktree": True}] * 2
     assert "orchd/sh" in refused(twice, repo).message
-    one, other = wants("x"), wants("x", cwd=str(repo / "sub"))
-    assert refused(one + other, repo).code == "branch-taken"
+    first, second = wants("x"), wants("x", cwd=str(repo / "sub"))
+    assert refused(first + second, repo).code == "branch-taken"
 
 
 def test_two_repositories_may_have_the_same_branch(repo: Path, tmp_path: Path) -> None:
-    other = repos.repository(tmp_path / "other")
-    check(wants("a") + wants("a", cwd=str(other)), repo)
+    other_repository = repos.repository(tmp_path / "other")
+    check(wants("a") + wants("a", cwd=str(other_repository)), repo)
 
 
 def test_a_worktree_is_a_checkout_of_its_repository(repo: Path, tmp_path: Path) -> None:
     repos.git(repo, "worktree", "add", "--quiet", str(tmp_path / "tree"))
-    found = checkout_of(tmp_path / "tree/sub")
-    assert (found.top, found.inside, found.repository) == (tmp_path / "tree", "sub/", repo / ".git")
+    checkout = checkout_of(tmp_path / "tree/sub")
+    assert (checkout.top, checkout.inside, checkout.repository) == (tmp_path / "tree", "sub/", repo / ".git")
     assert checkout_of(repo) == (repo, "", repo / ".git")

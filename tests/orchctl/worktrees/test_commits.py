@@ -1,4 +1,4 @@
-"""What agents commit in their worktrees, and what plain commands leave uncommitted."""
+"""Commits of agents in their worktrees, and changes that plain commands leave uncommitted."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from tests.orchctl.worktrees.test_prune import bench as bench  # noqa: PLC0414 -
 
 
 def agent(tree: Path, **fields: object) -> dict[str, Any]:
-    """A plain command that completed."""
-    found = {"status": "completed", "worktree": str(tree), "runner": None, "notes": []}
-    return {**found, **fields}
+    """Return a plain command that completed."""
+    completed = {"status": "completed", "worktree": str(tree), "runner": None, "notes": []}
+    return {**completed, **fields}
 
 
-def notes(known: dict[str, Any]) -> list[str]:
-    """The texts of the notes that it has for a person."""
-    (noted,) = commits.noted([known])
-    return [note["text"] for note in noted["notes"]]
+def notes(agent: dict[str, Any]) -> list[str]:
+    """Return the texts of the notes of an agent."""
+    (note,) = commits.noted([agent])
+    return [note["text"] for note in note["notes"]]
 
 
 def test_changes_that_are_left_are_a_note_until_they_are_committed(bench: Bench) -> None:
@@ -46,8 +46,8 @@ def test_only_plain_commands_that_completed_on_this_machine_are_looked_at(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (bench.tree / "a").write_text("changed")
-    for other in ({"status": "failed"}, {"status": "running"}, {"runner": "claude"}, {"worktree": None}):
-        assert notes(agent(bench.tree, **other)) == []
+    for fields in ({"status": "failed"}, {"status": "running"}, {"runner": "claude"}, {"worktree": None}):
+        assert notes(agent(bench.tree, **fields)) == []
     monkeypatch.setenv(environment.ENV_PROFILE, "box")
     assert notes(agent(bench.tree)) == []
 

@@ -41,32 +41,32 @@ def test_the_command_works_in_a_worktree_on_a_branch_of_its_own(repo: Path, runn
 
 
 def test_it_is_told_where_it_is(repo: Path, runner: Runner) -> None:
-    said = runner.run(repo / "sub", "/usr/bin/env", PWD=str(repo / "sub"))[
+    output = runner.run(repo / "sub", "/usr/bin/env", PWD=str(repo / "sub"))[
         1
     ].splitlines()  # a shell would see by itself
-    assert f"PWD={runner.worktree}/sub" in said
+    assert f"PWD={runner.worktree}/sub" in output
 
 
 def test_it_stands_where_it_stood_in_its_checkout(repo: Path, runner: Runner) -> None:
     (repo / "new/deep").mkdir(parents=True)
     assert runner.run(repo / "sub", SHELL, "-c", "pwd; cat b")[1] == f"{runner.worktree}/sub\ntwo"
-    other = Runner(runner.worktree.parents[1], "agent-002", "ui")
-    assert other.run(repo / "new/deep", SHELL, "-c", "pwd")[1] == f"{other.worktree}/new/deep\n"
+    second_runner = Runner(runner.worktree.parents[1], "agent-002", "ui")
+    assert second_runner.run(repo / "new/deep", SHELL, "-c", "pwd")[1] == f"{second_runner.worktree}/new/deep\n"
 
 
 def test_it_begins_at_the_head_of_the_checkout_it_was_started_in(repo: Path, runner: Runner, tmp_path: Path) -> None:
     repos.git(repo, "worktree", "add", "--quiet", "-b", "feature", str(tmp_path / "tree"))
     repos.commit(tmp_path / "tree", a="newer")
     assert runner.run(tmp_path / "tree", SHELL, "-c", "cat a")[1] == "newer"
-    found = read(runner.worktree)
-    assert found is not None
-    assert found.origin == "feature"
+    worktree = read(runner.worktree)
+    assert worktree is not None
+    assert worktree.origin == "feature"
     repos.git(repo, "checkout", "--quiet", "--detach")
-    other = Runner(runner.worktree.parents[1], "agent-002", "ui")
-    assert other.run(repo, SHELL, "-c", "cat a")[1] == "one"
-    found = read(other.worktree)
-    assert found is not None
-    assert found.origin is None
+    second_runner = Runner(runner.worktree.parents[1], "agent-002", "ui")
+    assert second_runner.run(repo, SHELL, "-c", "cat a")[1] == "one"
+    worktree = read(second_runner.worktree)
+    assert worktree is not None
+    assert worktree.origin is None
 
 
 def test_no_process_stays_between_and_what_python_ignores_is_not_ignored(repo: Path, runner: Runner) -> None:
@@ -79,12 +79,12 @@ def test_no_process_stays_between_and_what_python_ignores_is_not_ignored(repo: P
 
 
 def test_variables_of_a_hook_do_not_lead_the_agent_elsewhere(repo: Path, runner: Runner, tmp_path: Path) -> None:
-    other = repos.repository(tmp_path / "other")
+    other_repository = repos.repository(tmp_path / "other")
     script = "git rev-parse --show-toplevel; env | grep -c ^GIT_DIR"
-    code, out, _ = runner.run(repo, SHELL, "-c", script, GIT_DIR=str(other / ".git"))
+    code, out, _ = runner.run(repo, SHELL, "-c", script, GIT_DIR=str(other_repository / ".git"))
     assert out.split() == [str(runner.worktree), "0"]
     assert code == 1
-    assert repos.branches(other) == ["main"]
+    assert repos.branches(other_repository) == ["main"]
 
 
 def test_a_later_attempt_goes_on_in_the_worktree_that_is_there(repo: Path, runner: Runner) -> None:
@@ -102,13 +102,13 @@ def test_a_first_attempt_never_takes_the_worktree_of_another_agent(repo: Path, r
     assert (runner.worktree / "draft").exists()
 
 
-def test_a_worktree_that_somebody_removed_is_made_again_with_its_commits(repo: Path, runner: Runner) -> None:
+def test_a_removed_worktree_is_made_again_with_its_commits(repo: Path, runner: Runner) -> None:
     runner.run(repo, SHELL, "-c", "echo done >c; git add c; git commit --quiet -m c")
     repos.git(repo, "worktree", "remove", str(runner.worktree))
     assert runner.run(repo, SHELL, "-c", "cat c", attempt=2)[:2] == (0, "done\n")
 
 
-def test_a_directory_that_somebody_deleted_is_made_again_too(repo: Path, runner: Runner, tmp_path: Path) -> None:
+def test_a_deleted_directory_is_made_again_too(repo: Path, runner: Runner, tmp_path: Path) -> None:
     runner.run(repo, SHELL, "-c", "echo done >c; git add c; git commit --quiet -m c")
     runner.worktree.rename(tmp_path / "away")
     assert runner.run(repo, SHELL, "-c", "cat c", attempt=2)[:2] == (0, "done\n")
@@ -121,15 +121,15 @@ def test_what_a_killed_attempt_left_half_made_is_made_anew(repo: Path, runner: R
     hook.chmod(0o755)
     started = runner.start(repo, SHELL, "-c", "true", process_group="")
     until(reached.exists)
-    children = [int(one) for one in Path(f"/proc/{started.pid}/task/{started.pid}/children").read_text().split()]
+    children = [int(pid) for pid in Path(f"/proc/{started.pid}/task/{started.pid}/children").read_text().split()]
     started.kill()
     for pid in (*children, int(reached.read_text())):
         os.kill(pid, signal.SIGKILL)
     started.communicate()
     hook.unlink()
-    found = read(runner.worktree)
-    assert found is not None
-    assert not found.is_made
+    worktree = read(runner.worktree)
+    assert worktree is not None
+    assert not worktree.is_made
     (runner.worktree / "a").unlink(missing_ok=True)
     assert runner.run(repo, SHELL, "-c", "git status --short; cat a", attempt=2)[:2] == (0, "one")
     assert repos.branches(repo) == ["main", "orchd/api"]
@@ -137,9 +137,9 @@ def test_what_a_killed_attempt_left_half_made_is_made_anew(repo: Path, runner: R
 
 def test_what_is_left_of_one_that_git_has_forgotten_is_made_anew(repo: Path, runner: Runner) -> None:
     runner.run(repo, SHELL, "-c", "true")
-    found = read(runner.worktree)
-    assert found is not None
-    write(runner.worktree, replace(found, is_made=False))
+    worktree = read(runner.worktree)
+    assert worktree is not None
+    write(runner.worktree, replace(worktree, is_made=False))
     (runner.worktree / ".git").unlink()
     repos.git(repo, "worktree", "prune")
     assert runner.run(repo, SHELL, "-c", "cat a", attempt=2)[:2] == (0, "one")
@@ -178,9 +178,9 @@ def test_what_cannot_be_made_is_one_line_and_a_failure(
     assert (code, out) == (1, "")
     assert err.startswith(f"{codes[prepared]}: ")
     assert err.count("\n") == 1
-    said = runner_report.read(str(report))
-    assert said is not None
-    assert (said.status, said.reason) == ("failed", err.strip())
+    reported = runner_report.read(str(report))
+    assert reported is not None
+    assert (reported.status, reported.reason) == ("failed", err.strip())
     assert not runner.worktree.exists()
     assert read(runner.worktree) is None
 
@@ -196,27 +196,27 @@ def test_a_command_that_is_not_in_the_worktree_is_said(repo: Path, runner: Runne
 
 def test_with_a_runner_the_runner_goes_on_there(repo: Path, runner: Runner, tmp_path: Path) -> None:
     result = tmp_path / "result.md"
-    known = {"ORCHD_RUNNER": "mock", "ORCHD_MOCK_SECONDS": "0.01", "ORCHD_RESULT": str(result)}
-    assert runner.run(repo, **known)[0] == 0
+    variables = {"ORCHD_RUNNER": "mock", "ORCHD_MOCK_SECONDS": "0.01", "ORCHD_RESULT": str(result)}
+    assert runner.run(repo, **variables)[0] == 0
     assert result.exists()
     assert (runner.worktree / "a").exists()
 
 
 def test_seven_at_once_all_get_theirs(repo: Path, tmp_path: Path) -> None:
     runners = [Runner(tmp_path / "home", f"agent-{number:03d}", f"dev-{number}") for number in range(1, 8)]
-    started = [one.start(repo, SHELL, "-c", "git branch --show-current") for one in runners]
-    done = [one.communicate(timeout=60) for one in started]
-    assert [one.returncode for one in started] == [0] * 7, done
-    assert [out.strip() for out, _ in done] == [f"orchd/dev-{number}" for number in range(1, 8)]
+    started = [runner.start(repo, SHELL, "-c", "git branch --show-current") for runner in runners]
+    outputs = [process.communicate(timeout=60) for process in started]
+    assert [process.returncode for process in started] == [0] * 7, outputs
+    assert [out.strip() for out, _ in outputs] == [f"orchd/dev-{number}" for number in range(1, 8)]
 
 
 def test_of_seven_with_one_name_one_gets_the_branch(repo: Path, tmp_path: Path) -> None:
     runners = [Runner(tmp_path / "home", f"agent-{number:03d}", "dev") for number in range(1, 8)]
-    started = [one.start(repo, SHELL, "-c", "true") for one in runners]
-    done = [one.communicate(timeout=60) for one in started]
-    assert sorted(one.returncode for one in started) == [0] + [1] * 6
-    said = [err for (_, err), one in zip(done, started, strict=True) if one.returncode]
-    assert all(err.startswith("branch-taken: ") for err in said), said
+    started = [runner.start(repo, SHELL, "-c", "true") for runner in runners]
+    outputs = [process.communicate(timeout=60) for process in started]
+    assert sorted(process.returncode for process in started) == [0] + [1] * 6
+    errors = [err for (_, err), process in zip(outputs, started, strict=True) if process.returncode]
+    assert all(err.startswith("branch-taken: ") for err in errors), errors
     assert len(all_in(tmp_path / "home/worktrees")) == 1
 
 
@@ -226,7 +226,7 @@ def test_records_are_kept_whole_and_in_order(tmp_path: Path) -> None:
         write(tmp_path / f"agent-{number:03d}", record)
     (tmp_path / "agent-011.json").write_text('{"repository": ')
     (tmp_path / "agent-012.json").write_text('{"other": 1}')
-    assert [(path.name, found) for path, found in all_in(tmp_path)] == [
+    assert [(path.name, worktree) for path, worktree in all_in(tmp_path)] == [
         ("agent-009", record),
         ("agent-010", record),
         ("agent-1000", record),

@@ -1,4 +1,4 @@
-"""What worktrees are filled with besides the files of their commit."""
+"""Files that a worktree gets besides the files of its commit."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ class Bench:
         self.tree = self.runner.worktree
 
     def says(self, *lines: str) -> None:
-        """What the table [worktree] of the project's file holds."""
+        """Write the table [worktree] of the project's file."""
         (self.repo / ".orchd.toml").write_text("\n".join(["[worktree]", *lines]))
 
     def configure(self, *lines: str) -> None:
-        """The same for config.toml."""
+        """Write the same table in config.toml."""
         (self.home / "config.toml").write_text("\n".join(["[worktree]", *lines]))
 
     def trust(self) -> None:
-        """Let the project's file have commands."""
+        """Trust the commands in the project's file."""
         self.configure(f'trusted = ["{self.repo}"]')
 
     def run(self, script: str = "true", attempt: int = 1, **env: str) -> tuple[int, str, str]:
-        """Its exit code and what it printed."""
+        """Run it and return its exit code and output."""
         return self.runner.run(self.repo, SHELL, "-c", script, attempt=attempt, **env)
 
     def hook(self, place: Path, script: str) -> None:
@@ -110,9 +110,9 @@ def test_ignored_files_are_copied_by_the_patterns_of_both_files(bench: Bench) ->
     bench.configure('copy = ["local"]')
     bench.says('copy = ["**/.env"]')
     assert bench.run()[::2] == (0, "")
-    found = sorted(str(path.relative_to(bench.tree)) for path in bench.tree.rglob("*") if not path.is_dir())
+    files = sorted(str(path.relative_to(bench.tree)) for path in bench.tree.rglob("*") if not path.is_dir())
     copies = [".env", "local/deep/x", "local/link", "local/y", "sub/.env"]
-    assert [name for name in found if name not in (".git", ".gitignore", "a", "sub/b")] == copies
+    assert [name for name in files if name not in (".git", ".gitignore", "a", "sub/b")] == copies
     assert (bench.tree / ".env").stat().st_mode & 0o777 == 0o600
     assert (bench.tree / "local/link").readlink() == Path("y")
     record = read(bench.tree)
@@ -169,10 +169,10 @@ def test_a_set_up_that_fails_is_the_reason_and_is_tried_again(bench: Bench, tmp_
     report = tmp_path / "report"
     code, out, err = bench.run("echo ran", ORCHD_REPORT=str(report))
     assert (code, out) == (1, "no registry\n")
-    said = runner_report.read(str(report))
-    assert said is not None
-    assert str(said.reason).startswith("setup-failed: the set-up of the worktree ended with exit code 3: `test -e ")
-    assert str(said.reason) in err
+    reported = runner_report.read(str(report))
+    assert reported is not None
+    assert str(reported.reason).startswith("setup-failed: the set-up of the worktree ended with exit code 3: `test -e ")
+    assert str(reported.reason) in err
     (bench.tree.parent / "ready").touch()
     assert bench.run("echo ran", attempt=2)[:2] == (0, "ran\n")
 
@@ -181,8 +181,8 @@ def test_a_set_up_of_config_toml_needs_no_trust_and_the_projects_own_comes_first
     bench.configure("setup = 'echo common'", f'trusted = ["{bench.repo.parent}"]')
     assert bench.run()[1] == "common\n"
     bench.says("setup = 'echo own'")
-    other = Runner(bench.home, "agent-002", "other")
-    assert other.run(bench.repo, "/bin/true")[1] == "own\n"
+    second_runner = Runner(bench.home, "agent-002", "other")
+    assert second_runner.run(bench.repo, "/bin/true")[1] == "own\n"
 
 
 @pytest.mark.parametrize("trusted", ["", "/elsewhere", "{repo}/sub", "{repo}x"])
@@ -196,7 +196,7 @@ def test_a_set_up_of_a_project_that_is_not_trusted_does_not_run(bench: Bench, tr
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("[worktree]\ncopi = []", "worktree.copi is not known here"),
         ("[other]\n", "other is not known here"),
@@ -206,11 +206,11 @@ def test_a_set_up_of_a_project_that_is_not_trusted_does_not_run(bench: Bench, tr
         ("[worktree", ".orchd.toml: "),
     ],
 )
-def test_a_project_file_that_is_wrong_is_an_error_that_names_it(bench: Bench, text: str, said: str) -> None:
+def test_a_project_file_that_is_wrong_is_an_error_that_names_it(bench: Bench, text: str, message: str) -> None:
     (bench.repo / ".orchd.toml").write_text(text)
     code, _, err = bench.run()
     assert (code, err.partition(":")[0]) == (1, "bad-config")
-    assert said in err
+    assert message in err
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""git, asked for worktrees."""
+"""The git commands for worktrees."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def test_a_no_is_one_line_with_gits_own_words(repo: Path) -> None:
 def test_variables_of_a_hook_do_not_lead_it_elsewhere(
     repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = repos.repository(tmp_path / "other")
-    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
-    monkeypatch.setenv("GIT_WORK_TREE", str(other))
+    other_repository = repos.repository(tmp_path / "other")
+    monkeypatch.setenv("GIT_DIR", str(other_repository / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(other_repository))
     assert Git(repo).ask("rev-parse", "--show-toplevel") == str(repo)
     assert surroundings(dict.fromkeys([*ELSEWHERE, "HOME"], "x")) == {"HOME": "x"}
 

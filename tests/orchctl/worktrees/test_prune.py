@@ -1,4 +1,4 @@
-"""What can be cleared away: nothing that holds work which is nowhere else."""
+"""Worktrees that can be removed: none whose work exists nowhere else."""
 
 from __future__ import annotations
 
@@ -26,49 +26,49 @@ class Bench:
         self.tree = self.made("agent-001", "api")
 
     def made(self, agent: str, name: str) -> Path:
-        """The worktree of one more agent."""
+        """Make the worktree of one more agent."""
         runner = Runner(self.home, agent, name)
         assert runner.run(self.repo, "/bin/true")[0] == 0
         return runner.worktree
 
     def worktree(self, agent: str = "agent-001") -> Worktree:
-        """It, as the client sees it."""
+        """Return the worktree as the client reads it."""
         record = read(self.home / "worktrees" / agent)
         assert record is not None
         return Worktree(self.home / "worktrees" / agent, record)
 
-    def pruned(self, *, is_dry: bool = False, with_ignored: bool = False, **known: object) -> Removal:
-        """What becomes of it."""
-        agents = Agents(**{"known": OVER, "living": [], **known})  # type: ignore[arg-type]
+    def pruned(self, *, is_dry: bool = False, with_ignored: bool = False, **fields: object) -> Removal:
+        """Prune the worktree and return the outcome."""
+        agents = Agents(**{"known": OVER, "living": [], **fields})  # type: ignore[arg-type]
         return self.worktree().pruned(agents, is_dry=is_dry, with_ignored=with_ignored)
 
     def ignores(self, *patterns: str) -> None:
-        """Let git ignore these, in a commit that its branch and `main` have."""
+        """Let git ignore these patterns, in a commit that its branch and `main` have."""
         commit(self.tree, **{".gitignore": "\n".join(patterns)})
         git(self.repo, "merge", "--quiet", "orchd/api")
 
-    def kept(self, *, with_ignored: bool = False, **known: object) -> str:
-        """Why it stays, and it does."""
+    def kept(self, *, with_ignored: bool = False, **fields: object) -> str:
+        """Return why the worktree stays, and check that it does."""
         before = git(self.repo, "for-each-ref"), git(self.repo, "worktree", "list", "--porcelain")
-        found = sorted(self.tree.rglob("*"))
-        outcome = self.pruned(with_ignored=with_ignored, **known)
+        paths = sorted(self.tree.rglob("*"))
+        outcome = self.pruned(with_ignored=with_ignored, **fields)
         assert (outcome.is_removed, outcome.is_branch_deleted) == (False, False), outcome
         assert outcome.reason
-        assert self.pruned(is_dry=True, with_ignored=with_ignored, **known) == outcome
+        assert self.pruned(is_dry=True, with_ignored=with_ignored, **fields) == outcome
         assert (git(self.repo, "for-each-ref"), git(self.repo, "worktree", "list", "--porcelain")) == before
-        assert sorted(self.tree.rglob("*")) == found
+        assert sorted(self.tree.rglob("*")) == paths
         assert record_path(self.tree).exists()
         return outcome.reason
 
     def is_gone(self) -> bool:
-        """Whether nothing of it is left."""
-        left = self.tree.exists() or record_path(self.tree).exists() or "orchd/api" in repos.branches(self.repo)
-        return not left and str(self.tree) not in git(self.repo, "worktree", "list")
+        """Return whether nothing of the worktree is left."""
+        is_left = self.tree.exists() or record_path(self.tree).exists() or "orchd/api" in repos.branches(self.repo)
+        return not is_left and str(self.tree) not in git(self.repo, "worktree", "list")
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
-    """A worktree in which nothing has happened."""
+    """A worktree without changes."""
     return Bench(tmp_path)
 
 
@@ -110,15 +110,15 @@ def test_work_that_a_remote_has_in_another_branch_can_go(bench: Bench, tmp_path:
 
 
 @pytest.mark.parametrize("status", ["queued", "starting", "running", "waiting", "stopping"])
-def test_one_whose_agent_goes_on_stays(bench: Bench, status: str) -> None:
+def test_a_worktree_whose_agent_goes_on_stays(bench: Bench, status: str) -> None:
     assert bench.kept(known={"agent-001": {"id": "agent-001", "status": status}}) == f"agent-001 is {status}"
 
 
-def test_one_whose_agent_nobody_knows_stays(bench: Bench) -> None:
+def test_a_worktree_of_an_unknown_agent_stays(bench: Bench) -> None:
     assert bench.kept(known={}).startswith("nobody knows what became of agent-001")
 
 
-def test_one_that_another_agent_works_in_stays(bench: Bench, tmp_path: Path) -> None:
+def test_a_worktree_that_another_agent_works_in_stays(bench: Bench, tmp_path: Path) -> None:
     assert bench.kept(living=[{"id": "agent-009", "cwd": str(bench.tree / "sub")}]) == "agent-009 works in it"
     (tmp_path / "link").symlink_to(bench.tree)
     assert bench.kept(living=[{"id": "agent-009", "cwd": str(tmp_path / "link")}]) == "agent-009 works in it"
@@ -183,7 +183,7 @@ def test_commits_of_another_branch_that_it_works_on_stay_until_merged(bench: Ben
     assert repos.branches(bench.repo) == ["feature", "main"]
 
 
-def test_a_branch_that_somebody_has_checked_out_stays(bench: Bench) -> None:
+def test_a_branch_that_is_checked_out_in_another_worktree_stays(bench: Bench) -> None:
     git(bench.tree, "checkout", "--quiet", "--detach")
     git(bench.repo, "checkout", "--quiet", "orchd/api")
     assert bench.kept() == f"its branch is checked out in {bench.repo}"
@@ -203,7 +203,7 @@ def test_one_with_a_merge_under_way_stays(bench: Bench) -> None:
     assert bench.kept() == "something is under way in it (MERGE_HEAD)"
 
 
-def test_one_that_git_knows_nothing_of_stays(bench: Bench) -> None:
+def test_a_worktree_that_git_knows_nothing_of_stays(bench: Bench) -> None:
     (bench.tree / "mine").touch()
     bench.tree.rename(bench.tree.with_name("away"))
     git(bench.repo, "worktree", "prune")
@@ -211,7 +211,7 @@ def test_one_that_git_knows_nothing_of_stays(bench: Bench) -> None:
     assert bench.kept().startswith("git knows of no worktree there")
 
 
-def test_one_whose_repository_is_gone_stays(bench: Bench, tmp_path: Path) -> None:
+def test_a_worktree_whose_repository_is_gone_stays(bench: Bench, tmp_path: Path) -> None:
     bench.repo.rename(tmp_path / "moved")
     outcome = bench.pruned()
     assert not outcome.is_removed
@@ -223,12 +223,12 @@ def test_one_whose_repository_is_gone_stays(bench: Bench, tmp_path: Path) -> Non
 
 
 def test_a_directory_that_is_gone_takes_only_its_own_entry_along(bench: Bench) -> None:
-    other = bench.made("agent-002", "ui")
+    second_tree = bench.made("agent-002", "ui")
     shutil.rmtree(bench.tree)
-    shutil.rmtree(other)
+    shutil.rmtree(second_tree)
     assert bench.pruned() == GONE
     assert bench.is_gone()
-    assert str(other) in git(bench.repo, "worktree", "list")
+    assert str(second_tree) in git(bench.repo, "worktree", "list")
 
 
 def test_unmerged_work_outlives_its_directory_until_it_is_merged(bench: Bench) -> None:
@@ -244,27 +244,27 @@ def test_unmerged_work_outlives_its_directory_until_it_is_merged(bench: Bench) -
     assert bench.is_gone()
 
 
-def test_one_that_git_has_moved_is_found_there(bench: Bench, tmp_path: Path) -> None:
-    other = bench.made("agent-002", "ui")
+def test_a_worktree_that_git_has_moved_is_found_there(bench: Bench, tmp_path: Path) -> None:
+    second_tree = bench.made("agent-002", "ui")
     moved = tmp_path / "moved"
     git(bench.repo, "worktree", "move", str(bench.tree), str(moved))
     (moved / "new").touch()
     assert bench.pruned() == Removal(is_removed=False, is_branch_deleted=False, reason="it has uncommitted work: new")
-    shown = shown_of(bench.worktree(), OVER["agent-001"])
-    assert (shown["path"], shown["agent"], shown["uncommitted_files"]) == (str(moved), "agent-001", 1)
+    worktree = shown_of(bench.worktree(), OVER["agent-001"])
+    assert (worktree["path"], worktree["agent"], worktree["uncommitted_files"]) == (str(moved), "agent-001", 1)
     (moved / "new").unlink()
     assert bench.pruned() == GONE
     assert bench.is_gone()
-    assert (moved.exists(), other.exists()) == (False, True)
+    assert (moved.exists(), second_tree.exists()) == (False, True)
 
 
 def test_a_worktree_of_the_same_name_elsewhere_is_another(bench: Bench, tmp_path: Path) -> None:
     git(bench.repo, "worktree", "remove", str(bench.tree))
-    other = Bench.__new__(Bench)
-    other.repo, other.home = bench.repo, tmp_path / "home2"
-    made = other.made("agent-001", "second")
+    second_bench = Bench.__new__(Bench)
+    second_bench.repo, second_bench.home = bench.repo, tmp_path / "home2"
+    worktree = second_bench.made("agent-001", "second")
     assert bench.pruned() == GONE
-    assert made.exists()
+    assert worktree.exists()
 
 
 def test_what_is_gone_already_is_not_said_to_be_removed(bench: Bench) -> None:
@@ -292,13 +292,13 @@ def test_a_branch_that_is_gone_already_is_no_hindrance(bench: Bench) -> None:
 
 def test_what_two_have_in_common_is_kept_in_one_of_them(bench: Bench) -> None:
     tip = commit(bench.tree, c="one")
-    other = bench.made("agent-002", "ui")
-    git(other, "reset", "--quiet", "--hard", tip)
-    known = {**OVER, "agent-002": {"id": "agent-002", "status": "failed"}}
-    assert bench.pruned(known=known) == GONE
-    outcome = bench.worktree("agent-002").pruned(Agents(known, []), is_dry=False)
+    second_tree = bench.made("agent-002", "ui")
+    git(second_tree, "reset", "--quiet", "--hard", tip)
+    agents = {**OVER, "agent-002": {"id": "agent-002", "status": "failed"}}
+    assert bench.pruned(known=agents) == GONE
+    outcome = bench.worktree("agent-002").pruned(Agents(agents, []), is_dry=False)
     assert not outcome.is_removed
-    assert git(other, "rev-parse", "orchd/ui") == tip
+    assert git(second_tree, "rev-parse", "orchd/ui") == tip
 
 
 def test_what_was_never_made_goes(bench: Bench) -> None:
@@ -311,8 +311,8 @@ def test_what_was_never_made_goes(bench: Bench) -> None:
 
 
 def test_it_is_shown_with_what_it_holds(bench: Bench) -> None:
-    shown = shown_of(bench.worktree(), OVER["agent-001"])
-    assert shown == {
+    worktree = shown_of(bench.worktree(), OVER["agent-001"])
+    assert worktree == {
         "path": str(bench.tree),
         "branch": "orchd/api",
         "agent": "agent-001",
@@ -326,8 +326,8 @@ def test_it_is_shown_with_what_it_holds(bench: Bench) -> None:
     }
     commit(bench.tree, c="one")
     (bench.tree / "new").touch()
-    shown = shown_of(bench.worktree(), None)
-    assert (shown["status"], shown["ahead"], shown["uncommitted"]) == (None, 1, True)
+    worktree = shown_of(bench.worktree(), None)
+    assert (worktree["status"], worktree["ahead"], worktree["uncommitted"]) == (None, 1, True)
     git(bench.repo, "branch", "--move", "main", "trunk")
     assert shown_of(bench.worktree(), None)["ahead"] == 1
     shutil.rmtree(bench.tree)

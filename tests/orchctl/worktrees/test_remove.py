@@ -21,7 +21,7 @@ AGENTS = Agents({"agent-001": {**OVER["agent-001"], "name": "api"}}, [])
 
 
 def by_force(bench: Bench) -> tuple[Removal, Lost | None]:
-    """What becomes of it with force, and what was reported while all of it was still there."""
+    """Remove by force; return the outcome, and the report that was made before the removal."""
     reports: list[Lost] = []
 
     def report(lost: Lost) -> None:
@@ -41,7 +41,7 @@ def test_force_takes_commits_changes_and_hidden_files_and_reports_each(bench: Be
     assert outcome == GONE
     assert bench.is_gone()
     assert lost is not None
-    assert [(one.name, one.commit, one.commits) for one in lost.tips] == [("orchd/api", tip, [tip])]
+    assert [(tip.name, tip.commit, tip.commits) for tip in lost.tips] == [("orchd/api", tip, [tip])]
     assert lost.uncommitted == ["a", "new"]
     assert lost.hidden == "it has files that git ignores: x.log"
 
@@ -58,7 +58,7 @@ def test_commits_of_a_detached_head_get_a_name_of_their_own(bench: Bench) -> Non
     outcome, lost = by_force(bench)
     assert outcome == GONE
     assert lost is not None
-    assert [(one.name, one.commit) for one in lost.tips] == [("orchd/api-detached", tip)]
+    assert [(tip.name, tip.commit) for tip in lost.tips] == [("orchd/api-detached", tip)]
 
 
 def test_a_locked_one_stays_also_with_force(bench: Bench) -> None:
@@ -77,11 +77,11 @@ def test_a_directory_that_is_gone_is_removed_with_what_its_branch_had(bench: Ben
     outcome, lost = by_force(bench)
     assert outcome == GONE
     assert lost is not None
-    assert [one.commit for one in lost.tips] == [tip]
+    assert [tip.commit for tip in lost.tips] == [tip]
     assert bench.is_gone()
 
 
-def test_one_that_git_does_not_list_stays_also_with_force(bench: Bench) -> None:
+def test_a_worktree_that_git_does_not_list_stays_also_with_force(bench: Bench) -> None:
     bench.tree.rename(bench.tree.with_name("away"))
     git(bench.repo, "worktree", "prune")
     bench.tree.mkdir()
@@ -130,20 +130,20 @@ def test_a_worktree_that_was_never_finished_is_removed(bench: Bench) -> None:
 
 def inner(bench: Bench, name: str) -> None:
     """A repository with three commits in the worktree, which git does not track."""
-    made = bench.tree / name
-    made.mkdir()
-    git(made, "init", "--quiet")
+    repository = bench.tree / name
+    repository.mkdir()
+    git(repository, "init", "--quiet")
     for number in range(3):
-        commit(made, f=str(number))
+        commit(repository, f=str(number))
 
 
 def test_the_commits_of_a_repository_in_it_are_named_as_lost(bench: Bench) -> None:
     inner(bench, "inner")
-    said = "inner/ (a repository with 3 commits)"
-    assert str(removed(bench.worktree(), AGENTS).reason) == f"it has uncommitted work: {said}"
+    message = "inner/ (a repository with 3 commits)"
+    assert str(removed(bench.worktree(), AGENTS).reason) == f"it has uncommitted work: {message}"
     _, lost = by_force(bench)
     assert lost is not None
-    assert lost.hidden == f"it has repositories in it, or work in submodules: {said}"
+    assert lost.hidden == f"it has repositories in it, or work in submodules: {message}"
 
 
 def test_show_does_not_advise_to_add_a_repository_in_it(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""Worktrees that hold work which git does not count: they stay."""
+"""Worktrees with work that git does not count: they stay."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.orchctl.worktrees.test_prune import GONE, Bench
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
-    """A worktree in which nothing has happened."""
+    """A worktree without changes."""
     return Bench(tmp_path)
 
 
@@ -90,18 +90,18 @@ def test_a_file_that_was_copied_and_not_changed_is_no_work(bench: Bench) -> None
     written(bench.repo, ".env")
     (bench.repo / ".orchd.toml").write_text('[worktree]\ncopy = [".env"]\n')
     bench.tree = bench.made("agent-002", "ui")
-    known = {"agent-002": {"id": "agent-002", "status": "completed"}}
+    agents = {"agent-002": {"id": "agent-002", "status": "completed"}}
     tree = bench.worktree("agent-002")
     (bench.tree / ".env").write_text("changed")
     written(bench.repo, ".env")
-    assert ": .env; " in str(tree.pruned(_agents(known), is_dry=False).reason)
+    assert ": .env; " in str(tree.pruned(_agents(agents), is_dry=False).reason)
     (bench.tree / ".env").write_text(".env")
     (bench.repo / ".env").write_text("changed in the checkout")
-    assert tree.pruned(_agents(known), is_dry=False) == GONE
+    assert tree.pruned(_agents(agents), is_dry=False) == GONE
 
 
-def _agents(known: dict[str, dict[str, str]]) -> Agents:
-    return Agents(known, [])
+def _agents(agents: dict[str, dict[str, str]]) -> Agents:
+    return Agents(agents, [])
 
 
 @pytest.mark.parametrize("with_ignored", [False, True])
@@ -121,9 +121,9 @@ def test_a_repository_in_an_ignored_directory_stays(bench: Bench, place: str) ->
 
 
 def test_a_worktree_of_another_repository_stays(bench: Bench, tmp_path: Path) -> None:
-    other = repos.repository(tmp_path / "other")
+    other_repository = repos.repository(tmp_path / "other")
     bench.ignores(".worktrees/")
-    git(other, "worktree", "add", "--quiet", str(bench.tree / ".worktrees/x"))
+    git(other_repository, "worktree", "add", "--quiet", str(bench.tree / ".worktrees/x"))
     assert ": .worktrees/x; " in bench.kept(with_ignored=True)
 
 
@@ -143,7 +143,7 @@ class Nested(Bench):
 
 @pytest.fixture
 def nested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Nested:
-    """A worktree with a submodule in which nothing has happened."""
+    """A worktree with a submodule without changes."""
     monkeypatch.setenv("GIT_ALLOW_PROTOCOL", "file")
     return Nested(tmp_path)
 
@@ -169,8 +169,8 @@ def test_a_submodule_that_began_at_a_commit_in_no_branch_can_go(nested: Nested) 
     git(nested.repo, "commit", "--quiet", "--message", "pin")
     nested.tree = nested.made("agent-002", "ui")
     assert (nested.tree / "lib/a").read_text() == "pinned"
-    known = {"agent-002": {"id": "agent-002", "status": "completed"}}
-    assert nested.worktree("agent-002").pruned(_agents(known), is_dry=False) == GONE
+    agents = {"agent-002": {"id": "agent-002", "status": "completed"}}
+    assert nested.worktree("agent-002").pruned(_agents(agents), is_dry=False) == GONE
 
 
 @pytest.mark.parametrize("name", ["a", "new", "out/x"])
@@ -183,7 +183,7 @@ def test_files_in_a_submodule_stay(nested: Nested, name: str) -> None:
     assert reasons[name] in nested.kept(with_ignored=True)
 
 
-def test_commits_in_a_submodule_that_nobody_pushed_stay(nested: Nested) -> None:
+def test_unpushed_commits_in_a_submodule_stay(nested: Nested) -> None:
     commit(nested.tree / "lib", own="x")
     assert nested.kept() == "it has uncommitted work: lib"
     git(nested.tree, "commit", "--quiet", "--all", "--message", "lib")

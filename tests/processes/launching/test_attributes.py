@@ -1,4 +1,4 @@
-"""Attributes that a shim, and with it its agent, is given, and those that it cannot be given."""
+"""Attributes that a shim, and with it its agent, gets, and attributes that it cannot get."""
 
 from __future__ import annotations
 
@@ -60,16 +60,16 @@ def test_a_limit_that_is_too_low_for_a_shim_is_left_to_its_agent(
     pid: int, limit: tuple[str, int, int], staged: str, shims: tuple[int, int] | None
 ) -> None:
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    asked = ProcessAttributes(limits=(limit,))
-    assert staged_limits(asked) == staged
-    assert apply(pid, asked) is None
+    attributes = ProcessAttributes(limits=(limit,))
+    assert staged_limits(attributes) == staged
+    assert apply(pid, attributes) is None
     assert resource.prlimit(pid, resource.RLIMIT_NOFILE) == (shims or before)
 
 
 def test_a_process_that_has_ended_is_no_error() -> None:
-    with subprocess.Popen(["true"]) as gone:
-        gone.wait(10)
-        assert apply(gone.pid, ALL) is None
+    with subprocess.Popen(["true"]) as ended_process:
+        ended_process.wait(10)
+        assert apply(ended_process.pid, ALL) is None
 
 
 def test_what_may_not_be_had_is_set_as_far_as_possible_and_said(pid: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,12 +77,12 @@ def test_what_may_not_be_had_is_set_as_far_as_possible_and_said(pid: int, monkey
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (64, 128))
     real = resource.prlimit
 
-    def prlimit(one: int, number: int, limits: tuple[int, int] | None = None) -> tuple[int, int]:
+    def prlimit(pid: int, number: int, limits: tuple[int, int] | None = None) -> tuple[int, int]:
         if limits is None:
-            return real(one, number)
-        if limits[1] == -1 or limits[1] > real(one, number)[1]:
+            return real(pid, number)
+        if limits[1] == -1 or limits[1] > real(pid, number)[1]:
             raise PermissionError
-        return real(one, number, limits)
+        return real(pid, number, limits)
 
     def refused(*_: object) -> None:
         raise PermissionError
@@ -94,8 +94,8 @@ def test_what_may_not_be_had_is_set_as_far_as_possible_and_said(pid: int, monkey
     monkeypatch.setattr(os, "setpriority", refused)
     monkeypatch.setattr(os, "sched_setscheduler", refused)
     monkeypatch.setattr(os, "sched_setaffinity", impossible)
-    asked = ProcessAttributes(0, -5, "idle", "7", (("nofile", 100, 20000),))
-    assert apply(pid, asked) == (
+    attributes = ProcessAttributes(0, -5, "idle", "7", (("nofile", 100, 20000),))
+    assert apply(pid, attributes) == (
         "nofile 100 (hard 20000): its hard limit is 128; scheduling policy idle: permission denied; "
         f"nice -5: it is {os.getpriority(os.PRIO_PROCESS, pid)}; CPUs 7: none of them may be used here"
     )

@@ -1,4 +1,4 @@
-"""What an attempt is to run: its program, its variables, its directories."""
+"""The command of an attempt: its program, its variables, its directories."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from orchd.processes.attempt_files import files_of
 from orchd.processes.launching.command import environment_of
 from tests.conftest import Instance
 from tests.support.bench import Bench
-from tests.support.shown import shown
+from tests.support.process_state import process_state
 
 
 def test_it_is_told_whose_it_is_over_whatever_its_client_says(bench: Bench) -> None:
     env = {"PATH": "/usr/bin:/bin", "MINE": "1", "ORCHD_HOME": "/x", "ORCHD_AGENT": "agent-9", "ORCHD_OUTPUT_DIR": "/x"}
-    found = shown(bench, env=env)["env"]
-    assert {name: value for name, value in found.items() if name != "LC_CTYPE"} == {  # type: ignore[attr-defined]
+    state = process_state(bench, env=env)["env"]
+    assert {name: value for name, value in state.items() if name != "LC_CTYPE"} == {  # type: ignore[attr-defined]
         "PATH": f"{bench.home.bin}:/usr/bin:/bin",
         "MINE": "1",
         "PWD": "/",
@@ -30,9 +30,9 @@ def test_it_is_told_whose_it_is_over_whatever_its_client_says(bench: Bench) -> N
 
 
 def test_without_a_path_there_is_the_systems(bench: Bench) -> None:
-    one = bench.spawn("true", env={})
-    assert environment_of(bench.home, one, {})["PATH"] == f"{bench.home.bin}:{os.defpath}"
-    assert environment_of(bench.home, one, {"PATH": ""})["PATH"] == f"{bench.home.bin}:{os.defpath}"
+    agent = bench.spawn("true", env={})
+    assert environment_of(bench.home, agent, {})["PATH"] == f"{bench.home.bin}:{os.defpath}"
+    assert environment_of(bench.home, agent, {"PATH": ""})["PATH"] == f"{bench.home.bin}:{os.defpath}"
 
 
 def test_pwd_keeps_a_logical_path_to_the_directory(bench: Bench, tmp_path: Path) -> None:
@@ -40,13 +40,13 @@ def test_pwd_keeps_a_logical_path_to_the_directory(bench: Bench, tmp_path: Path)
     real.mkdir()
     other.mkdir()
     link.symlink_to(real)
-    found = shown(bench, cwd=str(real), env={"PATH": os.defpath, "PWD": str(link)})
-    assert (found["env"]["PWD"], found["cwd"]) == (str(link), str(real))  # type: ignore[index]
-    one = bench.spawn("true", cwd=str(real), env={})
+    state = process_state(bench, cwd=str(real), env={"PATH": os.defpath, "PWD": str(link)})
+    assert (state["env"]["PWD"], state["cwd"]) == (str(link), str(real))  # type: ignore[index]
+    agent = bench.spawn("true", cwd=str(real), env={})
     for wrong in (other, tmp_path / "none", f"{tmp_path}/./link", f"{tmp_path}/other/../link", "link", ""):
-        assert environment_of(bench.home, one, {"PWD": str(wrong)})["PWD"] == str(real)
-    given = bench.spawn("true", cwd=str(link), env={})
-    assert environment_of(bench.home, given, {"PWD": str(other)})["PWD"] == str(link)
+        assert environment_of(bench.home, agent, {"PWD": str(wrong)})["PWD"] == str(real)
+    logical = bench.spawn("true", cwd=str(link), env={})
+    assert environment_of(bench.home, logical, {"PWD": str(other)})["PWD"] == str(link)
 
 
 def test_a_caller_in_a_directory_behind_a_link_sees_the_pwd_of_a_shell(instance: Instance, tmp_path: Path) -> None:
@@ -55,9 +55,9 @@ def test_a_caller_in_a_directory_behind_a_link_sees_the_pwd_of_a_shell(instance:
     link = tmp_path / "link"
     shows = "sh -c 'echo in $PWD; pwd'"
     command = ["/bin/sh", "-c", f"cd {link} && orchctl spawn --wait -- {shows}"]
-    done = subprocess.run(command, env=instance.env, capture_output=True, text=True, check=True)
+    process = subprocess.run(command, env=instance.env, capture_output=True, text=True, check=True)
     log = Path(instance.home.agents / "agent-001.1.log").read_text()
-    assert log == f"in {link}\n{link}\n", done
+    assert log == f"in {link}\n{link}\n", process
     assert subprocess.run(["/bin/sh", "-c", f"cd {link} && pwd"], capture_output=True, text=True).stdout == f"{link}\n"
 
 
@@ -66,9 +66,9 @@ def test_a_program_may_be_named_from_where_it_works(bench: Bench, tmp_path: Path
     program.write_text("#!/bin/sh\nexit 0\n")
     program.chmod(0o700)
     for command in ("./it.sh", str(program)):
-        one = bench.spawn(command, cwd=str(tmp_path))
-        bench.until_over(one)
-        assert bench.agent(one.id).status.value == "completed"
+        agent = bench.spawn(command, cwd=str(tmp_path))
+        bench.until_over(agent)
+        assert bench.agent(agent.id).status.value == "completed"
 
 
 @pytest.mark.parametrize(
@@ -83,11 +83,11 @@ def test_what_is_relative_in_its_path_is_relative_to_where_it_works(
         program.parent.mkdir(parents=True, exist_ok=True)
         program.write_text('#!/bin/sh\necho "$0"\n')
         program.chmod(0o700)
-    one = bench.spawn("tool", cwd=str(there), env={"PATH": path})
-    bench.until_over(one)
-    assert bench.agent(one.id).status.value == "completed"
-    said = Path(files_of(bench.home, one.id, 1).log).read_text().strip()
-    assert (there / said).samefile(there / meant)
+    agent = bench.spawn("tool", cwd=str(there), env={"PATH": path})
+    bench.until_over(agent)
+    assert bench.agent(agent.id).status.value == "completed"
+    output = Path(files_of(bench.home, agent.id, 1).log).read_text().strip()
+    assert (there / output).samefile(there / meant)
 
 
 def test_a_program_beside_the_daemon_is_none_of_its_own(
@@ -97,20 +97,20 @@ def test_a_program_beside_the_daemon_is_none_of_its_own(
     program.write_text("#!/bin/sh\n")
     program.chmod(0o700)
     monkeypatch.chdir(tmp_path)
-    one = bench.spawn("ours", cwd="/", env={"PATH": ".:/usr/bin:/bin"})
-    assert one.status.value == "failed"
-    assert "no such program" in str(one.reason)
+    agent = bench.spawn("ours", cwd="/", env={"PATH": ".:/usr/bin:/bin"})
+    assert agent.status.value == "failed"
+    assert "no such program" in str(agent.reason)
 
 
 def test_a_builtin_of_the_shell_is_no_program(bench: Bench) -> None:
-    one = bench.spawn("trap")
-    assert one.status.value == "failed"
-    assert "no such program" in str(one.reason)
+    agent = bench.spawn("trap")
+    assert agent.status.value == "failed"
+    assert "no such program" in str(agent.reason)
 
 
 @pytest.mark.parametrize("word", ["", "a b", "$HOME", "*", "';echo x", "-n", "\n", "\udcff"])
 def test_its_arguments_are_what_was_asked_for_to_the_byte(bench: Bench, word: str) -> None:
-    assert shown(bench, word)["args"] == [word]
+    assert process_state(bench, word)["args"] == [word]
 
 
 def test_modules_that_lie_where_it_works_are_not_its_runners(instance: Instance, tmp_path: Path) -> None:
@@ -120,8 +120,8 @@ def test_modules_that_lie_where_it_works_are_not_its_runners(instance: Instance,
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(planted)
     there = ["--cwd", str(tmp_path), "--env", f"PYTHONPATH={tmp_path}"]
-    asked = ["--runner", "mock", "--goal", "g", "--result", str(tmp_path / "r.md")]
-    one = instance.ctl("spawn", *asked, *there).strip()
-    instance.ctl("wait", one)
+    options = ["--runner", "mock", "--goal", "g", "--result", str(tmp_path / "r.md")]
+    agent_id = instance.ctl("spawn", *options, *there).strip()
+    instance.ctl("wait", agent_id)
     assert (tmp_path / "r.md").is_file()
     assert not (tmp_path / "ran").exists()

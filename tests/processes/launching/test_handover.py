@@ -1,4 +1,4 @@
-"""How an agent gets its variables past the shell of its shim, whichever shell that is."""
+"""Variables of an agent pass unchanged through the shell of its shim, whichever shell that is."""
 
 from __future__ import annotations
 
@@ -33,15 +33,19 @@ NAMES = [
 VALUES = ["x", "7", "", "() { :; }", "/nowhere", "fr_FR.UTF-8", "a\nb \x01*$(id)'\"\\", "\udcff\udc80"]
 
 
-def becomes(shell: str, made: AgentCommand) -> dict[str, str]:
+def becomes(shell: str, agent_command: AgentCommand) -> dict[str, str]:
     """The variables of what a subshell of this shell becomes, with nothing in its output that is not theirs."""
-    env = {**MARKS, **handover.shim_environment(made.slots, made.variables), handover.BEGIN: made.begin}
+    env = {
+        **MARKS,
+        **handover.shim_environment(agent_command.slots, agent_command.variables),
+        handover.BEGIN: agent_command.begin,
+    }
     script = f'(cd -P -- / && eval "${handover.BEGIN}")'
-    done = subprocess.run(
-        ["sh", "-c", script, "sh", *made.words], executable=shell, env=env, capture_output=True, check=False
+    process = subprocess.run(
+        ["sh", "-c", script, "sh", *agent_command.words], executable=shell, env=env, capture_output=True, check=False
     )
-    assert (done.returncode, done.stderr) == (0, b"")
-    return dict(pair.split("=", 1) for pair in os.fsdecode(done.stdout).split("\0") if pair)
+    assert (process.returncode, process.stderr) == (0, b"")
+    return dict(pair.split("=", 1) for pair in os.fsdecode(process.stdout).split("\0") if pair)
 
 
 def shown(shell: str, variables: Mapping[str, str]) -> dict[str, str]:
@@ -54,8 +58,8 @@ def test_any_variable_arrives_as_it_is(shell: str) -> None:
     wrong = {}
     for name in NAMES:
         value = "" if name.startswith("LD_") else VALUES[NAMES.index(name) % len(VALUES)]
-        if (found := shown(shell, {name: value})) != {**PLAIN, name: value}:
-            wrong[name] = found
+        if (environment := shown(shell, {name: value})) != {**PLAIN, name: value}:
+            wrong[name] = environment
     assert wrong == {}
 
 
@@ -84,23 +88,23 @@ def test_whatever_the_names_are_they_arrive(variables: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_what_a_later_agent_lacks_is_not_exported(shell: str) -> None:
-    made = command(["/usr/bin/env", "-0"], PLAIN)
+    agent_command = command(["/usr/bin/env", "-0"], PLAIN)
     later = {**PLAIN, "ORCHD_GOAL": "g"}
-    assert set(made.slots) >= OF_ONE_AGENT - set(MARKS)
-    assert becomes(shell, made._replace(variables=later)) == later
-    assert becomes(shell, made) == PLAIN
+    assert set(agent_command.slots) >= OF_ONE_AGENT - set(MARKS)
+    assert becomes(shell, agent_command._replace(variables=later)) == later
+    assert becomes(shell, agent_command) == PLAIN
 
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_program_that_looks_like_a_variable_is_a_program(shell: str, tmp_path: Path) -> None:
     (tmp_path / "a=b").symlink_to("/usr/bin/env")
-    made = command([f"{tmp_path}/a=b", "-0"], {**PLAIN, "_": "x"})
-    assert becomes(shell, made) == {**PLAIN, "_": "x"}
+    agent_command = command([f"{tmp_path}/a=b", "-0"], {**PLAIN, "_": "x"})
+    assert becomes(shell, agent_command) == {**PLAIN, "_": "x"}
 
 
 @pytest.mark.parametrize("is_staged", [True, False])
 def test_the_mask_of_new_files_is_set(is_staged: bool) -> None:
     attributes = ProcessAttributes(umask=0o027, limits=(("nofile", 20, 20),) if is_staged else ())
-    made = command(["/bin/sh", "-c", "printf 'umask=%s\\0' `umask`"], PLAIN, attributes)
-    assert ("stage.py" in made.begin) == is_staged
-    assert becomes(SHELLS[0], made) == {"umask": "0027"}
+    agent_command = command(["/bin/sh", "-c", "printf 'umask=%s\\0' `umask`"], PLAIN, attributes)
+    assert ("stage.py" in agent_command.begin) == is_staged
+    assert becomes(SHELLS[0], agent_command) == {"umask": "0027"}

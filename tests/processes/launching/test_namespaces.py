@@ -17,17 +17,17 @@ from orchd.processes.attempt_files import files_of
 @pytest.fixture
 def home(home_directory: Path) -> Home:
     """One whose last daemon was here."""
-    made = Home(home_directory)
-    made.create()
-    check_namespaces(made)
-    return made
+    new_home = Home(home_directory)
+    new_home.create()
+    check_namespaces(new_home)
+    return new_home
 
 
 def recorded(home: Home, **changes: str) -> dict[str, Any]:
-    """What is recorded, with these changes."""
-    found: dict[str, Any] = json.loads(home.namespaces.read_text())
-    home.namespaces.write_text(json.dumps(found | changes))
-    return found
+    """Change the record of the namespaces; the content before."""
+    record: dict[str, Any] = json.loads(home.namespaces.read_text())
+    home.namespaces.write_text(json.dumps(record | changes))
+    return record
 
 
 def test_they_are_recorded_privately(home: Home) -> None:

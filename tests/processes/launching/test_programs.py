@@ -27,10 +27,10 @@ def program(path: Path, content: bytes = b"#!/bin/sh\n", mode: int = 0o755) -> s
     return str(path)
 
 
-def refusal(wanted: str, cwd: Path | str = "/", path: str = "/usr/bin:/bin") -> str:
+def refusal(program: str, cwd: Path | str = "/", path: str = "/usr/bin:/bin") -> str:
     """Why it cannot be run."""
     with pytest.raises(NotRunnableError) as raised:
-        find(wanted, str(cwd), path)
+        find(program, str(cwd), path)
     return str(raised.value)
 
 
@@ -43,9 +43,9 @@ def test_what_may_be_executed_is_found_where_it_is(tmp_path: Path) -> None:
 
 def test_a_script_without_its_mode_is_not_executable(bench: Bench, tmp_path: Path) -> None:
     path = program(tmp_path / "nx.sh", mode=0o644)
-    one = bench.spawn("./nx.sh", cwd=str(tmp_path))
-    assert one.status.value == "failed"
-    assert one.reason == (
+    agent = bench.spawn("./nx.sh", cwd=str(tmp_path))
+    assert agent.status.value == "failed"
+    assert agent.reason == (
         f"cannot run './nx.sh': it is not executable. Run `chmod +x {tmp_path}/./nx.sh`, or name its interpreter, "
         f"as in `sh {tmp_path}/./nx.sh`"
     )
@@ -61,9 +61,9 @@ def test_another_entry_of_the_path_is_taken_when_one_has_no_executable(tmp_path:
 
 
 def test_what_does_not_exist_is_no_such_program(tmp_path: Path) -> None:
-    for wanted in ("x", "./x", f"{tmp_path}/x", f"{tmp_path}/a/b", ""):
-        assert refusal(wanted, tmp_path) == (
-            f"cannot run {wanted!r}: no such program; give its path, or a PATH that has it"
+    for program in ("x", "./x", f"{tmp_path}/x", f"{tmp_path}/a/b", ""):
+        assert refusal(program, tmp_path) == (
+            f"cannot run {program!r}: no such program; give its path, or a PATH that has it"
         )
 
 
@@ -103,9 +103,9 @@ def test_what_the_kernel_or_the_shell_would_run_is_left_to_them(tmp_path: Path, 
 
 def test_a_text_without_a_first_line_is_run_by_the_shell(bench: Bench, tmp_path: Path) -> None:
     program(tmp_path / "x", b"exit 7\n")
-    one = bench.spawn("./x", cwd=str(tmp_path))
-    bench.until_over(one)
-    assert bench.agent(one.id).reason == "exit code 7"
+    agent = bench.spawn("./x", cwd=str(tmp_path))
+    bench.until_over(agent)
+    assert bench.agent(agent.id).reason == "exit code 7"
 
 
 def elf(machine: int, interpreter: bytes | None = None) -> bytes:
@@ -151,28 +151,28 @@ def test_the_programs_of_this_machine_are_run() -> None:
 @pytest.fixture
 def open_directory() -> Iterator[Path]:
     """A directory that every user may enter."""
-    with tempfile.TemporaryDirectory(prefix="orchd-", dir="/tmp") as made:
-        Path(made).chmod(0o755)
-        yield Path(made)
+    with tempfile.TemporaryDirectory(prefix="orchd-", dir="/tmp") as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory)
 
 
 def as_another_user(call: str) -> str:
-    """How a call fails for a user who may not read everything."""
+    """The error of a call by a user who may not read everything."""
     if os.getuid() != 0:
         pytest.skip("only root may become another user")
     source = Path(programs.__file__).read_text()  # that user may not read where it lies
     become = "os.setgroups([]); os.setgid(65534); os.setuid(65534)"
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", f"{source}\n{become}\n{call}"], text=True, capture_output=True, check=False
     )
-    return done.stderr
+    return process.stderr
 
 
 def test_a_directory_that_may_not_be_searched_is_named(open_directory: Path) -> None:
     program(open_directory / "closed/x")
     (open_directory / "closed").chmod(0o600)
-    said = as_another_user(f"find('x', '/', '{open_directory}/closed:/bin')")
-    assert f"permission denied: {open_directory}/closed cannot be searched" in said
+    message = as_another_user(f"find('x', '/', '{open_directory}/closed:/bin')")
+    assert f"permission denied: {open_directory}/closed cannot be searched" in message
 
 
 def test_a_program_of_others_is_not_called_missing(open_directory: Path) -> None:

@@ -16,7 +16,7 @@ ENV = {"_orchd_0": "A=b=c", "_orchd_1": "NOT_SET", "_orchd_cwd": "/", "ORCHD_HOM
 
 
 def run(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """What becomes of it."""
+    """Run a command behind the stage; its result."""
     return subprocess.run(
         [sys.executable, "-I", "-S", stage.__file__, *words],
         env={**ENV, **more},
@@ -31,8 +31,8 @@ def test_the_agent_has_its_own_variables_and_its_marks() -> None:
 
 
 def test_limits_are_set_on_the_agent() -> None:
-    done = run("/bin/sh", "-c", "ulimit -Sn; ulimit -Hn", _orchd_limits=f"{resource.RLIMIT_NOFILE}:7:9")
-    assert done.stdout == "7\n9\n"
+    process = run("/bin/sh", "-c", "ulimit -Sn; ulimit -Hn", _orchd_limits=f"{resource.RLIMIT_NOFILE}:7:9")
+    assert process.stdout == "7\n9\n"
 
 
 def test_no_signal_is_ignored_in_it() -> None:
@@ -50,6 +50,6 @@ def test_a_script_without_a_first_line_is_the_shells(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("program", "code"), [("/nowhere/x", 127), ("/", 126)])
 def test_what_cannot_be_started_is_said_as_a_shell_would(program: str, code: int) -> None:
-    done = run(program)
-    assert done.returncode == code
-    assert program in done.stderr
+    process = run(program)
+    assert process.returncode == code
+    assert program in process.stderr

@@ -27,12 +27,12 @@ def member(cgroup: Cgroup, *command: str) -> subprocess.Popen[bytes]:
 def test_what_is_forked_in_a_cgroup_is_a_member_and_ends_with_it(cgroups: Cgroups) -> None:
     cgroup = cgroups.take()
     assert cgroup.is_empty()
-    made = member(cgroup, "sh", "-c", "sleep 1000 & setsid sleep 1000 & wait")
+    process = member(cgroup, "sh", "-c", "sleep 1000 & setsid sleep 1000 & wait")
     until(lambda: len(cgroup.members()) == 3)
     assert not cgroup.is_empty()
     assert not cgroup.remove()
     cgroup.kill()
-    made.wait()
+    process.wait()
     until(cgroup.is_empty)
     assert cgroup.members() == set()
     cgroups.give_back(cgroup)
@@ -51,8 +51,8 @@ def test_one_that_was_left_as_it_was_made_is_used_again(cgroups: Cgroups) -> Non
     assert first.path != second.path
     cgroups.give_back(first)
     assert cgroups.take() is first
-    for one in (first, second):
-        cgroups.give_back(one)
+    for cgroup in (first, second):
+        cgroups.give_back(cgroup)
 
 
 def test_the_next_is_made_without_a_look_at_those_that_are_in_use(
@@ -63,9 +63,9 @@ def test_the_next_is_made_without_a_look_at_those_that_are_in_use(
     monkeypatch.setattr(module, "Cgroup", lambda path: looks.append(path) or Cgroup(path))
     taken.append(cgroups.take())
     assert len(looks) == 1
-    assert len({one.path for one in taken}) == 4
-    for one in taken:
-        one.remove()
+    assert len({cgroup.path for cgroup in taken}) == 4
+    for cgroup in taken:
+        cgroup.remove()
 
 
 def test_one_that_was_frozen_is_not_used_again(cgroups: Cgroups) -> None:
@@ -79,27 +79,27 @@ def test_cgroups_that_an_agent_made_below_its_own_are_its_own_and_go_with_it(cgr
     cgroup = cgroups.take()
     inner = cgroup.path / "inner/innermost"
     inner.mkdir(parents=True)
-    made = member(Cgroup(inner), "sleep", "1000")
-    until(lambda: cgroup.members() == {made.pid})
+    process = member(Cgroup(inner), "sleep", "1000")
+    until(lambda: cgroup.members() == {process.pid})
     assert not cgroup.is_empty()
     assert not cgroup.remove()
     cgroup.kill()
-    made.wait()
+    process.wait()
     until(cgroup.is_empty)
     assert not cgroup.is_as_made()
     cgroups.give_back(cgroup)
     assert not cgroup.path.exists()
 
 
-def test_one_in_which_an_earlier_daemon_left_somebody_is_given_to_nobody(cgroups: Cgroups) -> None:
-    left = cgroups.take()
-    made = member(left, "sleep", "1000")
-    until(lambda: left.members() == {made.pid})
+def test_a_cgroup_in_which_an_earlier_daemon_left_a_process_is_given_to_no_agent(cgroups: Cgroups) -> None:
+    leftover = cgroups.take()
+    process = member(leftover, "sleep", "1000")
+    until(lambda: leftover.members() == {process.pid})
     second = Cgroups(cgroups.base)
-    assert second.take().path != left.path
-    adopted = second.at(left.path)
-    made.kill()
-    made.wait()
+    assert second.take().path != leftover.path
+    adopted = second.at(leftover.path)
+    process.kill()
+    process.wait()
     until(adopted.is_empty)
     second.give_back(adopted)
     assert second.take() is adopted
@@ -115,9 +115,9 @@ def test_that_of_an_attempt_is_read_from_any_cgroup_at_or_below_its_own() -> Non
 
 
 def test_a_process_that_is_gone_has_no_cgroup() -> None:
-    done = subprocess.Popen(["true"])
-    done.wait(10)
-    assert own_cgroup(done.pid) is None
+    process = subprocess.Popen(["true"])
+    process.wait(10)
+    assert own_cgroup(process.pid) is None
 
 
 def test_one_that_had_a_bound_is_not_used_again(cgroups: Cgroups) -> None:
@@ -146,7 +146,7 @@ def controller(cgroups: Cgroups, monkeypatch: pytest.MonkeyPatch) -> Iterator[st
 
 
 def _pass_on(level: Path, name: str, stack: ExitStack) -> None:
-    """What was not passed on before is not afterwards."""
+    """Pass controllers on for the time of a test only."""
     control = level / "cgroup.subtree_control"
     if name not in control.read_text().split():
         control.write_text(f"+{name}")
@@ -160,11 +160,11 @@ def test_from_a_leaf_of_its_own_the_daemon_passes_controllers_on_and_another_can
     leaf = Cgroup(delegated.path / controllers.LEAF)
     leaf.path.mkdir()
     monkeypatch.setattr(module, "own_cgroup", lambda: leaf.path)
-    made = Cgroups.where_allowed("leafy")
-    assert made is not None
-    assert made.base == delegated.path / "orchd-leafy"
-    assert made.bounds == {"memory_max"}
-    agent = made.take()
+    own_cgroups = Cgroups.where_allowed("leafy")
+    assert own_cgroups is not None
+    assert own_cgroups.base == delegated.path / "orchd-leafy"
+    assert own_cgroups.bounds == {"memory_max"}
+    agent = own_cgroups.take()
     assert controller in (agent.path / "cgroup.controllers").read_text()
     living = member(agent, "sleep", "1000")
     until(lambda: agent.members() == {living.pid})
@@ -175,8 +175,8 @@ def test_from_a_leaf_of_its_own_the_daemon_passes_controllers_on_and_another_can
     living.kill()
     living.wait()
     until(lambda: delegated.is_empty())
-    made.give_back(agent)
-    made.close()
+    own_cgroups.give_back(agent)
+    own_cgroups.close()
     cgroups.give_back(delegated)
 
 
@@ -185,11 +185,11 @@ def test_from_the_units_own_cgroup_nothing_is_passed_on(
 ) -> None:
     unit = cgroups.take()
     monkeypatch.setattr(module, "own_cgroup", lambda: unit.path)
-    made = Cgroups.where_allowed("unit")
-    assert made is not None
-    assert (made.base, made.bounds) == (unit.path / "orchd-unit", frozenset())
+    own_cgroups = Cgroups.where_allowed("unit")
+    assert own_cgroups is not None
+    assert (own_cgroups.base, own_cgroups.bounds) == (unit.path / "orchd-unit", frozenset())
     assert controller not in (unit.path / "cgroup.subtree_control").read_text()
-    made.close()
+    own_cgroups.close()
     cgroups.give_back(unit)
 
 

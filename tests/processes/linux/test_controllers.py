@@ -19,7 +19,7 @@ def spec(**bounds: object) -> Spec:
 
 
 def written(directory: Path) -> dict[str, str]:
-    """What was written into a cgroup."""
+    """The values that were written into a cgroup."""
     return {path.name: path.read_text() for path in directory.iterdir()}
 
 

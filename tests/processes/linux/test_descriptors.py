@@ -40,21 +40,22 @@ def test_the_daemon_opens_as_many_files_as_it_may_and_agents_get_the_limit_it_wa
 
 
 def test_under_a_hard_limit_with_which_no_agent_could_start_there_is_no_daemon(stopped: Instance) -> None:
-    done = stopped.refusal("sh", "-c", 'ulimit -n 44; exec "$0" "$@"')
-    assert done.returncode == 1
+    process = stopped.refusal("sh", "-c", 'ulimit -n 44; exec "$0" "$@"')
+    assert process.returncode == 1
     assert re.search(
-        r"the hard limit of open files is 44, and with fewer than \d+ no agent could start: .*LimitNOFILE=", done.stderr
+        r"the hard limit of open files is 44, and with fewer than \d+ no agent could start: .*LimitNOFILE=",
+        process.stderr,
     )
-    least = int(re.findall(r"fewer than (\d+)", done.stderr)[0])
+    least = int(re.findall(r"fewer than (\d+)", process.stderr)[0])
     start_limited(stopped, f"ulimit -n {least + 1}")  # a descriptor more: the end of the pipe for `ready`
-    one = stopped.spawn("true")
-    assert "completed" in stopped.ctl("wait", one)
+    agent_id = stopped.spawn("true")
+    assert "completed" in stopped.ctl("wait", agent_id)
 
 
 def test_doctor_reports_the_limit_of_the_daemon_and_not_its_own(stopped: Instance) -> None:
     start_limited(stopped, "ulimit -n 300")
-    found = json.loads(stopped.ctl("doctor", "--json", code=None))["findings"]
-    ((state, what),) = [(one["state"], one["what"]) for one in found if one["check"] == "limits"]
+    findings = json.loads(stopped.ctl("doctor", "--json", code=None))["findings"]
+    ((state, what),) = [(finding["state"], finding["what"]) for finding in findings if finding["check"] == "limits"]
     assert stopped.daemon is not None
     assert state == "warning"
     assert what.startswith(f"the daemon, pid {stopped.daemon.pid}, may have 300 open files, ")
@@ -78,10 +79,10 @@ def small(stopped: Instance) -> Instance:
 
 def connect(stack: ExitStack, path: Path, count: int) -> list[socket.socket]:
     """Connections that say nothing."""
-    made = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(count)]
-    for one in made:
-        one.connect(str(path))
-    return made
+    sockets = [stack.enter_context(socket.socket(socket.AF_UNIX)) for _ in range(count)]
+    for client in sockets:
+        client.connect(str(path))
+    return sockets
 
 
 @pytest.mark.parametrize("name", ["socket", "events"])

@@ -14,7 +14,7 @@ from orchd.processes.linux.exit_watch import GATE, ExitWatch
 
 
 def ended(watch: ExitWatch[str]) -> list[tuple[str, int | None]]:
-    """What fires next."""
+    """The next keys and pids that fire."""
     poll = select.poll()
     poll.register(watch.fileno(), select.POLLIN)
     assert poll.poll(10_000)
@@ -23,38 +23,38 @@ def ended(watch: ExitWatch[str]) -> list[tuple[str, int | None]]:
 
 def test_the_end_of_a_process_fires_once() -> None:
     watch: ExitWatch[str] = ExitWatch()
-    made = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
-    assert watch.process("a", made.pid)
-    assert watch.process("a", made.pid)
+    process = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+    assert watch.process("a", process.pid)
+    assert watch.process("a", process.pid)
     assert watch.fired() == []
-    made.communicate()
-    assert ended(watch) == [("a", made.pid)]
+    process.communicate()
+    assert ended(watch) == [("a", process.pid)]
     assert watch.fired() == []
 
 
 def test_one_that_has_ended_cannot_be_watched() -> None:
-    made = subprocess.Popen(["true"])
-    made.wait(10)
-    assert not ExitWatch[str]().process("a", made.pid)
+    process = subprocess.Popen(["true"])
+    process.wait(10)
+    assert not ExitWatch[str]().process("a", process.pid)
 
 
 def test_what_is_forgotten_does_not_fire_and_holds_no_descriptor() -> None:
     watch: ExitWatch[str] = ExitWatch()
-    made = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+    process = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
     before = len(os.listdir("/proc/self/fd"))
-    watch.process("a", made.pid)
+    watch.process("a", process.pid)
     watch.forget("a")
     assert len(os.listdir("/proc/self/fd")) == before
-    made.communicate()
+    process.communicate()
     assert watch.fired() == []
 
 
 @pytest.fixture
 def gate() -> Iterator[tuple[int, socket.socket]]:
     """Our end of one, which the watch is to close, and the other."""
-    ours, its = socket.socketpair()
-    with its:
-        yield ours.detach(), its
+    near_end, far_end = socket.socketpair()
+    with far_end:
+        yield near_end.detach(), far_end
 
 
 def test_what_comes_back_through_a_gate_fires_until_it_is_read(gate: tuple[int, socket.socket]) -> None:
@@ -72,37 +72,37 @@ def test_what_comes_back_through_a_gate_fires_until_it_is_read(gate: tuple[int, 
 
 
 def test_a_shim_that_has_ended_is_not_watched_and_has_no_gate(gate: tuple[int, socket.socket]) -> None:
-    made = subprocess.Popen(["true"])
-    made.wait(10)
+    process = subprocess.Popen(["true"])
+    process.wait(10)
     watch: ExitWatch[str] = ExitWatch()
     with pytest.raises(ChildProcessError, match="was killed before it began"):
-        watch.shim("a", made.pid, gate[0])
+        watch.shim("a", process.pid, gate[0])
     assert (gate[1].recv(9), watch._watched) == (b"", {})
 
 
 def test_what_was_watched_for_one_fires_for_the_other_it_was_passed_on_to(gate: tuple[int, socket.socket]) -> None:
     watch: ExitWatch[str] = ExitWatch()
-    made = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
-    watch.shim("a", made.pid, gate[0])
+    process = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+    watch.shim("a", process.pid, gate[0])
     watch.pass_on("a", "b")
     gate[1].sendall(b"\n")
     assert ended(watch) == [("b", GATE)]
     watch.close(gate[0])
-    made.communicate()
-    assert ended(watch) == [("b", made.pid)]
+    process.communicate()
+    assert ended(watch) == [("b", process.pid)]
 
 
 def test_what_is_watched_is_counted_by_process_and_passed_on_with_its_key() -> None:
     watch: ExitWatch[str] = ExitWatch()
-    made = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+    process = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
     for key in "ac":
-        watch.process(key, made.pid)
-    assert watch.count(made.pid) == 2
+        watch.process(key, process.pid)
+    assert watch.count(process.pid) == 2
     watch.pass_on("a", "b")
     watch.forget("a")
-    assert watch.count(made.pid) == 2
+    assert watch.count(process.pid) == 2
     watch.forget("c")
-    assert watch.count(made.pid) == 1
-    made.communicate()
-    assert {*ended(watch), *watch.fired()} == {("b", made.pid)}
-    assert watch.count(made.pid) == 0
+    assert watch.count(process.pid) == 1
+    process.communicate()
+    assert {*ended(watch), *watch.fired()} == {("b", process.pid)}
+    assert watch.count(process.pid) == 0

@@ -1,4 +1,4 @@
-"""Logs that are kept within a bound: what stays, what wakes whom, and an agent that goes on writing."""
+"""Logs within a bound: the part that is kept, the wakeups, and an agent that goes on writing."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ class Writer:
 
 @pytest.fixture
 def writer(tmp_path: Path) -> Iterator[Writer]:
-    made = Writer(tmp_path / "log")
-    yield made
-    os.close(made.file)
+    new_writer = Writer(tmp_path / "log")
+    yield new_writer
+    os.close(new_writer.file)
 
 
 def test_head_and_tail_stay_and_the_disk_gets_the_rest_back(writer: Writer) -> None:
@@ -190,13 +190,13 @@ def test_a_log_is_bounded_after_its_end_too(writer: Writer) -> None:
 def test_a_daemon_that_was_started_anew_goes_on_with_the_same_gap(writer: Writer) -> None:
     writer.write(3 * MOST)
     writer.look()
-    kept = writer.kept()
+    kept_before = writer.kept()
     again: Trimmer[str] = Trimmer(lambda: writer.now)
     again.reconfigure(MOST)
     again.begin("a", str(writer.path))
     writer.now += LONGEST_REST
     again.look()
-    assert writer.kept() == kept
+    assert writer.kept() == kept_before
     writer.write(MOST)
     writer.now += LONGEST_REST
     again.look()
@@ -278,12 +278,12 @@ def test_an_agent_that_floods_its_log_keeps_to_the_bound_also_through_the_death_
 ) -> None:
     stopped.configure(f"log_bytes = {MOST}\n")
     stopped.start()
-    one = stopped.spawn("sh", "-c", "echo first; exec yes")
-    path = Path(stopped.agent(one)["log"])
+    agent_id = stopped.spawn("sh", "-c", "echo first; exec yes")
+    path = Path(stopped.agent(agent_id)["log"])
 
     def is_bounded(beyond: int) -> bool:
-        found = path.stat()
-        return found.st_size > beyond and found.st_blocks * 512 < found.st_size // 2
+        status = path.stat()
+        return status.st_size > beyond and status.st_blocks * 512 < status.st_size // 2
 
     until(lambda: is_bounded(8 * MOST))
     stopped.kill()
@@ -291,15 +291,15 @@ def test_an_agent_that_floods_its_log_keeps_to_the_bound_also_through_the_death_
     until(lambda: path.stat().st_size > size + 8 * MOST)
     stopped.start()
     until(lambda: is_bounded(size + 16 * MOST))
-    stopped.ctl("cancel", one)
-    stopped.ctl("wait", one, code=1)
+    stopped.ctl("cancel", agent_id)
+    stopped.ctl("wait", agent_id, code=1)
     until(lambda: path.stat().st_blocks * 512 <= MOST)
-    shown = stopped.ctl("logs", one)
-    assert shown.startswith("first\ny\n")
-    assert shown.count("bytes were left out here") == 1
-    assert "\0" not in shown
-    assert len(shown) < MOST + 100
-    assert stopped.ctl("logs", one, "--lines", "2") == shown[-len("y\nTerminated\n") :]
-    said = len("[orchd: 1,000,000,000 bytes were left out here]\n\n")
-    place = json.loads(stopped.ctl("logs", one, "--json"))
-    assert place["left_out"] == pytest.approx(path.stat().st_size - len(shown), abs=said)
+    output = stopped.ctl("logs", agent_id)
+    assert output.startswith("first\ny\n")
+    assert output.count("bytes were left out here") == 1
+    assert "\0" not in output
+    assert len(output) < MOST + 100
+    assert stopped.ctl("logs", agent_id, "--lines", "2") == output[-len("y\nTerminated\n") :]
+    note_size = len("[orchd: 1,000,000,000 bytes were left out here]\n\n")
+    place = json.loads(stopped.ctl("logs", agent_id, "--json"))
+    assert place["left_out"] == pytest.approx(path.stat().st_size - len(output), abs=note_size)

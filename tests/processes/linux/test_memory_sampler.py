@@ -1,4 +1,4 @@
-"""How much memory trees take, and how often it is looked at."""
+"""The memory of trees, and how often it is sampled."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def held(*words: str) -> Iterator[ProcessTree]:
     env = {**os.environ, ENV_HOME: home, ENV_AGENT: "agent-001", ENV_ATTEMPT: "1"}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     command = [sys.executable, "-c", SHARES, *words]
-    with subprocess.Popen(command, env=env, start_new_session=True, **pipes) as made:  # type: ignore[call-overload]
-        made.stdout.readline()
-        yield ProcessTree("agent-001", 1, home, made.pid, None)
-        made.communicate(b"\n")
+    with subprocess.Popen(command, env=env, start_new_session=True, **pipes) as process:  # type: ignore[call-overload]
+        process.stdout.readline()
+        yield ProcessTree("agent-001", 1, home, process.pid, None)
+        process.communicate(b"\n")
 
 
 LATER = 10.0  # when one that has something on it is due
@@ -79,11 +79,11 @@ def test_what_a_process_showed_once_it_is_not_asked_again(monkeypatch: pytest.Mo
     with held() as tree:
         scale = scale_of(it=(tree, MB))
         scale.weigh(LATER)
-        asked: list[int] = []
+        pids: list[int] = []
         marks = memory_sampler.environment_markers
-        monkeypatch.setattr(memory_sampler, "environment_markers", lambda pid: asked.append(pid) or marks(pid))
+        monkeypatch.setattr(memory_sampler, "environment_markers", lambda pid: pids.append(pid) or marks(pid))
         assert scale.weigh(2 * LATER)["it"].amount > 60 * MB
-        assert tree.shim not in asked
+        assert tree.shim not in pids
 
 
 def test_a_strangers_tree_is_not_weighed_with_it() -> None:
@@ -119,7 +119,7 @@ def test_what_left_a_cgroup_that_the_kernel_bounds_is_weighed_with_it(
         assert (amount > bound) == is_over
 
 
-def test_nothing_is_due_while_nobody_has_a_bound_and_those_near_theirs_are_looked_at_often() -> None:
+def test_nothing_is_due_while_no_agent_has_a_bound_and_agents_near_a_bound_are_looked_at_often() -> None:
     scale = MemorySampler[str]()
     assert scale.next_deadline(5.0) is None
     assert not scale.weigh(1e9)

@@ -25,10 +25,10 @@ class Scene:
         self.orphans = Orphans(lambda pid: self.load.get(pid, 0.0))
 
     def look(self, *others: Process) -> float:
-        """What is counted after another second."""
+        """The time that is counted after another second."""
         self.now += 1.0
         agents = (Process(SHIM, 1, SHIM, 90.0, False), Process(11, SHIM, SHIM, 90.0, False))
-        self.orphans.look({one.pid: one for one in (*agents, *others)}, SHIM, self.now)
+        self.orphans.look({process.pid: process for process in (*agents, *others)}, SHIM, self.now)
         return self.orphans.seconds
 
     def orphan(self, pid: int, *, age: float, load: float) -> Process:
@@ -39,7 +39,7 @@ class Scene:
 
 @pytest.fixture
 def scene() -> Scene:
-    """Nobody has looked yet."""
+    """A scene without any look so far."""
     return Scene()
 
 

@@ -20,7 +20,7 @@ STUBBORN = "trap '' TERM; sleep 600 & setsid sh -c \"trap '' TERM; sleep 600; tr
 
 
 def killed(tree: ProcessTree) -> set[int]:
-    """What is left after a kill; a shell may have begun its next command in that very moment."""
+    """The processes left after a kill; a shell may have begun its next command in that very moment."""
     tree.kill()
     return set(tree.members())
 
@@ -107,8 +107,8 @@ def test_it_is_not_gone_because_a_reading_of_our_children_missed_it(
     """Another child ended while they were read, or nobody tells us of children at all."""
     tree = grow("setsid sleep 600")
     until(lambda: len(tree.members()) >= 3)
-    left = iter(readings)
-    monkeypatch.setattr(process_tree, "own_children", lambda: next(left, []))
+    remaining = iter(readings)
+    monkeypatch.setattr(process_tree, "own_children", lambda: next(remaining, []))
     assert not tree.is_gone([7, 8])
 
 
@@ -131,9 +131,9 @@ def _reading(missed: Iterator[list[int]], real: Callable[[int], list[int] | None
     return next(missed, real(pid)) if pid == os.getpid() else real(pid)
 
 
-def test_while_nobody_is_orphaned_no_other_process_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    left = iter([[7, 8], [7, 8]])
-    monkeypatch.setattr(process_tree, "own_children", lambda: next(left))
+def test_while_no_process_is_orphaned_no_other_process_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    remaining = iter([[7, 8], [7, 8]])
+    monkeypatch.setattr(process_tree, "own_children", lambda: next(remaining))
     monkeypatch.setattr(process_tree, "all_processes", lambda: pytest.fail("it was looked at"))
     assert ProcessTree("agent-001", 1, HOME, 0, None).is_gone([7, 8, 9])
 
@@ -143,13 +143,13 @@ def test_in_a_cgroup_the_kernel_knows_the_members(tmp_path: Path) -> None:
     if cgroups is None:
         pytest.skip("no cgroup2 directory can be made here")
     cgroup = cgroups.take()
-    with subprocess.Popen(["sleep", "600"], env={}, start_new_session=True) as one:
-        os.write(cgroup.door(), b"%d" % one.pid)
+    with subprocess.Popen(["sleep", "600"], env={}, start_new_session=True) as process:
+        os.write(cgroup.door(), b"%d" % process.pid)
         tree = ProcessTree("agent-001", 1, HOME, 0, cgroup)
-        assert set(tree.members()) == {one.pid}
+        assert set(tree.members()) == {process.pid}
         assert not tree.is_gone([])
         tree.kill()
-        one.wait()
+        process.wait()
     until(lambda: tree.is_gone([]))
     cgroups.give_back(cgroup)
     cgroups.close()
@@ -196,7 +196,7 @@ def test_a_process_outside_its_cgroup_is_a_member_and_named(
 
 
 def escaped_of(tree: ProcessTree) -> tuple[str, ...]:
-    """What is seen outside its cgroup, by a new look."""
+    """The processes outside the cgroup, by a new look."""
     tree._escaped.clear()
     tree.members()
     return tree.escaped()

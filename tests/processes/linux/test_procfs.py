@@ -1,4 +1,4 @@
-"""What /proc says about processes."""
+"""Processes as /proc shows them."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ def test_a_process_is_seen_whatever_it_is_called() -> None:
     with subprocess.Popen([sys.executable, "-c", ODD], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as odd:
         assert odd.stdout is not None
         odd.stdout.readline()
-        found = read_process(odd.pid)
-        assert found is not None
-        assert (found.pid, found.parent, found.session, found.is_zombie) == (odd.pid, os.getpid(), os.getsid(0), False)
-        assert found.started > 0
+        info = read_process(odd.pid)
+        assert info is not None
+        assert (info.pid, info.parent, info.session, info.is_zombie) == (odd.pid, os.getpid(), os.getsid(0), False)
+        assert info.started > 0
         odd.communicate()
 
 
 def test_one_that_has_gone_is_nothing_and_one_that_was_not_waited_for_a_zombie() -> None:
     ended = subprocess.Popen(["true"])
-    until(lambda: (found := read_process(ended.pid)) is not None and found.is_zombie)
+    until(lambda: (info := read_process(ended.pid)) is not None and info.is_zombie)
     assert ended.pid not in all_processes()
     ended.wait()
     assert read_process(ended.pid) is None
@@ -101,24 +101,24 @@ import ctypes, threading, time
 threading.Thread(target=time.sleep, args=[600]).start()
 ctypes.CDLL(None).pthread_exit(None)
 """
-    with subprocess.Popen([sys.executable, "-S", "-c", script]) as one:
+    with subprocess.Popen([sys.executable, "-S", "-c", script]) as process:
         try:
-            until(lambda: (found := read_process(one.pid)) is not None and found.state == b"Z")
-            assert read_process(one.pid).is_zombie is False  # type: ignore[union-attr]
-            assert one.pid in all_processes()
+            until(lambda: (info := read_process(process.pid)) is not None and info.state == b"Z")
+            assert read_process(process.pid).is_zombie is False  # type: ignore[union-attr]
+            assert process.pid in all_processes()
         finally:
-            one.kill()
-        until(lambda: (found := read_process(one.pid)) is None or found.is_zombie)
+            process.kill()
+        until(lambda: (info := read_process(process.pid)) is None or info.is_zombie)
 
 
-def test_a_signal_goes_to_this_process_and_to_nobody_that_has_its_pid_now() -> None:
+def test_a_signal_goes_to_this_process_and_to_no_process_that_has_its_pid_now() -> None:
     before = len(descriptors(os.getpid()))
-    with subprocess.Popen(["sleep", "600"]) as one:
-        found = read_process(one.pid)
-        assert found is not None
-        send(found._replace(started=found.started - 1), signal.SIGKILL)
-        assert one.poll() is None
-        send(found, signal.SIGTERM)
-        assert one.wait(10) == -signal.SIGTERM
-    send(found, signal.SIGKILL)
+    with subprocess.Popen(["sleep", "600"]) as process:
+        info = read_process(process.pid)
+        assert info is not None
+        send(info._replace(started=info.started - 1), signal.SIGKILL)
+        assert process.poll() is None
+        send(info, signal.SIGTERM)
+        assert process.wait(10) == -signal.SIGTERM
+    send(info, signal.SIGKILL)
     assert len(descriptors(os.getpid())) == before

@@ -30,8 +30,8 @@ def test_a_tree_is_sampled_with_all_below_it() -> None:
 
 
 def test_a_tree_of_which_nothing_is_left_uses_nothing() -> None:
-    gone = subprocess.Popen(["true"], start_new_session=True)
-    gone.wait()
-    tree = ProcessTree("agent-001", 1, f"/nowhere/{os.getpid()}", gone.pid, None)
+    ended_process = subprocess.Popen(["true"], start_new_session=True)
+    ended_process.wait()
+    tree = ProcessTree("agent-001", 1, f"/nowhere/{os.getpid()}", ended_process.pid, None)
     assert of_trees([tree]) == [Usage(0.0, 0)]
     assert of_trees([]) == []

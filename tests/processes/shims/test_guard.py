@@ -18,7 +18,7 @@ from orchd.processes.attendance import FIRST
 from orchd.processes.linux.procfs import children_of, read_process
 from orchd.processes.local import LocalProcesses
 from tests.conftest import until
-from tests.e2e.ways import can_make_cgroups
+from tests.e2e.cgroup_modes import can_make_cgroups
 from tests.e2e.yard import Yard
 from tests.support.attempts import ENV, agent
 from tests.support.machine import stop
@@ -39,22 +39,22 @@ class Post:
 
     def start(self, *command: str) -> Agent:
         """A released attempt."""
-        made = agent(*command)
-        spawned = self.processes.start(made)
+        new_agent = agent(*command)
+        spawned = self.processes.start(new_agent)
         assert isinstance(spawned, Spawned)
-        made.pid = spawned.pid
-        self.processes.release(made.id, 1)
-        return made
+        new_agent.pid = spawned.pid
+        self.processes.release(new_agent.id, 1)
+        return new_agent
 
-    def shim(self, one: Agent) -> int:
+    def shim(self, agent: Agent) -> int:
         """The pid of its shim."""
-        assert one.pid is not None
-        return one.pid
+        assert agent.pid is not None
+        return agent.pid
 
-    def child(self, one: Agent) -> int:
+    def child(self, agent: Agent) -> int:
         """The pid of the agent's own process, once it runs its program: until then its shell may swallow a signal."""
-        (pid,) = until(lambda: children_of(self.shim(one)))
-        until(lambda: os.readlink(f"/proc/{pid}/exe") != os.readlink(f"/proc/{self.shim(one)}/exe"))
+        (pid,) = until(lambda: children_of(self.shim(agent)))
+        until(lambda: os.readlink(f"/proc/{pid}/exe") != os.readlink(f"/proc/{self.shim(agent)}/exe"))
         return int(pid)
 
     def later(self, seconds: float) -> list[Input]:
@@ -74,24 +74,24 @@ class Post:
 @pytest.fixture
 def post(home_directory: Path) -> Iterator[Post]:
     """A guarded attempt."""
-    made = Post(Home(home_directory))
-    yield made
-    made.close()
+    new_post = Post(Home(home_directory))
+    yield new_post
+    new_post.close()
 
 
 def test_nothing_is_looked_at_while_an_agent_just_runs(post: Post) -> None:
-    one = post.start("sleep", "600")
-    post.child(one)
+    agent = post.start("sleep", "600")
+    post.child(agent)
     assert post.processes.next_deadline() is not None
     assert post.later(FIRST) == []
     assert post.processes.next_deadline() is None
 
 
 def test_an_agent_that_ended_under_a_stopped_shim_is_reported(post: Post) -> None:
-    one = post.start("sleep", "600")
-    child = post.child(one)
+    agent = post.start("sleep", "600")
+    child = post.child(agent)
     post.later(FIRST)
-    stop(post.shim(one))
+    stop(post.shim(agent))
     os.kill(child, signal.SIGKILL)
     until(lambda: post.processes.news() == [] and post.processes.next_deadline())
     (ended,) = post.later(1.0) or until(post.processes.news)
@@ -99,8 +99,8 @@ def test_an_agent_that_ended_under_a_stopped_shim_is_reported(post: Post) -> Non
 
 
 def test_an_agent_that_ended_before_it_was_looked_for_is_reported_too(post: Post) -> None:
-    one = post.start("sh", "-c", "kill -STOP $PPID; exit 3")
-    until(lambda: (found := read_process(post.shim(one))) is not None and found.is_stopped)
+    agent = post.start("sh", "-c", "kill -STOP $PPID; exit 3")
+    until(lambda: (info := read_process(post.shim(agent))) is not None and info.is_stopped)
 
     def news() -> list[Input]:
         return post.later(0.1)
@@ -110,12 +110,12 @@ def test_an_agent_that_ended_before_it_was_looked_for_is_reported_too(post: Post
 
 
 def test_a_shim_that_was_stopped_before_it_began_begins(post: Post, home_directory: Path) -> None:
-    made = agent("sh", "-c", f"echo > {home_directory}/ran; exec sleep 600")
-    spawned = post.processes.start(made)
+    new_agent = agent("sh", "-c", f"echo > {home_directory}/ran; exec sleep 600")
+    spawned = post.processes.start(new_agent)
     assert isinstance(spawned, Spawned)
-    made.pid = spawned.pid
+    new_agent.pid = spawned.pid
     stop(spawned.pid)
-    post.processes.release(made.id, 1)
+    post.processes.release(new_agent.id, 1)
     post.later(FIRST)
     until((home_directory / "ran").exists)
     post.later(FIRST)
@@ -126,16 +126,16 @@ def test_a_shim_that_was_stopped_before_it_began_begins(post: Post, home_directo
 def test_a_shim_that_was_frozen_elsewhere_before_it_began_is_killed_and_reported(
     yard: Yard, post: Post, home_directory: Path
 ) -> None:
-    made = agent("sh", "-c", f"echo > {home_directory}/ran; exec sleep 600")
-    spawned = post.processes.start(made)
+    new_agent = agent("sh", "-c", f"echo > {home_directory}/ran; exec sleep 600")
+    spawned = post.processes.start(new_agent)
     assert isinstance(spawned, Spawned)
-    made.pid = spawned.pid
+    new_agent.pid = spawned.pid
     place = yard.put(spawned.pid, freeze=True)
     assert place is not None
     until(lambda: "frozen 1" in (place / "cgroup.events").read_text())
-    post.processes.release(made.id, 1)
-    found = next((news for _ in range(5) if (news := post.later(FIRST))), None) or until(post.processes.news)
-    (ended,) = found
+    post.processes.release(new_agent.id, 1)
+    reports = next((news for _ in range(5) if (news := post.later(FIRST))), None) or until(post.processes.news)
+    (ended,) = reports
     assert isinstance(ended, Exited)
     assert (ended.outcome.code, ended.is_tree_gone) == (None, True)
     assert ended.note == "its supervising shell was kept from running, so that its exit code is unknown"
@@ -144,25 +144,25 @@ def test_a_shim_that_was_frozen_elsewhere_before_it_began_is_killed_and_reported
 
 
 def test_a_shim_that_orchd_froze_before_it_began_is_left_alone(post: Post, home_directory: Path) -> None:
-    made = agent("sh", "-c", f"echo > {home_directory}/ran; exec sleep 600")
-    spawned = post.processes.start(made)
+    new_agent = agent("sh", "-c", f"echo > {home_directory}/ran; exec sleep 600")
+    spawned = post.processes.start(new_agent)
     assert isinstance(spawned, Spawned)
-    made.pid = spawned.pid
-    post.processes.freeze(made.id, 1)
-    post.processes.release(made.id, 1)
+    new_agent.pid = spawned.pid
+    post.processes.freeze(new_agent.id, 1)
+    post.processes.release(new_agent.id, 1)
     for _ in range(6):
         assert post.later(FIRST) == []
-    post.processes.thaw(made.id, 1)
+    post.processes.thaw(new_agent.id, 1)
     until((home_directory / "ran").exists)
 
 
 def test_an_adopted_agent_is_watched_too(post: Post) -> None:
-    one = post.start("sleep", "600")
-    child = post.child(one)
+    agent = post.start("sleep", "600")
+    child = post.child(agent)
     first, post.processes = post.processes, post.daemon()
-    assert post.processes.adopt(one) == Adopted(one.id, 1)
+    assert post.processes.adopt(agent) == Adopted(agent.id, 1)
     post.later(FIRST)
-    stop(post.shim(one))
+    stop(post.shim(agent))
     os.kill(child, signal.SIGTERM)
     until(lambda: post.processes.news() == [] and post.processes.next_deadline())
     (ended,) = post.later(1.0) or until(post.processes.news)
@@ -171,11 +171,11 @@ def test_an_adopted_agent_is_watched_too(post: Post) -> None:
 
 
 def test_a_shim_that_cannot_be_woken_is_killed(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
-    one = post.start("sleep", "600")
-    child = post.child(one)
+    agent = post.start("sleep", "600")
+    child = post.child(agent)
     post.later(FIRST)
-    handle = post.processes._handles[one.id, 1]
-    stop(post.shim(one))
+    handle = post.processes._handles[agent.id, 1]
+    stop(post.shim(agent))
     monkeypatch.setattr(type(handle.tree), "wake_shim", lambda _: None)
     os.kill(child, signal.SIGKILL)
     until(lambda: post.processes.news() == [] and post.processes.next_deadline())
@@ -189,22 +189,22 @@ def test_a_shim_that_cannot_be_woken_is_killed(post: Post, monkeypatch: pytest.M
 
 
 def test_a_shim_that_waits_for_its_agent_is_not_killed_whatever_else_ended(post: Post) -> None:
-    one = post.start("sleep", "600")
-    post.child(one)
-    post.processes._guard.end((one.id, 1))
+    agent = post.start("sleep", "600")
+    post.child(agent)
+    post.processes._guard.end((agent.id, 1))
     for _ in range(6):
         assert post.later(1.0) == []
     assert post.processes.next_deadline() is None
-    assert read_process(post.shim(one)) is not None
+    assert read_process(post.shim(agent)) is not None
 
 
 def test_what_outlives_a_kill_is_killed_again(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
-    one = post.start("sleep", "600")
-    post.child(one)
-    tree = type(post.processes._handles[one.id, 1].tree)
+    agent = post.start("sleep", "600")
+    post.child(agent)
+    tree = type(post.processes._handles[agent.id, 1].tree)
     with monkeypatch.context() as patch:
         patch.setattr(tree, "kill", lambda _: None)
-        post.processes.stop(one.id, 1, kill=True)
+        post.processes.stop(agent.id, 1, kill=True)
     assert post.processes.news() == []
     (ended,) = post.later(1.0) or until(post.processes.news)
     assert ended.outcome.code == 137

@@ -13,49 +13,49 @@ from orchd.processes.attempt_files import files_of
 from orchd.processes.shims import launch
 from tests.support.bench import Bench
 from tests.support.machine import descriptors
-from tests.support.shown import shown
+from tests.support.process_state import process_state
 
 
 def test_an_agent_has_its_three_descriptors_and_none_of_ours(bench: Bench) -> None:
-    found = shown(bench)
+    state = process_state(bench)
     log = files_of(bench.home, "agent-001", 1).log
     own = {int(name) for name in descriptors(os.getpid())}
     of_the_test = {fd for fd in own if fd > 5 and os.path.exists(f"/proc/self/fd/{fd}") and os.get_inheritable(fd)}
-    assert set(found["fds"]) - of_the_test == {0, 1, 2}  # type: ignore[call-overload]
-    assert (found["stdin"], found["out"], found["err"]) == ("/dev/null", log, log)
-    assert found["session"]
+    assert set(state["fds"]) - of_the_test == {0, 1, 2}  # type: ignore[call-overload]
+    assert (state["stdin"], state["out"], state["err"]) == ("/dev/null", log, log)
+    assert state["session"]
 
 
 def test_no_signal_is_ignored_or_blocked_in_it(bench: Bench) -> None:
     old = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        found = shown(bench)
+        state = process_state(bench)
     finally:
         signal.signal(signal.SIGINT, old)
-    assert [number for number in found["ignored"] if number != signal.SIGPIPE] == []  # type: ignore[attr-defined]
-    assert found["blocked"] == []
+    assert [number for number in state["ignored"] if number != signal.SIGPIPE] == []  # type: ignore[attr-defined]
+    assert state["blocked"] == []
 
 
 def test_where_it_works_reads_and_writes_is_what_was_asked_for(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "in").write_text("x")
     out = tmp_path / "made" / "for it"
-    found = shown(bench, cwd=str(tmp_path), stdin=str(tmp_path / "in"), output_dir=str(out))
-    assert (found["cwd"], found["stdin"]) == (str(tmp_path), str(tmp_path / "in"))
-    assert found["env"]["ORCHD_OUTPUT_DIR"] == str(out)  # type: ignore[index]
+    state = process_state(bench, cwd=str(tmp_path), stdin=str(tmp_path / "in"), output_dir=str(out))
+    assert (state["cwd"], state["stdin"]) == (str(tmp_path), str(tmp_path / "in"))
+    assert state["env"]["ORCHD_OUTPUT_DIR"] == str(out)  # type: ignore[index]
     assert out.is_dir()
     assert Path.cwd() != tmp_path
 
 
-def test_a_fifo_that_nobody_writes_does_not_hold_up_the_daemon(bench: Bench, tmp_path: Path) -> None:
+def test_a_fifo_without_a_writer_does_not_hold_up_the_daemon(bench: Bench, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "in")
     assert bench.spawn("cat", stdin=str(tmp_path / "in")).status.value == "running"
 
 
-@pytest.mark.parametrize(("ours", "becomes"), [(-500, 0), (0, 300), (100, 300)])
+@pytest.mark.parametrize(("own_score", "becomes"), [(-500, 0), (0, 300), (100, 300)])
 def test_what_protects_us_when_memory_runs_out_protects_no_agent(
-    ours: int, becomes: int, monkeypatch: pytest.MonkeyPatch
+    own_score: int, becomes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(launch, "_oom_score", lambda: ours)
+    monkeypatch.setattr(launch, "_oom_score", lambda: own_score)
     with subprocess.Popen(["sleep", "600"]) as child:
         score = Path(f"/proc/{child.pid}/oom_score_adj")
         score.write_text("300")  # to have one below nought takes a right that tests need not have
@@ -79,8 +79,8 @@ def test_an_agent_of_a_protected_daemon_is_ended_as_soon_as_any_other_process(
     try:
         for score, expected in ((-500, "0"), (300, "300")):
             monkeypatch.setattr(launch, "_oom_score", lambda score=score: score)
-            one = bench.spawn("cat", "/proc/self/oom_score_adj")
-            bench.until_over(one)
-            assert Path(files_of(bench.home, one.id, 1).log).read_text().strip() == expected
+            agent = bench.spawn("cat", "/proc/self/oom_score_adj")
+            bench.until_over(agent)
+            assert Path(files_of(bench.home, agent.id, 1).log).read_text().strip() == expected
     finally:
         own.write_text(before)

@@ -25,13 +25,13 @@ NAME = "agent-001.1"
 
 @dataclass
 class Told:
-    """What a shim wrote down, and how often it said that it had served."""
+    """The record that a shim wrote, and how often it reported that it had served."""
 
     text: str
     served: int
 
     def of(self, name: str = NAME) -> shim.ExitRecord:
-        """What it says of one attempt."""
+        """The record of one attempt."""
         return shim.parse_record(self.text, name)
 
 
@@ -50,9 +50,9 @@ def lives(
     """The whole life of a shim that was given these lines through its gate, each after it had served."""
     record = os.open(tmp_path / "exit", os.O_RDWR | os.O_CREAT | os.O_APPEND)
     os.write(record, b"boot\n")
-    gate, its = socket.socketpair()
-    held = [its.detach(), record] if door is None else [its.detach(), record, door]
-    high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 40) for descriptor in held]
+    gate, far_end = socket.socketpair()
+    descriptors = [far_end.detach(), record] if door is None else [far_end.detach(), record, door]
+    high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 40) for descriptor in descriptors]
     moved = [(descriptor, index + 3) for index, descriptor in enumerate(high)]
     script = shim.SCRIPT if door is None else shim.SCRIPT_IN_CGROUP
     if kills_itself:
@@ -66,7 +66,7 @@ def lives(
         setsid=True,
         setsigdef=[signal.SIGHUP],  # who ignores it from the start, as under nohup, can set no trap for it
     )
-    for descriptor in (held[0], *high):
+    for descriptor in (descriptors[0], *high):
         os.close(descriptor)
     served = 0
     with gate, suppress(BrokenPipeError, ConnectionResetError):  # it may not have waited
@@ -100,9 +100,9 @@ def test_death_by_a_signal_is_told_as_a_shell_does(tmp_path: Path) -> None:
 def test_a_signal_that_comes_before_there_is_an_agent_is_heeded_instead_of_it(
     tmp_path: Path, kill: signal.Signals
 ) -> None:
-    told = lives(tmp_path, "/bin/sh", "-c", f"touch {tmp_path}/ran", kills_itself=("while read", kill))
-    assert told.of()[:2] == (True, 143)
-    assert told.served == 0
+    result = lives(tmp_path, "/bin/sh", "-c", f"touch {tmp_path}/ran", kills_itself=("while read", kill))
+    assert result.of()[:2] == (True, 143)
+    assert result.served == 0
     assert not (tmp_path / "ran").exists()
 
 
@@ -188,11 +188,11 @@ def test_a_record_of_a_later_version_is_not_taken_for_one_of_a_shim_that_was_kil
 
 def test_one_that_cannot_enter_its_directory_says_so_and_serves_the_next(tmp_path: Path) -> None:
     enters = f"next {SECOND}&&_orchd_cwd=/&&set -- /bin/sh -c 'pwd'\n".encode()
-    told = lives(tmp_path, "/bin/touch", f"{tmp_path}/ran", lines=(shim.GO, enters), cwd=f"{tmp_path}/none")
-    assert (told.of().code, told.of().note) == (
+    result = lives(tmp_path, "/bin/touch", f"{tmp_path}/ran", lines=(shim.GO, enters), cwd=f"{tmp_path}/none")
+    assert (result.of().code, result.of().note) == (
         126, "its working directory could not be entered when it was about to start"
     )  # fmt: skip
-    assert (told.of(SECOND).code, told.of(SECOND).note) == (0, None)
+    assert (result.of(SECOND).code, result.of(SECOND).note) == (0, None)
     assert (tmp_path / f"{SECOND}.log").read_text() == "/\n"
     assert not (tmp_path / "ran").exists()
 
@@ -206,11 +206,13 @@ def ready(command: str, name: str = SECOND) -> bytes:
 
 
 def test_one_attempt_after_another_is_served_and_told_apart(tmp_path: Path) -> None:
-    told = lives(tmp_path, "/bin/sh", "-c", "exit 3", lines=(shim.GO, ready("exit 4"), ready("exit 5", "agent-003.7")))
-    assert told.served == 3
-    assert [told.of(name).code for name in (NAME, SECOND, "agent-003.7")] == [3, 4, 5]
-    assert told.of("agent-004.1") == shim.ExitRecord(
-        ran=False, code=None, cpu_seconds=0.0, before=told.of(SECOND).before
+    result = lives(
+        tmp_path, "/bin/sh", "-c", "exit 3", lines=(shim.GO, ready("exit 4"), ready("exit 5", "agent-003.7"))
+    )
+    assert result.served == 3
+    assert [result.of(name).code for name in (NAME, SECOND, "agent-003.7")] == [3, 4, 5]
+    assert result.of("agent-004.1") == shim.ExitRecord(
+        ran=False, code=None, cpu_seconds=0.0, before=result.of(SECOND).before
     )
 
 
@@ -221,18 +223,18 @@ SHELLS = [path for name in ("sh", "dash", "bash", "busybox", "mksh", "ksh", "yas
 def test_any_shell_of_posix_will_do(tmp_path: Path, shell: str) -> None:
     """It is asked for by the name `sh`, as which each of them keeps to the standard."""
     says = "echo $ORCHD_AGENT; exit 4"
-    told = lives(
+    result = lives(
         tmp_path, "/bin/sh", "-c", "exit 3", lines=(shim.GO, ready(says), ready(says, "agent-003.1")), shell=shell
     )
-    assert (told.served, [told.of(name).code for name in (NAME, SECOND, "agent-003.1")]) == (3, [3, 4, 4])
+    assert (result.served, [result.of(name).code for name in (NAME, SECOND, "agent-003.1")]) == (3, [3, 4, 4])
     assert [(tmp_path / f"agent-00{number}.1.log").read_text() for number in (2, 3)] == ["agent-002\n", "agent-003\n"]
-    assert told.text.endswith("\ngate\n")
+    assert result.text.endswith("\ngate\n")
 
 
 def test_each_is_told_apart_by_the_time_that_it_took(tmp_path: Path) -> None:
     busy = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done"
-    told = lives(tmp_path, "/bin/sh", "-c", busy, lines=(shim.GO, ready("exit 0")))
-    first, second = told.of(), told.of(SECOND)
+    result = lives(tmp_path, "/bin/sh", "-c", busy, lines=(shim.GO, ready("exit 0")))
+    first, second = result.of(), result.of(SECOND)
     assert first.cpu_seconds > 0.02
     assert (first.before, second.before) == (0.0, first.cpu_seconds)
     assert second.cpu_seconds < first.cpu_seconds / 2
@@ -240,26 +242,26 @@ def test_each_is_told_apart_by_the_time_that_it_took(tmp_path: Path) -> None:
 
 def test_one_that_cannot_be_made_ready_for_another_says_that_it_never_ran(tmp_path: Path) -> None:
     (tmp_path / f"{SECOND}.log").mkdir()
-    told = lives(tmp_path, "/bin/true", lines=(shim.GO, ready(f"touch {tmp_path}/ran")))
+    result = lives(tmp_path, "/bin/true", lines=(shim.GO, ready(f"touch {tmp_path}/ran")))
     assert not (tmp_path / "ran").exists()
-    assert (told.of().code, told.of(SECOND).ran) == (0, False)
+    assert (result.of().code, result.of(SECOND).ran) == (0, False)
 
 
-def test_one_that_was_signalled_serves_nobody_else(tmp_path: Path) -> None:
-    told = lives(tmp_path, "/bin/sh", "-c", "kill -TERM $PPID; exit 6", lines=(shim.GO, ready("touch ran")))
-    assert (told.served, told.of().code) == (0, 6)
+def test_a_shim_that_was_signalled_serves_no_other_agent(tmp_path: Path) -> None:
+    result = lives(tmp_path, "/bin/sh", "-c", "kill -TERM $PPID; exit 6", lines=(shim.GO, ready("touch ran")))
+    assert (result.served, result.of().code) == (0, 6)
 
 
 def test_a_signal_that_came_when_it_had_said_that_it_would_serve_another_is_not_for_that(tmp_path: Path) -> None:
     """Only who is left of the one before can have sent it, and then nobody follows before they are gone."""
     late = ("done\n", signal.SIGTERM)
-    told = lives(tmp_path, "/bin/true", lines=(shim.GO, ready("exit 4")), kills_itself=late)
-    assert (told.of().code, told.of(SECOND).code) == (0, 4)
+    result = lives(tmp_path, "/bin/true", lines=(shim.GO, ready("exit 4")), kills_itself=late)
+    assert (result.of().code, result.of(SECOND).code) == (0, 4)
 
 
 def test_a_shim_that_dies_while_it_serves_the_second_leaves_what_it_knows_of_the_first(tmp_path: Path) -> None:
-    told = lives(tmp_path, "/bin/sh", "-c", "exit 7", lines=(shim.GO, ready("kill -KILL $PPID")))
-    assert (told.of().code, told.of(SECOND)[:2]) == (7, (True, None))
+    result = lives(tmp_path, "/bin/sh", "-c", "exit 7", lines=(shim.GO, ready("kill -KILL $PPID")))
+    assert (result.of().code, result.of(SECOND)[:2]) == (7, (True, None))
 
 
 def test_an_agent_finds_who_it_is_by_the_shims_own_name(tmp_path: Path) -> None:
@@ -276,6 +278,6 @@ def test_the_first_attempt_and_its_words_can_come_by_variables_which_the_agent_d
     words = handover.carried(["/bin/sh", "-c", script, "sh", "it's * $HOME"])
     assert words is not None
     variables = {handover.FIRST: "agent-012.3", handover.WORDS: words}
-    told = lives(tmp_path, name=shim.LABEL, shell=shell, variables=variables)
-    assert told.of("agent-012.3").code == 0
+    result = lives(tmp_path, name=shim.LABEL, shell=shell, variables=variables)
+    assert result.of("agent-012.3").code == 0
     assert (tmp_path / "said").read_text() == "agent-012 3 it's * $HOME \n"

@@ -1,4 +1,4 @@
-"""What a shim is told so that it serves another attempt, and what it is not told."""
+"""The lines that a shim gets to serve another attempt, and what is kept out of them."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def shim(gate: int | None = None, **fields: object) -> Shim:
 @pytest.fixture
 def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
     """Ours of a gate, and a shim's."""
-    ours, its = socket.socketpair()
-    with ours, its:
-        yield ours, its
+    near_end, far_end = socket.socketpair()
+    with near_end, far_end:
+        yield near_end, far_end
 
 
 def test_the_first_is_served_as_it_is(ends: tuple[socket.socket, socket.socket]) -> None:
@@ -43,18 +43,18 @@ def test_the_first_is_served_as_it_is(ends: tuple[socket.socket, socket.socket])
     assert ends[1].recv(99) == b":\n"
 
 
-def test_a_gate_behind_which_nobody_is_left_is_no_error(ends: tuple[socket.socket, socket.socket]) -> None:
+def test_a_gate_behind_which_no_process_is_left_is_no_error(ends: tuple[socket.socket, socket.socket]) -> None:
     ends[1].close()
-    held = shim(ends[0].fileno())
-    held.open()
-    assert not held.has_served()
+    handle = shim(ends[0].fileno())
+    handle.open()
+    assert not handle.has_served()
 
 
 def test_one_that_left_without_reading_has_not_served(ends: tuple[socket.socket, socket.socket]) -> None:
-    held = shim(ends[0].fileno())
-    held.open()
+    handle = shim(ends[0].fileno())
+    handle.open()
     ends[1].close()  # which the kernel tells as a connection that was reset
-    assert not held.has_served()
+    assert not handle.has_served()
 
 
 def test_it_has_served_when_it_says_so(ends: tuple[socket.socket, socket.socket]) -> None:
@@ -63,9 +63,9 @@ def test_it_has_served_when_it_says_so(ends: tuple[socket.socket, socket.socket]
 
 
 def test_a_gate_that_was_closed_is_not_opened_any_more() -> None:
-    held = shim(None)
-    held.open()
-    assert not held.has_served()
+    handle = shim(None)
+    handle.open()
+    assert not handle.has_served()
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_gate_that_was_closed_is_not_opened_any_more() -> None:
         {"spec": replace(SPEC, pids_max=9)},
     ],
 )
-def test_nobody_follows_where_things_would_not_be_as_they_were(fields: dict[str, object]) -> None:
+def test_no_agent_follows_where_its_surroundings_would_differ(fields: dict[str, object]) -> None:
     assert shim().may_be_followed
     assert not shim(**fields).may_be_followed
 
@@ -110,12 +110,12 @@ def test_the_line_tells_what_is_different_and_nothing_else() -> None:
         (SPEC, {"ORCHD_GOAL": "x" * 4096}),
     ],
 )
-def test_there_is_no_line_for_whoever_needs_a_shim_of_its_own(spec: Spec, variables: dict[str, str]) -> None:
+def test_there_is_no_line_for_an_agent_that_needs_a_shim_of_its_own(spec: Spec, variables: dict[str, str]) -> None:
     assert shim()._line(SPEC, TRUE, FILES) is not None
     assert shim()._line(spec, command(["/bin/true"], {**VARIABLES, **variables}), FILES) is None
 
 
-def test_there_is_no_line_for_whoever_begins_in_another_way() -> None:
+def test_there_is_no_line_for_an_agent_that_begins_in_another_way() -> None:
     for attributes in (ProcessAttributes(umask=0o022), ProcessAttributes(limits=(("nofile", 9, 9),))):
         assert shim()._line(SPEC, command(["/bin/true"], VARIABLES, attributes), FILES) is None
 
@@ -131,9 +131,9 @@ def test_whatever_the_words_are_a_shell_takes_them_for_words(words: list[str], g
     if line is None:
         assert not goal.isascii() or not goal.isprintable()
         return
-    held = f"_orchd_{TRUE.slots.index('ORCHD_GOAL')}"
-    show = f"""printf '%s\\0' "${held}" "$@" """
+    variable = f"_orchd_{TRUE.slots.index('ORCHD_GOAL')}"
+    show = f"""printf '%s\\0' "${variable}" "$@" """
     script = f"next() {{ :; }}; {line.decode()}{show}"
-    env = {held: "ORCHD_GOAL=one"}
-    said = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True, env=env).stdout
-    assert os.fsdecode(said).split("\0")[:-1] == [f"ORCHD_GOAL={goal}", "/bin/x", *words]
+    env = {variable: "ORCHD_GOAL=one"}
+    output = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True, env=env).stdout
+    assert os.fsdecode(output).split("\0")[:-1] == [f"ORCHD_GOAL={goal}", "/bin/x", *words]

@@ -1,4 +1,4 @@
-"""What can be answered without deciding anything."""
+"""Operations that decide nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def names(answer: dict[str, object]) -> list[str]:
 
 
 def test_the_daemon_says_who_it_is(bench: Bench) -> None:
-    shown = bench.ask("daemon")
+    reply = bench.ask("daemon")
     own = {
         "pid",
         "version",
@@ -37,9 +37,9 @@ def test_the_daemon_says_who_it_is(bench: Bench) -> None:
         "cgroups",
         "disk_full",
     }
-    assert set(shown) == own
-    assert shown["resource_limits"] == {"memory_max": "samples", "cpu_max": None, "pids_max": None}
-    assert (shown["pid"], shown["home"]) == (os.getpid(), str(bench.home.directory))
+    assert set(reply) == own
+    assert reply["resource_limits"] == {"memory_max": "samples", "cpu_max": None, "pids_max": None}
+    assert (reply["pid"], reply["home"]) == (os.getpid(), str(bench.home.directory))
 
 
 def test_what_is_over_is_shown_while_it_is_recent_or_its_tree_lives(bench: Bench) -> None:
@@ -47,9 +47,9 @@ def test_what_is_over_is_shown_while_it_is_recent_or_its_tree_lives(bench: Bench
     first = bench.spawn("sleep", "600")
     for _ in range(RECENT + 2):
         bench.until_over(bench.spawn("true"))
-    shown = names(bench.ask("status"))
-    assert len(shown) == RECENT + 1
-    assert shown[0] == first.id
+    agent_ids = names(bench.ask("status"))
+    assert len(agent_ids) == RECENT + 1
+    assert agent_ids[0] == first.id
     assert len(names(bench.ask("status", {"all": True}))) == RECENT + 3
     assert names(bench.ask("status", {"before": 5})) == [first.id, "agent-004"]
 
@@ -64,17 +64,17 @@ def test_those_that_are_named_come_as_they_were_named(bench: Bench) -> None:
 
 
 def test_an_agent_sees_its_own_tree_and_no_other(bench: Bench) -> None:
-    one, other = bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
-    assert names(bench.run(one.id, parse(operations.Status, {}))) == [one.id]
-    assert names(bench.run(one.id, parse(operations.Status, {"all": True}))) == [one.id]
-    assert names(bench.run(Outside.OWNER, parse(operations.Status, {}))) == [one.id, other.id]
-    events = bench.run(one.id, parse(operations.Events, {}))["events"]
-    assert {event["agent"] for event in events} == {one.id}  # type: ignore[attr-defined]
+    first, other = bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
+    assert names(bench.run(first.id, parse(operations.Status, {}))) == [first.id]
+    assert names(bench.run(first.id, parse(operations.Status, {"all": True}))) == [first.id]
+    assert names(bench.run(Outside.OWNER, parse(operations.Status, {}))) == [first.id, other.id]
+    events = bench.run(first.id, parse(operations.Events, {}))["events"]
+    assert {event["agent"] for event in events} == {first.id}  # type: ignore[attr-defined]
     assert "session-opened" not in {event["event"] for event in events}  # type: ignore[attr-defined]
-    about = bench.run(one.id, parse(operations.Events, {"agent": "1"}))["events"]
-    assert about == [event for event in events if event["agent"] == one.id]  # type: ignore[attr-defined]
+    about = bench.run(first.id, parse(operations.Events, {"agent": "1"}))["events"]
+    assert about == [event for event in events if event["agent"] == first.id]  # type: ignore[attr-defined]
     with pytest.raises(WireError, match="not of the tree"):
-        bench.run(one.id, parse(operations.Events, {"agent": other.id}))
+        bench.run(first.id, parse(operations.Events, {"agent": other.id}))
 
 
 def test_usage_is_sampled_only_when_it_is_asked_for(bench: Bench) -> None:
@@ -85,19 +85,19 @@ def test_usage_is_sampled_only_when_it_is_asked_for(bench: Bench) -> None:
 
 def test_a_log_is_of_an_attempt_that_there_was(bench: Bench) -> None:
     bench.ask("pause")
-    one = bench.spawn("true")
-    assert bench.code("logs", {"id": one.id}) == "no-log"
+    agent = bench.spawn("true")
+    assert bench.code("logs", {"id": agent.id}) == "no-log"
     bench.ask("resume")
-    bench.until_over(one)
-    shown = bench.ask("logs", {"id": one.id})
-    assert shown == {
-        "id": one.id,
+    bench.until_over(agent)
+    reply = bench.ask("logs", {"id": agent.id})
+    assert reply == {
+        "id": agent.id,
         "attempt": 1,
         "attempts": 1,
-        "path": f"{bench.home.agents}/{one.id}.1.log",
+        "path": f"{bench.home.agents}/{agent.id}.1.log",
         "over": True,
     }
-    assert bench.code("logs", {"id": one.id, "attempt": 2}) == "no-log"
+    assert bench.code("logs", {"id": agent.id, "attempt": 2}) == "no-log"
 
 
 def test_events_come_in_pages_with_the_last_number(bench: Bench) -> None:
@@ -111,22 +111,26 @@ def test_events_come_in_pages_with_the_last_number(bench: Bench) -> None:
 
 def test_why_names_who_is_in_the_way_and_an_agent_sees_only_its_own_tree_there(bench: Bench) -> None:
     bench.ask("limit", {"limit": 1, "resident": 4})
-    one, other = bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
-    told = bench.ask("why", {"id": other.id})
-    assert (told["rule"], told["blocked_by"], [held["id"] for held in told["blockers"]]) == ("limit", 1, [one.id])
-    assert set(told["blockers"][0]) == {"id", "name", "status", "since"}
-    seen = bench.run(other.id, parse(operations.Why, {"id": other.id}))
-    assert (seen["blocked_by"], seen["blockers"]) == (1, [])
+    first, other = bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
+    reply = bench.ask("why", {"id": other.id})
+    assert (reply["rule"], reply["blocked_by"], [blocker["id"] for blocker in reply["blockers"]]) == (
+        "limit",
+        1,
+        [first.id],
+    )
+    assert set(reply["blockers"][0]) == {"id", "name", "status", "since"}
+    own_reply = bench.run(other.id, parse(operations.Why, {"id": other.id}))
+    assert (own_reply["blocked_by"], own_reply["blockers"]) == (1, [])
     with pytest.raises(WireError, match="not of the tree"):
-        bench.run(other.id, parse(operations.Why, {"id": one.id}))
+        bench.run(other.id, parse(operations.Why, {"id": first.id}))
     assert bench.code("why", {"id": "9"}) == "unknown-agent"
 
 
 def begun(bench: Bench, *command: str, **how: object) -> str:
     """A run of one member."""
     member = {"path": "a", "agent": {"name": "a", "command": list(command)}}
-    asked = {"name": "r", "cwd": "/", "env": {"PATH": "/bin:/usr/bin"}, "groups": [{}], "members": [member]}
-    answer = bench.ask("run", asked, **how)
+    args = {"name": "r", "cwd": "/", "env": {"PATH": "/bin:/usr/bin"}, "groups": [{}], "members": [member]}
+    answer = bench.ask("run", args, **how)
     if command == ("true",):
         bench.until_over(bench.agent(answer["agents"][0]["id"]))
     return str(answer["run"]["id"])
@@ -143,31 +147,35 @@ def test_all_runs_that_go_on_are_shown_and_the_last_that_are_over(
     over = begun(bench, "true")
     going = [begun(bench, "sleep", "600"), begun(bench, "sleep", "600")]
     recent = [begun(bench, "true") for _ in range(RECENT)]
-    shown = bench.ask("runs")
-    assert (run_ids(shown), shown["more"]) == ([*recent[::-1], *going[::-1]], None)
+    reply = bench.ask("runs")
+    assert (run_ids(reply), reply["more"]) == ([*recent[::-1], *going[::-1]], None)
     assert run_ids(bench.ask("runs", {"all": True})) == [*recent[::-1], *going[::-1], over]
     monkeypatch.setattr(runs, "RUNS_PAGE", RECENT + 1)
-    shown = bench.ask("runs")
-    assert (run_ids(shown), shown["more"]) == ([*recent[::-1], going[1]], number_of_run(going[1]))
-    shown = bench.ask("runs", {"before": shown["more"]})
-    assert (run_ids(shown), shown["more"]) == ([going[0]], None)
+    reply = bench.ask("runs")
+    assert (run_ids(reply), reply["more"]) == ([*recent[::-1], going[1]], number_of_run(going[1]))
+    reply = bench.ask("runs", {"before": reply["more"]})
+    assert (run_ids(reply), reply["more"]) == ([going[0]], None)
 
 
 def test_an_agent_is_shown_the_runs_of_its_own_tree_that_go_on(bench: Bench) -> None:
-    one, other = bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
-    made = begun(bench, "sleep", "600", pid=one.pid)
+    first, other = bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
+    run_id = begun(bench, "sleep", "600", pid=first.pid)
     begun(bench, "sleep", "600")
-    assert run_ids(bench.run(one.id, parse(operations.Runs, {}))) == [made]
+    assert run_ids(bench.run(first.id, parse(operations.Runs, {}))) == [run_id]
     assert run_ids(bench.run(other.id, parse(operations.Runs, {}))) == []
 
 
 def test_why_of_a_run_names_the_member_to_blame_also_when_all_is_over(bench: Bench) -> None:
     members = [{"path": path, "agent": {"command": [path]}} for path in ("false", "true")]
     run = {"name": "r", "cwd": "/", "env": {"PATH": "/bin:/usr/bin"}, "groups": [{}], "members": members}
-    made = bench.ask("run", run)["agents"]
-    bench.until_over(*(bench.agent(one["id"]) for one in made))
-    told = bench.ask("why", {"id": "run-1"})
-    assert (told["id"], told["rule"], [held["name"] for held in told["blockers"]]) == ("run-001", "failed", ["false"])
+    agents = bench.ask("run", run)["agents"]
+    bench.until_over(*(bench.agent(agent["id"]) for agent in agents))
+    reply = bench.ask("why", {"id": "run-1"})
+    assert (reply["id"], reply["rule"], [blocker["name"] for blocker in reply["blockers"]]) == (
+        "run-001",
+        "failed",
+        ["false"],
+    )
 
 
 def test_a_run_has_no_output_of_its_own(bench: Bench) -> None:
@@ -186,14 +194,14 @@ def test_a_page_ends_where_a_frame_has_no_more_room(bench: Bench) -> None:
     pages = [bench.ask("status")]
     while pages[-1]["more"] is not None:
         pages.append(bench.ask("status", {"before": pages[-1]["more"]}))
-    numbers = [number_of(one) for page in pages for one in reversed(names(page))]
+    numbers = [number_of(agent_id) for page in pages for agent_id in reversed(names(page))]
     assert numbers == list(range(180, 0, -1))
     assert [len(page["agents"]) for page in pages[:-1]] == [41] * 4  # 4 MiB
 
 
 def test_the_members_of_a_run_and_the_agents_of_a_session_come_in_such_pages_too(bench: Bench) -> None:
     bench.ask("pause")
-    members = [{"path": f"m{one:02d}", "agent": {"command": ["echo", "x" * 90_000]}} for one in range(90)]
+    members = [{"path": f"m{number:02d}", "agent": {"command": ["echo", "x" * 90_000]}} for number in range(90)]
     bench.ask("run", {"name": "r", "groups": [{}], "members": members, "cwd": "/"})
     bench.ask("spawn", {"agents": [{"command": ["echo", "x" * 3_000_000]}], "cwd": "/"})
     first = bench.ask("run-status", {"id": "run-001"})
@@ -208,20 +216,20 @@ def test_the_members_of_a_run_and_the_agents_of_a_session_come_in_such_pages_too
 
 def test_an_agent_that_is_larger_than_a_frame_is_shown_with_its_texts_cut(bench: Bench) -> None:
     bench.ask("pause")
-    one = bench.spawn("echo", "x" * 8_383_900, goal="g" * 4096, output_dir="/" + "d" * 100, env={"A": "1"})
+    agent = bench.spawn("echo", "x" * 8_383_900, goal="g" * 4096, output_dir="/" + "d" * 100, env={"A": "1"})
     bench.spawn("true")
-    for answer in (bench.ask("status", {"ids": [one.id]}), bench.ask("status", {"before": 2})):
-        (shown,) = answer["agents"]
-        assert shown["command"] == ["echo", "x" * 255 + "…"]
-        assert shown["output_dir"] == one.spec.output_dir
+    for answer in (bench.ask("status", {"ids": [agent.id]}), bench.ask("status", {"before": 2})):
+        (row,) = answer["agents"]
+        assert row["command"] == ["echo", "x" * 255 + "…"]
+        assert row["output_dir"] == agent.spec.output_dir
         assert answer["more"] is None
     assert bench.ask("status")["more"] == 2
 
 
 def test_events_end_where_a_frame_has_no_more_room(bench: Bench) -> None:
-    one = bench.spawn("sleep", "600")
+    agent = bench.spawn("sleep", "600")
     targets = tuple(agent_id(number) for number in range(1, 10_001))
-    began = WaitBegan(one.id, Wait(RequestId("w"), targets, is_any=False, deadline=None, caller=1, caller_started=1))
+    began = WaitBegan(agent.id, Wait(RequestId("w"), targets, is_any=False, deadline=None, caller=1, caller_started=1))
     before = bench.store.last_seq()
     bench.store.commit(bench.state, 0.0, [began] * 100)
     first = bench.ask("events", {"since": before})
@@ -233,7 +241,24 @@ def test_events_end_where_a_frame_has_no_more_room(bench: Bench) -> None:
 
 
 def test_an_agent_is_shown_its_own_tree_of_its_session(bench: Bench) -> None:
-    first, other = bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
-    shown = bench.ask("session-status", {}, pid=first.pid)["agents"]
-    assert [agent["id"] for agent in shown] == [first.id]
-    assert [agent["id"] for agent in bench.ask("session-status", {})["agents"]] == [other.id, first.id]
+    first, second = bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
+    agents = bench.ask("session-status", {}, pid=first.pid)["agents"]
+    assert [agent["id"] for agent in agents] == [first.id]
+    assert [agent["id"] for agent in bench.ask("session-status", {})["agents"]] == [second.id, first.id]
+
+
+@pytest.mark.parametrize(
+    ("op", "args", "left_out"),
+    [
+        ("limit", {"limit": 5, "reset": True}, "leave out `limit` and `resident`"),
+        ("limit", {"resident": 50, "reset": True}, "leave out `limit` and `resident`"),
+        ("budget", {"id": "session-001", "max_tokens": 5, "unlimited": True}, "leave out `max_tokens` and `max_cost`"),
+        ("budget", {"id": "session-001", "max_cost": 5, "unlimited": True}, "leave out `max_tokens` and `max_cost`"),
+    ],
+)
+def test_arguments_that_contradict_each_other_are_refused(
+    bench: Bench, op: str, args: dict[str, object], left_out: str
+) -> None:
+    with pytest.raises(WireError, match=left_out) as caught:
+        bench.ask(op, args)
+    assert caught.value.code == "bad-request"

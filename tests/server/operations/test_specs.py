@@ -55,46 +55,46 @@ def test_a_name_that_means_something_else_to_every_command_is_refused(bench: Ben
 
 
 def test_after_may_name_another_of_the_request_or_an_agent_in_any_form(bench: Bench) -> None:
-    one = bench.spawn("sleep", "600")
+    agent = bench.spawn("sleep", "600")
     request = parse(
         operations.Spawn,
         {"agents": [{"command": ["x"], "name": "first"}, {"command": ["y"], "after": ["first", "1"]}], "cwd": "/"},
     )
-    assert bench.run(Outside.OWNER, request).specs[1].after == ("first", one.id)
+    assert bench.run(Outside.OWNER, request).specs[1].after == ("first", agent.id)
     with pytest.raises(WireError, match="unknown-agent"):
         bench.run(Outside.OWNER, asked("x", after=["77"]))
 
 
 def test_a_claimed_parent_must_be_who_is_calling(bench: Bench) -> None:
-    one = bench.spawn("sleep", "600")
+    agent = bench.spawn("sleep", "600")
     claimed = parse(operations.Spawn, {"agents": [{"command": ["x"]}], "cwd": "/", "parent": "1"})
-    assert bench.run(one.id, claimed).caller == one.id
+    assert bench.run(agent.id, claimed).caller == agent.id
     with pytest.raises(WireError, match="the kernel says that no agent is calling"):
         bench.run(Outside.OWNER, claimed)
 
 
 def test_a_retry_brings_its_blockers_to_mind_and_what_it_sends_goes_over_the_first_environment(bench: Bench) -> None:
     blocker = bench.spawn("true")
-    one = bench.spawn("false", after=[blocker.id])
-    bench.until_over(blocker, one)
+    agent = bench.spawn("false", after=[blocker.id])
+    bench.until_over(blocker, agent)
     event = bench.run(Outside.OWNER, parse(operations.Retry, {"ids": ["2"], "env": {"NEW": "1"}}))
-    assert set(bench.state.agents) == {blocker.id, one.id}
+    assert set(bench.state.agents) == {blocker.id, agent.id}
     (again,) = (bench.environments.get(digest) for digest in event.environments)
-    assert again == {**bench.given.retries.environment(one.id), "NEW": "1"}
+    assert again == {**bench.given.retries.environment(agent.id), "NEW": "1"}
     assert "PATH" in again
-    asked = parse(operations.Retry, {"ids": ["2"], "env": {"NEW": "1"}, "current_env": True})
-    (alone,) = bench.run(Outside.OWNER, asked).environments
+    request = parse(operations.Retry, {"ids": ["2"], "env": {"NEW": "1"}, "current_env": True})
+    (alone,) = bench.run(Outside.OWNER, request).environments
     assert bench.environments.get(alone) == {"NEW": "1"}
 
 
 def test_a_bound_is_the_agents_own_or_else_that_of_the_configuration(bench: Bench) -> None:
     bench.configure(memory_max="1G")
-    asked = parse(
+    request = parse(
         operations.Spawn,
         {"agents": [{"command": ["x"]}, {"command": ["x"], "memory_max": 2 << 30}], "cwd": "/", "env": {}},
     )
-    made = bench.run(Outside.OWNER, asked)
-    assert [spec.memory_max for spec in made.specs] == [1 << 30, 2 << 30]
+    input_ = bench.run(Outside.OWNER, request)
+    assert [spec.memory_max for spec in input_.specs] == [1 << 30, 2 << 30]
 
 
 def test_an_environment_that_cannot_be_written_is_a_refusal_and_no_end(bench: Bench) -> None:
@@ -135,11 +135,11 @@ def test_what_is_no_command_has_a_runner(
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [({"name": "x"}, "bad-request: nothing to run"), ({"goal": "x", "runner": "no"}, "unknown-runner: 'no' is no")],
 )
-def test_what_nothing_can_run_is_refused(bench: Bench, fields: dict[str, object], said: str) -> None:
-    with pytest.raises(WireError, match=said):
+def test_what_nothing_can_run_is_refused(bench: Bench, fields: dict[str, object], message: str) -> None:
+    with pytest.raises(WireError, match=message):
         bench.run(Outside.OWNER, parse(operations.Spawn, {"agents": [fields], "cwd": "/"}))
 
 
@@ -169,8 +169,8 @@ def test_an_agent_without_a_command_has_the_default_runner_and_an_unknown_one_is
 def test_a_result_of_any_name_is_asked_for(bench: Bench) -> None:
     """The name may be longer than any file's; then the agent could not write it, and nobody else can have."""
     result = f"/tmp/{'x' * 300}"
-    one = bench.spawn("true", result=result)
-    bench.until_over(one)
+    agent = bench.spawn("true", result=result)
+    bench.until_over(agent)
     (spec,) = bench.run(Outside.OWNER, asked("x", result=result)).specs
     assert spec.result == result
 
@@ -208,9 +208,9 @@ def test_who_is_tried_again_writes_over_no_result_of_another(bench: Bench, tmp_p
 
 def test_who_is_tried_again_may_write_over_what_it_left_itself(bench: Bench, tmp_path: Path) -> None:
     result = tmp_path / "r.md"
-    one = written(bench, result, "half", 1)
+    agent = written(bench, result, "half", 1)
     assert result.read_text() == "half\n"
-    assert bench.code("retry", {"ids": [one.id]}) == ""
+    assert bench.code("retry", {"ids": [agent.id]}) == ""
 
 
 def test_a_result_stays_although_a_newer_agent_with_it_has_failed(bench: Bench, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def test_every_operation_has_a_row_and_no_row_lacks_its_shape() -> None:
 
 def test_a_row_with_conditions_comes_before_the_row_of_the_same_shape_without() -> None:
     for number, (name, row) in enumerate(OPERATIONS.items()):
-        later = [other for other, found in list(OPERATIONS.items())[number + 1 :] if found.shape is row.shape]
+        later = [other for other, other_row in list(OPERATIONS.items())[number + 1 :] if other_row.shape is row.shape]
         assert later == ([name.split()[0]] if row.applies else [])
 
 
@@ -46,8 +46,8 @@ def test_who_may_cancel_agents_may_pause_and_resume_them() -> None:
 
 def test_what_changes_the_state_is_done_once_however_often_its_request_is_sent() -> None:
     # a wait may be asked again; these are done once by other means, or may be done twice
-    others = {"wait", "listen", "prune", "reload", "stop", "keys", "key-authorize", "key-revoke"}
-    assert {name for name, row in OPERATIONS.items() if not row.is_stored and not row.is_question} == others
+    not_stored = {"wait", "listen", "prune", "reload", "stop", "keys", "key-authorize", "key-revoke"}
+    assert {name for name, row in OPERATIONS.items() if not row.is_stored and not row.is_question} == not_stored
 
 
 def test_a_shape_and_a_row_are_a_new_operation(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,10 +57,10 @@ def test_a_shape_and_a_row_are_a_new_operation(bench: Bench, monkeypatch: pytest
 
         number: int
 
-    def double(context: Context, call: Call, asked: Double) -> Reply:
+    def double(context: Context, call: Call, request: Double) -> Reply:
         assert context is bench.context
-        assert call.args is asked
-        return Reply({"number": 2 * asked.number})
+        assert call.args is request
+        return Reply({"number": 2 * request.number})
 
     monkeypatch.setitem(OPS, "double", Double)
     monkeypatch.setitem(OPERATIONS, "double", Operation(Double, USER, double, is_question=True))

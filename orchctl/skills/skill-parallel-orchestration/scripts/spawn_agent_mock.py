@@ -30,23 +30,23 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Ended(Exception):
-    """Somebody has sent this script a signal."""
+    """A signal reached this script."""
 
 
 def main() -> int:
-    """Do it. Returns the exit code."""
+    """Spawn the agent that the command line describes, and wait for its end. Returns the exit code."""
     args = arguments()
     program = os.environ.get("ORCHCTL") or "orchctl"
     if shutil.which(program) is None:
-        say("no `%s` is found: install orchd, or give its path in the variable ORCHCTL" % program)
+        print_error("no `%s` is found: install orchd, or give its path in the variable ORCHCTL" % program)
         return NO_ORCHCTL
     result = os.path.join(os.path.abspath(args.output_dir), args.task_name + ".md")
     words = [program, "spawn", "--runner", "mock", "--name", args.task_name, "--goal", args.goal]
-    return spawned([*words, "--result", result, "--json"], result)
+    return spawn_and_wait([*words, "--result", result, "--json"], result)
 
 
 def arguments() -> argparse.Namespace:
-    """The words on the command line."""
+    """Return the arguments of the command line."""
     parser = argparse.ArgumentParser(description="Spawn one mock agent through the daemon and wait for it.")
     parser.add_argument("--task_name", required=True, help="its name; its result is OUTPUT_DIR/TASK_NAME.md")
     parser.add_argument("--goal", required=True, help="what it is to achieve")
@@ -57,8 +57,8 @@ def arguments() -> argparse.Namespace:
     return args
 
 
-def spawned(words: list[str], result: str) -> int:
-    """Spawn and wait. Returns the exit code for what the agent came to."""
+def spawn_and_wait(words: list[str], result: str) -> int:
+    """Spawn an agent and wait for its end. Returns the exit code for the end of the agent."""
     seen: list[int] = []
     agent = ""
 
@@ -67,81 +67,81 @@ def spawned(words: list[str], result: str) -> int:
         if agent and len(seen) == 1:
             raise Ended
 
-    heed(note)
-    process = asked(words)
+    note_signals(note)
+    process = start_orchctl(words)
     try:
-        answer = answered(process)
+        answer = read_answer(process)
         if "error" in answer:
-            return refused(process, answer)
+            return report_refusal(process, answer)
         process.wait()
-        one = answer["agents"][0]["id"]
-        put(one)
-        process = asked([words[0], "wait", one, "--json"])
-        agent = one  # from here on a signal ends this at once
+        agent_id = answer["agents"][0]["id"]
+        print_line(agent_id)
+        process = start_orchctl([words[0], "wait", agent_id, "--json"])
+        agent = agent_id  # from here on a signal ends this at once
         if seen:
-            return left(process, agent, seen[0])
-        answer = answered(process)
-        return refused(process, answer) if "error" in answer else told(answer["agents"][0], result)
+            return leave(process, agent, seen[0])
+        answer = read_answer(process)
+        return report_refusal(process, answer) if "error" in answer else report_end(answer["agents"][0], result)
     except Ended:
-        return left(process, agent, seen[0])
+        return leave(process, agent, seen[0])
 
 
-def heed(note: Callable[[int, FrameType | None], None]) -> None:
-    """Have signals noted that are not ignored: a shell lets its background jobs ignore SIGINT."""
-    for one in SIGNALS:
-        if signal.getsignal(one) is not signal.SIG_IGN:
-            signal.signal(one, note)
+def note_signals(note: Callable[[int, FrameType | None], None]) -> None:
+    """Call `note` for signals that are not ignored: a shell lets its background jobs ignore SIGINT."""
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, note)
 
 
-def asked(words: list[str]) -> subprocess.Popen[bytes]:
+def start_orchctl(words: list[str]) -> subprocess.Popen[bytes]:
     """Start `orchctl`, in a session of its own: Ctrl-C reaches this script alone, and must not end a spawn half-way."""
     return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True)
 
 
-def left(process: subprocess.Popen[bytes], agent: str, number: int) -> int:
-    """Leave the agent alone and say so. Returns the exit code of a script that this signal ended."""
+def leave(process: subprocess.Popen[bytes], agent: str, number: int) -> int:
+    """Report that the agent continues. Returns the exit code of a script that the signal `number` ended."""
     process.terminate()
     process.wait()
-    say("%s goes on: `orchctl wait %s` waits for it, `orchctl cancel %s` ends it" % (agent, agent, agent))
+    print_error("%s goes on: `orchctl wait %s` waits for it, `orchctl cancel %s` ends it" % (agent, agent, agent))
     return 128 + number
 
 
-def answered(process: subprocess.Popen[bytes]) -> dict[str, Any]:
-    """What `orchctl` says."""
+def read_answer(process: subprocess.Popen[bytes]) -> dict[str, Any]:
+    """Return the answer of `orchctl`; an error without code and message when there is none."""
     line = process.stdout.readline() if process.stdout else b""
     answer: dict[str, Any] = json.loads(line.decode()) if line.strip() else {"error": {"code": "", "message": ""}}
     return answer
 
 
-def refused(process: subprocess.Popen[bytes], answer: dict[str, Any]) -> int:
-    """Say why `orchctl` does not do it. Returns its exit code."""
+def report_refusal(process: subprocess.Popen[bytes], answer: dict[str, Any]) -> int:
+    """Print why `orchctl` refused. Returns its exit code."""
     error = answer["error"]
     if error["code"]:
-        say("%s: %s" % (error["code"], error["message"]))
+        print_error("%s: %s" % (error["code"], error["message"]))
     code = process.wait()
     if not error["code"]:
-        say("orchctl ended with %d and said nothing" % code)
+        print_error("orchctl ended with %d and said nothing" % code)
     return code if code > 0 else 1
 
 
-def told(agent: dict[str, Any], result: str) -> int:
-    """Say what the agent came to. Returns the exit code for that."""
+def report_end(agent: dict[str, Any], result: str) -> int:
+    """Print how the agent ended. Returns the exit code for its status."""
     why = ": %s" % agent["reason"] if agent["reason"] and agent["status"] != "completed" else ""
     where = result if os.path.exists(result) else "no result"
-    put("%s %s %s%s, %s" % (agent["id"], agent["name"], agent["status"], why, where))
+    print_line("%s %s %s%s, %s" % (agent["id"], agent["name"], agent["status"], why, where))
     if agent["status"] == "failed":
         return int(agent["exit_code"] or 1)
     return CODES.get(agent["status"], 1)
 
 
-def put(line: str) -> None:
-    """Print it whole: others of us write to the same place, and `print` writes the end of a line by itself."""
+def print_line(line: str) -> None:
+    """Print a line in a single write: other copies of this script write to the same place, and `print` writes twice."""
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
 
 
-def say(text: str) -> None:
-    """One line for people."""
+def print_error(text: str) -> None:
+    """Print a line for people on standard error."""
     sys.stderr.write("spawn_agent_mock.py: %s\n" % text)
 
 

@@ -14,9 +14,9 @@ def test_a_line_tells_of_each(instance: Instance, orchctl: Orchctl) -> None:
     instance.ctl("limit", "1")
     instance.spawn("sleep", "60", options=["--name", "first"])
     instance.spawn("sleep", "60", options=["--name", "second"])
-    done = orchctl("cancel", "2", "agent-1")
-    assert (done.code, done.err) == (0, "")
-    assert [line.split()[:3] for line in done.out.splitlines()] == [
+    result = orchctl("cancel", "2", "agent-1")
+    assert (result.code, result.err) == (0, "")
+    assert [line.split()[:3] for line in result.out.splitlines()] == [
         ["agent-002", "second", "cancelled"],
         ["agent-001", "first", "stopping"],
     ]
@@ -29,7 +29,7 @@ def test_json_is_the_result(instance: Instance, orchctl: Orchctl) -> None:
     assert [agent["id"] for agent in json.loads(orchctl("cancel", "1", "--json").out)["agents"]] == ["agent-001"]
 
 
-def test_whoever_is_not_there_is_named(instance: Instance, orchctl: Orchctl) -> None:
+def test_an_unknown_agent_is_named(instance: Instance, orchctl: Orchctl) -> None:
     assert orchctl("cancel", "7").err.startswith("unknown-agent: no agent has the id or name '7'")
 
 
@@ -38,21 +38,21 @@ SLOW = "trap 'sleep 0.3; exit 0' TERM; while :; do sleep 0.01; done"
 
 def test_with_wait_nothing_below_is_left(instance: Instance, orchctl: Orchctl) -> None:
     top = instance.spawn("sh", "-c", f'orchctl spawn -- sh -c "$0"; {SLOW}', SLOW)
-    until(lambda: [one["status"] for one in instance.status("--all")["agents"]] == ["running"] * 2)
-    done = orchctl("cancel", top, "--wait", "--json")
-    assert done.code == 0
-    assert {agent["status"] for agent in json.loads(done.out)["agents"]} == {"cancelled"}
+    until(lambda: [agent["status"] for agent in instance.status("--all")["agents"]] == ["running"] * 2)
+    result = orchctl("cancel", top, "--wait", "--json")
+    assert result.code == 0
+    assert {agent["status"] for agent in json.loads(result.out)["agents"]} == {"cancelled"}
     assert {agent["status"] for agent in instance.status("--all")["agents"]} == {"cancelled"}
 
 
 def test_all_are_cancelled_with_what_is_below_them(instance: Instance, orchctl: Orchctl) -> None:
     instance.spawn("sh", "-c", "orchctl spawn -- sleep 600; exec sleep 600")
     instance.spawn("sleep", "600")
-    until(lambda: [one["status"] for one in instance.status("--all")["agents"]] == ["running"] * 3)
+    until(lambda: [agent["status"] for agent in instance.status("--all")["agents"]] == ["running"] * 3)
     assert orchctl("cancel", "--all", "--wait").code == 0
     assert [agent["status"] for agent in instance.status("--all")["agents"]] == ["cancelled"] * 3
-    nothing = orchctl("cancel", "--all", "--wait", "--json")
-    assert json.loads(nothing.out) == {"agents": [], "timed_out": False}
+    empty = orchctl("cancel", "--all", "--wait", "--json")
+    assert json.loads(empty.out) == {"agents": [], "timed_out": False}
 
 
 @pytest.mark.parametrize("line", [[], ["1", "--all"], ["1", "--wait-timeout", "1"]])
@@ -64,6 +64,6 @@ def test_with_wait_what_was_queued_below_is_shown_too(instance: Instance, orchct
     instance.ctl("limit", "1")
     spawns = "orchctl spawn -- true; orchctl spawn -- true; exec sleep 600"
     top = instance.spawn("sh", "-c", spawns)
-    until(lambda: [one["status"] for one in instance.status("--all")["agents"]] == ["running", "queued", "queued"])
-    done = orchctl("cancel", top, "--wait", "--json")
-    assert [agent["id"] for agent in json.loads(done.out)["agents"]] == ["agent-001", "agent-002", "agent-003"]
+    until(lambda: [agent["status"] for agent in instance.status("--all")["agents"]] == ["running", "queued", "queued"])
+    result = orchctl("cancel", top, "--wait", "--json")
+    assert [agent["id"] for agent in json.loads(result.out)["agents"]] == ["agent-001", "agent-002", "agent-003"]

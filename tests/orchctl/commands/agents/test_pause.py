@@ -16,24 +16,24 @@ def test_nothing_starts_any_more_and_the_places_say_so(instance: Instance, orchc
 
 
 def test_an_agent_is_paused_and_shown_so_in_every_list(instance: Instance, orchctl: Orchctl) -> None:
-    one = instance.spawn("sleep", "600")
-    assert orchctl("pause", one).out.split()[:3] == [one, "sleep", "paused"]
+    agent_id = instance.spawn("sleep", "600")
+    assert orchctl("pause", agent_id).out.split()[:3] == [agent_id, "sleep", "paused"]
     assert " paused " in orchctl("status").out
-    assert orchctl("why", one).out.splitlines() == [
-        f"{one} sleep is paused (held): it keeps its slot; `orchctl resume {one}` lets it continue",
-        f"what would change it: `orchctl resume {one}`",
-        *orchctl("why", one).out.splitlines()[2:],
+    assert orchctl("why", agent_id).out.splitlines() == [
+        f"{agent_id} sleep is paused (held): it keeps its slot; `orchctl resume {agent_id}` lets it continue",
+        f"what would change it: `orchctl resume {agent_id}`",
+        *orchctl("why", agent_id).out.splitlines()[2:],
     ]
-    (agent,) = json.loads(orchctl("pause", one, "--release-slot", "--json").out)["agents"]
+    (agent,) = json.loads(orchctl("pause", agent_id, "--release-slot", "--json").out)["agents"]
     assert (agent["status"], agent["reason"]) == (
         "paused",
-        f"its slot is released; `orchctl resume {one}` lets it continue",
+        f"its slot is released; `orchctl resume {agent_id}` lets it continue",
     )
 
 
 def test_a_slot_is_released_of_agents_that_are_named(orchctl: Orchctl) -> None:
-    done = orchctl("pause", "--release-slot")
-    assert (done.code, done.err) == (
+    result = orchctl("pause", "--release-slot")
+    assert (result.code, result.err) == (
         2,
         "usage: --release-slot is for agents: give their ids or names, or leave it out\n",
     )

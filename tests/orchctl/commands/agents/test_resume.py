@@ -11,14 +11,14 @@ from tests.orchctl.conftest import Orchctl
 def test_what_was_queued_starts(instance: Instance, orchctl: Orchctl) -> None:
     instance.ctl("pause")
     instance.spawn("true")
-    done = orchctl("resume")
-    assert done.code == 0
-    assert "paused" not in done.out
+    result = orchctl("resume")
+    assert result.code == 0
+    assert "paused" not in result.out
     instance.ctl("wait", "1")
     assert json.loads(orchctl("resume", "--json").out)["paused"] is False
 
 
 def test_agents_continue_that_are_named(instance: Instance, orchctl: Orchctl) -> None:
-    one = instance.spawn("sleep", "600")
-    orchctl("pause", one)
-    assert orchctl("resume", one).out.split()[:3] == [one, "sleep", "running"]
+    agent_id = instance.spawn("sleep", "600")
+    orchctl("pause", agent_id)
+    assert orchctl("resume", agent_id).out.split()[:3] == [agent_id, "sleep", "running"]

@@ -18,11 +18,11 @@ def test_a_new_attempt_has_the_environment_of_the_first_and_not_that_of_the_call
     (tmp_path / "bin/show").write_text(f"#!/bin/sh\n{SHOW}\n")
     (tmp_path / "bin/show").chmod(0o755)
     path = f"{tmp_path / 'bin'}:{instance.env['PATH']}"
-    one = instance.ctl("spawn", "--env", "MODE=staging", "--", "show", env={"PATH": path, "MOOD": "first"}).strip()
-    instance.ctl("wait", one, code=1)
-    done = orchctl("retry", "1", env={**instance.env, "MOOD": "second"})
-    assert (done.code, done.err) == (0, "")
-    assert done.out.split()[:2] == ["agent-001", "show"]
+    agent_id = instance.ctl("spawn", "--env", "MODE=staging", "--", "show", env={"PATH": path, "MOOD": "first"}).strip()
+    instance.ctl("wait", agent_id, code=1)
+    result = orchctl("retry", "1", env={**instance.env, "MOOD": "second"})
+    assert (result.code, result.err) == (0, "")
+    assert result.out.split()[:2] == ["agent-001", "show"]
     instance.ctl("wait", "1", code=1)
     assert instance.ctl("logs", "1") == "2 staging first\n"
 
@@ -31,38 +31,38 @@ def test_what_the_retry_says_goes_over_it_and_is_kept_for_the_next(
     instance: Instance, orchctl: Orchctl, tmp_path: Path
 ) -> None:
     (tmp_path / "vars").write_text("MODE=from-file\nMOOD=from-file\n")
-    one = instance.ctl("spawn", "--env", "MODE=staging", "--", "sh", "-c", SHOW).strip()
-    instance.ctl("wait", one, code=1)
+    agent_id = instance.ctl("spawn", "--env", "MODE=staging", "--", "sh", "-c", SHOW).strip()
+    instance.ctl("wait", agent_id, code=1)
     orchctl("retry", "1", "--env", "MODE=a=b", "--env-file", str(tmp_path / "vars"))
-    instance.ctl("wait", one, code=1)
-    assert instance.ctl("logs", one) == "2 a=b from-file\n"
+    instance.ctl("wait", agent_id, code=1)
+    assert instance.ctl("logs", agent_id) == "2 a=b from-file\n"
     instance.kill()
     instance.start()
     orchctl("retry", "1")
-    instance.ctl("wait", one, code=1)
-    assert instance.ctl("logs", one) == "3 a=b from-file\n"
+    instance.ctl("wait", agent_id, code=1)
+    assert instance.ctl("logs", agent_id) == "3 a=b from-file\n"
 
 
 def test_an_environment_that_is_lost_is_an_error_and_the_callers_takes_its_place_when_asked(
     instance: Instance, orchctl: Orchctl
 ) -> None:
-    one = instance.ctl("spawn", "--env", "MODE=staging", "--", "sh", "-c", SHOW).strip()
-    instance.ctl("wait", one, code=1)
-    (instance.home.retry / one).unlink()
-    done = orchctl("retry", "1")
-    assert done.code == 1
-    assert done.err.startswith("environment-lost: agent-001: the environment that it was spawned with is lost")
-    assert "`orchctl retry --current-env agent-001`" in done.err
-    assert instance.agent(one)["status"] == "failed"
+    agent_id = instance.ctl("spawn", "--env", "MODE=staging", "--", "sh", "-c", SHOW).strip()
+    instance.ctl("wait", agent_id, code=1)
+    (instance.home.retry / agent_id).unlink()
+    result = orchctl("retry", "1")
+    assert result.code == 1
+    assert result.err.startswith("environment-lost: agent-001: the environment that it was spawned with is lost")
+    assert "`orchctl retry --current-env agent-001`" in result.err
+    assert instance.agent(agent_id)["status"] == "failed"
     orchctl("retry", "1", "--current-env", env={**instance.env, "MOOD": "now"})
-    instance.ctl("wait", one, code=1)
-    assert instance.ctl("logs", one) == "2  now\n"
+    instance.ctl("wait", agent_id, code=1)
+    assert instance.ctl("logs", agent_id) == "2  now\n"
 
 
 def test_the_members_of_a_run_each_have_their_own(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     part = {"skillName": "api", "command": ["sh", "-c", SHOW], "env": {"MODE": "member"}, "required": True}
-    whole = {"name": "team", "executionMode": "hybrid", "subSkills": [part]}
-    (tmp_path / "composition.json").write_text(json.dumps(whole))
+    outer = {"name": "team", "executionMode": "hybrid", "subSkills": [part]}
+    (tmp_path / "composition.json").write_text(json.dumps(outer))
     orchctl("run", "composition.json", env={**instance.env, "MOOD": "first"})
     orchctl("retry", "run-001", env={**instance.env, "MOOD": "second"})
     instance.ctl("wait", "run-001", code=None)
@@ -78,9 +78,9 @@ def test_json_is_the_result(instance: Instance, orchctl: Orchctl) -> None:
 def test_what_completed_is_not_tried_again(instance: Instance, orchctl: Orchctl) -> None:
     instance.spawn("true")
     instance.ctl("wait", "1")
-    done = orchctl("retry", "1")
-    assert done.code == 1
-    assert done.err.startswith("cannot-retry: ")
+    result = orchctl("retry", "1")
+    assert result.code == 1
+    assert result.err.startswith("cannot-retry: ")
 
 
 def failing_chain(instance: Instance, directory: Path) -> None:
@@ -96,9 +96,9 @@ def test_what_was_skipped_because_of_it_is_named_and_retried_when_asked(
     instance: Instance, orchctl: Orchctl, tmp_path: Path
 ) -> None:
     failing_chain(instance, tmp_path)
-    done = orchctl("retry", "a")
-    assert (done.code, done.out.count("\n")) == (0, 1)
-    assert "agent-002, agent-003 were skipped because of that" in done.err
+    result = orchctl("retry", "a")
+    assert (result.code, result.out.count("\n")) == (0, 1)
+    assert "agent-002, agent-003 were skipped because of that" in result.err
     instance.ctl("wait", "a")
     assert orchctl("retry", "b", "--with-dependents").code == 0
     assert orchctl("wait", "a", "b", "c").code == 0
@@ -120,9 +120,9 @@ def test_a_retry_behind_what_failed_is_no_success_and_takes_it_along_when_asked(
     instance: Instance, orchctl: Orchctl, tmp_path: Path
 ) -> None:
     failing_chain(instance, tmp_path)
-    done = orchctl("retry", "c")
-    assert done.code == 1
-    assert "`orchctl retry agent-003 --with-dependencies`" in done.err
+    result = orchctl("retry", "c")
+    assert result.code == 1
+    assert "`orchctl retry agent-003 --with-dependencies`" in result.err
     assert orchctl("retry", "c", "--with-dependencies").code == 0
     assert orchctl("wait", "a", "b", "c").code == 0
 
@@ -133,8 +133,8 @@ def test_a_failure_that_satisfied_a_condition_is_no_dependency_to_retry(instance
     instance.ctl("wait", "1", "2", code=1)
     last = instance.spawn("true", options=["--after", "1:failed", "--after", "2"])
     assert instance.agent(last)["status"] == "skipped"
-    done = orchctl("retry", last, "--with-dependencies", "--json")
-    assert [agent["id"] for agent in json.loads(done.out)["agents"]] == ["agent-002", "agent-003"]
+    result = orchctl("retry", last, "--with-dependencies", "--json")
+    assert [agent["id"] for agent in json.loads(result.out)["agents"]] == ["agent-002", "agent-003"]
 
 
 def test_what_was_skipped_behind_a_cancelled_agent_is_retried_with_it(instance: Instance, orchctl: Orchctl) -> None:

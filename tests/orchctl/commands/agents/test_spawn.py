@@ -12,10 +12,10 @@ from tests.conftest import Instance
 from tests.orchctl.conftest import Background, Orchctl, Terminal
 
 
-def output(instance: Instance, one: str) -> str:
-    """What an agent wrote."""
-    assert instance.ctl("wait", one)
-    return instance.ctl("logs", one)
+def output(instance: Instance, agent_id: str) -> str:
+    """Return the output of an agent."""
+    assert instance.ctl("wait", agent_id)
+    return instance.ctl("logs", agent_id)
 
 
 def test_the_id_is_alone_on_stdout(instance: Instance, orchctl: Orchctl) -> None:
@@ -24,10 +24,10 @@ def test_the_id_is_alone_on_stdout(instance: Instance, orchctl: Orchctl) -> None
 
 
 def test_json_is_one_value_with_wait_what_they_came_to(instance: Instance, orchctl: Orchctl) -> None:
-    done = orchctl("spawn", "--json", "--wait", "--", "sh", "-c", "exit 3")
-    answer = json.loads(done.out)
-    assert (done.code, done.err) == (1, "")
-    assert [(one["id"], one["status"]) for one in answer["agents"]] == [("agent-001", "failed")]
+    result = orchctl("spawn", "--json", "--wait", "--", "sh", "-c", "exit 3")
+    answer = json.loads(result.out)
+    assert (result.code, result.err) == (1, "")
+    assert [(agent["id"], agent["status"]) for agent in answer["agents"]] == [("agent-001", "failed")]
     assert answer["timed_out"] is False
 
 
@@ -41,9 +41,9 @@ def test_every_option_arrives(instance: Instance, orchctl: Orchctl, tmp_path: Pa
     orchctl("spawn", "--", "sleep", "60")
     words = "--name n --goal g --skill s --task-id t --priority -3 --nesting 1 --timeout 15m --silence 90s --grace 2"
     places = "--cwd sub --stdin in --output-dir made --retries 2 --after 1"
-    ran = "--runner mock --model m --result r.md --tokens 9 --memory-max 512M"
-    assert orchctl("spawn", *words.split(), *places.split(), *ran.split(), "--", "x", "--name", "y").code == 0
-    shown = instance.agent("agent-002")
+    options = "--runner mock --model m --result r.md --tokens 9 --memory-max 512M"
+    assert orchctl("spawn", *words.split(), *places.split(), *options.split(), "--", "x", "--name", "y").code == 0
+    agent = instance.agent("agent-002")
     expected = {
         "name": "n",
         "goal": "g",
@@ -66,14 +66,14 @@ def test_every_option_arrives(instance: Instance, orchctl: Orchctl, tmp_path: Pa
         "tokens_expected": 9,
         "memory_max": 512 << 20,
     }
-    assert {key: shown[key] for key in expected} == expected
+    assert {key: agent[key] for key in expected} == expected
 
 
 def test_directory_and_environment_are_the_clients(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     env = {**instance.env, "MINE": "from here", "ODD": "\udcff"}
     script = 'pwd; echo "$MINE $SET"; printf %s "$ODD" | od -An -tx1; echo "$ORCHD_AGENT $ORCHD_ATTEMPT"'
-    one = orchctl("spawn", "--env", "SET=a=b", "--", "sh", "-c", script, env=env).out.strip()
-    assert output(instance, one) == f"{tmp_path}\nfrom here a=b\n ff\nagent-001 1\n"
+    agent_id = orchctl("spawn", "--env", "SET=a=b", "--", "sh", "-c", script, env=env).out.strip()
+    assert output(instance, agent_id) == f"{tmp_path}\nfrom here a=b\n ff\nagent-001 1\n"
 
 
 def test_a_batch_is_one_request_and_its_ids_come_one_a_line(
@@ -90,25 +90,25 @@ def test_a_batch_is_one_request_and_its_ids_come_one_a_line(
 
 
 def test_one_mistake_in_a_batch_and_nothing_is_spawned(instance: Instance, orchctl: Orchctl) -> None:
-    done = orchctl("spawn", "--batch", "-", input='{"command": ["true"]}\n{"command": ["true"], "timeout": "soon"}\n')
-    assert (done.code, done.out) == (2, "")
-    assert done.err.startswith("bad-batch: stdin line 2: timeout: 'soon' is not a duration")
+    result = orchctl("spawn", "--batch", "-", input='{"command": ["true"]}\n{"command": ["true"], "timeout": "soon"}\n')
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("bad-batch: stdin line 2: timeout: 'soon' is not a duration")
     assert instance.status("--all")["agents"] == []
 
 
 @pytest.mark.parametrize("words", [("--name", "x"), ("--env", "A=B"), ("--priority", "0"), ("--", "true")])
 def test_options_of_one_agent_do_not_go_with_a_batch(words: tuple[str, ...], orchctl: Orchctl) -> None:
-    done = orchctl("spawn", "--batch", "-", *words, input="")
-    assert done.code == 2
-    assert done.err.startswith("usage: ")
-    assert "--batch" in done.err
+    result = orchctl("spawn", "--batch", "-", *words, input="")
+    assert result.code == 2
+    assert result.err.startswith("usage: ")
+    assert "--batch" in result.err
 
 
 def test_no_command_is_a_usage_error(orchctl: Orchctl) -> None:
-    done = orchctl("spawn", "--name", "x")
-    assert done.code == 2
+    result = orchctl("spawn", "--name", "x")
+    assert result.code == 2
     assert (
-        done.err == "usage: nothing to run: write a command after `--`, as in `spawn -- claude -p ...`, or a --goal\n"
+        result.err == "usage: nothing to run: write a command after `--`, as in `spawn -- claude -p ...`, or a --goal\n"
     )
 
 
@@ -119,9 +119,9 @@ def test_a_refusal_is_one_line_or_an_object(instance: Instance, orchctl: Orchctl
     assert (plain.code, plain.out) == (1, "")
     assert plain.err.startswith("would-queue: ")
     assert plain.err.count("\n") == 1
-    found = orchctl("spawn", "--no-queue", "--json", "--", "true")
-    assert (found.code, found.err) == (1, "")
-    assert json.loads(found.out)["error"]["code"] == "would-queue"
+    result = orchctl("spawn", "--no-queue", "--json", "--", "true")
+    assert (result.code, result.err) == (1, "")
+    assert json.loads(result.out)["error"]["code"] == "would-queue"
 
 
 def test_json_is_the_result(instance: Instance, orchctl: Orchctl) -> None:
@@ -178,9 +178,9 @@ def test_a_result_is_never_written_over(instance: Instance, orchctl: Orchctl, tm
 
 def test_a_name_is_taken_as_long_as_its_agent_goes_on(instance: Instance, orchctl: Orchctl) -> None:
     orchctl("spawn", "--name", "api", "--result", "api.md", "--", "sleep", "600")
-    done = orchctl("spawn", "--name", "api", "--result", "api.md", "--", "true")
-    assert done.code == 1
-    assert done.err.startswith("name-taken: 'api' is taken: agent-001 (running) has the result ")
+    result = orchctl("spawn", "--name", "api", "--result", "api.md", "--", "true")
+    assert result.code == 1
+    assert result.err.startswith("name-taken: 'api' is taken: agent-001 (running) has the result ")
     twice = '{"command": ["true"], "result": "x.md"}\n' * 2
     assert orchctl("spawn", "--batch", "-", input=twice).err.startswith(
         "name-taken: two of this request have the result"
@@ -188,7 +188,7 @@ def test_a_name_is_taken_as_long_as_its_agent_goes_on(instance: Instance, orchct
 
 
 @pytest.mark.parametrize(
-    ("line", "meant"),
+    ("line", "suggestion"),
     [
         (["do the thing"], "--goal 'do the thing'"),
         (["--goal", "x", "claude"], "--runner claude"),
@@ -197,11 +197,11 @@ def test_a_name_is_taken_as_long_as_its_agent_goes_on(instance: Instance, orchct
     ],
 )
 def test_a_lone_word_that_is_no_program_is_refused_with_what_is_meant(
-    orchctl: Orchctl, line: list[str], meant: str
+    orchctl: Orchctl, line: list[str], suggestion: str
 ) -> None:
-    done = orchctl("spawn", *line)
-    assert done.code == 2
-    assert f"did you mean {meant}" in done.err
+    result = orchctl("spawn", *line)
+    assert result.code == 2
+    assert f"did you mean {suggestion}" in result.err
 
 
 def test_a_program_with_a_space_in_its_name_is_a_program(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
@@ -212,16 +212,16 @@ def test_a_program_with_a_space_in_its_name_is_a_program(instance: Instance, orc
 
 
 def test_the_time_of_the_waiting_is_not_that_of_the_agent(instance: Instance, orchctl: Orchctl) -> None:
-    done = orchctl("spawn", "--wait", "--wait-timeout", "0.1", "--name", "long", "--", "sleep", "600")
-    assert done.code == 75
+    result = orchctl("spawn", "--wait", "--wait-timeout", "0.1", "--name", "long", "--", "sleep", "600")
+    assert result.code == 75
     assert "running" in orchctl("status", "long").out
     assert orchctl("spawn", "--wait-timeout", "1", "--", "true").code == 2
 
 
 def test_the_example_of_a_batch_is_one_that_is_spawned(orchctl: Orchctl, instance: Instance, tmp_path: Path) -> None:
-    done = orchctl("spawn", "--batch-example")
-    assert (done.code, done.err) == (0, "")
-    (tmp_path / "agents.jsonl").write_text(done.out.replace('"claude"', '"mock"').replace('"codex"', '"mock"'))
+    result = orchctl("spawn", "--batch-example")
+    assert (result.code, result.err) == (0, "")
+    (tmp_path / "agents.jsonl").write_text(result.out.replace('"claude"', '"mock"').replace('"codex"', '"mock"'))
     instance.ctl("pause")
     spawned = orchctl("spawn", "--batch", "agents.jsonl")
-    assert (spawned.code, len(spawned.out.split())) == (0, len(done.out.splitlines()))
+    assert (spawned.code, len(spawned.out.split())) == (0, len(result.out.splitlines()))

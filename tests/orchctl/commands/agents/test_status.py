@@ -14,19 +14,19 @@ from tests.orchctl.conftest import Background, Orchctl, Terminal
 
 
 def test_it_says_that_no_daemon_runs_and_starts_none(stopped: Instance, orchctl: Orchctl) -> None:
-    said = f"no-daemon: no daemon runs for {stopped.directory}; `orchctl daemon start` starts one\n"
-    assert orchctl("status") == (69, "", said)
-    found = orchctl("status", "--json")
-    assert (found.code, found.err) == (69, "")
-    assert json.loads(found.out)["error"]["code"] == "no-daemon"
+    message = f"no-daemon: no daemon runs for {stopped.directory}; `orchctl daemon start` starts one\n"
+    assert orchctl("status") == (69, "", message)
+    result = orchctl("status", "--json")
+    assert (result.code, result.err) == (69, "")
+    assert json.loads(result.out)["error"]["code"] == "no-daemon"
     assert not stopped.home.database.exists()
 
 
 def test_json_has_exactly_four_keys(instance: Instance) -> None:
     instance.spawn("sleep", "60")
-    shown = instance.status()
-    assert list(shown) == ["daemon", "limit", "levels", "agents"]
-    assert [agent["id"] for agent in shown["agents"]] == ["agent-001"]
+    answer = instance.status()
+    assert list(answer) == ["daemon", "limit", "levels", "agents"]
+    assert [agent["id"] for agent in answer["agents"]] == ["agent-001"]
 
 
 def test_the_picture_shows_places_tree_and_queue(instance: Instance, orchctl: Orchctl) -> None:
@@ -43,13 +43,13 @@ def test_the_picture_shows_places_tree_and_queue(instance: Instance, orchctl: Or
     assert queued.endswith("Write the docs")
 
 
-def test_only_those_asked_for_are_shown(instance: Instance, orchctl: Orchctl) -> None:
+def test_only_named_agents_are_shown(instance: Instance, orchctl: Orchctl) -> None:
     instance.spawn("sleep", "60")
     instance.spawn("sleep", "60")
     assert len(orchctl("status", "2").out.splitlines()) == 2
-    done = orchctl("status", "9")
-    assert done.code == 1
-    assert done.err.startswith("unknown-agent: ")
+    result = orchctl("status", "9")
+    assert result.code == 1
+    assert result.err.startswith("unknown-agent: ")
 
 
 def test_all_shows_every_page_of_the_history(instance: Instance, orchctl: Orchctl) -> None:
@@ -87,8 +87,8 @@ def test_a_terminal_that_knows_its_width_is_not_overrun(
     instance.env.update(TERM="xterm", PYTHONUTF8="1")
     instance.env.pop("NO_COLOR", None)
     background("status", stdout=terminal.theirs).wait(30)
-    shown = terminal.until("\n").replace("\r", "") + terminal.until("…\n".replace("\n", "\r\n"))
-    line = shown.replace("\r", "").splitlines()[-1]
+    output = terminal.until("\n").replace("\r", "") + terminal.until("…\n".replace("\n", "\r\n"))
+    line = output.replace("\r", "").splitlines()[-1]
     assert "\x1b[32m" in line
     assert len(line) - len("\x1b[32m\x1b[0m") == 60
 
@@ -121,10 +121,10 @@ def test_watching_shows_what_happens_and_ages_and_leaves_the_terminal_as_it_was(
     command.send_signal(signal.SIGWINCH)
     terminal.until("lines more")
     command.send_signal(signal.SIGINT)
-    shown = terminal.until("\x1b[?1049l")
+    output = terminal.until("\x1b[?1049l")
     assert command.wait(30) == 130
-    assert shown.startswith("\x1b[?1049h\x1b[?25l")
-    assert shown.endswith("\x1b[?25h\x1b[?1049l")
+    assert output.startswith("\x1b[?1049h\x1b[?25l")
+    assert output.endswith("\x1b[?25h\x1b[?1049l")
     assert termios.tcgetattr(terminal.theirs) == before
 
 
@@ -152,14 +152,14 @@ def test_without_a_terminal_watching_prints_once_for_news_and_asks_no_clock(
     assert command.wait(30) == 130
 
 
-def test_nobody_to_watch_is_said_at_once(stopped: Instance, orchctl: Orchctl) -> None:
+def test_no_agent_to_watch_is_said_at_once(stopped: Instance, orchctl: Orchctl) -> None:
     assert orchctl("status", "--watch").code == 69
 
 
 def test_a_budget_is_shown_while_it_matters(instance: Instance, orchctl: Orchctl) -> None:
-    one = instance.spawn("sleep", "60")
+    agent_id = instance.spawn("sleep", "60")
     instance.ctl("budget", "session-001", "--max-tokens", "5000")
     assert orchctl("status").out.splitlines()[1].startswith("budget of session-001 [")
-    instance.ctl("cancel", one)
-    instance.ctl("wait", one, code=1)
+    instance.ctl("cancel", agent_id)
+    instance.ctl("wait", agent_id, code=1)
     assert "budget" not in orchctl("status").out

@@ -16,9 +16,9 @@ from tests.orchctl.conftest import Background, Orchctl, Terminal
 def test_a_line_tells_of_each_that_ended(instance: Instance, orchctl: Orchctl) -> None:
     instance.spawn("true", options=["--name", "good"])
     instance.spawn("sh", "-c", "exit 3", options=["--name", "bad"])
-    done = orchctl("wait", "1", "agent-2")
-    assert (done.code, done.err) == (1, "")
-    good, bad = done.out.splitlines()
+    result = orchctl("wait", "1", "agent-2")
+    assert (result.code, result.err) == (1, "")
+    good, bad = result.out.splitlines()
     assert good.split()[:3] == ["agent-001", "good", "completed"]
     assert good.endswith("exit 0")
     assert bad.split()[:3] == ["agent-002", "bad", "failed"]
@@ -28,9 +28,9 @@ def test_a_line_tells_of_each_that_ended(instance: Instance, orchctl: Orchctl) -
 
 def test_json_is_the_result_and_the_code_tells_the_same(instance: Instance, orchctl: Orchctl) -> None:
     instance.spawn("false")
-    done = orchctl("wait", "1", "--json")
-    result = json.loads(done.out)
-    assert done.code == 1
+    process = orchctl("wait", "1", "--json")
+    result = json.loads(process.out)
+    assert process.code == 1
     assert not result["timed_out"]
     assert [agent["status"] for agent in result["agents"]] == ["failed"]
 
@@ -39,11 +39,11 @@ def test_too_late_is_75_and_what_ended_is_shown(instance: Instance, orchctl: Orc
     instance.spawn("true")
     instance.spawn("sleep", "60")
     instance.ctl("wait", "1")
-    done = orchctl("wait", "1", "2", "--timeout", "0.1s")
-    assert done.code == 75
-    assert done.out.splitlines()[0].startswith("agent-001")
-    assert len(done.out.splitlines()) == 1
-    assert done.err == "timed-out: agent-002 is running; they go on\n"
+    result = orchctl("wait", "1", "2", "--timeout", "0.1s")
+    assert result.code == 75
+    assert result.out.splitlines()[0].startswith("agent-001")
+    assert len(result.out.splitlines()) == 1
+    assert result.err == "timed-out: agent-002 is running; they go on\n"
     quiet = orchctl("wait", "2", "--timeout", "0", "--json")
     assert (quiet.code, quiet.err) == (75, "")
     assert json.loads(quiet.out)["timed_out"]
@@ -52,10 +52,10 @@ def test_too_late_is_75_and_what_ended_is_shown(instance: Instance, orchctl: Orc
 def test_any_returns_at_the_first(instance: Instance, orchctl: Orchctl) -> None:
     instance.spawn("sleep", "60")
     instance.spawn("true")
-    done = orchctl("wait", "1", "2", "--any")
-    assert done.code == 0
-    assert done.out.startswith("agent-002")
-    assert len(done.out.splitlines()) == 1
+    result = orchctl("wait", "1", "2", "--any")
+    assert result.code == 0
+    assert result.out.startswith("agent-002")
+    assert len(result.out.splitlines()) == 1
 
 
 def test_all_waits_for_whatever_there_is(
@@ -81,9 +81,9 @@ def test_children_are_those_of_the_agent_it_runs_in(instance: Instance) -> None:
 
 @pytest.mark.parametrize("words", [(), ("1", "--all"), ("--all", "--children")])
 def test_one_thing_is_waited_for(words: tuple[str, ...], orchctl: Orchctl) -> None:
-    done = orchctl("wait", *words)
-    assert done.code == 2
-    assert done.err.startswith("usage: say what to wait for: ids, --all or --children")
+    result = orchctl("wait", *words)
+    assert result.code == 2
+    assert result.err.startswith("usage: say what to wait for: ids, --all or --children")
 
 
 def test_an_interrupted_wait_is_over_at_once(instance: Instance, background: Background, terminal: Terminal) -> None:
@@ -110,13 +110,13 @@ def test_a_person_sees_how_far_it_is(
 def test_it_outlives_the_daemon(
     instance: Instance, background: Background, terminal: Terminal, gate: Callable[[], None], tmp_path: Path
 ) -> None:
-    one = instance.spawn("sh", "-c", f"read x <{tmp_path}/gate")
-    command = background("wait", one, stderr=terminal.theirs)
+    agent_id = instance.spawn("sh", "-c", f"read x <{tmp_path}/gate")
+    command = background("wait", agent_id, stderr=terminal.theirs)
     terminal.until("waiting: 0 of 1 ended, 1 running")
     instance.kill()
     instance.ctl("limit")
     gate()
-    assert command.communicate(timeout=30)[0].startswith(one)
+    assert command.communicate(timeout=30)[0].startswith(agent_id)
     assert command.returncode == 0
 
 
@@ -130,19 +130,19 @@ def test_what_is_more_than_a_frame_can_tell_in_full_is_waited_for_and_shown(
             client.call("spawn", {"agents": agents, "cwd": "/"})
         client.call("cancel", {"ids": [f"agent-{number:03d}" for number in range(1, 2001)]})
     ids = [str(number) for number in range(1, 2001)]
-    done = orchctl("wait", *ids)
-    assert (done.code, done.err) == (1, "")
-    assert {line.split()[2] for line in done.out.splitlines()} == {"cancelled"}
-    assert len(done.out.splitlines()) == 2000
+    result = orchctl("wait", *ids)
+    assert (result.code, result.err) == (1, "")
+    assert {line.split()[2] for line in result.out.splitlines()} == {"cancelled"}
+    assert len(result.out.splitlines()) == 2000
     assert len(orchctl("status", *ids, "--json").out) > 0
 
 
 def test_a_tree_is_over_when_nothing_below_is_left(instance: Instance, orchctl: Orchctl) -> None:
     deep = "sleep 0.2; orchctl spawn -- sleep 0.2"
     top = instance.spawn("sh", "-c", 'orchctl spawn -- sh -c "$0"', deep)
-    done = orchctl("wait", top, "--tree", "--json")
-    assert done.code == 0
-    assert {agent["status"] for agent in json.loads(done.out)["agents"]} == {"completed"}
+    result = orchctl("wait", top, "--tree", "--json")
+    assert result.code == 0
+    assert {agent["status"] for agent in json.loads(result.out)["agents"]} == {"completed"}
     assert [agent["status"] for agent in instance.status("--all")["agents"]] == ["completed"] * 3
 
 
@@ -154,6 +154,6 @@ def test_a_name_may_be_waited_for(instance: Instance, orchctl: Orchctl) -> None:
 def test_what_keeps_an_agent_in_the_queue_is_said_when_the_waiting_ends(instance: Instance, orchctl: Orchctl) -> None:
     instance.ctl("pause")
     instance.spawn("true")
-    done = orchctl("wait", "1", "--timeout", "0.1")
-    assert done.code == 75
-    assert "timed-out: agent-001 is queued (admissions are paused" in done.err
+    result = orchctl("wait", "1", "--timeout", "0.1")
+    assert result.code == 75
+    assert "timed-out: agent-001 is queued (admissions are paused" in result.err

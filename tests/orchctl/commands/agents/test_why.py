@@ -14,9 +14,9 @@ def test_one_in_the_queue_names_who_holds_the_places(instance: Instance, orchctl
     instance.ctl("limit", "1")
     instance.spawn("sleep", "60", options=["--name", "first"])
     instance.spawn("sleep", "60")
-    head, held, holder, way_out = orchctl("why", "2").out.splitlines()
+    head, holding, holder, way_out = orchctl("why", "2").out.splitlines()
     assert head == "agent-002 sleep is queued, position 1 (limit): 1 of 1 slots are in use"
-    assert held == "held by 1:"
+    assert holding == "held by 1:"
     assert holder.split()[:3] == ["agent-001", "first", "running"]
     assert way_out == "what would change it: the end of one of them, or `orchctl limit 2`"
 
@@ -57,7 +57,7 @@ def test_tries_that_the_machine_refused_alike_are_one_line_with_what_fits_the_er
     assert past[1].split()[0] == "try"
 
 
-def test_one_that_was_skipped_is_tried_again_with_what_did_not_complete_before_it(
+def test_an_agent_that_was_skipped_is_tried_again_with_what_did_not_complete_before_it(
     instance: Instance, orchctl: Orchctl
 ) -> None:
     first = instance.spawn("false")
@@ -67,7 +67,9 @@ def test_one_that_was_skipped_is_tried_again_with_what_did_not_complete_before_i
     assert way_out == "what would change it: `orchctl retry agent-001 agent-002 agent-003` tries it again"
 
 
-def test_one_that_failed_says_how_it_came_to_that_and_what_ended_with_it(instance: Instance, orchctl: Orchctl) -> None:
+def test_an_agent_that_failed_says_how_it_came_to_that_and_what_ended_with_it(
+    instance: Instance, orchctl: Orchctl
+) -> None:
     script = 'if [ $ORCHD_ATTEMPT = 2 ]; then orchctl spawn --name child -- sleep 60; printf "\\033\\ts\\n"; fi; exit 3'
     instance.ctl("pause")
     instance.spawn("sh", "-c", script, options=["--name", "lead", "--retries", "1"])
@@ -76,8 +78,8 @@ def test_one_that_failed_says_how_it_came_to_that_and_what_ended_with_it(instanc
     instance.ctl("resume")
     instance.ctl("wait", "1", "2", "3", code=1)
     until(lambda: instance.agent("4")["status"] == "cancelled")
-    shown = orchctl("why", "1")
-    lines = [" ".join(line.split()) for line in shown.out.splitlines()]
+    result = orchctl("why", "1")
+    lines = [" ".join(line.split()) for line in result.out.splitlines()]
     assert lines[0] == "agent-001 lead failed: exit 3"
     assert lines[1] == "what would change it: `orchctl retry agent-001` tries it again"
     assert lines[3].endswith("retried exit 3")
@@ -88,13 +90,13 @@ def test_one_that_failed_says_how_it_came_to_that_and_what_ended_with_it(instanc
         "agent-002 next skipped agent-001 did not complete: failed",
         "agent-003 last skipped agent-002 did not complete: skipped",
     ]
-    assert shown.out.splitlines()[-1] == "  ?\ts"
-    told = json.loads(orchctl("why", "1", "--json").out)
-    assert [one["how"] for one in told["attempts"]] == ["retried", "failed"]
-    assert told["log"]["lines"][-1] == "\x1b\ts"
+    assert result.out.splitlines()[-1] == "  ?\ts"
+    reply = json.loads(orchctl("why", "1", "--json").out)
+    assert [attempt["how"] for attempt in reply["attempts"]] == ["retried", "failed"]
+    assert reply["log"]["lines"][-1] == "\x1b\ts"
 
 
-def test_one_that_completed_or_never_started_has_less_to_say(instance: Instance, orchctl: Orchctl) -> None:
+def test_an_agent_that_completed_or_never_started_has_less_to_say(instance: Instance, orchctl: Orchctl) -> None:
     instance.ctl("wait", instance.spawn("true"))
     assert orchctl("why", "1").out.splitlines()[0] == "agent-001 true completed: exit 0"
     instance.ctl("pause")
@@ -124,9 +126,9 @@ def test_a_run_names_the_member_to_blame_and_why_it_failed(instance: Instance, o
 
 def test_an_agent_may_ask_about_its_own_tree(instance: Instance, orchctl: Orchctl) -> None:
     instance.spawn("true")
-    one = instance.spawn("sh", "-c", "orchctl why $ORCHD_AGENT; orchctl why 1")
-    instance.ctl("wait", one, code=1)
-    log = instance.ctl("logs", one).splitlines()
+    agent_id = instance.spawn("sh", "-c", "orchctl why $ORCHD_AGENT; orchctl why 1")
+    instance.ctl("wait", agent_id, code=1)
+    log = instance.ctl("logs", agent_id).splitlines()
     assert log[0] == "agent-002 sh is running: it holds a slot and works"
 
 

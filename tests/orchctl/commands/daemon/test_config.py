@@ -22,24 +22,24 @@ def test_its_path_is_shown_whether_it_is_there_or_not(orchctl: Orchctl, stopped:
 
 def test_every_key_is_shown_with_its_value_and_whether_it_is_the_default(orchctl: Orchctl, stopped: Instance) -> None:
     stopped.configure('limit = 3\n[runners.claude]\nmodel = "opus"\n[runners.claude.env]\nTOKEN = "hush"\n')
-    done = orchctl("config", "show")
-    rows = {line.split()[0]: line for line in done.out.splitlines()}
+    result = orchctl("config", "show")
+    rows = {line.split()[0]: line for line in result.out.splitlines()}
     assert rows["limit"].split() == ["limit", "3", "agents", "config.toml"]
     assert rows["resident"].split() == ["resident", "4", "x", "`limit`", "agents", "default"]
     assert rows["runners.claude.model"].split()[1] == '"opus"'
     assert rows["runners.claude.env.TOKEN"].split()[1:3] == ["(not", "shown)"]
-    told = orchctl("config", "show", "--json").out
-    assert "hush" not in done.out + told
-    keys = json.loads(told)["keys"]
+    listing = orchctl("config", "show", "--json").out
+    assert "hush" not in result.out + listing
+    keys = json.loads(listing)["keys"]
     assert {key["key"].partition(".")[0] for key in keys} == set(KEYS)
     assert not stopped.home.socket.exists()
 
 
 def test_every_error_is_told_at_once(orchctl: Orchctl, stopped: Instance) -> None:
     stopped.configure("limt = 3\ngrace = -1\n")
-    done = orchctl("config", "check")
-    assert (done.code, done.err) == (1, "")
-    assert done.out.splitlines() == [
+    result = orchctl("config", "check")
+    assert (result.code, result.err) == (1, "")
+    assert result.out.splitlines() == [
         "error: limt is not known here; did you mean limit?",
         "error: grace must be 0 or more, not -1.0",
         f"{stopped.home.config} is invalid, errors: 2",
@@ -60,7 +60,7 @@ def test_a_reload_changes_what_can_change_and_names_the_rest(orchctl: Orchctl, i
     instance.configure('grace = 2\nlimit = 3\ncgroups = "off"\nrunner = "mine"\n[runners.mine]\ncommand = ["true"]\n')
     lines = orchctl("config", "reload").out.splitlines()
     assert lines[0] == "changed: limit, grace, runner, runners"
-    assert lines[1].startswith("cgroups holds when the daemon is started again")
+    assert lines[1].startswith("cgroups takes effect on restart")
     assert instance.agent(instance.spawn("true"))["grace"] == 2.0
     assert json.loads(instance.ctl("spawn", "--goal", "x", "--json"))["agents"][0]["runner"] == "mine"
     assert instance.status()["limit"]["limit"] == 3
@@ -69,9 +69,9 @@ def test_a_reload_changes_what_can_change_and_names_the_rest(orchctl: Orchctl, i
 
 def test_a_wrong_file_changes_nothing_and_says_why(orchctl: Orchctl, instance: Instance) -> None:
     instance.configure("grace = 2\ndepht = 1\n")
-    done = orchctl("config", "reload")
-    assert done.code == 1
-    assert done.err == (
+    result = orchctl("config", "reload")
+    assert result.code == 1
+    assert result.err == (
         f"bad-config: {instance.home.config}: depht is not known here; did you mean depth?; nothing was changed\n"
     )
     assert instance.agent(instance.spawn("true"))["grace"] == 10.0
@@ -90,19 +90,19 @@ def test_a_signal_reloads_too(instance: Instance) -> None:
 
 
 def test_an_agent_may_not_reload(instance: Instance) -> None:
-    one = instance.spawn("orchctl", "config", "reload")
-    instance.ctl("wait", one, code=1)
-    assert "forbidden" in instance.ctl("logs", one)
+    agent_id = instance.spawn("orchctl", "config", "reload")
+    instance.ctl("wait", agent_id, code=1)
+    assert "forbidden" in instance.ctl("logs", agent_id)
 
 
-def test_without_a_daemon_there_is_nobody_to_reload(orchctl: Orchctl) -> None:
+def test_without_a_daemon_there_is_nothing_to_reload(orchctl: Orchctl) -> None:
     assert orchctl("config", "reload").code == 69
 
 
 def test_files_of_sessions_move_with_all_that_they_have(orchctl: Orchctl, instance: Instance, tmp_path: Path) -> None:
     (tmp_path / ".agent").mkdir()
-    (one,) = orchctl("spawn", "--", "true").out.split()
-    instance.ctl("wait", one)
+    (agent_id,) = orchctl("spawn", "--", "true").out.split()
+    instance.ctl("wait", agent_id)
     before = (tmp_path / ".claude/state/events.jsonl").read_text()
     instance.configure('state_path = "seen"\n')
     assert orchctl("config", "reload").out == "changed: state_path\n"
@@ -114,28 +114,28 @@ def test_files_of_sessions_move_with_all_that_they_have(orchctl: Orchctl, instan
     assert (tmp_path / "seen/events.jsonl").read_text() == before
 
 
-def shown(orchctl: Orchctl, key: str) -> tuple[object, str, object]:
-    """The value of a key that is in force, where it comes from, and what the file contains instead."""
+def shown_value(orchctl: Orchctl, key: str) -> tuple[object, str, object]:
+    """Return the value of a key that is in force, its source, and the value in the file if that differs."""
     keys = json.loads(orchctl("config", "show", "--json").out)["keys"]
-    (one,) = (one for one in keys if one["key"] == key)
-    return one["value"], one["source"], one.get("in_file")
+    (entry,) = (entry for entry in keys if entry["key"] == key)
+    return entry["value"], entry["source"], entry.get("in_file")
 
 
 def test_a_command_comes_before_the_file_and_the_file_before_the_default(orchctl: Orchctl, instance: Instance) -> None:
-    assert shown(orchctl, "limit") == (7, "default", None)
+    assert shown_value(orchctl, "limit") == (7, "default", None)
     instance.configure("limit = 5\n")
-    assert shown(orchctl, "limit") == (7, "default", 5)
+    assert shown_value(orchctl, "limit") == (7, "default", 5)
     orchctl("config", "reload")
-    assert shown(orchctl, "limit") == (5, "config.toml", None)
+    assert shown_value(orchctl, "limit") == (5, "config.toml", None)
     assert instance.status()["limit"]["resident"] == 20
     orchctl("limit", "3")
-    assert shown(orchctl, "limit") == (3, "command", 5)
+    assert shown_value(orchctl, "limit") == (3, "command", 5)
     instance.configure("limit = 6\n")
-    assert "limit holds after `orchctl limit --reset`" in orchctl("config", "reload").out
+    assert "limit takes effect after `orchctl limit --reset`" in orchctl("config", "reload").out
     orchctl("daemon", "restart")
-    assert shown(orchctl, "limit") == (3, "command", 6)
+    assert shown_value(orchctl, "limit") == (3, "command", 6)
     assert orchctl("limit", "--reset").out.startswith("slots 0/6 in use")
-    assert shown(orchctl, "limit") == (6, "config.toml", None)
+    assert shown_value(orchctl, "limit") == (6, "config.toml", None)
     orchctl("daemon", "restart")
     assert instance.status()["limit"]["limit"] == 6
     assert orchctl("limit", "3", "--reset").code == 2
@@ -155,8 +155,8 @@ def test_a_limit_that_an_earlier_version_remembered_is_a_commands(stopped: Insta
 def test_durations_and_sizes_are_written_as_on_the_command_line(orchctl: Orchctl, instance: Instance) -> None:
     instance.configure('timeout = "2h"\ngrace = "5s"\nlog_bytes = "512K"\nmemory_max = 1073741824\n')
     assert orchctl("config", "reload").code == 0
-    assert [shown(orchctl, key)[0] for key in ("timeout", "grace", "log_bytes")] == [7200.0, 5.0, 524288]
+    assert [shown_value(orchctl, key)[0] for key in ("timeout", "grace", "log_bytes")] == [7200.0, 5.0, 524288]
     instance.configure('timeout = "2x"\nkeep_bytes = "much"\n')
-    said = orchctl("config", "check").out
-    assert "timeout: '2x' is not a duration: write seconds or a unit" in said
-    assert "keep_bytes: 'much' is not a size" in said
+    output = orchctl("config", "check").out
+    assert "timeout: '2x' is not a duration: write seconds or a unit" in output
+    assert "keep_bytes: 'much' is not a size" in output

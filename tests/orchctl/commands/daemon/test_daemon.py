@@ -12,32 +12,32 @@ from tests.orchctl.conftest import Background, Orchctl
 
 
 def pid(orchctl: Orchctl) -> int:
-    """Of the daemon that answers."""
+    """Return the pid of the daemon that answers."""
     return int(json.loads(orchctl("daemon", "status", "--json").out)["pid"])
 
 
 def test_it_is_started_once(stopped: Instance, orchctl: Orchctl) -> None:
-    first = orchctl("daemon", "start")
-    assert (first.code, first.err) == (0, "")
-    assert f"home {stopped.directory}, " in first.out
-    again = json.loads(orchctl("daemon", "start", "--json").out)
-    assert f"pid {again['pid']}, " in first.out
+    first_start = orchctl("daemon", "start")
+    assert (first_start.code, first_start.err) == (0, "")
+    assert f"home {stopped.directory}, " in first_start.out
+    second_start = json.loads(orchctl("daemon", "start", "--json").out)
+    assert f"pid {second_start['pid']}, " in first_start.out
 
 
 def test_status_starts_none(stopped: Instance, orchctl: Orchctl) -> None:
-    done = orchctl("daemon", "status")
-    assert (done.code, done.out) == (69, "")
-    assert done.err.startswith("no-daemon: ")
+    result = orchctl("daemon", "status")
+    assert (result.code, result.out) == (69, "")
+    assert result.err.startswith("no-daemon: ")
     assert not stopped.home.database.exists()
 
 
 def test_restart_is_another_daemon_and_the_same_agents(stopped: Instance, orchctl: Orchctl) -> None:
     orchctl("daemon", "start")
-    one = stopped.spawn("sleep", "60")
-    before, agent = pid(orchctl), stopped.agent(one)["pid"]
+    agent_id = stopped.spawn("sleep", "60")
+    before, agent = pid(orchctl), stopped.agent(agent_id)["pid"]
     assert orchctl("daemon", "restart").code == 0
     assert pid(orchctl) != before
-    assert stopped.agent(one)["pid"] == agent
+    assert stopped.agent(agent_id)["pid"] == agent
     assert not is_alive(before)
 
 
@@ -48,9 +48,9 @@ def test_restart_starts_where_none_runs(stopped: Instance, orchctl: Orchctl) -> 
 
 def test_an_agent_may_not_restart_it(instance: Instance, orchctl: Orchctl) -> None:
     before = pid(orchctl)
-    one = instance.spawn("orchctl", "daemon", "restart")
-    instance.ctl("wait", one, code=1)
-    assert instance.ctl("logs", one).startswith("forbidden: ")
+    agent_id = instance.spawn("orchctl", "daemon", "restart")
+    instance.ctl("wait", agent_id, code=1)
+    assert instance.ctl("logs", agent_id).startswith("forbidden: ")
     assert pid(orchctl) == before
 
 

@@ -19,50 +19,69 @@ Left = Callable[[str, str], "subprocess.Popen[bytes]"]
 
 
 def findings(orchctl: Orchctl, check: str, *words: str) -> list[tuple[str, str]]:
-    """State and sentence of what one check found."""
+    """Return state and sentence of each finding of one check."""
     value = json.loads(orchctl("doctor", "--json", *words).out)
-    assert value["problems"] == sum(one["state"] == "problem" for one in value["findings"])
-    assert all(one["remedy"] for one in value["findings"] if one["state"] != "ok")
-    return [(one["state"], one["what"]) for one in value["findings"] if one["check"] == check]
+    assert value["problems"] == sum(finding["state"] == "problem" for finding in value["findings"])
+    assert all(finding["remedy"] for finding in value["findings"] if finding["state"] != "ok")
+    return [(finding["state"], finding["what"]) for finding in value["findings"] if finding["check"] == check]
 
 
 @pytest.fixture
-def left(stopped: Instance) -> Iterator[Left]:
-    """Makes a process that carries the marks of an attempt."""
-    made: list[subprocess.Popen[bytes]] = []
+def leave(stopped: Instance) -> Iterator[Left]:
+    """Starts a process that carries the marks of an attempt."""
+    processes: list[subprocess.Popen[bytes]] = []
 
     def make(agent: str, attempt: str) -> subprocess.Popen[bytes]:
         marks = {"ORCHD_HOME": str(stopped.directory), "ORCHD_AGENT": agent, "ORCHD_ATTEMPT": attempt}
-        made.append(subprocess.Popen(["sleep", "600"], env={**os.environ, **marks}))
-        return made[-1]
+        processes.append(subprocess.Popen(["sleep", "600"], env={**os.environ, **marks}))
+        return processes[-1]
 
     yield make
-    for process in made:
+    for process in processes:
         process.kill()
         process.wait(DEADLINE)
 
 
 def test_without_a_daemon_it_looks_and_starts_none(orchctl: Orchctl, stopped: Instance) -> None:
-    done = orchctl("doctor")
-    assert done.code == 0, done.out
-    assert "ok       daemon      none runs" in done.out
+    result = orchctl("doctor")
+    assert result.code == 0, result.out
+    assert "ok       daemon      none runs" in result.out
     assert not stopped.home.socket.exists()
-    checks = {one["check"] for one in json.loads(orchctl("doctor", "--json").out)["findings"]}
-    known = {"config", "rights", "daemon", "versions", "systemd", "cgroups", "limits", "clock", "disk", "filesystem"}
-    assert checks == known | {"resource-limits", "processes", "runners", "orphans", "home", "database", "files"}
+    checks = {finding["check"] for finding in json.loads(orchctl("doctor", "--json").out)["findings"]}
+    expected_checks = {
+        "config",
+        "rights",
+        "daemon",
+        "versions",
+        "systemd",
+        "cgroups",
+        "limits",
+        "clock",
+        "disk",
+        "filesystem",
+    }
+    assert checks == expected_checks | {
+        "resource-limits",
+        "processes",
+        "runners",
+        "orphans",
+        "home",
+        "database",
+        "files",
+    }
 
 
 def test_with_a_daemon_it_says_who_answers(orchctl: Orchctl, instance: Instance) -> None:
     assert instance.daemon is not None
-    ((state, what),) = findings(orchctl, "daemon")
-    assert (state, f"pid {instance.daemon.pid}" in what) == ("ok", True)
+    ((state, detail),) = findings(orchctl, "daemon")
+    assert (state, f"pid {instance.daemon.pid}" in detail) == ("ok", True)
 
 
 def test_who_holds_the_bounds_of_agents_is_said_by_the_daemon(orchctl: Orchctl, stopped: Instance) -> None:
-    ((_, what),) = findings(orchctl, "resource-limits")
-    assert "where the daemon is started decides" in what
+    ((_, detail),) = findings(orchctl, "resource-limits")
+    assert "where the daemon is started decides" in detail
     stopped.start()
-    memory, _, _ = [what for _, what in findings(orchctl, "resource-limits")]
+    memory, _, _ = [detail for _, detail in findings(orchctl, "resource-limits")]
     assert memory.startswith("--memory-max is held by ")
 
 
@@ -93,33 +112,33 @@ def test_a_clock_that_was_set_back_a_full_disk_and_a_missing_runner_are_found(
     assert ("problem", "gone-agent is not on the PATH, and mine is the default") in findings(orchctl, "runners")
 
 
-def test_what_an_ended_agent_left_is_found_and_ended_and_nobody_else(
-    orchctl: Orchctl, instance: Instance, left: Left
+def test_processes_of_an_ended_agent_are_found_and_ended_and_no_others(
+    orchctl: Orchctl, instance: Instance, leave: Left
 ) -> None:
-    over, living = instance.spawn("true"), instance.spawn("sleep", "600")
-    instance.ctl("wait", over)
-    orphan, own = left(over, "1"), left(living, "1")
-    assert findings(orchctl, "orphans") == [("problem", f"pid {orphan.pid} is left of {over}: sleep 600")]
+    ended, living = instance.spawn("true"), instance.spawn("sleep", "600")
+    instance.ctl("wait", ended)
+    orphan, own_process = leave(ended, "1"), leave(living, "1")
+    assert findings(orchctl, "orphans") == [("problem", f"pid {orphan.pid} is left of {ended}: sleep 600")]
     assert orchctl("doctor").code == 1
     assert orphan.poll() is None
     assert findings(orchctl, "orphans", "--fix") == [
-        ("ok", f"pid {orphan.pid} is left of {over}: sleep 600; it was ended")
+        ("ok", f"pid {orphan.pid} is left of {ended}: sleep 600; it was ended")
     ]
     assert orphan.wait(DEADLINE) == -9
-    assert own.poll() is None
+    assert own_process.poll() is None
     assert instance.agent(living)["status"] == "running"
     assert findings(orchctl, "orphans") == [("ok", "no process of an agent that has ended is left")]
 
 
-def test_without_a_daemon_agents_that_live_are_no_strays(orchctl: Orchctl, stopped: Instance, left: Left) -> None:
+def test_without_a_daemon_agents_that_live_are_no_strays(orchctl: Orchctl, stopped: Instance, leave: Left) -> None:
     stopped.start()
-    over, one = stopped.spawn("true"), stopped.spawn("sleep", "600")
-    stopped.ctl("wait", over)
+    ended, agent_id = stopped.spawn("true"), stopped.spawn("sleep", "600")
+    stopped.ctl("wait", ended)
     stopped.stop("--keep-agents")
-    orphan = left(over, "1")
-    assert findings(orchctl, "orphans", "--fix")[0][1].startswith(f"pid {orphan.pid} is left of {over}")
+    orphan = leave(ended, "1")
+    assert findings(orchctl, "orphans", "--fix")[0][1].startswith(f"pid {orphan.pid} is left of {ended}")
     stopped.start()
-    assert stopped.agent(one)["status"] == "running"
+    assert stopped.agent(agent_id)["status"] == "running"
 
 
 def test_agents_of_a_home_that_was_moved_away_for_a_moment_are_not_ended(
@@ -129,13 +148,13 @@ def test_agents_of_a_home_that_was_moved_away_for_a_moment_are_not_ended(
     agent = stopped.spawn("sleep", "600")
     until(lambda: stopped.agent(agent)["status"] == "running")
     stopped.stop("--keep-agents")
-    kept = tmp_path / "kept"
-    stopped.directory.rename(kept)
+    kept_copy = tmp_path / "kept"
+    stopped.directory.rename(kept_copy)
     stopped.directory.mkdir(mode=0o700)
-    ((state, what), *_) = findings(orchctl, "orphans", "--fix")
-    assert (state, f"the home has no record of {agent}: " in what) == ("problem", True)
+    ((state, detail), *_) = findings(orchctl, "orphans", "--fix")
+    assert (state, f"the home has no record of {agent}: " in detail) == ("problem", True)
     shutil.rmtree(stopped.directory)
-    kept.rename(stopped.directory)
+    kept_copy.rename(stopped.directory)
     stopped.start()
     assert stopped.agent(agent)["status"] == "running"
 
@@ -146,13 +165,13 @@ def scope() -> Iterator[Path]:
     base = own_cgroup()
     if base is None or not os.access(base, os.W_OK):
         pytest.skip("no cgroup of version 2 can be made here")
-    made = base / f"run-{os.getpid()}.scope"
-    made.mkdir()
-    yield made
-    until(lambda: not (made / "cgroup.procs").read_text(), what="an empty cgroup")
-    for below in sorted((path for path in made.rglob("*") if path.is_dir()), reverse=True):
+    cgroup = base / f"run-{os.getpid()}.scope"
+    cgroup.mkdir()
+    yield cgroup
+    until(lambda: not (cgroup / "cgroup.procs").read_text(), what="an empty cgroup")
+    for below in sorted((path for path in cgroup.rglob("*") if path.is_dir()), reverse=True):
         below.rmdir()
-    made.rmdir()
+    cgroup.rmdir()
 
 
 def test_a_daemon_in_a_scope_that_ends_with_a_session_is_named_at_its_start_and_by_doctor(
@@ -160,13 +179,13 @@ def test_a_daemon_in_a_scope_that_ends_with_a_session_is_named_at_its_start_and_
 ) -> None:
     stopped.home.create()
     inside = ["sh", "-c", f'echo 0 > {scope}/cgroup.procs && exec "$@"', "sh", str(BIN / "orchctl")]
-    done = subprocess.run(
+    result = subprocess.run(
         [*inside, "daemon", "start"], env=stopped.env, capture_output=True, text=True, timeout=DEADLINE, check=True
     )
-    said = f"{scope.name}: what ends that ends the daemon and all agents"
-    assert said in done.stderr
-    found = json.loads(stopped.ctl("doctor", "--json", code=None))["findings"]
-    named = [one for one in found if said in one["what"]]
-    assert [one["state"] for one in named] == ["warning"]
+    message = f"{scope.name}: what ends that ends the daemon and all agents"
+    assert message in result.stderr
+    findings = json.loads(stopped.ctl("doctor", "--json", code=None))["findings"]
+    named = [finding for finding in findings if message in finding["what"]]
+    assert [finding["state"] for finding in named] == ["warning"]
     assert "`orchctl service install`" in named[0]["remedy"]
     stopped.ctl("daemon", "stop", "--stop-agents")

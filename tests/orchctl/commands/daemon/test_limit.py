@@ -21,7 +21,7 @@ def test_what_makes_no_sense_is_refused(instance: Instance, orchctl: Orchctl) ->
 
 
 def test_an_agent_may_look_and_not_change(instance: Instance) -> None:
-    one = instance.spawn("sh", "-c", "orchctl limit; orchctl limit 9")
-    instance.ctl("wait", one, code=1)
-    assert instance.ctl("logs", one).splitlines()[0].startswith("slots 1/7")
-    assert "forbidden: " in instance.ctl("logs", one)
+    agent_id = instance.spawn("sh", "-c", "orchctl limit; orchctl limit 9")
+    instance.ctl("wait", agent_id, code=1)
+    assert instance.ctl("logs", agent_id).splitlines()[0].startswith("slots 1/7")
+    assert "forbidden: " in instance.ctl("logs", agent_id)

@@ -11,19 +11,19 @@ from tests.orchctl.conftest import Orchctl
 def test_it_says_what_goes_and_what_has_gone(instance: Instance, orchctl: Orchctl) -> None:
     for number in range(3):
         instance.ctl("wait", instance.spawn("echo", str(number)))
-    told = orchctl("prune", "--keep", "1", "--dry-run").out
-    assert told.startswith("2 agents and 0 runs would be pruned, ")
-    assert told.endswith(" of logs; 1 that are over stay\n")
-    assert orchctl("prune", "--keep", "1").out == told.replace("would be pruned", "pruned")
+    output = orchctl("prune", "--keep", "1", "--dry-run").out
+    assert output.startswith("2 agents and 0 runs would be pruned, ")
+    assert output.endswith(" of logs; 1 that are over stay\n")
+    assert orchctl("prune", "--keep", "1").out == output.replace("would be pruned", "pruned")
     assert len(list(instance.home.agents.iterdir())) == 2
     assert orchctl("logs", "1").err.startswith("pruned: agent-001 is over and was pruned; ")
     assert orchctl("status", "4").err.startswith("unknown-agent: ")
-    done = orchctl("events", "--since", "0", "--json")
-    assert "some of the events up to" in done.err
-    assert [json.loads(line)["agent"] for line in done.out.splitlines()][-1] == "agent-003"
+    result = orchctl("events", "--since", "0", "--json")
+    assert "some of the events up to" in result.err
+    assert [json.loads(line)["agent"] for line in result.out.splitlines()][-1] == "agent-003"
     assert orchctl("events", "--since", "3000").err == orchctl("events").err == ""
-    done = orchctl("prune", "--older-than", "1h", "--json")
-    assert json.loads(done.out) == {"agents": 0, "runs": 0, "bytes": 0, "dry_run": False, "left": 1}
+    result = orchctl("prune", "--older-than", "1h", "--json")
+    assert json.loads(result.out) == {"agents": 0, "runs": 0, "bytes": 0, "dry_run": False, "left": 1}
     assert orchctl("prune").out.startswith("0 agents")
 
 

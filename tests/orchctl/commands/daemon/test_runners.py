@@ -26,9 +26,9 @@ def test_it_shows_what_there_is_and_asks_no_daemon(
 ) -> None:
     stopped.configure('runner = "mine"\n[runners.mine]\ncommand = ["mine"]\n[runners.gone]\ncommand = ["gone-agent"]\n')
     del env["ORCHD_DEFAULT_RUNNER"]
-    done = orchctl("runners", env=env)
-    assert (done.code, done.err) == (0, "")
-    assert done.out.splitlines() == [
+    result = orchctl("runners", env=env)
+    assert (result.code, result.err) == (0, "")
+    assert result.out.splitlines() == [
         "mock             only pretends",
         f"claude           {tmp_path}/bin/claude, 2.1.197 (Claude Code)",
         f"codex            {tmp_path}/bin/codex",
@@ -42,7 +42,7 @@ def test_as_json_it_is_one_value(orchctl: Orchctl, stopped: Instance, env: dict[
     stopped.configure('[runners.claude]\nmodel = "opus"\n')
     value = json.loads(orchctl("runners", "--json", env=env).out)
     assert (value["default"], value["config"]) == ("mock", str(stopped.home.config))
-    assert [(one["name"], one["default"], one["ready"]) for one in value["runners"]] == [
+    assert [(runner["name"], runner["default"], runner["ready"]) for runner in value["runners"]] == [
         ("mock", True, True),
         ("claude", False, True),
         ("codex", False, True),
@@ -59,19 +59,19 @@ def test_as_json_it_is_one_value(orchctl: Orchctl, stopped: Instance, env: dict[
     }
 
 
-def test_one_that_does_not_tell_its_version_is_not_waited_for(
+def test_a_cli_that_does_not_tell_its_version_is_not_waited_for(
     orchctl: Orchctl, env: dict[str, str], tmp_path: Path
 ) -> None:
     (tmp_path / "bin/codex").write_text("#!/bin/sh\nexec /bin/sleep 600\n")
     value = json.loads(orchctl("runners", "--json", env=env).out)
-    assert [one["version"] for one in value["runners"]] == [None, "2.1.197 (Claude Code)", None]
+    assert [runner["version"] for runner in value["runners"]] == [None, "2.1.197 (Claude Code)", None]
 
 
 def test_a_mistake_in_the_file_is_said(orchctl: Orchctl, stopped: Instance) -> None:
     stopped.configure('runner = "gpt"\n')
-    done = orchctl("runners")
-    assert (done.code, done.out) == (1, "")
-    assert done.err == (
+    result = orchctl("runners")
+    assert (result.code, result.out) == (1, "")
+    assert result.err == (
         f"bad-config: {stopped.home.config}: runner must be one of mock, claude, codex, not 'gpt'; "
         "correct it and try again\n"
     )
@@ -79,6 +79,6 @@ def test_a_mistake_in_the_file_is_said(orchctl: Orchctl, stopped: Instance) -> N
 
 def test_why_nothing_is_chosen_is_shown(orchctl: Orchctl, env: dict[str, str]) -> None:
     del env["ORCHD_DEFAULT_RUNNER"]
-    done = orchctl("runners", env=env)
-    assert (done.code, "default" in done.out) == (0, False)
-    assert done.err.startswith("nothing says what runs a goal, and claude and codex are installed")
+    result = orchctl("runners", env=env)
+    assert (result.code, "default" in result.out) == (0, False)
+    assert result.err.startswith("nothing says what runs a goal, and claude and codex are installed")

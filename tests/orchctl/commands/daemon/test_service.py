@@ -18,9 +18,9 @@ def bare(stopped: Instance, tmp_path: Path) -> Instance:
     return stopped
 
 
-def test_nothing_is_written_where_nobody_would_read_it(bare: Instance, tmp_path: Path) -> None:
-    said = json.loads(bare.ctl("service", "install", "--enable", "--json", code=1))
-    assert said["error"] == {
+def test_nothing_is_written_where_no_manager_would_read_it(bare: Instance, tmp_path: Path) -> None:
+    reply = json.loads(bare.ctl("service", "install", "--enable", "--json", code=1))
+    assert reply["error"] == {
         "code": "service",
         "message": "this machine has no systemctl; `orchctl daemon start` needs none",
         "details": {},

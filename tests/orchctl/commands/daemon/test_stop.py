@@ -38,12 +38,12 @@ def test_where_none_runs_it_says_so_whatever_is_to_become_of_agents(
 def test_where_none_runs_it_says_which_agents_go_on(
     instance: Instance, orchctl: Orchctl, option: tuple[str, ...]
 ) -> None:
-    one = instance.spawn("sleep", "60")
+    agent_id = instance.spawn("sleep", "60")
     instance.kill()
-    done = orchctl("daemon", "stop", *option)
-    assert (done.code, done.err) == (0, "")
-    assert done.out.endswith(f"\n1 agents go on, for the next daemon to take over: {one}\n")
-    assert json.loads(orchctl("daemon", "stop", *option, "--json").out) == {"living": 1, "agents": [one]}
+    result = orchctl("daemon", "stop", *option)
+    assert (result.code, result.err) == (0, "")
+    assert result.out.endswith(f"\n1 agents go on, for the next daemon to take over: {agent_id}\n")
+    assert json.loads(orchctl("daemon", "stop", *option, "--json").out) == {"living": 1, "agents": [agent_id]}
 
 
 def test_a_daemon_that_does_not_answer_is_not_taken_for_none(
@@ -66,19 +66,19 @@ def test_without_living_agents_nothing_is_asked(instance: Instance, orchctl: Orc
 
 def test_a_script_must_say_what_becomes_of_agents(instance: Instance, orchctl: Orchctl) -> None:
     instance.spawn("sleep", "60")
-    done = orchctl("daemon", "stop")
-    assert (done.code, done.out) == (2, "")
-    assert all(word in done.err for word in ("--keep-agents", "--stop-agents", "--drain"))
+    result = orchctl("daemon", "stop")
+    assert (result.code, result.out) == (2, "")
+    assert all(word in result.err for word in ("--keep-agents", "--stop-agents", "--drain"))
     assert orchctl("daemon", "stop", "--drain", "--keep-agents").code == 2
 
 
 def test_agents_are_kept_for_the_next_daemon(instance: Instance, orchctl: Orchctl) -> None:
-    one = instance.spawn("sleep", "60")
-    before = instance.agent(one)["pid"]
-    assert json.loads(orchctl("daemon", "stop", "--keep-agents", "--json").out) == {"living": 1, "agents": [one]}
+    agent_id = instance.spawn("sleep", "60")
+    before = instance.agent(agent_id)["pid"]
+    assert json.loads(orchctl("daemon", "stop", "--keep-agents", "--json").out) == {"living": 1, "agents": [agent_id]}
     assert Path(f"/proc/{before}").exists()
     orchctl("daemon", "start")
-    assert instance.agent(one)["pid"] == before
+    assert instance.agent(agent_id)["pid"] == before
 
 
 def test_agents_are_stopped_first(instance: Instance, orchctl: Orchctl) -> None:
@@ -134,9 +134,9 @@ def test_a_person_who_goes_away_has_not_answered(
 
 
 def test_an_agent_may_not_stop_it(instance: Instance) -> None:
-    one = instance.spawn("orchctl", "daemon", "stop", "--stop-agents")
-    instance.ctl("wait", one, code=1)
-    assert instance.ctl("logs", one).startswith("forbidden: ")
+    agent_id = instance.spawn("orchctl", "daemon", "stop", "--stop-agents")
+    instance.ctl("wait", agent_id, code=1)
+    assert instance.ctl("logs", agent_id).startswith("forbidden: ")
 
 
 def test_an_agent_that_names_no_option_learns_that_none_would_help(instance: Instance) -> None:
@@ -147,7 +147,7 @@ def test_an_agent_that_names_no_option_learns_that_none_would_help(instance: Ins
     assert "--keep-agents" not in log
 
 
-def test_one_that_does_not_leave_is_not_waited_for_for_ever(
+def test_a_daemon_that_does_not_leave_is_not_waited_for_for_ever(
     instance: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stop, "PATIENCE", 0.1)
@@ -155,7 +155,7 @@ def test_one_that_does_not_leave_is_not_waited_for_for_ever(
         stop.end(client, 1, "keep")
 
 
-def test_one_that_has_left_meanwhile_is_gone(instance: Instance) -> None:
+def test_a_daemon_that_has_left_meanwhile_is_gone(instance: Instance) -> None:
     with subprocess.Popen(["/bin/true"]) as process:
         process.wait()
     with instance.client() as client:

@@ -18,9 +18,9 @@ def numbers(lines: str) -> list[int]:
 def test_a_line_tells_of_each_event(instance: Instance, orchctl: Orchctl) -> None:
     instance.spawn("true", options=["--name", "api"])
     instance.ctl("wait", "1")
-    done = orchctl("events")
-    assert (done.code, done.err) == (0, "")
-    opened, queued = (line.split() for line in done.out.splitlines()[:2])
+    result = orchctl("events")
+    assert (result.code, result.err) == (0, "")
+    opened, queued = (line.split() for line in result.out.splitlines()[:2])
     assert (opened[0], opened[2]) == ("1", "session-opened")
     assert (queued[0], queued[2], queued[3], queued[4]) == ("2", "agent-queued", "agent-001", "name=api")
 
@@ -28,27 +28,27 @@ def test_a_line_tells_of_each_event(instance: Instance, orchctl: Orchctl) -> Non
 def test_without_a_beginning_the_latest_fifty_are_shown(instance: Instance, orchctl: Orchctl) -> None:
     instance.ctl("pause")
     instance.ctl("spawn", "--batch", "-", stdin="\n".join('{"command": ["true"]}' for _ in range(1100)))
-    everything = numbers(orchctl("events", "--since", "0", "--json").out)
-    assert everything == list(range(1, 1103))
-    assert numbers(orchctl("events", "--json").out) == everything[-50:]
-    assert numbers(orchctl("events", "--since", "1090", "--json").out) == everything[1090:]
+    all_numbers = numbers(orchctl("events", "--since", "0", "--json").out)
+    assert all_numbers == list(range(1, 1103))
+    assert numbers(orchctl("events", "--json").out) == all_numbers[-50:]
+    assert numbers(orchctl("events", "--since", "1090", "--json").out) == all_numbers[1090:]
     assert orchctl("events", "--since", "1102").out == ""
     assert orchctl("events", "--since", "-1").code == 1
 
 
 def test_following_shows_each_once_through_the_death_of_the_daemon(instance: Instance, background: Background) -> None:
     command = background("events", "-f", "--json", "--since", "0")
-    shown: list[int] = []
-    for wanted in (1, 2, 3):
-        instance.ctl("pause" if wanted % 2 else "resume")
-        shown += read(command, wanted - len(shown))
+    numbers: list[int] = []
+    for expected_number in (1, 2, 3):
+        instance.ctl("pause" if expected_number % 2 else "resume")
+        numbers += read(command, expected_number - len(numbers))
     instance.kill()
     instance.ctl("resume")
     instance.ctl("pause")
-    shown += read(command, 2)
+    numbers += read(command, 2)
     command.send_signal(signal.SIGINT)
     assert command.wait(30) == 130
-    assert shown == [1, 2, 3, 4, 5]
+    assert numbers == [1, 2, 3, 4, 5]
 
 
 def read(command: subprocess.Popen[str], count: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""`orchctl export`, of what a real daemon did."""
+"""`orchctl export` of the history of a real daemon."""
 
 from __future__ import annotations
 
@@ -27,25 +27,30 @@ def test_each_agent_is_a_row_and_a_run_and_a_session_have_their_own(
     until(lambda: instance.agent(lead)["status"] == "waiting")
     gate()
     instance.ctl("wait", lead)
-    found = json.loads(orchctl("export", "--json").out)
-    again, told, parent, child = found["agents"]
-    assert [one["id"] for one in found["agents"]] == ["agent-001", "agent-002", "agent-003", "agent-004"]
-    assert (again["attempts"], again["status"], again["member"], again["cost_usd"]) == (2, "completed", "again", None)
-    assert again["queued_seconds"] > 0.4  # before its second attempt
-    assert (told["runner"], told["tokens"] > 0, told["cost_source"]) == ("mock", True, "simulated")
+    document = json.loads(orchctl("export", "--json").out)
+    flaky_row, retried, parent, child = document["agents"]
+    assert [agent["id"] for agent in document["agents"]] == ["agent-001", "agent-002", "agent-003", "agent-004"]
+    assert (flaky_row["attempts"], flaky_row["status"], flaky_row["member"], flaky_row["cost_usd"]) == (
+        2,
+        "completed",
+        "again",
+        None,
+    )
+    assert flaky_row["queued_seconds"] > 0.4  # before its second attempt
+    assert (retried["runner"], retried["tokens"] > 0, retried["cost_source"]) == ("mock", True, "simulated")
     assert (child["parent"], parent["waited_seconds"] > 0) == ("agent-003", True)
-    totals = found["totals"]
+    totals = document["totals"]
     assert (totals["agents"], totals["attempts"]) == (4, 5)
-    assert told["cost_usd"] > 0
+    assert retried["cost_usd"] > 0
     assert totals["cost_usd"] is None  # no service was asked
     assert totals["agents_without_cost"] == 4
-    assert totals["sequential_seconds"] == round(sum(one["worked_seconds"] for one in found["agents"]), 6)
-    assert [one["id"] for one in json.loads(orchctl("export", "--json", "run-001").out)["agents"]] == [
+    assert totals["sequential_seconds"] == round(sum(agent["worked_seconds"] for agent in document["agents"]), 6)
+    assert [agent["id"] for agent in json.loads(orchctl("export", "--json", "run-001").out)["agents"]] == [
         "agent-001",
         "agent-002",
     ]
     table = list(csv.DictReader(io.StringIO(orchctl("export", "session-001", "--csv").out)))
-    assert [(one["id"], one["attempts"]) for one in table[:2]] == [("agent-001", "2"), ("agent-002", "1")]
+    assert [(row["id"], row["attempts"]) for row in table[:2]] == [("agent-001", "2"), ("agent-002", "1")]
 
 
 def test_one_form_is_asked_for(instance: Instance, orchctl: Orchctl) -> None:

@@ -1,4 +1,4 @@
-"""`orchctl hook`: nothing is missed or told twice."""
+"""`orchctl hook`: each event reaches the command once."""
 
 from __future__ import annotations
 
@@ -16,70 +16,75 @@ from tests.orchctl.conftest import Background, Orchctl
 TELL = ("sh", "-c", 'cat >>told; echo " $ORCHD_EVENT_SEQ" >>told')
 
 
-def told(directory: Path) -> list[dict[str, Any]]:
-    """What the command was told so far."""
+def received(directory: Path) -> list[dict[str, Any]]:
+    """Return the events that the command has received so far."""
     path = directory / "told"
     lines = path.read_text().splitlines() if path.exists() else []
-    found = [json.loads(line.rpartition(" ")[0]) for line in lines if "} " in line]
-    assert [int(line.rpartition(" ")[2]) for line in lines if "} " in line] == [one["event"]["seq"] for one in found]
-    return found
+    events = [json.loads(line.rpartition(" ")[0]) for line in lines if "} " in line]
+    assert [int(line.rpartition(" ")[2]) for line in lines if "} " in line] == [
+        event["event"]["seq"] for event in events
+    ]
+    return events
 
 
 def ids(directory: Path) -> list[str]:
-    """Who ended, as the command was told."""
-    return [one["agent"]["id"] if "agent" in one else one["run"]["id"] for one in told(directory)]
+    """Return the ids of the agents and runs in these events."""
+    return [event["agent"]["id"] if "agent" in event else event["run"]["id"] for event in received(directory)]
 
 
-def test_each_end_is_told_once_whoever_dies(instance: Instance, background: Background) -> None:
-    here = instance.directory
+def test_each_end_is_reported_once_whichever_process_dies(instance: Instance, background: Background) -> None:
+    directory = instance.directory
     instance.ctl("wait", instance.spawn("true"))  # before anybody wanted to be told
     command = background("hook", "--position", "position", "--", *TELL)
-    until(lambda: (here / "position").exists())
+    until(lambda: (directory / "position").exists())
     instance.ctl("wait", instance.spawn("sh", "-c", "exit 3"), code=1)
-    until(lambda: ids(here) == ["agent-002"])
+    until(lambda: ids(directory) == ["agent-002"])
     instance.kill()
     instance.start()
     instance.ctl("wait", instance.spawn("true"))
-    until(lambda: ids(here) == ["agent-002", "agent-003"])
-    until(lambda: int((here / "position").read_text()) >= told(here)[-1]["event"]["seq"])
+    until(lambda: ids(directory) == ["agent-002", "agent-003"])
+    until(lambda: int((directory / "position").read_text()) >= received(directory)[-1]["event"]["seq"])
     command.kill()
     command.wait(30)
     instance.ctl("wait", instance.spawn("true"))  # while nobody listens
-    again = background("hook", "--position", "position", "--", *TELL)
-    until(lambda: ids(here) == ["agent-002", "agent-003", "agent-004"])
-    assert (told(here)[0]["agent"]["exit_code"], told(here)[0]["event"]["event"]) == (3, "agent-failed")
-    again.send_signal(signal.SIGINT)
-    assert again.wait(30) == 130
+    second_hook = background("hook", "--position", "position", "--", *TELL)
+    until(lambda: ids(directory) == ["agent-002", "agent-003", "agent-004"])
+    assert (received(directory)[0]["agent"]["exit_code"], received(directory)[0]["event"]["event"]) == (
+        3,
+        "agent-failed",
+    )
+    second_hook.send_signal(signal.SIGINT)
+    assert second_hook.wait(30) == 130
 
 
-def test_one_that_was_being_told_when_it_was_killed_is_told_again(
+def test_an_agent_that_was_being_told_when_it_was_killed_is_told_again(
     instance: Instance, background: Background, orchctl: Orchctl
 ) -> None:
-    here = instance.directory
-    assert orchctl("hook", "--once", "--position", str(here / "position"), "--", "true").code == 0
+    directory = instance.directory
+    assert orchctl("hook", "--once", "--position", str(directory / "position"), "--", "true").code == 0
     command = background("hook", "--position", "position", "--", "sh", "-c", "echo $$ >began; exec sleep 60")
     instance.ctl("wait", instance.spawn("true"))
-    began = int(until(lambda: (here / "began").exists() and (here / "began").read_text().strip()))
+    hook_pid = int(until(lambda: (directory / "began").exists() and (directory / "began").read_text().strip()))
     command.kill()
     command.wait(30)
-    os.kill(began, signal.SIGKILL)
+    os.kill(hook_pid, signal.SIGKILL)
     instance.ctl("hook", "--once", "--position", "position", "--", *TELL)
     instance.ctl("hook", "--once", "--position", "position", "--", *TELL)
-    assert ids(here) == ["agent-001"]
+    assert ids(directory) == ["agent-001"]
 
 
 def test_a_run_is_told_with_its_members_and_a_command_that_fails_is_said(instance: Instance, orchctl: Orchctl) -> None:
-    here = instance.directory
+    directory = instance.directory
     instance.ctl("hook", "--once", "--position", "position", "--", "true")
     members = [{"path": "api", "agent": {"command": ["true"]}}]
     with instance.client() as client:
         client.call("run", {"name": "r", "cwd": "/", "env": instance.env, "groups": [{}], "members": members})
     instance.ctl("wait", "run-001")
-    done = orchctl("hook", "--once", "--position", "position", "--", *TELL[:2], f"{TELL[2]}; exit 4", cwd=here)
-    assert ids(here) == ["agent-001", "run-001"]
-    assert told(here)[1]["run"]["status"] == "completed"
-    assert done.code == 0
-    assert [line.partition(":")[0] for line in done.err.splitlines()] == ["hook-failed"] * 2
+    result = orchctl("hook", "--once", "--position", "position", "--", *TELL[:2], f"{TELL[2]}; exit 4", cwd=directory)
+    assert ids(directory) == ["agent-001", "run-001"]
+    assert received(directory)[1]["run"]["status"] == "completed"
+    assert result.code == 0
+    assert [line.partition(":")[0] for line in result.err.splitlines()] == ["hook-failed"] * 2
 
 
 @pytest.mark.parametrize("words", ["nonsense", "99999", "9" * 5000, "\udcff"])
@@ -87,8 +92,8 @@ def test_a_position_that_is_none_here_is_refused(
     instance: Instance, orchctl: Orchctl, tmp_path: Path, words: str
 ) -> None:
     (tmp_path / "position").write_bytes(os.fsencode(words))
-    done = orchctl("hook", "--once", "--position", "position", "--", "true")
-    assert (done.code, done.err.partition(":")[0]) == (1, "bad-position")
+    result = orchctl("hook", "--once", "--position", "position", "--", "true")
+    assert (result.code, result.err.partition(":")[0]) == (1, "bad-position")
     assert (tmp_path / "position").read_bytes() == os.fsencode(words)
 
 
@@ -105,17 +110,17 @@ def test_what_is_missing_is_said(instance: Instance, orchctl: Orchctl) -> None:
 
 
 def test_the_command_is_run_for_a_stall(stopped: Instance, background: Background) -> None:
-    here = stopped.directory
+    directory = stopped.directory
     stopped.configure("limit = 1\nresident = 1\nstall_after = 0.1\n")
     stopped.start()
     background("hook", "--position", "position", "--", *TELL)
-    until(lambda: (here / "position").exists())
+    until(lambda: (directory / "position").exists())
     stopped.spawn("sh", "-c", "orchctl spawn -- true; exec sleep 1000")
-    (stall,) = until(lambda: told(here))
+    (stall,) = until(lambda: received(directory))
     assert stall.keys() == {"event"}
     assert (stall["event"]["event"], stall["event"]["agents"]) == ("stall-began", ["agent-001"])
     assert "--resident" in stall["event"]["reason"]
     stopped.ctl("cancel", "agent-002")
-    until(lambda: len(told(here)) == 2)
-    assert told(here)[1]["agent"]["id"] == "agent-002"
+    until(lambda: len(received(directory)) == 2)
+    assert received(directory)[1]["agent"]["id"] == "agent-002"
     stopped.ctl("cancel", "agent-001")

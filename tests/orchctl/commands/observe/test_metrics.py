@@ -22,24 +22,24 @@ from tests.orchctl.exporters.test_metrics import parsed
 
 
 def address(command: subprocess.Popen[str]) -> str:
-    """Where it says that it serves."""
+    """Return the host and port that the command prints."""
     assert command.stderr is not None
     return command.stderr.readline().strip().removeprefix("metrics at ")
 
 
-def asked(path: Path, what: str = "/metrics") -> bytes:
-    """What comes back over a socket."""
+def response(path: Path, target: str = "/metrics") -> bytes:
+    """Return the HTTP response of a Unix socket."""
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(path))
-        client.sendall(f"GET {what} HTTP/1.0\r\n\r\n".encode())
+        client.sendall(f"GET {target} HTTP/1.0\r\n\r\n".encode())
         return b"".join(iter(lambda: client.recv(65536), b""))
 
 
 def test_they_are_printed_once_and_none_without_a_daemon(instance: Instance, orchctl: Orchctl) -> None:
     assert parsed(orchctl("metrics").out)["orchd_up"] == 1
     instance.stop()
-    done = orchctl("metrics")
-    assert (done.code, done.out) == (69, "")
+    result = orchctl("metrics")
+    assert (result.code, result.out) == (69, "")
 
 
 def test_without_the_extra_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,9 +65,9 @@ def test_a_client_that_asks_for_openmetrics_gets_it(instance: Instance, backgrou
 
 def test_a_port_answers_through_the_death_of_the_daemon(instance: Instance, background: Background) -> None:
     command = background("metrics", "--serve", "127.0.0.1:0")
-    where = address(command)
+    url = address(command)
     for up in (1, 0, 1):
-        with urllib.request.urlopen(where, timeout=30) as reply:
+        with urllib.request.urlopen(url, timeout=30) as reply:
             assert reply.headers["Content-Type"].startswith("text/plain; version=0.0.4")
             assert parsed(reply.read().decode())["orchd_up"] == up
         instance.kill() if up else instance.start()
@@ -85,11 +85,11 @@ def test_a_socket_is_the_users_own_and_goes_with_its_server(
     command = background("metrics", "--serve", f"unix:{path}")
     assert address(command) == f"unix:{path}"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert b"\norchd_limit 7.0\n" in asked(path)
-    assert asked(path, "/else").startswith(b"HTTP/1.0 404")
+    assert b"\norchd_limit 7.0\n" in response(path)
+    assert response(path, "/else").startswith(b"HTTP/1.0 404")
     with socket.socket(socket.AF_UNIX) as silent:  # one that says nothing keeps others waiting for a while only
         silent.connect(str(path))
-        assert b"\norchd_limit 7.0\n" in asked(path)
+        assert b"\norchd_limit 7.0\n" in response(path)
     command.send_signal(signal.SIGINT)
     assert command.wait(30) == 130
     assert not path.exists()

@@ -1,4 +1,4 @@
-"""`orchctl timeline`, of what a real daemon did."""
+"""`orchctl timeline` of the history of a real daemon."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.orchctl.conftest import Background, Orchctl, Terminal
 
 
 def titles(path: Path) -> list[str]:
-    """What the parts of a picture say."""
+    """Return the titles of the elements of a picture."""
     return [element.text or "" for element in ET.parse(path).iter() if element.tag.endswith("}title")]
 
 
@@ -24,13 +24,13 @@ def test_all_that_happened_is_in_it_with_its_retry_and_its_wait(
     instance.spawn("sh", "-c", "orchctl wait $(orchctl spawn --name child -- true)", options=["--nesting", "1"])
     flaky = instance.spawn("sh", "-c", "exit $((2 - ORCHD_ATTEMPT))", options=["--retries", "1", "--name", "flaky"])
     instance.ctl("wait", "1", flaky)
-    done = orchctl("timeline", "-o", "all.svg")
-    assert done == (0, "all.svg: 3 agents, 4 attempts\n", "")
-    said = titles(tmp_path / "all.svg")
-    assert said[0] == "orchd: all agents"
-    assert [one for one in said if "flaky, pm, try 1: retried (exit code 1)" in one]
-    assert [one for one in said if one.startswith("agent-001 sh waits for others")]
-    assert not [one for one in said if "slot 2" in one]
+    result = orchctl("timeline", "-o", "all.svg")
+    assert result == (0, "all.svg: 3 agents, 4 attempts\n", "")
+    titles_shown = titles(tmp_path / "all.svg")
+    assert titles_shown[0] == "orchd: all agents"
+    assert [title for title in titles_shown if "flaky, pm, try 1: retried (exit code 1)" in title]
+    assert [title for title in titles_shown if title.startswith("agent-001 sh waits for others")]
+    assert not [title for title in titles_shown if "slot 2" in title]
     assert orchctl("timeline").out == (tmp_path / "all.svg").read_text()
 
 
@@ -44,20 +44,20 @@ def test_a_run_and_a_session_have_only_their_own(instance: Instance, orchctl: Or
     assert json.loads(orchctl("timeline", "run-001", "--json", "-o", "run.html").out)["agents"] == 1
     assert "member" in (tmp_path / "run.html").read_text()
     assert "alone" not in (tmp_path / "run.html").read_text()
-    known = json.loads(orchctl("timeline", "session-001", "--json").out)
-    assert (known["agents"], known["attempts"], known["file"]) == (1, 1, None)
+    summary = json.loads(orchctl("timeline", "session-001", "--json").out)
+    assert (summary["agents"], summary["attempts"], summary["file"]) == (1, 1, None)
 
 
 def test_what_is_under_way_is_drawn_as_far_as_it_is(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     instance.spawn("sleep", "60")
     assert orchctl("timeline", "-o", "now.svg").code == 0
-    assert [one for one in titles(tmp_path / "now.svg") if "still at work" in one]
+    assert [title for title in titles(tmp_path / "now.svg") if "still at work" in title]
 
 
 def test_what_can_be_no_timeline_is_refused(instance: Instance, orchctl: Orchctl) -> None:
     assert orchctl("timeline").err.startswith("no-history: this home has no agents yet")
-    done = orchctl("timeline", "-o", "x.png")
-    assert (done.code, done.err) == (
+    result = orchctl("timeline", "-o", "x.png")
+    assert (result.code, result.err) == (
         2,
         "usage: -o: x.png: unknown suffix; use .svg, .html, .txt, or add --format\n",
     )
@@ -78,9 +78,9 @@ def test_the_same_agents_have_one_share_of_the_places_whatever_they_are_shown_as
     (tmp_path / "r.json").write_text(json.dumps(composition))
     assert orchctl("run", "r.json").code == 0
     instance.ctl("limit", "7")  # later than all of it: the share is of the two places that there were
-    known = [json.loads(orchctl("timeline", *one, "--json").out) for one in ((), ("session-001",), ("run-001",))]
-    shares = {one["utilisation"] for one in known}
-    assert {one["agents"] for one in known} == {3}
+    summary = [json.loads(orchctl("timeline", *scope, "--json").out) for scope in ((), ("session-001",), ("run-001",))]
+    shares = {summary["utilisation"] for summary in summary}
+    assert {summary["agents"] for summary in summary} == {3}
     assert len(shares) == 1
     assert 0.5 < shares.pop() <= 1
 
@@ -106,12 +106,12 @@ def test_the_format_is_chosen_by_option_suffix_and_terminal(
     assert orchctl("timeline", "-o", "chart", "--format", "svg").code == 0
     assert (tmp_path / "chart").read_text().startswith("<svg ")
     assert orchctl("timeline", "--format", "png").err == "usage: --format: 'png' is not a format; use svg, html, text\n"
-    done = orchctl("timeline", "--format", "svg", "-o", "x.html")
-    assert (done.code, done.err[:45]) == (2, "usage: --format svg and -o x.html contradict ")
+    result = orchctl("timeline", "--format", "svg", "-o", "x.html")
+    assert (result.code, result.err[:45]) == (2, "usage: --format svg and -o x.html contradict ")
     background("timeline", stdout=terminal.theirs)
-    shown = terminal.until("completed\r\n")
-    assert "\x1b[32m" in shown
-    assert "<svg" not in shown
+    output = terminal.until("completed\r\n")
+    assert "\x1b[32m" in output
+    assert "<svg" not in output
 
 
 def test_no_color_is_heeded_on_a_terminal(
@@ -129,31 +129,31 @@ def test_since_leaves_out_what_had_ended_and_cuts_what_began_before(instance: In
     instance.ctl("wait", first)
     second = instance.spawn("sleep", "60", options=["--name", "later"])
     (began,) = (agent["started_at"] for agent in instance.status(second)["agents"])
-    known = json.loads(orchctl("timeline", "--since", began, "--json").out)
-    assert (known["agents"], known["attempts"]) == (1, 1)
+    summary = json.loads(orchctl("timeline", "--since", began, "--json").out)
+    assert (summary["agents"], summary["attempts"]) == (1, 1)
     assert json.loads(orchctl("timeline", "--since", "1h", "--json").out)["agents"] == 2
     assert json.loads(orchctl("timeline", "session-001", "--since", began, "--json").out)["agents"] == 1
     assert orchctl("timeline", "--since", "yesterday").code == 2
     assert "write an age, as in 90s, 15m, 2h, 1d, or an ISO time" in orchctl("timeline", "--since", "yesterday").err
     instance.ctl("cancel", second)
-    done = orchctl("timeline", "--since", "2999-01-01")
-    assert (done.code, done.err[:12]) == (1, "no-history: ")
+    result = orchctl("timeline", "--since", "2999-01-01")
+    assert (result.code, result.err[:12]) == (1, "no-history: ")
 
 
 def test_json_has_the_idle_gaps(instance: Instance, orchctl: Orchctl) -> None:
     instance.ctl("wait", instance.spawn("true"))
     assert json.loads(orchctl("timeline", "--json").out)["gaps"] == []
     instance.ctl("wait", instance.spawn("sleep", "0.3"))
-    known = json.loads(orchctl("timeline", "--json", "--no-fold").out)
-    (gap,) = known["gaps"]  # as long as the client took to start
+    summary = json.loads(orchctl("timeline", "--json", "--no-fold").out)
+    (gap,) = summary["gaps"]  # as long as the client took to start
     assert gap["begin"] < gap["end"]
-    assert 0 < gap["seconds"] < known["seconds"]
+    assert 0 < gap["seconds"] < summary["seconds"]
 
 
 def test_a_dash_is_stdout(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     instance.ctl("wait", instance.spawn("true"))
-    done = orchctl("timeline", "-o", "-")
-    assert (done.code, done.out[:4]) == (0, "<svg"), done
+    result = orchctl("timeline", "-o", "-")
+    assert (result.code, result.out[:4]) == (0, "<svg"), result
     assert orchctl("timeline", "-o", "-", "--format", "text").out == orchctl("timeline", "--format", "text").out
     assert orchctl("timeline", "-o", "-", "--json").code == 2
     assert not (tmp_path / "-").exists()

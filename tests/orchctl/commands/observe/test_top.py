@@ -24,40 +24,40 @@ class Tmux:
         self._run("-f", "/dev/null", "new-session", "-d", "-x", "100", "-y", "20", "sh")
 
     def _run(self, *words: str) -> str:
-        done = subprocess.run(
+        result = subprocess.run(
             ["tmux", "-S", self._socket, *words], env=self._env, capture_output=True, text=True, check=True, timeout=30
         )
-        return done.stdout
+        return result.stdout
 
     def type(self, *keys: str) -> None:
-        """Press these."""
+        """Press these keys."""
         self._run("send-keys", *keys)
 
     def shows(self) -> str:
-        """What can be seen."""
+        """Return the visible screen."""
         return self._run("capture-pane", "-p")
 
     def until(self, *texts: str) -> str:
-        """Wait until all of these can be seen; what can be seen then."""
+        """Wait until the screen has all of these texts; return the screen."""
         return str(
-            until(lambda: (seen := self.shows()) and all(text in seen for text in texts) and seen, 30.0, texts[0])
+            until(lambda: (screen := self.shows()) and all(text in screen for text in texts) and screen, 30.0, texts[0])
         )
 
     def end(self) -> None:
-        """Close it."""
+        """Close the terminal."""
         self._run("kill-server")
 
 
 @pytest.fixture
 def tmux(instance: Instance, tmp_path: Path) -> Iterator[Tmux]:
     """A terminal."""
-    made = Tmux(instance, tmp_path)
-    yield made
-    made.end()
+    tmux_session = Tmux(instance, tmp_path)
+    yield tmux_session
+    tmux_session.end()
 
 
-def begun(tmux: Tmux) -> None:
-    """`top` runs."""
+def start_top(tmux: Tmux) -> None:
+    """Start `top` in the terminal."""
     tmux.type("echo ready $((40 + 2))", "Enter")
     tmux.until("ready 42")
     tmux.type(f"{BIN}/orchctl top", "Enter")
@@ -67,7 +67,7 @@ def begun(tmux: Tmux) -> None:
 def test_it_shows_steers_and_leaves_the_terminal_as_it_was(instance: Instance, tmux: Tmux) -> None:
     instance.ctl("limit", "2")
     instance.spawn("sh", "-c", "while :; do :; done", options=["--name", "busy"])
-    begun(tmux)
+    start_top(tmux)
     instance.spawn("sh", "-c", "echo the last words; sleep 60", options=["--name", "talker"])
     instance.spawn("sleep", "60", options=["--name", "third"])
     tmux.until("2/2 in use", "the last words", "#1: 2 of 2 slots are in use")
@@ -94,13 +94,13 @@ def test_it_shows_steers_and_leaves_the_terminal_as_it_was(instance: Instance, t
 
 
 def test_a_log_is_followed_and_why_is_said(instance: Instance, tmux: Tmux, tmp_path: Path) -> None:
-    go_on = tmp_path / "go-on"
-    script = f"echo one; until [ -e {go_on} ]; do sleep 0.05; done; echo two; sleep 60"
+    gate_path = tmp_path / "go-on"
+    script = f"echo one; until [ -e {gate_path} ]; do sleep 0.05; done; echo two; sleep 60"
     instance.spawn("sh", "-c", script, options=["--name", "talker"])
-    begun(tmux)
+    start_top(tmux)
     tmux.type("Enter")
     tmux.until("agent-001 talker, running, try 1", "one", "q goes back")
-    go_on.touch()
+    gate_path.touch()
     tmux.until("two")
     tmux.type("q", "w")
     tmux.until("agent-001 talker is running: it holds a slot and works")
@@ -110,25 +110,25 @@ def test_a_log_is_followed_and_why_is_said(instance: Instance, tmux: Tmux, tmp_p
 
 def test_it_outlives_the_daemon(instance: Instance, tmux: Tmux) -> None:
     instance.spawn("sleep", "60", options=["--name", "survivor"])
-    begun(tmux)
+    start_top(tmux)
     tmux.until("survivor")
     instance.kill()
     tmux.until("no daemon answers", "survivor")
     tmux.type("p")
     instance.start()
     instance.spawn("sleep", "60", options=["--name", "newcomer"])
-    seen = tmux.until("newcomer", "2/7 in use")
-    assert "no daemon answers" not in seen
+    screen = tmux.until("newcomer", "2/7 in use")
+    assert "no daemon answers" not in screen
 
 
 def test_without_a_terminal_it_says_what_does_without(instance: Instance, orchctl: Orchctl) -> None:
-    done = orchctl("top")
-    assert (done.code, done.err) == (2, "usage: top needs a terminal; `orchctl status --watch` goes without one\n")
+    result = orchctl("top")
+    assert (result.code, result.err) == (2, "usage: top needs a terminal; `orchctl status --watch` goes without one\n")
 
 
 def test_it_explains_its_keys_and_retries_what_failed(instance: Instance, tmux: Tmux, tmp_path: Path) -> None:
     instance.ctl("wait", instance.spawn("sh", "-c", f"echo >>{tmp_path}/tries; exit 3"), code=1)
-    begun(tmux)
+    start_top(tmux)
     tmux.until("failed")
     tmux.type("?")
     tmux.until("give it a new attempt", "q goes back")

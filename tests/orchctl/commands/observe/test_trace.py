@@ -23,29 +23,31 @@ TRIES = "[ $ORCHD_ATTEMPT = 2 ] || exit 4"
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    """One that listens."""
-    made = Collector()
-    yield made
-    made.close()
+    """A collector that listens."""
+    receiver = Collector()
+    yield receiver
+    receiver.close()
 
 
 def attributes(span: Any) -> dict[str, Any]:
-    """What is said of a span."""
-    return {one.key: getattr(one.value, one.value.WhichOneof("value")) for one in span.attributes}
+    """Return the attributes of a span."""
+    return {
+        attribute.key: getattr(attribute.value, attribute.value.WhichOneof("value")) for attribute in span.attributes
+    }
 
 
 def by_agent(spans: list[Any]) -> dict[tuple[str, int | None], Any]:
     """Spans by agent (and attempt), or by run."""
-    found = {}
+    spans_by_agent = {}
     for span in spans:
-        known = attributes(span)
-        found[known.get("gen_ai.agent.id", known.get("orchd.run")), known.get("orchd.attempt")] = span
-    assert len(found) == len(spans)
-    return found
+        values = attributes(span)
+        spans_by_agent[values.get("gen_ai.agent.id", values.get("orchd.run")), values.get("orchd.attempt")] = span
+    assert len(spans_by_agent) == len(spans)
+    return spans_by_agent
 
 
 def ids(spans: list[Any]) -> set[tuple[bytes, bytes, bytes]]:
-    """What tells a span from others, and from whom it is below."""
+    """Return the ids of each span and of its parent."""
     return {(span.trace_id, span.span_id, span.parent_span_id) for span in spans}
 
 
@@ -56,10 +58,10 @@ def history(stopped: Instance, tmp_path: Path) -> Instance:
     stopped.env["ORCHD_MOCK_SECONDS"] = "0.01"
     stopped.start()
     inside = "orchctl wait $(orchctl spawn -- true); orchctl run team.json --runner mock"
-    one = stopped.ctl("spawn", "--nesting", "1", "--", "sh", "-c", inside, cwd=tmp_path).strip()
-    stopped.ctl("wait", one)
-    again = stopped.ctl("spawn", "--retries", "1", "--", "sh", "-c", TRIES, cwd=tmp_path).strip()
-    stopped.ctl("wait", again)
+    agent_id = stopped.ctl("spawn", "--nesting", "1", "--", "sh", "-c", inside, cwd=tmp_path).strip()
+    stopped.ctl("wait", agent_id)
+    retried = stopped.ctl("spawn", "--retries", "1", "--", "sh", "-c", TRIES, cwd=tmp_path).strip()
+    stopped.ctl("wait", retried)
     stopped.ctl("spawn", "--", "sleep", "600", cwd=tmp_path)
     return stopped
 
@@ -69,30 +71,37 @@ def history(stopped: Instance, tmp_path: Path) -> Instance:
 def test_spans_have_their_parents_and_are_the_same_every_time(
     history: Instance, orchctl: Orchctl, collector: Collector, tmp_path: Path
 ) -> None:
-    done = orchctl("trace", "--endpoint", collector.url)
-    assert done.code == 0, done
-    assert done.out == f"{collector.url}/v1/traces: {len(collector.spans)} spans of 2 traces\n"
+    result = orchctl("trace", "--endpoint", collector.url)
+    assert result.code == 0, result
+    assert result.out == f"{collector.url}/v1/traces: {len(collector.spans)} spans of 2 traces\n"
     assert (collector.paths, collector.services) == ({"/v1/traces"}, {"orchd"})
-    first = list(collector.spans)
-    spans = by_agent(first)
+    first_spans = list(collector.spans)
+    spans = by_agent(first_spans)
     tries = {f"agent-00{number}": [1] for number in range(1, 5)} | {"agent-005": [1, 2]}
-    assert set(spans) == {("run-001", None)} | {(one, k) for one, made in tries.items() for k in (None, *made)}
-    whole, tried, run = spans["agent-001", None], spans["agent-001", 1], spans["run-001", None]
-    assert whole.parent_span_id == spans["agent-005", None].parent_span_id == b""
-    assert tried.parent_span_id == whole.span_id
-    assert spans["agent-002", None].parent_span_id == run.parent_span_id == tried.span_id
+    assert set(spans) == {("run-001", None)} | {
+        (agent_id, k) for agent_id, attempts in tries.items() for k in (None, *attempts)
+    }
+    agent_span, attempt_span, run = spans["agent-001", None], spans["agent-001", 1], spans["run-001", None]
+    assert agent_span.parent_span_id == spans["agent-005", None].parent_span_id == b""
+    assert attempt_span.parent_span_id == agent_span.span_id
+    assert spans["agent-002", None].parent_span_id == run.parent_span_id == attempt_span.span_id
     for member in ("agent-003", "agent-004"):
         assert spans[member, None].parent_span_id == run.span_id
         assert attributes(spans[member, None])["orchd.level"] == "composite"
-    assert {span.trace_id for key, span in spans.items() if key[0] != "agent-005"} == {whole.trace_id}
-    for above, below in ((whole, tried), (tried, run), (run, spans["agent-003", None]), (tried, spans["agent-002", 1])):
+    assert {span.trace_id for key, span in spans.items() if key[0] != "agent-005"} == {agent_span.trace_id}
+    for above, below in (
+        (agent_span, attempt_span),
+        (attempt_span, run),
+        (run, spans["agent-003", None]),
+        (attempt_span, spans["agent-002", 1]),
+    ):
         assert above.start_time_unix_nano <= below.start_time_unix_nano
         assert below.end_time_unix_nano <= above.end_time_unix_nano
     collector.spans.clear()
     assert orchctl("trace", "--endpoint", f"{collector.url}/v1/traces").code == 0
-    assert [span.SerializeToString() for span in collector.spans] == [span.SerializeToString() for span in first]
+    assert [span.SerializeToString() for span in collector.spans] == [span.SerializeToString() for span in first_spans]
     collector.spans.clear()
-    for scope, wanted in (
+    for scope, expected in (
         ("run-001", {"run-001", "agent-003", "agent-004"}),
         ("session-001", {key[0] for key in spans}),
         ("2", {"agent-002"}),
@@ -100,8 +109,8 @@ def test_spans_have_their_parents_and_are_the_same_every_time(
         ("agent-003", {"agent-003"}),
     ):
         assert orchctl("trace", scope, "--endpoint", collector.url).code == 0
-        assert {key[0] for key in by_agent(collector.spans)} == wanted, scope
-        assert ids(collector.spans) <= ids(first)
+        assert {key[0] for key in by_agent(collector.spans)} == expected, scope
+        assert ids(collector.spans) <= ids(first_spans)
         collector.spans.clear()
     assert "unknown-run" in orchctl("trace", "run-9", "--endpoint", collector.url).err
 
@@ -112,29 +121,29 @@ def test_what_is_known_is_said_by_its_conventions_and_what_is_private_is_not(
     history: Instance, orchctl: Orchctl, tmp_path: Path
 ) -> None:
     out = tmp_path / "spans.json"
-    told = json.loads(orchctl("trace", "-o", str(out), "--json").out)
-    assert told == {"file": str(out), "endpoint": None, "spans": told["spans"], "traces": 2}
+    reply = json.loads(orchctl("trace", "-o", str(out), "--json").out)
+    assert reply == {"file": str(out), "endpoint": None, "spans": reply["spans"], "traces": 2}
     (resource,) = json.loads(out.read_text())["resourceSpans"]
     assert orchctl("trace", "-o", "-").out == out.read_text()
     spans = {}
     for span in resource["scopeSpans"][0]["spans"]:
-        known = {one["key"]: next(iter(one["value"].values())) for one in span["attributes"]}
-        spans[known.get("gen_ai.agent.id", known.get("orchd.run")), known.get("orchd.attempt")] = (span, known)
-    span, known = spans["agent-003", None]
+        values = {attribute["key"]: next(iter(attribute["value"].values())) for attribute in span["attributes"]}
+        spans[values.get("gen_ai.agent.id", values.get("orchd.run")), values.get("orchd.attempt")] = (span, values)
+    span, values = spans["agent-003", None]
     assert (len(span["traceId"]), len(span["spanId"])) == (32, 16)
     assert int(span["parentSpanId"], 16)
-    assert span["name"] == f"invoke_agent {known['gen_ai.agent.name']}"
-    assert known["gen_ai.operation.name"] == "invoke_agent"
-    assert int(known["gen_ai.usage.input_tokens"]) > 0
-    assert (known["orchd.run"], known["orchd.session"], known["orchd.status"]) == (
+    assert span["name"] == f"invoke_agent {values['gen_ai.agent.name']}"
+    assert values["gen_ai.operation.name"] == "invoke_agent"
+    assert int(values["gen_ai.usage.input_tokens"]) > 0
+    assert (values["orchd.run"], values["orchd.session"], values["orchd.status"]) == (
         "run-001",
         "session-001",
         "completed",
     )
-    span, known = spans["agent-005", "1"]
-    assert (known["error.type"], known["process.exit.code"], span["status"]["code"]) == ("retried", "4", 2)
-    span, known = spans["agent-005", None]
-    assert (known["process.executable.name"], span["status"]) == ("sh", {})
+    span, values = spans["agent-005", "1"]
+    assert (values["error.type"], values["process.exit.code"], span["status"]["code"]) == ("retried", "4", 2)
+    span, values = spans["agent-005", None]
+    assert (values["process.executable.name"], span["status"]) == ("sh", {})
     (moment, back) = spans["agent-001", "1"][0]["events"][:2]
     assert (moment["name"], back["name"]) == ("wait began", "wait ended")
     assert TRIES not in out.read_text()
@@ -149,38 +158,38 @@ def test_a_collector_that_takes_nothing_is_an_error_that_says_why(
     assert orchctl("trace").out == "the collector: 0 spans of 0 traces\n"
     instance.ctl("wait", instance.spawn("true"))
     collector.answer = 400
-    done = orchctl("trace")
-    assert (done.code, done.out) == (1, "")
-    assert done.err.startswith("not-exported: the collector did not take 2 of 2 spans (")
-    assert "400" in done.err
-    assert len(done.err.splitlines()) == 1
+    result = orchctl("trace")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("not-exported: the collector did not take 2 of 2 spans (")
+    assert "400" in result.err
+    assert len(result.err.splitlines()) == 1
 
 
 def test_without_a_daemon_none_is_started(stopped: Instance, orchctl: Orchctl) -> None:
     assert orchctl("trace", "-o", "-").code == 69
 
 
-def asked(**given: Any) -> SimpleNamespace:
-    """The arguments of a command."""
-    return SimpleNamespace(**{"id": None, "endpoint": None, "out": None, "json": False, **given})
+def parsed_arguments(**options: Any) -> SimpleNamespace:
+    """Return the arguments of a command."""
+    return SimpleNamespace(**{"id": None, "endpoint": None, "out": None, "json": False, **options})
 
 
 def test_where_to_must_be_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT", raising=False)
     with pytest.raises(UsageError, match="say where to: --endpoint"):
-        trace.run(asked())
+        trace.run(parsed_arguments())
     with pytest.raises(UsageError, match="exclude each other"):
-        trace.run(asked(endpoint="http://a", out="b"))
+        trace.run(parsed_arguments(endpoint="http://a", out="b"))
 
 
-@pytest.mark.parametrize("where", ["127.0.0.1:4318", "ftp://a", "http://", "http://a:b"])
-def test_what_is_no_endpoint_is_refused(where: str) -> None:
+@pytest.mark.parametrize("endpoint", ["127.0.0.1:4318", "ftp://a", "http://", "http://a:b"])
+def test_what_is_no_endpoint_is_refused(endpoint: str) -> None:
     with pytest.raises(UsageError, match="is no endpoint"):
-        trace.run(asked(endpoint=where))
+        trace.run(parsed_arguments(endpoint=endpoint))
 
 
 def test_without_the_extra_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     with pytest.raises(RefusedError, match=r"pip install 'orchd\[otel\]'") as caught:
-        trace.run(asked(out="-"))
+        trace.run(parsed_arguments(out="-"))
     assert caught.value.code == "no-otel"

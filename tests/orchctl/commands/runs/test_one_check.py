@@ -1,4 +1,4 @@
-"""What `orchctl run` refuses, `validate`, `plan` and `run --dry-run` refuse too, and with the same place."""
+"""`validate`, `plan` and `run --dry-run` refuse the same compositions as `orchctl run`, with the same place."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from tests.orchctl.conftest import Orchctl
 DEEP = 6  # compositions in each other, whose members' paths are too long together
 
 
-def one(**known: Any) -> dict[str, Any]:
+def single_member(**fields: Any) -> dict[str, Any]:
     """A composition with one member."""
-    return composition(after("a", **known))
+    return composition(after("a", **fields))
 
 
 BAD = {
     "$.maxParallel": composition("a", maxParallel=1e20),
     "$.name": composition("a", name="n" * 100 + "é" * 51),
-    "$.subSkills[0].tokenEstimate": one(tokenEstimate=1e25),
-    "$.subSkills[0].id": one(id="é" * 101),
-    "$.subSkills[0].role": one(role="a\0b"),
-    "$.subSkills[0].prompt": one(prompt="\0"),
-    "$.subSkills[0].command[1]": one(command=["echo", "\0"]),
-    "$.subSkills[0].env.A": one(env={"A": "\0"}),
-    "$.subSkills[0].model": one(model="m" * 201),
-    "$.subSkills[0].timeout": one(timeout="9" * 400),
+    "$.subSkills[0].tokenEstimate": single_member(tokenEstimate=1e25),
+    "$.subSkills[0].id": single_member(id="é" * 101),
+    "$.subSkills[0].role": single_member(role="a\0b"),
+    "$.subSkills[0].prompt": single_member(prompt="\0"),
+    "$.subSkills[0].command[1]": single_member(command=["echo", "\0"]),
+    "$.subSkills[0].env.A": single_member(env={"A": "\0"}),
+    "$.subSkills[0].model": single_member(model="m" * 201),
+    "$.subSkills[0].timeout": single_member(timeout="9" * 400),
     "$.description": composition("a", description="\0"),
     "$.version": composition("a", version="\0"),
 }
 GOOD = [
     composition("a", maxParallel=10_000, name="é" * 100),
-    one(tokenEstimate=10**12, id="é" * 100, model="m" * 200),
-    one(timeout="9" * 300, prompt="é\n" * 5000, role="r" * 5000),
-    one(tokenEstimate=0, timeout=0.001, **{"x-note": "\0"}),
+    single_member(tokenEstimate=10**12, id="é" * 100, model="m" * 200),
+    single_member(timeout="9" * 300, prompt="é\n" * 5000, role="r" * 5000),
+    single_member(tokenEstimate=0, timeout=0.001, **{"x-note": "\0"}),
 ]
 
 
@@ -50,8 +50,8 @@ def test_all_four_refuse_it_and_name_the_place(path: str, orchctl: Orchctl, stop
     (error,) = json.loads(orchctl("validate", "team.json", "--json").out)["errors"]
     assert error["path"] == path
     for words in (("plan",), ("run", "--dry-run"), ("run",)):
-        done = orchctl(words[0], "team.json", *words[1:])
-        assert (done.code, done.err.startswith(f"bad-composition: {path}: ")) == (1, True), done
+        result = orchctl(words[0], "team.json", *words[1:])
+        assert (result.code, result.err.startswith(f"bad-composition: {path}: ")) == (1, True), result
     assert not stopped.home.socket.exists()
     assert not (tmp_path / ".agent").exists()
 
@@ -62,9 +62,9 @@ def test_what_is_valid_at_the_edge_can_be_sent_and_written(value: dict[str, Any]
     assert validate_skill_composition(path).errors == ()
     tree = load_tree(path, tmp_path)
     with request.reserved(tmp_path, tree.composition.name) as results:
-        made = request.prepared(tree, Task(), runner=None, directory=tmp_path, results=results)
-        request.sendable(made)
-        request.write_prompts(made)
+        launch = request.prepared(tree, Task(), runner=None, directory=tmp_path, results=results)
+        request.sendable(launch)
+        request.write_prompts(launch)
 
 
 def test_members_so_deep_that_no_run_could_hold_them_are_refused_by_all(orchctl: Orchctl, tmp_path: Path) -> None:
@@ -72,15 +72,15 @@ def test_members_so_deep_that_no_run_could_hold_them_are_refused_by_all(orchctl:
         inner = f"{depth + 1}" * 200 if depth < DEEP - 1 else "leaf"
         written(tmp_path / "skills" / (f"{depth}" * 200) / "composition.json", composition(inner))
     for words in (("validate",), ("plan",), ("run", "--dry-run"), ("run",)):
-        done = orchctl(words[0], "0" * 200, *words[1:])
-        assert done.code == 1
-        assert "has more than 1,000 bytes; nest less deeply" in done.out + done.err
+        result = orchctl(words[0], "0" * 200, *words[1:])
+        assert result.code == 1
+        assert "has more than 1,000 bytes; nest less deeply" in result.out + result.err
 
 
 def test_what_the_words_make_wrong_is_refused_by_the_dry_run_too(orchctl: Orchctl, tmp_path: Path) -> None:
     written(tmp_path / "team.json", composition("a"))
-    done = orchctl("run", "team.json", "--dry-run", "--task-id", "x" * 201)
-    assert (done.code, done.err[:9]) == (2, "bad-run: ")
+    result = orchctl("run", "team.json", "--dry-run", "--task-id", "x" * 201)
+    assert (result.code, result.err[:9]) == (2, "bad-run: ")
 
 
 @pytest.mark.parametrize("mode", ["hybrid", "sequential"])
@@ -90,15 +90,15 @@ def test_something_required_behind_something_that_is_not_is_a_warning_everywhere
     lint = {"skillName": "lint", "role": "r", "required": False, "command": ["false"]}
     ship = after("ship", *(["lint"] if mode == "hybrid" else []), command=["true"])
     written(tmp_path / "team.json", composition(lint, ship, mode=mode))
-    said = "warning: $.subSkills[1]: 'ship' is required and comes after 'lint', which is not"
-    assert orchctl("validate", "team.json").out.startswith(said)
+    message = "warning: $.subSkills[1]: 'ship' is required and comes after 'lint', which is not"
+    assert orchctl("validate", "team.json").out.startswith(message)
     plan = orchctl("plan", "team.json", "--json")
-    assert [one["code"] for one in json.loads(plan.out)["warnings"]] == ["required-behind-optional"]
+    assert [problem["code"] for problem in json.loads(plan.out)["warnings"]] == ["required-behind-optional"]
     for words in (("plan",), ("run", "--dry-run"), ("run",)):
-        done = orchctl(words[0], "team.json", *words[1:])
-        assert said in done.err
-    assert done.code == 1
-    assert "run-001 failed: ship (agent-002) skipped: lint did not complete: failed" in done.out + done.err
+        result = orchctl(words[0], "team.json", *words[1:])
+        assert message in result.err
+    assert result.code == 1
+    assert "run-001 failed: ship (agent-002) skipped: lint did not complete: failed" in result.out + result.err
 
 
 def test_both_required_or_neither_is_no_warning(orchctl: Orchctl, tmp_path: Path) -> None:

@@ -22,10 +22,10 @@ def team(tmp_path: Path) -> str:
 def test_without_a_daemon_the_limit_is_assumed_and_none_is_started(
     team: str, orchctl: Orchctl, stopped: Instance
 ) -> None:
-    done = orchctl("plan", team)
-    assert done.code == 0
-    assert done.err.startswith("no daemon answers: limit 7 is assumed")
-    assert "time at limit 7  as long as " in done.out
+    result = orchctl("plan", team)
+    assert result.code == 0
+    assert result.err.startswith("no daemon answers: limit 7 is assumed")
+    assert "time at limit 7  as long as " in result.out
     assert not stopped.home.socket.exists()
     assert orchctl("plan", team, "--limit", "3").err == ""
 
@@ -35,7 +35,7 @@ def test_the_daemons_limit_and_history_count(team: str, orchctl: Orchctl, instan
     instance.ctl("wait", instance.spawn("true", options=["--skill", "api"]))
     plan = json.loads(orchctl("plan", team, "--json").out)
     assert (plan["limit"], plan["unit"]) == (3, "seconds")
-    assert [one["seconds"] is None for one in plan["members"]] == [False, True, True]
+    assert [member["seconds"] is None for member in plan["members"]] == [False, True, True]
     assert json.loads(orchctl("plan", team, "--json", "--limit", "1").out)["limit"] == 1
 
 
@@ -55,29 +55,31 @@ def test_the_graph_is_text_or_json(team: str, orchctl: Orchctl) -> None:
 
 @pytest.mark.parametrize(("name", "begins"), [("out.svg", "<svg "), ("out.dot", "digraph ")])
 def test_the_graph_goes_into_a_file(team: str, orchctl: Orchctl, tmp_path: Path, name: str, begins: str) -> None:
-    done = orchctl("plan", team, "--graph", name)
-    assert (done.code, done.out) == (0, "")
-    assert done.err.endswith(f"wrote {name}\n")
+    result = orchctl("plan", team, "--graph", name)
+    assert (result.code, result.out) == (0, "")
+    assert result.err.endswith(f"wrote {name}\n")
     assert (tmp_path / name).read_text().startswith(begins)
     assert json.loads(orchctl("plan", team, "--graph", name, "--json").out)["name"] == "team"
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("--limit", "0"), "--limit 0: it must be 1 or more"),
         (("out.svg",), "--graph out.svg"),
         (("--graph", "out.png"), "no .svg or .dot file"),
     ],
 )
-def test_what_makes_no_sense_is_a_usage_error(team: str, orchctl: Orchctl, words: tuple[str, ...], said: str) -> None:
-    done = orchctl("plan", team, *words)
-    assert done.code == 2
-    assert said in done.err
+def test_what_makes_no_sense_is_a_usage_error(
+    team: str, orchctl: Orchctl, words: tuple[str, ...], message: str
+) -> None:
+    result = orchctl("plan", team, *words)
+    assert result.code == 2
+    assert message in result.err
 
 
 def test_a_bad_composition_is_refused(orchctl: Orchctl, tmp_path: Path) -> None:
     written(tmp_path / "bad.json", composition(after("a", "zz")))
-    done = orchctl("plan", "bad.json")
-    assert (done.code, done.out) == (1, "")
-    assert done.err.startswith("bad-composition: $.subSkills[0].dependencies[0]: 'zz'")
+    result = orchctl("plan", "bad.json")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("bad-composition: $.subSkills[0].dependencies[0]: 'zz'")

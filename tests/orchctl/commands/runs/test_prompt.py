@@ -12,12 +12,12 @@ from tests.orchctl.conftest import Orchctl
 
 def test_groups_are_messages_with_all_their_tasks(orchctl: Orchctl, stopped: Instance) -> None:
     words = ("--task-id", "bd-1", "--requirements", "Log in", "--context", "apiVersion=v2")
-    done = orchctl("prompt", "skyfom-fullstack-developer", *words)
-    assert (done.code, done.err) == (0, "")
-    assert done.out.startswith("There are 2 groups of agents.")
-    assert done.out.count("Spawn ALL 2 agents below in ONE message") == 1
-    for said in ("# Backend developer", "bd-1", "Log in", "apiVersion: v2"):
-        assert said in done.out
+    result = orchctl("prompt", "skyfom-fullstack-developer", *words)
+    assert (result.code, result.err) == (0, "")
+    assert result.out.startswith("There are 2 groups of agents.")
+    assert result.out.count("Spawn ALL 2 agents below in ONE message") == 1
+    for text in ("# Backend developer", "bd-1", "Log in", "apiVersion: v2"):
+        assert text in result.out
     assert not stopped.home.socket.exists()
 
 
@@ -28,8 +28,8 @@ def test_json_has_the_values_of_each_call(orchctl: Orchctl) -> None:
 
 
 def test_no_message_has_more_tasks_than_may_run_at_once(orchctl: Orchctl, tmp_path: Path) -> None:
-    for most, expected in ((2, [2, 2, 1]), (None, [5])):
-        written(tmp_path / "team.json", composition(*"abcde", maxParallel=most))
-        assert [len(one) for one in json.loads(orchctl("prompt", "team.json", "--json").out)["groups"]] == expected
+    for bound, expected in ((2, [2, 2, 1]), (None, [5])):
+        written(tmp_path / "team.json", composition(*"abcde", maxParallel=bound))
+        assert [len(group) for group in json.loads(orchctl("prompt", "team.json", "--json").out)["groups"]] == expected
     written(tmp_path / "team.json", composition(*"abcdefghi", after("j", "a")))
-    assert [len(one) for one in json.loads(orchctl("prompt", "team.json", "--json").out)["groups"]] == [7, 2, 1]
+    assert [len(group) for group in json.loads(orchctl("prompt", "team.json", "--json").out)["groups"]] == [7, 2, 1]

@@ -19,19 +19,19 @@ WRITES = ["sh", "-c", 'cat >/dev/null; echo "$ORCHD_TASK_ID $ORCHD_SKILL" >"$ORC
 
 @pytest.fixture
 def team(tmp_path: Path) -> str:
-    """Two members, one after the other, that write what they know into their results."""
+    """Two members, one after the other, that write their variables into their results."""
     value = composition(after("api", command=WRITES), after("ui", "api", command=WRITES))
     return str(written(tmp_path / "team.json", value))
 
 
 def test_the_id_comes_first_and_then_what_became_of_the_run(team: str, orchctl: Orchctl, instance: Instance) -> None:
-    done = orchctl("run", team, "--task-id", "bd-1")
-    assert (done.code, done.err) == (0, "")
-    begun, api, ui, whole = done.out.splitlines()
-    assert begun == "run-001"
+    result = orchctl("run", team, "--task-id", "bd-1")
+    assert (result.code, result.err) == (0, "")
+    begun_line, api, ui, summary_line = result.out.splitlines()
+    assert begun_line == "run-001"
     assert api.split()[:3] == ["agent-001", "api", "completed"]
     assert ui.split()[:3] == ["agent-002", "ui", "completed"]
-    assert whole == "run-001 completed; 2 of 2 ended: 2 completed"
+    assert summary_line == "run-001 completed; 2 of 2 ended: 2 completed"
 
 
 def test_results_and_prompts_are_where_the_run_says(
@@ -41,27 +41,30 @@ def test_results_and_prompts_are_where_the_run_says(
     results = tmp_path / ".agent/runs/team-1"
     assert (results / "api.md").read_text() == "bd-1 api\n"
     prompt = (results / "ui.prompt.md").read_text()
-    for said in ("does ui", "bd-1", "Log in", "a: b", str(results / "api.md"), str(results / "ui.md")):
-        assert said in prompt
+    for text in ("does ui", "bd-1", "Log in", "a: b", str(results / "api.md"), str(results / "ui.md")):
+        assert text in prompt
     orchctl("run", team)
     assert (tmp_path / ".agent/runs/team-2/api.md").read_text() == " api\n"
 
 
 def test_a_run_that_fails_is_exit_code_1(orchctl: Orchctl, instance: Instance, tmp_path: Path) -> None:
     written(tmp_path / "bad.json", composition(after("a", command=["false"]), after("b", "a", command=["true"])))
-    done = orchctl("run", "bad.json")
-    assert (done.code, done.err) == (1, "")
-    begun, first, second, whole = done.out.splitlines()
-    assert begun == "run-001"
+    result = orchctl("run", "bad.json")
+    assert (result.code, result.err) == (1, "")
+    begun_line, first, second, summary_line = result.out.splitlines()
+    assert begun_line == "run-001"
     assert [line.split()[2] for line in (first, second)] == ["failed", "skipped"]
-    assert whole.startswith("run-001 failed: ")
+    assert summary_line.startswith("run-001 failed: ")
 
 
 def test_json_is_one_value_the_run_as_it_ended(team: str, orchctl: Orchctl, instance: Instance) -> None:
-    done = orchctl("run", team, "--json")
-    answer = json.loads(done.out)
-    assert (done.code, done.err) == (0, "")
-    assert [(one["name"], one["status"]) for one in answer["agents"]] == [("api", "completed"), ("ui", "completed")]
+    result = orchctl("run", team, "--json")
+    answer = json.loads(result.out)
+    assert (result.code, result.err) == (0, "")
+    assert [(agent["name"], agent["status"]) for agent in answer["agents"]] == [
+        ("api", "completed"),
+        ("ui", "completed"),
+    ]
     assert (answer["run"]["id"], answer["run"]["status"]) == ("run-001", "completed")
 
 
@@ -87,13 +90,13 @@ def test_a_person_sees_how_far_it_is(
 def test_a_dry_run_shows_the_request_and_does_nothing(
     team: str, orchctl: Orchctl, stopped: Instance, tmp_path: Path
 ) -> None:
-    done = orchctl("run", team, "--dry-run", "--json", "--task-id", "bd-1")
-    built = schema.parse(operations.Run, json.loads(done.out))
-    assert [one.path for one in built.members] == ["api", "ui"]
+    result = orchctl("run", team, "--dry-run", "--json", "--task-id", "bd-1")
+    built = schema.parse(operations.Run, json.loads(result.out))
+    assert [member.path for member in built.members] == ["api", "ui"]
     assert built.results == str(tmp_path / ".agent/runs/team-1")
-    people = orchctl("run", team, "--dry-run")
-    assert people.out.splitlines()[0] == f"team: 2 members, results in {tmp_path}/.agent/runs/team-1"
-    assert "ui, after api" in people.out
+    for_people = orchctl("run", team, "--dry-run")
+    assert for_people.out.splitlines()[0] == f"team: 2 members, results in {tmp_path}/.agent/runs/team-1"
+    assert "ui, after api" in for_people.out
     assert not (tmp_path / ".agent").exists()
     assert not stopped.home.socket.exists()
 
@@ -102,40 +105,40 @@ def test_mock_agents_run_where_there_is_no_claude(orchctl: Orchctl, instance: In
     (tmp_path / "bin").mkdir()
     env = {**instance.env, "ORCHD_MOCK_SECONDS": "0.01", "ORCHD_MOCK_FAIL": "b", "PATH": str(tmp_path / "bin")}
     written(tmp_path / "team.json", composition("a", after("b", required=False)))
-    done = orchctl("run", "team.json", env=env)
-    assert done.err.startswith("mock agents only pretend to work")
-    assert [line.split()[2] for line in done.out.splitlines()[1:3]] == ["completed", "failed"]
+    result = orchctl("run", "team.json", env=env)
+    assert result.err.startswith("mock agents only pretend to work")
+    assert [line.split()[2] for line in result.out.splitlines()[1:3]] == ["completed", "failed"]
     assert (tmp_path / ".agent/runs/team-1/a.md").exists()
     assert orchctl("run", "team.json", "--runner", "mock", "--dry-run", env=env).err == ""
 
 
-def test_a_runner_is_one_that_there_is(orchctl: Orchctl, tmp_path: Path) -> None:
+def test_a_runner_must_exist(orchctl: Orchctl, tmp_path: Path) -> None:
     written(tmp_path / "team.json", composition("a"))
-    done = orchctl("run", "team.json", "--runner", "nothing")
-    assert done.code == 1
-    assert done.err.startswith("unknown-runner: 'nothing' is no runner; there are mock, ")
+    result = orchctl("run", "team.json", "--runner", "nothing")
+    assert result.code == 1
+    assert result.err.startswith("unknown-runner: 'nothing' is no runner; there are mock, ")
     assert list((tmp_path / ".agent/runs").iterdir()) == []
 
 
 def test_a_bad_composition_is_refused_and_leaves_nothing(orchctl: Orchctl, stopped: Instance, tmp_path: Path) -> None:
     written(tmp_path / "bad.json", composition(after("a", "zz")))
-    done = orchctl("run", "bad.json")
-    assert (done.code, done.out) == (1, "")
-    assert done.err.startswith("bad-composition: ")
+    result = orchctl("run", "bad.json")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("bad-composition: ")
     assert not (tmp_path / ".agent").exists()
 
 
 def test_what_cannot_be_sent_leaves_nothing(team: str, orchctl: Orchctl, stopped: Instance, tmp_path: Path) -> None:
-    done = orchctl("run", team, "--task-id", "x" * 201)
-    assert (done.code, done.err[:9]) == (2, "bad-run: ")
+    result = orchctl("run", team, "--task-id", "x" * 201)
+    assert (result.code, result.err[:9]) == (2, "bad-run: ")
     assert list((tmp_path / ".agent/runs").iterdir()) == []
 
 
 def test_requirements_and_directories_may_be_bytes(orchctl: Orchctl, instance: Instance, tmp_path: Path) -> None:
     place = tmp_path / "caf\udce9"
     path = written(place / "team.json", composition(after("api", command=WRITES)))
-    done = orchctl("run", str(path), "--requirements", "caf\udce9", cwd=place)
-    assert done.code == 0, done
+    result = orchctl("run", str(path), "--requirements", "caf\udce9", cwd=place)
+    assert result.code == 0, result
     assert b"caf\xe9" in (place / ".agent/runs/team-1/api.prompt.md").read_bytes()
     assert (place / ".agent/runs/team-1/api.md").is_file()
 
@@ -151,11 +154,11 @@ def test_a_run_and_a_wait_for_it_have_one_exit_code_and_one_stream(
     extra = {"skillName": "extra", "role": "r", "required": required, "command": ["false"]}
     strategy = {"errorHandling": "continue-on-error"}
     written(tmp_path / "team.json", composition(after("main", command=["true"]), extra, coordinationStrategy=strategy))
-    ran = orchctl("run", "team.json")
+    result = orchctl("run", "team.json")
     waited = orchctl("wait", "run-001")
-    assert (ran.code, waited.code) == (code, code)
-    assert (ran.err, waited.err) == ("", "")
-    assert ran.out == f"run-001\n{waited.out}"
+    assert (result.code, waited.code) == (code, code)
+    assert (result.err, waited.err) == ("", "")
+    assert result.out == f"run-001\n{waited.out}"
     assert waited.out.splitlines()[-1].startswith(f"run-001 {'failed' if required else 'completed'}")
     answer = json.loads(orchctl("wait", "run-001", "--json").out)
     assert [(run["id"], run["status"]) for run in answer["runs"]] == [
@@ -175,7 +178,7 @@ def test_a_wait_for_a_run_and_an_agent_is_answered_by_both(
     assert orchctl("wait", "run-1", "--timeout", "5s").code == 0
 
 
-def test_names_and_directories_with_colons_and_line_ends_reach_those_who_read(
+def test_names_and_directories_with_colons_and_line_ends_reach_the_reader(
     orchctl: Orchctl, instance: Instance, tmp_path: Path
 ) -> None:
     place = tmp_path / "a:b\nc d"
@@ -187,8 +190,8 @@ def test_names_and_directories_with_colons_and_line_ends_reach_those_who_read(
         after("mock", "a:b", runner="mock"),
     )
     written(place / "team.json", value)
-    done = orchctl("run", "team.json", cwd=place, env={**instance.env, "ORCHD_MOCK_SECONDS": "0.01"})
-    assert done.code == 0, done
+    result = orchctl("run", "team.json", cwd=place, env={**instance.env, "ORCHD_MOCK_SECONDS": "0.01"})
+    assert result.code == 0, result
     assert orchctl("logs", "agent-003").out == "True True\n"
     assert f"- has read {place}/.agent/runs/team-1/a:b.md" in (place / ".agent/runs/team-1/mock.md").read_text()
 
@@ -196,7 +199,7 @@ def test_names_and_directories_with_colons_and_line_ends_reach_those_who_read(
 def test_the_waiting_ends_and_the_run_goes_on(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     written(tmp_path / "team.json", composition("a"))
     env = {**instance.env, "ORCHD_MOCK_SECONDS": "600"}
-    done = orchctl("run", "team.json", "--wait-timeout", "0.1", env=env)
-    assert done.code == 75
-    assert "timed-out: run-001 goes on" in done.err
+    result = orchctl("run", "team.json", "--wait-timeout", "0.1", env=env)
+    assert result.code == 75
+    assert "timed-out: run-001 goes on" in result.err
     assert "running" in orchctl("runs").out

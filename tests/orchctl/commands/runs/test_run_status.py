@@ -16,9 +16,9 @@ def test_a_run_is_shown_with_its_members_and_results(orchctl: Orchctl, instance:
     members = (after("api", command=WRITES), after("ui", "api", command=["false"]), after("qa", "ui", command=["true"]))
     written(tmp_path / "team.json", composition(*members))
     orchctl("run", "team.json", "--task-id", "bd-1")
-    done = orchctl("run-status", "run-001")
-    assert (done.code, done.err) == (0, "")
-    head, results, _, api, ui, qa = done.out.splitlines()
+    result = orchctl("run-status", "run-001")
+    assert (result.code, result.err) == (0, "")
+    head, results, _, api, ui, qa = result.out.splitlines()
     assert head.split()[:3] == ["run-001", "team", "failed"]
     assert "bd-1" in head
     assert results == f"results in {tmp_path}/.agent/runs/team-1"
@@ -37,6 +37,6 @@ def test_json_is_the_answer(orchctl: Orchctl, instance: Instance, tmp_path: Path
 
 
 def test_an_unknown_run_is_refused(orchctl: Orchctl, instance: Instance) -> None:
-    done = orchctl("run-status", "run-007")
-    assert done.code == 1
-    assert done.err.startswith("unknown-run: ")
+    result = orchctl("run-status", "run-007")
+    assert result.code == 1
+    assert result.err.startswith("unknown-run: ")

@@ -21,20 +21,20 @@ def test_a_line_tells_of_each_run_newest_first(orchctl: Orchctl, instance: Insta
         orchctl("run", "team.json")
     lines = orchctl("runs", "--all").out.splitlines()
     assert [line.split()[:3] for line in lines] == [["run-002", "team", "completed"], ["run-001", "team", "completed"]]
-    found = json.loads(orchctl("runs", "--json").out)
-    assert [one["id"] for one in found["runs"]] == ["run-002", "run-001"]
+    listing = json.loads(orchctl("runs", "--json").out)
+    assert [run["id"] for run in listing["runs"]] == ["run-002", "run-001"]
 
 
 def test_all_are_gathered_page_by_page(orchctl: Orchctl, home: Home) -> None:
     pages = iter([([test_runs.run(id="run-002")], 2), ([test_runs.run()], None)])
 
     def reply(request_id: str) -> list[bytes]:
-        found, more = next(pages)
-        return [pack_result(request_id, {"runs": found, "more": more})]
+        runs_page, more = next(pages)
+        return [pack_result(request_id, {"runs": runs_page, "more": more})]
 
     with router(home, reply):
-        found = json.loads(orchctl("runs", "--all", "--json").out)
-    assert [one["id"] for one in found["runs"]] == ["run-002", "run-001"]
+        listing = json.loads(orchctl("runs", "--all", "--json").out)
+    assert [run["id"] for run in listing["runs"]] == ["run-002", "run-001"]
 
 
 def test_no_daemon_is_started(orchctl: Orchctl, stopped: Instance) -> None:

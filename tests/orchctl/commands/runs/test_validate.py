@@ -19,9 +19,9 @@ def test_what_is_valid_is_said_to_be(orchctl: Orchctl, tmp_path: Path, stopped: 
 
 def test_every_error_is_told_at_once(orchctl: Orchctl, tmp_path: Path) -> None:
     written(tmp_path / "team.json", composition(after("a", "b"), after("b", "a"), after("c", "aa"), maxParallel=99))
-    done = orchctl("validate", "team.json")
-    assert (done.code, done.err) == (1, "")
-    lines = done.out.splitlines()
+    result = orchctl("validate", "team.json")
+    assert (result.code, result.err) == (1, "")
+    lines = result.out.splitlines()
     assert lines[0].startswith("error: $.subSkills[2].dependencies[0]: 'aa' is not a sub-skill")
     assert " -> " in lines[1]
     assert lines[2].startswith("warning: $.maxParallel: ")
@@ -30,25 +30,25 @@ def test_every_error_is_told_at_once(orchctl: Orchctl, tmp_path: Path) -> None:
 
 def test_json_has_the_same(orchctl: Orchctl, tmp_path: Path) -> None:
     written(tmp_path / "team.json", '{"name": }')
-    done = orchctl("validate", "team.json", "--json")
-    found = json.loads(done.out)
-    assert (done.code, found["valid"], found["warnings"]) == (1, False, [])
-    assert found["errors"][0]["code"] == "not-json"
-    assert "line 1 column 10" in found["errors"][0]["message"]
+    process = orchctl("validate", "team.json", "--json")
+    result = json.loads(process.out)
+    assert (process.code, result["valid"], result["warnings"]) == (1, False, [])
+    assert result["errors"][0]["code"] == "not-json"
+    assert "line 1 column 10" in result["errors"][0]["message"]
 
 
 def test_no_composition_is_a_usage_error(orchctl: Orchctl) -> None:
-    done = orchctl("validate", "nothing")
-    assert done.code == 2
-    assert done.err.startswith("no-composition: ")
+    result = orchctl("validate", "nothing")
+    assert result.code == 2
+    assert result.err.startswith("no-composition: ")
 
 
 def test_the_example_is_a_composition_that_is_valid_and_can_be_run(
     orchctl: Orchctl, stopped: Instance, tmp_path: Path
 ) -> None:
-    done = orchctl("validate", "--example")
-    assert (done.code, done.err) == (0, "")
-    written(tmp_path / "example.json", done.out)
+    result = orchctl("validate", "--example")
+    assert (result.code, result.err) == (0, "")
+    written(tmp_path / "example.json", result.out)
     assert orchctl("validate", "example.json") == (0, "example.json is valid\n", "")
     assert orchctl("run", "example.json", "--dry-run").code == 0
     assert not stopped.home.socket.exists()
@@ -56,5 +56,5 @@ def test_the_example_is_a_composition_that_is_valid_and_can_be_run(
 
 def test_either_a_file_or_the_example_is_asked_for(orchctl: Orchctl) -> None:
     for words in ((), ("x.json", "--example")):
-        done = orchctl("validate", *words)
-        assert (done.code, done.err[:7]) == (2, "usage: ")
+        result = orchctl("validate", *words)
+        assert (result.code, result.err[:7]) == (2, "usage: ")

@@ -42,15 +42,15 @@ def test_a_session_that_has_spent_it_starts_nothing_more_until_it_gets_more(
     orchctl("limit", "1")
     orchctl("session", "new", "--max-tokens", "1")
     configure(instance)
-    one, two = (orchctl("spawn", "--runner", "real", "--goal", "x").out.strip() for _ in range(2))
-    instance.ctl("wait", one)
-    spent = instance.agent(one)["tokens"]
-    assert spent > 1
-    assert f"session-001 has spent {spent:,} of 1 tokens; `orchctl budget" in instance.agent(two)["reason"]
+    first, second = (orchctl("spawn", "--runner", "real", "--goal", "x").out.strip() for _ in range(2))
+    instance.ctl("wait", first)
+    spent_tokens = instance.agent(first)["tokens"]
+    assert spent_tokens > 1
+    assert f"session-001 has spent {spent_tokens:,} of 1 tokens; `orchctl budget" in instance.agent(second)["reason"]
     assert "; nothing more of it is started" in orchctl("budget", "session-001").out
-    assert orchctl("session", "list").out.splitlines()[0].endswith(f"stopped: has spent {spent:,} of 1 tokens")
+    assert orchctl("session", "list").out.splitlines()[0].endswith(f"stopped: has spent {spent_tokens:,} of 1 tokens")
     orchctl("budget", "session-001", "--unlimited")
-    instance.ctl("wait", two)
+    instance.ctl("wait", second)
 
 
 def test_a_run_that_is_held_by_a_budget_names_it(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:

@@ -16,11 +16,11 @@ def test_the_first_agent_of_a_project_begins_its_session(instance: Instance, orc
     orchctl("spawn", "--name", "api", "--wait", "--", "true")
     (line,) = orchctl("session", "list").out.splitlines()
     assert line.split() == ["session-001", "open", "1", "agent", str(tmp_path)]
-    shown = orchctl("session", "show").out.splitlines()
-    assert shown[0] == line
-    assert shown[2].split()[:3] == ["agent-001", "api", "completed"]
+    lines = orchctl("session", "show").out.splitlines()
+    assert lines[0] == line
+    assert lines[2].split()[:3] == ["agent-001", "api", "completed"]
     answer = json.loads(orchctl("session", "show", "--json").out)
-    assert (answer["session"]["directory"], [one["name"] for one in answer["agents"]]) == (str(tmp_path), ["api"])
+    assert (answer["session"]["directory"], [agent["name"] for agent in answer["agents"]]) == (str(tmp_path), ["api"])
 
 
 def test_a_checkout_is_one_project_wherever_one_stands_in_it(
@@ -40,13 +40,13 @@ def test_a_new_session_closes_the_old_one_and_gets_what_comes(instance: Instance
     )
     orchctl("spawn", "--wait", "--", "true")
     assert [line.split()[0] for line in orchctl("session", "list").out.splitlines()] == ["session-002", "session-001"]
-    two, one = json.loads(orchctl("session", "list", "--json").out)["sessions"]
-    assert (two["name"], two["agents"], two["max_tokens"], two["max_cost"]) == ("two", 1, 100, 2.5)
-    assert one["closed_at"] is not None
+    second, first = json.loads(orchctl("session", "list", "--json").out)["sessions"]
+    assert (second["name"], second["agents"], second["max_tokens"], second["max_cost"]) == ("two", 1, 100, 2.5)
+    assert first["closed_at"] is not None
     assert instance.agent("agent-002")["session"] == "session-002"
 
 
-def test_one_that_is_closed_keeps_its_agents_and_gets_no_more(instance: Instance, orchctl: Orchctl) -> None:
+def test_a_session_that_is_closed_keeps_its_agents_and_gets_no_more(instance: Instance, orchctl: Orchctl) -> None:
     orchctl("spawn", "--wait", "--", "true")
     assert orchctl("session", "close").out.split()[:2] == ["session-001", "closed"]
     assert orchctl("session", "close", "session-1").code == 0
@@ -86,7 +86,7 @@ def test_what_an_agent_spawns_elsewhere_is_of_its_session(instance: Instance, or
     assert list((tmp_path / "there").iterdir()) == []
 
 
-def test_nobody_starts_a_daemon_to_look(orchctl: Orchctl, stopped: Instance) -> None:
+def test_no_daemon_is_started_to_look(orchctl: Orchctl, stopped: Instance) -> None:
     assert [orchctl("session", word).code for word in ("list", "show", "close")] == [69, 69, 69]
 
 
@@ -105,9 +105,9 @@ def test_a_session_of_a_directory_that_cannot_be_marked_works_without_files(
     instance: Instance, orchctl: Orchctl, tmp_path: Path
 ) -> None:
     (tmp_path / ".agent").touch()
-    done = orchctl("session", "new")
-    assert (done.code, done.out) == (0, "session-001\n")
-    assert done.err == f"there will be no session files: {tmp_path}/.agent cannot be made: File exists\n"
+    result = orchctl("session", "new")
+    assert (result.code, result.out) == (0, "session-001\n")
+    assert result.err == f"there will be no session files: {tmp_path}/.agent cannot be made: File exists\n"
 
 
 def test_a_home_directory_gets_no_files_though_it_is_a_checkout(stopped: Instance, tmp_path: Path) -> None:

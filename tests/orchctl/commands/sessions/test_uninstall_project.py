@@ -22,9 +22,9 @@ def project(tmp_path: Path) -> Path:
 
 
 def everything(project: Path) -> set[str]:
-    """Every file of a checkout but those of git."""
-    found = (path.relative_to(project) for path in project.rglob("*"))
-    return {str(path) for path in found if path.parts[0] != ".git"}
+    """Return every file of a checkout apart from the files of git."""
+    paths = (path.relative_to(project) for path in project.rglob("*"))
+    return {str(path) for path in paths if path.parts[0] != ".git"}
 
 
 def test_a_checkout_is_as_before(instance: Instance, orchctl: Orchctl, project: Path) -> None:
@@ -32,16 +32,16 @@ def test_a_checkout_is_as_before(instance: Instance, orchctl: Orchctl, project: 
     orchctl("skill", "install", "--claude", "--codex", cwd=project)
     orchctl("spawn", "--wait", "--", "true", cwd=project)
     assert (project / ".agent/sessions/latest.yaml").exists()
-    done = orchctl("uninstall-project", cwd=project / "sub")
-    assert (done.code, done.err) == (0, "")
-    lines = done.out.splitlines()
+    result = orchctl("uninstall-project", cwd=project / "sub")
+    assert (result.code, result.err) == (0, "")
+    lines = result.out.splitlines()
     assert ".agent/sessions/session-001.yaml: removed" in lines
     assert f".agents/{SKILL}/SKILL.md: removed" in lines
     assert ".git/info/exclude: /.claude/state/: removed" in lines
     assert everything(project) == before
     assert (project / ".git/info/exclude").read_text() == exclude
-    again = orchctl("uninstall-project", cwd=project)
-    assert again == (0, f"there is nothing of orchd in {project}\n", "")
+    second_result = orchctl("uninstall-project", cwd=project)
+    assert second_result == (0, f"there is nothing of orchd in {project}\n", "")
 
 
 def test_a_marked_directory_is_as_before(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
@@ -59,17 +59,17 @@ def test_what_was_changed_or_is_none_of_ours_stays(instance: Instance, orchctl: 
     orchctl("skill", "install", "--claude", cwd=project)
     orchctl("spawn", "--wait", "--", "true", cwd=project)
     (project / f".agent/{SKILL}/SKILL.md").write_text("mine")
-    kept = {f".agent/{SKILL}/SKILL.md", ".claude/settings.json", ".agent/sessions/notes", ".agent/runs/x.md"}
-    for name in kept - {f".agent/{SKILL}/SKILL.md"}:
+    kept_names = {f".agent/{SKILL}/SKILL.md", ".claude/settings.json", ".agent/sessions/notes", ".agent/runs/x.md"}
+    for name in kept_names - {f".agent/{SKILL}/SKILL.md"}:
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).write_text("mine")
-    done = orchctl("uninstall-project", "--json", cwd=project)
-    assert done.code == 1
-    answer = json.loads(done.out)
+    result = orchctl("uninstall-project", "--json", cwd=project)
+    assert result.code == 1
+    answer = json.loads(result.out)
     assert answer["changed"] == [f".agent/{SKILL}/SKILL.md"]
     assert set(answer["excluded"][1:]) == {"/.agent/sessions/", "/.agent/runs/", "/.claude/state/"}
-    left = {name for name in everything(project) if (project / name).is_file() and name.startswith(".")}
-    assert left == {*kept, f".agent/{SKILL}/.installed.json"}
+    left_names = {name for name in everything(project) if (project / name).is_file() and name.startswith(".")}
+    assert left_names == {*kept_names, f".agent/{SKILL}/.installed.json"}
 
 
 def test_no_link_is_followed(orchctl: Orchctl, project: Path, tmp_path: Path) -> None:
@@ -84,13 +84,13 @@ def test_no_link_is_followed(orchctl: Orchctl, project: Path, tmp_path: Path) ->
     assert everything(elsewhere) == before
 
 
-def test_a_manifest_names_no_file_of_anybody_else(orchctl: Orchctl, project: Path) -> None:
-    """Agents can write it."""
+def test_a_manifest_that_names_foreign_files_removes_none(orchctl: Orchctl, project: Path) -> None:
+    """Agents can write the manifest."""
     orchctl("skill", "install", cwd=project)
     manifest = project / f".agent/{SKILL}/.installed.json"
-    known = json.loads(manifest.read_text())
+    manifest_data = json.loads(manifest.read_text())
     digest = "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed"  # of the file `a`, "one"
-    manifest.write_text(json.dumps({**known, "../../../a": digest, str(project / "a"): digest}))
+    manifest.write_text(json.dumps({**manifest_data, "../../../a": digest, str(project / "a"): digest}))
     assert orchctl("uninstall-project", cwd=project).code == 0
     assert (project / "a").read_text() == "one"
 
@@ -98,11 +98,11 @@ def test_a_manifest_names_no_file_of_anybody_else(orchctl: Orchctl, project: Pat
 def test_while_an_agent_of_the_project_goes_on_it_is_refused(
     instance: Instance, orchctl: Orchctl, project: Path
 ) -> None:
-    one = orchctl("spawn", "--", "sleep", "600", cwd=project).out.strip()
-    done = orchctl("uninstall-project", cwd=project)
-    assert (done.code, done.err.split(":")[0], one in done.err) == (1, "agents-not-over", True)
-    instance.ctl("cancel", one)
-    instance.ctl("wait", one, code=None)
+    agent_id = orchctl("spawn", "--", "sleep", "600", cwd=project).out.strip()
+    result = orchctl("uninstall-project", cwd=project)
+    assert (result.code, result.err.split(":")[0], agent_id in result.err) == (1, "agents-not-over", True)
+    instance.ctl("cancel", agent_id)
+    instance.ctl("wait", agent_id, code=None)
     assert orchctl("uninstall-project", cwd=project).code == 0
 
 
@@ -116,18 +116,18 @@ def test_git_goes_on_to_ignore_the_session_files_of_another_worktree(
     instance: Instance, orchctl: Orchctl, project: Path, tmp_path: Path
 ) -> None:
     exclude = (project / ".git/info/exclude").read_text()
-    other = tmp_path / "b"
-    repos.git(project, "worktree", "add", "-q", str(other), "-b", "b")
-    for directory in (project, other):
+    other_project = tmp_path / "b"
+    repos.git(project, "worktree", "add", "-q", str(other_project), "-b", "b")
+    for directory in (project, other_project):
         assert orchctl("spawn", "--wait", "--", "true", cwd=directory).code == 0
-    done = orchctl("uninstall-project", cwd=project)
-    assert (done.code, done.err) == (0, "")
-    assert f".git/info/exclude: stays as it is: {other} has session files" in done.out
+    result = orchctl("uninstall-project", cwd=project)
+    assert (result.code, result.err) == (0, "")
+    assert f".git/info/exclude: stays as it is: {other_project} has session files" in result.out
     assert not (project / ".agent").exists()
-    assert orchctl("spawn", "--wait", "--", "true", cwd=other).code == 0
-    repos.git(other, "add", "-A")
-    assert repos.git(other, "status", "--porcelain") == ""
-    again = json.loads(orchctl("uninstall-project", "--json", cwd=project).out)
-    assert (again["excluded"], again["in_use"]) == ([], [str(other)])
-    assert ".git/info/exclude: /.agent/sessions/: removed" in orchctl("uninstall-project", cwd=other).out
+    assert orchctl("spawn", "--wait", "--", "true", cwd=other_project).code == 0
+    repos.git(other_project, "add", "-A")
+    assert repos.git(other_project, "status", "--porcelain") == ""
+    second_result = json.loads(orchctl("uninstall-project", "--json", cwd=project).out)
+    assert (second_result["excluded"], second_result["in_use"]) == ([], [str(other_project)])
+    assert ".git/info/exclude: /.agent/sessions/: removed" in orchctl("uninstall-project", cwd=other_project).out
     assert (project / ".git/info/exclude").read_text() == exclude

@@ -18,13 +18,13 @@ MOCK = ("--runner", "mock", "--goal", "x", "--env", "ORCHD_MOCK_SECONDS=0")
 
 
 def usage(orchctl: Orchctl, *ids: str) -> dict[str, dict[str, Any]]:
-    """The rows by their ids."""
+    """Return the rows by their ids."""
     return {row["id"]: row for row in json.loads(orchctl("usage", *ids, "--json").out)["usage"]}
 
 
 @pytest.fixture
 def spent(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> Orchctl:
-    """A project with an agent that was expected to take 500, one that tells nothing, and a run of two."""
+    """A project with an agent that was expected to take 500 tokens, one that reports nothing, and a run of two."""
     configure(instance)
     assert orchctl("spawn", "--name", "api", "--tokens", "500", *REAL, "--wait").code == 0
     assert orchctl("spawn", "--name", "plain", "--wait", "--", "true").code == 0
@@ -38,9 +38,9 @@ def test_a_session_is_the_sum_of_its_agents_and_a_run_that_of_its_members(spent:
     assert list(rows) == ["session-001", "run-001", "agent-001", "agent-002", "agent-003", "agent-004"]
     members = [rows["agent-003"], rows["agent-004"]]
     for key in ("tokens", "tokens_expected", "input_tokens", "output_tokens", "cost_usd"):
-        assert rows["run-001"][key] == pytest.approx(sum(one[key] for one in members))
-        others = sum(rows[one][key] or 0 for one in ("agent-001", "agent-002"))
-        assert rows["session-001"][key] == pytest.approx(rows["run-001"][key] + others)
+        assert rows["run-001"][key] == pytest.approx(sum(member[key] for member in members))
+        direct_tokens = sum(rows[agent_id][key] or 0 for agent_id in ("agent-001", "agent-002"))
+        assert rows["session-001"][key] == pytest.approx(rows["run-001"][key] + direct_tokens)
     assert rows["agent-001"]["tokens_expected"] == 500
     assert rows["agent-001"]["tokens"] > 500
     assert rows["agent-002"]["tokens"] is None
@@ -54,7 +54,7 @@ def test_what_the_session_counts_is_what_its_agents_took(spent: Orchctl) -> None
     assert run["tokens"] == usage(spent, "run-001")["run-001"]["tokens"]
 
 
-def test_those_that_are_named_are_shown(spent: Orchctl) -> None:
+def test_named_rows_are_shown(spent: Orchctl) -> None:
     assert list(usage(spent, "agent-002", "run-1")) == ["agent-002", "run-001", "agent-003", "agent-004"]
     head, session, *_ = spent("usage").out.splitlines()
     assert head.split() == ["expected", "tokens", "of", "them", "in", "out", "cached", "cost"]

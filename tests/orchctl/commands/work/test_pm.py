@@ -12,9 +12,9 @@ from tests.conftest import Instance, until
 from tests.orchctl import repos
 from tests.orchctl.composition.files import after, composition, written
 from tests.orchctl.conftest import Background, Orchctl, Terminal
-from tests.orchctl.pm.asked import MOCK, issues, said
-from tests.orchctl.pm.counted import most_at_once, queued_together
+from tests.orchctl.pm.agent_counts import most_at_once, queued_together
 from tests.orchctl.pm.fake_bd import FakeBd
+from tests.orchctl.pm.pm_runs import MOCK, issues, pm_report
 
 
 def test_seven_developers_start_in_one_request_and_their_issues_are_closed(
@@ -22,22 +22,26 @@ def test_seven_developers_start_in_one_request_and_their_issues_are_closed(
 ) -> None:
     names = [f"bd-{number}" for number in range(1, 8)]
     fake.say(*issues(*names, labels=["backend"], description="The whole of it."))
-    found = said(orchctl("pm", *MOCK, "--json"))
-    assert [(row["id"], row["status"], row["task"]) for row in found["developers"]] == [
-        (row["id"], "completed", "closed") for row in found["developers"]
+    report = pm_report(orchctl("pm", *MOCK, "--json"))
+    assert [(row["id"], row["status"], row["task"]) for row in report["developers"]] == [
+        (row["id"], "completed", "closed") for row in report["developers"]
     ]
-    assert sorted(row["id"] for row in found["developers"]) == names
+    assert sorted(row["id"] for row in report["developers"]) == names
     assert queued_together(quick) == [7]
     assert {fake.issue(name)["status"] for name in names} == {"closed"}
     assert not fake.has_overlapped
     assert len(fake.calls("update")) == len(fake.calls("close")) == 7
-    one = quick.agent(found["developers"][0]["agent"])
-    assert (one["task_id"], one["name"], one["skill"]) == (one["name"], one["name"], "skyfom-backend-developer")
-    assert one["goal"] == f"Do {one['name']}"
-    assert Path(one["result"]).read_text().startswith(f"# {one['name']}")
-    assert "The whole of it." in Path(one["stdin"]).read_text()
-    assert found["results"] == str(tmp_path / ".agent/runs/pm-1")
-    assert found["speed_up"] > 1
+    agent = quick.agent(report["developers"][0]["agent"])
+    assert (agent["task_id"], agent["name"], agent["skill"]) == (
+        agent["name"],
+        agent["name"],
+        "skyfom-backend-developer",
+    )
+    assert agent["goal"] == f"Do {agent['name']}"
+    assert Path(agent["result"]).read_text().startswith(f"# {agent['name']}")
+    assert "The whole of it." in Path(agent["stdin"]).read_text()
+    assert report["results"] == str(tmp_path / ".agent/runs/pm-1")
+    assert report["speed_up"] > 1
 
 
 @pytest.mark.parametrize("envelope", [False, True])
@@ -45,15 +49,15 @@ def test_what_a_close_makes_ready_is_started_too(
     quick: Instance, fake: FakeBd, orchctl: Orchctl, envelope: bool
 ) -> None:
     fake.say(*issues("bd-1", "bd-2"), *issues("bd-3", needs=["bd-1", "bd-2"]), envelope=envelope)
-    found = said(orchctl("pm", *MOCK, "--json"))
-    assert [row["id"] for row in found["developers"]][-1] == "bd-3"
+    report = pm_report(orchctl("pm", *MOCK, "--json"))
+    assert [row["id"] for row in report["developers"]][-1] == "bd-3"
     assert fake.issue("bd-3")["status"] == "closed"
     assert queued_together(quick) == [2, 1]
 
 
 def test_no_more_than_max_are_there_at_once(quick: Instance, fake: FakeBd, orchctl: Orchctl) -> None:
     fake.say(*issues(*(f"bd-{number}" for number in range(9))))
-    assert len(said(orchctl("pm", *MOCK, "--max", "3", "--json"))["developers"]) == 9
+    assert len(pm_report(orchctl("pm", *MOCK, "--max", "3", "--json"))["developers"]) == 9
     assert most_at_once(quick) == 3
 
 
@@ -72,50 +76,52 @@ def test_the_next_one_starts_as_soon_as_one_has_ended(
     written(tmp_path / "skills/slow/composition.json", composition(member))
     (tmp_path / "plan.md").write_text("- [ ] A (skill: slow)\n- [ ] B\n- [ ] C\n- [ ] D\n")
     pm = background("pm", "--tasks", "plan.md", "--max", "2", *MOCK, "--json", cwd=tmp_path)
-    done = {"b", "c", "d"}
-    until(lambda: done <= {one["name"] for one in quick.status()["agents"] if one["status"] == "completed"})
+    early_names = {"b", "c", "d"}
+    until(
+        lambda: early_names <= {agent["name"] for agent in quick.status()["agents"] if agent["status"] == "completed"}
+    )
     gate()
     out, _ = pm.communicate(timeout=30)
     assert [row["id"] for row in json.loads(out)["developers"]][-1] == "a"
-    assert most_at_once(quick, {"a", *done}) == 2
+    assert most_at_once(quick, {"a", *early_names}) == 2
 
 
 def test_once_is_one_batch(quick: Instance, fake: FakeBd, orchctl: Orchctl) -> None:
     fake.say(*issues("bd-1", "bd-2"), *issues("bd-3", needs=["bd-1"]))
-    found = said(orchctl("pm", *MOCK, "--once", "--max", "1", "--json"))
-    assert [row["id"] for row in found["developers"]] == ["bd-1"]
+    report = pm_report(orchctl("pm", *MOCK, "--once", "--max", "1", "--json"))
+    assert [row["id"] for row in report["developers"]] == ["bd-1"]
     assert fake.issue("bd-2")["status"] == "open"
 
 
-def test_a_claim_that_somebody_else_won_is_skipped(quick: Instance, fake: FakeBd, orchctl: Orchctl) -> None:
+def test_a_claim_that_another_claimer_won_is_skipped(quick: Instance, fake: FakeBd, orchctl: Orchctl) -> None:
     fake.say(*issues("bd-1", "bd-2", "bd-3"), rivals=["bd-2"])
-    found = said(orchctl("pm", *MOCK, "--json", "--max", "2"))
-    assert sorted(row["id"] for row in found["developers"]) == ["bd-1", "bd-3"]
-    assert found["skipped"] == ["bd-2"]
+    report = pm_report(orchctl("pm", *MOCK, "--json", "--max", "2"))
+    assert sorted(row["id"] for row in report["developers"]) == ["bd-1", "bd-3"]
+    assert report["skipped"] == ["bd-2"]
     assert fake.issue("bd-2")["assignee"] == "somebody else"
 
 
-def test_what_is_assigned_to_somebody_is_asked_for_once(quick: Instance, fake: FakeBd, orchctl: Orchctl) -> None:
+def test_an_assigned_issue_is_claimed_once(quick: Instance, fake: FakeBd, orchctl: Orchctl) -> None:
     fake.say(*issues("bd-1", assignee="alice"), *issues("bd-2", "bd-3"))
-    found = said(orchctl("pm", *MOCK, "--json", "--max", "1"))
-    assert [row["id"] for row in found["developers"]] == ["bd-2", "bd-3"]
+    report = pm_report(orchctl("pm", *MOCK, "--json", "--max", "1"))
+    assert [row["id"] for row in report["developers"]] == ["bd-2", "bd-3"]
     assert len(fake.calls("update", "bd-1")) == 1
 
 
 def test_a_failure_is_open_again_and_not_tried_twice(quick: Instance, fake: FakeBd, orchctl: Orchctl) -> None:
     quick.env["ORCHD_MOCK_FAIL"] = "bd-2"
     fake.say(*issues("bd-1", "bd-2"), *issues("bd-3", needs=["bd-2"]))
-    done = orchctl("pm", *MOCK, "--json")
-    found = said(done, code=1)
-    assert found["counts"] == {"completed": 1, "failed": 1}
-    (bad,) = [row for row in found["developers"] if row["id"] == "bd-2"]
+    result = orchctl("pm", *MOCK, "--json")
+    report = pm_report(result, code=1)
+    assert report["counts"] == {"completed": 1, "failed": 1}
+    (bad,) = [row for row in report["developers"] if row["id"] == "bd-2"]
     assert (bad["task"], bad["reason"]) == ("open", quick.agent(bad["agent"])["reason"])
     assert (fake.issue("bd-2")["status"], fake.issue("bd-2")["assignee"]) == ("open", "")
     assert bad["agent"] in fake.issue("bd-2")["notes"]
     del quick.env["ORCHD_MOCK_FAIL"]
-    again = said(orchctl("pm", *MOCK, "--json"))
-    assert [row["id"] for row in again["developers"]] == ["bd-2", "bd-3"]
-    assert again["name"] == "pm-2"
+    second_report = pm_report(orchctl("pm", *MOCK, "--json"))
+    assert [row["id"] for row in second_report["developers"]] == ["bd-2", "bd-3"]
+    assert second_report["name"] == "pm-2"
 
 
 def test_when_asked_a_failure_is_closed_as_one(quick: Instance, fake: FakeBd, orchctl: Orchctl) -> None:
@@ -133,8 +139,8 @@ def test_a_bd_that_is_no_help_is_said_and_nothing_is_started(
     quick: Instance, fake: FakeBd, orchctl: Orchctl, modes: dict[str, str], code: str
 ) -> None:
     fake.say(*issues("bd-1"), modes=modes)
-    done = orchctl("pm", *MOCK, "--bd-timeout", "0.5")
-    assert (done.code, done.out, done.err.partition(":")[0]) == (1, "", code)
+    result = orchctl("pm", *MOCK, "--bd-timeout", "0.5")
+    assert (result.code, result.out, result.err.partition(":")[0]) == (1, "", code)
     assert quick.status("--all")["agents"] == []
 
 
@@ -145,12 +151,12 @@ def test_a_bd_that_hangs_at_the_second_claim_leaves_the_first_to_be_done(
     program = tmp_path / "bin/bd"
     script = program.read_text()
     program.write_text(script.replace("exec", 'test "$2" = bd-2 && exec sleep 60\nexec'))
-    found = said(orchctl("pm", *MOCK, "--json", "--bd-timeout", "0.5"), code=1)
-    assert [(row["id"], row["task"]) for row in found["developers"]] == [("bd-1", "closed")]
-    assert "bd-hung" in found["troubles"][0]
+    report = pm_report(orchctl("pm", *MOCK, "--json", "--bd-timeout", "0.5"), code=1)
+    assert [(row["id"], row["task"]) for row in report["developers"]] == [("bd-1", "closed")]
+    assert "bd-hung" in report["troubles"][0]
     program.write_text(script)
-    again = said(orchctl("pm", *MOCK, "--json"))
-    assert (again["name"], [row["id"] for row in again["developers"]]) == ("pm-1", ["bd-1", "bd-2"])
+    second_report = pm_report(orchctl("pm", *MOCK, "--json"))
+    assert (second_report["name"], [row["id"] for row in second_report["developers"]]) == ("pm-1", ["bd-1", "bd-2"])
 
 
 @pytest.mark.parametrize("words", [(), ("--once",)])
@@ -161,40 +167,40 @@ def test_a_list_that_fails_after_the_last_end_leaves_the_report(
     program = tmp_path / "bin/bd"
     fails = f'test "$1" = ready && ! mkdir {tmp_path}/seen && exit 9\nexec'
     program.write_text(program.read_text().replace("exec", fails))
-    found = said(orchctl("pm", *MOCK, "--json", *words), code=1)
-    assert [(row["id"], row["task"]) for row in found["developers"]] == [("bd-1", "closed")]
-    assert "`bd ready" in found["troubles"][0]
+    report = pm_report(orchctl("pm", *MOCK, "--json", *words), code=1)
+    assert [(row["id"], row["task"]) for row in report["developers"]] == [("bd-1", "closed")]
+    assert "`bd ready" in report["troubles"][0]
 
 
 def test_an_issue_that_could_not_be_closed_is_closed_the_next_time(
     quick: Instance, fake: FakeBd, orchctl: Orchctl
 ) -> None:
     fake.say(*issues("bd-1", "bd-2"), modes={"close": "error"})
-    found = said(orchctl("pm", *MOCK, "--json", "--max", "1"), code=1)
-    assert [(row["status"], row["task"]) for row in found["developers"]] == [("completed", None)]
-    assert "its list was not updated: bd-failed: `bd close bd-1`: database is locked" in found["troubles"][0]
+    report = pm_report(orchctl("pm", *MOCK, "--json", "--max", "1"), code=1)
+    assert [(row["status"], row["task"]) for row in report["developers"]] == [("completed", None)]
+    assert "its list was not updated: bd-failed: `bd close bd-1`: database is locked" in report["troubles"][0]
     fake.change(modes={})
-    again = said(orchctl("pm", *MOCK, "--json"))
-    assert [(row["id"], row["task"]) for row in again["developers"]] == [("bd-1", "closed"), ("bd-2", "closed")]
+    second_report = pm_report(orchctl("pm", *MOCK, "--json"))
+    assert [(row["id"], row["task"]) for row in second_report["developers"]] == [("bd-1", "closed"), ("bd-2", "closed")]
     assert len(quick.status("--all")["agents"]) == 2
 
 
 def test_what_the_daemon_refuses_is_given_back(quick: Instance, fake: FakeBd, orchctl: Orchctl) -> None:
     fake.say(*issues("bd-1", "bd-2"))
-    done = orchctl("pm", "--runner", "no-such-runner")
-    assert (done.code, done.err.partition(":")[0]) == (1, "unknown-runner")
-    assert {fake.issue(one)["status"] for one in ("bd-1", "bd-2")} == {"open"}
-    assert len(said(orchctl("pm", *MOCK, "--json"))["developers"]) == 2
+    result = orchctl("pm", "--runner", "no-such-runner")
+    assert (result.code, result.err.partition(":")[0]) == (1, "unknown-runner")
+    assert {fake.issue(issue_id)["status"] for issue_id in ("bd-1", "bd-2")} == {"open"}
+    assert len(pm_report(orchctl("pm", *MOCK, "--json"))["developers"]) == 2
 
 
 def test_people_see_each_end_and_a_table(quick: Instance, fake: FakeBd, orchctl: Orchctl, tmp_path: Path) -> None:
     fake.say(*issues("bd-1"))
-    done = orchctl("pm", *MOCK)
-    row, whole = done.out.splitlines()
+    result = orchctl("pm", *MOCK)
+    row, summary_line = result.out.splitlines()
     assert row.split()[:3] == ["bd-1", "agent-001", "completed"]
     assert row.endswith(f"{tmp_path}/.agent/runs/pm-1/bd-1.md")
-    assert whole.startswith("pm-1: 1 developer, 1 completed; ")
-    assert done.err.startswith("agent-001 completed in ")
+    assert summary_line.startswith("pm-1: 1 developer, 1 completed; ")
+    assert result.err.startswith("agent-001 completed in ")
     assert orchctl("pm", *MOCK).out == "pm-2: nothing is ready\n"
 
 
@@ -212,9 +218,9 @@ def test_a_person_sees_how_far_it_is(
 def test_a_dry_run_takes_nothing_and_starts_nothing(stopped: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     fake = FakeBd(tmp_path, stopped.env)
     fake.say(*issues(*(f"bd-{number}" for number in range(9)), labels=["ui"]))
-    found = said(orchctl("pm", *MOCK, "--dry-run", "--json"))
-    assert [spec["task_id"] for spec in found["agents"]] == [f"bd-{number}" for number in range(7)]
-    assert (found["max"], found["ready"]) == (7, 9)
+    report = pm_report(orchctl("pm", *MOCK, "--dry-run", "--json"))
+    assert [spec["task_id"] for spec in report["agents"]] == [f"bd-{number}" for number in range(7)]
+    assert (report["max"], report["ready"]) == (7, 9)
     assert "bd-0  skyfom-frontend-developer  mock  Do bd-0" in orchctl("pm", *MOCK, "--dry-run").out
     assert fake.calls("update") == []
     assert not (tmp_path / ".agent").exists()
@@ -227,27 +233,27 @@ def test_a_markdown_list_is_worked_off_in_its_order_and_ticked(
     plan = tmp_path / "plan.md"
     plan.write_text("# Plan\n- [ ] API (id: api)\n- [ ] UI (after: api)\n- [ ] Docs (after: ui)\n- [x] CI\n")
     quick.env["ORCHD_MOCK_FAIL"] = "ui"
-    found = said(orchctl("pm", "--tasks", "plan.md", "--tick", *MOCK, "--json"), code=1)
-    assert [(row["id"], row["task"]) for row in found["developers"]] == [("api", "ticked"), ("ui", "open")]
-    assert found["left"] == {"docs": "after ui, which failed"}
+    report = pm_report(orchctl("pm", "--tasks", "plan.md", "--tick", *MOCK, "--json"), code=1)
+    assert [(row["id"], row["task"]) for row in report["developers"]] == [("api", "ticked"), ("ui", "open")]
+    assert report["left"] == {"docs": "after ui, which failed"}
     assert plan.read_text().startswith("# Plan\n- [x] API (id: api)\n- [ ] UI")
     del quick.env["ORCHD_MOCK_FAIL"]
     assert orchctl("pm", "--tasks", "plan.md", "--tick", *MOCK).code == 0
     assert "[ ]" not in plan.read_text()
 
 
-def test_a_file_that_cannot_be_ticked_keeps_nobody_from_being_waited_for(
+def test_every_agent_is_waited_for_although_a_file_cannot_be_ticked(
     quick: Instance, orchctl: Orchctl, tmp_path: Path
 ) -> None:
     (tmp_path / "plan.md").write_text("- [ ] A\n- [ ] B\n")
     (tmp_path / ".plan.md.new").mkdir()
     command = ("pm", "--tasks", "plan.md", "--tick", *MOCK, "--json")
-    found = said(orchctl(*command), code=1)
-    assert {(row["id"], row["status"]) for row in found["developers"]} == {("a", "completed"), ("b", "completed")}
-    assert "not-ticked" in found["troubles"][0]
+    report = pm_report(orchctl(*command), code=1)
+    assert {(row["id"], row["status"]) for row in report["developers"]} == {("a", "completed"), ("b", "completed")}
+    assert "not-ticked" in report["troubles"][0]
     (tmp_path / ".plan.md.new").rmdir()
-    again = said(orchctl(*command))
-    assert {(row["id"], row["task"]) for row in again["developers"]} == {("a", "ticked"), ("b", "ticked")}
+    second_report = pm_report(orchctl(*command))
+    assert {(row["id"], row["task"]) for row in second_report["developers"]} == {("a", "ticked"), ("b", "ticked")}
     assert (tmp_path / "plan.md").read_text() == "- [x] A\n- [x] B\n"
 
 
@@ -256,8 +262,8 @@ def test_a_killed_pm_remembers_what_its_file_does_not_say(quick: Instance, orchc
     assert orchctl("pm", "--tasks", "plan.md", "--once", *MOCK).code == 0
     journal = tmp_path / ".agent/runs/pm-1/journal.jsonl"
     journal.write_text(journal.read_text().replace('{"finished": true}', ""))
-    found = said(orchctl("pm", "--tasks", "plan.md", *MOCK, "--json"))
-    assert [row["id"] for row in found["developers"]] == ["a", "b"]
+    report = pm_report(orchctl("pm", "--tasks", "plan.md", *MOCK, "--json"))
+    assert [row["id"] for row in report["developers"]] == ["a", "b"]
     assert len(quick.status("--all")["agents"]) == 2
 
 
@@ -268,18 +274,18 @@ def test_in_worktrees_each_has_a_branch_that_is_not_there_yet(
     repo = repos.repository(tmp_path / "repo")
     (repo / "plan.md").write_text("- [ ] A\n- [ ] B\n")
     repos.git(repo, "branch", "orchd/a")
-    found = said(orchctl("pm", "--tasks", "plan.md", "--worktree", *MOCK, "--json", cwd=repo))
-    assert sorted(row["branch"] for row in found["developers"]) == ["orchd/a-2", "orchd/b"]
+    report = pm_report(orchctl("pm", "--tasks", "plan.md", "--worktree", *MOCK, "--json", cwd=repo))
+    assert sorted(row["branch"] for row in report["developers"]) == ["orchd/a-2", "orchd/b"]
     (repo / "a").write_text("changed")
-    found = said(orchctl("pm", "--tasks", "plan.md", "--worktree", *MOCK, "--json", cwd=repo))
-    assert found["counts"] == {"completed": 2}
-    assert ["has changes that worktrees do not have: a; " in text for text in found["warnings"]] == [True]
+    report = pm_report(orchctl("pm", "--tasks", "plan.md", "--worktree", *MOCK, "--json", cwd=repo))
+    assert report["counts"] == {"completed": 2}
+    assert ["has changes that worktrees do not have: a; " in text for text in report["warnings"]] == [True]
 
 
 def test_a_developer_can_be_a_whole_composition(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     (tmp_path / "plan.md").write_text("- [ ] Sign in (id: bd-1) (labels: fullstack)\n")
-    found = said(orchctl("pm", "--tasks", "plan.md", *MOCK, "--json"))
-    assert found["counts"] == {"completed": 1}
+    report = pm_report(orchctl("pm", "--tasks", "plan.md", *MOCK, "--json"))
+    assert report["counts"] == {"completed": 1}
     agents = quick.status("--all")["agents"]
     assert sorted(agent["member"] for agent in agents if agent["member"]) == [
         "skyfom-backend-developer",
@@ -297,7 +303,7 @@ def test_inside_an_agent_the_developers_are_its_children(quick: Instance, orchct
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("--tasks", "x.md", "--beads"), "usage: --tasks FILE and Beads are two lists"),
         (("--max", "0", "--tasks", "x.md"), "usage: --max 0: it must be 1 or more"),
@@ -307,7 +313,7 @@ def test_inside_an_agent_the_developers_are_its_children(quick: Instance, orchct
         (("--tasks", "none.md"), "bad-tasks: "),
     ],
 )
-def test_words_that_make_no_sense_are_a_usage_error(orchctl: Orchctl, words: tuple[str, ...], said: str) -> None:
-    done = orchctl("pm", *words)
-    assert (done.code, done.out) == (2, "")
-    assert done.err.startswith(said)
+def test_words_that_make_no_sense_are_a_usage_error(orchctl: Orchctl, words: tuple[str, ...], message: str) -> None:
+    result = orchctl("pm", *words)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith(message)

@@ -1,4 +1,4 @@
-"""`orchctl pm` after one that was killed, interrupted or out of time: the same command goes on."""
+"""`orchctl pm` after a pm that was killed, interrupted or out of time: the same command goes on."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import pytest
 
 from tests.conftest import Instance, until
 from tests.orchctl.conftest import Background, Orchctl
-from tests.orchctl.pm.asked import MOCK, issues, said
 from tests.orchctl.pm.fake_bd import FakeBd
+from tests.orchctl.pm.pm_runs import MOCK, issues, pm_report
 
 
-def started(instance: Instance, count: int) -> None:
+def wait_for_agents(instance: Instance, count: int) -> None:
     """Return when there are so many agents."""
     until(lambda: len(instance.status("--all")["agents"]) == count)
 
@@ -25,7 +25,7 @@ def test_a_killed_pm_is_gone_on_with_and_nothing_is_started_twice(
     fake.say(*issues("bd-1", "bd-2", "bd-3"))
     quick.ctl("pause")
     pm = background("pm", *MOCK, "--max", "2", cwd=tmp_path)
-    started(quick, 2)
+    wait_for_agents(quick, 2)
     journal = tmp_path / ".agent/runs/pm-1/journal.jsonl"
     until(lambda: journal.read_text().count('"started"') == 2)
     pm.send_signal(signal.SIGKILL)
@@ -33,24 +33,24 @@ def test_a_killed_pm_is_gone_on_with_and_nothing_is_started_twice(
     quick.ctl("resume")
     if when == "over":
         quick.ctl("wait", "1", "2")
-    found = said(orchctl("pm", *MOCK, "--json", "--max", "2"))
-    assert sorted((row["id"], row["task"]) for row in found["developers"]) == [
+    report = pm_report(orchctl("pm", *MOCK, "--json", "--max", "2"))
+    assert sorted((row["id"], row["task"]) for row in report["developers"]) == [
         ("bd-1", "closed"),
         ("bd-2", "closed"),
         ("bd-3", "closed"),
     ]
     assert len(quick.status("--all")["agents"]) == 3
-    assert [len(fake.calls("update", one)) for one in ("bd-1", "bd-2", "bd-3")] == [1, 1, 1]
+    assert [len(fake.calls("update", issue_id)) for issue_id in ("bd-1", "bd-2", "bd-3")] == [1, 1, 1]
 
 
-def cut(journal: Path, state: str) -> None:
-    """Make the journal end where the first item is in `state`."""
-    kept = []
+def cut_journal(journal: Path, state: str) -> None:
+    """Cut the journal off where the first item is in `state`."""
+    kept_lines = []
     for line in journal.read_text().splitlines():
-        kept.append(line)
+        kept_lines.append(line)
         if f'"state": "{state}"' in line:
             break
-    journal.write_text("\n".join(kept) + "\n")
+    journal.write_text("\n".join(kept_lines) + "\n")
 
 
 @pytest.mark.parametrize(
@@ -62,26 +62,26 @@ def test_wherever_a_pm_died_the_next_one_starts_each_once(
     fake.say(*issues("bd-1", "bd-2"))
     orchctl("pm", *MOCK, "--once", "--max", "1")
     journal = tmp_path / ".agent/runs/pm-1/journal.jsonl"
-    cut(journal, state)
+    cut_journal(journal, state)
     fake.say(*issues("bd-1", status="in_progress", assignee="me"), *issues("bd-2"))
     if not is_spawned:  # as if the first had never got so far: its prompt was at another place then
         journal.write_text(journal.read_text().replace('"file": "bd-1"', '"file": "other"'))
-    found = said(orchctl("pm", *MOCK, "--json"))
-    rows = sorted((row["id"], row["task"]) for row in found["developers"])
+    report = pm_report(orchctl("pm", *MOCK, "--json"))
+    rows = sorted((row["id"], row["task"]) for row in report["developers"])
     assert rows == [("bd-1", "closed"), ("bd-2", "closed")]
     agents = quick.status("--all")["agents"]
     assert sorted(agent["task_id"] for agent in agents) == ["bd-1"] * (1 if is_spawned else 2) + ["bd-2"]
 
 
-def test_a_claim_that_died_on_its_way_and_went_to_somebody_else_is_left_alone(
+def test_a_claim_that_died_on_its_way_and_went_to_another_claimer_is_left_alone(
     quick: Instance, fake: FakeBd, orchctl: Orchctl, tmp_path: Path
 ) -> None:
     fake.say(*issues("bd-1"))
     orchctl("pm", *MOCK)
-    cut(tmp_path / ".agent/runs/pm-1/journal.jsonl", "taking")
+    cut_journal(tmp_path / ".agent/runs/pm-1/journal.jsonl", "taking")
     fake.say(*issues("bd-1", status="in_progress", assignee="somebody else"))
-    found = said(orchctl("pm", *MOCK, "--json"))
-    assert (found["developers"], found["skipped"]) == ([], ["bd-1"])
+    report = pm_report(orchctl("pm", *MOCK, "--json"))
+    assert (report["developers"], report["skipped"]) == ([], ["bd-1"])
     assert len(quick.status("--all")["agents"]) == 1
 
 
@@ -92,10 +92,10 @@ def test_two_at_once_cannot_take_from_one_list(
     quick.ctl("pause")
     (tmp_path / "sub").mkdir()
     pm = background("pm", *MOCK, cwd=tmp_path)
-    started(quick, 1)
+    wait_for_agents(quick, 1)
     for place in (tmp_path, tmp_path / "sub"):
-        done = orchctl("pm", *MOCK, cwd=place)
-        assert (done.code, done.err.partition(":")[0]) == (1, "pm-running")
+        result = orchctl("pm", *MOCK, cwd=place)
+        assert (result.code, result.err.partition(":")[0]) == (1, "pm-running")
     quick.ctl("resume")
     assert pm.wait(30) == 0
 
@@ -112,7 +112,7 @@ def test_an_interrupt_leaves_the_developers_and_says_so(
     assert pm.returncode == 130
     assert err == "interrupted: at work without a pm: agent-001; the same command waits for them again\n"
     quick.ctl("resume")
-    assert said(orchctl("pm", *MOCK, "--json"))["counts"] == {"completed": 1}
+    assert pm_report(orchctl("pm", *MOCK, "--json"))["counts"] == {"completed": 1}
 
 
 def _journal(directory: Path) -> str:
@@ -125,11 +125,11 @@ def test_a_timeout_is_exit_code_75_and_the_same_command_goes_on(
 ) -> None:
     fake.say(*issues("bd-1"))
     quick.ctl("pause")
-    done = orchctl("pm", *MOCK, "--wait-timeout", "0.2")
-    assert done.code == 75
-    assert done.err == "timed-out: at work without a pm: agent-001; the same command waits for them again\n"
-    found = said(orchctl("pm", *MOCK, "--wait-timeout", "0.2", "--json"), code=75)
-    assert (found["timed_out"], found["going"], found["developers"]) == (True, ["agent-001"], [])
+    result = orchctl("pm", *MOCK, "--wait-timeout", "0.2")
+    assert result.code == 75
+    assert result.err == "timed-out: at work without a pm: agent-001; the same command waits for them again\n"
+    report = pm_report(orchctl("pm", *MOCK, "--wait-timeout", "0.2", "--json"), code=75)
+    assert (report["timed_out"], report["going"], report["developers"]) == (True, ["agent-001"], [])
     quick.ctl("resume")
     assert orchctl("pm", *MOCK).code == 0
     assert len(quick.status("--all")["agents"]) == 1

@@ -1,4 +1,4 @@
-"""What `orchctl pm` makes of developers that completed and could do nothing."""
+"""`orchctl pm` with developers that completed and may have done nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.orchctl import repos
 from tests.orchctl.agents import ended
 from tests.orchctl.composition.files import after, composition, written
 from tests.orchctl.conftest import Orchctl
-from tests.orchctl.pm.asked import MOCK, said
+from tests.orchctl.pm.pm_runs import MOCK, pm_report
 from tests.orchctl.repos import commit, git
 from tests.orchctl.worktrees.test_prune import Bench
 
@@ -29,21 +29,21 @@ def repo(quick: Instance, tmp_path: Path) -> Path:
     quick.env.update(repos.SETTINGS)
     quick.configure(RUNNER)
     quick.ctl("config", "reload")
-    made = repos.repository(tmp_path / "repo")
-    (made / "plan.md").write_text(PLAN)
-    return made
+    repository = repos.repository(tmp_path / "repo")
+    (repository / "plan.md").write_text(PLAN)
+    return repository
 
 
 def test_a_task_is_ticked_only_when_something_was_committed(quick: Instance, orchctl: Orchctl, repo: Path) -> None:
     words = ("pm", "--tasks", "plan.md", "--tick", "--worktree", "--runner", "hand")
-    found = said(orchctl(*words, "--json", cwd=repo), code=1)
-    rows = {row["id"]: (row["status"], row["reason"], row["task"]) for row in found["developers"]}
+    report = pm_report(orchctl(*words, "--json", cwd=repo), code=1)
+    rows = {row["id"]: (row["status"], row["reason"], row["task"]) for row in report["developers"]}
     assert rows == {"a": ("completed", None, "ticked"), "b": ("failed", "nothing committed", "open")}
-    assert [note["code"] for row in found["developers"] for note in row["notes"]] == ["nothing-committed"]
-    assert found["left"] == {"c": "after b, which failed"}
+    assert [note["code"] for row in report["developers"] for note in row["notes"]] == ["nothing-committed"]
+    assert report["left"] == {"c": "after b, which failed"}
     assert (repo / "plan.md").read_text() == PLAN.replace("[ ] A", "[x] A")
-    shown = {agent["name"]: agent["status"] for agent in quick.status("--all")["agents"]}
-    assert shown == {"a": "completed", "b": "completed"}
+    statuses = {agent["name"]: agent["status"] for agent in quick.status("--all")["agents"]}
+    assert statuses == {"a": "completed", "b": "completed"}
 
 
 def test_a_team_is_judged_by_what_git_has(quick: Instance, orchctl: Orchctl, repo: Path) -> None:
@@ -55,14 +55,14 @@ def test_a_team_is_judged_by_what_git_has(quick: Instance, orchctl: Orchctl, rep
     repos.git(repo, "add", "skills")
     repos.git(repo, "commit", "--quiet", "-m", "skills")
     words = ("pm", "--tasks", "plan.md", "--worktree", "--runner", "hand")
-    found = said(orchctl(*words, "--json", cwd=repo), code=1)
-    rows = {row["id"]: (row["status"], row["reason"]) for row in found["developers"]}
+    report = pm_report(orchctl(*words, "--json", cwd=repo), code=1)
+    rows = {row["id"]: (row["status"], row["reason"]) for row in report["developers"]}
     assert rows == {"a": ("completed", None), "b": ("failed", "nothing committed")}
 
 
 def test_mocks_only_pretend_and_are_believed(quick: Instance, orchctl: Orchctl, repo: Path) -> None:
-    found = said(orchctl("pm", "--tasks", "plan.md", "--tick", "--worktree", *MOCK, "--json", cwd=repo))
-    assert {row["task"] for row in found["developers"]} == {"ticked"}
+    report = pm_report(orchctl("pm", "--tasks", "plan.md", "--tick", "--worktree", *MOCK, "--json", cwd=repo))
+    assert {row["task"] for row in report["developers"]} == {"ticked"}
 
 
 @pytest.mark.parametrize(
@@ -85,8 +85,8 @@ def test_what_could_do_nothing_has_not_done_its_task(codes: list[str], is_preten
 
 
 def test_notes_are_in_the_report() -> None:
-    noted = [{"code": "permissions-denied", "text": "3 permissions denied"}]
-    agent = ended(1, tokens=None, cost_usd=None, branch=None, queued_at=None, notes=noted)
+    notes = [{"code": "permissions-denied", "text": "3 permissions denied"}]
+    agent = ended(1, tokens=None, cost_usd=None, branch=None, queued_at=None, notes=notes)
     row = row_of({"id": "a", "agent": "agent-001", "item": {"title": "A"}}, agent, Path("/none"))
     (line, *_) = lines(report([row], name="pm-1", left={}, troubles=[], skipped=[]))
     assert line.endswith("  3 permissions denied")
@@ -97,9 +97,9 @@ def test_what_a_team_left_uncommitted_is_in_the_report(tmp_path: Path) -> None:
     commit(bench.tree, b="1")
     (bench.tree / "a").write_text("changed")
     agent = ended(1, runner=None, worktree=str(bench.tree), notes=[], tokens=None, cost_usd=None, branch=None)
-    seen = judged(agent, is_pretending=False)
-    assert seen["status"] == "completed"
-    row = row_of({"id": "a", "agent": "agent-001", "item": {"title": "A"}}, seen, Path("/none"))
+    judgement = judged(agent, is_pretending=False)
+    assert judgement["status"] == "completed"
+    row = row_of({"id": "a", "agent": "agent-001", "item": {"title": "A"}}, judgement, Path("/none"))
     (line, *_) = lines(report([row], name="pm-1", left={}, troubles=[], skipped=[]))
     assert line.endswith("  uncommitted changes in 1 file")
     assert judged(agent, is_pretending=True)["notes"] == []
@@ -110,14 +110,14 @@ def test_commits_elsewhere_are_in_the_report_and_a_task_whose_work_is_unclear_is
     git(bench.tree, "checkout", "-q", "-b", "feature")
     commit(bench.tree, b="1")
     agent = ended(1, runner=None, worktree=str(bench.tree), notes=[], tokens=None, cost_usd=None, branch=None)
-    seen = judged(agent, is_pretending=False)
-    assert seen["status"] == "completed"
-    row = row_of({"id": "a", "agent": "agent-001", "item": {"title": "A"}}, seen, Path("/none"))
+    judgement = judged(agent, is_pretending=False)
+    assert judgement["status"] == "completed"
+    row = row_of({"id": "a", "agent": "agent-001", "item": {"title": "A"}}, judgement, Path("/none"))
     (line, *_) = lines(report([row], name="pm-1", left={}, troubles=[], skipped=[]))
     assert line.endswith("  1 commit elsewhere: on feature, not on orchd/api")
     git(bench.tree, "checkout", "-q", "orchd/api")
     commit(bench.tree, c="1")
     git(bench.tree, "checkout", "-q", "feature")
-    seen = judged(agent, is_pretending=False)
-    assert seen["status"] == "failed"
-    assert seen["reason"].endswith("orchd/api has commits that its HEAD lacks")
+    judgement = judged(agent, is_pretending=False)
+    assert judgement["status"] == "failed"
+    assert judgement["reason"].endswith("orchd/api has commits that its HEAD lacks")

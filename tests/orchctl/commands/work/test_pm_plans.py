@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import Instance
 from tests.orchctl.conftest import Orchctl
-from tests.orchctl.pm.asked import MOCK, said
+from tests.orchctl.pm.pm_runs import MOCK, pm_report
 
 SPEC = """# Tasks
 
@@ -49,9 +49,9 @@ def test_a_plan_of_spec_kit_is_worked_off_in_its_order(quick: Instance, orchctl:
     (tmp_path / "specs/001/spec.md").write_text("What is wanted.")
     path = tmp_path / "specs/001/tasks.md"
     path.write_text(SPEC)
-    found = said(orchctl("pm", "--tasks", "specs/001/tasks.md", "--tick", *MOCK, "--json"))
-    assert sorted(row["id"] for row in found["developers"][:2]) == ["T002", "T003"]
-    assert found["developers"][2]["id"] == "T004"
+    report = pm_report(orchctl("pm", "--tasks", "specs/001/tasks.md", "--tick", *MOCK, "--json"))
+    assert sorted(row["id"] for row in report["developers"][:2]) == ["T002", "T003"]
+    assert report["developers"][2]["id"] == "T004"
     assert path.read_text() == SPEC.replace("[ ]", "[x]")
     prompt = (tmp_path / ".agent/runs/pm-1/T004.prompt.md").read_text()
     assert "Task T004 of specs/001/tasks.md, Phase 2: Build. Read spec.md beside it first." in prompt
@@ -59,18 +59,18 @@ def test_a_plan_of_spec_kit_is_worked_off_in_its_order(quick: Instance, orchctl:
 
 def test_a_plan_of_kiro_is_worked_off_leaf_by_leaf(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     (tmp_path / "tasks.md").write_text(KIRO)
-    found = said(orchctl("pm", "--tasks", "tasks.md", "--tick", *MOCK, "--json"))
-    assert [row["id"] for row in found["developers"]] == ["1.1", "1.3", "2"]
-    assert found["left"] == {"1.2": "optional: --optional starts it"}
+    report = pm_report(orchctl("pm", "--tasks", "tasks.md", "--tick", *MOCK, "--json"))
+    assert [row["id"] for row in report["developers"]] == ["1.1", "1.3", "2"]
+    assert report["left"] == {"1.2": "optional: --optional starts it"}
     assert (tmp_path / "tasks.md").read_text() == KIRO.replace("[ ] ", "[x] ")
-    assert quick.agent(found["developers"][2]["agent"])["name"] == "task-2"
+    assert quick.agent(report["developers"][2]["agent"])["name"] == "task-2"
 
 
 def test_what_did_not_complete_is_open_again(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     (tmp_path / "tasks.md").write_text(KIRO)
     quick.env["ORCHD_MOCK_FAIL"] = "1.3"
-    found = said(orchctl("pm", "--tasks", "tasks.md", "--tick", *MOCK, "--json"), code=1)
-    assert found["left"]["2"] == "after 1.3, which failed (in order)"
+    report = pm_report(orchctl("pm", "--tasks", "tasks.md", "--tick", *MOCK, "--json"), code=1)
+    assert report["left"]["2"] == "after 1.3, which failed (in order)"
     assert (tmp_path / "tasks.md").read_text() == KIRO.replace("[ ] 1.1", "[x] 1.1").replace("[ ] 1. ", "[-] 1. ")
 
 
@@ -79,8 +79,8 @@ def test_the_next_pm_goes_on_with_what_it_marked_as_begun(quick: Instance, orchc
     quick.ctl("pause")
     command = ("pm", "--tasks", "tasks.md", "--tick", *MOCK)
     assert orchctl(*command, "--wait-timeout", "0.2").code == 75
-    begun = KIRO.replace("[ ] 1. ", "[-] 1. ").replace("[ ] 1.1", "[-] 1.1")
-    assert (tmp_path / "tasks.md").read_text() == begun
+    half_begun = KIRO.replace("[ ] 1. ", "[-] 1. ").replace("[ ] 1.1", "[-] 1.1")
+    assert (tmp_path / "tasks.md").read_text() == half_begun
     quick.ctl("resume")
     assert orchctl(*command).code == 0
     assert (tmp_path / "tasks.md").read_text() == KIRO.replace("[ ] ", "[x] ")
@@ -89,8 +89,8 @@ def test_the_next_pm_goes_on_with_what_it_marked_as_begun(quick: Instance, orchc
 
 def test_what_could_not_be_started_is_open_again(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     (tmp_path / "tasks.md").write_text(KIRO)
-    done = orchctl("pm", "--tasks", "tasks.md", "--tick", "--runner", "no-such-runner")
-    assert (done.code, done.err.partition(":")[0]) == (1, "unknown-runner")
+    result = orchctl("pm", "--tasks", "tasks.md", "--tick", "--runner", "no-such-runner")
+    assert (result.code, result.err.partition(":")[0]) == (1, "unknown-runner")
     assert (tmp_path / "tasks.md").read_text() == KIRO
 
 
@@ -98,23 +98,23 @@ def test_a_file_of_task_master_gets_its_statuses(quick: Instance, orchctl: Orchc
     path = tmp_path / ".taskmaster/tasks/tasks.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(MASTER, indent=2))
-    found = said(orchctl("pm", "--tasks", str(path.relative_to(tmp_path)), "--tick", *MOCK, "--json"))
-    assert [row["id"] for row in found["developers"]] == ["2.1", "2.2", "3"]
+    report = pm_report(orchctl("pm", "--tasks", str(path.relative_to(tmp_path)), "--tick", *MOCK, "--json"))
+    assert [row["id"] for row in report["developers"]] == ["2.1", "2.2", "3"]
     assert path.read_text() == json.dumps(MASTER, indent=2).replace("pending", "done")
 
 
 def test_two_tags_of_a_file_are_two_lists(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     (tmp_path / "tasks").mkdir()
     task = {"id": 1, "title": "Do it", "status": "pending"}
-    (tmp_path / "tasks/tasks.json").write_text(json.dumps({one: {"tasks": [task]} for one in ("master", "next", "v3")}))
+    (tmp_path / "tasks/tasks.json").write_text(json.dumps({tag: {"tasks": [task]} for tag in ("master", "next", "v3")}))
     (tmp_path / "state.json").write_text('{"currentTag": "next"}')
     command = ("pm", "--tasks", "tasks/tasks.json", *MOCK, "--dry-run", "--json")
-    assert said(orchctl(*command))["tag"] == "next"
-    assert said(orchctl(*command, "--tag", "v3"))["tag"] == "v3"
+    assert pm_report(orchctl(*command))["tag"] == "next"
+    assert pm_report(orchctl(*command, "--tag", "v3"))["tag"] == "v3"
     quick.ctl("pause")
     assert orchctl(*command[:-2], "--tag", "master", "--wait-timeout", "0.2").code == 75
-    assert said(orchctl(*command, "--tag", "master"))["begun"] == ["1"]
-    assert said(orchctl(*command))["begun"] == []
+    assert pm_report(orchctl(*command, "--tag", "master"))["begun"] == ["1"]
+    assert pm_report(orchctl(*command))["begun"] == []
     quick.ctl("resume")
 
 
@@ -125,9 +125,9 @@ def test_a_dry_run_shows_waves_and_why_each_task_waits(stopped: Instance, orchct
         "wave 1  T003  mock  Test",
         "wave 2  T004  mock  Build in src/app.py (depends on T003)  after T003; after T002 (Phase 1: Setup)",
     ]
-    found = said(orchctl("pm", "--tasks", "tasks.md", *MOCK, "--dry-run", "--json"))
-    assert (found["format"], [len(wave) for wave in found["waves"]]) == ("spec-kit", [2, 1])
-    assert found["waves"][1][0] == {
+    report = pm_report(orchctl("pm", "--tasks", "tasks.md", *MOCK, "--dry-run", "--json"))
+    assert (report["format"], [len(wave) for wave in report["waves"]]) == ("spec-kit", [2, 1])
+    assert report["waves"][1][0] == {
         "id": "T004",
         "title": "Build in src/app.py (depends on T003)",
         "labels": ["US1"],
@@ -136,9 +136,9 @@ def test_a_dry_run_shows_waves_and_why_each_task_waits(stopped: Instance, orchct
         "why": "after T003; after T002 (Phase 1: Setup)",
     }
     (tmp_path / "tasks.md").write_text(KIRO)
-    shown = orchctl("pm", "--tasks", "tasks.md", *MOCK, "--dry-run").out.splitlines()
-    assert shown[-1] == "1.2  not ready: optional: --optional starts it"
-    assert [line.split()[2] for line in shown[:-1]] == ["1.1", "1.3", "2"]
+    lines = orchctl("pm", "--tasks", "tasks.md", *MOCK, "--dry-run").out.splitlines()
+    assert lines[-1] == "1.2  not ready: optional: --optional starts it"
+    assert [line.split()[2] for line in lines[:-1]] == ["1.1", "1.3", "2"]
     with_it = orchctl("pm", "--tasks", "tasks.md", *MOCK, "--optional", "--dry-run").out.splitlines()
     assert [line.split()[2] for line in with_it] == ["1.1", "1.2", "1.3", "2"]
 
@@ -147,8 +147,8 @@ def test_what_is_no_task_and_what_is_taken_as_done_is_said(quick: Instance, orch
     text = "- [x] 1. A\n  - [ ] 1.1 B\n\n```\n- [ ] 9. C\n```\n"
     (tmp_path / "tasks.md").write_text(text)
     notes = "line 1: 1 is done; taken as done with it: 1.1", "line 4: 1 box in code or a comment is no task"
-    done = orchctl("pm", "--tasks", "tasks.md", *MOCK)
-    assert (done.code, done.err.splitlines()) == (0, [*notes])
+    result = orchctl("pm", "--tasks", "tasks.md", *MOCK)
+    assert (result.code, result.err.splitlines()) == (0, [*notes])
     assert orchctl("pm", "--tasks", "tasks.md", "--dry-run").out.splitlines() == ["nothing is ready", *notes]
 
 
@@ -168,8 +168,8 @@ def test_what_cannot_be_relied_on_starts_nothing(
 ) -> None:
     path = tmp_path / name
     path.write_text(text)
-    done = orchctl("pm", "--tasks", name, *words, *MOCK)
-    assert done.err.startswith(error.format(path=path))
+    result = orchctl("pm", "--tasks", name, *words, *MOCK)
+    assert result.err.startswith(error.format(path=path))
     assert not (tmp_path / ".agent").exists()
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import Instance, until
 from tests.orchctl.conftest import Background, Orchctl
-from tests.orchctl.pm.asked import MOCK, said
+from tests.orchctl.pm.pm_runs import MOCK, pm_report
 
 PLAN = "- [ ] Uno\n- [ ] Due (after: uno)\n"
 TICK = ("pm", "--tasks", "plan.md", "--tick", *MOCK, "--json")
@@ -44,21 +44,21 @@ def test_a_task_that_could_not_be_ticked_is_ticked_by_the_next_pm_and_started_on
     until(lambda: journal.exists() and '"started"' in journal.read_text())
     damage(plan)
     quick.ctl("resume")
-    first = json.loads(pm.communicate(timeout=30)[0])
+    first_report = json.loads(pm.communicate(timeout=30)[0])
     assert pm.returncode == 1
-    assert [(row["id"], row["task"]) for row in first["developers"]] == [("uno", None)]
-    assert "not-ticked" in first["troubles"][0]
+    assert [(row["id"], row["task"]) for row in first_report["developers"]] == [("uno", None)]
+    assert "not-ticked" in first_report["troubles"][0]
     plan.write_text(PLAN)
     if is_forgotten:
         quick.ctl("prune", "--older-than", "0s")
         assert quick.status("--all")["agents"] == []
-    second = said(orchctl(*TICK))
-    assert [(row["id"], row["status"], row["task"]) for row in second["developers"]] == [
+    second_report = pm_report(orchctl(*TICK))
+    assert [(row["id"], row["status"], row["task"]) for row in second_report["developers"]] == [
         ("uno", "completed", "ticked"),
         ("due", "completed", "ticked"),
     ]
     assert plan.read_text() == PLAN.replace("[ ]", "[x]")
-    assert said(orchctl(*TICK))["developers"] == []
+    assert pm_report(orchctl(*TICK))["developers"] == []
 
 
 def test_a_task_of_a_pm_without_tick_is_ticked_by_the_next_one_with_it(
@@ -68,11 +68,11 @@ def test_a_task_of_a_pm_without_tick_is_ticked_by_the_next_one_with_it(
     plan.write_text(PLAN)
     quick.env["ORCHD_MOCK_FAIL"] = "due"
     words = [word for word in TICK if word != "--tick"]
-    first = said(orchctl(*words, "--once"))
-    assert [(row["id"], row["task"]) for row in first["developers"]] == [("uno", "open")]
+    first_report = pm_report(orchctl(*words, "--once"))
+    assert [(row["id"], row["task"]) for row in first_report["developers"]] == [("uno", "open")]
     journal = tmp_path / ".agent/runs/pm-1/journal.jsonl"
-    kept = [line for line in journal.read_text().splitlines() if "finished" not in line]
-    journal.write_text("\n".join(kept) + "\n")  # as if it had been killed before its end
-    said(orchctl(*TICK), code=1)
+    kept_lines = [line for line in journal.read_text().splitlines() if "finished" not in line]
+    journal.write_text("\n".join(kept_lines) + "\n")  # as if it had been killed before its end
+    pm_report(orchctl(*TICK), code=1)
     assert plan.read_text() == PLAN.replace("[ ] Uno", "[x] Uno")
     assert [agent["task_id"] for agent in quick.status("--all")["agents"]] == ["uno", "due"]

@@ -11,8 +11,8 @@ import pytest
 from tests.conftest import Instance, until
 from tests.orchctl import repos
 from tests.orchctl.conftest import Background, Orchctl
-from tests.orchctl.pm.asked import MOCK, issues, said
 from tests.orchctl.pm.fake_bd import FakeBd
+from tests.orchctl.pm.pm_runs import MOCK, issues, pm_report
 
 # Commits what is there and a file of its own name.
 _COMMITTER = '''
@@ -34,35 +34,38 @@ def repo(quick: Instance, tmp_path: Path) -> Path:
     return repos.repository(tmp_path / "repo")
 
 
-def seen(repo: Path, one: str) -> list[str]:
-    """What was in the worktree of a developer when it began."""
-    return [name for name in repos.git(repo, "show", f"orchd/{one}:seen-{one}").split() if not name.startswith("seen")]
+def files_at_begin(repo: Path, developer: str) -> list[str]:
+    """Return the files in the worktree of a developer when it began."""
+    listing = repos.git(repo, "show", f"orchd/{developer}:seen-{developer}")
+    return [name for name in listing.split() if not name.startswith("seen")]
 
 
 def test_a_plan_that_is_ticked_and_committed_is_worked_off(quick: Instance, orchctl: Orchctl, repo: Path) -> None:
     repos.commit(repo, **{"plan.md": "- [ ] A\n- [ ] B (after: a)\n- [ ] C (after: a)\n- [ ] D (after: b, c)\n"})
-    found = said(orchctl("pm", "--tasks", "plan.md", "--tick", *COMMITTER, cwd=repo))
-    assert (found["counts"], found["warnings"]) == ({"completed": 4}, [])
+    report = pm_report(orchctl("pm", "--tasks", "plan.md", "--tick", *COMMITTER, cwd=repo))
+    assert (report["counts"], report["warnings"]) == ({"completed": 4}, [])
     assert "[ ]" not in (repo / "plan.md").read_text()
     assert (repo / "a").read_text() == "one"
     assert repos.git(repo, "show", "orchd/b:a") == "x"  # as the developer of a left it
-    assert {"b", "c"} <= set(seen(repo, "d"))
+    assert {"b", "c"} <= set(files_at_begin(repo, "d"))
 
 
 def test_a_later_pm_begins_with_the_work_of_an_earlier_one(quick: Instance, orchctl: Orchctl, repo: Path) -> None:
     plan = repo / "plan.md"
     plan.write_text("- [ ] First\n")
-    said(orchctl("pm", "--tasks", "plan.md", "--tick", *COMMITTER, cwd=repo))
+    pm_report(orchctl("pm", "--tasks", "plan.md", "--tick", *COMMITTER, cwd=repo))
     plan.write_text(plan.read_text() + "- [ ] Second (after: first)\n")
-    said(orchctl("pm", "--tasks", "plan.md", "--tick", *COMMITTER, cwd=repo))
-    assert "first" in seen(repo, "second")
+    pm_report(orchctl("pm", "--tasks", "plan.md", "--tick", *COMMITTER, cwd=repo))
+    assert "first" in files_at_begin(repo, "second")
 
 
-def test_a_conflict_between_what_one_comes_after_fails_it_alone(quick: Instance, orchctl: Orchctl, repo: Path) -> None:
+def test_a_conflict_between_the_dependencies_of_a_task_fails_that_task_alone(
+    quick: Instance, orchctl: Orchctl, repo: Path
+) -> None:
     quick.configure(_COMMITTER.replace(">$ORCHD_NAME\n", ">$ORCHD_NAME; echo $ORCHD_NAME >both\n"))
     (repo / "plan.md").write_text("- [ ] A\n- [ ] B\n- [ ] C (after: a, b)\n")
-    found = said(orchctl("pm", "--tasks", "plan.md", *COMMITTER, cwd=repo), code=1)
-    (bad,) = [row for row in found["developers"] if row["status"] == "failed"]
+    report = pm_report(orchctl("pm", "--tasks", "plan.md", *COMMITTER, cwd=repo), code=1)
+    (bad,) = [row for row in report["developers"] if row["status"] == "failed"]
     assert bad["id"] == "c"
     assert bad["reason"].startswith("merge-conflict: ")
 
@@ -75,9 +78,9 @@ def test_what_bd_writes_is_no_reason_and_blockers_come_first(
     repos.commit(repo, **{".beads/issues.jsonl": "{}\n"})
     (repo / ".beads/issues.jsonl").write_text("changed\n")
     quick.env["BEADS_DIR"] = str(tmp_path / ".beads")
-    found = said(orchctl("pm", "--beads", *COMMITTER, cwd=repo))
-    assert (found["counts"], found["warnings"]) == ({"completed": 2}, [])
-    assert "bd-1" in seen(repo, "bd-2")
+    report = pm_report(orchctl("pm", "--beads", *COMMITTER, cwd=repo))
+    assert (report["counts"], report["warnings"]) == ({"completed": 2}, [])
+    assert "bd-1" in files_at_begin(repo, "bd-2")
 
 
 def test_tasks_begin_with_the_work_of_what_they_come_after_in_one_run_and_in_two(
@@ -89,39 +92,39 @@ def test_tasks_begin_with_the_work_of_what_they_come_after_in_one_run_and_in_two
         (tasks / f"subtask-{name}.md").write_text(f"---\n{before}goal: x\n---\nDo {name}.\n")
     words = ("tasks", "run", "tasks", "--worktree", "--runner", "committer", "--wait", "--json")
     assert orchctl(*words, "--only", "one", "--only", "two", cwd=repo).code == 0
-    assert "one" in seen(repo, "two")
+    assert "one" in files_at_begin(repo, "two")
     (repo / "a").write_text("changed")
     (warning,) = json.loads(orchctl(*words, cwd=repo).out)["warnings"]
     assert "has changes that worktrees do not have: a; " in warning
-    assert {"one", "two"} <= set(seen(repo, "three"))
+    assert {"one", "two"} <= set(files_at_begin(repo, "three"))
 
 
 @pytest.mark.parametrize("kind", ["symlink", "hard link", "linked directory"])
 def test_one_pm_at_a_time_works_on_a_plan_by_all_its_names(
     quick: Instance, orchctl: Orchctl, background: Background, tmp_path: Path, kind: str
 ) -> None:
-    here, there = tmp_path / "here", tmp_path / "there"
-    for place in (here, there):
+    first_checkout, second_checkout = tmp_path / "here", tmp_path / "there"
+    for place in (first_checkout, second_checkout):
         place.mkdir()
-    (here / "plan.md").write_text("- [ ] A\n")
-    other = there / "plan.md"
+    (first_checkout / "plan.md").write_text("- [ ] A\n")
+    linked_plan = second_checkout / "plan.md"
     if kind == "symlink":
-        other.symlink_to(here / "plan.md")
+        linked_plan.symlink_to(first_checkout / "plan.md")
     elif kind == "hard link":
-        other.hardlink_to(here / "plan.md")
+        linked_plan.hardlink_to(first_checkout / "plan.md")
     else:
-        (there / "link").symlink_to(here)
-        other = there / "link/plan.md"
+        (second_checkout / "link").symlink_to(first_checkout)
+        linked_plan = second_checkout / "link/plan.md"
     quick.ctl("pause")
-    first = background("pm", "--tasks", "plan.md", *MOCK, cwd=here)
+    first_pm = background("pm", "--tasks", "plan.md", *MOCK, cwd=first_checkout)
     until(lambda: quick.status()["agents"])
     if kind != "hard link":  # a tick replaces the file, and whatever is locked of it
-        (here / "new").write_text("- [ ] A\n")
-        (here / "new").rename(here / "plan.md")
-    done = orchctl("pm", "--tasks", str(other), *MOCK, cwd=there)
-    assert (done.code, done.err.partition(":")[0]) == (1, "pm-running")
+        (first_checkout / "new").write_text("- [ ] A\n")
+        (first_checkout / "new").rename(first_checkout / "plan.md")
+    result = orchctl("pm", "--tasks", str(linked_plan), *MOCK, cwd=second_checkout)
+    assert (result.code, result.err.partition(":")[0]) == (1, "pm-running")
     quick.ctl("resume")
-    assert first.wait(30) == 0
+    assert first_pm.wait(30) == 0
     assert len(quick.status("--all")["agents"]) == 1
 
 
@@ -143,26 +146,26 @@ def test_a_box_that_was_ticked_after_a_pm_was_killed_is_not_started_by_the_next(
     quick: Instance, orchctl: Orchctl, tmp_path: Path, gate: Callable[[], None]
 ) -> None:
     (tmp_path / "plan.md").write_text("- [ ] A\n- [ ] B\n")
-    said(orchctl("pm", "--tasks", "plan.md", "--once", "--max", "1", *MOCK, "--json"))
+    pm_report(orchctl("pm", "--tasks", "plan.md", "--once", "--max", "1", *MOCK, "--json"))
     journal = tmp_path / ".agent/runs/pm-1/journal.jsonl"
     lines = journal.read_text().splitlines()
-    taken = {**json.loads(lines[1]), "id": "b", "file": "b"}
-    taken["item"] = {**taken["item"], "id": "b", "title": "B"}
-    journal.write_text("\n".join([*lines[:-1], json.dumps(taken), '{"id": "b", "state": "taken"}', ""]))
+    taken_entry = {**json.loads(lines[1]), "id": "b", "file": "b"}
+    taken_entry["item"] = {**taken_entry["item"], "id": "b", "title": "B"}
+    journal.write_text("\n".join([*lines[:-1], json.dumps(taken_entry), '{"id": "b", "state": "taken"}', ""]))
     (tmp_path / "plan.md").write_text("- [x] A\n- [x] B\n")
-    found = said(orchctl("pm", "--tasks", "plan.md", *MOCK, "--json"))
-    assert ([row["id"] for row in found["developers"]], found["skipped"]) == (["a"], ["b"])
+    report = pm_report(orchctl("pm", "--tasks", "plan.md", *MOCK, "--json"))
+    assert ([row["id"] for row in report["developers"]], report["skipped"]) == (["a"], ["b"])
 
 
 def test_a_broken_byte_in_a_journal_is_said_with_its_place(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     (tmp_path / "plan.md").write_text("- [ ] A\n")
-    said(orchctl("pm", "--tasks", "plan.md", "--once", *MOCK, "--json"))
+    pm_report(orchctl("pm", "--tasks", "plan.md", "--once", *MOCK, "--json"))
     journal = tmp_path / ".agent/runs/pm-1/journal.jsonl"
     lines = journal.read_bytes().splitlines()
     lines[2] = b'{"id": "a", "state": "tak\xff"}'
     journal.write_bytes(b"\n".join(lines[:-1]) + b"\n")
     for words in ((), ("--dry-run",)):
-        done = orchctl("pm", "--tasks", "plan.md", *MOCK, *words)
-        assert (done.code, done.out) == (1, "")
-        assert done.err.startswith(f"broken-journal: {journal} line 3: the byte 0xff is none that a journal has; ")
-        assert f"move {journal.parent} away" in done.err
+        result = orchctl("pm", "--tasks", "plan.md", *MOCK, *words)
+        assert (result.code, result.out) == (1, "")
+        assert result.err.startswith(f"broken-journal: {journal} line 3: the byte 0xff is none that a journal has; ")
+        assert f"move {journal.parent} away" in result.err

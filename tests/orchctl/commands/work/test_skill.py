@@ -19,14 +19,16 @@ FILES = ["SKILL.md", "scripts/spawn_agent_mock.py"]
 
 @pytest.fixture(autouse=True)
 def _no_cli(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever is installed here."""
+    """Take the CLIs that are installed on this machine out of the PATH."""
     places = os.environ["PATH"].split(os.pathsep)
-    left = [one for one in places if not any(shutil.which(name, path=one) for name in ("claude", "codex"))]
-    monkeypatch.setenv("PATH", os.pathsep.join(left))
+    remaining_places = [
+        directory for directory in places if not any(shutil.which(name, path=directory) for name in ("claude", "codex"))
+    ]
+    monkeypatch.setenv("PATH", os.pathsep.join(remaining_places))
 
 
 def copies(directory: Path) -> list[str]:
-    """The directories of skills that have it."""
+    """Return the directories of skills that contain the skill."""
     return sorted(str(path.relative_to(directory).parents[1]) for path in directory.rglob(f"{NAME}/SKILL.md"))
 
 
@@ -43,7 +45,7 @@ def test_it_goes_where_the_clis_that_are_installed_look(stopped: Instance, orchc
 
 
 @pytest.mark.parametrize(
-    ("made", "expected"),
+    ("directory", "expected"),
     [
         (".claude/settings.json", [".agent/skills", ".claude/skills"]),
         (".claude/state/agents.json", [".agent/skills"]),
@@ -51,10 +53,10 @@ def test_it_goes_where_the_clis_that_are_installed_look(stopped: Instance, orchc
     ],
 )
 def test_it_goes_where_a_project_has_something_of_a_cli_that_the_daemon_has_not_made(
-    orchctl: Orchctl, tmp_path: Path, made: str, expected: list[str]
+    orchctl: Orchctl, tmp_path: Path, directory: str, expected: list[str]
 ) -> None:
-    (tmp_path / made).parent.mkdir(parents=True)
-    (tmp_path / made).touch()
+    (tmp_path / directory).parent.mkdir(parents=True)
+    (tmp_path / directory).touch()
     orchctl("skill", "install")
     assert copies(tmp_path) == expected
 
@@ -71,8 +73,8 @@ def test_one_in_the_directory_of_codex_is_found(orchctl: Orchctl, tmp_path: Path
 
 
 def test_it_is_installed_and_the_second_time_up_to_date(orchctl: Orchctl, tmp_path: Path) -> None:
-    first = orchctl("skill", "install")
-    assert first == (0, "".join(f".agent/skills/{NAME}/{file}: written\n" for file in FILES), "")
+    first_install = orchctl("skill", "install")
+    assert first_install == (0, "".join(f".agent/skills/{NAME}/{file}: written\n" for file in FILES), "")
     assert (tmp_path / ".agent/skills" / NAME / "SKILL.md").read_text().startswith(f"---\nname: {NAME}\n")
     assert orchctl("skill", "install") == (0, f".agent/skills/{NAME} is up to date\n", "")
 
@@ -89,12 +91,12 @@ def test_a_changed_file_is_never_written_over_without_saying_so(orchctl: Orchctl
     orchctl("skill", "install")
     path = tmp_path / ".agent/skills" / NAME / "SKILL.md"
     path.write_text("mine")
-    done = orchctl("skill", "install")
-    assert (done.code, path.read_text()) == (1, "mine")
-    assert done.out.splitlines()[0] == f".agent/skills/{NAME}/SKILL.md: changed"
-    assert done.err == "changed: what you changed was left alone; --force replaces it and keeps the old one as .bak\n"
-    done = orchctl("skill", "install", "--force", "--json")
-    assert [one["done"] for one in json.loads(done.out)["files"]] == ["replaced", "up to date"]
+    result = orchctl("skill", "install")
+    assert (result.code, path.read_text()) == (1, "mine")
+    assert result.out.splitlines()[0] == f".agent/skills/{NAME}/SKILL.md: changed"
+    assert result.err == "changed: what you changed was left alone; --force replaces it and keeps the old one as .bak\n"
+    result = orchctl("skill", "install", "--force", "--json")
+    assert [file["done"] for file in json.loads(result.out)["files"]] == ["replaced", "up to date"]
     assert path.with_name("SKILL.md.bak").read_text() == "mine"
     assert orchctl("skill", "install").code == 0
 
@@ -103,25 +105,25 @@ def test_the_list_has_what_is_found_from_here_the_nearest_of_a_name(orchctl: Orc
     written(tmp_path / "skills/team/composition.json", composition("a"))
     written(tmp_path / ".claude/skills/skyfom-designer/SKILL.md", '---\ndescription: "mine: own"\n---\n')
     (tmp_path / "skills/nothing").mkdir()
-    found = {one["name"]: one for one in json.loads(orchctl("skill", "list", "--json").out)["skills"]}
-    assert (found["team"]["composite"], found["team"]["path"]) == (True, str(tmp_path / "skills/team"))
-    assert found["skyfom-designer"] == {
+    skills = {skill["name"]: skill for skill in json.loads(orchctl("skill", "list", "--json").out)["skills"]}
+    assert (skills["team"]["composite"], skills["team"]["path"]) == (True, str(tmp_path / "skills/team"))
+    assert skills["skyfom-designer"] == {
         "name": "skyfom-designer",
         "path": str(tmp_path / ".claude/skills/skyfom-designer"),
         "composite": False,
         "description": "mine: own",
     }
-    assert found["skyfom-feature-complete"]["composite"] is True
-    assert NAME in found
-    assert "nothing" not in found
+    assert skills["skyfom-feature-complete"]["composite"] is True
+    assert NAME in skills
+    assert "nothing" not in skills
     assert "team " in orchctl("skill", "list").out
 
 
 def test_a_skill_is_shown(orchctl: Orchctl, tmp_path: Path) -> None:
-    done = orchctl("skill", "show", NAME)
-    assert (done.code, done.err) == (0, "")
-    assert "# Parallel orchestration\n" in done.out
-    assert json.loads(orchctl("skill", "show", NAME, "--json").out)["text"] == done.out
+    result = orchctl("skill", "show", NAME)
+    assert (result.code, result.err) == (0, "")
+    assert "# Parallel orchestration\n" in result.out
+    assert json.loads(orchctl("skill", "show", NAME, "--json").out)["text"] == result.out
     written(tmp_path / "skills/team/composition.json", composition("a"))
     assert '"name": "team"' in orchctl("skill", "show", "team").out
 
@@ -132,8 +134,8 @@ def test_a_makefile_in_a_skill_keeps_its_tabs(orchctl: Orchctl, tmp_path: Path) 
 
 
 def test_what_is_no_skill(orchctl: Orchctl) -> None:
-    done = orchctl("skill", "show", "nowhere")
-    assert done.code == 2
-    assert done.err.startswith(
+    result = orchctl("skill", "show", "nowhere")
+    assert result.code == 2
+    assert result.err.startswith(
         "unknown-skill: 'nowhere' is no skill that is found from here; there are skill-parallel-orch"
     )

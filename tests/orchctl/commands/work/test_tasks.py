@@ -11,7 +11,7 @@ import pytest
 from orchctl.tasks.task_file import read
 from tests.conftest import Instance
 from tests.orchctl.conftest import Orchctl
-from tests.orchctl.tasks.made import result, task
+from tests.orchctl.tasks.files import result, task
 
 
 def test_a_new_task_has_what_was_said_and_a_prompt_to_go_on_from(
@@ -29,45 +29,45 @@ def test_a_new_task_has_what_was_said_and_a_prompt_to_go_on_from(
         "--timeout",
         "15m",
     )
-    done = orchctl("tasks", "new", "api", *words, "--after", "schema", "--after", "subtask-ui")
-    assert done == (0, "docs/tasks/subtask-api.md\n", "")
-    made = read(tmp_path / "docs/tasks/subtask-api.md", "f")
-    assert (made.name, made.goal, made.skill, made.runner, made.model) == (
+    result = orchctl("tasks", "new", "api", *words, "--after", "schema", "--after", "subtask-ui")
+    assert result == (0, "docs/tasks/subtask-api.md\n", "")
+    task = read(tmp_path / "docs/tasks/subtask-api.md", "f")
+    assert (task.name, task.goal, task.skill, task.runner, task.model) == (
         "api",
         "Sign in: with e-mail",
         "backend",
         "mock",
         "m",
     )
-    assert (made.after, made.timeout) == (("schema", "ui"), 900.0)
-    assert made.body.startswith("# api\n\nSign in: with e-mail\n\n## Boundaries\n")
-    assert "docs/tasks/results/api.md" in made.body
+    assert (task.after, task.timeout) == (("schema", "ui"), 900.0)
+    assert task.body.startswith("# api\n\nSign in: with e-mail\n\n## Boundaries\n")
+    assert "docs/tasks/results/api.md" in task.body
     assert not stopped.home.socket.exists()
 
 
 def test_a_task_may_be_called_like_its_file(orchctl: Orchctl, tmp_path: Path) -> None:
-    done = orchctl("tasks", "new", "subtask-A", "--goal", "x", "--dir", "work/", "--json")
-    assert json.loads(done.out) == {"name": "A", "path": str(tmp_path / "work/subtask-A.md")}
+    result = orchctl("tasks", "new", "subtask-A", "--goal", "x", "--dir", "work/", "--json")
+    assert json.loads(result.out) == {"name": "A", "path": str(tmp_path / "work/subtask-A.md")}
 
 
 def test_a_directory_that_is_not_utf_8_makes_no_file(orchctl: Orchctl, tmp_path: Path) -> None:
-    done = orchctl("tasks", "new", "x", "--goal", "y", "--dir", "l\udce9")
-    assert (done.code, done.out) == (2, "")
-    assert done.err.startswith(r"not-utf-8: the file is to say where its result goes, and 'l\udce9' is not UTF-8; ")
+    result = orchctl("tasks", "new", "x", "--goal", "y", "--dir", "l\udce9")
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith(r"not-utf-8: the file is to say where its result goes, and 'l\udce9' is not UTF-8; ")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_directory_that_is_a_file_is_not_a_task_that_is_there(orchctl: Orchctl, tmp_path: Path) -> None:
     (tmp_path / "f").touch()
-    done = orchctl("tasks", "new", "a", "--goal", "x", "--dir", "f")
-    assert (done.code, done.err) == (1, f"system: [Errno 17] File exists: '{tmp_path}/f'\n")
+    result = orchctl("tasks", "new", "a", "--goal", "x", "--dir", "f")
+    assert (result.code, result.err) == (1, f"system: [Errno 17] File exists: '{tmp_path}/f'\n")
 
 
 def test_nothing_is_written_over(orchctl: Orchctl, tmp_path: Path) -> None:
     orchctl("tasks", "new", "a", "--goal", "first")
-    done = orchctl("tasks", "new", "a", "--goal", "second")
-    assert (done.code, done.out) == (1, "")
-    assert done.err.startswith("exists: docs/tasks/subtask-a.md is there already; ")
+    result = orchctl("tasks", "new", "a", "--goal", "second")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("exists: docs/tasks/subtask-a.md is there already; ")
     assert read(tmp_path / "docs/tasks/subtask-a.md", "f").goal == "first"
 
 
@@ -80,7 +80,7 @@ def test_the_prompt_may_come_from_a_file_or_from_stdin(orchctl: Orchctl, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("../up", "--goal", "x"), "bad-name: '../up' cannot be a name; "),
         (("agent-001", "--goal", "x"), "bad-name: 'agent-001' is what agents and runs are called; "),
@@ -92,11 +92,11 @@ def test_the_prompt_may_come_from_a_file_or_from_stdin(orchctl: Orchctl, tmp_pat
     ],
 )
 def test_what_is_wrong_is_said_and_nothing_is_written(
-    orchctl: Orchctl, tmp_path: Path, words: tuple[str, ...], said: str
+    orchctl: Orchctl, tmp_path: Path, words: tuple[str, ...], message: str
 ) -> None:
-    done = orchctl("tasks", "new", *words)
-    assert (done.code, done.out) == (2, "")
-    assert done.err.startswith(said)
+    result = orchctl("tasks", "new", *words)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith(message)
     assert not (tmp_path / "docs").exists()
 
 
@@ -104,9 +104,9 @@ def test_every_mistake_is_told_at_once(orchctl: Orchctl, tmp_path: Path) -> None
     tasks = tmp_path / "docs/tasks"
     task(tasks, "a", "goal: x: y", "tiemout: 3")
     task(tasks, "b", "goal: x", "retries: many")
-    done = orchctl("tasks", "check")
-    assert (done.code, done.err) == (1, "")
-    assert [line.partition("; ")[0] for line in done.out.splitlines()] == [
+    result = orchctl("tasks", "check")
+    assert (result.code, result.err) == (1, "")
+    assert [line.partition("; ")[0] for line in result.out.splitlines()] == [
         "error: docs/tasks/subtask-a.md line 2: 'x: y' has a `:` that means something else in YAML",
         "error: docs/tasks/subtask-a.md line 3: `tiemout` is no key that is known here",
         "error: docs/tasks/subtask-b.md line 3: retries: 'many' is no whole number",
@@ -118,20 +118,20 @@ def test_tasks_are_checked_together_when_each_is_right(orchctl: Orchctl, tmp_pat
     tasks = tmp_path / "work"
     task(tasks, "a", "goal: x", "files: [src]")
     task(tasks, "b", "goal: x", "files: [src/b.py]", "skill: nowhere")
-    found = json.loads(orchctl("tasks", "check", "work", "--json").out)
-    assert found["valid"] is False
-    assert [(one["code"], one["file"], one["line"]) for one in found["errors"]] == [
+    result = json.loads(orchctl("tasks", "check", "work", "--json").out)
+    assert result["valid"] is False
+    assert [(problem["code"], problem["file"], problem["line"]) for problem in result["errors"]] == [
         ("not-independent", "work/subtask-b.md", 3)
     ]
-    assert [(one["code"], one["line"]) for one in found["warnings"]] == [("unknown-skill", 4)]
+    assert [(problem["code"], problem["line"]) for problem in result["warnings"]] == [("unknown-skill", 4)]
     task(tasks, "b", "goal: x", "after: [a]", "files: [src/b.py]")
     assert orchctl("tasks", "check", "work") == (0, "2 tasks, all right\n", "")
 
 
 def test_no_tasks_at_all(orchctl: Orchctl) -> None:
-    done = orchctl("tasks", "check")
-    assert done.code == 1
-    assert done.out.startswith(
+    result = orchctl("tasks", "check")
+    assert result.code == 1
+    assert result.out.startswith(
         "error: docs/tasks: there is no such directory; make one: orchctl tasks new NAME --goal TEXT"
     )
 
@@ -146,9 +146,9 @@ def test_the_list_shows_where_each_stands(orchctl: Orchctl, tmp_path: Path, stop
         == "schema  done                   Design it\nui      missing  after schema  Build it\n"
     )
     assert not stopped.home.socket.exists()
-    one, other = json.loads(orchctl("tasks", "list", "--json").out)["tasks"]
-    assert (one["name"], one["state"], one["result"]) == ("schema", "done", str(tasks / "results/schema.md"))
-    assert (other["after"], other["state"], other["agent"]) == (["schema"], "missing", None)
+    first, second = json.loads(orchctl("tasks", "list", "--json").out)["tasks"]
+    assert (first["name"], first["state"], first["result"]) == ("schema", "done", str(tasks / "results/schema.md"))
+    assert (second["after"], second["state"], second["agent"]) == (["schema"], "missing", None)
 
 
 def test_the_list_knows_the_agents_when_a_daemon_runs(
@@ -170,15 +170,15 @@ def test_the_list_knows_the_agents_when_a_daemon_runs(
 
 def test_wrong_tasks_are_not_listed(orchctl: Orchctl, tmp_path: Path) -> None:
     task(tmp_path / "docs/tasks", "a", "goal: x", "after: [b]")
-    done = orchctl("tasks", "list")
-    assert (done.code, done.out) == (1, "")
-    assert done.err.startswith("unknown-dependency: docs/tasks/subtask-a.md line 3: 'b' is no task here; ")
+    result = orchctl("tasks", "list")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("unknown-dependency: docs/tasks/subtask-a.md line 3: 'b' is no task here; ")
 
 
 def test_many_errors_are_counted_and_shown_when_asked_for(orchctl: Orchctl, tmp_path: Path) -> None:
     for number in range(9):
         task(tmp_path / "docs/tasks", f"t{number}", "goal: x", "files: [src]")
-    done = orchctl("tasks", "check")
-    assert done.out.splitlines()[-2:] == ["and 16 more errors: --all shows them", "9 tasks, errors: 36"]
+    result = orchctl("tasks", "check")
+    assert result.out.splitlines()[-2:] == ["and 16 more errors: --all shows them", "9 tasks, errors: 36"]
     assert orchctl("tasks", "check", "--all").out.count("error: ") == 36
     assert len(json.loads(orchctl("tasks", "check", "--json").out)["errors"]) == 36

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import Instance
 from tests.orchctl.conftest import Orchctl
-from tests.orchctl.tasks.made import aged, result, task
+from tests.orchctl.tasks.files import aged, result, task
 
 
 @pytest.fixture
@@ -25,43 +25,43 @@ def test_all_results_are_one_document_in_order(tasks: Path, orchctl: Orchctl, st
     result(tasks, "b", "# B\n\ttab  \n\x1b[31m")
     result(tasks, "c", "C")
     result(tasks, "a", "A")
-    done = orchctl("tasks", "merge")
-    assert (done.code, done.err) == (0, "")
-    assert done.out == "# Results\n\n## b\n\n### B\n\ttab  \n?[31m\n\n## c\n\nC\n\n## a\n\nA\n"
+    process = orchctl("tasks", "merge")
+    assert (process.code, process.err) == (0, "")
+    assert process.out == "# Results\n\n## b\n\n### B\n\ttab  \n?[31m\n\n## c\n\nC\n\n## a\n\nA\n"
     assert not stopped.home.socket.exists()
 
 
 def test_what_is_missing_is_named_and_the_exit_code_is_1(tasks: Path, orchctl: Orchctl) -> None:
     result(tasks, "b")
-    done = orchctl("tasks", "merge")
-    assert (done.code, done.err) == (1, "c is missing\na is missing\n")
-    assert "## c\n\n> **There is no result.** missing\n" in done.out
+    process = orchctl("tasks", "merge")
+    assert (process.code, process.err) == (1, "c is missing\na is missing\n")
+    assert "## c\n\n> **There is no result.** missing\n" in process.out
 
 
 def test_what_failed_is_known_from_the_daemon(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
     instance.spawn("sh", "-c", "exit 7", options=["--result", str(tasks / "results/c.md")])
     orchctl("wait", "1")
-    done = orchctl("tasks", "merge")
-    assert done.code == 1
-    assert "c is failed: agent-001, exit 7\n" in done.err
-    assert "> **There is no result.** failed: agent-001, exit 7\n" in done.out
+    result = orchctl("tasks", "merge")
+    assert result.code == 1
+    assert "c is failed: agent-001, exit 7\n" in result.err
+    assert "> **There is no result.** failed: agent-001, exit 7\n" in result.out
 
 
 def test_it_goes_into_a_file(tasks: Path, orchctl: Orchctl, tmp_path: Path) -> None:
     for name in "bac":
         result(tasks, name)
     aged(tasks / "results/c.md", 90)
-    done = orchctl("tasks", "merge", "docs/tasks", "--out", "report.md")
-    assert (done.code, done.out) == (0, "report.md\n")
-    assert done.err == "c may be old: its task file is newer than its result\n"
+    process = orchctl("tasks", "merge", "docs/tasks", "--out", "report.md")
+    assert (process.code, process.out) == (0, "report.md\n")
+    assert process.err == "c may be old: its task file is newer than its result\n"
     assert (tmp_path / "report.md").read_text().startswith("# Results\n\n## b\n")
 
 
 def test_json_says_what_lacks(tasks: Path, orchctl: Orchctl) -> None:
     result(tasks, "b")
-    done = orchctl("tasks", "merge", "--json")
-    value = json.loads(done.out)
-    assert (done.code, done.err) == (1, "")
+    process = orchctl("tasks", "merge", "--json")
+    value = json.loads(process.out)
+    assert (process.code, process.err) == (1, "")
     assert (value["tasks"], value["lacking"]) == (["b", "c", "a"], {"c": "missing", "a": "missing"})
     assert value["text"].startswith("# Results\n")
 
@@ -70,6 +70,6 @@ def test_json_says_what_lacks(tasks: Path, orchctl: Orchctl) -> None:
     "path", ["docs/tasks/results/a.md", "docs/tasks/subtask-a.md", "docs/tasks/results/subtask-b.md"]
 )
 def test_nothing_that_is_read_is_written_over(tasks: Path, orchctl: Orchctl, path: str) -> None:
-    done = orchctl("tasks", "merge", "--out", path)
-    assert done.code == 2
-    assert "is a task or a result itself" in done.err
+    result = orchctl("tasks", "merge", "--out", path)
+    assert result.code == 2
+    assert "is a task or a result itself" in result.err

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import Instance
 from tests.orchctl.conftest import Background, Orchctl
-from tests.orchctl.tasks.made import aged, result, task
+from tests.orchctl.tasks.files import aged, result, task
 
 RUN = ("tasks", "run", "--runner", "mock")
 
@@ -27,18 +27,18 @@ def tasks(tmp_path: Path, stopped: Instance) -> Path:
 
 
 def spawned(instance: Instance) -> list[tuple[str, str, list[str]]]:
-    """Every agent there ever was: name, status, what it came after."""
-    agents = sorted(instance.status("--all")["agents"], key=lambda one: one["id"])
-    return [(one["name"], one["status"], one["after"]) for one in agents]
+    """Return name, status and dependencies of every agent in the history."""
+    agents = sorted(instance.status("--all")["agents"], key=lambda agent: agent["id"])
+    return [(agent["name"], agent["status"], agent["after"]) for agent in agents]
 
 
 def test_all_of_them_in_one_request_each_behind_what_it_comes_after(
     tasks: Path, instance: Instance, orchctl: Orchctl
 ) -> None:
-    done = orchctl(*RUN, "--wait")
-    assert done.code == 0
-    assert done.out.splitlines()[:3] == ["agent-001", "agent-002", "agent-003"]
-    assert [line.split()[:3] for line in done.out.splitlines()[3:]] == [
+    result = orchctl(*RUN, "--wait")
+    assert result.code == 0
+    assert result.out.splitlines()[:3] == ["agent-001", "agent-002", "agent-003"]
+    assert [line.split()[:3] for line in result.out.splitlines()[3:]] == [
         ["agent-001", "a", "completed"],
         ["agent-002", "b", "completed"],
         ["agent-003", "c", "completed"],
@@ -46,7 +46,9 @@ def test_all_of_them_in_one_request_each_behind_what_it_comes_after(
     assert [after for _, _, after in spawned(instance)] == [[], ["agent-001"], ["agent-001"]]
     assert {path.name for path in (tasks / "results").glob("*.md")} == {"a.md", "b.md", "c.md"}
     events = [json.loads(line) for line in instance.ctl("events", "--since", "0", "--json").splitlines()]
-    assert [one["event"] for one in events[1:4]] == ["agent-queued"] * 3, "all are queued before anything else happens"
+    assert [event["event"] for event in events[1:4]] == ["agent-queued"] * 3, (
+        "all are queued before anything else happens"
+    )
 
 
 def test_an_agent_reads_its_prompt_and_the_results_before_it(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
@@ -62,9 +64,9 @@ def test_an_agent_reads_its_prompt_and_the_results_before_it(tasks: Path, instan
 
 def test_what_is_done_is_not_run_again(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
     orchctl(*RUN, "--wait")
-    done = orchctl(*RUN, "--wait")
-    assert (done.code, done.out) == (0, "")
-    assert done.err.splitlines() == [
+    result = orchctl(*RUN, "--wait")
+    assert (result.code, result.out) == (0, "")
+    assert result.err.splitlines() == [
         *(f"{name} is done: docs/tasks/results/{name}.md is there; --again runs it once more" for name in "abc"),
         "nothing to do: every task is done",
     ]
@@ -73,23 +75,25 @@ def test_what_is_done_is_not_run_again(tasks: Path, instance: Instance, orchctl:
 
 def test_after_one_has_failed_only_what_is_missing_is_run(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
     failing = {**instance.env, "ORCHD_MOCK_FAIL": "b"}
-    done = orchctl(*RUN, "--wait", env=failing)
-    assert done.code == 1
-    assert [one[:2] for one in spawned(instance)] == [("a", "completed"), ("b", "failed"), ("c", "completed")]
-    done = orchctl(*RUN, "--wait")
-    assert (done.code, done.out.splitlines()[0]) == (0, "agent-004")
+    result = orchctl(*RUN, "--wait", env=failing)
+    assert result.code == 1
+    assert [row[:2] for row in spawned(instance)] == [("a", "completed"), ("b", "failed"), ("c", "completed")]
+    result = orchctl(*RUN, "--wait")
+    assert (result.code, result.out.splitlines()[0]) == (0, "agent-004")
     assert spawned(instance)[3:] == [("b", "completed", [])], "what it comes after is done, and no matter any more"
 
 
 def test_a_result_that_a_failed_agent_left_does_not_count_and_is_kept(
     tasks: Path, instance: Instance, orchctl: Orchctl
 ) -> None:
-    left = str(tasks / "results/b.md")
-    instance.spawn("sh", "-c", f"mkdir -p {tasks}/results; echo half >{left}; exit 1", options=["--result", left])
+    left_result = str(tasks / "results/b.md")
+    instance.spawn(
+        "sh", "-c", f"mkdir -p {tasks}/results; echo half >{left_result}; exit 1", options=["--result", left_result]
+    )
     orchctl("wait", "1")
-    done = orchctl(*RUN, "--wait", "--only", "a", "--only", "b")
-    assert done.code == 0
-    assert "docs/tasks/results/b.md is made anew; the old one is b.md.bak\n" in done.err
+    result = orchctl(*RUN, "--wait", "--only", "a", "--only", "b")
+    assert result.code == 0
+    assert "docs/tasks/results/b.md is made anew; the old one is b.md.bak\n" in result.err
     assert (tasks / "results/b.md.bak").read_text() == "half\n"
     assert "pretended" in (tasks / "results/b.md").read_text()
 
@@ -124,48 +128,50 @@ def test_what_is_on_its_way_is_waited_for_and_not_run_twice(
     assert [running.stdout.readline().strip() for _ in range(3)] == ["agent-002", "agent-003", "agent-001"]
     assert [after for _, _, after in spawned(instance)] == [[], ["agent-001"], ["agent-001"]]
     gate()
-    said = running.communicate(timeout=30)
+    output = running.communicate(timeout=30)
     assert running.returncode == 0
-    assert said[1] == "a is on its way: running: agent-001\n"
-    assert len(said[0].splitlines()) == 3
+    assert output[1] == "a is on its way: running: agent-001\n"
+    assert len(output[0].splitlines()) == 3
 
 
 def test_two_at_once_spawn_each_task_once(
     tasks: Path, instance: Instance, background: Background, tmp_path: Path
 ) -> None:
-    both = [background(*RUN, "--wait", cwd=tmp_path) for _ in range(2)]
-    for one in both:
-        one.communicate(timeout=60)
-    assert [one.returncode for one in both] == [0, 0]
+    processes = [background(*RUN, "--wait", cwd=tmp_path) for _ in range(2)]
+    for process in processes:
+        process.communicate(timeout=60)
+    assert [process.returncode for process in processes] == [0, 0]
     assert sorted(name for name, _, _ in spawned(instance)) == ["a", "b", "c"]
 
 
 def test_a_wait_that_takes_too_long_is_75_and_they_go_on(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
-    done = orchctl(*RUN, "--wait", "--wait-timeout", "0.1", env={**instance.env, "ORCHD_MOCK_SECONDS": "60"})
-    assert done.code == 75
-    assert done.err.startswith("timed-out: agent-001 is running, ")
+    result = orchctl(*RUN, "--wait", "--wait-timeout", "0.1", env={**instance.env, "ORCHD_MOCK_SECONDS": "60"})
+    assert result.code == 75
+    assert result.err.startswith("timed-out: agent-001 is running, ")
     assert [status for _, status, _ in spawned(instance)] == ["running", "queued", "queued"]
 
 
 def test_json_is_one_answer(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
     result(tasks, "a")
     value = json.loads(orchctl(*RUN, "--json").out)
-    assert ([one["name"] for one in value["agents"]], value["done"], value["going"]) == (["b", "c"], ["a"], [])
-    done = orchctl(*RUN, "--json", "--wait")
-    value = json.loads(done.out)
-    assert (done.code, done.err, value["timed_out"]) == (0, "", False)
-    assert [one["status"] for one in value["agents"] + value["going"]] == ["completed"] * len(value["agents"])
+    assert ([agent["name"] for agent in value["agents"]], value["done"], value["going"]) == (["b", "c"], ["a"], [])
+    process = orchctl(*RUN, "--json", "--wait")
+    value = json.loads(process.out)
+    assert (process.code, process.err, value["timed_out"]) == (0, "", False)
+    assert [agent["status"] for agent in value["agents"] + value["going"]] == ["completed"] * len(value["agents"])
     value = json.loads(orchctl(*RUN, "--json", "--wait").out)
     assert value == {"agents": [], "going": [], "done": ["a", "b", "c"], "timed_out": False}
 
 
-def test_without_a_runner_somebody_who_gets_mock_agents_is_told(
+def test_without_a_runner_a_client_that_gets_mock_agents_gets_a_warning(
     tasks: Path, instance: Instance, orchctl: Orchctl
 ) -> None:
     assert "mock agents only pretend to work" in orchctl("tasks", "run", "--wait").err
 
 
-def test_whoever_asked_for_mock_agents_is_not_told(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+def test_a_client_that_requests_mock_agents_gets_no_warning(
+    instance: Instance, orchctl: Orchctl, tmp_path: Path
+) -> None:
     for name in ("a", "b"):
         task(tmp_path / "docs/tasks", name, "goal: x", "runner: mock")
     assert orchctl("tasks", "run").err == ""
@@ -177,9 +183,9 @@ def test_whoever_asked_for_mock_agents_is_not_told(instance: Instance, orchctl: 
 def test_wrong_tasks_are_not_run(tasks: Path, orchctl: Orchctl, stopped: Instance) -> None:
     task(tasks, "d", "goal: x", "files: [src]")
     task(tasks, "e", "goal: x", "files: [src]")
-    done = orchctl(*RUN)
-    assert (done.code, done.out) == (1, "")
-    assert done.err.startswith("not-independent: docs/tasks/subtask-e.md line 3: 'd' and 'e' can run at once ")
+    result = orchctl(*RUN)
+    assert (result.code, result.out) == (1, "")
+    assert result.err.startswith("not-independent: docs/tasks/subtask-e.md line 3: 'd' and 'e' can run at once ")
     assert not (tasks / "results").exists()
     assert not stopped.home.socket.exists()
 
@@ -191,17 +197,17 @@ def test_several_mistakes_are_one_line_that_says_where_all_are(tasks: Path, orch
 
 def test_a_refusal_leaves_the_results_where_they_were(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
     result(tasks, "a", "old")
-    done = orchctl("tasks", "run", "--again", "--runner", "nowhere")
-    assert done.code == 1
-    assert done.err.startswith("unknown-runner: ")
+    process = orchctl("tasks", "run", "--again", "--runner", "nowhere")
+    assert process.code == 1
+    assert process.err.startswith("unknown-runner: ")
     assert (tasks / "results/a.md").read_text() == "old"
     assert not list((tasks / "results").glob("*.bak"))
 
 
 def test_the_time_for_waiting_goes_with_waiting(tasks: Path, orchctl: Orchctl) -> None:
-    done = orchctl(*RUN, "--wait-timeout", "5")
-    assert done.code == 2
-    assert done.err.startswith("usage: --wait-timeout is for --wait")
+    result = orchctl(*RUN, "--wait-timeout", "5")
+    assert result.code == 2
+    assert result.err.startswith("usage: --wait-timeout is for --wait")
 
 
 def test_a_name_that_is_no_task(tasks: Path, orchctl: Orchctl) -> None:
@@ -213,15 +219,15 @@ def test_an_agent_may_run_tasks_and_they_are_its_children(tasks: Path, instance:
     parent = instance.spawn("sh", "-c", script, options=["--nesting", "1"])
     instance.ctl("limit", "1")
     instance.ctl("wait", parent)
-    assert {one["parent"] for one in instance.status("--all")["agents"] if one["id"] != parent} == {parent}
+    assert {agent["parent"] for agent in instance.status("--all")["agents"] if agent["id"] != parent} == {parent}
 
 
 def test_where_the_locale_says_nothing_files_are_utf_8(tmp_path: Path, instance: Instance, orchctl: Orchctl) -> None:
     path = task(tmp_path / "docs/tasks", "a", "goal: x", body="x")
     path.write_bytes(path.read_bytes() + "caf\u00e9\n".encode())
     bare = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
-    done = orchctl(*RUN, "--wait", env={**instance.env, **bare, "ORCHD_MOCK_SECONDS": "0.01"})
-    assert done.code == 0, done
+    result = orchctl(*RUN, "--wait", env={**instance.env, **bare, "ORCHD_MOCK_SECONDS": "0.01"})
+    assert result.code == 0, result
     assert b"caf\xc3\xa9" in (tmp_path / "docs/tasks/results/.prompts/a.md").read_bytes()
 
 
@@ -248,10 +254,10 @@ def test_a_command_runs_as_it_is_between_tasks_that_have_a_runner(
         aged(task(directory, name, *lines), 60)
     orchctl(*RUN, "--wait", env={**instance.env, "FAILS": "yes"})
     assert [status for _, status, _ in spawned(instance)] == ["completed", "failed", "skipped"]
-    done = orchctl(*RUN, "--wait")
-    assert (done.code, done.out.split()[:2]) == (0, ["agent-004", "agent-005"])
-    found = instance.agent("agent-004")
-    assert (found["command"], found["runner"]) == (["sh", "-c", script], None)
+    result = orchctl(*RUN, "--wait")
+    assert (result.code, result.out.split()[:2]) == (0, ["agent-004", "agent-005"])
+    agent = instance.agent("agent-004")
+    assert (agent["command"], agent["runner"]) == (["sh", "-c", script], None)
     assert instance.ctl("logs", "agent-004") == "tested\n"
     assert "b.md, if there is one: of a command\n" in (directory / "results/.prompts/c.md").read_text()
     assert "b is done: agent-004 completed; --again runs it once more\n" in orchctl(*RUN).err
@@ -261,11 +267,11 @@ def test_a_command_runs_as_it_is_between_tasks_that_have_a_runner(
 
 
 def test_the_newest_agent_of_a_task_counts(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
-    """Not one that failed before it."""
+    """An older agent that failed does not count."""
     only = ("--only", "a")
     orchctl(*RUN, *only, "--wait", env={**instance.env, "ORCHD_MOCK_FAIL": "a"})
-    second = orchctl(*RUN, *only, env={**instance.env, "ORCHD_MOCK_SECONDS": "600"}).out.strip()
-    third = orchctl(*RUN, *only)
-    assert (third.code, third.out.strip()) == (0, second)
-    instance.ctl("cancel", second)
-    instance.ctl("wait", second, code=None)
+    second_id = orchctl(*RUN, *only, env={**instance.env, "ORCHD_MOCK_SECONDS": "600"}).out.strip()
+    third_result = orchctl(*RUN, *only)
+    assert (third_result.code, third_result.out.strip()) == (0, second_id)
+    instance.ctl("cancel", second_id)
+    instance.ctl("wait", second_id, code=None)

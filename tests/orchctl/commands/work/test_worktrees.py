@@ -18,7 +18,7 @@ COMMITS = 'echo done >new; git add new; git commit --quiet --message "$ORCHD_NAM
 
 @pytest.fixture
 def repo(tmp_path: Path, stopped: Instance) -> Path:
-    """A repository with one commit, and a git for everybody that heeds no settings of this machine."""
+    """A repository with one commit, and a git without the settings of this machine."""
     stopped.env.update(repos.SETTINGS)
     return repos.repository(tmp_path / "repo")
 
@@ -35,28 +35,30 @@ def test_seven_agents_at_once_work_each_on_a_branch_of_its_own(
 ) -> None:
     names = [f"dev-{number}" for number in range(1, 8)]
     script = 'echo "$ORCHD_NAME" >a; git commit --quiet --all --message "$ORCHD_NAME"'
-    done = orchctl("spawn", "--wait", "--batch", batch(repo, *names, script=script), cwd=repo)
-    assert done.code == 0, done
+    result = orchctl("spawn", "--wait", "--batch", batch(repo, *names, script=script), cwd=repo)
+    assert result.code == 0, result
     assert [repos.git(repo, "show", f"orchd/{name}:a") for name in names] == names
     assert (repo / "a").read_text() == "one"
-    shown = {agent["name"]: agent for agent in instance.status("--all")["agents"]}
+    agents = {agent["name"]: agent for agent in instance.status("--all")["agents"]}
     worktrees = instance.home.worktrees
-    assert {one["worktree"] for one in shown.values()} == {str(worktrees / one["id"]) for one in shown.values()}
-    assert {one["branch"] for one in shown.values()} == {f"orchd/{name}" for name in names}
+    assert {agent["worktree"] for agent in agents.values()} == {
+        str(worktrees / agent["id"]) for agent in agents.values()
+    }
+    assert {agent["branch"] for agent in agents.values()} == {f"orchd/{name}" for name in names}
 
 
 def test_an_agent_without_one_shows_none(instance: Instance) -> None:
-    shown = instance.agent(instance.spawn("true"))
-    assert (shown["worktree"], shown["branch"]) == (None, None)
+    agent = instance.agent(instance.spawn("true"))
+    assert (agent["worktree"], agent["branch"]) == (None, None)
 
 
 def test_what_cannot_have_a_worktree_is_refused_and_nothing_is_spawned(
     instance: Instance, orchctl: Orchctl, repo: Path, tmp_path: Path
 ) -> None:
     def refused(*words: str, cwd: Path = repo) -> str:
-        done = orchctl("spawn", *words, cwd=cwd)
-        assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
-        return done.err.partition(":")[0]
+        result = orchctl("spawn", *words, cwd=cwd)
+        assert (result.code, result.out, result.err.count("\n")) == (1, "", 1)
+        return result.err.partition(":")[0]
 
     assert refused("--worktree", "--", "true", cwd=tmp_path) == "no-repository"
     assert refused("--worktree", "--cwd", str(tmp_path), "--", "true") == "no-repository"
@@ -70,64 +72,64 @@ def test_the_base_is_fixed_when_the_agent_is_asked_for_and_changes_are_a_warning
     instance: Instance, orchctl: Orchctl, repo: Path, gate: Callable[[], None], tmp_path: Path
 ) -> None:
     base = repos.git(repo, "rev-parse", "HEAD")
-    first = instance.spawn("sh", "-c", f"read x <{tmp_path}/gate")
+    first_id = instance.spawn("sh", "-c", f"read x <{tmp_path}/gate")
     (repo / "a").write_text("changed")
-    done = orchctl("spawn", "--json", "--worktree", "--after", first, "--", "cat", "a", cwd=repo)
-    said = json.loads(done.out)
-    assert said["warnings"] == [done.err.strip()]
-    assert f"{repo} has changes that worktrees do not have: a; " in done.err
-    second = said["agents"][0]["id"]
-    assert instance.agent(second)["base"] == base
+    result = orchctl("spawn", "--json", "--worktree", "--after", first_id, "--", "cat", "a", cwd=repo)
+    reply = json.loads(result.out)
+    assert reply["warnings"] == [result.err.strip()]
+    assert f"{repo} has changes that worktrees do not have: a; " in result.err
+    second_id = reply["agents"][0]["id"]
+    assert instance.agent(second_id)["base"] == base
     repos.git(repo, "commit", "--quiet", "--all", "--message", "later")
     (repo / "a").write_text("changed again")
     gate()
-    assert orchctl("wait", second).code == 0
-    assert instance.ctl("logs", second) == "one"
+    assert orchctl("wait", second_id).code == 0
+    assert instance.ctl("logs", second_id) == "one"
 
 
 def test_why_a_worktree_could_not_be_made_is_the_reason_of_its_agent(
     instance: Instance, orchctl: Orchctl, repo: Path, gate: Callable[[], None], tmp_path: Path
 ) -> None:
-    first = instance.spawn("sh", "-c", f"read x <{tmp_path}/gate")
-    second = orchctl("spawn", "--worktree", "--name", "api", "--after", first, "--", "true", cwd=repo).out.strip()
+    first_id = instance.spawn("sh", "-c", f"read x <{tmp_path}/gate")
+    second_id = orchctl("spawn", "--worktree", "--name", "api", "--after", first_id, "--", "true", cwd=repo).out.strip()
     repos.git(repo, "branch", "orchd/api")
     gate()
-    assert orchctl("wait", second).code == 1
-    assert instance.ctl("logs", second).startswith("branch-taken: ")
-    assert instance.agent(second)["reason"].startswith("branch-taken: ")
+    assert orchctl("wait", second_id).code == 1
+    assert instance.ctl("logs", second_id).startswith("branch-taken: ")
+    assert instance.agent(second_id)["reason"].startswith("branch-taken: ")
 
 
 def test_a_retry_goes_on_where_the_last_attempt_was(instance: Instance, orchctl: Orchctl, repo: Path) -> None:
     script = 'test "$ORCHD_ATTEMPT" = 2 && cat draft && exit; echo half >draft; exit 1'
-    done = orchctl("spawn", "--worktree", "--retries", "1", "--wait", "--", "sh", "-c", script, cwd=repo)
-    assert done.code == 0
+    result = orchctl("spawn", "--worktree", "--retries", "1", "--wait", "--", "sh", "-c", script, cwd=repo)
+    assert result.code == 0
     assert instance.ctl("logs", "1") == "half\n"
 
 
-def test_list_shows_those_of_this_repository_or_all(
+def test_list_shows_the_worktrees_of_this_repository_or_all(
     instance: Instance, orchctl: Orchctl, repo: Path, tmp_path: Path
 ) -> None:
-    other = repos.repository(tmp_path / "other")
+    other_repository = repos.repository(tmp_path / "other")
     orchctl("spawn", "--wait", "--batch", batch(repo, "api", script=COMMITS), cwd=repo)
-    orchctl("spawn", "--wait", "--worktree", "--name", "ui", "--", "touch", "new", cwd=other)
-    (shown,) = json.loads(orchctl("worktrees", "list", "--json", cwd=repo / "sub").out)["worktrees"]
-    assert (shown["agent"], shown["branch"], shown["status"]) == ("agent-001", "orchd/api", "completed")
-    assert (shown["ahead"], shown["uncommitted"], shown["origin"]) == (1, False, "main")
-    both = orchctl("worktrees", "list", "--all").out.splitlines()
-    assert [line.split()[:3] for line in both] == [
+    orchctl("spawn", "--wait", "--worktree", "--name", "ui", "--", "touch", "new", cwd=other_repository)
+    (worktree,) = json.loads(orchctl("worktrees", "list", "--json", cwd=repo / "sub").out)["worktrees"]
+    assert (worktree["agent"], worktree["branch"], worktree["status"]) == ("agent-001", "orchd/api", "completed")
+    assert (worktree["ahead"], worktree["uncommitted"], worktree["origin"]) == (1, False, "main")
+    all_lines = orchctl("worktrees", "list", "--all").out.splitlines()
+    assert [line.split()[:3] for line in all_lines] == [
         ["agent-001", "completed", "orchd/api"],
         ["agent-002", "completed", "orchd/ui"],
     ]
-    assert "1 ahead of main" in both[0]
-    assert "uncommitted changes in 1 file " in both[1]
+    assert "1 ahead of main" in all_lines[0]
+    assert "uncommitted changes in 1 file " in all_lines[1]
     outside = orchctl("worktrees", "list")
     assert (outside.code, outside.err[:15]) == (1, "no-repository: ")
     assert "--all" in outside.err
 
 
 def test_list_needs_no_daemon_and_starts_none(orchctl: Orchctl, repo: Path, stopped: Instance) -> None:
-    done = orchctl("worktrees", "list", cwd=repo)
-    assert (done.code, done.out) == (0, "no worktrees; `orchctl spawn --worktree` makes some\n")
+    result = orchctl("worktrees", "list", cwd=repo)
+    assert (result.code, result.out) == (0, "no worktrees; `orchctl spawn --worktree` makes some\n")
     assert not stopped.home.socket.exists()
 
 
@@ -135,32 +137,32 @@ def test_prune_takes_what_is_over_and_merged_and_says_why_the_rest_stays(
     instance: Instance, orchctl: Orchctl, repo: Path, gate: Callable[[], None], tmp_path: Path
 ) -> None:
     orchctl("spawn", "--wait", "--batch", batch(repo, "merged", "unmerged", script=COMMITS), cwd=repo)
-    goes_on = f"read x <{tmp_path}/gate"
-    orchctl("spawn", "--worktree", "--name", "running", "--", "sh", "-c", goes_on, cwd=repo)
+    wait_command = f"read x <{tmp_path}/gate"
+    orchctl("spawn", "--worktree", "--name", "running", "--", "sh", "-c", wait_command, cwd=repo)
     orchctl("spawn", "--wait", "--worktree", "--name", "dirty", "--", "touch", "new", cwd=repo)
     repos.git(repo, "merge", "--quiet", "orchd/merged")
     dry = orchctl("worktrees", "prune", "--dry-run", cwd=repo)
     assert dry.out.splitlines()[0] == "agent-001  would be removed, with its branch orchd/merged"
     assert len(repos.branches(repo)) == 5
-    done = json.loads(orchctl("worktrees", "prune", "--json", cwd=repo).out)["worktrees"]
-    assert [(one["agent"], one["removed"], one["branch_deleted"]) for one in done] == [
+    result = json.loads(orchctl("worktrees", "prune", "--json", cwd=repo).out)["worktrees"]
+    assert [(worktree["agent"], worktree["removed"], worktree["branch_deleted"]) for worktree in result] == [
         ("agent-001", True, True),
         ("agent-002", False, False),
         ("agent-003", False, False),
         ("agent-004", False, False),
     ]
-    unmerged, running, dirty = [one["reason"] for one in done[1:]]
+    unmerged, running, dirty = [worktree["reason"] for worktree in result[1:]]
     assert "in no other branch" in unmerged
     assert running in ("agent-003 is running", "agent-003 is starting")
     assert dirty == "it has uncommitted work: new"
     assert repos.branches(repo) == ["main", "orchd/dirty", "orchd/running", "orchd/unmerged"]
     gate()
     assert orchctl("wait", "agent-003").code == 0
-    again = orchctl("worktrees", "prune", "--all").out.splitlines()
-    assert again[1] == "agent-003  removed, with its branch orchd/running"
+    second_lines = orchctl("worktrees", "prune", "--all").out.splitlines()
+    assert second_lines[1] == "agent-003  removed, with its branch orchd/running"
 
 
-def test_one_that_a_child_still_works_in_stays(
+def test_a_worktree_that_a_child_still_works_in_stays(
     instance: Instance, orchctl: Orchctl, repo: Path, gate: Callable[[], None], tmp_path: Path
 ) -> None:
     script = f"orchctl spawn -- sh -c 'read x <{tmp_path}/gate'"
@@ -192,8 +194,8 @@ def test_an_agent_in_a_worktree_spawns_from_its_own_head(instance: Instance, orc
     options = ["--worktree", "--name", "parent", "--nesting", "1", "--wait"]
     assert orchctl("spawn", *options, "--", "sh", "-c", script, cwd=repo).code == 0
     assert instance.ctl("logs", "2") == "done\n"
-    found = json.loads(orchctl("worktrees", "list", "--json", cwd=repo).out)["worktrees"]
-    assert [(one["branch"], one["origin"], one["ahead"]) for one in found] == [
+    worktrees = json.loads(orchctl("worktrees", "list", "--json", cwd=repo).out)["worktrees"]
+    assert [(worktree["branch"], worktree["origin"], worktree["ahead"]) for worktree in worktrees] == [
         ("orchd/parent", "main", 1),
         ("orchd/child", "orchd/parent", 0),
     ]
@@ -229,17 +231,17 @@ def test_show_has_the_work_what_keeps_it_and_what_fits_next(
     assert rows["merged"] == "no, 1 in no other branch"
     assert rows["untracked"] == "mine"
     assert orchctl("worktrees", "show", "nope").err.startswith("no-worktree: 'nope'")
-    other = repos.repository(tmp_path / "other")
-    orchctl("spawn", "--wait", "--batch", batch(other, "api"), cwd=other)
+    other_repository = repos.repository(tmp_path / "other")
+    orchctl("spawn", "--wait", "--batch", batch(other_repository, "api"), cwd=other_repository)
     assert orchctl("worktrees", "show", "api").err.startswith("ambiguous-name: 'api' means agent-001 and agent-002")
 
 
 def test_show_needs_no_daemon(instance: Instance, orchctl: Orchctl, repo: Path) -> None:
     orchctl("spawn", "--wait", "--batch", batch(repo, "api"), cwd=repo)
     instance.ctl("daemon", "stop")
-    done = orchctl("worktrees", "show", "api")
-    assert done.code == 0
-    assert "status unknown" in done.out
+    result = orchctl("worktrees", "show", "api")
+    assert result.code == 0
+    assert "status unknown" in result.out
 
 
 def test_remove_refuses_work_and_names_it_and_removes_the_rest(
@@ -248,9 +250,9 @@ def test_remove_refuses_work_and_names_it_and_removes_the_rest(
     orchctl("spawn", "--wait", "--batch", batch(repo, "done", "unmerged", script=COMMITS), cwd=repo)
     orchctl("spawn", "--wait", "--worktree", "--name", "dirty", "--", "touch", "new", cwd=repo)
     repos.git(repo, "merge", "--quiet", "orchd/done")
-    done = orchctl("worktrees", "remove", "done", "unmerged", "3")
-    assert done.code == 1
-    removed, unmerged, dirty = done.out.splitlines()
+    result = orchctl("worktrees", "remove", "done", "unmerged", "3")
+    assert result.code == 1
+    removed, unmerged, dirty = result.out.splitlines()
     assert removed == "agent-001  removed, with its branch orchd/done"
     assert "in no other branch" in unmerged
     assert " unmerged; --force removes" in unmerged
@@ -265,9 +267,9 @@ def test_with_force_what_is_lost_is_printed_first_and_can_be_restored(
 ) -> None:
     orchctl("spawn", "--wait", "--batch", batch(repo, "api", script=f"{COMMITS}; touch mine"), cwd=repo)
     tip = repos.git(repo, "rev-parse", "orchd/api")
-    done = orchctl("worktrees", "remove", "api", "--force")
-    assert done.code == 0
-    lines = done.out.splitlines()
+    result = orchctl("worktrees", "remove", "api", "--force")
+    assert result.code == 0
+    lines = result.out.splitlines()
     assert lines[0].startswith("agent-001  lost: 1 commit in no other branch: ")
     restore = f"git -C {repo}/.git branch orchd/api {tip}"
     assert lines[1] == f"agent-001  restore with: {restore}"
@@ -286,11 +288,11 @@ def test_an_agent_that_is_alive_keeps_its_worktree_also_with_force(
     orchctl("spawn", "--worktree", "--name", "own", "--", "sh", "-c", f"read x <{tmp_path}/gate", cwd=repo)
     until(lambda: orchctl("worktrees", "show", "own").code == 0)  # made by its attempt
     for force in ((), ("--force",)):
-        done = orchctl("worktrees", "remove", "parent", "own", *force)
-        assert done.code == 1
-        child, own = done.out.splitlines()
+        result = orchctl("worktrees", "remove", "parent", "own", *force)
+        assert result.code == 1
+        child, own_line = result.out.splitlines()
         assert child.endswith("; `orchctl cancel agent-002` first")
-        assert own.endswith("; `orchctl cancel agent-003` first")
+        assert own_line.endswith("; `orchctl cancel agent-003` first")
     view = json.loads(orchctl("worktrees", "show", "own", "--json").out)
     assert view["next"] == ["orchctl logs agent-003 -f", "orchctl cancel agent-003"]
     gate()
@@ -308,26 +310,26 @@ def test_an_agent_cannot_remove_the_worktree_of_another(instance: Instance, orch
 def test_a_plain_command_that_leaves_changes_is_noted_in_wait_why_list_and_json(
     instance: Instance, orchctl: Orchctl, repo: Path
 ) -> None:
-    done = orchctl("spawn", "--wait", "--worktree", "--name", "api", "--", "touch", "x", "y", "z", cwd=repo)
-    assert done.code == 0
-    said = "uncommitted changes in 3 files"
-    assert done.out.splitlines()[-1].endswith(f"exit 0; {said}")
-    assert orchctl("why", "api").out.splitlines()[0].endswith(f"exit 0; {said}")
-    noted = [{"code": "uncommitted-changes", "text": said}]
-    assert json.loads(orchctl("why", "api", "--json").out)["agent"]["notes"] == noted
-    assert json.loads(orchctl("wait", "api", "--json").out)["agents"][0]["notes"] == noted
-    assert said in orchctl("worktrees", "list", cwd=repo).out
+    result = orchctl("spawn", "--wait", "--worktree", "--name", "api", "--", "touch", "x", "y", "z", cwd=repo)
+    assert result.code == 0
+    note = "uncommitted changes in 3 files"
+    assert result.out.splitlines()[-1].endswith(f"exit 0; {note}")
+    assert orchctl("why", "api").out.splitlines()[0].endswith(f"exit 0; {note}")
+    notes = [{"code": "uncommitted-changes", "text": note}]
+    assert json.loads(orchctl("why", "api", "--json").out)["agent"]["notes"] == notes
+    assert json.loads(orchctl("wait", "api", "--json").out)["agents"][0]["notes"] == notes
+    assert note in orchctl("worktrees", "list", cwd=repo).out
     assert json.loads(orchctl("worktrees", "list", "--json", cwd=repo).out)["worktrees"][0]["uncommitted_files"] == 3
     repos.commit(instance.home.worktrees / "agent-001", x="1", y="1", z="1")
-    assert said not in orchctl("why", "api").out
+    assert note not in orchctl("why", "api").out
 
 
 def test_commits_elsewhere_are_shown_and_the_next_step_brings_them_to_the_branch(
     instance: Instance, orchctl: Orchctl, repo: Path
 ) -> None:
     script = "git checkout -q --detach; echo 1 >x; git add x; git commit -qm x"
-    done = orchctl("spawn", "--wait", "--worktree", "--name", "b1", "--", "sh", "-c", script, cwd=repo)
-    assert "1 commit elsewhere: on a detached HEAD at " in done.out
+    result = orchctl("spawn", "--wait", "--worktree", "--name", "b1", "--", "sh", "-c", script, cwd=repo)
+    assert "1 commit elsewhere: on a detached HEAD at " in result.out
     assert (
         orchctl("spawn", "--wait", "--worktree", "--name", "b2", "--after", "b1", "--", "cat", "x", cwd=repo).code == 0
     )

@@ -33,17 +33,17 @@ Some text that belongs to nothing.
 
 
 def read(text: str) -> Plan:
-    """The checklist that a text is."""
+    """Parse a text as a checklist."""
     return reading.parsed(text, ReadOptions("checklist"))
 
 
-def ticked(text: str, one: str) -> str:
-    """The text with this task ticked."""
-    return marked(read(text), text, one, "done")
+def ticked(text: str, task_id: str) -> str:
+    """Return the text with this task ticked."""
+    return marked(read(text), text, task_id, "done")
 
 
-def said(task: Node) -> dict[str, object]:
-    """What a task says that is not as it is by itself."""
+def unusual_values(task: Node) -> dict[str, object]:
+    """Return the values of a task that differ from the defaults."""
     values = {name: getattr(task, name) for name in ("title", "labels", "priority", "skill", "is_done")}
     usual = {"labels": (), "priority": 2, "skill": None, "is_done": False}
     return {name: value for name, value in values.items() if usual.get(name) != value} | (
@@ -52,7 +52,7 @@ def said(task: Node) -> dict[str, object]:
 
 
 def test_every_task_is_found_with_what_it_says() -> None:
-    assert {task.id: said(task) for task in read(LIST).tasks} == {
+    assert {task.id: unusual_values(task) for task in read(LIST).tasks} == {
         "login": {"title": "Sign in with e-mail", "labels": ("backend", "api"), "priority": 1},
         "the-login-page-see-the-wiki": {
             "title": "The login page (see the wiki)",
@@ -74,7 +74,7 @@ def test_what_stands_below_is_its_description_and_boxes_are_criteria() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("- [ ] x (priority: high)", "(priority: high) is no whole number"),
         ("- [ ] x (aftr: y)", "did you mean `(after: ...)`"),
@@ -83,11 +83,11 @@ def test_what_stands_below_is_its_description_and_boxes_are_criteria() -> None:
         ("- [ ] x (id: )", "a task needs a title, and an id"),
     ],
 )
-def test_a_mistake_is_told_with_its_line(line: str, said: str) -> None:
+def test_a_mistake_is_told_with_its_line(line: str, message: str) -> None:
     with pytest.raises(PlanError) as caught:
         read(f"# Plan\n\n{line}\n")
     assert caught.value.line == 3
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_any_text_is_read_and_ticking_changes_one_character_at_most(text: str) -
         return
     for task in tasks:
         after = ticked(text, task.id)
-        assert sum(one != other for one, other in zip(text, after, strict=True)) <= 1
+        assert sum(before != after_change for before, after_change in zip(text, after, strict=True)) <= 1
 
 
 def test_a_mark_of_the_byte_order_hides_no_task_and_stays() -> None:

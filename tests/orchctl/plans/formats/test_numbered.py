@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from orchctl.plans.shape import PlanError
-from tests.orchctl.plans.made import changed, in_waves, read, whys
+from tests.orchctl.plans.plan_texts import changed_lines, read, reasons, wave_ids
 
 KIRO = """# Implementation Plan
 
@@ -51,9 +51,9 @@ OPENSPEC = """## 1. Schema
 def test_leaves_are_the_work_and_numbers_give_the_order() -> None:
     plan = read(KIRO)
     assert plan.format == "kiro"
-    assert in_waves(plan) == [["2.1"], ["2.3"], ["3.2"], ["4"]]
+    assert wave_ids(plan) == [["2.1"], ["2.3"], ["3.2"], ["4"]]
     assert [group.id for group in plan.groups] == ["2", "3"]
-    assert whys(plan)["2.2"] == "optional: --optional starts it"
+    assert reasons(plan)["2.2"] == "optional: --optional starts it"
     model = plan.tasks[1]
     assert (model.title, model.files) == ("Model in `src/model.ts`", ("src/model.ts",))
     assert model.description == (
@@ -62,38 +62,38 @@ def test_leaves_are_the_work_and_numbers_give_the_order() -> None:
 
 
 def test_optional_tasks_are_in_the_order_when_they_are_asked_for() -> None:
-    assert in_waves(read(KIRO, with_optional=True)) == [["2.1"], ["2.2"], ["2.3"], ["3.2"], ["4"]]
-    assert in_waves(read("- [ ] 1. A\n- [ ]\\* 1.1 B\n- [ ] 1.2 C\n")) == [["1.2"]]
+    assert wave_ids(read(KIRO, with_optional=True)) == [["2.1"], ["2.2"], ["2.3"], ["3.2"], ["4"]]
+    assert wave_ids(read("- [ ] 1. A\n- [ ]\\* 1.1 B\n- [ ] 1.2 C\n")) == [["1.2"]]
 
 
 def test_nothing_waits_for_what_is_optional_and_not_started() -> None:
     text = "- [ ] 1. A\n  - [ ]* 1.1 B\n  - [ ] 1.2 C (depends on 1.1)\n- [ ] 2. D (depends on 1)\n"
-    assert in_waves(read(text)) == [["1.2"], ["2"]]
+    assert wave_ids(read(text)) == [["1.2"], ["2"]]
     assert list(read(text).tasks[-1].after) == ["1.2"]
 
 
-def test_a_task_in_progress_is_somebody_elses() -> None:
+def test_a_task_in_progress_is_not_taken() -> None:
     plan = read("- [-] 1. A\n  - [-] 1.1 B\n  - [ ] 1.2 C\n- [ ] 2. D\n")
-    assert in_waves(plan) == []
-    assert whys(plan)["1.2"] == "after 1.1 (in order)"
+    assert wave_ids(plan) == []
+    assert reasons(plan)["1.2"] == "after 1.1 (in order)"
 
 
 def test_a_dependency_graph_takes_the_place_of_the_order() -> None:
     plan = read(KIRO + GRAPH)
-    assert in_waves(plan) == [["2.1", "3.2"], ["2.3"], ["4"]]
-    assert whys(plan)["2.3"] == "after 2.1, 3.2 (wave 0 of the dependency graph)"
-    assert in_waves(read(KIRO + GRAPH.replace('["2.2", "2.3"]', '["4"]'))) == [["2.1", "3.2"], ["2.3", "4"]]
+    assert wave_ids(plan) == [["2.1", "3.2"], ["2.3"], ["4"]]
+    assert reasons(plan)["2.3"] == "after 2.1, 3.2 (wave 0 of the dependency graph)"
+    assert wave_ids(read(KIRO + GRAPH.replace('["2.2", "2.3"]', '["4"]'))) == [["2.1", "3.2"], ["2.3", "4"]]
 
 
 def test_waves_follow_their_ids_and_stand_in_order_where_one_has_none() -> None:
     swapped = GRAPH.replace('"id": 0', '"id": 7')
-    assert in_waves(read(KIRO + swapped)) == [["2.3"], ["2.1", "3.2"], ["4"]]
-    assert whys(read(KIRO + swapped))["2.1"] == "after 2.3 (wave 1 of the dependency graph)"
-    assert in_waves(read(KIRO + swapped.replace('"id": 1, ', ""))) == [["2.1", "3.2"], ["2.3"], ["4"]]
+    assert wave_ids(read(KIRO + swapped)) == [["2.3"], ["2.1", "3.2"], ["4"]]
+    assert reasons(read(KIRO + swapped))["2.1"] == "after 2.3 (wave 1 of the dependency graph)"
+    assert wave_ids(read(KIRO + swapped.replace('"id": 1, ', ""))) == [["2.1", "3.2"], ["2.3"], ["4"]]
 
 
 @pytest.mark.parametrize(
-    ("graph", "line", "said"),
+    ("graph", "line", "message"),
     [
         (GRAPH.replace("2.3", "9.9"), 19, "the dependency graph names '9.9', which is no task here"),
         (GRAPH.replace("] },", "] }"), 23, "the dependency graph is not JSON: Expecting ',' delimiter"),
@@ -101,52 +101,52 @@ def test_waves_follow_their_ids_and_stand_in_order_where_one_has_none() -> None:
         (GRAPH.replace('"tasks"', '"task"'), 19, "a wave of the dependency graph must be like"),
     ],
 )
-def test_a_graph_that_cannot_be_read_is_a_mistake(graph: str, line: int, said: str) -> None:
+def test_a_graph_that_cannot_be_read_is_a_mistake(graph: str, line: int, message: str) -> None:
     with pytest.raises(PlanError) as caught:
         read(KIRO + graph)
     assert caught.value.line == line
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_a_group_is_ticked_with_its_last_task_that_is_not_optional() -> None:
-    assert changed(KIRO, ("2.1", "active")) == ["- [-] 2. Data layer", "  - [-] 2.1 Model in `src/model.ts`"]
-    assert changed(KIRO, ("2.1", "active"), ("2.1", "open")) == []
-    assert changed(KIRO, ("2.1", "done")) == ["- [-] 2. Data layer", "  - [x] 2.1 Model in `src/model.ts`"]
-    both = changed(KIRO, ("2.1", "done"), ("2.3", "done"))
-    assert both == ["- [x] 2. Data layer", "  - [x] 2.1 Model in `src/model.ts`", "  - [x] 2.3 Repository"]
-    assert changed(KIRO, ("3.2", "done")) == ["- [x] 3. API", "  - [x] 3.2 Handlers"]
+    assert changed_lines(KIRO, ("2.1", "active")) == ["- [-] 2. Data layer", "  - [-] 2.1 Model in `src/model.ts`"]
+    assert changed_lines(KIRO, ("2.1", "active"), ("2.1", "open")) == []
+    assert changed_lines(KIRO, ("2.1", "done")) == ["- [-] 2. Data layer", "  - [x] 2.1 Model in `src/model.ts`"]
+    group_done = changed_lines(KIRO, ("2.1", "done"), ("2.3", "done"))
+    assert group_done == ["- [x] 2. Data layer", "  - [x] 2.1 Model in `src/model.ts`", "  - [x] 2.3 Repository"]
+    assert changed_lines(KIRO, ("3.2", "done")) == ["- [x] 3. API", "  - [x] 3.2 Handlers"]
 
 
 def test_what_is_in_a_group_that_is_done_is_done_and_said() -> None:
     plan = read("- [x] 1. A\n  - [ ] 1.1 B\n  - [ ]* 1.2 C\n- [ ] 2. D\n")
-    assert in_waves(plan) == [["2"]]
+    assert wave_ids(plan) == [["2"]]
     assert plan.notes == ["line 1: 1 is done; taken as done with it: 1.1"]
 
 
 def test_a_task_with_nothing_but_optional_ones_inside_is_the_work_itself() -> None:
     text = "- [ ] 1. A\n  - Do it\n  - [ ]* 1.1 Test\n- [ ] 2. B\n"
-    assert in_waves(read(text)) == [["1"], ["2"]]
-    assert in_waves(read(text, with_optional=True)) == [["1"], ["1.1"], ["2"]]
+    assert wave_ids(read(text)) == [["1"], ["2"]]
+    assert wave_ids(read(text, with_optional=True)) == [["1"], ["1.1"], ["2"]]
     assert read(text).tasks[0].description == "- Do it"
-    assert changed(text, ("1", "done")) == ["- [x] 1. A"]
+    assert changed_lines(text, ("1", "done")) == ["- [x] 1. A"]
 
 
 def test_what_a_group_that_is_done_closes_does_not_open_the_way_around_what_is_not() -> None:
     text = "- [ ] 1. A\n- [x] 2. B\n  - [ ] 2.1 C\n  - [ ]* 2.2 D\n- [ ] 3. E\n"
-    assert whys(read(text)) == {"2.2": "optional: --optional starts it", "3": "after 1 (in order)"}
-    assert in_waves(read(text, with_optional=True)) == [["1"], ["2.2"], ["3"]]
+    assert reasons(read(text)) == {"2.2": "optional: --optional starts it", "3": "after 1 (in order)"}
+    assert wave_ids(read(text, with_optional=True)) == [["1"], ["2.2"], ["3"]]
 
 
 def test_numbers_without_lists_inside_lists_make_groups_too() -> None:
     plan = read("- [ ] 1. A\n- [ ] 1.1 B\n- [ ] 1.2.1 C\n- [ ] 2. D (depends on 1)\n")
-    assert in_waves(plan) == [["1.1"], ["1.2.1"], ["2"]]
+    assert wave_ids(plan) == [["1.1"], ["1.2.1"], ["2"]]
     assert list(plan.tasks[2].after) == ["1.1", "1.2.1"]
 
 
 def test_dependencies_by_number_and_by_name_are_read_and_requirements_are_none() -> None:
     text = "- [ ] 1.1 (P) A\n- [ ] 1.2 (P) B\n  - _Requirements: 9.9_\n- [ ] 1.3 (P) C\n  - _Depends: 1.1, 1.2_\n"
     plan = read(text, format="kiro")
-    assert in_waves(plan) == [["1.1", "1.2"], ["1.3"]]
+    assert wave_ids(plan) == [["1.1", "1.2"], ["1.3"]]
     named = read("- [ ] **CORE-1: A**\n- [ ] **CORE-2: B**\n  - **Dependencies:** CORE-1\n")
     assert [(task.id, task.title) for task in named.tasks] == [("CORE-1", "A"), ("CORE-2", "B")]
 
@@ -154,15 +154,15 @@ def test_dependencies_by_number_and_by_name_are_read_and_requirements_are_none()
 def test_openspec_has_groups_as_headings_and_no_mark_for_progress() -> None:
     plan = read(OPENSPEC)
     assert plan.format == "openspec"
-    assert in_waves(plan) == [["1.2"], ["2.1"], ["2.10"]]
+    assert wave_ids(plan) == [["1.2"], ["2.1"], ["2.10"]]
     assert plan.tasks[2].acceptance == "- [ ] answers 404 for what is not there"
-    assert changed(OPENSPEC, ("1.2", "active")) == []
-    assert changed(OPENSPEC, ("1.2", "done")) == ["- [x] 1.2 Add the index"]
+    assert changed_lines(OPENSPEC, ("1.2", "active")) == []
+    assert changed_lines(OPENSPEC, ("1.2", "done")) == ["- [x] 1.2 Add the index"]
 
 
 def test_numbers_rule_over_places() -> None:
-    assert in_waves(read("- [ ] 10. C\n- [ ] 2. B\n- [ ] 1. A\n")) == [["1"], ["2"], ["10"]]
-    assert in_waves(read("- [ ] 2. B\n- [ ] Look\n- [ ] 1. A\n")) == [["2"], ["look"], ["1"]]
+    assert wave_ids(read("- [ ] 10. C\n- [ ] 2. B\n- [ ] 1. A\n")) == [["1"], ["2"], ["10"]]
+    assert wave_ids(read("- [ ] 2. B\n- [ ] Look\n- [ ] 1. A\n")) == [["2"], ["look"], ["1"]]
 
 
 def test_a_number_that_two_have_is_a_mistake() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from orchctl.plans.order import shared, waves
 from orchctl.plans.shape import PlanError
-from tests.orchctl.plans.made import changed, in_waves, read, whys
+from tests.orchctl.plans.plan_texts import changed_lines, read, reasons, wave_ids
 
 PLAN = """---
 
@@ -56,8 +56,8 @@ description: "Tasks"
 def test_phases_and_sections_follow_each_other_and_marks_run_in_parallel() -> None:
     plan = read(PLAN)
     assert plan.format == "spec-kit"
-    assert in_waves(plan) == [["T002", "T003"], ["T004"], ["T005"], ["T006"], ["T007"], ["T008"], ["T009"], ["T010"]]
-    assert whys(plan) == {
+    assert wave_ids(plan) == [["T002", "T003"], ["T004"], ["T005"], ["T006"], ["T007"], ["T008"], ["T009"], ["T010"]]
+    assert reasons(plan) == {
         "T004": "after T002, T003 (in order)",
         "T005": "after T004 (Phase 1: Setup)",
         "T006": "after T005; after T004 (Phase 1: Setup)",
@@ -80,11 +80,11 @@ def test_labels_files_titles_and_sections_are_read() -> None:
 
 def test_what_is_done_does_not_open_the_way_around_what_is_not() -> None:
     text = "## A\n- [ ] T001 One\n## B\n- [x] T002 Two\n## C\n- [ ] T003 Three\n"
-    assert whys(read(text)) == {"T003": "after T001 (A)"}
+    assert reasons(read(text)) == {"T003": "after T001 (A)"}
 
 
 @pytest.mark.parametrize(
-    ("said", "after"),
+    ("description", "after"),
     [
         ("(depends on T001, T002)", ["T001", "T002"]),
         ("Depends on T001 and T002.", ["T001", "T002"]),
@@ -97,22 +97,22 @@ def test_what_is_done_does_not_open_the_way_around_what_is_not() -> None:
         ("as T001 does", []),
     ],
 )
-def test_what_a_task_says_it_depends_on(said: str, after: list[str]) -> None:
+def test_what_a_task_says_it_depends_on(description: str, after: list[str]) -> None:
     before = "".join(f"- [ ] T00{number} [P] Do it\n" for number in (1, 2, 3))
-    task = read(f"{before}- [ ] T004 [P] Do more {said}\n").tasks[-1]
+    task = read(f"{before}- [ ] T004 [P] Do more {description}\n").tasks[-1]
     assert sorted(task.after) == after
 
 
 def test_boxes_without_an_id_are_tasks_in_order_and_inner_ones_are_criteria() -> None:
     plan = read("- [ ] T001 Do it\n  - [ ] it works\n\n## Checks\n- [ ] All pass\n- [ ] All pass\n")
-    assert in_waves(plan) == [["T001"], ["all-pass"], ["all-pass-2"]]
+    assert wave_ids(plan) == [["T001"], ["all-pass"], ["all-pass-2"]]
     assert plan.tasks[0].acceptance == "- [ ] it works"
 
 
 def test_other_marks_hold_a_task_and_all_behind_it() -> None:
     plan = read("- [-] T001 Begun\n- [~] T002 [P] Half\n- [ ] ~~T003~~ [P] Dropped\n- [ ] T004 Last\n")
-    assert in_waves(plan) == []
-    assert whys(plan) == {
+    assert wave_ids(plan) == []
+    assert reasons(plan) == {
         "T001": "in progress: somebody works on it; set it back when nobody does",
         "T002": "its box says [~]: set it back to have it started",
         "T003": "struck out: set it back to have it started",
@@ -121,22 +121,22 @@ def test_other_marks_hold_a_task_and_all_behind_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "said"),
+    ("text", "line", "message"),
     [
         ("- [ ] T001 One\n\n- [ ] T001 Two\n", 3, "the id 'T001' is there already, in line 1"),
         ("- [ ] T001 One (depends on T009)\n", 1, "'T001' comes after 'T009', which is no task here"),
         ("- [ ] T001 One (depends on T002)\n- [ ] T002 Two\n", 1, "these wait for each other: T001 -> T002"),
     ],
 )
-def test_what_cannot_be_relied_on_is_a_mistake(text: str, line: int, said: str) -> None:
+def test_what_cannot_be_relied_on_is_a_mistake(text: str, line: int, message: str) -> None:
     with pytest.raises(PlanError) as caught:
         read(text)
     assert caught.value.line == line
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_an_id_that_two_have_is_no_matter_once_both_are_done() -> None:
-    assert in_waves(read("- [x] T001 One\n- [x] T001 Two\n- [ ] T002 Three\n")) == [["T002"]]
+    assert wave_ids(read("- [x] T001 One\n- [x] T001 Two\n- [ ] T002 Three\n")) == [["T002"]]
 
 
 def test_tasks_that_may_run_at_once_and_name_one_file_are_noted() -> None:
@@ -145,6 +145,6 @@ def test_tasks_that_may_run_at_once_and_name_one_file_are_noted() -> None:
 
 
 def test_ticks_are_written_as_the_file_has_them() -> None:
-    assert changed("- [X] T001 a\r\n- [ ] T002 b\r\n", ("T002", "done")) == ["- [X] T002 b\r"]
-    assert changed(PLAN, ("T008", "active"), ("T008", "done")) == ["- [x] **T008** [P] [US1]: Add the page"]
-    assert changed(PLAN, ("T001", "open"), ("T011", "done")) == []
+    assert changed_lines("- [X] T001 a\r\n- [ ] T002 b\r\n", ("T002", "done")) == ["- [X] T002 b\r"]
+    assert changed_lines(PLAN, ("T008", "active"), ("T008", "done")) == ["- [x] **T008** [P] [US1]: Add the page"]
+    assert changed_lines(PLAN, ("T001", "open"), ("T011", "done")) == []

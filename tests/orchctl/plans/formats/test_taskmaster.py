@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from orchctl.plans.shape import PlanError
-from tests.orchctl.plans.made import changed, in_waves, read, whys, written
+from tests.orchctl.plans.plan_texts import changed_lines, marked_text, read, reasons, wave_ids
 
 TASKS: list[dict[str, Any]] = [
     {"id": 1, "title": "Set up", "status": "done", "subtasks": [{"id": 1, "title": "Old", "status": "pending"}]},
@@ -41,8 +41,8 @@ def text(tasks: list[dict[str, Any]] = TASKS, **tags: Any) -> str:
 def test_subtasks_are_the_work_and_dependencies_the_order() -> None:
     plan = read(text())
     assert (plan.format, plan.tag) == ("task-master", "master")
-    assert in_waves(plan) == [["2.1"], ["2.2", "2.3"], ["3"]]
-    assert whys(plan) == {
+    assert wave_ids(plan) == [["2.1"], ["2.2", "2.3"], ["3"]]
+    assert reasons(plan) == {
         "2.2": "after 2.1",
         "2.3": "after 2.1",
         "3": "after 2.1, 2.2, 2.3",
@@ -55,54 +55,57 @@ def test_subtasks_are_the_work_and_dependencies_the_order() -> None:
 def test_texts_priorities_and_files_are_read() -> None:
     tasks = {task.id: task for task in read(text()).tasks}
     assert tasks["2.1"].description == "Part of 2: API\n\nFor the shop.\n\nIn src/api.ts, with tests."
-    assert [tasks[one].priority for one in ("2.1", "2.3", "3", "5")] == [1, 3, 0, 2]
-    whole = read(json.dumps({"tasks": [{**TASKS[1], "subtasks": []}]}).replace("[1]", "[]"))
-    assert (whole.tasks[0].acceptance, whole.tasks[0].files, whole.tag) == ("Call it.", ("src/api.ts",), None)
+    assert [tasks[task_id].priority for task_id in ("2.1", "2.3", "3", "5")] == [1, 3, 0, 2]
+    plain = read(json.dumps({"tasks": [{**TASKS[1], "subtasks": []}]}).replace("[1]", "[]"))
+    assert (plain.tasks[0].acceptance, plain.tasks[0].files, plain.tag) == ("Call it.", ("src/api.ts",), None)
 
 
 def test_a_bare_number_in_a_subtask_is_its_neighbour_or_else_a_whole_task() -> None:
     parts = [{"id": 1, "title": "a"}, {"id": "2.2", "title": "b", "dependencies": [1, 7]}]
     tasks = [{"id": 2, "title": "A", "subtasks": parts}, {"id": 7, "title": "B"}]
-    assert whys(read(text(tasks))) == {"2.2": "after 2.1, 7"}
+    assert reasons(read(text(tasks))) == {"2.2": "after 2.1, 7"}
 
 
 def test_the_tag_is_what_is_asked_for_or_the_one_at_work() -> None:
-    both = text(later={"tasks": [{"id": 9, "title": "Later"}]})
-    assert in_waves(read(both, tag="later")) == [["9"]]
-    assert in_waves(read(both, current="later")) == [["9"]]
-    assert read(both, current="gone").tag == "master"
+    two_tags = text(later={"tasks": [{"id": 9, "title": "Later"}]})
+    assert wave_ids(read(two_tags, tag="later")) == [["9"]]
+    assert wave_ids(read(two_tags, current="later")) == [["9"]]
+    assert read(two_tags, current="gone").tag == "master"
     assert read(json.dumps({"v2": {"tasks": [{"id": 9, "title": "x"}]}})).tag == "v2"
     with pytest.raises(PlanError, match="has no tag 'other': choose one with --tag: later, master"):
-        read(both, tag="other")
+        read(two_tags, tag="other")
 
 
 def test_statuses_are_written_and_every_other_byte_stays() -> None:
-    whole = text()
-    assert changed(whole, ("3", "active")) == ['        "status": "in-progress",']
-    assert changed(whole, ("3", "active"), ("3", "open")) == []
-    assert changed(whole, ("2.2", "done")) == ['        "status": "in-progress",', '            "status": "done",']
-    assert changed(whole, ("4.1", "done")) == ['            "status": "done"']
-    assert changed(whole, ("5", "done")) == ['        "status": "done",']
+    original = text()
+    assert changed_lines(original, ("3", "active")) == ['        "status": "in-progress",']
+    assert changed_lines(original, ("3", "active"), ("3", "open")) == []
+    assert changed_lines(original, ("2.2", "done")) == [
+        '        "status": "in-progress",',
+        '            "status": "done",',
+    ]
+    assert changed_lines(original, ("4.1", "done")) == ['            "status": "done"']
+    assert changed_lines(original, ("5", "done")) == ['        "status": "done",']
 
 
 def test_a_status_that_is_missing_is_added() -> None:
-    done = text([{"id": 1, "title": "A"}])
-    after = written(done, "1", "done")
-    assert after == done.replace('"id": 1,\n', '"id": 1,\n        "status": "done",\n')
-    assert json.loads(written('{"tasks":[{"id":"é"}]}', "é", "done")) == {"tasks": [{"id": "é", "status": "done"}]}
+    done_text = text([{"id": 1, "title": "A"}])
+    after = marked_text(done_text, "1", "done")
+    assert after == done_text.replace('"id": 1,\n', '"id": 1,\n        "status": "done",\n')
+    assert json.loads(marked_text('{"tasks":[{"id":"é"}]}', "é", "done")) == {"tasks": [{"id": "é", "status": "done"}]}
 
 
 def test_a_group_is_done_with_its_last_task() -> None:
-    whole = text()
-    after = changed(whole, ("2.2", "done"), ("2.3", "done"))
+    original = text()
+    after = changed_lines(original, ("2.2", "done"), ("2.3", "done"))
     assert after.count('        "status": "in-progress",') == 1
     parts = [{"id": 1, "title": "a", "status": "done"}, {"id": 2, "title": "b", "status": "pending"}]
-    two = text([{"id": 1, "title": "A", "status": "pending", "subtasks": parts}])
-    assert changed(two, ("1.2", "done")) == ['        "status": "done",', '            "status": "done"']
+    two_parts = text([{"id": 1, "title": "A", "status": "pending", "subtasks": parts}])
+    assert changed_lines(two_parts, ("1.2", "done")) == ['        "status": "done",', '            "status": "done"']
 
 
 @pytest.mark.parametrize(
-    ("tasks", "line", "said"),
+    ("tasks", "line", "message"),
     [
         ([{"id": 1, "title": "A", "dependencies": [9]}], 4, "'1' comes after '9', which is no task here"),
         ([{"id": 1, "title": "A"}, {"id": "1", "title": "B"}], 8, "the id '1' is there already, in line 4"),
@@ -117,22 +120,22 @@ def test_a_group_is_done_with_its_last_task() -> None:
         ),
     ],
 )
-def test_what_cannot_be_relied_on_is_a_mistake(tasks: list[dict[str, Any]], line: int, said: str) -> None:
+def test_what_cannot_be_relied_on_is_a_mistake(tasks: list[dict[str, Any]], line: int, message: str) -> None:
     with pytest.raises(PlanError) as caught:
         read(text(tasks))
     assert caught.value.line == line
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_broken_json_is_said_with_its_line() -> None:
     with pytest.raises(PlanError) as caught:
         read(text().replace('"status": "done",', '"status" "done",'), format="task-master")
     assert (caught.value.line, str(caught.value)) == (7, "column 18 is not JSON: Expecting ':' delimiter")
-    for other in ("[]", '{"a": 1}', "7"):
+    for document in ("[]", '{"a": 1}', "7"):
         with pytest.raises(PlanError, match="is no file of Task Master"):
-            read(other, format="task-master")
+            read(document, format="task-master")
 
 
 def test_what_is_unknown_to_a_task_that_is_done_is_no_matter() -> None:
-    done = {"id": 1, "title": "A", "status": "done", "dependencies": [9]}
-    assert in_waves(read(text([done, {"id": 3, "title": "B"}]))) == [["3"]]
+    done_task = {"id": 1, "title": "A", "status": "done", "dependencies": [9]}
+    assert wave_ids(read(text([done_task, {"id": 3, "title": "B"}]))) == [["3"]]

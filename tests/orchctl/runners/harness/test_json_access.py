@@ -1,4 +1,4 @@
-"""JSON that somebody else made."""
+"""Access to JSON of an unknown shape."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def test_what_is_there_is_found_and_what_is_not_is_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "found"), [("a.0.b", "x"), ("a.-2", 2), ("0", "zero"), ("a.x", None), ("a.0.b.c", None), (None, None)]
+    ("place", "value"), [("a.0.b", "x"), ("a.-2", 2), ("0", "zero"), ("a.x", None), ("a.0.b.c", None), (None, None)]
 )
-def test_a_place_is_keys_and_indices(place: str | None, found: object) -> None:
-    assert json_access.placed(VALUE, place) == found
+def test_a_place_is_keys_and_indices(place: str | None, value: object) -> None:
+    assert json_access.placed(VALUE, place) == value
 
 
 def test_numbers_that_count_nothing_are_none() -> None:

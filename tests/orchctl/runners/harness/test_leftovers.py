@@ -1,4 +1,4 @@
-"""What is left running: a job, or a server that was meant to stay."""
+"""Processes left running: a job, or a server that was meant to stay."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def start(env: dict[str, str]) -> Iterator[Start]:
         return started[-1]
 
     yield begin
-    for one in started:
+    for process in started:
         with suppress(ProcessLookupError):  # the test has seen its end
-            os.killpg(one.pid, signal.SIGKILL)
-        one.wait()
-        if one.stdout is not None:
-            one.stdout.close()
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 @pytest.mark.parametrize(
@@ -82,22 +82,22 @@ def test_commands_that_end(command: str) -> None:
     assert not is_server(command)
 
 
-def test_processes_of_the_attempt_are_found_and_those_of_others_are_not(env: dict[str, str], start: Start) -> None:
-    mine = start("sleep", "300")
-    for other in ({"ORCHD_ATTEMPT": "1"}, {"ORCHD_HOME": "/other"}, {"ORCHD_AGENT": "agent-0012"}):
-        start("sleep", "300", env={**env, **other})
+def test_processes_of_the_attempt_are_found_and_processes_of_others_are_not(env: dict[str, str], start: Start) -> None:
+    own = start("sleep", "300")
+    for changed_marks in ({"ORCHD_ATTEMPT": "1"}, {"ORCHD_HOME": "/other"}, {"ORCHD_AGENT": "agent-0012"}):
+        start("sleep", "300", env={**env, **changed_marks})
     until(lambda: len(of_attempt(env)) == 1)
-    (found,) = of_attempt(env)
-    assert (found.pid, found.parent, found.command) == (mine.pid, os.getpid(), "sleep 300")
-    assert not found.is_daemon
-    assert not found.is_below
-    assert of_attempt(env, cli=mine.pid) == []
+    (process,) = of_attempt(env)
+    assert (process.pid, process.parent, process.command) == (own.pid, os.getpid(), "sleep 300")
+    assert not process.is_daemon
+    assert not process.is_below
+    assert of_attempt(env, cli=own.pid) == []
     assert of_attempt({**env, "ORCHD_HOME": ""}) == []
 
 
 def test_helpers_of_the_cli_are_below_it(env: dict[str, str], start: Start) -> None:
     cli = start("sh", "-c", "sleep 300; true")
-    until(lambda: [one.is_below for one in of_attempt(env, cli.pid)] == [True])
+    until(lambda: [process.is_below for process in of_attempt(env, cli.pid)] == [True])
 
 
 @pytest.mark.parametrize("kind", ["tcp", "unix"])
@@ -105,14 +105,17 @@ def test_what_listens_was_meant_to_stay(env: dict[str, str], start: Start, kind:
     server = start(sys.executable, "-c", SERVES, kind, str(tmp_path / "s"))
     assert server.stdout is not None
     assert server.stdout.readline() == "ready\n"
-    assert [(one.pid, one.is_daemon) for one in of_attempt(env)] == [(server.pid, True)]
+    assert [(process.pid, process.is_daemon) for process in of_attempt(env)] == [(server.pid, True)]
 
 
 def test_a_connection_alone_makes_no_server(env: dict[str, str], start: Start) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()[:2]) as one:
-        os.set_inheritable(one.fileno(), True)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()[:2]) as connection,
+    ):
+        os.set_inheritable(connection.fileno(), True)
         start("sleep", "300", close_fds=False)
-        until(lambda: [found.is_daemon for found in of_attempt(env)] == [False])
+        until(lambda: [process.is_daemon for process in of_attempt(env)] == [False])
 
 
 @pytest.mark.parametrize(
@@ -124,21 +127,21 @@ def test_what_a_tool_detaches_stays_and_what_a_shell_does_is_a_job(
     env: dict[str, str], start: Start, argv: tuple[str, ...], *, is_mute: bool, is_daemon: bool
 ) -> None:
     streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL} if is_mute else {}
-    begun = start(*argv, **streams)
-    until(lambda: begun.pid in {one.pid for one in of_attempt(env) if one.command == " ".join(argv)})
-    assert {one.pid: one.is_daemon for one in of_attempt(env)}[begun.pid] == is_daemon
+    process = start(*argv, **streams)
+    until(lambda: process.pid in {process.pid for process in of_attempt(env) if process.command == " ".join(argv)})
+    assert {process.pid: process.is_daemon for process in of_attempt(env)}[process.pid] == is_daemon
 
 
-def test_those_that_end_in_time_are_not_left(env: dict[str, str], start: Start) -> None:
+def test_processes_that_end_in_time_are_not_left(env: dict[str, str], start: Start) -> None:
     short, _ = start("sh", "-c", "read x; exit 0", stdin=subprocess.PIPE), start("sleep", "300")
     until(lambda: len(of_attempt(env)) == 2)
-    found = of_attempt(env)
-    assert still(found, 0.0) == found
+    processes = of_attempt(env)
+    assert still(processes, 0.0) == processes
     assert short.stdin is not None
     short.stdin.close()
-    assert [one.command for one in still(found, 1.0)] == ["sleep 300"]
+    assert [process.command for process in still(processes, 1.0)] == ["sleep 300"]
     short.wait()
-    assert [one.command for one in still(found, 0.0)] == ["sleep 300"]
+    assert [process.command for process in still(processes, 0.0)] == ["sleep 300"]
 
 
 def process(pid: int, parent: int, command: str, *, is_daemon: bool = False) -> LeftProcess:

@@ -1,4 +1,4 @@
-"""Lines of a stream, however it comes in pieces."""
+"""Lines of a stream, whatever the pieces it comes in."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LONGEST = 1000
 
 
 def cut(pieces: list[bytes]) -> list[OutputLine]:
-    """The lines of a stream that comes in these pieces."""
+    """Return the lines of a stream that comes in these pieces."""
     lines = Lines(LONGEST)
     return [line for piece in pieces for line in lines.feed(piece)] + list(lines.last())
 
@@ -19,12 +19,12 @@ def cut(pieces: list[bytes]) -> list[OutputLine]:
 @given(st.lists(st.lists(st.sampled_from([b"a", b"\n", b"b" * 300, b"\n\n", b"c" * 1100]), max_size=4), max_size=12))
 def test_the_lines_are_the_same_in_whatever_pieces_they_come(parts: list[list[bytes]]) -> None:
     pieces = [b"".join(part) for part in parts]
-    whole = b"".join(pieces)
-    wanted = whole.split(b"\n")
-    wanted = wanted if wanted[-1] else wanted[:-1]
-    found = cut(pieces)
-    assert [line.size for line in found] == [len(line) for line in wanted]
-    for line, text in zip(found, wanted, strict=True):
+    content = b"".join(pieces)
+    expected = content.split(b"\n")
+    expected = expected if expected[-1] else expected[:-1]
+    lines = cut(pieces)
+    assert [line.size for line in lines] == [len(line) for line in expected]
+    for line, text in zip(lines, expected, strict=True):
         assert line.is_whole == (len(text) <= LONGEST)
         assert line.data == (text if line.is_whole else text[:200])
 

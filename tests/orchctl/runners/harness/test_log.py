@@ -55,16 +55,16 @@ def test_a_reader_that_does_not_read_is_left_after_a_while(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("runner", ["claude", "codex"])
-def test_an_agent_goes_on_when_nobody_takes_its_log_any_more(stage: Stage, runner: str) -> None:
+def test_an_agent_goes_on_when_its_log_is_not_read_any_more(stage: Stage, runner: str) -> None:
     messages = {
         "claude": {"type": "result", "subtype": "success", "result": "All done."},
         "codex": {"type": "turn.completed"},
     }
-    many = [{"type": "assistant", "message": {"content": [{"type": "text", "text": "y" * 100_000}]}}] * 20
-    last = {"type": "item.completed", "item": {"type": "agent_message", "text": "All done."}}
-    stage.says(runner, *many, last, messages[runner])
+    long_messages = [{"type": "assistant", "message": {"content": [{"type": "text", "text": "y" * 100_000}]}}] * 20
+    last_message = {"type": "item.completed", "item": {"type": "agent_message", "text": "All done."}}
+    stage.says(runner, *long_messages, last_message, messages[runner])
     env = {"PATH": f"{stage.bin}:/usr/bin:/bin", "ORCHD_RUNNER": runner, "ORCHD_RESULT": str(stage.result)}
     with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(RUNNERS, env=env, stdout=full, stderr=full, stdin=subprocess.DEVNULL, timeout=30)
-    assert done.returncode == 0
+        result = subprocess.run(RUNNERS, env=env, stdout=full, stderr=full, stdin=subprocess.DEVNULL, timeout=30)
+    assert result.returncode == 0
     assert stage.result.read_text() == "All done."

@@ -32,14 +32,14 @@ print(sys.argv[1])
 
 def test_what_it_leaves_behind_may_hold_the_pipe_and_is_not_waited_for(stage: Stage) -> None:
     stage.says("claude", first=f"sleep 60 & echo $! > {stage.directory}/pid; printf '%s\\n' '{DONE}'")
-    ran = stage.run("claude")
-    left = int((stage.directory / "pid").read_text())
-    assert psutil.pid_exists(left)
-    os.kill(left, signal.SIGKILL)
-    assert (ran.code, stage.result.read_text()) == (0, "All done.")
+    result = stage.run("claude")
+    child_pid = int((stage.directory / "pid").read_text())
+    assert psutil.pid_exists(child_pid)
+    os.kill(child_pid, signal.SIGKILL)
+    assert (result.code, stage.result.read_text()) == (0, "All done.")
 
 
-def test_one_that_closes_its_output_is_waited_for(stage: Stage) -> None:
+def test_a_cli_that_closes_its_output_is_waited_for(stage: Stage) -> None:
     stage.program("claude", f"echo '{DONE}'; exec >&- 2>&-; sleep 0.1; echo late > {stage.directory}/late")
     assert stage.run("claude").code == 0
     assert (stage.directory / "late").exists()
@@ -50,37 +50,39 @@ def test_a_signal_for_the_runner_alone_is_passed_on(stage: Stage) -> None:
     running = stage.start("codex")
     until(lambda: "ready" in stage.log)
     running.terminate()
-    ran = stage.ended(running)
-    assert (ran.code, ran.reason) == (143, "ended by SIGTERM")
-    assert "heard" in ran.log
+    result = stage.ended(running)
+    assert (result.code, result.reason) == (143, "ended by SIGTERM")
+    assert "heard" in result.log
 
 
 @pytest.mark.parametrize(
-    ("on_int", "said"), [("echo INT; exit 7", ["INT"]), ("echo INT", ["INT", "TERM"])], ids=["ends", "does not end"]
+    ("on_int", "output"), [("echo INT; exit 7", ["INT"]), ("echo INT", ["INT", "TERM"])], ids=["ends", "does not end"]
 )
 def test_claude_is_interrupted_before_it_and_what_it_started_are_terminated(
-    stage: Stage, on_int: str, said: list[str]
+    stage: Stage, on_int: str, output: list[str]
 ) -> None:
     marks = {"ORCHD_AGENT": "agent-001", "ORCHD_ATTEMPT": "1"}
-    rest = "setsid sh -c 'trap \"echo REST >&2; exit\" TERM; echo up; while :; do sleep 0.01; done' &"
-    script = f"trap '{on_int}' INT; trap 'echo TERM; exit 7' TERM; {rest} echo ready; while :; do sleep 0.01; done"
+    trap_command = "setsid sh -c 'trap \"echo REST >&2; exit\" TERM; echo up; while :; do sleep 0.01; done' &"
+    script = (
+        f"trap '{on_int}' INT; trap 'echo TERM; exit 7' TERM; {trap_command} echo ready; while :; do sleep 0.01; done"
+    )
     stage.program("claude", script)
     running = stage.start("claude", **marks)
     until(lambda: {"ready", "up"} <= set(stage.log.splitlines()))
     running.terminate()
-    ran = stage.ended(running)
-    assert (ran.code, ran.reason) == (143, "ended by SIGTERM")
-    assert [line for line in ran.log.splitlines() if line in ("INT", "TERM")] == said
-    if "TERM" in said:
+    result = stage.ended(running)
+    assert (result.code, result.reason) == (143, "ended by SIGTERM")
+    assert [line for line in result.log.splitlines() if line in ("INT", "TERM")] == output
+    if "TERM" in output:
         until(lambda: "REST" in stage.log)
-    for left in leftovers.of_attempt({**os.environ, "ORCHD_HOME": str(stage.directory), **marks}):
-        os.kill(left.pid, signal.SIGKILL)
+    for leftover in leftovers.of_attempt({**os.environ, "ORCHD_HOME": str(stage.directory), **marks}):
+        os.kill(leftover.pid, signal.SIGKILL)
 
 
 def test_a_cli_that_a_signal_ended_has_its_code(stage: Stage) -> None:
     stage.program("claude", "kill -9 $$")
-    ran = stage.run("claude")
-    assert (ran.code, ran.reason) == (137, "it ended with 137 without a result")
+    result = stage.run("claude")
+    assert (result.code, result.reason) == (137, "it ended with 137 without a result")
 
 
 def test_handlers_are_given_back() -> None:
@@ -92,7 +94,7 @@ def test_handlers_are_given_back() -> None:
 
 
 @pytest.mark.parametrize(("trap", "code"), [("", 143), ("trap '' TERM;", 137)], ids=["terminated", "killed"])
-def test_one_that_does_not_exit_in_time_is_ended(trap: str, code: int) -> None:
+def test_a_cli_that_does_not_exit_in_time_is_ended(trap: str, code: int) -> None:
     with Path(os.devnull).open() as file:
         argv = ["/bin/sh", "-c", f"{trap} echo done; while :; do sleep 0.01; done"]
         ended = process.run(argv, dict(os.environ), file.fileno(), lambda data: None, lambda pid: 0.1)
@@ -107,15 +109,15 @@ def test_each_output_gives_it_its_time_anew() -> None:
 
 
 def test_its_errors_are_heard_beside_its_output() -> None:
-    heard: dict[str, bytes] = {"out": b"", "error": b""}
+    received: dict[str, bytes] = {"out": b"", "error": b""}
 
     def keep(name: str) -> Callable[[bytes], None]:
-        return lambda data: heard.update({name: heard[name] + data})
+        return lambda data: received.update({name: received[name] + data})
 
     with Path(os.devnull).open() as file:
         argv = ["/bin/sh", "-c", "echo a; echo b >&2; sleep 0.1; echo c >&2; echo d"]
         process.run(argv, dict(os.environ), file.fileno(), keep("out"), hear_error=keep("error"))
-    assert heard == {"out": b"a\nd\n", "error": b"b\nc\n"}
+    assert received == {"out": b"a\nd\n", "error": b"b\nc\n"}
 
 
 @pytest.mark.slow
@@ -124,13 +126,13 @@ def test_fifty_megabytes_and_a_line_of_thirty_more_do_not_grow_it(stage: Stage) 
     script.write_text(FLOOD)
     stage.program("claude", f"exec {sys.executable} {script} '{DONE}'")
     running = stage.start("claude")
-    most = 0
+    largest = 0
     while running.poll() is None:
         try:
-            most = max(most, psutil.Process(running.pid).memory_info().rss)
+            largest = max(largest, psutil.Process(running.pid).memory_info().rss)
         except psutil.NoSuchProcess:
             break
-    ran = stage.ended(running)
-    assert (ran.code, stage.result.read_text()) == (0, "All done.")
-    assert f"[a line of {30 * MEGABYTE + 2:,} bytes is left out]" in ran.log
-    assert most < 40 * MEGABYTE
+    result = stage.ended(running)
+    assert (result.code, stage.result.read_text()) == (0, "All done.")
+    assert f"[a line of {30 * MEGABYTE + 2:,} bytes is left out]" in result.log
+    assert largest < 40 * MEGABYTE

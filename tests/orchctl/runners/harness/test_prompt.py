@@ -1,4 +1,4 @@
-"""What an agent is told."""
+"""The prompt of an agent."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tests.orchctl.runners.conftest import Stage
 
 
 @pytest.fixture
-def told(stage: Stage) -> Stage:
-    """A stage whose agent keeps what it is told."""
+def prompted(stage: Stage) -> Stage:
+    """A stage whose agent keeps the prompt that it gets."""
     stage.config.write_text('[runners.mine]\ncommand = ["mine"]\n')
     stage.says("mine")
     return stage
@@ -23,18 +23,18 @@ def skill(directory: Path, name: str, text: str) -> None:
     (directory / name / "SKILL.md").write_text(text)
 
 
-def test_a_file_that_was_given_is_the_whole_prompt(told: Stage) -> None:
-    skill(told.directory / "skills", "api", "Never seen.")
-    told.run("mine", stdin=b"All of it: \xff\0.", ORCHD_SKILL="api")
-    assert (told.directory / "prompt").read_bytes() == b"All of it: \xff\0."
+def test_a_file_that_was_given_is_the_whole_prompt(prompted: Stage) -> None:
+    skill(prompted.directory / "skills", "api", "Never seen.")
+    prompted.run("mine", stdin=b"All of it: \xff\0.", ORCHD_SKILL="api")
+    assert (prompted.directory / "prompt").read_bytes() == b"All of it: \xff\0."
 
 
-def test_otherwise_it_is_made_of_all_that_is_known(told: Stage) -> None:
-    skill(told.directory / ".claude/skills", "api", "---\nname: api\n---\nBuild carefully.\n")
-    told.run(
+def test_otherwise_it_is_made_of_all_that_is_known(prompted: Stage) -> None:
+    skill(prompted.directory / ".claude/skills", "api", "---\nname: api\n---\nBuild carefully.\n")
+    prompted.run(
         "mine", ORCHD_SKILL="api", ORCHD_TASK_ID="bd-1", ORCHD_RESULTS='["/a.md", "/b.md"]', ORCHD_RESULT="/tmp/r.md"
     )
-    assert told.prompt == (
+    assert prompted.prompt == (
         "Build the API.\n\n## Task\n\nbd-1\n\n## The skill api\n\nBuild carefully.\n\n"
         "## Read first\n\nThe results of those before you:\n\n- /a.md\n- /b.md\n\n"
         "## Your result\n\nWhen you are done, write what you did and what others must know to the file\n\n"
@@ -42,23 +42,25 @@ def test_otherwise_it_is_made_of_all_that_is_known(told: Stage) -> None:
     )
 
 
-def test_what_is_not_known_is_left_out(told: Stage) -> None:
-    told.run("mine", ORCHD_RESULT="")
-    assert told.prompt == "Build the API.\n"
-    told.run("mine", ORCHD_RESULT="", ORCHD_GOAL="", ORCHD_SKILL="skyfom-backend-developer")
-    assert told.prompt.startswith("Work with the skill skyfom-backend-developer.\n\n## The skill skyfom-backend-dev")
+def test_what_is_not_known_is_left_out(prompted: Stage) -> None:
+    prompted.run("mine", ORCHD_RESULT="")
+    assert prompted.prompt == "Build the API.\n"
+    prompted.run("mine", ORCHD_RESULT="", ORCHD_GOAL="", ORCHD_SKILL="skyfom-backend-developer")
+    assert prompted.prompt.startswith(
+        "Work with the skill skyfom-backend-developer.\n\n## The skill skyfom-backend-dev"
+    )
 
 
-def test_a_skill_that_is_nowhere_is_a_note_and_no_failure(told: Stage) -> None:
-    ran = told.run("mine", ORCHD_RESULT="", ORCHD_SKILL="nowhere")
-    assert ran.code == 0
-    assert f"there is no folder of the skill 'nowhere' from {told.directory}: the prompt goes without" in ran.log
-    assert told.prompt == "Build the API.\n"
-    (told.directory / "skills/odd/SKILL.md").mkdir(parents=True)
-    (told.directory / "skills/odd/composition.json").write_text("{}")
-    assert told.run("mine", ORCHD_RESULT="", ORCHD_SKILL="odd").code == 0
+def test_a_skill_that_is_nowhere_is_a_note_and_no_failure(prompted: Stage) -> None:
+    result = prompted.run("mine", ORCHD_RESULT="", ORCHD_SKILL="nowhere")
+    assert result.code == 0
+    assert f"there is no folder of the skill 'nowhere' from {prompted.directory}: the prompt goes without" in result.log
+    assert prompted.prompt == "Build the API.\n"
+    (prompted.directory / "skills/odd/SKILL.md").mkdir(parents=True)
+    (prompted.directory / "skills/odd/composition.json").write_text("{}")
+    assert prompted.run("mine", ORCHD_RESULT="", ORCHD_SKILL="odd").code == 0
 
 
-def test_a_goal_may_have_any_bytes(told: Stage) -> None:
-    assert told.run("mine", ORCHD_RESULT="", ORCHD_GOAL="a\udcffb").code == 0
-    assert told.prompt == "a?b\n"
+def test_a_goal_may_have_any_bytes(prompted: Stage) -> None:
+    assert prompted.run("mine", ORCHD_RESULT="", ORCHD_GOAL="a\udcffb").code == 0
+    assert prompted.prompt == "a?b\n"

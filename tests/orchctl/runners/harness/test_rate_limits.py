@@ -1,4 +1,4 @@
-"""What is a rate limit, and when it is over."""
+"""Messages that mean a rate limit, and the time when it ends."""
 
 from __future__ import annotations
 
@@ -80,13 +80,13 @@ def test_a_limit_is_told_from_other_trouble(text: str, *, is_one: bool) -> None:
     ],
 )
 def test_a_time_in_the_words_is_heeded(text: str, wait: float | None) -> None:
-    found = retry_at(text, None, NOW)
+    moment = retry_at(text, None, NOW)
     if wait is None:  # by the clock of this machine, whatever that is
-        assert 0 < found - NOW <= 86400
+        assert 0 < moment - NOW <= 86400
     else:
-        assert found - NOW == pytest.approx(wait)
+        assert moment - NOW == pytest.approx(wait)
 
 
-@pytest.mark.parametrize(("told", "wait"), [(NOW + 5, 5), (NOW - 5, 20), (NOW + 90 * 86400, 20), (None, 20)])
-def test_a_number_comes_first_where_it_makes_sense(told: float | None, wait: float) -> None:
-    assert retry_at("try again in 20s", told, NOW) == NOW + wait
+@pytest.mark.parametrize(("seconds", "wait"), [(NOW + 5, 5), (NOW - 5, 20), (NOW + 90 * 86400, 20), (None, 20)])
+def test_a_number_comes_first_where_it_makes_sense(seconds: float | None, wait: float) -> None:
+    assert retry_at("try again in 20s", seconds, NOW) == NOW + wait

@@ -1,4 +1,4 @@
-"""What processes, disks, clocks and dying daemons do."""
+"""Steps of processes, disks, clocks and dying daemons."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from orchd.core import inputs
 from orchd.core.decide import next_deadline
 from orchd.core.state.agents import AgentId, Oom
 from orchd.core.state.spending import Spent
-from tests.simulation.cast import Cast, named
+from tests.simulation.base import StepBase, named
 from tests.stateful.news import stale
 
 
-class Machine(Cast):
+class MachineSteps(StepBase):
     """Whatever happens without being asked for."""
 
     def a_process_ends(self) -> None:
-        """By itself, well or badly, and sometimes leaves others behind."""
+        """The process ends by itself, well or badly, and sometimes leaves others behind."""
         if busy := self.busy():
             proc, code, has_rest = self.dice.choice(busy), self.dice.choice([0, 0, 0, 0, 1, 1, None]), self.rarely()
             spent = self.dice.choice([None, Spent(output_tokens=100, cost_usd=0.25)])
@@ -31,8 +31,8 @@ class Machine(Cast):
 
     def what_was_asked_to_end_does(self) -> None:
         """The process itself, or what was left of its tree."""
-        if asked := [proc for proc in self.procs() if proc.asked]:
-            proc, has_rest = self.dice.choice(asked), self.rarely()
+        if ending := [proc for proc in self.procs() if proc.asked]:
+            proc, has_rest = self.dice.choice(ending), self.rarely()
             if proc.is_running:
                 self.say(f"{named(proc)} ends as it was asked to{' and leaves others behind' * has_rest}")
                 self.world.exit(proc, 143, has_rest=has_rest)
@@ -41,14 +41,14 @@ class Machine(Cast):
                 self.world.rest_gone(proc)
 
     def a_process_is_killed(self) -> None:
-        """By somebody else."""
+        """Another process kills it."""
         if running := [proc for proc in self.procs() if proc.is_running]:
             proc, has_rest = self.dice.choice(running), self.rarely()
             self.say(f"{named(proc)} is killed from outside{' and leaves others behind' * has_rest}")
             self.world.exit(proc, 137, has_rest=has_rest)
 
     def the_kernel_ends_a_process_for_memory(self) -> None:
-        """It, or one below it: then it may still say how it ended."""
+        """The process or one below it: then it may still report its end."""
         if running := [proc for proc in self.procs() if proc.is_running]:
             proc, code, has_rest = self.dice.choice(running), self.dice.choice([None, 0, 137]), self.rarely()
             proc.oom = self.dice.choice(list(Oom))
@@ -63,7 +63,7 @@ class Machine(Cast):
             self.world.tell(inputs.OverMemory(*proc.key))
 
     def the_disk_fills(self) -> None:
-        """Nobody new starts."""
+        """No new agent starts."""
         self.say("the disk is nearly full")
         self.world.tell(inputs.DiskSpaceChanged(50, 100))
 
@@ -89,17 +89,21 @@ class Machine(Cast):
             self.world.sleep(seconds)
 
     def a_launch_will_fail(self) -> None:
-        """By the machine's fault or by its own."""
+        """The fault is the machine's or the agent's own."""
         is_passing = self.dice.random() < 0.5
         self.say(f"a launch will fail, by the fault of {'the machine' if is_passing else 'the agent'}")
         self.world.failures.append(is_passing)
 
     def agents_fall_silent(self) -> None:
-        """All of them, and those in a lent slot stand still."""
+        """All agents, and agents in a lent slot stand still."""
         self.say("all agents fall silent")
         self.world.quiet = 100.0
-        lent = [one.lent_to for one in self.world.state.waiting.values() if one.lent_to in self.world.state.living]
-        self._stand_still({(one, self.world.state.living[one].attempt) for one in lent if one is not None})
+        lent = [
+            agent.lent_to for agent in self.world.state.waiting.values() if agent.lent_to in self.world.state.living
+        ]
+        self._stand_still(
+            {(agent_id, self.world.state.living[agent_id].attempt) for agent_id in lent if agent_id is not None}
+        )
 
     def agents_are_loud(self) -> None:
         """Again."""
@@ -116,17 +120,17 @@ class Machine(Cast):
         self.world.restart()
 
     def the_daemon_dies_before_the_next_commit(self) -> None:
-        """What is decided is lost, and nobody is told."""
+        """What is decided is lost, and no client is told."""
         self.say("the daemon will die before its next commit")
         self.world.crash = "before"
 
     def the_daemon_dies_after_the_next_commit(self) -> None:
-        """What is decided is kept, and nobody is told."""
+        """What is decided is kept, and no client is told."""
         self.say("the daemon will die after its next commit")
         self.world.crash = "after"
 
     def the_daemon_drains(self) -> None:
-        """With its agents or without; at some later step it is killed and another takes over."""
+        """The daemon leaves with its agents or without; at some later step it is killed and another takes over."""
         stop = self.dice.random() < 0.5
         self.say(f"the daemon is to leave{' with its agents' * stop}")
         self.world.tell(inputs.Drain(self.world.request(), stop))
@@ -140,13 +144,13 @@ class Machine(Cast):
         self.world.sleep(0.0)
 
     def news_comes_late_or_twice(self) -> None:
-        """Of attempts that are over, and of agents that never were."""
-        one = self.dice.choice([*self.late_ids(), AgentId("agent-999")])
-        attempt = (self.world.store[one].attempt if one in self.world.store else 2) - self.dice.randint(0, 2)
-        proc = self.world.procs.get((one, attempt))
+        """The news is of attempts that are over, or of agents that never were."""
+        agent_id = self.dice.choice([*self.late_ids(), AgentId("agent-999")])
+        attempt = (self.world.store[agent_id].attempt if agent_id in self.world.store else 2) - self.dice.randint(0, 2)
+        proc = self.world.procs.get((agent_id, attempt))
         if proc is not None and proc.is_running:
             return
-        again = [inputs.Exited(one, attempt, proc.outcome, is_tree_gone=False)] if proc is not None else []
-        news = self.dice.choice(again or stale(one, attempt))
-        self.say(f"late or twice: {type(news).__name__} of {one} #{attempt}")
+        again = [inputs.Exited(agent_id, attempt, proc.outcome, is_tree_gone=False)] if proc is not None else []
+        news = self.dice.choice(again or stale(agent_id, attempt))
+        self.say(f"late or twice: {type(news).__name__} of {agent_id} #{attempt}")
         self.world.tell(news)

@@ -21,11 +21,11 @@ print(json.dumps({
 """
 
 
-def shown(bench: Bench, *args: str, env: dict[str, str] | None = None, **fields: object) -> dict[str, object]:
-    """What an agent sees of itself."""
-    one = bench.spawn(sys.executable, "-c", SHOW, *args, env=env, **fields)
-    bench.until_over(one)
-    text = Path(files_of(bench.home, one.id, 1).log).read_text()
-    assert bench.agent(one.id).status.value == "completed", text
-    found: dict[str, object] = json.loads(text)
-    return found
+def process_state(bench: Bench, *args: str, env: dict[str, str] | None = None, **fields: object) -> dict[str, object]:
+    """The descriptors, variables and signals of an agent, as its own process reports them."""
+    agent = bench.spawn(sys.executable, "-c", SHOW, *args, env=env, **fields)
+    bench.until_over(agent)
+    text = Path(files_of(bench.home, agent.id, 1).log).read_text()
+    assert bench.agent(agent.id).status.value == "completed", text
+    reply: dict[str, object] = json.loads(text)
+    return reply

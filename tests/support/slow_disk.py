@@ -1,4 +1,4 @@
-"""A database whose commits a test holds back: the disk takes as long as it is told to."""
+"""A database whose commits a test delays: the disk takes as long as the test wants."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import threading
 from orchd.store.commit_thread import CommitThread
 
 
-class Held:
-    """A connection, as far as `CommitThread` needs one."""
+class SlowDisk:
+    """A connection, as far as `CommitThread` needs one, whose statements a test can block."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -18,16 +18,16 @@ class Held:
         self._gate.set()
 
     def execute(self, statement: str) -> sqlite3.Cursor:
-        """Do it, when the test lets it."""
+        """Execute a statement, once the test lets it."""
         assert self._gate.wait(20)
         return self._connection.execute(statement)
 
     def hold(self) -> None:
-        """From now on the disk does not answer."""
+        """Block statements from now on."""
         self._gate.clear()
 
     def let(self) -> None:
-        """Now it does."""
+        """Let statements pass again."""
         self._gate.set()
 
 
@@ -38,7 +38,7 @@ def is_readable(commits: CommitThread, seconds: float = 0.0) -> bool:
     return bool(poll.poll(seconds * 1000))
 
 
-def let_end(held: Held, commits: CommitThread) -> None:
-    """Let what is pending end, and return when it has."""
-    held.let()
+def let_end(connection: SlowDisk, commits: CommitThread) -> None:
+    """Let the pending commit end, and return when it has."""
+    connection.let()
     assert is_readable(commits, 20.0)

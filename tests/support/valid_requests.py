@@ -112,7 +112,7 @@ def args_of(op: str) -> st.SearchStrategy[dict[str, Any]]:
 def broken(draw: st.DrawFn, op: str) -> dict[str, Any]:
     """Valid arguments of `op` with one field, at the top or in an agent, replaced, added or taken away."""
     args = draw(args_of(op))
-    inner = [one for one in args.get("agents", ()) if isinstance(one, dict)]
+    inner = [agent for agent in args.get("agents", ()) if isinstance(agent, dict)]
     target = draw(st.sampled_from([args, *inner]))
     shape = OPS[op] if target is args else typing.get_type_hints(OPS["spawn"])["agents"].__args__[0]
     names = [field.name for field in dataclasses.fields(shape)]

@@ -1,4 +1,4 @@
-"""What tests of living runs are made of: members and groups in short, and a run that a fleet performs."""
+"""Helpers for tests of living runs: members and groups in short, and a fleet that performs a run."""
 
 from __future__ import annotations
 
@@ -24,68 +24,68 @@ with Client() as client:
 """
 
 
-def group(path: str = "", **wanted: object) -> Map:
+def group(path: str = "", **fields: object) -> Map:
     """A group as a request has it."""
-    return {"path": path, **wanted}
+    return {"path": path, **fields}
 
 
-class Troupe:
-    """A fleet that performs runs. Paths are told apart by the book, in which each member signs with its own."""
+class RunFleet:
+    """A fleet that performs runs. The book tells paths apart: each member signs with its own."""
 
     def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
         self.parts = Book(fleet.directory / "parts")
 
-    def member(self, path: str, script: str = "true", *, after: Iterable[str] = (), **wanted: object) -> Map:
+    def member(self, path: str, script: str = "true", *, after: Iterable[str] = (), **fields: object) -> Map:
         """A member that signs the books and runs `script`."""
-        own = {name: wanted.pop(name) for name in _OF_MEMBERS if name in wanted}
-        agent = self.fleet.spec(f"echo {path} $ORCHD_ATTEMPT >> {self.parts.path}; {script}", **wanted)
+        own = {name: fields.pop(name) for name in _OF_MEMBERS if name in fields}
+        agent = self.fleet.spec(f"echo {path} $ORCHD_ATTEMPT >> {self.parts.path}; {script}", **fields)
         return {"path": path, "after": list(after), "agent": agent, **own}
 
-    def request(self, members: Iterable[Map], groups: Iterable[Map] = (), **wanted: object) -> Map:
+    def request(self, members: Iterable[Map], groups: Iterable[Map] = (), **fields: object) -> Map:
         """The arguments of `run`."""
-        whole = list(groups) or [group()]
+        all_groups = list(groups) or [group()]
         base = {"name": "whole", "cwd": str(self.fleet.directory), "env": self.fleet.instance.env}
-        return {**base, "groups": whole, "members": list(members), **wanted}
+        return {**base, "groups": all_groups, "members": list(members), **fields}
 
-    def begin(self, members: Iterable[Map], groups: Iterable[Map] = (), **wanted: object) -> str:
+    def begin(self, members: Iterable[Map], groups: Iterable[Map] = (), **fields: object) -> str:
         """The id of a new run."""
-        return str(self.fleet.client.call("run", self.request(members, groups, **wanted))["run"]["id"])
+        return str(self.fleet.client.call("run", self.request(members, groups, **fields))["run"]["id"])
 
-    def begins(self, members: Iterable[Map], groups: Iterable[Map] = (), **wanted: object) -> str:
-        """The shell's words for beginning a run from inside an agent."""
+    def begin_command(self, members: Iterable[Map], groups: Iterable[Map] = (), **fields: object) -> str:
+        """The shell command that begins a run from inside an agent."""
         program, request = self.fleet.directory / "begin.py", self.fleet.directory / "request.json"
         program.write_text(_BEGIN)
-        request.write_text(json.dumps(self.request(members, groups, **wanted)))
+        request.write_text(json.dumps(self.request(members, groups, **fields)))
         return shlex.join([sys.executable, str(program), str(request)])
 
     def show(self, run: str = "run-001") -> Map:
-        """The run as `run-status` tells it."""
+        """The run as `run-status` shows it."""
         return dict(self.fleet.client.call("run-status", {"id": run})["run"])
 
     def ends(self, run: str = "run-001") -> Map:
         """The run when it has ended."""
         result = self.fleet.client.wait(ids=[run], timeout=DEADLINE)
         assert not result["timed_out"], statuses(self.show(run))
-        return dict(until(lambda: found if (found := self.show(run))["ended_at"] else None, what=run))
+        return dict(until(lambda: shown_run if (shown_run := self.show(run))["ended_at"] else None, what=run))
 
     def started(self, *paths: str) -> None:
-        """Return when these have begun."""
+        """Return when the members at these paths have begun."""
         until(lambda: set(paths) <= set(self.parts.agents()), what=f"start of {paths}")
 
-    def asked(self, op: str, *ids: str) -> list[str]:
-        """The names of those whom `cancel` or `retry` touched."""
+    def names_touched_by(self, op: str, *ids: str) -> list[str]:
+        """The names of the agents that `cancel` or `retry` changed."""
         args: Map = {"ids": ids} if op == "cancel" else {"ids": ids, "env": self.fleet.instance.env}
         return [agent["name"] for agent in self.fleet.client.call(op, args)["agents"]]
 
 
 def statuses(run: Mapping[str, Any]) -> dict[str, str]:
-    """What became of each member."""
+    """The status of each member."""
     return {member["path"]: member["status"] for member in run["members"]}
 
 
 def reasons(run: Mapping[str, Any]) -> dict[str, str]:
-    """Why, of those of which there is something to say."""
+    """The reason of each member that has one."""
     return {member["path"]: member["reason"] for member in run["members"] if member["reason"]}
 
 
@@ -95,5 +95,5 @@ def ids(run: Mapping[str, Any]) -> dict[str, str]:
 
 
 def lines_of(path: Path) -> list[list[str]]:
-    """What processes wrote, word by word, complete lines only."""
+    """The complete lines that processes wrote, each as a list of words."""
     return [line.split() for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]

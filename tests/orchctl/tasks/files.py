@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def task(directory: Path, name: str, *lines: str, body: str = "Do it.") -> Path:
-    """The file `subtask-NAME.md` in `directory`, with these lines in its front matter."""
+    """Write the file `subtask-NAME.md` in `directory`, with these lines in its front matter."""
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"subtask-{name}.md"
     path.write_text("\n".join(["---", *lines, "---", "", body, ""]))
@@ -15,14 +15,14 @@ def task(directory: Path, name: str, *lines: str, body: str = "Do it.") -> Path:
 
 
 def aged(path: Path, seconds: float) -> Path:
-    """The file as if it had been written that long before now."""
-    then = path.stat().st_mtime - seconds
-    os.utime(path, (then, then))
+    """Set the modification time of the file that long before now."""
+    modified_at = path.stat().st_mtime - seconds
+    os.utime(path, (modified_at, modified_at))
     return path
 
 
 def result(directory: Path, name: str, text: str = "# Result\n\nDone.\n") -> Path:
-    """The result of a task, written now."""
+    """Write the result of a task now."""
     path = directory / "results" / f"{name}.md"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)

@@ -1,4 +1,4 @@
-"""An agent that is connected, waits for a word, and then waits for its children: `asking.py GO ANSWER`."""
+"""An agent that is connected, waits for a word, and then waits for its children: `connected_agent.py GO ANSWER`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Words to inputs, and events and effects back to words."""
+"""Lines of a transcript to inputs, and events and effects back to lines."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ DETAILS: dict[type, Callable[[Any], str]] = {
 }
 
 
-def told(came: Event | Effect) -> str | None:
-    """What came of a turn, in a line; nothing where another line says it."""
-    if isinstance(came, Effect):
-        return _effect(came)
-    return None if isinstance(came, UNSAID) else _event(came)
+def line_of(change: Event | Effect) -> str | None:
+    """The line for an event or effect; None where another line says it."""
+    if isinstance(change, Effect):
+        return _effect(change)
+    return None if isinstance(change, UNSAID) else _event(change)
 
 
 def _event(event: Event) -> str:
@@ -63,32 +63,32 @@ def _effect(effect: Effect) -> str | None:
     return None
 
 
-class Teller:
-    """One story: names instead of ids, requests called after who made them."""
+class TranscriptRunner:
+    """One transcript: names stand for ids, and a request has the name of its caller."""
 
     def __init__(self) -> None:
         self.box = Box()
         self.ids: dict[str, AgentId] = {}
 
     def tell(self, line: str) -> list[str]:
-        """What follows from one line."""
+        """The lines that follow from one line."""
         verb, *words = shlex.split(line)
         options = dict(word.split("=", 1) for word in words if "=" in word)
-        found = getattr(self, verb)([word for word in words if "=" not in word], options)
-        return list(self._shown(found) if found is not None else self._turn()) or ["-"]
+        result = getattr(self, verb)([word for word in words if "=" not in word], options)
+        return list(self._shown(result) if result is not None else self._turn()) or ["-"]
 
     def _turn(self) -> Iterator[str]:
         self.ids.update({event.spec.name: event.agent for event in self.box.events(events.AgentQueued)})
         yield from (
-            self._named(line) for came in [*self.box.turn.events, *self.box.turn.effects] if (line := told(came))
+            self._named(line) for change in [*self.box.turn.events, *self.box.turn.effects] if (line := line_of(change))
         )
 
     def _shown(self, lines: list[str]) -> Iterator[str]:
         return (self._named(line) for line in lines)
 
     def _named(self, text: str) -> str:
-        names = {one: name for name, one in self.ids.items()}
-        return re.sub(r"agent-\d+", lambda found: names.get(AgentId(found[0]), found[0]), text)
+        names = {agent_id: name for name, agent_id in self.ids.items()}
+        return re.sub(r"agent-\d+", lambda match: names.get(AgentId(match[0]), match[0]), text)
 
     # The verbs.
 
@@ -103,7 +103,7 @@ class Teller:
         fields: dict[str, object] = {}
         for name, value in options.items():
             if name == "after":
-                fields[name] = tuple(self.ids.get(one, AgentId(one)) for one in value.split(","))
+                fields[name] = tuple(self.ids.get(label, AgentId(label)) for label in value.split(","))
             elif name not in ("parent", "no_queue"):
                 fields[name] = float(value) if name in ("timeout", "silence", "grace") else int(value)
         parent = self.ids[options["parent"]] if "parent" in options else None
@@ -121,8 +121,10 @@ class Teller:
         targets = tuple(self.ids[name] for name in options["for"].split(","))
         timeout = float(options["timeout"]) if "timeout" in options else None
         request = RequestId(f"wait of {words[0]}")
-        one = self.ids[words[0]]
-        self.box.tell(inputs.BeginWait(request, one, targets, "any" in options, timeout, caller=9, caller_started=1.0))
+        agent_id = self.ids[words[0]]
+        self.box.tell(
+            inputs.BeginWait(request, agent_id, targets, "any" in options, timeout, caller=9, caller_started=1.0)
+        )
 
     def hangup(self, words: list[str], options: dict[str, str]) -> None:
         """`hangup NAME`: the client blocked in it dies."""
@@ -130,8 +132,8 @@ class Teller:
 
     def works(self, words: list[str], options: dict[str, str]) -> None:
         """`works NAME`: its tree used the CPU while it counted as waiting."""
-        one = self.ids[words[0]]
-        self.box.tell(inputs.WorkedWhileWaiting(one, self.box.agent(one).attempt))
+        agent_id = self.ids[words[0]]
+        self.box.tell(inputs.WorkedWhileWaiting(agent_id, self.box.agent(agent_id).attempt))
 
     def lenient(self, words: list[str], options: dict[str, str]) -> list[str]:
         """`lenient`: the configuration lets agents whose wait was cut short work without a slot."""
@@ -140,10 +142,10 @@ class Teller:
 
     def exit(self, words: list[str], options: dict[str, str]) -> None:
         """`exit NAME [code=N] [attempt=K] [rest=1]`."""
-        one = self.ids[words[0]]
+        agent_id = self.ids[words[0]]
         code = None if options.get("code") == "unknown" else int(options.get("code", 0))
-        attempt = int(options.get("attempt", self.box.agent(one).attempt))
-        self.box.tell(inputs.Exited(one, attempt, Outcome(code), "rest" not in options))
+        attempt = int(options.get("attempt", self.box.agent(agent_id).attempt))
+        self.box.tell(inputs.Exited(agent_id, attempt, Outcome(code), "rest" not in options))
 
     def gone(self, words: list[str], options: dict[str, str]) -> None:
         """`gone NAME`: nothing is left of its tree."""
@@ -151,17 +153,17 @@ class Teller:
 
     def recover(self, words: list[str], options: dict[str, str]) -> None:
         """`recover NAME=lives|never-ran|CODE|unknown...`: what the next daemon finds."""
-        found: list[inputs.Input] = []
+        news: list[inputs.Input] = []
         for name, what in options.items():
             key = (self.ids[name], self.box.agent(self.ids[name]).attempt)
             if what == "lives":
-                found.append(inputs.Adopted(*key))
+                news.append(inputs.Adopted(*key))
             elif what == "never-ran":
-                found.append(inputs.NeverRan(*key))
+                news.append(inputs.NeverRan(*key))
             else:
                 outcome = Outcome(None if what == "unknown" else int(what))
-                found.append(inputs.Exited(*key, outcome, is_tree_gone=True))
-        self.box.tell(*found)
+                news.append(inputs.Exited(*key, outcome, is_tree_gone=True))
+        self.box.tell(*news)
 
     def cancel(self, words: list[str], options: dict[str, str]) -> None:
         """`cancel NAME...`."""
@@ -185,8 +187,8 @@ class Teller:
 
     def breaks(self, words: list[str], options: dict[str, str]) -> list[str]:
         """`breaks NUMBER why=... [passing=1]`: the next launch of the n-th agent fails."""
-        one = AgentId(f"agent-{int(words[0]):03d}")
-        self.box.broken[one] = (options["why"], "passing" in options)
+        agent_id = AgentId(f"agent-{int(words[0]):03d}")
+        self.box.broken[agent_id] = (options["why"], "passing" in options)
         return []
 
     def quiet(self, words: list[str], options: dict[str, str]) -> list[str]:

@@ -11,10 +11,10 @@ from orchd.processes.linux.cgroups import Cgroups
 
 def can_make_cgroups() -> bool:
     """Whether a cgroup v2 directory can be had here."""
-    found = Cgroups.where_allowed(f"probe-{os.getpid()}")
-    if found is not None:
-        found.close()
-    return found is not None
+    tree = Cgroups.where_allowed(f"probe-{os.getpid()}")
+    if tree is not None:
+        tree.close()
+    return tree is not None
 
 
 BY_CGROUP = pytest.param("auto", marks=pytest.mark.skipif(not can_make_cgroups(), reason="no cgroup v2 to be had"))

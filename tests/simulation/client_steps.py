@@ -1,17 +1,17 @@
-"""What agents and people do."""
+"""Steps of agents and people."""
 
 from __future__ import annotations
 
 from orchd.core import inputs
 from orchd.core.state.agents import AgentId
-from tests.simulation.cast import Cast, described, listed, said
+from tests.simulation.base import StepBase, described, listed, said
 from tests.simulation.shapes import shaped
 
 DIRECTORIES = (None, None, "/a", "/b")
 
 
-class People(Cast):
-    """Whoever asks for something."""
+class ClientSteps(StepBase):
+    """The steps that make requests."""
 
     def an_agent_spawns(self) -> None:
         """Then it waits for what it spawned, polls for it, or goes on."""
@@ -28,12 +28,12 @@ class People(Cast):
 
     def a_parent_waits(self) -> None:
         """For all or the first of its children."""
-        if parents := [one for one in self.callers() if self.world.state.children.get(one)]:
+        if parents := [agent_id for agent_id in self.callers() if self.world.state.children.get(agent_id)]:
             self._wait_for_children(self.dice.choice(parents), self.dice.choice([None, 1.0, 5.0]))
 
     def an_agent_waits_in_the_background(self) -> None:
         """And goes on at once."""
-        if parents := [one for one in self.callers() if self.world.state.children.get(one)]:
+        if parents := [agent_id for agent_id in self.callers() if self.world.state.children.get(agent_id)]:
             parent = self.dice.choice(parents)
             self._wait_for_children(parent, self.dice.choice([None, 5.0]))
             self._work(parent)
@@ -43,27 +43,27 @@ class People(Cast):
         if waiting := self.waiting():
             self._work(self.dice.choice(waiting).id)
 
-    def _work(self, one: AgentId) -> None:
-        if (agent := self.world.state.living.get(one)) is not None and agent in self.waiting():
-            self.say(f"{one} works beside its wait")
-            self.world.tell(inputs.WorkedWhileWaiting(one, agent.attempt))
+    def _work(self, agent_id: AgentId) -> None:
+        if (agent := self.world.state.living.get(agent_id)) is not None and agent in self.waiting():
+            self.say(f"{agent_id} works beside its wait")
+            self.world.tell(inputs.WorkedWhileWaiting(agent_id, agent.attempt))
 
     def a_request_of_a_frozen_agent_arrives(self) -> None:
-        """It was on its way when its agent was frozen."""
+        """The request was on its way when its agent was frozen."""
         if frozen := self.frozen():
-            one = self.dice.choice(frozen)
-            children = tuple(sorted(self.world.state.children.get(one, ())))
-            self._wait(one, children, self.dice.choice([None, 0.0, 7.0]))
+            agent_id = self.dice.choice(frozen)
+            children = tuple(sorted(self.world.state.children.get(agent_id, ())))
+            self._wait(agent_id, children, self.dice.choice([None, 0.0, 7.0]))
 
     def _wait_for_children(self, parent: AgentId, timeout: float | None) -> None:
         if parent in self.callers():
             self._wait(parent, tuple(sorted(self.world.state.children.get(parent, ()))), timeout)
 
     def an_agent_waits_for_anybody(self) -> None:
-        """Also for those that are over, for those that wait for it, and for itself when there is nobody else."""
+        """Targets may be over, may wait for the caller, and may be the caller when there is no other agent."""
         if (callers := self.callers()) and not self.world.is_roomy:
             caller = self.dice.choice(callers)
-            ids = [one for one in [*self.world.state.agents, *self.ids()] if one != caller] or [caller]
+            ids = [agent_id for agent_id in [*self.world.state.agents, *self.ids()] if agent_id != caller] or [caller]
             targets = tuple(dict.fromkeys(self.dice.choices(ids, k=self.dice.randint(0, 3))))
             self._wait(caller, targets, self.dice.choice([None, None, 0.0, 7.0]))
 
@@ -87,14 +87,14 @@ class People(Cast):
             self.world.hang_up(client)
 
     def somebody_spawns(self) -> None:
-        """In a project or in none, and sometimes now or never."""
+        """In a project or in none, and sometimes without queueing."""
         if not self.is_crowded():
             specs, directory, must_start = self.specs(), self.dice.choice(DIRECTORIES), self.dice.random() < 0.3
             self.say(f"somebody spawns {listed(specs)} in {directory or 'no project'}{', now or never' * must_start}")
             self.world.spawn(None, *specs, must_start=must_start, directory=directory)
 
     def a_composition_is_run(self) -> None:
-        """By a person."""
+        """A person runs it."""
         if not self.is_crowded():
             self._run(None, self.dice.choice(DIRECTORIES))
 
@@ -107,35 +107,40 @@ class People(Cast):
         groups, parts = shaped(self.dice, is_declared=not self.world.is_roomy)
         budget = self.budget()
         members = ", ".join(map(described, parts))
-        ways = [f"{one.path or 'the whole'}: {one.max_parallel}, {'fails fast' * one.is_fail_fast}" for one in groups]
+        ways = [
+            f"{group.path or 'the whole'}: {group.max_parallel}, {'fails fast' * group.is_fail_fast}"
+            for group in groups
+        ]
         self.say(f"{caller or 'somebody'} runs {members} ({'; '.join(ways)}) in {directory} with {said(budget)}")
         self.world.run(caller, groups, *parts, directory=directory, budget=budget)
 
     def somebody_cancels(self) -> None:
         """One or two, over or not."""
         if ids := self.late_ids():
-            wanted = tuple(dict.fromkeys(self.dice.choices(ids, k=self.dice.randint(1, 2))))
-            self.say(f"somebody cancels {' '.join(wanted)}")
-            self.world.tell(inputs.Cancel(self.world.request(), wanted))
+            targets = tuple(dict.fromkeys(self.dice.choices(ids, k=self.dice.randint(1, 2))))
+            self.say(f"somebody cancels {' '.join(targets)}")
+            self.world.tell(inputs.Cancel(self.world.request(), targets))
 
     def somebody_retries(self) -> None:
         """Some that did not complete, and now and then one that did."""
-        ids = [one for one in self.late_ids() if one not in self.world.completed] or self.late_ids()
+        ids = [agent_id for agent_id in self.late_ids() if agent_id not in self.world.completed] or self.late_ids()
         if ids:
             self._retry(tuple(self.dice.choices(ids, k=self.dice.randint(1, 3))))
 
     def somebody_retries_all_that_ended_badly(self) -> None:
-        """In either order."""
+        """The order is that of the ids or its reverse."""
         store, completed = self.world.store, self.world.completed
-        bad = [one for one in self.late_ids() if store[one].is_over and one not in completed]
+        bad = [agent_id for agent_id in self.late_ids() if store[agent_id].is_over and agent_id not in completed]
         self._retry(tuple(bad if self.dice.random() < 0.5 else bad[::-1]))
 
     def somebody_retries_what_a_withheld_reply_is_about(self) -> None:
         """The agent whose wait was over waits again."""
-        held = [agent for agent in self.waiting() if agent.held_since is not None]
-        targets = [one for agent in held for wait in agent.waits.values() for one in wait.targets]
+        withheld = [agent for agent in self.waiting() if agent.held_since is not None]
+        targets = [agent_id for agent in withheld for wait in agent.waits.values() for agent_id in wait.targets]
         store, completed = self.world.store, self.world.completed
-        if bad := [one for one in dict.fromkeys(targets) if store[one].is_over and one not in completed]:
+        if bad := [
+            agent_id for agent_id in dict.fromkeys(targets) if store[agent_id].is_over and agent_id not in completed
+        ]:
             self._retry((self.dice.choice(bad),))
 
     def _retry(self, ids: tuple[AgentId, ...]) -> None:
@@ -151,26 +156,26 @@ class People(Cast):
         self.world.tell(inputs.SetLimit(self.world.request(), limit, resident))
 
     def somebody_pauses(self) -> None:
-        """Nobody new starts."""
+        """No new agent starts."""
         self.say("somebody pauses")
         self.world.tell(inputs.Pause(self.world.request()))
 
     def somebody_pauses_agents(self) -> None:
         """One or two, ended or not, with their slots or without."""
         if ids := self.unfinished_ids():
-            wanted = tuple(self.dice.choices(ids, k=self.dice.choice([1, 1, 2])))
-            wanted += tuple(self.dice.choices(self.late_ids(), k=1)) if self.rarely() else ()
+            targets = tuple(self.dice.choices(ids, k=self.dice.choice([1, 1, 2])))
+            targets += tuple(self.dice.choices(self.late_ids(), k=1)) if self.rarely() else ()
             is_released = self.dice.random() < 0.4
-            self.say(f"somebody pauses {' '.join(wanted)}{' and releases the slots' * is_released}")
-            self.world.pause(wanted, is_slot_released=is_released)
+            self.say(f"somebody pauses {' '.join(targets)}{' and releases the slots' * is_released}")
+            self.world.pause(targets, is_slot_released=is_released)
 
     def somebody_resumes_agents(self) -> None:
         """One that is paused, and rarely another too."""
         paused = [agent.id for agent in self.world.state.agents.values() if agent.is_paused]
         if ids := (self.late_ids() if self.rarely() else paused):
-            wanted = (self.dice.choice(ids),)
-            self.say(f"somebody resumes {' '.join(wanted)}")
-            self.world.resume(wanted)
+            targets = (self.dice.choice(ids),)
+            self.say(f"somebody resumes {' '.join(targets)}")
+            self.world.resume(targets)
 
     def somebody_resumes(self) -> None:
         """They start again."""
@@ -188,14 +193,14 @@ class People(Cast):
     def a_session_closes(self) -> None:
         """Also one that is closed."""
         if names := self.world.ledger.names():
-            one = self.dice.choice(names)
-            self.world.ledger.know(self.world.state, one)
-            self.say(f"{one} is closed")
-            self.world.tell(inputs.CloseSession(self.world.request(), one))
+            session = self.dice.choice(names)
+            self.world.ledger.know(self.world.state, session)
+            self.say(f"{session} is closed")
+            self.world.tell(inputs.CloseSession(self.world.request(), session))
 
     def a_budget_is_set(self) -> None:
-        """Of a session or a run."""
+        """The budget is that of a session or a run."""
         if scopes := [*self.world.ledger.names(), *self.world.runs]:
-            one, budget = self.dice.choice(scopes), self.budget()
-            self.say(f"{one} gets {said(budget)}")
-            self.world.budget(one, budget)
+            scope, budget = self.dice.choice(scopes), self.budget()
+            self.say(f"{scope} gets {said(budget)}")
+            self.world.budget(scope, budget)

@@ -1,12 +1,13 @@
-"""Whom a step is about, what is asked for, and in which words it is told."""
+"""The agents that a step is about, the requests, and the words in which a step is told."""
 
 from __future__ import annotations
 
 from random import Random
 
 from orchd.core.inputs import Part
-from orchd.core.state.agents import Agent, AgentId, Condition, Guards, Spec, State, Status
+from orchd.core.state.agents import Agent, AgentId, Condition, Spec, Status
 from orchd.core.state.spending import Budget
+from orchd.core.state.state import Guards, State
 from tests.simulation.steps import DEPTH, Opening, Step
 from tests.stateful.outside import Client, Proc
 from tests.stateful.world import World
@@ -15,8 +16,8 @@ CROWD = 24  # nobody spawns while so many are not over: what is checked costs mo
 GUARDS = Guards(depth=DEPTH, children=6, agents=30)
 
 
-class Cast:
-    """One history being performed: a method for each step, which says what happens and tells the world."""
+class StepBase:
+    """One history in progress: a method for each step, which tells the world what happens."""
 
     def __init__(self, opening: Opening) -> None:
         state = State(limit=opening.limit, resident=opening.resident, guards=GUARDS, seed=opening.seed)
@@ -27,24 +28,24 @@ class Cast:
         self.dice = Random(0)
 
     def perform(self, step: Step) -> None:
-        """Let it happen; nothing does when there is nobody to whom it could."""
+        """Perform a step; it does nothing when there is no agent that it fits."""
         self.dice.seed(step.dice)
         getattr(self, step.name)()
 
     def say(self, words: str) -> None:
-        """Before the world is told, so that the last line is there when it fails."""
+        """Note a step before the world performs it, so that the last line is there when it fails."""
         self.world.story.append(words)
 
     def ids(self) -> list[AgentId]:
-        """All agents there ever were."""
+        """All agents ever spawned."""
         return list(self.world.store)
 
     def late_ids(self) -> list[AgentId]:
-        """The newest of them."""
+        """The newest agents."""
         return self.ids()[-CROWD:]
 
     def unfinished_ids(self) -> list[AgentId]:
-        """All that have not ended."""
+        """All agents that have not ended."""
         return [agent.id for agent in self.world.state.agents.values() if not agent.is_over]
 
     def procs(self) -> list[Proc]:
@@ -56,7 +57,7 @@ class Cast:
         return [proc for proc in self.procs() if self.world.may_end(proc)]
 
     def callers(self) -> list[AgentId]:
-        """Agents that can ask for something."""
+        """Agents that can make requests."""
         return [agent.id for agent in self.world.state.living.values() if self.world.may_act(agent)]
 
     def waiting(self) -> list[Agent]:
@@ -70,7 +71,7 @@ class Cast:
         return [agent.id for agent in living if agent.frozen is not None or agent.is_suspended]
 
     def client(self) -> Client | None:
-        """One of those that are blocked, or were when the daemon died."""
+        """One of the clients that are blocked, or were when the daemon died."""
         clients = list(self.world.clients.values())
         return self.dice.choice(clients) if clients else None
 
@@ -79,7 +80,7 @@ class Cast:
         return sum(1 for agent in self.world.state.agents.values() if not agent.is_over) >= CROWD
 
     def rarely(self) -> bool:
-        """One time in eight."""
+        """True one time in eight."""
         return self.dice.random() < 0.125
 
     def specs(self) -> list[Spec]:
@@ -96,8 +97,10 @@ class Cast:
     def _conditions(self, after: tuple[AgentId, ...]) -> tuple[tuple[AgentId, Condition], ...]:
         """Most dependencies require completion. Other dice: a history without conditions stays what it was."""
         dice = Random(f"{self.world.turns}:{after}")
-        drawn = [(one, dice.choice([None, None, Condition.ANY, Condition.FAILED])) for one in dict.fromkeys(after)]
-        return tuple((one, condition) for one, condition in drawn if condition is not None)
+        drawn = [
+            (agent_id, dice.choice([None, None, Condition.ANY, Condition.FAILED])) for agent_id in dict.fromkeys(after)
+        ]
+        return tuple((agent_id, condition) for agent_id, condition in drawn if condition is not None)
 
     def _spec(self, name: str, after: tuple[AgentId, ...], conditions: tuple[tuple[AgentId, Condition], ...]) -> Spec:
         choice = self.dice.choice
@@ -119,7 +122,7 @@ class Cast:
         )
 
     def budget(self) -> Budget:
-        """Mostly none."""
+        """A budget, mostly without a bound."""
         return self.dice.choice([Budget(), Budget(), Budget(tokens=250), Budget(cost_usd=1.0), Budget(tokens=0)])
 
 
@@ -136,10 +139,10 @@ def listed(specs: list[Spec]) -> str:
 def _described(spec: Spec) -> str:
     plain = Spec(spec.command, spec.name, spec.cwd, spec.environment)
     fields = ("after", "nesting", "priority", "timeout", "silence", "grace", "retries", "runner")
-    told = {name: getattr(spec, name) for name in fields if getattr(spec, name) != getattr(plain, name)}
+    changed = {name: getattr(spec, name) for name in fields if getattr(spec, name) != getattr(plain, name)}
     if spec.conditions:
-        told["conditions"] = tuple(f"{one}:{condition.value}" for one, condition in spec.conditions)
-    words = [f"{name}={','.join(value) if isinstance(value, tuple) else value}" for name, value in told.items()]
+        changed["conditions"] = tuple(f"{agent_id}:{condition.value}" for agent_id, condition in spec.conditions)
+    words = [f"{name}={','.join(value) if isinstance(value, tuple) else value}" for name, value in changed.items()]
     return " ".join([spec.name, *words])
 
 

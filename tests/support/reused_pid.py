@@ -1,6 +1,6 @@
 """An agent's child connects and ends, its pid passes to a process outside, and the agent asks on that connection.
 
-To be run as the first process of a pid namespace: `reusing.py HOME`. It prints what the daemon answers.
+To be run as the first process of a pid namespace: `reused_pid.py HOME`. It prints what the daemon answers.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ def attack(home: Home) -> None:
 def outside(pid: int) -> subprocess.Popen[bytes]:
     """A process of the owner's that has this pid."""
     Path("/proc/sys/kernel/ns_last_pid").write_text(str(pid - 1))
-    made = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
-    assert made.pid == pid, (made.pid, pid)
-    return made
+    process = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+    assert process.pid == pid, (process.pid, pid)
+    return process
 
 
 def main(home: Home) -> None:
@@ -51,9 +51,14 @@ def main(home: Home) -> None:
     for name in ("go", "told"):
         os.mkfifo(home.directory / name)
     with closing(Client(home)) as client:
-        words = ["sh", "-c", f'"$0" -m tests.support.reusing "$1" attack; echo >{home.directory}/told', sys.executable]
-        asked = {"agents": [{"command": [*words, str(home.directory)]}], "cwd": os.getcwd(), "env": dict(os.environ)}
-        client.call("spawn", asked)
+        words = [
+            "sh",
+            "-c",
+            f'"$0" -m tests.support.reused_pid "$1" attack; echo >{home.directory}/told',
+            sys.executable,
+        ]
+        args = {"agents": [{"command": [*words, str(home.directory)]}], "cwd": os.getcwd(), "env": dict(os.environ)}
+        client.call("spawn", args)
         while not (home.directory / "pid").exists() or not (pid := (home.directory / "pid").read_text()):
             client.wait(scope="all", timeout=0.05)
         owner = outside(int(pid))

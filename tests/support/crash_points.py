@@ -1,6 +1,6 @@
 """Opens a copy of a database once for each thing that opening does to the disk, and dies there by SIGKILL.
 
-`dying.py DATABASE DIRECTORY`: prints how many deaths there were. Each leaves DIRECTORY/NUMBER as a crash would.
+`crash_points.py DATABASE DIRECTORY`: prints how many deaths there were. Each leaves DIRECTORY/NUMBER as a crash would.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _left = [0]  # how much more may be done
 
 
 def counted(original: Callable[..., Any]) -> Callable[..., Any]:
-    """The same, or death instead of it when its number comes."""
+    """A function that does the same, or kills the process when its number comes."""
 
     def instead(*args: Any, **kwargs: Any) -> Any:
         _left[0] -= 1
@@ -33,15 +33,15 @@ def counted(original: Callable[..., Any]) -> Callable[..., Any]:
     return instead
 
 
-class Dying(sqlite3.Connection):
-    """What it is told and what it copies can be its last."""
+class CrashingConnection(sqlite3.Connection):
+    """A connection whose statements and backups count as points at which the process can die."""
 
     execute = counted(sqlite3.Connection.execute)
     backup = counted(sqlite3.Connection.backup)
 
 
 def survives(path: Path, number: int) -> bool:
-    """Whether somebody who is to die at the thing `number` came through."""
+    """Whether a process that is to die at the point `number` ends before it reaches that point."""
     pid = os.fork()
     if pid:
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
@@ -49,7 +49,7 @@ def survives(path: Path, number: int) -> bool:
         return code == 0
     _left[0] = number
     connect = sqlite3.connect
-    sqlite3.connect = lambda *args, **kwargs: connect(*args, **{"factory": Dying, **kwargs})  # type: ignore[assignment]
+    sqlite3.connect = lambda *args, **kwargs: connect(*args, **{"factory": CrashingConnection, **kwargs})  # type: ignore[assignment]
     for name in ("open", "fsync"):
         setattr(os, name, counted(getattr(os, name)))
     for name in ("replace", "unlink"):

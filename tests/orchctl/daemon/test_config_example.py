@@ -1,0 +1,32 @@
+"""The complete config.toml of `orchctl config init`."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from orchd.instance.config import KEYS
+from tests.conftest import Instance
+from tests.orchctl.conftest import Orchctl
+
+
+def test_a_complete_example_is_written_once_and_changes_nothing(orchctl: Orchctl, stopped: Instance) -> None:
+    stopped.home.config.unlink(missing_ok=True)
+    assert orchctl("config", "init") == (0, f"{stopped.home.config}\n", "")
+    text = stopped.home.config.read_text()
+    assert [key for key in KEYS if f"\n#{key} = " not in text and f"\n#[{key}" not in text] == []
+    assert orchctl("config", "check").code == 0
+    shown = json.loads(orchctl("config", "show", "--json").out)["keys"]
+    assert {key["source"] for key in shown} == {"default"}
+    stopped.configure("limit = 2\n")
+    again = orchctl("config", "init")
+    assert again.code == 1
+    assert again.err.startswith(f"config-exists: {stopped.home.config} exists: edit it")
+    assert stopped.home.config.read_text() == "limit = 2\n"
+    assert orchctl("config", "init", "--print") == (0, text, "")
+
+
+def test_the_example_without_its_marks_is_valid(orchctl: Orchctl, stopped: Instance) -> None:
+    text = orchctl("config", "init", "--print").out
+    stopped.configure(re.sub(r"^#(?! )", "", text, flags=re.MULTILINE))
+    assert orchctl("config", "check").out == f"{stopped.home.config} is valid\n"
