@@ -75,7 +75,7 @@ CALLS: tuple[tuple[str, str, int | None], ...] = (
     ("skill show", "skill show skill-parallel-orchestration", 0),
     ("limit", "limit", 0),
     ("runners", "runners", 0),
-    ("config init --print", "config init", 0),
+    ("config init", "config init --print", 0),
     ("config path", "config path", 0),
     ("config show", "config show", 0),
     ("config check", "config check", 0),
