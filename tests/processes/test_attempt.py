@@ -66,7 +66,7 @@ def test_silence_lasts_since_the_last_output_that_was_seen(tmp_path: Path, outpu
     assert attempt.quiet_for(NOW + 500, WALL + 200) == 5
 
 
-@pytest.mark.usefixtures("said")
+@pytest.mark.usefixtures("output_file")
 def test_a_calendar_that_jumps_makes_no_agent_silent_for_longer_than_it_was_looked_at(tmp_path: Path) -> None:
     assert handle(tmp_path).quiet_for(NOW + 10, WALL + 86400) == 10
     assert handle(tmp_path).quiet_for(NOW + 10, WALL - 86400) == 0

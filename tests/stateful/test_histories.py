@@ -85,7 +85,7 @@ class Histories(RuleBasedStateMachine):
     is_roomy = False  # a chain of agents always has room, and agents wait for their own children alone
     world: World
 
-    @initialize(limit=PICKS, resident=PICKS, wanted=SPECS)
+    @initialize(limit=PICKS, resident=PICKS, rows=SPECS)
     def begin(self, limit: int, resident: int, rows: list[Fields]) -> None:
         limit = self.limits[limit % len(self.limits)]
         room = limit + DEPTH - 1  # for a chain of agents beside a full limit
@@ -126,7 +126,7 @@ class Histories(RuleBasedStateMachine):
 
     # Agents.
 
-    @rule(wanted=SPECS, pick=PICKS, how=st.sampled_from(["wait", "wait", "timed", "poll", "go on"]), is_any=RARELY)
+    @rule(rows=SPECS, pick=PICKS, how=st.sampled_from(["wait", "wait", "timed", "poll", "go on"]), is_any=RARELY)
     def an_agent_spawns(self, rows: list[Fields], pick: int, how: str, is_any: bool) -> None:
         if callers := self._callers():
             caller = callers[pick % len(callers)]
@@ -192,7 +192,7 @@ class Histories(RuleBasedStateMachine):
 
     # People.
 
-    @rule(wanted=SPECS, must_start=st.booleans())
+    @rule(rows=SPECS, must_start=st.booleans())
     def somebody_spawns(self, rows: list[Fields], must_start: bool) -> None:
         self.world.spawn(None, *self._specs(rows), must_start=must_start)
 

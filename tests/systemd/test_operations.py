@@ -75,7 +75,7 @@ IN_PASSING = {
     "orchctl daemon stop --keep-agents": "test_what_lives_afterwards_is_what_was_said",
     "orchctl uninstall-project": "tests/orchctl/commands/sessions/test_uninstall_project.py",
     "orchctl daemon stop": "tests/orchctl/commands/daemon/test_stop.py",
-    "orchctl daemon start": "test_stopping_it_leaves_agents_and_nobody_starts",
+    "orchctl daemon start": "test_stopping_it_leaves_agents_and_no_client_starts",
     "systemctl --user reset-failed orchd": "test_one_that_cannot_start_gives_up_and_says_why",
     "systemctl --user status orchd": "",
     "systemctl status": "",
