@@ -61,10 +61,13 @@ def _top() -> Iterator[str]:
     yield from ("Usage: orchctl [OPTIONS] COMMAND [ARG]...", "", f"  {ABOUT}")
     for panel, names in PANELS.items():
         yield from _section(panel, [(name, GROUPS.get(name) or COMMANDS[name].help) for name in names])
+    listed = {name for names in PANELS.values() for name in names}
+    others = dict.fromkeys(command.words[0] for command in COMMANDS.values() if command.words[0] not in listed)
+    yield from _section("Other", [(name, GROUPS.get(name) or COMMANDS[name].help) for name in others])
     yield from _section("Options", [*_GLOBAL, _SHOW_HELP])
     yield from (
         "",
-        "`orchctl COMMAND --help` shows the options of a command. Every command has --json where it prints for people.",
+        "`orchctl COMMAND --help` shows the options of a command. Most commands have --json.",
     )
 
 
