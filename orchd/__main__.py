@@ -57,7 +57,9 @@ def main() -> int:
         _report(options, f"error: {error}")
         return EXIT_TAKEN if isinstance(error, AlreadyRunning) else EXIT_REFUSED
     except OSError as error:
-        log.critical("this machine does not let orchd go on: %s; mend that and start it again; nothing is lost", error)
+        log.critical(
+            "this machine does not let orchd continue: %s; fix that and start it again; nothing is lost", error
+        )
         notify.failed(str(error))
         _report(options, f"error: {error}")
         return EXIT_REFUSED

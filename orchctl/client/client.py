@@ -4,7 +4,7 @@
         client.call("limit", {"limit": 3})
         client.wait(ids=("agent-001",), timeout=90.0)
 
-Arguments and results of every operation are those of docs/reference/protocol.md.
+docs/reference/protocol.md has the arguments and results of every operation.
 """
 
 from __future__ import annotations

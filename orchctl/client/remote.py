@@ -151,7 +151,7 @@ class RemoteDaemon:
     def silent(self) -> NoDaemonError:
         """Return the error for a machine that does not answer."""
         return NoDaemonError(
-            f"nobody answers at {self.address}: is the daemon of {self.name} running, with [remote] listen, "
+            f"no daemon answers at {self.address}: is the daemon of {self.name} running, with [remote] listen, "
             "and can this machine reach it?"
         )
 

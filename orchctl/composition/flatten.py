@@ -122,7 +122,9 @@ def flatten(tree: Tree) -> Flat:
             groups.append(entry[1])
             pending.extend(reversed(list(_inside(*entry))))
         if len(members) > MOST or len(groups) > MOST:
-            message = f"{tree.composition.name!r} has more than {MOST:,} members, those of nested compositions included"
+            message = (
+                f"{tree.composition.name!r} has more than {MOST:,} members, members of nested compositions included"
+            )
             way_out = "make several runs of it"
             raise CompositionError([Problem("too-many-members", "$.subSkills", None, message, way_out)])
         path = entry.path if isinstance(entry, Member) else entry[1].path

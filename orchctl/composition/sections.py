@@ -12,7 +12,7 @@ def joined(sections: Iterable[tuple[str, str]]) -> str:
 
 def to_read(paths: Sequence[str]) -> str:
     """Return the text that lists the results of dependencies; empty without results."""
-    return "\n".join(["The results of those before you:", "", *(f"- {path}" for path in paths)]) if paths else ""
+    return "\n".join(["Results of your dependencies:", "", *(f"- {path}" for path in paths)]) if paths else ""
 
 
 def to_write(path: str) -> str:

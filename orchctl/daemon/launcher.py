@@ -43,7 +43,7 @@ def ensure(home: Home) -> bool:
                 return False
             return _start(home)
     except Timeout:
-        raise NoDaemonError(f"somebody else is starting the daemon of {home.directory} and does not finish") from None
+        raise NoDaemonError(f"another process is starting the daemon of {home.directory} and does not finish") from None
     except OSError as error:
         raise HomeError(
             f"cannot write {error.filename or home.directory}: {error.strerror}; {homes.way_out(error)}"

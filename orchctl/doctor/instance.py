@@ -115,7 +115,7 @@ def daemon(home: Home, server: DaemonState) -> Finding:
         return problem("daemon", f"pid {pid} answers{whose}", _RESTART)
     if server.answer["version"] != version("orchd"):
         what = f"it is {server.answer['version']}, this client {version('orchd')}"
-        return warning("daemon", what, "`orchctl daemon restart`; agents go on")
+        return warning("daemon", what, "`orchctl daemon restart`; agents keep running")
     return ok("daemon", f"orchd {server.answer['version']} answers as pid {pid}")
 
 

@@ -37,7 +37,7 @@ def processes(proc: Path = Path("/proc")) -> Finding:
     except (FileNotFoundError, PermissionError):
         what = f"{proc} hides the processes of other users (hidepid): no daemon can tell who its owner is"
         return problem("processes", what, "mount it with hidepid=0, or with gid= of a group that this user is in")
-    return ok("processes", f"{proc} shows those of all users")
+    return ok("processes", f"{proc} shows the processes of all users")
 
 
 def cgroups(answer: Mapping[str, Any] | None, config: settings.Config) -> Finding:
@@ -90,7 +90,7 @@ def disk(directory: Path, floor: int | None, mounts: Path = Path("/proc/mounts")
     free, whole = status.f_bavail * status.f_frsize, status.f_blocks * status.f_frsize
     least = min(256 << 20, whole // 20) if floor is None else floor
     if free < least:
-        yield problem("disk", f"{free} bytes are free for {place}, fewer than {least}: nobody starts", _ROOM)
+        yield problem("disk", f"{free} bytes are free for {place}, fewer than {least}: no agent starts", _ROOM)
     else:
         yield ok("disk", f"{free >> 20} MiB are free for {place}")
     kind = filesystem(place, mounts)

@@ -45,7 +45,7 @@ def service(
     user = users.name()
     if wrong is None and service.scope == "user" and user is not None and not (lingering / user).exists():
         what = f"{service.unit} ends when {user} logs out"
-        yield warning("systemd", what, f"`loginctl enable-linger {user}` lets it go on")
+        yield warning("systemd", what, f"`loginctl enable-linger {user}` lets it continue")
 
 
 def _wrong(service: Service, unit: Mapping[str, str], *, is_ours: bool) -> Finding | None:

@@ -76,7 +76,7 @@ class Hook:
                 done = subprocess.run(self._command, input=payload, text=True, env=env, check=False)
                 if done.returncode:
                     how = f"ended with {done.returncode} for event {event['seq']}"
-                    console.warn(f"hook-failed: {self._command[0]} {how}; going on")
+                    console.warn(f"hook-failed: {self._command[0]} {how}; continuing")
             self._since = event["seq"]
             if is_reported:
                 self._position.write(event["seq"])

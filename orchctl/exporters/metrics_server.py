@@ -75,7 +75,7 @@ def _bound(where: str, handler: type[BaseHTTPRequestHandler]) -> tuple[TCPServer
                 except ConnectionRefusedError:
                     path.unlink()
                 else:
-                    raise RefusedError(f"somebody serves {path} already; give another path", code="in-the-way")
+                    raise RefusedError(f"another process serves {path} already; give another path", code="in-the-way")
         before = os.umask(0o177)
         try:
             return UnixStreamServer(str(path), handler), path

@@ -23,7 +23,7 @@ _ENDS = ("agent-skipped", "agent-cancelled", "stop-began")
 def explanation(client: Client, agent_or_run: str) -> dict[str, Any]:
     """Return the daemon's answer to `why` and, for an agent, its history: `agent`, `attempts`, `took` and `log`.
 
-    For a run, `member` is all this of the member to blame, or None.
+    For a run, `member` is all this of the failed member, or None.
     """
     verdict = client.call("why", {"id": agent_or_run})
     if verdict["id"].startswith("run-"):
@@ -113,9 +113,9 @@ def lines(answer: Mapping[str, Any], now: float) -> Iterator[str]:
         yield f"held by {answer['blocked_by']}:"
         yield from _holders(answer["blockers"], now)
     if answer["way_out"]:
-        yield f"what would change it: {answer['way_out']}"
+        yield f"next step: {answer['way_out']}"
     if answer.get("member"):
-        yield "the member to blame:"
+        yield "failed member:"
         yield from _indented(lines(answer["member"], now))
     elif "member" in answer and answer["blocked_by"]:
         yield "members that it waits for:"
@@ -164,7 +164,7 @@ def _past(answer: Mapping[str, Any]) -> Iterator[str]:
         rows = []
         for attempts in (list(group) for _, group in groups):
             first, last = attempts[0], attempts[-1]
-            took = "goes on"
+            took = "running"
             if first["seconds"] is not None:
                 took = f"took {text.span(sum(attempt['seconds'] for attempt in attempts))}"
             row = [

@@ -86,7 +86,7 @@ class Box:
 
     @property
     def is_done(self) -> bool:
-        """Whether the box is ticked."""
+        """Return whether the task is ticked."""
         return self.mark[0] in DONE
 
     @property
@@ -253,7 +253,9 @@ class _BoxReader:
         if block.type == "html_block":
             if not lines[0].lstrip().startswith("<!--"):
                 what = "looks like a task, and Markdown takes it for HTML"
-                raise PlanError(inside[0] + 1, f"{what}, which goes on to the next empty line: put one before it")
+                raise PlanError(
+                    inside[0] + 1, f"{what}, which continues to the next empty line: put an empty line before it"
+                )
             if "-->" not in "\n".join(lines):
                 what = f"the comment that begins here never ends, and takes the task in line {inside[0] + 1} with it"
                 raise PlanError(first + 1, f"{what}: end it with `-->`")

@@ -10,7 +10,7 @@ from orchctl.render.text import listed
 
 _HELD = {
     OPTIONAL: "optional: --optional starts it",
-    IN_PROGRESS: "in progress: somebody works on it; set it back when nobody does",
+    IN_PROGRESS: "in progress: set it back when no one works on it",
 }
 
 

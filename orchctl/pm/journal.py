@@ -230,6 +230,6 @@ def alone(*places: Path) -> Iterator[None]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 where = "on" if place.is_file() else "in"
-                what = f"another orchctl pm is at work {where} {place}: wait for it, or end it; its developers go on"
+                what = f"another orchctl pm runs {where} {place}: wait for it or end it; its developers keep running"
                 raise RefusedError(what, code="pm-running") from None
         yield

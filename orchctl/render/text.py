@@ -274,7 +274,7 @@ def slots(limit: Mapping[str, Any], dot: str) -> str:
     if limit["paused"]:
         parts.append("paused")
     if limit.get("disk_pressure"):  # a daemon from before an upgrade does not report it
-        parts.append("disk nearly full, nobody starts")
+        parts.append("low disk space: no agent starts")
     parts += [f"{clean(runner)} rate-limited until {until}" for runner, until in limit["held"].items()]
     return f" {dot} ".join(parts)
 

@@ -128,7 +128,7 @@ class Codex:
         if not self.is_answered:
             outcome.fault = "it ended in the middle of a turn that it began after its result"
         elif not self._has_worked and not outcome.output_tokens:
-            outcome.fault = "its turn was empty: the model put out nothing"
+            outcome.fault = "its turn was empty: the model wrote nothing"
         elif jobs:
             outcome.fault = f"it ended before its own commands did: {', '.join(map(short, jobs))}"
         if self._last is not None:

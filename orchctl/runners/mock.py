@@ -76,7 +76,7 @@ def _fault(env: Mapping[str, str], name: str, chance: float, outcome: RunnerOutc
     limited = dict(pair.rpartition(":")[::2] for pair in env.get("ORCHD_MOCK_RATE_LIMIT", "").split(",") if pair)
     if name in limited and env.get(environment.ENV_ATTEMPT, "1") == "1":
         outcome.retry_at = rate_limits.now() + _number(limited, name, 0.0)
-        return "turned away for being asked too often, as ORCHD_MOCK_RATE_LIMIT says"
+        return "rate-limited, as ORCHD_MOCK_RATE_LIMIT says"
     if name in env.get("ORCHD_MOCK_FAIL", "").split(","):
         return "failed, as ORCHD_MOCK_FAIL says"
     if chance < _number(env, "ORCHD_MOCK_FAILURE_RATE", 0.0):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-MESSAGE = "the current directory was deleted: `cd` to one that exists and try again"
+MESSAGE = "the current directory was deleted: `cd` to a directory that exists and try again"
 
 
 def here(otherwise: str | None = None) -> Path:

@@ -210,7 +210,7 @@ def _in_quotes(line: str) -> str:
 
 def _why_no_key(line: str) -> tuple[str, str]:
     if line[0] == " ":
-        return "it goes on from the line before", "write each value on one line, and long text below the front matter"
+        return "it continues the line before", "write each value on one line, and long text below the front matter"
     if _ITEM.match(line):
         return "an item of no list", "write its key in a line before, as in `after:`"
     if re.match(r"[A-Za-z_][\w-]*:", line):

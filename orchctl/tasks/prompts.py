@@ -31,7 +31,7 @@ def skeleton(name: str, goal: str, result: str) -> str:
 ## Boundaries
 
 - Change only what this goal needs. Others work on other tasks at the same time: leave their files alone.
-- If something outside of it is in the way, do not mend it; say so in your result.
+- If something outside of it is in the way, do not fix it; report it in your result.
 
 ## Done when
 
@@ -40,5 +40,5 @@ def skeleton(name: str, goal: str, result: str) -> str:
 ## Result
 
 It goes to {result}; its full path is told at the end, and that one counts.
-It says what you did, what others must know to go on from it, and what is left open.
+It says what you did, what others must know to continue from it, and what is left open.
 """

@@ -68,7 +68,7 @@ def _of_group(client: Client, group: str) -> tuple[str, set[str] | None, Lifecyc
         since = events.before(client, run["began_at"])
         lives = read(events.between(client, since))
         return _titled(run), {member["id"] for member in run["members"]}, lives, since
-    raise UsageError(f"{group!r} is no run and no session; give run-001, session-001, or nothing for all there is")
+    raise UsageError(f"{group!r} is no run and no session; give run-001, session-001, or nothing for all agents")
 
 
 def _titled(group: Mapping[str, Any]) -> str:

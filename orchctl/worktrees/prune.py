@@ -105,7 +105,7 @@ class Worktree:
         """Raise Kept when an agent works in the worktree, or when its own agent is unknown."""
         name = self.path.name
         if name not in agents.known:
-            raise Kept(f"nobody knows what became of {name}: `git worktree remove {self.place}` if you do")
+            raise Kept(f"the state of {name} is unknown; `git worktree remove {self.place}` removes the worktree")
         if not text.is_over(agents.known[name]):
             raise Kept(f"{name} is {agents.known[name]['status']}")
         if (other := self.occupant(agents)) is not None:

@@ -90,7 +90,7 @@ def serve(
         notify.ready()
         loop.run()
         living = parts.context.state.living
-        log.info("leaving; %d agents go on%s", len(living), f": {', '.join(living)}" if living else "")
+        log.info("shutting down; %d agents keep running%s", len(living), f": {', '.join(living)}" if living else "")
 
 
 def serve_without_room(

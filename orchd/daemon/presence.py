@@ -149,8 +149,8 @@ class Presence:
         self._changes.poll(0)  # reads the event of the mounts
         if not self._has_database():
             log.critical(
-                "%s, or its -wal file, was removed or replaced, or a file system was mounted over it, so nothing that "
-                "is asked for can be kept: leaving, agents go on; put it back and start orchd again",
+                "%s, or its -wal file, was removed or replaced, or a file system was mounted over it, so no request "
+                "can be recorded: shutting down, agents keep running; restore it and start orchd again",
                 self._home.database,
             )
             return False

@@ -120,7 +120,7 @@ def reason(error: sqlite3.Error) -> str:
 
 
 REMEDIES = {
-    "SQLITE_FULL": "the disk is full: free some space; the daemon goes on when there is room, and nothing is lost",
+    "SQLITE_FULL": "the disk is full: free some space; the daemon continues when there is space, and nothing is lost",
     "SQLITE_READONLY": "the state directory cannot be written: make it writable and start orchd again",
     "SQLITE_CANTOPEN": "the state directory cannot be used: check that it exists and is yours",
     "SQLITE_NOTADB": "the file is not a database: restore it from a backup, or move it away to begin anew",

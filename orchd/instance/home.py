@@ -152,7 +152,7 @@ def _make_private(directory: Path) -> None:
     except OSError as error:
         raise HomeError(f"cannot make {directory}: {error.strerror}; {way_out(error)}") from None
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
-        raise HomeError(f"{directory} is not a directory of yours; set {ENV_HOME} to one that is")
+        raise HomeError(f"{directory} is not a directory of yours; set {ENV_HOME} to your own directory")
 
 
 def check_writable(directory: Path) -> None:

@@ -44,7 +44,7 @@ def read_private(path: Path) -> bytes:
             )
         if (mode := stat.S_IMODE(status.st_mode)) & 0o077:
             raise KeyFileError(
-                f"{path} cannot be used: it is open to others (mode {mode:o}); if nobody else has been there, "
+                f"{path} cannot be used: it is open to others (mode {mode:o}); if no other user has been there, "
                 f"`chmod 600 {path}`, otherwise delete it and make new keys"
             )
         return os.read(descriptor, _MOST)

@@ -87,5 +87,5 @@ class DiskSpace:
         if has_disk_pressure:
             log.info("there is room on the disk again: %d bytes are free", free)
         else:
-            log.warning("%d bytes are free on the disk of the home, fewer than %d: nobody starts", free, floor)
+            log.warning("%d bytes are free on the disk of the home, fewer than %d: no agent starts", free, floor)
         return DiskSpaceChanged(free, floor)

@@ -1,6 +1,6 @@
 """Detects agents without progress while another agent waits for a slot, by their CPU time and output.
 
-An agent that lent its slot is frozen with all that it holds, and an agent whose wait has ended cannot go on. An
+An agent that lent its slot is frozen with all that it holds, and an agent whose wait has ended cannot continue. An
 agent at work that needs such a thing, a lock or the other end of a pipe, is blocked for ever. No event shows that. What
 shows it is that it uses no CPU and puts nothing out, as does an agent that waits for time or for the network, so that
 it is announced and nothing is done about it. Of an agent in a lent slot this is enough; an agent whose wait has ended

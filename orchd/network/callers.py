@@ -61,8 +61,8 @@ def check_proc() -> None:
         first = None
     if first is None:
         raise OrchdError(
-            "/proc hides the processes of other users (hidepid in proc(5)), so that nobody could be seen to be the "
-            "owner; mount it with hidepid=0, or with gid= of a group that this user is in"
+            "/proc hides the processes of other users (hidepid in proc(5)), so the owner of a connection cannot "
+            "be identified; mount it with hidepid=0, or with gid= of a group that this user is in"
         )
 
 

@@ -90,7 +90,7 @@ class Keyring:
                 what = f"the key {record.name} with the role {record.role} is authorised"
                 raise WireError("name-taken", f"{what}, by this name or with this key: revoke it first")
         if len(self._records) >= _MOST:
-            raise WireError("busy", f"there are {_MOST} keys: revoke those that nobody uses")
+            raise WireError("busy", f"there are {_MOST} keys: revoke unused keys")
         new = AuthorizedKey(args.key, args.public, args.role, now)
         self._write([*self._records.values(), new])
         self._records[new.public] = new
@@ -117,6 +117,6 @@ class Keyring:
         except OSError as error:
             raise WireError(
                 "cannot-store",
-                f"{self._path} cannot be written: {error.strerror}; mend that and ask again. A key that was revoked "
-                "is refused from now on, but would be let in again by the next daemon",
+                f"{self._path} cannot be written: {error.strerror}; fix that and try again. A key that was revoked "
+                "is refused from now on, but the next daemon would accept it again",
             ) from None

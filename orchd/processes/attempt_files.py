@@ -56,7 +56,7 @@ class AttemptFiles(NamedTuple):
         """Return a descriptor that appends to the log. Raises OSError.
 
         What an agent put in its place, or linked it to, goes: an attempt writes to a file of its own. So does what an
-        attempt of the same name has put out that the database does not know any more: it is set aside.
+        attempt of the same name has written that the database does not know any more: it is set aside.
         """
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         try:

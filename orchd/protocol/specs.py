@@ -103,7 +103,7 @@ Agents = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class RunGroup:
-    """A composition inside a run: the whole, or one that is a sub-skill of another."""
+    """A composition inside a run: the whole, or a nested composition."""
 
     path: Node = ""  # "" is the whole; "web" a nested one, "web/forms" one inside that
     max_parallel: Annotated[int, Constraint(lambda number: number >= 1, "1 or more")] | None = (

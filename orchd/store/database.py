@@ -102,7 +102,7 @@ class Store(PruneQueries):
             no_room = not has_room(self._path.parent)
             raise (DiskFull if no_room else StoreError)(
                 f"{self._path} is still schema {version} and as it was, since it could not be made schema "
-                f"{migrations.newest()}: {cause}; the version that wrote it can go on with it"
+                f"{migrations.newest()}: {cause}; the version that wrote it can continue to use it"
             ) from None
 
     def _why_not_ours(self, version: int) -> str:

@@ -68,9 +68,7 @@ class AgentRegistry:
         if (session := canonical_session(text)) is not None:
             message = f"{text!r} is no agent: {session} is the id of a session, which `orchctl session show` shows"
         elif root is not None:
-            message = (
-                f"no agent in the tree of {root} has the id or name {text!r}: names are those of the caller's own tree"
-            )
+            message = f"no agent in the tree of {root}, the caller's own, has the id or name {text!r}"
         raise WireError("unknown-agent", message)
 
     def _by_name(self, name: str, root: AgentId | None) -> Agent | None:
@@ -133,7 +131,7 @@ class AgentRegistry:
         if run is None and run_id is not None and number_of_run(run_id) <= self._state.last_run:
             raise _pruned(run_id)
         if run is None:
-            raise WireError("unknown-run", f"there is no run {text!r}; `orchctl runs --all` shows what there is")
+            raise WireError("unknown-run", f"there is no run {text!r}; `orchctl runs --all` lists them")
         return run
 
     def session(self, text: str) -> Session:
@@ -186,4 +184,6 @@ class AgentRegistry:
 
 def _pruned(pruned_id: str) -> WireError:
     """Return the error for a pruned id: ids are assigned in ascending order, so any id up to the last existed."""
-    return WireError("pruned", f"{pruned_id} is over and was pruned; `orchctl config show` says what the history keeps")
+    return WireError(
+        "pruned", f"{pruned_id} has ended and was pruned; `orchctl config show` says what the history keeps"
+    )

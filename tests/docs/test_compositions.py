@@ -1,4 +1,4 @@
-"""docs/guides/compositions.md shows what there is."""
+"""docs/guides/compositions.md lists them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/guides/pm.md shows what there is."""
+"""docs/guides/pm.md lists them."""
 
 from __future__ import annotations
 

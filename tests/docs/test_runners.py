@@ -1,4 +1,4 @@
-"""docs/guides/runners.md shows what there is."""
+"""docs/guides/runners.md lists them."""
 
 from __future__ import annotations
 

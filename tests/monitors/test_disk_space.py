@@ -39,12 +39,12 @@ def test_a_reload_of_the_floor_lets_them_start(stopped: Instance) -> None:
     agent_id = stopped.spawn("true")
     assert stopped.agent(agent_id)["status"] == "queued"
     assert "the disk is nearly full" in stopped.agent(agent_id)["reason"]
-    assert "disk nearly full, nobody starts" in stopped.ctl("limit")
+    assert "low disk space: no agent starts" in stopped.ctl("limit")
     stopped.configure("free_bytes = 0\n")
     stopped.ctl("config", "reload")
     stopped.ctl("wait", agent_id, "--timeout", "20s")
     assert stopped.status()["limit"]["disk_pressure"] is False
-    assert "bytes are free on the disk of the home, fewer than 1152921504606846976: nobody starts" in stopped.log()
+    assert "bytes are free on the disk of the home, fewer than 1152921504606846976: no agent starts" in stopped.log()
     assert "there is room on the disk again" in stopped.log()
 
 

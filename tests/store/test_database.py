@@ -313,7 +313,7 @@ def test_when_the_disk_is_full_the_commit_is_refused_and_nothing_is_lost(tmp_pat
         path = tmp_path / "orchd.db"
         store = Store(path)
         state = keep(store, agent(1))
-        with full(tmp_path), pytest.raises(StoreError, match="SQLITE_FULL.*free some space; the daemon goes on"):
+        with full(tmp_path), pytest.raises(StoreError, match="SQLITE_FULL.*free some space; the daemon continues"):
             store.commit(state, 2.0, [born(agent(1))] * 2000)
         store.close()
         with closing(Store(path)) as again:

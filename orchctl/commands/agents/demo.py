@@ -105,7 +105,7 @@ def _agents(directory: Path) -> list[dict[str, object]]:
     return [
         lead("backend", "api migration docs"),
         lead("frontend", "components tests storybook"),
-        worker("mobile", 1.2, goal="waits for nobody"),
+        worker("mobile", 1.2, goal="waits for no agent"),
         worker("devops", 0.8),
         {"name": "flaky", "command": ["sh", "-c", flaky], "retries": 2, "goal": "fails once, then succeeds"},
         lead("qa", "unit end-to-end performance"),

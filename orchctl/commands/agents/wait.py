@@ -22,7 +22,7 @@ _RUN = re.compile(r"run-[0-9]+")
 
 
 def run(args: SimpleNamespace) -> int:
-    """Print a line for each agent that ended and each run that is over; the exit code tells whether all completed."""
+    """Print a line for each agent that ended and each run that ended; the exit code tells whether all completed."""
     ways = sum((bool(args.ids), args.all, args.children))
     if ways != 1:
         raise UsageError("say what to wait for: ids, --all or --children" + (", only one of them" if ways else ""))
@@ -53,7 +53,9 @@ def wait(
         console.print_line(end)
     if result["timed_out"]:
         going = [agent for agent in result["agents"] if not text.is_over(agent)]
-        console.warn(f"timed-out: {text.going(going)}; they go on" if going else "timed-out; all have ended since")
+        console.warn(
+            f"timed-out: {text.going(going)}; they keep running" if going else "timed-out; all have ended since"
+        )
     return code_of(result)
 
 
@@ -61,7 +63,7 @@ def wait(
 def watched(client: Client, ids: Sequence[str], named: Sequence[str]) -> Iterator[Progress | None]:
     """Show the progress of a wait for `ids` on a line, to people only.
 
-    When a person interrupts the wait, a note says that the agents and runs `named` go on, and how to wait again.
+    When a person interrupts the wait, a note says that the agents and runs `named` keep running, and how to wait again.
     """
     line: Progress | None = None
     if console.is_for_people():

@@ -1,4 +1,4 @@
-"""`orchctl why`: why an agent or a run does not go on, or ended so. It never starts a daemon."""
+"""`orchctl why`: why an agent or a run is blocked, or how it ended. It never starts a daemon."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from orchctl.terminal import console
 
 
 def run(args: SimpleNamespace) -> int:
-    """Print the rule, who is in the way and what would change it; of what is over, how it came to that."""
+    """Print the rule, the blockers and the next step; for a finished agent or run, how it ended."""
     from orchctl.history.why import explanation, lines
 
     with Client(starts=False) as client:

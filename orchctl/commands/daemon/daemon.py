@@ -55,7 +55,7 @@ def status(args: SimpleNamespace) -> int:
 
 
 def restart(args: SimpleNamespace) -> int:
-    """Replace the daemon by a new one, a service by systemd. Agents go on meanwhile."""
+    """Replace the daemon by a new one, a service by systemd. Agents keep running."""
     home = Home(default_home())
     home.check()  # an error that keeps a daemon from starting must not end the daemon that serves
     if systemd.act(home, "restart"):

@@ -45,7 +45,7 @@ def run(args: SimpleNamespace) -> int:
 
 
 def _findings(home: Home, daemon: DaemonState, *, is_fixing: bool) -> Iterator[Finding]:
-    """Yield the findings of all checks; those about processes that agents left come last."""
+    """Yield the findings of all checks; findings about processes that agents left come last."""
     config, findings = instance.config(home)
     yield instance.home_directory(home)
     yield from findings

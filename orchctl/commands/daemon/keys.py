@@ -64,7 +64,7 @@ def authorize(args: SimpleNamespace) -> int:
     console.result(answer, lines, as_json=args.json)
     if answer["server"] is None:
         console.warn(
-            'nobody can connect yet: set `listen = "tcp://ADDRESS:PORT"` in [remote] of config.toml, and restart'
+            'no client can connect yet: set `listen = "tcp://ADDRESS:PORT"` in [remote] of config.toml, and restart'
         )
     return exit_codes.OK
 
@@ -73,7 +73,7 @@ def revoke(args: SimpleNamespace) -> int:
     """Withdraw the authorisation of a key, and end its connections."""
     with Client() as client:
         answer = client.call("key-revoke", {"key": args.name})
-    console.result(answer, [f"{answer['name']} is let in no more"], as_json=args.json)
+    console.result(answer, [f"{answer['name']} revoked"], as_json=args.json)
     return exit_codes.OK
 
 

@@ -1,4 +1,4 @@
-"""`orchctl prune`: delete agents and runs that are over from the history."""
+"""`orchctl prune`: delete finished agents and runs from the history."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ def run(args: SimpleNamespace) -> int:
         )
     verb = "would be pruned" if result["dry_run"] else "pruned"
     line = f"{result['agents']:,} agents and {result['runs']:,} runs {verb}, {text.size(result['bytes'])} of logs"
-    console.result(result, [f"{line}; {result['left']:,} that are over stay"], as_json=args.json)
+    console.result(result, [f"{line}; {result['left']:,} finished agents are kept"], as_json=args.json)
     return exit_codes.OK

@@ -28,7 +28,7 @@ _MANAGERS = {"user": "user's own manager", "system": "machine's manager"}
 
 
 def install(args: SimpleNamespace) -> int:
-    """Write the unit; with --enable, start it now and at each boot. Agents that live go on."""
+    """Write the unit; with --enable, start it now and at each boot. Agents keep running."""
     scope, service = _chosen(args)
     if scope == "system" and (home := os.environ.get(environment.ENV_HOME)):
         raise UsageError(
@@ -120,7 +120,7 @@ def home_directory(user: str) -> Path:
 
 
 def uninstall(args: SimpleNamespace) -> int:
-    """Stop the service and remove the unit; with --system, the services of all users. Agents that live go on."""
+    """Stop the service and remove the unit; with --system, the services of all users. Agents keep running."""
     scope, service = _chosen(args)
     path = units.path_of(scope)
     is_there = path.exists()
@@ -130,7 +130,7 @@ def uninstall(args: SimpleNamespace) -> int:
         systemd.demand(Service(scope, path.name), "disable")
         path.unlink()
         systemd.reload(scope)
-    line = f"{path}: removed; agents that live go on" if is_there else f"{path}: there is none"
+    line = f"{path}: removed; agents keep running" if is_there else f"{path}: there is none"
     console.result({"path": str(path), "removed": is_there}, [render.clean_line(line)], as_json=args.json)
     return exit_codes.OK
 

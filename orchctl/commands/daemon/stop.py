@@ -36,7 +36,7 @@ _QUESTION = "{living} agents live: [k]eep them running, [s]top them, or [d]rain,
 def run(args: SimpleNamespace) -> int:
     """Return when the daemon is gone: at once where none runs, whichever option is given.
 
-    Prints `{living, agents}` with `--json`: how many agents lived, and which of them go on.
+    Prints `{living, agents}` with `--json`: how many agents lived, and which of them keep running.
     """
     chosen = [way for name, way in _WAYS.items() if getattr(args, name)]
     if len(chosen) > 1:
@@ -66,7 +66,9 @@ def run(args: SimpleNamespace) -> int:
 
 
 def _going_on(agents: Sequence[str]) -> list[str]:
-    return [f"{len(agents)} agents go on, for the next daemon to take over: {', '.join(agents)}"] if agents else []
+    return (
+        [f"{len(agents)} agents keep running, for the next daemon to take over: {', '.join(agents)}"] if agents else []
+    )
 
 
 def _living(home: Home) -> list[str]:

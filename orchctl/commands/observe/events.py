@@ -57,7 +57,7 @@ class _Printer:
         while True:
             page = client.call("events", {"since": self._since, "count": _PAGE})
             if self._is_asked and self._since < page.get("pruned", 0):
-                console.warn(f"some of the events up to {page['pruned']} were pruned; those that are left follow")
+                console.warn(f"some of the events up to {page['pruned']} were pruned; the remaining events follow")
             self._is_asked = False
             for event in page["events"]:
                 if self._as_json:

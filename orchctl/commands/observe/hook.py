@@ -22,7 +22,7 @@ def run(args: SimpleNamespace) -> int:
     if not args.command or args.position is None:
         raise UsageError("say which command, and where its position is kept: hook --position FILE -- COMMAND [ARG]...")
     if shutil.which(args.command[0]) is None:
-        raise UsageError(f"there is no program {args.command[0]!r}; give one that is on PATH, or its path")
+        raise UsageError(f"there is no program {args.command[0]!r}; name a program on PATH, or give its path")
     path = Path(args.position).absolute()
     try:
         with (
@@ -38,5 +38,5 @@ def run(args: SimpleNamespace) -> int:
                 with suppress(NoDaemonError):
                     hook.catch_up(client)
     except Timeout:
-        raise RefusedError(f"another process goes on from {path}; give another file", code="in-use") from None
+        raise RefusedError(f"another process uses {path}; give another file", code="in-use") from None
     return exit_codes.OK

@@ -1,4 +1,4 @@
-"""`orchctl trace`: agents and runs that are over, as spans of OpenTelemetry. It never starts a daemon."""
+"""`orchctl trace`: finished agents and runs, as spans of OpenTelemetry. It never starts a daemon."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def run(args: SimpleNamespace) -> int:
         answer = pages.run(client, result["run"]["id"])
     console.result(answer, runs.summary_lines(answer), as_json=args.json)
     if answer["run"]["status"] == "running":
-        console.warn(f"timed-out: {answer['run']['id']} goes on: `orchctl wait {answer['run']['id']}`")
+        console.warn(f"timed-out: {answer['run']['id']} continues: `orchctl wait {answer['run']['id']}`")
         return exit_codes.TIMED_OUT
     return exit_codes.OK if answer["run"]["status"] == "completed" else exit_codes.REFUSED
 

@@ -58,7 +58,7 @@ def show(args: SimpleNamespace) -> int:
 
 
 def close(args: SimpleNamespace) -> int:
-    """Close a session: its agents go on, later ones belong to another."""
+    """Close a session: its agents keep running, later agents belong to another."""
     with Client(starts=False) as client:
         answer = client.call("session-close", {"id": args.id or pages.session(client, None)["session"]["id"]})
     console.result(answer, sessions.session_lines([answer["session"]]), as_json=args.json)

@@ -88,7 +88,7 @@ def _has_session_files(project: Path, places: Mapping[str, re.Pattern[str]]) -> 
 
 
 def _check_idle() -> None:
-    """Raise RefusedError while agents of this project's session go on: their next event would write the files."""
+    """Raise RefusedError for unfinished agents of this project's session: their next event would write the files."""
     try:
         with Client(starts=False) as client:
             agents = pages.session(client, None)["agents"]

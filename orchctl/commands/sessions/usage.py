@@ -23,7 +23,7 @@ def run(args: SimpleNamespace) -> int:
 
 
 def _rows(client: Client, word: str | None) -> Iterator[dict[str, Any]]:
-    """Yield the rows for the id or name of an agent, a run or a session; for None those of the session here."""
+    """Yield the rows for the id or name of an agent, a run or a session; for None of the session of this project."""
     if word is None or word.startswith("session-"):
         answer = pages.session(client, word)
         agents = answer["agents"][::-1]

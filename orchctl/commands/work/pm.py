@@ -147,9 +147,9 @@ def _work(args: SimpleNamespace, client: Client, source: WorkSource, journal: Jo
 
 
 def _going(conductor: PmLoop) -> str:
-    """Return which developers go on without a pm, and how to start a pm again."""
+    """Return the developers that keep running without a pm, and how to start a pm again."""
     if not conductor.going:
-        return "no developer works; the same command goes on from here"
+        return "no developer is running; the same command continues from here"
     return f"at work without a pm: {', '.join(conductor.going)}; the same command waits for them again"
 
 
@@ -233,7 +233,7 @@ def _lines(answer: Mapping[str, Any], rows: list[list[str]], planned: Collection
     cleaned = [[render.clean(cell) for cell in row] for row in rows]
     yield from render.aligned(render.filled(cleaned)) if rows else ["nothing is ready"]
     if answer["begun"]:
-        yield render.clean_line(f"begun by a pm before, and gone on with: {', '.join(answer['begun'])}")
+        yield render.clean_line(f"started by an earlier pm, and continued: {', '.join(answer['begun'])}")
     for item_id, why in answer["left"].items():
         if item_id not in planned:
             yield render.clean_line(f"{item_id}  not ready: {why}")

@@ -93,7 +93,9 @@ def check(args: SimpleNamespace) -> int:
     where = place(args.directory)
     read, problems = load(where)
     places = skills.places(Path.cwd())
-    way_out = "`orchctl skill list` shows those that are found; an agent with a skill of its own by that name is fine"
+    way_out = (
+        "`orchctl skill list` lists the skills that are found; an agent with a skill of its own by that name is fine"
+    )
     warnings = [
         TaskProblem(
             "unknown-skill", where.file(task), task.lines.get("skill", 0), f"no skill {task.skill!r} is found", way_out

@@ -93,7 +93,9 @@ def _spawned(
                 warnings = checks.check(specs, directory, client.home.config) if wanted.worktree else []
                 agents = client.call("spawn", {"agents": specs, **origin(directory)})["agents"]
     except Timeout:
-        raise RefusedError(f"somebody else runs the tasks of {where.shown} and does not finish", code="busy") from None
+        raise RefusedError(
+            f"another process runs the tasks of {where.shown} and does not finish", code="busy"
+        ) from None
     for warning in warnings:
         console.warn(warning)
     for path in kept:

@@ -145,7 +145,7 @@ def _chosen(client: Client, args: SimpleNamespace) -> list[Worktree]:
     every = _every(client)
     if args.all:
         return every
-    repository = str(checkout_of(Path.cwd(), "see those of every repository with --all").repository)
+    repository = str(checkout_of(Path.cwd(), "--all shows all repositories").repository)
     return [worktree for worktree in every if worktree.record.repository == repository]
 
 
@@ -154,7 +154,7 @@ def _agents(client: Client, worktrees: list[Worktree]) -> Mapping[str, Mapping[s
     try:
         return pages.known(client, [worktree.path.name for worktree in worktrees])
     except NoDaemonError:
-        console.warn("no daemon answers: nobody knows what the agents do")
+        console.warn("no daemon answers: the state of the agents is unknown")
         return {}
 
 

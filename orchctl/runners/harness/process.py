@@ -122,7 +122,7 @@ class _Deadline:
         return None if self._at is None else max(0.0, self._at - time.monotonic()) * 1000
 
     def heard(self) -> None:
-        """Restart the time after output, unless it was over already."""
+        """Restart the time after output, unless it has passed already."""
         if not self.has_come:
             seconds = self._patience(self._child.pid)
             self._at = None if seconds is None else time.monotonic() + seconds
@@ -130,7 +130,7 @@ class _Deadline:
                 self._size = os.fstat(self._log).st_size
 
     def keep(self) -> None:
-        """Signal the CLI when its time is over."""
+        """Signal the CLI when its time has passed."""
         if self._at is None or time.monotonic() < self._at:
             return
         seconds = None if self.has_come else self._patience(self._child.pid)

@@ -14,7 +14,7 @@ _PLACES = {
     runner_config.CLAUDE: ("CLAUDE_CONFIG_DIR", ".claude", "projects/*/{}.jsonl"),
     runner_config.CODEX: ("CODEX_HOME", ".codex", "sessions/*/*/*/rollout-*-{}.jsonl"),
 }
-GO_ON = "You were interrupted. Go on with your task from where you stopped; do not repeat what you have done.\n"
+GO_ON = "You were interrupted. Continue your task from where you stopped; do not repeat what you have done.\n"
 
 
 def session(attempt: Attempt, env: Mapping[str, str], log: RunnerLog) -> str | None:
@@ -27,7 +27,7 @@ def session(attempt: Attempt, env: Mapping[str, str], log: RunnerLog) -> str | N
     variable, below, pattern = _PLACES[attempt.runner]
     place = Path(env.get(variable) or Path(env.get("HOME") or Path.home()) / below)
     if session_id.replace("-", "").isalnum() and any(place.glob(pattern.format(session_id))):
-        log.say(f"goes on with session {session_id}")
+        log.say(f"resumes session {session_id}")
         return session_id
     log.say(f"session {session_id} is not in {place}: begins anew")
     return None

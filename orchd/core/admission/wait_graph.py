@@ -64,7 +64,7 @@ def blockers_first(graph: Mapping[AgentId, Iterable[AgentId]]) -> Iterable[Agent
 def claims_needed(state: State, waiter: Agent | None, targets: Iterable[AgentId]) -> dict[AgentId, int]:
     """Return the claims that must grow if `waiter` waits for `targets`: each to one more than the largest claim below.
 
-    They may include its own claim, and those of all direct and indirect waiters. `waiter` must not wait for itself.
+    They include its own claim, and the claims of direct and indirect waiters. `waiter` must not wait for itself.
     """
     if waiter is not None and waiter.claim > max((other.claim for other in _reached(state, targets)), default=-1):
         return {}  # it may wait for as many levels, and its own waiters may already for one more

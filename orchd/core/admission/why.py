@@ -57,7 +57,7 @@ def why(state: State, agent: Agent, now: float, find: Finder) -> Verdict:
         way_out = "it is being killed" if left is None else f"what does not end by itself is killed in {left:.0f} s"
         return Verdict("stopping", sentence, way_out=way_out)
     if agent.id in state.standing and (other := kept_waiting_by(state, agent.id)) is not None:
-        way_out = f"`orchctl limit {working(state) + 1}`, which lets both go on, or `orchctl cancel {agent.id}`"
+        way_out = f"`orchctl limit {working(state) + 1}`, which lets both continue, or `orchctl cancel {agent.id}`"
         return Verdict("standing-still", sentence, (other.id,), 1, way_out)
     return Verdict("working", sentence or "it holds a slot and works")
 
@@ -140,7 +140,9 @@ def why_run(state: State, run: Run, now: float) -> Verdict:
             first = next((verdict for verdict in verdicts if verdict.rule != Rule.AFTER.value), None)
             if first is not None:
                 return first._replace(rule=run.status.value, sentence=f"{sentence}; {first.sentence}")
-        way_out = "the end of those that are at work; what comes after a failure is skipped" if blamed else "their end"
+        way_out = (
+            "the end of the members at work; what depends on a failed member is skipped" if blamed else "their end"
+        )
     else:
         way_out = None if run.status is RunStatus.COMPLETED else f"`orchctl retry {run.id}` tries what did not complete"
     return Verdict(run.status.value, sentence, tuple(blockers[:MOST]), len(blockers), way_out)

@@ -129,7 +129,7 @@ def _ending_of(run: Run) -> RunEnded:
     path = run.blame_in("")
     ending = run.ended[path]
     if ending.is_skipped and (left := run.left_out()) is not None:
-        way_out = f"nothing is in its way any more: `orchctl retry {run.id}` goes on"
+        way_out = f"it is no longer blocked: `orchctl retry {run.id}` continues the run"
         agent = run.members[left].agent
         return RunEnded(run.id, RunStatus.FAILED, f"{left} ({agent}) was skipped, and {way_out}", agent)
     status = RunStatus.CANCELLED if ending.status == Status.CANCELLED.value else RunStatus.FAILED

@@ -123,7 +123,7 @@ def _resolved(state: State, specs: tuple[Spec, ...]) -> dict[AgentId, Spec]:
                 raise Refusal(
                     "unknown-agent",
                     f"{spec.name}: `after` {name!r} is neither an agent nor a name in this request; "
-                    "`orchctl status --all` shows what there is",
+                    "`orchctl status --all` lists them",
                 )
             blockers[name] = same_name[0] if same_name else AgentId(name)
         if blockers:

@@ -29,7 +29,7 @@ from orchd.core.turn import Turn
 
 STANDS_STILL = (
     "no progress while another agent waits for a slot: they may need what that agent holds; "
-    "`orchctl limit` with one more lets both go on"
+    "`orchctl limit` with one more lets both continue"
 )
 NO_ROOM = "no resident slot is left for what they wait for; `orchctl limit --resident` allows more"
 

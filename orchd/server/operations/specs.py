@@ -151,7 +151,7 @@ def scope_of(context: Context, directory: str) -> inputs.Scope:
 
 
 def check_results(context: Context, wanted: Iterable[Spec], own: Container[AgentId] = ()) -> None:
-    """Raise WireError where a result would overwrite that of an agent that completed, or of one that may.
+    """Raise WireError where a result would overwrite the result of an agent that completed or may complete.
 
     An agent that is retried, one of `own`, may overwrite what an earlier attempt of it wrote.
     """
@@ -197,7 +197,7 @@ def store_environments(
         return context.environments.keep_all(shared(base), map(shared, changes))
     except OSError as error:
         raise WireError(
-            "cannot-store", f"the environment cannot be written down: {error.strerror}; mend that and ask again"
+            "cannot-store", f"the environment cannot be written down: {error.strerror}; fix that and try again"
         ) from None
 
 

@@ -249,7 +249,7 @@ def test_a_run_is_held_by_those_that_go_on_and_blames_the_first_that_failed() ->
         "running", "0 of 2 members have ended", (first, second), 2, "their end"
     )
     box.exit(second, 1)
-    way_out = "the end of those that are at work; what comes after a failure is skipped"
+    way_out = "the end of the members at work; what depends on a failed member is skipped"
     assert why_run(box.state, run, box.now) == Verdict("running", "1 of 2 members have ended", (second,), 1, way_out)
     box.exit(first)
     verdict = why_run(box.state, run, box.now)
@@ -293,7 +293,7 @@ def test_one_without_progress_in_a_lent_slot_may_need_its_lender() -> None:
     assert verdict.sentence == (
         f"no progress in the slot that {parent} lent it: it may need what {parent} holds, which is frozen"
     )
-    assert verdict.way_out == f"`orchctl limit 2`, which lets both go on, or `orchctl cancel {child}`"
+    assert verdict.way_out == f"`orchctl limit 2`, which lets both continue, or `orchctl cancel {child}`"
 
 
 def test_a_run_of_which_nothing_is_at_work_waits_for_what_keeps_its_first_member_from_starting() -> None:

@@ -103,6 +103,6 @@ def test_from_afar_there_is_no_home(config: Path) -> None:
 def test_where_no_daemon_answers_it_is_said_at_once(config: Path) -> None:
     with (
         Client(remote.profile("box", None)) as client,
-        pytest.raises(NoDaemonError, match="nobody answers at tcp://127"),
+        pytest.raises(NoDaemonError, match="no daemon answers at tcp://127"),
     ):
         client.call("limit")

@@ -129,7 +129,7 @@ def test_what_grows_without_bound_is_refused() -> None:
         tree = Tree(Composition(f"l{level}", "parallel", tuple(map(SubSkill, names))), dict.fromkeys(names, tree))
     with pytest.raises(CompositionError) as refused:
         flatten(tree)
-    message = "'l4' has more than 10,000 members, those of nested compositions included"
+    message = "'l4' has more than 10,000 members, members of nested compositions included"
     assert refused.value.problems == (
         Problem("too-many-members", "$.subSkills", None, message, "make several runs of it"),
     )

@@ -48,7 +48,7 @@ Use FastAPI.
 
 ## Read first
 
-The results of those before you:
+Results of your dependencies:
 
 - /r/design.md
 - /r/names.md

@@ -155,7 +155,7 @@ def test_a_file_is_locked_by_all_its_names(tmp_path: Path) -> None:
     for name in (hard, soft):
         with alone(plan), pytest.raises(RefusedError) as caught, alone(name):
             raise AssertionError("both at once")
-        assert caught.value.message.startswith(f"another orchctl pm is at work on {name}: ")
+        assert caught.value.message.startswith(f"another orchctl pm runs on {name}: ")
 
 
 def test_the_agents_that_completed_items_are_known_from_all_journals_of_a_list(tmp_path: Path) -> None:

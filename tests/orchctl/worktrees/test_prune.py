@@ -115,7 +115,7 @@ def test_a_worktree_whose_agent_goes_on_stays(bench: Bench, status: str) -> None
 
 
 def test_a_worktree_of_an_unknown_agent_stays(bench: Bench) -> None:
-    assert bench.kept(known={}).startswith("nobody knows what became of agent-001")
+    assert bench.kept(known={}).startswith("unknown agent: agent-001")
 
 
 def test_a_worktree_that_another_agent_works_in_stays(bench: Bench, tmp_path: Path) -> None:

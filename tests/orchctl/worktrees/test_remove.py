@@ -116,7 +116,7 @@ def test_without_force_nothing_goes_when_only_a_part_could(bench: Bench) -> None
 
 def test_an_agent_that_the_daemon_does_not_know_needs_force(bench: Bench) -> None:
     unknown = Agents({}, [])
-    assert str(removed(bench.worktree(), unknown).reason).startswith("nobody knows what became of agent-001")
+    assert str(removed(bench.worktree(), unknown).reason).startswith("unknown agent: agent-001")
     assert forced(bench.worktree(), unknown, lambda _: None) == GONE
 
 

@@ -43,7 +43,7 @@ def test_too_late_is_75_and_what_ended_is_shown(instance: Instance, orchctl: Orc
     assert result.code == 75
     assert result.out.splitlines()[0].startswith("agent-001")
     assert len(result.out.splitlines()) == 1
-    assert result.err == "timed-out: agent-002 is running; they go on\n"
+    assert result.err == "timed-out: agent-002 is running; they keep running\n"
     quiet = orchctl("wait", "2", "--timeout", "0", "--json")
     assert (quiet.code, quiet.err) == (75, "")
     assert json.loads(quiet.out)["timed_out"]

@@ -18,7 +18,7 @@ def test_one_in_the_queue_names_who_holds_the_places(instance: Instance, orchctl
     assert head == "agent-002 sleep is queued, position 1 (limit): 1 of 1 slots are in use"
     assert holding == "held by 1:"
     assert holder.split()[:3] == ["agent-001", "first", "running"]
-    assert way_out == "what would change it: the end of one of them, or `orchctl limit 2`"
+    assert way_out == "next step: the end of one of them, or `orchctl limit 2`"
 
 
 def test_a_full_disk_is_told_and_what_would_change_it(stopped: Instance, orchctl: Orchctl) -> None:
@@ -64,7 +64,7 @@ def test_an_agent_that_was_skipped_is_tried_again_with_what_did_not_complete_bef
     last = instance.spawn("true", options=["--after", instance.spawn("true", options=["--after", first])])
     instance.ctl("wait", last, code=1)
     way_out = orchctl("why", last).out.splitlines()[1]
-    assert way_out == "what would change it: `orchctl retry agent-001 agent-002 agent-003` tries it again"
+    assert way_out == "next step: `orchctl retry agent-001 agent-002 agent-003` tries it again"
 
 
 def test_an_agent_that_failed_says_how_it_came_to_that_and_what_ended_with_it(
@@ -81,7 +81,7 @@ def test_an_agent_that_failed_says_how_it_came_to_that_and_what_ended_with_it(
     result = orchctl("why", "1")
     lines = [" ".join(line.split()) for line in result.out.splitlines()]
     assert lines[0] == "agent-001 lead failed: exit 3"
-    assert lines[1] == "what would change it: `orchctl retry agent-001` tries it again"
+    assert lines[1] == "next step: `orchctl retry agent-001` tries it again"
     assert lines[3].endswith("retried exit 3")
     assert lines[4].startswith("try 2 queued ")
     assert lines[5:9] == [
@@ -119,7 +119,7 @@ def test_a_run_names_the_member_to_blame_and_why_it_failed(instance: Instance, o
     instance.ctl("wait", "run-001", code=1)
     lines = [line.strip() for line in orchctl("why", "run-001").out.splitlines()]
     assert lines[0].startswith("run-001 failed: ")
-    assert lines[2:4] == ["the member to blame:", "agent-002 api failed: exit 9"]
+    assert lines[2:4] == ["failed member:", "agent-002 api failed: exit 9"]
     assert "agent-001  ui  cancelled  api failed, and r fails fast" in lines
     assert lines[-1] == "broken"
 

@@ -113,7 +113,7 @@ def test_other_marks_hold_a_task_and_all_behind_it() -> None:
     plan = read("- [-] T001 Begun\n- [~] T002 [P] Half\n- [ ] ~~T003~~ [P] Dropped\n- [ ] T004 Last\n")
     assert wave_ids(plan) == []
     assert reasons(plan) == {
-        "T001": "in progress: somebody works on it; set it back when nobody does",
+        "T001": "in progress: set it back when no one works on it",
         "T002": "its box says [~]: set it back to have it started",
         "T003": "struck out: set it back to have it started",
         "T004": "after T002, T003 (in order)",

@@ -47,7 +47,7 @@ def test_subtasks_are_the_work_and_dependencies_the_order() -> None:
         "2.3": "after 2.1",
         "3": "after 2.1, 2.2, 2.3",
         "4.1": "its group 4 is deferred: set it back to have it started",
-        "5": "in progress: somebody works on it; set it back when nobody does",
+        "5": "in progress: set it back when no one works on it",
     }
     assert plan.notes == ["line 4: 1 is done; taken as done with it: 1.1"]
 

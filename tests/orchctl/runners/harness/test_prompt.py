@@ -36,7 +36,7 @@ def test_otherwise_it_is_made_of_all_that_is_known(prompted: Stage) -> None:
     )
     assert prompted.prompt == (
         "Build the API.\n\n## Task\n\nbd-1\n\n## The skill api\n\nBuild carefully.\n\n"
-        "## Read first\n\nThe results of those before you:\n\n- /a.md\n- /b.md\n\n"
+        "## Read first\n\nResults of your dependencies:\n\n- /a.md\n- /b.md\n\n"
         "## Your result\n\nWhen you are done, write what you did and what others must know to the file\n\n"
         "    /tmp/r.md\n\nOthers read it instead of your output. End with a failure if you could not do the task.\n"
     )
