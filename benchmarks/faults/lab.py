@@ -240,7 +240,7 @@ class Lab:
         self.tally.count("left", len(processes), str(list(processes.values())[:5]))
         self.audit_witness()
         traces = self.words().count("Traceback")
-        self.tally.count("unsaid", traces, self.last_words())
+        self.tally.count("unreported", traces, self.last_words())
 
     def audit_witness(self) -> None:
         """Count the windows in which the witnesses saw more than the limit."""
