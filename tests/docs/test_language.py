@@ -43,6 +43,7 @@ WORDS = {
 BANNED = {re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE): instead for pattern, instead in WORDS.items()}
 DOCUMENTS = [
     ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
     ROOT / "CONTRIBUTING.md",
     ROOT / "SECURITY.md",
     *(path for path in sorted((ROOT / "docs").rglob("*.md")) if path.parent.name != "decisions"),
