@@ -26,7 +26,7 @@ def table(subject: str, result: Mapping[str, Any]) -> Iterable[str]:
     machine, figures = result["machine"], result["figures"]
     yield f"### {subject}"
     yield ""
-    yield f"Load {machine['load']:.1f} when it was over, {machine['cores']} cores."
+    yield f"Load {machine['load']:.1f} at the end, {machine['cores']} cores."
     yield ""
     yield "| what | figure | unit | ratio | |"
     yield "|---|---|---|---|---|"

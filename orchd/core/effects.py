@@ -50,7 +50,7 @@ class Freeze:
 
 @dataclass(frozen=True, slots=True)
 class Thaw:
-    """Thaw every process of the tree, also when none is known to be frozen."""
+    """Thaw every process of the tree, also when no process is known to be frozen."""
 
     agent: AgentId
     attempt: int

@@ -195,7 +195,7 @@ class SpawnFailed:
     attempt: int
     reason: str
     is_passing: bool
-    remedy: str = ""  # what would change it; nothing where that is not known
+    remedy: str = ""  # the next step for an operator; "" where none is known
 
 
 @dataclass(frozen=True, slots=True)

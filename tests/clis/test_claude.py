@@ -105,7 +105,7 @@ def test_one_that_is_ended_says_what_it_spent_and_a_budget_counts_it(clis: Clis,
     assert (agent["cost_source"], agent["cost_unknown"], agent["notes"]) == ("cli", 0, [])
     assert agent["cost_usd"] > 0.0001
     (another,) = clis.spawn(clis.spec("claude", {"say": "ok"}))
-    assert "has spent $" in clis.instance.agent(another)["reason"]
+    assert "is used up: $" in clis.instance.agent(another)["reason"]
     assert agent["tokens"] >= 1041  # its tool was ended too, and it may have asked once more before it was
 
 

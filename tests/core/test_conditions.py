@@ -160,21 +160,21 @@ def test_a_retry_that_would_close_a_cycle_through_a_condition_is_refused() -> No
 @pytest.mark.parametrize(
     ("conditions", "sentence", "way_out"),
     [
-        ((Condition.ANY,), "waits for agent-001 (running) to end", "their end, whatever it is"),
+        ((Condition.ANY,), "waits for agent-001 (running) to end", "wait for them to end, with any status"),
         (
             (Condition.FAILED,),
             "waits for agent-001 (running) to fail",
-            "their failure; when one of them ends otherwise, agent-003 is skipped",
+            "wait for them to fail; if one does not fail, agent-003 is skipped",
         ),
         (
             (Condition.ANY, Condition.COMPLETED),
             "after agent-002 (running); waits for agent-001 (running) to end",
-            "their end as its conditions require; when one of them ends otherwise, agent-003 is skipped",
+            "wait for them to end as its conditions require; if one ends otherwise, agent-003 is skipped",
         ),
         (
             (Condition.COMPLETED,),
             "after agent-001 (running)",
-            "their completion; when one of them does not complete, agent-003 is skipped",
+            "wait for them to complete; if one does not complete, agent-003 is skipped",
         ),
     ],
 )
@@ -195,13 +195,13 @@ def test_why_of_a_skipped_agent_names_what_a_retry_takes() -> None:
     box.cancel(first)
     box.exit(first, 143)
     answer = why(box.state, box.agent(repair), box.now, box.state.agents.get)
-    assert answer.way_out == f"`orchctl retry {first} {repair}` tries it again"
+    assert answer.way_out == f"`orchctl retry {first} {repair}`"
     other = behind(box, second, Condition.FAILED)
     box.exit(second)
     answer = why(box.state, box.agent(other), box.now, box.state.agents.get)
     assert (
         answer.way_out
-        == f"`orchctl spawn` without the condition: {second} completed, and what completed is not retried"
+        == f"spawn it again without the condition: {second} completed, and completed agents cannot be retried"
     )
 
 
@@ -212,4 +212,4 @@ def test_a_failure_that_satisfied_a_condition_is_not_retried_with_what_was_skipp
     box.exit(first, 1)
     box.exit(second, 1)
     answer = why(box.state, box.agent(dependent), box.now, box.state.agents.get)
-    assert answer.way_out == f"`orchctl retry {second} {dependent}` tries it again"
+    assert answer.way_out == f"`orchctl retry {second} {dependent}`"

@@ -234,7 +234,7 @@ def test_the_numbers_in_refusals_are_right() -> None:
     box.pause()
     deep = [box.spawn(nesting=2) for _ in range(2)]
     box.limit(1, 2)
-    assert f"{deep[0]} and 1 others" in said(box)
+    assert f"2 agents could never start, first {deep[0]}; use at least 3" in said(box)
 
 
 def test_only_who_is_paused_is_told_so() -> None:
@@ -244,7 +244,7 @@ def test_only_who_is_paused_is_told_so() -> None:
     assert "paused" not in said(box)
     box.pause()
     assert now(box) == "would-queue"
-    assert "living, paused; leave" in said(box)
+    assert "alive, paused; omit" in said(box)
 
 
 # Now or never.

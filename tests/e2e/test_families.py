@@ -172,7 +172,7 @@ def test_no_queue_refuses_what_does_not_fit_and_takes_what_does(fleet: Fleet) ->
     gate = fleet.gate()
     fleet.client.call("limit", {"limit": 2})
     first = fleet.spawn(gate.script)
-    with pytest.raises(WireError, match="leave out --no-queue") as refused:
+    with pytest.raises(WireError, match="omit --no-queue") as refused:
         fleet.batch([fleet.spec("true"), fleet.spec("true")], no_queue=True)
     assert refused.value.code == "would-queue"
     (second,) = fleet.batch([fleet.spec(gate.script)], no_queue=True)

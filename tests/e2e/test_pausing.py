@@ -60,11 +60,11 @@ def test_a_paused_agent_is_frozen_through_a_death_of_the_daemon_and_continues(re
     assert_frozen(resting, agent_id)
     agent = resting.agent(agent_id)
     assert (agent["status"], agent["paused"], agent["waits_for_slot"]) == ("paused", True, False)
-    assert agent["reason"] == f"it keeps its slot; `orchctl resume {agent_id}` lets it continue"
+    assert agent["reason"] == f"it keeps its slot; `orchctl resume {agent_id}` continues it"
     assert resting.client.call("limit")["working"] == 1
     text = resting.instance.ctl("status")
     assert "paused" in next(line for line in text.splitlines() if agent_id in line and "one" in line)
-    assert f"paused agents: {agent_id}; `orchctl resume {agent_id}` lets it continue" in text
+    assert f"paused agents: {agent_id}; `orchctl resume {agent_id}` continues it" in text
     why = json.loads(resting.instance.ctl("why", agent_id, "--json"))
     assert (why["status"], why["rule"], why["way_out"]) == ("paused", "held", f"`orchctl resume {agent_id}`")
     assert 'orchd_agents{status="paused"} 1' in resting.instance.ctl("metrics")
@@ -86,7 +86,7 @@ def test_a_released_slot_goes_to_another_agent_and_is_waited_for(resting: Fleet,
     other = resting.spawn(other_gate.script)
     resting.client.call("pause", {"ids": [agent_id]})
     why = resting.client.call("why", {"id": other})
-    assert why["reason"] == f"1 of 1 slots are in use, 1 by paused agents: {agent_id}"
+    assert why["reason"] == f"1 of 1 slots are in use, 1 of them by paused agents: {agent_id}"
     resting.client.call("pause", {"ids": [agent_id], "release_slot": True})
     resting.started(other)
     assert_frozen(resting, agent_id)

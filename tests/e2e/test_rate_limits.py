@@ -51,11 +51,12 @@ def test_a_limit_that_no_time_ends_fails_in_the_words_of_the_service(stopped: In
     )
     stopped.start()
     agent_id = stopped.ctl("spawn", "--runner", "mine", "--goal", "x", "--retries", "9", cwd=tmp_path).strip()
-    until(lambda: f"Its service: {message}" in (stopped.agent(agent_id)["reason"] or ""))
+    until(lambda: f"The service reported: {message}" in (stopped.agent(agent_id)["reason"] or ""))
     stopped.ctl("wait", agent_id, code=1)
     agent = stopped.agent(agent_id)
     assert (agent["status"], agent["attempt"]) == ("failed", 3)
-    assert agent["reason"] == f"mine was rate-limited, and has waited 2 times (`rate_limit_waits`): {message}"
+    waits = "it has already waited 2 times (`rate_limit_waits`)"
+    assert agent["reason"] == f"mine was rate-limited, and {waits}: {message}"
     assert (tmp_path / "starts").read_text() == "x\n" * 3
 
 

@@ -163,7 +163,7 @@ def test_what_was_to_be_tried_again_is_not_once_its_group_has_failed(run_fleet: 
     assert reasons(ended_run) == {
         "bad": "exit code 1",
         "again": "exit code 2",
-        "soon": "bad failed, and whole fails fast; its attempt 1 before: exit code 2",
+        "soon": "bad failed, and whole fails fast; its attempt 1 ended before: exit code 2",
     }
     soon = run_fleet.fleet.client.call("status", {"ids": [ids(ended_run)["soon"]]})["agents"][0]
     assert (soon["attempt"], soon["exit_code"]) == (1, 2)

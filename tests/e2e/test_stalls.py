@@ -118,9 +118,9 @@ def test_a_stall_that_cannot_be_resolved_is_announced(resting: Fleet) -> None:
         poller = resting.spawn(pollers.script("child", "exit 0"))
         (began,) = until(lambda: pollers.events("stall-began"))
         assert (began["agents"], "orchctl limit --resident" in began["reason"]) == ([poller], True)
-        assert "stalled: every agent at work depends on a queued agent" in resting.instance.ctl("status")
+        assert "stalled: every running agent depends on a queued agent" in resting.instance.ctl("status")
         assert resting.client.call("limit")["stalled"] is True
-        assert "every agent at work depends on a queued agent" in resting.instance.ctl("why", "agent-002")
+        assert "every running agent depends on a queued agent" in resting.instance.ctl("why", "agent-002")
         resting.client.call("limit", {"resident": 2})
         pollers.all_complete(2)
         assert len(pollers.events("stall-began")) == len(pollers.events("stall-ended")) == 1
@@ -143,7 +143,7 @@ def test_an_agent_that_needs_what_its_lender_holds_is_announced(resting: Fleet, 
         assert (began["agents"], "orchctl limit" in began["reason"]) == (["agent-002"], True)
         assert "stalled: no progress of agent-002 while another waits for a slot" in resting.instance.ctl("status")
         output = resting.instance.ctl("why", "agent-002")
-        assert f"it may need what {lender} holds" in output
+        assert f"it may need a lock or pipe of {lender}" in output
         assert "orchctl limit 2" in output
         assert pollers.witness.violations == []
         resting.client.call("limit", {"limit": 2})
@@ -164,7 +164,7 @@ def test_an_agent_that_needs_what_an_agent_holds_whose_wait_is_over_is_announced
         began = until(lambda: pollers.events("stall-began"))[0]
         assert (began["agents"], "orchctl limit" in began["reason"]) == (["agent-002"], True)
         assert "while another waits for a slot" in resting.instance.ctl("status")
-        assert f"it may need what {parent} holds" in resting.instance.ctl("why", "agent-002")
+        assert f"it may need a lock or pipe of {parent}" in resting.instance.ctl("why", "agent-002")
         assert pollers.witness.violations == []
         resting.client.call("limit", {"limit": 2})
         assert [agent["status"] for agent in resting.all_end()] == ["completed"] * 2

@@ -205,4 +205,4 @@ def test_output_keeps_an_agent_from_being_silent(forest: Fleet) -> None:
     other = forest.spawn("while :; do echo again; sleep 0.3; done", silence=1.0, timeout=2.5)
     assert forest.ends(agent_id)[0]["reason"] == "no output for 1 s"
     ended = forest.ends(other)[0]
-    assert (ended["status"], ended["reason"]) == ("timed-out", "took longer than 2.5 s")
+    assert (ended["status"], ended["reason"]) == ("timed-out", "timed out after 2.5 s")

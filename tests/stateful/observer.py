@@ -146,7 +146,7 @@ class Observer:
         for agent in naive.living(world.state):
             clock, timeout = self.clocks[agent.id, agent.attempt], agent.spec.timeout
             if agent.status is not Status.STOPPING and timeout is not None and not clock.is_held:
-                assert clock.counted < timeout + ROUNDING, "it took longer than it may"
+                assert clock.counted < timeout + ROUNDING, "it timed out after it may"
         if self.stalled_since is not None and world.now >= self.stalled_since + world.state.stall_after + ROUNDING:
             assert world.state.is_stall_announced, "a stall was neither broken nor announced"
 

@@ -31,7 +31,7 @@ class Rule(StrEnum):
 
 
 class Block(NamedTuple):
-    """What blocks a start: the rule, a sentence, and the agent, runner, run or session that a way out has to name."""
+    """What blocks a start: the rule, a sentence, and the agent, runner, run or session that the next step names."""
 
     rule: Rule
     sentence: str
@@ -41,18 +41,18 @@ class Block(NamedTuple):
 def why_blocked(state: State, line: QueueKey, now: float) -> Block | None:
     """Return what blocks every agent in `line`; None when nothing does."""
     if state.has_disk_pressure:
-        sentence = "the disk is nearly full; it starts by itself when there is room again (`free_bytes` in config.toml)"
+        sentence = "low disk space (below `free_bytes` in config.toml); it starts automatically once space is free"
         return Block(Rule.DISK, sentence)
     until = state.holds.get(line.runner)
     if until is not None and until.mono > now:
-        sentence = f"{line.runner} is rate-limited for {until.mono - now:.0f} s more; `orchctl resume` tries at once"
+        sentence = f"{line.runner} is rate-limited for another {until.mono - now:.0f} s; `orchctl resume` retries now"
         if until.reason:
-            sentence += f". Its service: {until.reason}"
+            sentence += f". The service reported: {until.reason}"
         return Block(Rule.RATE_LIMITED, sentence, line.runner)
     run = state.runs.get(RunId(line.run))
     session = state.sessions.get(SessionId(line.session))
     for scope in (run, session):
         if scope is not None and (reached := scope.budget.reached_by(scope.spent)) is not None:
-            sentence = f"{scope.id} has spent {reached}; `orchctl budget {scope.id}` allows more"
+            sentence = f"the budget of {scope.id} is used up: {reached}; raise it with `orchctl budget {scope.id}`"
             return Block(Rule.BUDGET, sentence, scope.id)
     return None

@@ -20,8 +20,8 @@ _AFTER = {
     Condition.FAILED: "waits for {} to fail",
 }
 _FROZEN = {
-    Frozen.WAIT_CUT: "the client of its wait ended",
-    Frozen.BUSY: "it used the CPU while it counted as waiting",
+    Frozen.WAIT_CUT: "the client of its wait has ended",
+    Frozen.BUSY: "it used CPU time while it counted as waiting",
     Frozen.LENT: "the agent that ran in its slot has ended",
     Frozen.PAUSED: "its slot was released when it was paused",
 }
@@ -38,21 +38,21 @@ def reason(state: State, agent: Agent, now: float) -> str | None:
     if agent.status is Status.QUEUED:
         return why_queued(state, agent, now).sentence
     if agent.is_paused:
-        slot = "its slot is released" if agent.frozen is Frozen.PAUSED else "it holds no slot"
+        slot = "its slot was released" if agent.frozen is Frozen.PAUSED else "it holds no slot"
         slot = "it keeps its slot" if agent.status is Status.RUNNING else slot
-        return f"{slot}; `orchctl resume {agent.id}` lets it continue"
+        return f"{slot}; `orchctl resume {agent.id}` continues it"
     if agent.id in state.standing and (other := kept_waiting_by(state, agent.id)) is not None:
         if other.lent_to == agent.id:
             return (
-                f"no progress in the slot that {other.id} lent it: it may need what {other.id} holds, which is frozen"
+                f"no progress in the slot lent by {other.id}: it may need a lock or pipe of {other.id}, which is frozen"
             )
-        return f"no progress while {other.id} waits for a slot: it may need what {other.id} holds"
+        return f"no progress while {other.id} waits for a slot: it may need a lock or pipe of {other.id}"
     if agent.status is not Status.WAITING:
         return agent.reason
     if is_returning(state, agent):
         return WAITS_FOR_SLOT + (f"; frozen until then: {_FROZEN[agent.frozen]}" if agent.frozen else "")
     if agent.lent_to is not None:
-        return f"lent its slot to {agent.lent_to}, which it depends on; `orchctl wait` does that without the delay"
+        return f"lent its slot to {agent.lent_to}, which it depends on; `orchctl wait` releases a slot without delay"
     return f"waits for {listed(awaited(state, agent))}"
 
 
@@ -74,42 +74,42 @@ def why_queued(state: State, agent: Agent, now: float) -> Block:
         parts = [_AFTER[condition].format(listed(ids)) for condition, ids in by_condition.items() if ids]
         return Block(Rule.AFTER, "; ".join(parts), agent.id)
     if agent.ready_at is not None and agent.ready_at > now:
-        return Block(Rule.RETRY_DELAY, f"tries again in {agent.ready_at - now:.0f} s: {agent.reason}")
+        return Block(Rule.RETRY_DELAY, f"retries in {agent.ready_at - now:.0f} s: {agent.reason}")
     if state.is_draining:
-        return Block(Rule.DAEMON_STOPPING, "the daemon is stopping")
+        return Block(Rule.DAEMON_STOPPING, "the daemon is shutting down")
     if state.is_paused:
-        return Block(Rule.PAUSED, "admissions are paused; `orchctl resume` lets it start")
+        return Block(Rule.PAUSED, "paused: no new agents will start until `orchctl resume`")
     if state.spawn_backoff_until > now:
         left = state.spawn_backoff_until - now
-        return Block(Rule.MACHINE, f"the machine could not start a process; next try in {left:.0f} s")
+        return Block(Rule.MACHINE, f"the machine could not start a process; it retries in {left:.0f} s")
     return why_blocked(state, line_of(agent), now) or _why_no_slot(state, agent)
 
 
 def _why_no_slot(state: State, agent: Agent) -> Block:
     """Return the rule by which an agent that lacks only a slot does not get one now."""
     if not has_room(state, line_of(agent)):
-        return Block(Rule.MAX_PARALLEL, f"as many members of {line_of(agent).run} work as its maxParallel allows")
+        return Block(Rule.MAX_PARALLEL, f"{line_of(agent).run} already runs as many members as its maxParallel allows")
     busy = working(state)
     if busy >= state.limit:
-        over = f", {busy - state.limit} overdrawn" if busy > state.limit else ""
+        over = f", {busy - state.limit} over the limit" if busy > state.limit else ""
         paused = slots_of_paused(state)
-        over += f", {len(paused)} by paused agents: {listed(paused)}" if paused else ""
-        stalled = "; every agent at work depends on a queued agent" if state.stalled_since is not None else ""
+        over += f", {len(paused)} of them by paused agents: {listed(paused)}" if paused else ""
+        stalled = "; every running agent depends on a queued agent" if state.stalled_since is not None else ""
         return Block(Rule.LIMIT, f"{busy} of {state.limit} slots are in use{over}{stalled}")
     if not has_resident_slot(state, agent.depth):
         kept = state.resident - resident_bound(state, agent.depth)
-        rest = f"; {kept} are kept free for agents below" if kept else ""
-        return Block(Rule.RESIDENT, f"{len(state.living)} of {state.resident} resident slots are taken{rest}")
+        rest = f"; {kept} are reserved for child agents" if kept else ""
+        return Block(Rule.RESIDENT, f"{len(state.living)} of {state.resident} resident slots are in use{rest}")
     if not is_safe_with(state, agent.claim):
         living = claims(state)
         sentence = (
-            f"its nesting of {agent.claim} beside {len(living)} living agents with nesting {listed(living)} "
-            f"could deadlock at {state.resident} resident slots"
+            f"its nesting of {agent.claim} could deadlock at {state.resident} resident slots with the agents alive "
+            f"(nesting {listed(living)})"
         )
         return Block(Rule.NESTING, sentence)
     if position(state, agent) == 1:
         return Block(Rule.ORDER, "it starts next")
-    return Block(Rule.ORDER, "others are before it")
+    return Block(Rule.ORDER, "other agents are ahead of it in the queue")
 
 
 def slots_of_paused(state: State) -> list[AgentId]:

@@ -63,7 +63,7 @@ def has_slot(state: State) -> bool:
 def resident_bound(state: State, depth: int) -> int:
     """Return how many agents may be alive for another agent at `depth` to start.
 
-    An agent leaves room for a whole chain of agents below it: below every living agent there is then always room for
+    An agent leaves room for a whole chain of agents below it: below every agent alive there is then always room for
     another, whatever waits for it and however. Where the resident slots are too few for that beside a full limit,
     keeping some of them free could leave slots idle, and the claims alone decide.
     """
@@ -100,7 +100,7 @@ def is_safe_with(state: State, claim: int) -> bool:
 
 
 def is_safe_promoted(state: State, needed: Mapping[AgentId, int], newcomer: int = 0) -> bool:
-    """Whether all living agents can still end with the claims `needed`, beside a new agent with claim `newcomer`.
+    """Whether all agents alive can still end with the claims `needed`, beside a new agent with claim `newcomer`.
 
     With their present claims they always can.
     """

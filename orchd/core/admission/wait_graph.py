@@ -64,7 +64,7 @@ def blockers_first(graph: Mapping[AgentId, Iterable[AgentId]]) -> Iterable[Agent
 def claims_needed(state: State, waiter: Agent | None, targets: Iterable[AgentId]) -> dict[AgentId, int]:
     """Return the claims that must grow if `waiter` waits for `targets`: each to one more than the largest claim below.
 
-    They include its own claim, and the claims of direct and indirect waiters. `waiter` must not wait for itself.
+    They may include its own claim and the claims of all direct and indirect waiters. `waiter` must not wait for itself.
     """
     if waiter is not None and waiter.claim > max((other.claim for other in _reached(state, targets)), default=-1):
         return {}  # it may wait for as many levels, and its own waiters may already for one more
@@ -82,8 +82,8 @@ def claims_needed(state: State, waiter: Agent | None, targets: Iterable[AgentId]
 
 
 def _reached(state: State, start: Iterable[AgentId]) -> list[Agent]:
-    """Return the agents that must end before all of `start` have ended. A living agent has a claim of its own, so what
-    it depends on is not followed."""
+    """Return the agents that must end before all of `start` have ended. An agent alive has a claim of its own, so its
+    dependencies are not followed."""
     seen: dict[AgentId, Agent] = {}
     frontier = list(state.unfinished(start))
     while frontier:

@@ -1,4 +1,4 @@
-"""Full explanations of the state of an agent or run: the rule, the blockers, and what would change it.
+"""Full explanations of the state of an agent or run: the rule, the blockers, and the next step.
 
 `reasons` has the sentence that every list shows; an explanation is of a single agent or run, and may cost more.
 """
@@ -54,12 +54,14 @@ def why(state: State, agent: Agent, now: float, find: Finder) -> Verdict:
         return _of_waiting(state, agent, sentence)
     if agent.status is Status.STOPPING:
         left = None if agent.kill_at is None else max(0.0, agent.kill_at - now)
-        way_out = "it is being killed" if left is None else f"what does not end by itself is killed in {left:.0f} s"
+        way_out = (
+            "wait; it is being killed" if left is None else f"wait; processes still running in {left:.0f} s are killed"
+        )
         return Verdict("stopping", sentence, way_out=way_out)
     if agent.id in state.standing and (other := kept_waiting_by(state, agent.id)) is not None:
-        way_out = f"`orchctl limit {working(state) + 1}`, which lets both continue, or `orchctl cancel {agent.id}`"
+        way_out = f"`orchctl limit {working(state) + 1}`, so that both can run, or `orchctl cancel {agent.id}`"
         return Verdict("standing-still", sentence, (other.id,), 1, way_out)
-    return Verdict("working", sentence or "it holds a slot and works")
+    return Verdict("working", sentence or "it holds a slot")
 
 
 def _how_to_retry(agent: Agent, find: Finder) -> str | None:
@@ -70,15 +72,15 @@ def _how_to_retry(agent: Agent, find: Finder) -> str | None:
     before: list[AgentId] = []
     if agent.status is Status.SKIPPED:
         if agent.spec.member is not None:
-            return f"`orchctl retry {agent.spec.member.run}` tries it again, with what did not complete before it"
+            return f"`orchctl retry {agent.spec.member.run}` retries it and the members before it that did not complete"
         ended = unsatisfied(agent, map(find, agent.spec.after))
         done = next((blocker.id for blocker, _ in ended if blocker.status is Status.COMPLETED), None)
         if done is not None:
-            return f"`orchctl spawn` without the condition: {done} completed, and what completed is not retried"
+            return f"spawn it again without the condition: {done} completed, and completed agents cannot be retried"
         before = _incomplete_before(agent, find)
     if len(before) > MOST:
-        return f"`orchctl retry` of all {len(before)} that did not complete before it, and of it, tries it again"
-    return f"`orchctl retry {' '.join([*before, agent.id])}` tries it again"
+        return f"`orchctl retry` with its id and the ids of all {len(before)} agents before it that did not complete"
+    return f"`orchctl retry {' '.join([*before, agent.id])}`"
 
 
 def _incomplete_before(agent: Agent, find: Finder) -> list[AgentId]:
@@ -101,12 +103,12 @@ def _of_queued(state: State, agent: Agent, now: float) -> Verdict:
     way_out = WAYS_OUT[block.rule].format(
         scope=block.scope,
         ends=_ends_required(agent),
-        resume="".join(f", `orchctl resume {paused}`" for paused in slots_of_paused(state)[:1]),
-        before=f"; {number - 1} queued before it go first" if number > 1 else "",
+        resume="".join(f"`orchctl resume {paused}` or " for paused in slots_of_paused(state)[:1]),
+        before=f" (queue position {number})" if number > 1 else "",
         slots=max(working(state), state.limit) + number,
         resident=len(state.living) + number + max(0, state.guards.depth - 1 - agent.depth),
         safe=smallest_safe_resident(sorted([*claims(state), agent.claim])),
-        remedy=state.remedy or "processes or memory that become free",
+        remedy=state.remedy or "end some processes or free memory",
     )
     blocked_by = number - 1 if block.rule is Rule.ORDER else len(blockers)
     if block.rule is Rule.ORDER and not blocked_by:
@@ -116,12 +118,12 @@ def _of_queued(state: State, agent: Agent, now: float) -> Verdict:
 
 def _of_waiting(state: State, agent: Agent, sentence: str | None) -> Verdict:
     if blockers := awaited(state, agent):
-        return Verdict("waits", sentence, tuple(blockers[:MOST]), len(blockers), "their end")
+        return Verdict("waits", sentence, tuple(blockers[:MOST]), len(blockers), "wait for them to end")
     if has_slot(state):
         blockers = list(_mates(state, agent))
-        return Verdict("returning", sentence, tuple(blockers[:MOST]), len(blockers), "the end of one of them")
+        return Verdict("returning", sentence, tuple(blockers[:MOST]), len(blockers), "wait for one of them to end")
     blockers = list(_workers(state, agent))
-    way_out = f"the end of one of them, or `orchctl limit {working(state) + 1}`"
+    way_out = f"wait for one of them to end, or run `orchctl limit {working(state) + 1}`"
     return Verdict("returning", sentence, tuple(blockers[:MOST]), len(blockers), way_out)
 
 
@@ -140,11 +142,12 @@ def why_run(state: State, run: Run, now: float) -> Verdict:
             first = next((verdict for verdict in verdicts if verdict.rule != Rule.AFTER.value), None)
             if first is not None:
                 return first._replace(rule=run.status.value, sentence=f"{sentence}; {first.sentence}")
-        way_out = (
-            "the end of the members at work; what depends on a failed member is skipped" if blamed else "their end"
-        )
+        way_out = f"wait for {'the running members' if blamed else 'them'} to end"
+        way_out += "; members after a failed member are skipped" if blamed else ""
     else:
-        way_out = None if run.status is RunStatus.COMPLETED else f"`orchctl retry {run.id}` tries what did not complete"
+        way_out = (
+            None if run.status is RunStatus.COMPLETED else f"`orchctl retry {run.id}` retries what did not complete"
+        )
     return Verdict(run.status.value, sentence, tuple(blockers[:MOST]), len(blockers), way_out)
 
 
@@ -154,12 +157,12 @@ def _ends_required(agent: Agent) -> str:
     if len(agent.spec.conditions) < len(agent.spec.after):
         conditions.add(Condition.COMPLETED)
     if conditions == {Condition.ANY}:
-        return "their end, whatever it is"
+        return "wait for them to end, with any status"
     if conditions == {Condition.FAILED}:
-        return f"their failure; when one of them ends otherwise, {agent.id} is skipped"
+        return f"wait for them to fail; if one does not fail, {agent.id} is skipped"
     if Condition.FAILED in conditions or Condition.ANY in conditions:
-        return f"their end as its conditions require; when one of them ends otherwise, {agent.id} is skipped"
-    return f"their completion; when one of them does not complete, {agent.id} is skipped"
+        return f"wait for them to end as its conditions require; if one ends otherwise, {agent.id} is skipped"
+    return f"wait for them to complete; if one does not complete, {agent.id} is skipped"
 
 
 def _workers(state: State, _: Agent) -> Iterable[AgentId]:
@@ -189,16 +192,16 @@ _BLOCKERS: dict[Rule, Callable[[State, Agent], Iterable[AgentId]]] = {
 WAYS_OUT = {
     Rule.HELD: "`orchctl resume {scope}`",
     Rule.AFTER: "{ends}",
-    Rule.RETRY_DELAY: "time alone: it is tried again by itself",
-    Rule.DAEMON_STOPPING: "the next daemon: `orchctl daemon start`",
+    Rule.RETRY_DELAY: "wait; it is retried automatically",
+    Rule.DAEMON_STOPPING: "start the daemon again: `orchctl daemon start`",
     Rule.PAUSED: "`orchctl resume`",
-    Rule.MACHINE: "{remedy}; it is tried again by itself",
-    Rule.DISK: "room on the disk, or a smaller `free_bytes` in config.toml and `orchctl config reload`",
-    Rule.RATE_LIMITED: "time alone, or `orchctl resume`, which tries {scope} at once",
-    Rule.BUDGET: "`orchctl budget {scope}` with --max-tokens or --max-cost above what is spent, or --unlimited",
-    Rule.MAX_PARALLEL: "the end of one of them{before}",
-    Rule.LIMIT: "the end of one of them{before}{resume}, or `orchctl limit {slots}`",
-    Rule.RESIDENT: "the end of one of them{before}, or `orchctl limit --resident {resident}`",
-    Rule.NESTING: "the end of one of them, or `orchctl limit --resident {safe}`",
-    Rule.ORDER: "their start",
+    Rule.MACHINE: "{remedy}; it is retried automatically",
+    Rule.DISK: "free disk space, or lower `free_bytes` in config.toml and run `orchctl config reload`",
+    Rule.RATE_LIMITED: "wait, or run `orchctl resume` to try {scope} now",
+    Rule.BUDGET: "`orchctl budget {scope}` with --max-tokens or --max-cost above the amount used, or with --unlimited",
+    Rule.MAX_PARALLEL: "wait for one of them to end{before}",
+    Rule.LIMIT: "wait for one of them to end{before}, or run {resume}`orchctl limit {slots}`",
+    Rule.RESIDENT: "wait for one of them to end{before}, or run `orchctl limit --resident {resident}`",
+    Rule.NESTING: "wait for one of them to end, or run `orchctl limit --resident {safe}`",
+    Rule.ORDER: "wait for them to start",
 }

@@ -35,7 +35,7 @@ def cancel(turn: Turn, given: Cancel) -> None:
     below = [agent.id for agent in turn.state.agents.values() if not named.isdisjoint(agent.ancestors)]
     for agent in turn.state.unfinished(below):
         nearest = next(ancestor for ancestor in reversed(agent.ancestors) if ancestor in named)
-        cancel_agent(turn, agent, "what it belongs to was cancelled", nearest)
+        cancel_agent(turn, agent, f"{nearest}, which it belongs to, was cancelled", nearest)
     turn.answer(given.request, *given.ids)
 
 
@@ -48,7 +48,7 @@ def retry(turn: Turn, given: Retry) -> None:
     revived = _revived(turn.state, agents.values())
     needed = claims_needed(revived, None, ())
     if not is_safe_promoted(revived, needed):
-        waiting = f"{', '.join(needed)} could not wait for that and for all else to end: retry when they have ended"
+        waiting = f"agents that wait for them could deadlock: {', '.join(needed)}; retry when these have ended"
         turn.refuse(given.request, "would-deadlock", waiting)
         return
     promote(turn, needed)
@@ -74,11 +74,11 @@ def _wrong_retry(state: State, agents: Iterable[Agent]) -> tuple[str, str] | Non
     for agent in agents:
         if agent.status not in OVER - {Status.COMPLETED}:
             now = "completed" if agent.status is Status.COMPLETED else f"still {agent.status.value}"
-            return "cannot-retry", f"{agent.id} is {now}: only what ended badly is tried again"
+            return "cannot-retry", f"{agent.id} is {now}; only agents that ended without completing can be retried"
         if agent.spec.nesting >= state.resident:
             return (
                 "nesting-too-large",
-                f"{agent.id}: nesting {agent.spec.nesting} can never be met with {state.resident} resident slots; "
+                f"{agent.id}: nesting {agent.spec.nesting} needs more than {state.resident} resident slots; "
                 "raise them with `orchctl limit --resident`",
             )
     ids = {agent.id for agent in agents}
@@ -88,11 +88,14 @@ def _wrong_retry(state: State, agents: Iterable[Agent]) -> tuple[str, str] | Non
     # Without the retry there is no cycle, so every cycle goes through one of the agents.
     index = next(index for index, agent_id in enumerate(cycle) if agent_id in ids)
     path = " -> ".join([*cycle[index:], *cycle[1 : index + 1]])
-    return "cycle", f"{cycle[index]} would wait for itself: {path}; retry when what waits for it has ended"
+    return (
+        "cycle",
+        f"{cycle[index]} would wait for itself: {path}; retry it when the agents that wait for it have ended",
+    )
 
 
 def _revived(state: State, agents: Iterable[Agent]) -> State:
-    """Return the state as if `agents` were queued again. Living agents may have begun to wait for them since they
+    """Return the state as if `agents` were queued again. Agents alive may have begun to wait for them since they
     ended."""
     queued = {
         agent.id: replace(agent, status=Status.QUEUED, claim=agent.spec.nesting, has_started=False) for agent in agents
@@ -136,19 +139,21 @@ def _wrong_limit(state: State, limit: int, resident: int) -> tuple[str, str] | N
     if resident < limit:
         return (
             "bad-limit",
-            f"{resident} resident slots are fewer than the limit of {limit}: give at least {limit}",
+            f"the number of resident slots must be at least the limit of {limit}, not {resident}",
         )
     if not is_safe(resident, claims(state)):
         least = smallest_safe_resident(claims(state))
         return (
             "would-deadlock",
-            f"with {resident} resident slots what lives now could not end: give at least {least}",
+            f"with {resident} resident slots the agents alive could deadlock; use at least {least}",
         )
-    stuck = [agent.id for agent in state.agents.values() if agent.spec.nesting >= resident and not agent.is_over]
+    stuck = [agent for agent in state.agents.values() if agent.spec.nesting >= resident and not agent.is_over]
     if stuck:
+        least = max(agent.spec.nesting for agent in stuck) + 1
         return (
             "bad-limit",
-            f"{stuck[0]} and {len(stuck) - 1} others could never start with {resident} resident slots",
+            f"with {resident} resident slots {len(stuck)} agents could never start, first {stuck[0].id}; "
+            f"use at least {least}",
         )
     return None
 
@@ -159,5 +164,5 @@ def drain(turn: Turn, given: Drain) -> None:
         turn.record(DrainBegan())
     if given.stop:
         for agent in list(turn.state.living.values()):
-            cancel_agent(turn, agent, "the daemon was stopped with its agents")
+            cancel_agent(turn, agent, "stopped together with the daemon")
     turn.answer(given.request)

@@ -54,7 +54,7 @@ def _why_refused(state: State, ids: Iterable[AgentId], what: str) -> str | None:
     """Return why the request is refused: an agent has ended or is being stopped."""
     for agent in _agents_of(state, ids):
         if agent.is_over:
-            return f"{agent.id} is {agent.status.value} and cannot be {what}; only agents that have not ended can"
+            return f"{agent.id} is {agent.status.value} and cannot be {what}; only unfinished agents can"
         if agent.status is Status.STOPPING:
-            return f"{agent.id} is being ended and cannot be {what}; `orchctl wait {agent.id}` waits for its end"
+            return f"{agent.id} is being stopped and cannot be {what}; wait for its end with `orchctl wait {agent.id}`"
     return None

@@ -45,7 +45,7 @@ from orchd.core.turn import Turn
 _MARGIN = 16  # disk pressure ends with this part more than the floor
 LONGEST_HOLD = 8 * 86_400.0  # seconds: the longest of the known rate limits is counted by the week
 MEMORY = "memory"  # the reason of an agent that took more than it may: scripts may rely on it
-MACHINES = "while it ran the kernel killed a process of this machine for want of memory"
+MACHINES = "the kernel's OOM killer killed a process on this machine while it ran"
 
 
 def spawned(turn: Turn, given: Spawned) -> None:
@@ -84,7 +84,7 @@ def never_ran(turn: Turn, given: NeverRan) -> None:
     if agent.cause is StopReason.CANCELLED:
         turn.record(AgentCancelled(agent.id, agent.reason or "cancelled", agent.because))
     else:
-        turn.record(AttemptVoided(agent.id, agent.attempt, "it was not begun: its daemon or its shell was ended first"))
+        turn.record(AttemptVoided(agent.id, agent.attempt, "it never ran: the daemon or its shim ended first"))
 
 
 def tree_gone(turn: Turn, given: TreeGone) -> None:
@@ -107,7 +107,7 @@ def adopted(turn: Turn, given: Adopted) -> None:
 
 
 def _end_tree(turn: Turn, agent: Agent) -> None:
-    """Ask again for the signal that was due: a restarted shell does not know the requests to its predecessor."""
+    """Request the signal again that was due: a restarted shell does not know the requests to its predecessor."""
     turn.do((Terminate if agent.kill_at is not None else Kill)(agent.id, agent.attempt))
 
 
@@ -182,7 +182,7 @@ def tick(turn: Turn, given: Tick) -> None:  # noqa: ARG001 - every handler takes
                 turn.record(KillBegan(agent.id, agent.attempt, agent.because))
                 turn.do(Kill(agent.id, agent.attempt))
         elif (end := timeout_at(agent)) is not None and end <= turn.now:
-            stop(turn, agent, StopReason.TIMEOUT, f"took longer than {agent.spec.timeout:g} s")
+            stop(turn, agent, StopReason.TIMEOUT, f"timed out after {agent.spec.timeout:g} s")
         elif (end := silence_at(agent)) is not None and end <= turn.now:
             turn.ask(CheckOutput(agent.id, agent.attempt))
 
@@ -240,9 +240,9 @@ def _defer(turn: Turn, agent: Agent, runner: str, until: float, message: str) ->
     since = turn.at.wall if agent.limited_since is None else agent.limited_since
     bound = None
     if agent.rate_limits >= turn.state.rate_limit_waits:
-        bound = f"and has waited {agent.rate_limits} times (`rate_limit_waits`)"
+        bound = f"and it has already waited {agent.rate_limits} times (`rate_limit_waits`)"
     elif until - since > turn.state.rate_limit_time:
-        bound = f"and would have waited {until - since:.0f} s in all (`rate_limit_time`)"
+        bound = f"and it would wait {until - since:.0f} s in total, more than `rate_limit_time`"
     words = f": {message}" if message else ""
     if bound is not None:
         turn.record(AgentFailed(agent.id, f"{runner} was rate-limited, {bound}{words}"))
@@ -255,7 +255,7 @@ def _retry_or_end(turn: Turn, agent: Agent, note: str | None) -> None:
     is_lost = agent.cause is StopReason.ENDED and (agent.outcome is None or agent.outcome.code is None)
     outcome = agent.outcome or Outcome(None)
     reported = outcome.report.reason if outcome.report else None
-    reason = note or ("it ended and left no record" if is_lost else reported or f"exit code {outcome.code}")
+    reason = note or ("it ended without an exit record" if is_lost else reported or f"exit code {outcome.code}")
     if agent.cause is StopReason.MEMORY:
         reason = MEMORY
     elif outcome.oom is Oom.MACHINE and agent.cause is StopReason.ENDED:

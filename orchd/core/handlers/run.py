@@ -53,18 +53,18 @@ def _dependencies_of_members(given: BeginRun) -> dict[str, list[str]]:
         for path in (part.path, *(group for group in groups_around(part.path) if group)):
             below[path].append(part.path)
     if empty := next((path for path, members in below.items() if not members), None):
-        raise Refusal("bad-run", f"the group {empty!r} has no members; leave it out")
+        raise Refusal("bad-run", f"the group {empty!r} has no members; remove it")
     count = 0
     leaves = {}
     for part in given.parts:
         members = list(dict.fromkeys(leaf for node in _after(given, part) for leaf in below[node]))
         count += len(members)
         if count > MOST_EDGES:
-            raise Refusal("bad-run", f"more than {MOST_EDGES:,} dependencies, member by member: split the run")
+            raise Refusal("bad-run", f"more than {MOST_EDGES:,} dependencies between members; split the run")
         leaves[part.path] = members
     if cycle := cycle_in(leaves):
         path = " -> ".join(cycle)
-        raise Refusal("cycle", f"these wait for each other: {path}; drop one dependency", path=cycle)
+        raise Refusal("cycle", f"dependency cycle: {path}; remove one dependency", path=cycle)
     return leaves
 
 
@@ -72,25 +72,25 @@ def _checked_nodes(given: BeginRun) -> set[str]:
     """Return every path except that of the whole, each once. Raises Refusal for wrong paths, and for dependencies on
     nodes of another group."""
     if not given.plan.groups or given.plan.groups[0].path:
-        raise Refusal("bad-run", 'the first group must be the whole: its path is ""')
+        raise Refusal("bad-run", 'the first group must be the run itself, with the path ""')
     paths = [*(group.path for group in given.plan.groups[1:]), *(part.path for part in given.parts)]
     nodes: set[str] = set()
     for path in paths:
         if path in nodes or not path.rpartition("/")[2]:
-            what = "two nodes" if path in nodes else "nothing"
-            raise Refusal("bad-run", f"{path!r} names {what}: give each a path of its own")
+            what = "used twice" if path in nodes else "empty"
+            raise Refusal("bad-run", f"the path {path!r} is {what}; give each node its own path")
         nodes.add(path)
     groups = {group.path for group in given.plan.groups}
     for path in paths:
         if around(path) not in groups:
-            raise Refusal("bad-run", f"{path!r} is in {around(path)!r}, which is no group of this run")
+            raise Refusal("bad-run", f"{path!r} is in {around(path)!r}, which is not a group of this run")
     dependencies = [*given.group_after.items(), *((part.path, part.after) for part in given.parts)]
     for path, blocker in ((path, blocker) for path, after in dependencies for blocker in after):
         if blocker not in nodes or around(blocker) != around(path):
             siblings = [node for node in nodes if around(node) == around(path)]
             near = get_close_matches(blocker, siblings, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise Refusal("bad-run", f"{path!r} comes after {blocker!r}, which is no node of its group{hint}")
+            raise Refusal("bad-run", f"{path!r} comes after {blocker!r}, which is not a node of its group{hint}")
     return nodes
 
 

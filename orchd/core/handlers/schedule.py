@@ -80,7 +80,7 @@ def stop(turn: Turn, agent: Agent, cause: StopReason, reason: str, because: str 
 def refuse_waits(turn: Turn, agent: Agent) -> None:
     """Refuse the open waits of `agent`, which is about to stop waiting: every client in its tree gets a reply."""
     for wait in agent.waits.values():
-        turn.refuse(wait.request, "stopping", f"{agent.id} is being ended and waits for nothing")
+        turn.refuse(wait.request, "stopping", f"{agent.id} is being stopped and cannot wait")
 
 
 def cancel_children(turn: Turn, agent: Agent, reason: str) -> None:
@@ -114,7 +114,7 @@ def _cut_short(turn: Turn, run: Run, group: str) -> None:
     reason = f"{path} {what}, and {group or run.plan.name} fails fast"
     for agent in turn.state.unfinished(list(map(AgentId, run.members_of(group)))):
         if agent.status is Status.QUEUED and (agent.tries or agent.rate_limits):  # it ran, and was to be tried again
-            before = f"its attempt {agent.attempt} before: {agent.reason}"
+            before = f"its attempt {agent.attempt} ended before: {agent.reason}"
             turn.record(AgentCancelled(agent.id, f"{reason}; {before}", because))
         elif agent.status is Status.QUEUED:
             turn.record(AgentSkipped(agent.id, reason, because))
@@ -129,7 +129,7 @@ def _ending_of(run: Run) -> RunEnded:
     path = run.blame_in("")
     ending = run.ended[path]
     if ending.is_skipped and (left := run.left_out()) is not None:
-        way_out = f"it is no longer blocked: `orchctl retry {run.id}` continues the run"
+        way_out = f"nothing blocks it any more: `orchctl retry {run.id}` continues"
         agent = run.members[left].agent
         return RunEnded(run.id, RunStatus.FAILED, f"{left} ({agent}) was skipped, and {way_out}", agent)
     status = RunStatus.CANCELLED if ending.status == Status.CANCELLED.value else RunStatus.FAILED
@@ -165,7 +165,7 @@ def next_to_start(state: State, now: float, *, may_use_reserve: bool = True) -> 
 def _beyond_reserve(state: State, now: float) -> SortKey | None:
     """Return the first ticket that may use a resident slot kept free for a chain, because no agent is at work.
 
-    The living agents then wait for agents outside the chains below them, and only these can end their waits.
+    The agents alive then wait for agents outside the chains below them, and only these can end their waits.
     """
     if len(state.living) >= state.resident:
         return None

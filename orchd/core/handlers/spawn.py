@@ -60,12 +60,12 @@ def parent_for(state: State, caller: Caller) -> Agent | None:
     """Return the parent of the new agents; None for agents of a user. Raises Refusal while it or the daemon is
     stopping."""
     if state.is_draining:
-        raise Refusal("stopping", "the daemon is stopping and takes nothing new; start it again first")
+        raise Refusal("stopping", "the daemon is shutting down and accepts no new agents; start it again first")
     if caller is None:
         return None
     parent = state.living.get(caller)
     if parent is None or parent.status is Status.STOPPING:
-        raise Refusal("stopping", f"{caller} is being ended and can spawn nothing")
+        raise Refusal("stopping", f"{caller} is being stopped and cannot spawn agents")
     return parent
 
 
@@ -75,8 +75,8 @@ def check_nesting(state: State, specs: Iterable[Spec]) -> None:
         if spec.nesting >= state.resident:
             raise Refusal(
                 "nesting-too-large",
-                f"{spec.name}: nesting {spec.nesting} can never be met with {state.resident} resident slots; "
-                "declare less or raise them with `orchctl limit --resident`",
+                f"{spec.name}: nesting {spec.nesting} needs more than {state.resident} resident slots; "
+                "lower the nesting, or raise the number with `orchctl limit --resident`",
             )
 
 
@@ -86,21 +86,21 @@ def check_guards(state: State, parent: Agent, count: int, kin: int) -> None:
     if parent.depth + 1 >= guards.depth:
         raise Refusal(
             "too-deep",
-            f"{parent.id} is at level {parent.depth + 1} of {guards.depth} and may not spawn; "
-            "do the work in it, or raise `depth` in the configuration",
+            f"{parent.id} is at level {parent.depth + 1} of {guards.depth} and may not spawn agents; "
+            f"do the work in {parent.id} itself, or raise `depth` in config.toml",
         )
     children = sum(1 for _ in state.unfinished(state.children.get(parent.id, ())))
     if children + count > guards.children:
         raise Refusal(
             "too-many-children",
-            f"{parent.id} has {children} unfinished children and asks for {count} more: the most is "
-            f"{guards.children}; wait for some, or raise `children` in the configuration",
+            f"{parent.id} has {children} unfinished children and requests {count} more, but the maximum is "
+            f"{guards.children}; wait for some to end, or raise `children` in config.toml",
         )
     if kin + count > guards.agents:
         raise Refusal(
             "too-many-agents",
-            f"{kin} agents were already spawned inside the tree of {parent.root}: the most is "
-            f"{guards.agents}; raise `agents` in the configuration if that is meant",
+            f"{kin} agents were already spawned in the tree of {parent.root}, and the maximum is "
+            f"{guards.agents}; to allow more, raise `agents` in config.toml",
         )
 
 
@@ -117,13 +117,15 @@ def _resolved(state: State, specs: tuple[Spec, ...]) -> dict[AgentId, Spec]:
             same_name = named.get(name, [])
             if len(same_name) > 1:
                 raise Refusal(
-                    "ambiguous", f"{spec.name}: `after` {name!r} names {len(same_name)} agents of this request"
+                    "ambiguous",
+                    f"{spec.name}: `after` {name!r} is the name of {len(same_name)} agents of this request; "
+                    "rename them",
                 )
             if not same_name and name not in state.agents:
                 raise Refusal(
                     "unknown-agent",
                     f"{spec.name}: `after` {name!r} is neither an agent nor a name in this request; "
-                    "`orchctl status --all` lists them",
+                    "list agents with `orchctl status --all`",
                 )
             blockers[name] = same_name[0] if same_name else AgentId(name)
         if blockers:
@@ -131,7 +133,7 @@ def _resolved(state: State, specs: tuple[Spec, ...]) -> dict[AgentId, Spec]:
             wanted[new_id] = replace(spec, after=tuple(dict.fromkeys(blockers.values())), conditions=conditions)
     if cycle := cycle_in({new_id: spec.after for new_id, spec in wanted.items()}):
         names = [wanted[new_id].name for new_id in cycle]
-        raise Refusal("cycle", f"these wait for each other: {' -> '.join(names)}; drop one `after`", path=names)
+        raise Refusal("cycle", f"dependency cycle: {' -> '.join(names)}; remove one `after`", path=names)
     return wanted
 
 
@@ -157,16 +159,14 @@ def _check_start(state: State, now: float, wanted: dict[AgentId, Spec], depth: i
     if not fits:
         raise Refusal(
             "would-queue",
-            f"{len(wanted)} cannot start now: {working(state)} of {state.limit} slots are working, "
-            f"{len(state.living)} of {most} living{', paused' if state.is_paused else ''}; "
-            "leave out --no-queue to queue them",
+            f"cannot start {len(wanted)} now: {working(state)} of {state.limit} slots are in use, "
+            f"{len(state.living)} of {most} alive{', paused' if state.is_paused else ''}; "
+            "omit --no-queue to queue them",
         )
     for spec in wanted.values():
         line = QueueKey(spec.nesting, session=session or "", runner=spec.runner or "")
         if (block := why_blocked(state, line, now)) is not None:
-            raise Refusal(
-                "would-queue", f"{spec.name} cannot start now: {block.sentence}; leave out --no-queue to queue it"
-            )
+            raise Refusal("would-queue", f"{spec.name} cannot start now: {block.sentence}; omit --no-queue to queue it")
 
 
 def skip_if_hopeless(turn: Turn, queued_id: AgentId) -> None:

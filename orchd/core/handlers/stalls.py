@@ -28,10 +28,10 @@ from orchd.core.state.state import State
 from orchd.core.turn import Turn
 
 STANDS_STILL = (
-    "no progress while another agent waits for a slot: they may need what that agent holds; "
-    "`orchctl limit` with one more lets both continue"
+    "no progress while another agent waits for a slot: they may need a lock or pipe of that agent; "
+    "raise the limit by one with `orchctl limit`, so that both can run"
 )
-NO_ROOM = "no resident slot is left for what they wait for; `orchctl limit --resident` allows more"
+NO_ROOM = "no resident slot is free for the agents that they wait for; raise the number with `orchctl limit --resident`"
 
 
 def look(turn: Turn) -> None:
@@ -133,7 +133,8 @@ def _needed_by(state: State, agent: Agent) -> Iterator[Agent]:
 def _lend(turn: Turn, lender: Agent, borrower: Agent, *, may_use_reserve: bool) -> bool:
     """Give `borrower` a slot, that of `lender` where none is free. Returns whether the borrower got a slot.
 
-    It gets a slot only if all living agents can still end. Over a limit that was lowered the slot is not given on.
+    It gets a slot only if all agents alive can still end. While more slots are
+    in use than the limit allows, the slot is not lent.
     """
     state, line, is_new = turn.state, line_of(borrower), borrower.status is Status.QUEUED
     has_place = len(state.living) < state.resident if may_use_reserve else has_resident_slot(state, line.depth)

@@ -18,7 +18,7 @@ def begin_wait(turn: Turn, given: BeginWait) -> None:
     """Block the agent, if everything that it waits for can end beside all agents that are alive."""
     agent = turn.state.living.get(given.agent)
     if agent is None or agent.status is Status.STOPPING:
-        turn.refuse(given.request, "stopping", f"{given.agent} is being ended and can wait for nothing")
+        turn.refuse(given.request, "stopping", f"{given.agent} is being stopped and cannot wait")
         return
     if given.request in agent.waits:
         turn.do(WatchCaller(agent.id, given.request))
@@ -41,7 +41,7 @@ def _park(turn: Turn, agent: Agent, wait: Wait) -> None:
         turn.refuse(
             wait.request,
             "cycle",
-            f"{agent.id} would wait for itself: {' -> '.join(path)}; wait for others or end first",
+            f"{agent.id} would wait for itself: {' -> '.join(path)}; wait for other agents only",
             {"path": path},
         )
         return
@@ -51,10 +51,10 @@ def _park(turn: Turn, agent: Agent, wait: Wait) -> None:
         turn.refuse(
             wait.request,
             "would-deadlock",
-            f"{agent.id} would need {needed[agent.id]} more of {state.resident} resident slots for what it waits for, "
-            f"and {len(holders)} others hold claims too: end it and collect later, "
-            f"spawn it with --nesting {needed[agent.id]} so that its slots are kept for it, "
-            "or raise `orchctl limit --resident`",
+            f"this wait could deadlock: {agent.id} would need {needed[agent.id]} more of {state.resident} resident "
+            f"slots, and {len(holders)} other agents have reserved slots. End it and collect the results later, "
+            f"spawn it with --nesting {needed[agent.id]} to reserve its slots, or raise the number with "
+            "`orchctl limit --resident`",
             {"needed": dict(needed), "holders": holders, "resident": state.resident},
         )
         return
@@ -67,6 +67,6 @@ def _park(turn: Turn, agent: Agent, wait: Wait) -> None:
 
 
 def promote(turn: Turn, needed: Mapping[AgentId, int]) -> None:
-    """Raise the claims of living agents to the levels that they need."""
+    """Raise the claims of agents alive to the levels that they need."""
     for agent_id, claim in needed.items():
         turn.record(AgentPromoted(agent_id, claim))

@@ -310,7 +310,7 @@ class StallBegan:
 
 @dataclass(frozen=True, slots=True)
 class StallEnded:
-    """A slot is free again, no agent at work depends on a queued agent any more, or none stands still any more."""
+    """A slot is free again, no agent at work depends on a queued agent, or every agent at work makes progress again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def test_one_that_was_turned_away_is_queued_again_and_loses_nothing() -> None:
     assert box.status(first, second) == ["queued", "queued"]
     assert (box.agent(first).tries, box.agent(first).attempt) == (0, 1)
     assert {RunnerLimited, AttemptDeferred} <= set(map(type, box.turn.events))
-    assert "claude is rate-limited for 60 s more" in (reason(box.state, box.agent(second), box.now) or "")
+    assert "claude is rate-limited for another 60 s" in (reason(box.state, box.agent(second), box.now) or "")
 
 
 def test_when_the_time_is_over_they_start_by_themselves() -> None:
@@ -127,7 +127,7 @@ def test_one_that_is_turned_away_too_often_fails_in_the_words_of_its_service() -
     (first,) = box.batch(spec("a", runner="claude", retries=5), scope=HERE)
     assert turned_away_until_it_fails(box, first, 60.0) == 3
     assert box.status(first) == ["failed"]
-    message = "claude was rate-limited, and has waited 3 times (`rate_limit_waits`): too often"
+    message = "claude was rate-limited, and it has already waited 3 times (`rate_limit_waits`): too often"
     assert box.agent(first).reason == message
 
 
@@ -136,7 +136,7 @@ def test_one_that_is_turned_away_for_too_long_fails_in_the_words_of_its_service(
     box.state.rate_limit_time = 130.0
     (first,) = box.batch(spec("a", runner="claude", retries=5), scope=HERE)
     assert turned_away_until_it_fails(box, first, 60.0) == 2
-    message = "claude was rate-limited, and would have waited 180 s in all (`rate_limit_time`): too often"
+    message = "claude was rate-limited, and it would wait 180 s in total, more than `rate_limit_time`: too often"
     assert box.agent(first).reason == message
 
 
@@ -163,7 +163,7 @@ def test_the_words_of_the_service_are_shown_from_the_first_time() -> None:
     first, second = two(box, runner="claude")
     limited(box, first, 60.0)
     for agent_id in (first, second):
-        assert (reason(box.state, box.agent(agent_id), box.now) or "").endswith(". Its service: too often")
+        assert (reason(box.state, box.agent(agent_id), box.now) or "").endswith(". The service reported: too often")
 
 
 def test_one_that_completed_or_was_cancelled_is_over_whatever_its_service_said() -> None:
@@ -199,7 +199,7 @@ def test_a_session_that_has_spent_its_budget_starts_nothing_more_and_says_so() -
     box.tell(inputs.SetBudget(box.request(), session_id(1), Budget(tokens=100)))
     spends(box, first, tokens=100)
     assert box.status(first, second) == ["completed", "queued"]
-    assert "session-001 has spent 100 of 100 tokens" in (reason(box.state, box.agent(second), box.now) or "")
+    assert "session-001 is used up: 100 of 100 tokens" in (reason(box.state, box.agent(second), box.now) or "")
     (other,) = box.batch(spec("x"), scope=Scope("/there"))
     assert box.status(other) == ["running"]
     box.exit(other)
@@ -237,7 +237,7 @@ def test_a_run_has_a_budget_of_its_own() -> None:
     (other,) = box.batch(spec("x"), scope=HERE)
     spends(box, first, tokens=50)
     assert box.status(second, other) == ["queued", "running"]
-    assert "run-001 has spent 50 of 10 tokens" in (reason(box.state, box.agent(second), box.now) or "")
+    assert "run-001 is used up: 50 of 10 tokens" in (reason(box.state, box.agent(second), box.now) or "")
     assert box.state.runs[run_id(1)].spent.tokens == box.state.sessions[session_id(1)].spent.tokens == 50
 
 
@@ -246,7 +246,7 @@ def test_below_the_floor_no_agent_starts_and_above_it_they_go_on() -> None:
     box.tell(inputs.DiskSpaceChanged(99, 100))
     (agent_id,) = box.batch(spec("a"), scope=HERE)
     assert box.status(agent_id) == ["queued"]
-    assert "the disk is nearly full" in (reason(box.state, box.agent(agent_id), box.now) or "")
+    assert "low disk space" in (reason(box.state, box.agent(agent_id), box.now) or "")
     box.tell(inputs.DiskSpaceChanged(98, 100))
     assert box.status(agent_id) == ["queued"]
     box.tell(inputs.DiskSpaceChanged(105, 100))

@@ -30,7 +30,7 @@ def test_a_retry_says_when_and_what_was_wrong() -> None:
     agent_id = box.spawn(retries=1)
     box.exit(agent_id, 3)
     box.agent(agent_id).ready_at = box.now + 7.0
-    assert why(box, agent_id) == "tries again in 7 s: exit code 3"
+    assert why(box, agent_id) == "retries in 7 s: exit code 3"
 
 
 def test_the_daemon_a_person_and_the_machine_may_be_in_the_way() -> None:
@@ -40,9 +40,9 @@ def test_the_daemon_a_person_and_the_machine_may_be_in_the_way() -> None:
     assert "paused" in str(why(box, agent_id))
     box.broken[agent_id] = ("no pids", True)
     box.resume()
-    assert why(box, agent_id) == "the machine could not start a process; next try in 1 s"
+    assert why(box, agent_id) == "the machine could not start a process; it retries in 1 s"
     box.drain()
-    assert why(box, agent_id) == "the daemon is stopping"
+    assert why(box, agent_id) == "the daemon is shutting down"
 
 
 def test_a_full_box_says_how_full() -> None:
@@ -51,7 +51,7 @@ def test_a_full_box_says_how_full() -> None:
     agent_id = box.spawn()
     assert why(box, agent_id) == "2 of 2 slots are in use"
     box.limit(limit=1)
-    assert why(box, agent_id) == "2 of 1 slots are in use, 1 overdrawn"
+    assert why(box, agent_id) == "2 of 1 slots are in use, 1 over the limit"
 
 
 def test_a_box_full_of_waiting_agents_says_so() -> None:
@@ -60,14 +60,14 @@ def test_a_box_full_of_waiting_agents_says_so() -> None:
     children = [box.spawn(caller=parent) for parent in parents]
     for parent, child in zip(parents, children, strict=True):
         box.wait(parent, child)
-    assert why(box, children[1]) == "3 of 3 resident slots are taken"
+    assert why(box, children[1]) == "3 of 3 resident slots are in use"
 
 
 def test_what_could_deadlock_says_beside_whom() -> None:
     box = Box(limit=3, resident=3)
     box.spawn(nesting=2)
     agent_id = box.spawn(nesting=2)
-    text = "its nesting of 2 beside 1 living agents with nesting 2 could deadlock at 3 resident slots"
+    text = "its nesting of 2 could deadlock at 3 resident slots with the agents alive (nesting 2)"
     assert why(box, agent_id) == text
 
 
@@ -78,7 +78,7 @@ def test_otherwise_others_are_before_it() -> None:
     box.exit(agent_id(1))
     box.state.is_paused = False
     assert why(box, agent_id(2)) == "it starts next"
-    assert why(box, agent_id(3)) == "others are before it"
+    assert why(box, agent_id(3)) == "other agents are ahead of it in the queue"
 
 
 def test_a_waiting_agent_says_for_whom_or_that_it_needs_a_place() -> None:

@@ -30,8 +30,8 @@ def test_at_the_limit_those_at_work_hold_the_places_and_a_higher_limit_helps() -
     first, second, third, fourth = box.batch(*(spec(name) for name in "abcd"))
     verdict = asked(box, third)
     assert (verdict.rule, verdict.blockers, verdict.blocked_by) == ("limit", (first, second), 2)
-    assert verdict.way_out == "the end of one of them, or `orchctl limit 3`"
-    assert asked(box, fourth).way_out == "the end of one of them; 1 queued before it go first, or `orchctl limit 4`"
+    assert verdict.way_out == "wait for one of them to end, or run `orchctl limit 3`"
+    assert asked(box, fourth).way_out == "wait for one of them to end (queue position 2), or run `orchctl limit 4`"
     box.limit(limit=4)
     assert box.status(third, fourth) == ["running", "running"]
 
@@ -54,10 +54,10 @@ def test_a_box_full_of_the_living_is_helped_by_more_resident_places() -> None:
         box.wait(parent, child)
     verdict = asked(box, children[1])
     assert (verdict.rule, verdict.blocked_by) == ("resident", 3)
-    assert verdict.sentence == "3 of 3 resident slots are taken"
-    assert verdict.way_out == "the end of one of them, or `orchctl limit --resident 5`"
+    assert verdict.sentence == "3 of 3 resident slots are in use"
+    assert verdict.way_out == "wait for one of them to end, or run `orchctl limit --resident 5`"
     after_it = asked(box, box.spawn())
-    assert after_it.way_out == "the end of one of them; 1 queued before it go first, or `orchctl limit --resident 7`"
+    assert after_it.way_out == "wait for one of them to end (queue position 2), or run `orchctl limit --resident 7`"
     box.limit(resident=5)
     assert box.status(children[1]) == ["running"]
 
@@ -68,7 +68,7 @@ def test_a_nesting_that_is_not_safe_names_a_number_that_is() -> None:
     agent_id = box.spawn(nesting=2)
     verdict = asked(box, agent_id)
     assert (verdict.rule, verdict.blockers) == ("nesting", (first,))
-    assert verdict.way_out == "the end of one of them, or `orchctl limit --resident 4`"
+    assert verdict.way_out == "wait for one of them to end, or run `orchctl limit --resident 4`"
     box.limit(resident=4)
     assert box.status(agent_id) == ["running"]
 
@@ -77,8 +77,8 @@ def test_members_meet_the_bound_of_their_run() -> None:
     box = Box()
     first, second = begun(box, "a", "b", max_parallel=1)
     box.spawn()
-    sentence = "as many members of run-001 work as its maxParallel allows"
-    assert asked(box, second) == Verdict("max-parallel", sentence, (first,), 1, "the end of one of them")
+    sentence = "run-001 already runs as many members as its maxParallel allows"
+    assert asked(box, second) == Verdict("max-parallel", sentence, (first,), 1, "wait for one of them to end")
 
 
 def test_rules_that_no_agent_holds_say_what_changes_them() -> None:
@@ -86,7 +86,7 @@ def test_rules_that_no_agent_holds_say_what_changes_them() -> None:
     first, second = two(box, runner="claude")
     limited(box, first, 60.0)
     assert asked(box, second)[0] == "rate-limited"
-    assert "tries claude at once" in str(asked(box, second).way_out)
+    assert "to try claude now" in str(asked(box, second).way_out)
     box.tell(inputs.DiskSpaceChanged(50, 100))
     assert asked(box, second).rule == "disk"
     assert "`free_bytes`" in str(asked(box, second).way_out)
@@ -107,7 +107,7 @@ def test_a_machine_that_could_start_no_process_is_asked_again() -> None:
     verdict = asked(box, box.spawn())
     assert (verdict.rule, verdict.way_out) == (
         "machine",
-        "processes or memory that become free; it is tried again by itself",
+        "end some processes or free memory; it is retried automatically",
     )
 
 
@@ -121,7 +121,8 @@ def test_a_retry_waits_for_its_time_and_others_for_their_turn() -> None:
     box.now = box.agent(first).ready_at or 0.0
     box.state.queue.ripen(box.now)
     assert asked(box, first) == Verdict("order", "it starts next")
-    assert asked(box, second) == Verdict("order", "others are before it", (first,), 1, "their start")
+    ahead = "other agents are ahead of it in the queue"
+    assert asked(box, second) == Verdict("order", ahead, (first,), 1, "wait for them to start")
 
 
 def test_who_waits_is_held_by_whom_it_waits_for_and_then_by_those_in_its_place() -> None:
@@ -129,11 +130,11 @@ def test_who_waits_is_held_by_whom_it_waits_for_and_then_by_those_in_its_place()
     parent = box.spawn()
     child = box.spawn(caller=parent)
     box.wait(parent, child)
-    assert asked(box, parent) == Verdict("waits", f"waits for {child}", (child,), 1, "their end")
+    assert asked(box, parent) == Verdict("waits", f"waits for {child}", (child,), 1, "wait for them to end")
     other = box.spawn()
     box.limit(limit=1)
     box.exit(child)
-    sentence, way_out = "waits for a slot", "the end of one of them, or `orchctl limit 2`"
+    sentence, way_out = "waits for a slot", "wait for one of them to end, or run `orchctl limit 2`"
     assert asked(box, parent) == Verdict("returning", sentence, (other,), 1, way_out)
     box.limit(limit=2)
     assert box.status(parent) == ["running"]
@@ -144,10 +145,11 @@ def test_who_waited_for_any_and_lacks_a_place_waits_for_none_of_the_others() -> 
     parent = box.spawn()
     first, second = box.spawn(caller=parent), box.spawn(caller=parent)
     box.wait(parent, first, second, is_any=True)
-    assert asked(box, parent) == Verdict("waits", f"waits for {first}, {second}", (first, second), 2, "their end")
+    waits = f"waits for {first}, {second}"
+    assert asked(box, parent) == Verdict("waits", waits, (first, second), 2, "wait for them to end")
     box.limit(limit=1)
     box.exit(first)
-    sentence, way_out = "waits for a slot", "the end of one of them, or `orchctl limit 2`"
+    sentence, way_out = "waits for a slot", "wait for one of them to end, or run `orchctl limit 2`"
     assert asked(box, parent) == Verdict("returning", sentence, (second,), 1, way_out)
 
 
@@ -159,28 +161,28 @@ def test_a_member_may_have_to_wait_for_its_group_to_return() -> None:
     assert box.status(second) == ["running"]
     box.exit(child)
     sentence = "waits for a slot"
-    assert asked(box, first) == Verdict("returning", sentence, (second,), 1, "the end of one of them")
+    assert asked(box, first) == Verdict("returning", sentence, (second,), 1, "wait for one of them to end")
 
 
 def test_what_works_is_being_ended_or_is_over_says_so() -> None:
     box = Box()
     first, second, third = box.batch(spec("a", timeout=5.0), spec("b"), spec("c"))
-    assert asked(box, first)[:2] == ("working", "it holds a slot and works")
+    assert asked(box, first)[:2] == ("working", "it holds a slot")
     box.sleep(6.0)
-    way_out = "what does not end by itself is killed in 10 s"
-    assert asked(box, first) == Verdict("stopping", "took longer than 5 s", way_out=way_out)
+    way_out = "wait; processes still running in 10 s are killed"
+    assert asked(box, first) == Verdict("stopping", "timed out after 5 s", way_out=way_out)
     box.now += 9.5
-    assert asked(box, first).way_out == "what does not end by itself is killed in 0 s"
+    assert asked(box, first).way_out == "wait; processes still running in 0 s are killed"
     box.sleep(1.5)
-    assert asked(box, first).way_out == "it is being killed"
+    assert asked(box, first).way_out == "wait; it is being killed"
     box.tell(inputs.Exited(first, 1, Outcome(137), is_tree_gone=True))
-    assert asked(box, first)[:2] == ("timeout", "took longer than 5 s")
+    assert asked(box, first)[:2] == ("timeout", "timed out after 5 s")
     box.exit(second, 4)
     verdict = asked(box, second)
     assert (verdict.rule, verdict.sentence, verdict.way_out) == (
         "failed",
         "exit code 4",
-        f"`orchctl retry {second}` tries it again",
+        f"`orchctl retry {second}`",
     )
     box.exit(third)
     assert asked(box, third) == Verdict("completed", None)
@@ -193,8 +195,8 @@ def test_one_that_was_skipped_is_tried_again_with_what_did_not_complete_before_i
     last = box.spawn(after=(middle, other))
     box.exit(good)
     box.exit(bad, 1)
-    assert asked(box, middle).way_out == f"`orchctl retry {bad} {middle}` tries it again"
-    assert asked(box, last).way_out == f"`orchctl retry {bad} {middle} {last}` tries it again"
+    assert asked(box, middle).way_out == f"`orchctl retry {bad} {middle}`"
+    assert asked(box, last).way_out == f"`orchctl retry {bad} {middle} {last}`"
     box.retry(bad, middle, last)
     assert box.status(middle, last) == ["queued", "queued"]
 
@@ -206,7 +208,7 @@ def test_of_too_many_before_it_the_number_is_said() -> None:
     for _ in range(MOST + 1):
         chain.append(box.spawn(after=(chain[-1],)))
     box.exit(first, 1)
-    way_out = f"`orchctl retry` of all {MOST + 1} that did not complete before it, and of it, tries it again"
+    way_out = f"`orchctl retry` with its id and the ids of all {MOST + 1} agents before it that did not complete"
     assert asked(box, chain[-1]).way_out == way_out
 
 
@@ -215,7 +217,7 @@ def test_a_member_that_was_skipped_is_tried_again_with_its_run() -> None:
     first, second = begun(box, "a", "b", max_parallel=1)
     box.exit(first, 1)
     assert box.status(second) == ["skipped"]
-    way_out = "`orchctl retry run-001` tries it again, with what did not complete before it"
+    way_out = "`orchctl retry run-001` retries it and the members before it that did not complete"
     assert asked(box, second).way_out == way_out
 
 
@@ -246,17 +248,17 @@ def test_a_run_is_held_by_those_that_go_on_and_blames_the_first_that_failed() ->
     first, second = begun(box, *EVEN, is_fail_fast=False)
     run = box.state.runs[run_id(1)]
     assert why_run(box.state, run, box.now) == Verdict(
-        "running", "0 of 2 members have ended", (first, second), 2, "their end"
+        "running", "0 of 2 members have ended", (first, second), 2, "wait for them to end"
     )
     box.exit(second, 1)
-    way_out = "the end of the members at work; what depends on a failed member is skipped"
+    way_out = "wait for the running members to end; members after a failed member are skipped"
     assert why_run(box.state, run, box.now) == Verdict("running", "1 of 2 members have ended", (second,), 1, way_out)
     box.exit(first)
     verdict = why_run(box.state, run, box.now)
     assert (verdict.rule, verdict.blockers, verdict.way_out) == (
         "failed",
         (second,),
-        "`orchctl retry run-001` tries what did not complete",
+        "`orchctl retry run-001` retries what did not complete",
     )
     begun(box, "c")
     box.exit(AgentId("agent-003"))
@@ -291,9 +293,9 @@ def test_one_without_progress_in_a_lent_slot_may_need_its_lender() -> None:
     verdict = asked(box, child)
     assert (verdict.rule, verdict.blockers, verdict.blocked_by) == ("standing-still", (parent,), 1)
     assert verdict.sentence == (
-        f"no progress in the slot that {parent} lent it: it may need what {parent} holds, which is frozen"
+        f"no progress in the slot lent by {parent}: it may need a lock or pipe of {parent}, which is frozen"
     )
-    assert verdict.way_out == f"`orchctl limit 2`, which lets both continue, or `orchctl cancel {child}`"
+    assert verdict.way_out == f"`orchctl limit 2`, so that both can run, or `orchctl cancel {child}`"
 
 
 def test_a_run_of_which_nothing_is_at_work_waits_for_what_keeps_its_first_member_from_starting() -> None:
@@ -301,5 +303,5 @@ def test_a_run_of_which_nothing_is_at_work_waits_for_what_keeps_its_first_member
     box.pause()
     begun(box, *EVEN, is_fail_fast=False)
     verdict = why_run(box.state, box.state.runs[run_id(1)], box.now)
-    assert verdict.sentence == "0 of 2 members have ended; admissions are paused; `orchctl resume` lets it start"
+    assert verdict.sentence == "0 of 2 members have ended; paused: no new agents will start until `orchctl resume`"
     assert (verdict.rule, verdict.way_out) == ("running", "`orchctl resume`")

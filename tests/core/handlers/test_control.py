@@ -55,7 +55,7 @@ def test_cancelling_a_completed_parent_ends_what_is_still_under_it() -> None:
     box.exit(parent)
     box.cancel(parent)
     assert box.status(parent, child) == ["completed", "stopping"]
-    assert box.agent(child).reason == "what it belongs to was cancelled"
+    assert box.agent(child).reason == f"{parent}, which it belongs to, was cancelled"
     assert box.agent(child).because == parent
 
 
@@ -174,7 +174,8 @@ def test_a_cycle_is_told_from_whom_it_is_asked_for_back_to_it() -> None:
     box.retry(queued)
     (refusal,) = box.done(Refuse)
     way = f"{queued} -> {middle} -> {waiter} -> {queued}"
-    assert refusal.message == f"{queued} would wait for itself: {way}; retry when what waits for it has ended"
+    next_step = "retry it when the agents that wait for it have ended"
+    assert refusal.message == f"{queued} would wait for itself: {way}; {next_step}"
 
 
 def test_pausing_twice_is_pausing_and_so_is_resuming() -> None:

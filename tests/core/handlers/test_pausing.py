@@ -100,8 +100,7 @@ def test_a_waiting_agent_is_frozen_and_its_reply_withheld_until_it_is_resumed() 
     box.pause_agents(agent_id)
     assert box.done(Freeze) == [Freeze(agent_id, 1)]
     assert (
-        reason(box.state, box.agent(agent_id), box.now)
-        == f"it holds no slot; `orchctl resume {agent_id}` lets it continue"
+        reason(box.state, box.agent(agent_id), box.now) == f"it holds no slot; `orchctl resume {agent_id}` continues it"
     )
     box.exit(child)
     assert (box.status(agent_id), box.replies()) == (["waiting"], {})
@@ -235,7 +234,7 @@ def test_an_ended_agent_is_neither_paused_nor_resumed_and_all_or_none_are(code: 
     (refusal,) = box.done(Refuse)
     word = "failed" if code else "completed"
     assert (refusal.code, box.agent(second).is_paused) == ("cannot-pause", False)
-    assert refusal.message == f"{first} is {word} and cannot be paused; only agents that have not ended can"
+    assert refusal.message == f"{first} is {word} and cannot be paused; only unfinished agents can"
     box.resume_agents(first)
     assert box.refusal() == "cannot-resume"
 
@@ -260,8 +259,8 @@ def test_paused_agents_that_keep_their_slots_are_named_to_what_waits_for_one() -
     first, second = box.spawn("one"), box.spawn("other")
     box.pause_agents(first)
     answer = why(box.state, box.agent(second), box.now, box.state.agents.get)
-    assert answer.sentence == f"1 of 1 slots are in use, 1 by paused agents: {first}"
-    assert answer.way_out == f"the end of one of them, `orchctl resume {first}`, or `orchctl limit 2`"
+    assert answer.sentence == f"1 of 1 slots are in use, 1 of them by paused agents: {first}"
+    assert answer.way_out == f"wait for one of them to end, or run `orchctl resume {first}` or `orchctl limit 2`"
 
 
 def test_a_paused_agent_is_no_part_of_a_stall_and_lends_no_slot() -> None:

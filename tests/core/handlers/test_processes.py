@@ -80,7 +80,7 @@ def test_what_ended_badly_says_how() -> None:
     box.exit(agents[1], None)
     box.tell(inputs.Exited(agents[2], 1, Outcome(None), is_tree_gone=True, note="its shim was killed"))
     reasons = [box.agent(agent_id).reason for agent_id in agents]
-    assert reasons == ["exit code 3", "it ended and left no record", "its shim was killed"]
+    assert reasons == ["exit code 3", "it ended without an exit record", "its shim was killed"]
 
 
 def test_the_rest_of_a_tree_is_asked_to_end_and_then_killed() -> None:
@@ -240,9 +240,9 @@ def test_who_takes_too_long_is_stopped_waiting_or_not() -> None:
     assert box.status(*agents) == ["running", "waiting", "running"]
     box.sleep(0.1)
     assert box.status(*agents) == ["stopping", "stopping", "running"]
-    assert box.events(StopBegan)[0] == StopBegan(agents[0], 1, StopReason.TIMEOUT, "took longer than 30 s")
+    assert box.events(StopBegan)[0] == StopBegan(agents[0], 1, StopReason.TIMEOUT, "timed out after 30 s")
     box.exit(agents[0], 0)
-    assert (box.status(agents[0]), box.agent(agents[0]).reason) == (["timed-out"], "took longer than 30 s")
+    assert (box.status(agents[0]), box.agent(agents[0]).reason) == (["timed-out"], "timed out after 30 s")
 
 
 def test_who_is_silent_is_looked_at_before_it_is_stopped() -> None:
@@ -396,7 +396,7 @@ def test_one_that_is_being_ended_gets_no_more_time_when_it_takes_too_much() -> N
     box.tell(inputs.OverMemory(agent_id, 1))
     assert box.done(Kill) == [Kill(agent_id, 1)]
     box.exit(agent_id, 137)
-    assert (box.status(agent_id), box.agent(agent_id).reason) == (["timed-out"], "took longer than 5 s")
+    assert (box.status(agent_id), box.agent(agent_id).reason) == (["timed-out"], "timed out after 5 s")
 
 
 def test_news_of_memory_of_an_attempt_that_is_over_is_no_news() -> None:
@@ -438,5 +438,5 @@ def test_that_the_machine_was_short_of_memory_is_said_beside_how_it_ended(code: 
     box = Box()
     agent_id = box.spawn()
     box.tell(inputs.Exited(agent_id, 1, Outcome(code, oom=Oom.MACHINE), is_tree_gone=True))
-    how = f"exit code {code}" if code else "it ended and left no record"
+    how = f"exit code {code}" if code else "it ended without an exit record"
     assert (box.status(agent_id), box.agent(agent_id).reason) == ([status], f"{how}; {MACHINES}")

@@ -83,7 +83,7 @@ def test_the_time_for_which_an_agent_is_frozen_counts_for_no_time_out() -> None:
     assert box.status(parent) == ["running"]
     box.sleep(3.2)
     assert box.status(parent) == ["stopping"]
-    assert box.agent(parent).reason == "took longer than 10 s"
+    assert box.agent(parent).reason == "timed out after 10 s"
 
 
 def test_a_frozen_agent_that_asks_to_wait_is_blocked_again_and_not_frozen() -> None:

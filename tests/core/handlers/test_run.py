@@ -180,7 +180,7 @@ def test_a_run_in_which_something_required_was_skipped_has_failed_and_ends_nothi
     box.retry(ids["o"])
     box.exit(ids["o"])
     assert ending(box).reason == (
-        f"p ({ids['p']}) was skipped, and nothing is in its way any more: `orchctl retry {end.run}` goes on"
+        f"p ({ids['p']}) was skipped, and nothing blocks it any more: `orchctl retry {end.run}` continues"
     )
     box.retry(ids["p"])
     box.exit(ids["p"])
@@ -217,7 +217,7 @@ def test_what_ran_and_was_to_be_tried_again_is_cancelled_with_its_group_and_not_
     box.exit(ids["a"], 1)
     assert words(box, ids) == {"a": "failed", "b": "cancelled", "c": "skipped"}
     agent = box.agent(ids["b"])
-    assert agent.reason == "a failed, and run fails fast; its attempt 1 before: exit code 3"
+    assert agent.reason == "a failed, and run fails fast; its attempt 1 ended before: exit code 3"
     assert (agent.attempt, agent.outcome.code if agent.outcome else None) == (1, 3)
     assert began is not None
     assert agent.started_at == began
@@ -356,7 +356,7 @@ def test_a_run_in_which_only_the_failed_member_is_tried_again_has_not_completed(
     end = ending(box)
     assert (end.status, end.reason) == (
         RunStatus.FAILED,
-        f"b ({ids['b']}) was skipped, and nothing is in its way any more: `orchctl retry {end.run}` goes on",
+        f"b ({ids['b']}) was skipped, and nothing blocks it any more: `orchctl retry {end.run}` continues",
     )
     box.retry(ids["b"])
     box.exit(ids["b"])
@@ -377,20 +377,20 @@ def test_what_is_tried_again_alone_is_waited_for_again() -> None:
 @pytest.mark.parametrize(
     ("parts", "groups", "message"),
     [
-        ((part("a", "b"), part("b", "a")), (WHOLE,), "these wait for each other: "),
-        ((part("a", "a"),), (WHOLE,), "these wait for each other: a -> a"),
-        ((part("api"), part("ui", "apy")), (WHOLE,), "'ui' comes after 'apy', which is no node of its group; did you"),
+        ((part("a", "b"), part("b", "a")), (WHOLE,), "dependency cycle: "),
+        ((part("a", "a"),), (WHOLE,), "dependency cycle: a -> a"),
+        ((part("api"), part("ui", "apy")), (WHOLE,), "'ui' comes after 'apy', which is not a node of its group"),
         (
             (part("g/a"), part("b", "g/a")),
             (WHOLE, GroupPlan("g")),
-            "'b' comes after 'g/a', which is no node of its group",
+            "'b' comes after 'g/a', which is not a node of its group",
         ),
-        ((part("a"), part("a")), (WHOLE,), "'a' names two nodes"),
-        ((part("g/"),), (WHOLE, GroupPlan("g")), "'g/' names nothing"),
-        ((part("a"), part("g/a")), (WHOLE,), "'g/a' is in 'g', which is no group of this run"),
+        ((part("a"), part("a")), (WHOLE,), "the path 'a' is used twice"),
+        ((part("g/"),), (WHOLE, GroupPlan("g")), "the path 'g/' is empty"),
+        ((part("a"), part("g/a")), (WHOLE,), "'g/a' is in 'g', which is not a group of this run"),
         ((part("a"),), (WHOLE, GroupPlan("g")), "the group 'g' has no members"),
-        ((part("g/a"),), (GroupPlan("g"), WHOLE), "the first group must be the whole"),
-        ((part("a", nesting=28),), (WHOLE,), "nesting 28 can never be met"),
+        ((part("g/a"),), (GroupPlan("g"), WHOLE), "the first group must be the run itself"),
+        ((part("a", nesting=28),), (WHOLE,), "nesting 28 needs more than 28"),
     ],
 )
 def test_what_does_not_fit_together_is_refused_and_nothing_is_queued(

@@ -161,8 +161,8 @@ def test_an_agent_that_stands_still_in_a_lent_slot_is_announced_once_until_it_go
     parent, child = borrowing(box)
     stands_still(box, child)
     (began,) = box.events(events.StallBegan)
-    assert (began.agents, "`orchctl limit` with one more" in began.reason) == ((child,), True)
-    assert f"the slot that {parent} lent it" in (reason(box.state, box.agent(child), box.now) or "")
+    assert (began.agents, "raise the limit by one with `orchctl limit`" in began.reason) == ((child,), True)
+    assert f"the slot lent by {parent}" in (reason(box.state, box.agent(child), box.now) or "")
     stands_still(box, child)
     assert box.turn.events == []
     stands_still(box)
@@ -237,7 +237,7 @@ def test_an_agent_leaves_room_for_a_chain_of_agents_below_it() -> None:
     box.limit(limit=2)
     assert box.status(third) == ["queued"]
     sentence = why_queued(box.state, box.agent(third), box.now).sentence
-    assert sentence == "3 of 4 resident slots are taken; 2 are kept free for agents below"
+    assert sentence == "3 of 4 resident slots are in use; 2 are reserved for child agents"
 
 
 def test_agents_that_stand_still_while_one_waits_for_a_slot_are_announced_until_they_go_on() -> None:
@@ -246,8 +246,8 @@ def test_agents_that_stand_still_while_one_waits_for_a_slot_are_announced_until_
     assert box.status(parent, child) == ["waiting", "running"]
     stands_still(box, child)
     (began,) = box.events(events.StallBegan)
-    assert (began.agents, "`orchctl limit` with one more" in began.reason) == ((child,), True)
+    assert (began.agents, "raise the limit by one with `orchctl limit`" in began.reason) == ((child,), True)
     sentence = reason(box.state, box.agent(child), box.now) or ""
-    assert sentence == f"no progress while {parent} waits for a slot: it may need what {parent} holds"
+    assert sentence == f"no progress while {parent} waits for a slot: it may need a lock or pipe of {parent}"
     stands_still(box)
     assert box.events(events.StallEnded)
