@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.harness import RESULTS
 
 ROOT = Path(__file__).parents[1]
-PICTURES = ("nesting", "listing")  # what the README shows
+PICTURES = ("nesting", "listing")  # shown in docs/benchmarks.md
 BEGIN, END = "<!-- made by benchmarks.publish -->", "<!-- end of figures -->"
 
 
