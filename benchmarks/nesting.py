@@ -195,7 +195,11 @@ def main() -> None:
     report("nesting", [figure for name, measured in rounds.items() for figure in figures(name, measured)])
     median = statistics.median(round_.seconds or 0.0 for round_ in rounds["orchd, resident 28"])
     print(f"the lower bound is {BOUND:.2f} s: {AGENTS} agents of {float(SECONDS):.2f} s; orchd took {median:.2f} s")
-    columns = [svg.Column("time relative to the lower bound", 1.0), svg.Column("most at work", 7), svg.Column("most alive")]
+    columns = [
+        svg.Column("time relative to the lower bound", 1.0),
+        svg.Column("most at work", 7),
+        svg.Column("most alive"),
+    ]
     title = "Agents that wait for agents: 7 x 3 x 2 of them at limit 7"
     rows = [row(name, measured) for name, measured in rounds.items()]
     pictures.write("nesting", svg.bars(title, pictures.taken(), columns, rows))
