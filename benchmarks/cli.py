@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from benchmarks.harness import Daemon, Figure, environment, report, start, temporary_home, timed
@@ -57,10 +58,8 @@ def main() -> None:
         samples: dict[str, list[float]] = {name: [] for name in words}
         for _ in range(ROUNDS):
             for name, command in words.items():
-                quiet = {"env": env, "stdout": subprocess.DEVNULL, "check": True}
-                samples[name].append(
-                    1000 * timed(lambda command=command, quiet=quiet: subprocess.run(command, **quiet))  # noqa: PLW1510
-                )
+                run = partial(subprocess.run, command, env=env, stdout=subprocess.DEVNULL, check=True)
+                samples[name].append(1000 * timed(run))
         running.ctl("daemon", "stop", "--stop-agents")
         running.process.wait()
     base = samples["hello-world Typer"]

@@ -50,7 +50,7 @@ def measures_of(running: Peer) -> dict[str, Callable[[], float]]:
 def daemonless() -> dict[str, Callable[[], float]]:
     """Return the measures of programs without a daemon."""
     env = dict(os.environ)
-    probes = {BASE: partial(paced, lambda: process(["/bin/true"], env), CLIENTS)}
+    probes: dict[str, Callable[[], float]] = {BASE: partial(paced, lambda: process(["/bin/true"], env), CLIENTS)}
     if program := cache.find("nq"):
         words = [str(program.program), "-q", "/bin/true"]
         queue = {**env, "NQDIR": str(cache.DIRECTORY / "nq" / "queue")}

@@ -8,7 +8,8 @@ import subprocess
 import time
 
 from benchmarks import history
-from benchmarks.harness import Figure, Home, environment, orchctl, report, start, temporary_home, timed
+from benchmarks.harness import Figure, environment, orchctl, report, start, temporary_home, timed
+from orchd.instance.home import Home
 
 COUNT, KEPT, ASKED_BEFORE = 100_000, 10_000, 2_000
 

@@ -52,7 +52,8 @@ def main() -> None:
             "status of one agent": pack_request("1" * 32, "status", {"ids": ["agent-5000"]}),
             "logs": pack_request("1" * 32, "logs", {"id": "agent-5000"}),
         }
-        base, ours = [], {name: [] for name in requests}
+        base: list[float] = []
+        ours: dict[str, list[float]] = {name: [] for name in requests}
         for _ in range(ROUNDS):
             base.append(round_trip(home.socket, requests["limit"]))
             for name, frame in requests.items():

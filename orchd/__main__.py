@@ -58,7 +58,7 @@ def main() -> int:
         return EXIT_TAKEN if isinstance(error, AlreadyRunning) else EXIT_REFUSED
     except OSError as error:
         log.critical(
-            "this machine does not let orchd continue: %s; fix that and start it again; nothing is lost", error
+            "orchd cannot continue on this machine: %s; fix the cause and start it again; no data is lost", error
         )
         notify.failed(str(error))
         _report(options, f"error: {error}")
@@ -103,12 +103,14 @@ def _replace(options: argparse.Namespace, lock: Lock, home: Home, notify: Notifi
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="orchd", description="The daemon through which every agent is started.")
+    parser = argparse.ArgumentParser(prog="orchd", description="Run the orchd daemon in the foreground.")
     parser.add_argument(
-        "--home", type=Path, help="the instance's directory (default: $ORCHD_HOME, or the state directory)"
+        "--home", type=Path, help="home directory of the instance (default: $ORCHD_HOME, or the state directory)"
     )
-    parser.add_argument("--ready-fd", type=int, help="write `ready`, or `error: ...`, to this descriptor")
-    parser.add_argument("--service", type=services.parse, help="the service that this is, as user:orchd.service")
+    parser.add_argument("--ready-fd", type=int, help="write `ready` or `error: ...` to this file descriptor")
+    parser.add_argument(
+        "--service", type=services.parse, help="systemd unit that runs this process, e.g. user:orchd.service"
+    )
     parser.add_argument("--without-room", action="store_true", help=argparse.SUPPRESS)  # the disk is full
     parser.add_argument("--lock-fd", type=int, help=argparse.SUPPRESS)
     parser.add_argument(

@@ -33,7 +33,7 @@ class CyclicGraphError(GraphError):
 
     def __init__(self, cycle: Sequence[str]) -> None:
         self.cycle = list(cycle)
-        super().__init__(f"a cycle of dependencies: {' -> '.join(cycle)}")
+        super().__init__(f"dependency cycle: {' -> '.join(cycle)}")
 
 
 def topological(graph: Graph) -> list[str]:

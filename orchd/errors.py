@@ -1,4 +1,4 @@
-"""Errors of the daemon that the operator must fix. WireError, the error that clients get, is in the protocol."""
+"""Errors of the daemon that an operator must fix. WireError, the error that clients get, is in the protocol."""
 
 from __future__ import annotations
 

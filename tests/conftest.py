@@ -39,8 +39,11 @@ def pytest_configure() -> None:
             signal.signal(number, handler)
 
 
-def until(predicate: Callable[[], Any], timeout: float = DEADLINE, what: str = "") -> Any:
-    """The first true value of `predicate`, for what has no event; AssertionError when it does not come in time."""
+def until(predicate: Callable[..., Any], timeout: float = DEADLINE, what: str = "") -> Any:
+    """The first true value of `predicate`, for what has no event; AssertionError when it does not come in time.
+
+    `predicate` is called without arguments: those of a lambda in a loop have the variables of the loop as defaults.
+    """
     end = time.monotonic() + timeout
     pause = threading.Event()
     while not (value := predicate()):
@@ -74,7 +77,13 @@ class Instance:
         self.env = {name: value for name, value in os.environ.items() if not name.startswith("ORCHD_")}
         self.env.update(ORCHD_HOME=str(directory), PATH=f"{BIN}:{os.environ['PATH']}")
         self.env["ORCHD_DEFAULT_RUNNER"] = "mock"  # whatever is installed here
-        self.daemon: subprocess.Popen[bytes] | None = None
+        self._daemon: subprocess.Popen[bytes] | None = None
+
+    @property
+    def daemon(self) -> subprocess.Popen[bytes]:
+        """The process of the daemon, which was started."""
+        assert self._daemon is not None
+        return self._daemon
 
     def configure(self, text: str) -> None:
         """Write `config.toml`."""
@@ -87,7 +96,7 @@ class Instance:
         reader, writer = os.pipe()
         program = list(command) or [sys.executable, "-m", "orchd"]
         with (self.directory / "daemon.log").open("ab") as log:
-            self.daemon = subprocess.Popen(
+            self._daemon = subprocess.Popen(
                 [*program, "--home", str(self.directory), "--ready-fd", str(writer)],
                 env=self.env,
                 stdout=log,
@@ -120,13 +129,11 @@ class Instance:
 
     def kill(self) -> None:
         """`kill -9` of the daemon, and of nothing else."""
-        assert self.daemon is not None
         self.daemon.kill()
         self.daemon.wait(DEADLINE)
 
     def stop(self, how: str = "--stop-agents") -> None:
         """End the daemon in an orderly way."""
-        assert self.daemon is not None
         self.ctl("daemon", "stop", how)
         self.daemon.wait(DEADLINE)
 
@@ -172,10 +179,10 @@ class Instance:
 
     def end(self) -> None:
         """End everything that this instance started, by pid, and say what it was."""
-        if self.daemon is not None and self.daemon.poll() is None:
+        if self._daemon is not None and self._daemon.poll() is None:
             self.ctl("daemon", "stop", "--stop-agents", code=None)
             try:
-                self.daemon.wait(DEADLINE)
+                self._daemon.wait(DEADLINE)
             except subprocess.TimeoutExpired:
                 self.kill()
         for pid in processes_of(self.directory):
@@ -200,8 +207,8 @@ def stopped(home_directory: Path) -> Iterator[Instance]:
     yield instance
     if processes_of(home_directory):  # a client may have brought back a daemon that the test killed
         instance.ctl("daemon", "stop", "--stop-agents", code=None)
-    if instance.daemon is not None:
-        instance.daemon.wait(DEADLINE)
+    if instance._daemon is not None:
+        instance._daemon.wait(DEADLINE)
     try:
         until(lambda: not processes_of(home_directory), 10.0, f"left over: {processes_of(home_directory)}")
     finally:

@@ -99,7 +99,6 @@ def test_when_the_directory_of_all_logs_has_vanished_the_next_agent_makes_it_aga
 
 @needs_root
 def test_without_a_free_pid_agents_are_queued_with_the_reason_and_start_by_themselves(instance: Instance) -> None:
-    assert instance.daemon is not None
     group = Path("/sys/fs/cgroup/pids") / instance.directory.name
     try:
         group.mkdir()
@@ -143,7 +142,7 @@ def test_an_environment_that_was_deleted_fails_its_agent_and_no_other(instance: 
         ([], ["./nothing-here"], "cannot run './nothing-here'"),
         (["--stdin", "/nowhere/file"], ["cat"], "cannot read /nowhere/file as its stdin"),
         (["--cwd", "/nowhere"], ["true"], "cannot start in /nowhere"),
-        (["--output-dir", "/proc/nowhere"], ["true"], "cannot make the output directory /proc/nowhere"),
+        (["--output-dir", "/proc/nowhere"], ["true"], "cannot create the output directory /proc/nowhere"),
     ],
 )
 def test_what_can_never_start_fails_and_says_why(
@@ -165,7 +164,6 @@ def test_an_argument_that_is_too_long_for_any_program_fails_and_says_what_to_do(
 
 
 def test_when_files_cannot_be_opened_agents_wait_until_they_can(instance: Instance) -> None:
-    assert instance.daemon is not None
     opened = len(list(Path(f"/proc/{instance.daemon.pid}/fd").iterdir()))
     with instance.client() as client:
         client.call("limit")
@@ -191,7 +189,6 @@ def no_descriptor_left(pid: int) -> Iterator[None]:
 
 
 def test_a_wait_that_cannot_be_watched_is_answered_with_busy_and_ends_no_daemon(instance: Instance) -> None:
-    assert instance.daemon is not None
     agent_id = instance.spawn("sleep", "1000")
     with Raw(instance.home) as raw:
         assert raw.ask("limit")["ok"]
@@ -205,7 +202,6 @@ def test_a_wait_that_cannot_be_watched_is_answered_with_busy_and_ends_no_daemon(
 def test_an_agents_wait_that_cannot_be_watched_is_answered_with_busy_and_the_agent_works_on(
     instance: Instance, tmp_path: Path
 ) -> None:
-    assert instance.daemon is not None
     go, answer = tmp_path / "go", tmp_path / "answer"
     os.mkfifo(go)
     child = "orchctl spawn -- sleep 1000 >/dev/null"
@@ -259,7 +255,6 @@ def test_a_full_disk_is_said_before_anything_else_is_promised(stopped: Instance)
     """An environment that finds no room is refused; a commit that finds none is in test_fulldisk."""
     with tmpfs(stopped.directory, "4m"):
         stopped.start()
-        assert stopped.daemon is not None
         with full(stopped.directory):
             output = stopped.ctl("spawn", "--json", "--env", "NEW=1", "--", "true", code=1)
             assert '"cannot-store"' in output
@@ -282,7 +277,6 @@ def is_gone(directory: Path) -> bool:
 def test_a_daemon_whose_database_vanishes_leaves_and_no_other_begins_with_an_empty_history(
     instance: Instance, how: str
 ) -> None:
-    assert instance.daemon is not None
     shim = psutil.Process(instance.agent(instance.spawn("sleep", "600"))["pid"])
     tree = [shim, *shim.children(recursive=True)]
     try:
@@ -316,7 +310,6 @@ def test_a_user_who_may_have_no_more_processes_waits_for_one(stopped: Instance) 
         pytest.skip("another user cannot run this Python")
     (stopped.directory / "daemon.log").touch()
     stopped.start(*command)
-    assert stopped.daemon is not None
     as_user = [*command[:4], sys.executable, "-m", "orchctl"]
 
     def said(*words: str) -> str:

@@ -56,7 +56,8 @@ def nonsense_of(chance: random.Random) -> bytes:
             at = chance.randrange(len(good))
             return good[:at] + chance.randbytes(1) + good[at + 1 :]
         case _:
-            value = chance.choice([None, -1, 2**63, 1e308, "x" * 300, b"\xff", [], {}, [[]] * 50])
+            values: list[object] = [None, -1, 2**63, 1e308, "x" * 300, b"\xff", [], {}, [[]] * 50]
+            value = chance.choice(values)
             field = chance.choice(["v", "id", "op", "args"])
             packed: bytes = msgpack.packb({"v": 1, "id": "i", "op": "status", "args": {"ids": value}, field: value})
             return packed

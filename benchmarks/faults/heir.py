@@ -34,8 +34,12 @@ def main(path: str, agent: str) -> None:
     if os.fork():
         os._exit(0)
     select.select([parent], [], [], _SECONDS)
-    spawn = {"agents": [{"command": ["true"]}], "cwd": "/", "env": {}}
-    requests = (("limit", {"limit": 9}), ("cancel", {"ids": [agent]}), ("spawn", spawn))
+    spawn: dict[str, object] = {"agents": [{"command": ["true"]}], "cwd": "/", "env": {}}
+    requests: list[tuple[str, dict[str, object]]] = [
+        ("limit", {"limit": 9}),
+        ("cancel", {"ids": [agent]}),
+        ("spawn", spawn),
+    ]
     for number, (op, args) in enumerate(requests):
         connection.sendall(encode([pack_request(f"heir-{number}", op, args)]))
         print(next(_replies(connection, session)), flush=True)

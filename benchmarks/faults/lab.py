@@ -36,8 +36,11 @@ class Stuck(Exception):
     """An awaited condition did not become true in time."""
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float | None = None) -> Any:
-    """Return the first true value of `condition`. Raises Stuck."""
+def until(condition: Callable[..., Any], what: str, seconds: float | None = None) -> Any:
+    """Return the first true value of `condition`. Raises Stuck.
+
+    `condition` is called without arguments: those of a lambda in a loop have the variables of the loop as defaults.
+    """
     end = time.monotonic() + (seconds or DEADLINE)
     while not (value := condition()):
         if time.monotonic() > end:
@@ -242,9 +245,12 @@ class Lab:
         traces = self.words().count("Traceback")
         self.tally.count("unreported", traces, self.last_words())
 
+    def _witnesses(self) -> list[Witness | Runnable]:
+        return [witness for witness in (self.witness, self.runnable) if witness is not None]
+
     def audit_witness(self) -> None:
         """Count the windows in which the witnesses saw more than the limit."""
-        for witness in filter(None, (self.witness, self.runnable)):
+        for witness in self._witnesses():
             witness.close()
             self.tally.count("over", len(witness.violations), "; ".join(witness.violations[:3]))
             self.judged_windows += witness.windows
@@ -252,7 +258,7 @@ class Lab:
 
     def close(self) -> None:
         """End the instance and remove its files."""
-        for witness in filter(None, (self.witness, self.runnable)):
+        for witness in self._witnesses():
             witness.close()
         self.end_all()
         self.client.close()

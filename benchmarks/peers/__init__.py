@@ -10,6 +10,7 @@ from benchmarks.peers.pm2 import Pm2
 from benchmarks.peers.spooler import Spooler
 from benchmarks.peers.supervisor import Supervisor
 
+__all__ = ["DAEMONS", "Dask", "Orchd", "Peer", "Spooler", "at_hand"]
 DAEMONS: tuple[type[Peer], ...] = (Orchd, Spooler, Supervisor, Circus, Pm2, Dask)
 
 

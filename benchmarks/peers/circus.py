@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import ClassVar
 
 import zmq
 
@@ -29,10 +30,10 @@ class Circus(Peer):
     """A client that adds watchers, each when the watcher before it runs: circus refuses several at once."""
 
     name = "circus"
-    needs = ("circus",)
+    needs: ClassVar[tuple[str, ...]] = ("circus",)
     note = "one after the other, no queue"
     many = 100
-    lists = (0, 1000)
+    lists: ClassVar[tuple[int, ...]] = (0, 1000)
 
     def __init__(self) -> None:
         super().__init__()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import ClassVar
 
 from benchmarks.peers.base import Peer, kill
 from benchmarks.peers.cache import program
@@ -13,10 +14,10 @@ class Dask(Peer):
     """Dask does not acknowledge a submit: the result of the task counts as the acknowledgement."""
 
     name = "Dask"
-    needs = ("Dask",)
+    needs: ClassVar[tuple[str, ...]] = ("Dask",)
     note = "7 workers, one client"
     many = 1000
-    lists = ()
+    lists: ClassVar[tuple[int, ...]] = ()
 
     def __init__(self) -> None:
         super().__init__()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
 from benchmarks import history
 from benchmarks.harness import orchctl, start
 from benchmarks.peers.base import WRITER, Peer
 from orchctl.client import Client
 from orchd.instance.home import Home
 
-TRUE = {"command": ["/bin/true"]}
+TRUE: dict[str, object] = {"command": ["/bin/true"]}
 BATCH = 5000
 
 
@@ -17,7 +20,7 @@ class Orchd(Peer):
 
     name = "orchd"
     many = 2000
-    lists = (0, 1000, 10_000, 100_000)
+    lists: ClassVar[tuple[int, ...]] = (0, 1000, 10_000, 100_000)
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +51,7 @@ class Orchd(Peer):
         assert self.client is not None
         return self.client.call(op, args, patience=300.0)
 
-    def spawn(self, agents: list[dict[str, object]]) -> list[str]:
+    def spawn(self, agents: Sequence[Mapping[str, object]]) -> list[str]:
         """Spawn agents and return their ids."""
         spawned = self.call("spawn", agents=agents, cwd="/", env=self.env)["agents"]
         return [agent["id"] for agent in spawned]  # type: ignore[attr-defined]

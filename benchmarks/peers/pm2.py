@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from typing import ClassVar
 
 from benchmarks.peers.base import BYTES, WRITER, Peer, until
 from benchmarks.peers.cache import program
@@ -13,10 +14,10 @@ class Pm2(Peer):
     """Programs are declared in one file: one client per program takes a fifth of a second."""
 
     name = "pm2"
-    needs = ("pm2",)
+    needs: ClassVar[tuple[str, ...]] = ("pm2",)
     note = "one file, no queue"
     many = 100
-    lists = (0, 1000)
+    lists: ClassVar[tuple[int, ...]] = (0, 1000)
 
     def __init__(self) -> None:
         super().__init__()

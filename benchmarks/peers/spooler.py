@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from typing import ClassVar
 
 from benchmarks.peers.base import LIMIT, WRITER, Peer, until
 from benchmarks.peers.cache import program
@@ -12,10 +13,10 @@ class Spooler(Peer):
     """task-spooler, with its output in files, as by default."""
 
     name = "task-spooler"
-    needs = ("task-spooler",)
+    needs: ClassVar[tuple[str, ...]] = ("task-spooler",)
     note = "one client a task"
     many = 2000
-    lists = (0, 1000, 10_000)
+    lists: ClassVar[tuple[int, ...]] = (0, 1000, 10_000)
 
     def __init__(self) -> None:
         super().__init__()

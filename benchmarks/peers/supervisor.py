@@ -9,6 +9,7 @@ import subprocess
 import threading
 import xmlrpc.client
 from pathlib import Path
+from typing import Any, ClassVar
 
 from benchmarks.peers.base import LIMIT, WRITER, Peer, until
 from benchmarks.peers.cache import program
@@ -55,19 +56,21 @@ class _Transport(xmlrpc.client.Transport):
         self._path = path
 
     def make_connection(self, host: object) -> _Line:  # noqa: ARG002
-        if not self._connection or not self._connection[1]:
-            self._connection = "localhost", _Line(self._path)
-        return self._connection[1]
+        line = self._connection[1] if self._connection else None
+        if not isinstance(line, _Line):
+            line = _Line(self._path)
+            self._connection = "localhost", line
+        return line
 
 
 class Supervisor(Peer):
     """Seven clients start programs at once: the limit is in the clients."""
 
     name = "supervisor"
-    needs = ("supervisor",)
+    needs: ClassVar[tuple[str, ...]] = ("supervisor",)
     note = "7 connections, no queue"
     many = 300
-    lists = (0, 1000)
+    lists: ClassVar[tuple[int, ...]] = (0, 1000)
 
     def __init__(self) -> None:
         super().__init__()
@@ -116,7 +119,8 @@ class Supervisor(Peer):
 
     def _lives(self, name: str) -> bool:
         """Ask for one program: a request for all programs takes longer than most of them live."""
-        return bool(self.open.supervisor.getProcessInfo(name)["pid"])
+        process: Any = self.open.supervisor.getProcessInfo(name)
+        return bool(process["pid"])
 
     def submit(self) -> None:
         self.open.supervisor.startProcess(f"short:short{next(self._next)}", AT_ONCE)

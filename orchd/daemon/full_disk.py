@@ -45,7 +45,7 @@ def refusal(home: Home) -> WireError:
     """Return the error that answers a change."""
     return WireError(
         "disk-full",
-        f"the disk of {home.directory} is full, and the daemon can write nothing: free some space there; "
+        f"the disk of {home.directory} is full and the daemon cannot write; free some space there: "
         "`orchctl prune --keep 0` deletes finished agents and their logs",
     )
 
@@ -167,7 +167,7 @@ class FullDisk:
             if is_due := self._now() >= self._look_at:
                 self._look_at = self._now() + LOOK_AGAIN
             if self._without_room.has_freed or (is_due and has_room(self._home.directory)):
-                log.info("there is room on the disk of %s again", self._home.directory)
+                log.info("the disk of %s has free space again", self._home.directory)
                 return True
             logs = None if self._parts is None else self._parts.context.processes.logs.next_deadline()
             moments = (self._look_at, self._notify.next_deadline(), logs, *self._without_room.deadlines())
@@ -230,7 +230,7 @@ class FullDisk:
             self._ports.reply(peer.route, pack_error(request_id_of(frame), error))
             return
         if peer.uid != os.getuid():
-            stranger = WireError("forbidden", REFUSED[Outside.STRANGER])
+            stranger = WireError("forbidden", f"permission denied: {REFUSED[Outside.STRANGER]}")
             self._ports.reply(peer.route, pack_error(request.id, stranger))
         elif request.op == "daemon":
             own = identity(self._home) | {

@@ -51,7 +51,7 @@ def serve(
     service: Service | None,
     ready: Callable[[], None],
 ) -> None:
-    """Run until a stop is requested. Raises OrchdError or HomeError for what a person must fix first."""
+    """Run until a stop is requested. Raises OrchdError or HomeError for faults that an operator must fix first."""
     with ExitStack() as stack:
         check_proc()
         check_uid()
@@ -83,7 +83,9 @@ def serve(
         presence.begin()  # requests are answered from now on
         if remote is not None:
             remote.open()
-            log.info("clients with a key may connect to %s; this is %s", remote.address, remote.public)
+            log.info(
+                "accepting remote clients at %s; the public key of this daemon is %s", remote.address, remote.public
+            )
         log.info("serving %s", home.directory)
         keep_reserve(home.reserve)
         ready()
@@ -126,7 +128,9 @@ def serve_without_room(
         presence = Presence(home, lock, ports)
         full = FullDisk(home, parts, ports, presence, wakeup, notify, clock, signals, without_room)
         presence.begin()
-        log.warning("the disk of %s is full: nothing is started or changed until there is room", home.directory)
+        log.warning(
+            "the disk of %s is full: no agent starts and no change is accepted until space is free", home.directory
+        )
         ready()
         notify.ready()
         return full.run()
@@ -153,7 +157,7 @@ def _recover(home: Home, parts: Components, loop: Loop) -> None:
         ]
     )
     parts.scribe.catch_up()
-    log.info("took up %d living and %d queued agents", len(living), len(state.agents) - len(state.living))
+    log.info("recovered %d running and %d queued agents", len(living), len(state.agents) - len(state.living))
 
 
 def _become_daemon() -> ProcessAttributes:
@@ -166,7 +170,7 @@ def _become_daemon() -> ProcessAttributes:
     limits = descriptors.raise_own()
     sys.setswitchinterval(_SWITCH_SECONDS)
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
-        log.warning("cannot be a subreaper: %s", os.strerror(ctypes.get_errno()))
+        log.warning("cannot become a subreaper: %s", os.strerror(ctypes.get_errno()))
     return ProcessAttributes(umask=umask, limits=(("nofile", *limits),))
 
 

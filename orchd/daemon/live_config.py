@@ -50,7 +50,7 @@ class LiveConfig:
             later |= {key: COMMAND for key in keys if key in LIMITS and self._state.is_limit_set}
             self.adopt(new)
             now = [key for key in keys if key not in later]
-            log.info("reloaded %s: %s changed; for later %s", self._path, _listed(now), _listed(list(later)))
+            log.info("reloaded %s: changed %s; not in effect yet: %s", self._path, _listed(now), _listed(list(later)))
             return {"config": str(self._path), "changed": now, "later": later}
         finally:
             self._notify.ready()

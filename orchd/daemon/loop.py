@@ -201,7 +201,7 @@ class Loop:
             self._parts.settings.reload()
             self.feed([self._parts.settings.limits()])
         except ConfigError as error:
-            log.error("%s; nothing was changed", error)  # noqa: TRY400 - the trace says nothing to a person
+            log.error("%s; no setting was changed", error)  # noqa: TRY400 - the trace says nothing to a person
 
     def _hint(self) -> None:
         """Publish that there are new events."""

@@ -51,7 +51,7 @@ class Lock:
         """Take the lock. Raises AlreadyRunning when another daemon answers or does not end, HomeError or OSError."""
         if self._descriptor is not None or self._try_for(_FIRST_SECONDS):
             return
-        log.info("another daemon holds %s: waiting until it answers or ends", self._home.directory)
+        log.info("another daemon has locked %s; waiting until it answers or ends", self._home.directory)
         patience = _PATIENCE
         while patience > 0 and not is_listened_to(self._home.socket):
             if self._try_for(_FIRST_SECONDS):
@@ -82,7 +82,7 @@ class Lock:
             return False
         if old is not None:
             os.close(old)
-        log.warning("%s was removed; it is made again", self._home.lock)
+        log.warning("%s was removed; creating it again", self._home.lock)
         return True
 
     def _try_for(self, seconds: float) -> bool:
@@ -126,7 +126,7 @@ class Presence:
             self._inotify: Inotify | None = Inotify()
             self._changes.register(self._inotify.fileno(), select.EPOLLIN)
         except OSError as error:
-            log.warning("no inotify: %s; sockets that are removed are not made again", error.strerror)
+            log.warning("no inotify: %s; removed sockets are not created again", error.strerror)
             self._inotify = None
         with suppress(OSError):  # no /proc: then mounts are not seen
             mounts = os.open("/proc/self/mountinfo", os.O_RDONLY | os.O_CLOEXEC)
@@ -149,8 +149,8 @@ class Presence:
         self._changes.poll(0)  # reads the event of the mounts
         if not self._has_database():
             log.critical(
-                "%s, or its -wal file, was removed or replaced, or a file system was mounted over it, so no request "
-                "can be recorded: shutting down, agents keep running; restore it and start orchd again",
+                "%s or its -wal file was removed or replaced, or a file system was mounted over it, and no change can "
+                "be stored; shutting down, agents keep running; restore the file and start orchd again",
                 self._home.database,
             )
             return False
@@ -160,12 +160,12 @@ class Presence:
             if not all(directory.is_dir() for directory in directories):
                 self._home.create()
             if not self._lock.is_kept():
-                log.critical("%s was removed and another daemon has taken it: leaving", self._home.lock)
+                log.critical("%s was removed and another daemon has locked it; shutting down", self._home.lock)
                 return False
             self._watch()
             self._ports.bind()
         except (HomeError, OSError) as error:
-            log.error("cannot make the lock and the sockets again: %s", error)  # noqa: TRY400 - for a person
+            log.error("cannot create the lock and the sockets again: %s", error)  # noqa: TRY400 - for a person
         return True
 
     def _has_database(self) -> bool:

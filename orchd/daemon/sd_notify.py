@@ -96,5 +96,5 @@ class Notifier:
             self._socket.sendto(os.fsencode(f"{line}\n"), os.fsencode(path))
         except OSError as error:
             if not self._has_failed:
-                log.warning("cannot tell the service manager anything: %s", error)
+                log.warning("cannot notify the service manager: %s", error)
             self._has_failed = True

@@ -1,6 +1,6 @@
 """Keys of `config.toml`: their units, and when a change takes effect; read by daemon and clients.
 
-A change by a command is state, not configuration. docs/reference/configuration.md is made from this module.
+A value that a command changes at run time is state, not configuration.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _Bytes = Annotated[int, Constraint(lambda number: number >= 0, "0 or more")]
 _Kept = Annotated[int, Constraint(lambda number: number >= 1, "1 or more")]
 _LogBytes = Annotated[int, Constraint(lambda number: number >= LEAST_LOG, f"{LEAST_LOG:,} or more")]
 _Seconds = Annotated[float, Constraint(lambda number: number >= 0, "0 or more")]
-_Listened = Annotated[str, Constraint(can_be_listened_on, "tcp://ADDRESS:PORT, an address of this machine in numbers")]
+_Listened = Annotated[str, Constraint(can_be_listened_on, "tcp://ADDRESS:PORT with a numeric address of this machine")]
 _Positive = Annotated[float, Constraint(lambda number: number > 0, "above 0")]
 
 
@@ -42,16 +42,14 @@ def _reads(text: str, read: Callable[[str], float], least: float) -> bool:
         return False
 
 
-_Size = Annotated[
-    str, Constraint(lambda text: _reads(text, size, 1 << 20), "a size of at least 1M, with a unit as in 512M or 2G")
-]
+_Size = Annotated[str, Constraint(lambda text: _reads(text, size, 1 << 20), "a size of at least 1M, e.g. 512M or 2G")]
 _Share = Annotated[
-    str, Constraint(lambda text: _reads(text, share, 0.01), "a share of one processor, as in 50% or 150%")
+    str, Constraint(lambda text: _reads(text, share, 0.01), "a percentage of one core, e.g. 50% or 150%")
 ]
-_Umask = Annotated[str, Constraint(re.compile("0?[0-7]{3}").fullmatch, "three octal digits, as in 077")]
+_Umask = Annotated[str, Constraint(re.compile("0?[0-7]{3}").fullmatch, "three octal digits, e.g. 077")]
 _Relative = Annotated[str, Constraint(_is_inside, "a path inside the project")]
 _Pattern = Annotated[str, Constraint(_is_inside, "a pattern inside the checkout")]
-_Line = Annotated[str, Constraint(lambda text: text.strip() and "\0" not in text, "a command of the shell")]
+_Line = Annotated[str, Constraint(lambda text: text.strip() and "\0" not in text, "a shell command")]
 _Directory = Annotated[str, Constraint(re.compile("(~|~?/.*)").fullmatch, "a path that begins with / or ~/")]
 _Pids = Annotated[int, Constraint(lambda number: number >= 4, "4 or more")]
 

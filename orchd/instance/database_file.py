@@ -34,25 +34,27 @@ def check(path: Path, now: Callable[[], float], seconds: float) -> Checked:
     if not path.exists():
         return Checked(None, "it does not exist yet", is_empty=True)
     if not path.is_file():
-        return Checked(f"{path} is no file", remedy=_aside(path))
+        return Checked(f"{path} is not a file", remedy=_aside(path))
     for mode, word in ((os.R_OK, "read"), (os.W_OK, "written")):
         if not os.access(path, mode, effective_ids=True):
-            return Checked(f"{path} cannot be {word}", remedy=f"`chmod u+rw {path}`, as root where it is not yours")
+            return Checked(f"{path} cannot be {word}", remedy=f"`chmod u+rw {path}`, as root if you do not own it")
     try:
         with closing(sqlite3.connect(_uri(path), uri=True, isolation_level=None)) as database:
             return _check_content(database, path, now, seconds)
     except sqlite3.Error as error:
         name = getattr(error, "sqlite_errorname", "")
         if name.startswith("SQLITE_BUSY"):
-            return Checked(None, "in use, and so not checked")
-        remedy = _aside(path) if name.startswith(_DAMAGED) else "make the home writable, and see that its disk is sound"
+            return Checked(None, "in use, not checked")
+        remedy = (
+            _aside(path) if name.startswith(_DAMAGED) else "make the home writable, and check the health of its disk"
+        )
         return Checked(f"{path}: {error}", remedy=remedy)
 
 
 def _aside(path: Path) -> str:
     broken = path.parent / "broken"
     return (
-        "restore a backup, or begin anew with the limit of config.toml: end what still runs by `orchctl doctor "
+        "restore a backup, or start with an empty database: end running agents with `orchctl doctor "
         f"--end-agents`, then `mkdir -p {broken}`, then `mv {path}* {path.parent}/agents {broken}`, then `orchctl "
         "daemon start`"
     )
@@ -73,9 +75,9 @@ def _check_content(database: sqlite3.Connection, path: Path, now: Callable[[], f
     if database.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None:
         return Checked(None, "it is empty", is_empty=True)
     if application != APPLICATION_ID:
-        return Checked(f"{path} is some other program's database", remedy=_aside(path))
+        return Checked(f"{path} is the database of another program", remedy=_aside(path))
     if not SCHEMAS[0] <= version <= SCHEMAS[1]:
-        what = f"{path} has schema {version}, and this orchd knows {SCHEMAS[1]}"
+        what = f"{path} has schema {version}, but this orchd supports {SCHEMAS[1]}"
         return Checked(what, remedy=f"install the version that wrote it, or {_aside(path)}")
     until = now() + seconds
     database.set_progress_handler(lambda: now() > until, _STEPS)
@@ -84,7 +86,7 @@ def _check_content(database: sqlite3.Connection, path: Path, now: Callable[[], f
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
             raise
-        return Checked(None, f"schema {version}; it is too large to be checked whole in {seconds:g} s")
+        return Checked(None, f"schema {version}; too large to be checked completely in {seconds:g} s")
     if rows != ["ok"]:
         return Checked(f"{path} is damaged: {'; '.join(rows)[:200]}", remedy=_aside(path))
     return Checked(None, f"schema {version}, undamaged")
@@ -94,8 +96,8 @@ def lost(path: Path, how: str) -> str:
     """Return the message for a database in `path` that is gone or empty, as `how` says, beside files of agents."""
     agents = path.parent / "agents"
     return (
-        f"{path} {how}, and {agents} has files of agents that it knew: put it back, or move {agents} away to begin "
-        "with an empty history, after `orchctl doctor --end-agents` has ended what still runs"
+        f"{path} {how}, but {agents} has files of its agents: restore it; or end running agents with "
+        f"`orchctl doctor --end-agents` and move {agents} away, to start with an empty history"
     )
 
 
@@ -120,10 +122,10 @@ def reason(error: sqlite3.Error) -> str:
 
 
 REMEDIES = {
-    "SQLITE_FULL": "the disk is full: free some space; the daemon continues when there is space, and nothing is lost",
-    "SQLITE_READONLY": "the state directory cannot be written: make it writable and start orchd again",
-    "SQLITE_CANTOPEN": "the state directory cannot be used: check that it exists and is yours",
-    "SQLITE_NOTADB": "the file is not a database: restore it from a backup, or move it away to begin anew",
-    "SQLITE_CORRUPT": "the file is damaged: restore it from a backup, or move it away to begin anew",
-    "": "see that the state directory is writable and its disk sound, then start orchd again",
+    "SQLITE_FULL": "the disk is full: free some space; the daemon continues once space is free, and no data is lost",
+    "SQLITE_READONLY": "the state directory is not writable: make it writable and start orchd again",
+    "SQLITE_CANTOPEN": "the state directory is not accessible: check that it exists and that you own it",
+    "SQLITE_NOTADB": "the file is not a database: restore it from a backup, or move it away to start empty",
+    "SQLITE_CORRUPT": "the file is damaged: restore it from a backup, or move it away to start empty",
+    "": "check that the state directory is writable and its disk healthy, then start orchd again",
 }

@@ -18,6 +18,6 @@ def check(path: str | Path, whole: Mapping[str, object], known: int, way_out: st
     if type(version) is int and 1 <= version <= known:
         return
     raise NewerFormatError(
-        f"{path} has the version {version!r:.40} and this orchd reads up to {known}: install the orchd that wrote it, "
-        f"or {way_out}"
+        f"{path} has the version {version!r:.40}, but this orchd reads at most {known}; install the orchd that wrote "
+        f"it, or {way_out}"
     )

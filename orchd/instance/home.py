@@ -134,10 +134,10 @@ def way_out(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "free some space there: `orchctl prune` deletes finished agents and their logs"
     if error.errno == errno.EROFS:
-        return f"mount it writable, or set {ENV_HOME} to a directory that can be written"
+        return f"mount it writable, or set {ENV_HOME} to a writable directory"
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return "raise `ulimit -n`, or end other processes"
-    return f"make it writable for you, or set {ENV_HOME} to a directory that can be written"
+    return f"make it writable for you, or set {ENV_HOME} to a writable directory"
 
 
 def _make_private(directory: Path) -> None:
@@ -150,9 +150,9 @@ def _make_private(directory: Path) -> None:
         if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and stat.S_IMODE(status.st_mode) & 0o077:
             directory.chmod(0o700)
     except OSError as error:
-        raise HomeError(f"cannot make {directory}: {error.strerror}; {way_out(error)}") from None
+        raise HomeError(f"cannot create {directory}: {error.strerror}; {way_out(error)}") from None
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
-        raise HomeError(f"{directory} is not a directory of yours; set {ENV_HOME} to your own directory")
+        raise HomeError(f"{directory} is not a directory that you own; set {ENV_HOME} to your own directory")
 
 
 def check_writable(directory: Path) -> None:

@@ -22,7 +22,7 @@ def read_secret(path: Path) -> str:
     text = read_private(path).decode("ascii", "replace").strip()
     if not is_key(text):
         raise KeyFileError(
-            f"{path} holds no key, which is 64 hexadecimal digits: put it back, or delete it for a new one"
+            f"{path} does not contain a key of 64 hexadecimal digits; restore it, or delete it to create a new key"
         )
     return text
 
@@ -34,7 +34,7 @@ def read_private(path: Path) -> bytes:
     except FileNotFoundError:
         raise
     except OSError as error:
-        why = "it is a link" if error.errno == errno.ELOOP else error.strerror
+        why = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror
         raise KeyFileError(f"{path} cannot be used: {why}; it must be a file of your own") from None
     try:
         status = os.fstat(descriptor)
@@ -44,8 +44,8 @@ def read_private(path: Path) -> bytes:
             )
         if (mode := stat.S_IMODE(status.st_mode)) & 0o077:
             raise KeyFileError(
-                f"{path} cannot be used: it is open to others (mode {mode:o}); if no other user has been there, "
-                f"`chmod 600 {path}`, otherwise delete it and make new keys"
+                f"{path} cannot be used: other users have access (mode {mode:o}); if no other user has read it, "
+                f"`chmod 600 {path}`, otherwise delete it and create new keys"
             )
         return os.read(descriptor, _MOST)
     finally:

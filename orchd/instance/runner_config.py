@@ -1,7 +1,7 @@
 """Configuration of runners, which turn a prompt into the command of a coding agent, and its output into a report.
 
 `[runners.NAME]` of config.toml changes built-in runners and defines others. The daemon checks the tables when it
-starts, the runner program reads them when it runs. docs/guides/runners.md explains every key.
+starts, the runner program reads them when it runs. `RunnerSettings` describes every key.
 """
 
 from __future__ import annotations
@@ -49,9 +49,11 @@ _READ_FROM_JSON = (
     *("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cost"),
 )
 
-_Words = Annotated[tuple[str, ...], Constraint(lambda words: not words or words[0], "a list with a program in it")]
+_Words = Annotated[
+    tuple[str, ...], Constraint(lambda words: not words or words[0], "a list that starts with a program")
+]
 _Dollars = Annotated[float, Constraint(lambda number: 0 <= number <= 10**6, "between 0 and 1,000,000")]
-_Place = Annotated[str, Constraint(lambda path: all(path.split(".")), "keys and indices with dots between, as a.0.b")]
+_Place = Annotated[str, Constraint(lambda path: all(path.split(".")), "keys and indices separated by dots, e.g. a.0.b")]
 _Prompt = Annotated[str, Constraint(("stdin", "argument").__contains__, "stdin or argument")]
 _Usage = Annotated[str, Constraint(("last", "sum").__contains__, "last or sum")]
 _Result = Annotated[str, Constraint(("exit-code", "file", "json").__contains__, "exit-code, file or json")]
@@ -126,13 +128,11 @@ class Runners:
         there = self.installed(environment.get("PATH"))
         if len(there) == 1:
             return there[0]
-        state = (
-            f"{' and '.join(there)} are installed" if there else f"none of {', '.join(self.names[1:])} is on the PATH"
-        )
+        state = f"{' and '.join(there)} are installed" if there else f"none of {', '.join(self.names[1:])} is on PATH"
         raise WireError(
             "no-runner",
-            f"nothing says what runs a goal, and {state}: give --runner NAME, or set `runner` in config.toml or "
-            f"{ENV_DEFAULT_RUNNER} ({MOCK} only pretends)",
+            f"no runner is chosen, and {state}; give --runner NAME, or set `runner` in config.toml or "
+            f"{ENV_DEFAULT_RUNNER} ({MOCK} does no real work)",
         )
 
     def known(self, name: str) -> str:
@@ -140,7 +140,7 @@ class Runners:
         if name not in self.names:
             raise WireError(
                 "unknown-runner",
-                f"{name!r} is no runner; there are {', '.join(self.names)}, and you can add more in config.toml",
+                f"unknown runner {name!r}; valid runners are {', '.join(self.names)}, and config.toml can add more",
             )
         return name
 
@@ -159,14 +159,14 @@ def wrong(default: str | None, settings: Mapping[str, RunnerSettings]) -> Iterat
         if not _NAME.fullmatch(name) or name == _MEMBERS_OWN:
             yield Violation(
                 f"runners.{name}",
-                f"runners.{name:.60} cannot be called so: give it a name of letters, digits, `_`, `-` and `.`, but not "
+                f"runners.{name:.60} is not a valid name: use letters, digits, `_`, `-` and `.`, but not "
                 f"{_MEMBERS_OWN!r}",
             )
         known = _OF.get(name, {key.name for key in fields(RunnerSettings)} - _OF_BUILT_IN_ONLY)
         given = {key.name for key in fields(RunnerSettings) if getattr(runner, key.name) != getattr(blank, key.name)}
         if strange := sorted(given - known):
             key = f"runners.{name}.{strange[0]}"
-            yield Violation(key, f"{key} says nothing to this runner; known to it are {', '.join(sorted(known))}")
+            yield Violation(key, f"{key} is not valid for this runner; valid keys are {', '.join(sorted(known))}")
         if name not in BUILT_IN:
             own = (_wrong_command(name, runner), _wrong_resume(name, runner))
             yield from (problem for problem in own if problem is not None)
@@ -209,7 +209,7 @@ def _wrong_resume(name: str, settings: RunnerSettings) -> Violation | None:
         needed = f"{path}.session, the place of the session in its JSON"
         return Violation(path, f"{path}.resume needs {{session}} in one of its words, and {needed}")
     if strange := sorted(set(used) - set(PLACEHOLDERS)):
-        return Violation(path, f"{path}.resume has {{{strange[0]}}}, which is no placeholder")
+        return Violation(path, f"{path}.resume has the unknown placeholder {{{strange[0]}}}")
     if ("prompt" in used) != (settings.prompt == "argument"):
         return Violation(path, f'{path}.resume must have {{prompt}} when {path}.prompt is "argument", and only then')
     return None
@@ -224,13 +224,15 @@ def _wrong_command(name: str, settings: RunnerSettings) -> Violation | None:
     used = [name for word in words for name in PLACEHOLDER.findall(word)]
     if strange := sorted({*used} - {*PLACEHOLDERS} | {*used} & {"session"}):
         shown = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS if name != "session")
-        return Violation(path, f"{path}.command has {{{strange[0]}}}, which is no placeholder; there are {shown}")
+        return Violation(path, f"{path}.command has the unknown placeholder {{{strange[0]}}}; placeholders are {shown}")
     if ("prompt" in used) != (settings.prompt == "argument"):
         return Violation(path, f'{path}.prompt must be "argument" when its command has {{prompt}}, and only then')
     if settings.result == "json" and settings.text is None:
-        return Violation(path, f"{path}.text is missing: where in the JSON the result's text is, as message.content")
+        return Violation(
+            path, f"{path}.text is missing: the path of the result's text in the JSON, e.g. message.content"
+        )
     if settings.result != "json" and settings.usage != "last":
-        return Violation(path, f'{path}.usage adds up what is in JSON, which is read only with result = "json"')
+        return Violation(path, f'{path}.usage applies only with result = "json"')
     if settings.result != "json" and (given := [key for key in _READ_FROM_JSON if getattr(settings, key)]):
-        return Violation(path, f'{path}.{given[0]} is a place in JSON, which is read only with result = "json"')
+        return Violation(path, f'{path}.{given[0]} is a path in JSON and applies only with result = "json"')
     return None

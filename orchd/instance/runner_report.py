@@ -1,6 +1,6 @@
 """The report of a runner about an attempt: a small JSON file, written once, before the runner ends.
 
-The daemon reads it when the attempt has ended; it never reads the agent's output.
+The daemon reads it when the attempt has ended; it never reads the output of the agent.
 """
 
 from __future__ import annotations

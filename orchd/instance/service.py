@@ -38,7 +38,7 @@ def parse(text: str) -> Service:
     """Parse `user:orchd.service`. Raises ValueError."""
     scope, _, unit = text.strip().partition(":")
     if scope not in SCOPES or not unit.endswith(".service") or "/" in unit:
-        raise ValueError(f"{text!r} is no service: user:NAME.service or system:NAME.service")
+        raise ValueError(f"{text!r} is not a valid service; use user:NAME.service or system:NAME.service")
     return Service(scope, unit)
 
 

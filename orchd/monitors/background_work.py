@@ -1,6 +1,6 @@
 """Detects agents that count as waiting and work all the same, by the CPU time of their process trees.
 
-An agent may wait in the background (`orchctl wait agent-002 &`) and continue. No event shows that, so the CPU time of
+An agent may wait in the background (`orchctl wait agent-002 &`) and keep working. No event shows it, so the CPU time of
 each waiting agent is compared with what it was, soon after its wait began and then ever less often. Nothing is looked
 at while no agent waits. A frozen agent uses no CPU unless another process wakes it; then it is frozen again.
 

@@ -44,7 +44,7 @@ def keep_reserve(reserve: Path) -> None:
         if disk.f_bavail * disk.f_frsize > 2 * wanted:
             _allocate(reserve, wanted)
     except OSError as error:
-        log.warning("cannot reserve room for pruning in %s: %s", reserve, error.strerror)
+        log.warning("cannot reserve disk space for pruning in %s: %s", reserve, error.strerror)
         with suppress(OSError):
             reserve.unlink()
 
@@ -85,7 +85,11 @@ class DiskSpace:
         if has_disk_pressure == lacks_room(free, floor, was_short=has_disk_pressure):
             return None
         if has_disk_pressure:
-            log.info("there is room on the disk again: %d bytes are free", free)
+            log.info("low disk space has ended: %d bytes are free", free)
         else:
-            log.warning("%d bytes are free on the disk of the home, fewer than %d: no agent starts", free, floor)
+            log.warning(
+                "low disk space: %d bytes are free on the disk of the home, below the minimum of %d; no agent starts",
+                free,
+                floor,
+            )
         return DiskSpaceChanged(free, floor)

@@ -2,7 +2,7 @@
 
 An agent that lent its slot is frozen with all that it holds, and an agent whose wait has ended cannot continue. An
 agent at work that needs such a thing, a lock or the other end of a pipe, is blocked for ever. No event shows that. What
-shows it is that it uses no CPU and puts nothing out, as does an agent that waits for time or for the network, so that
+shows it is that it uses no CPU and writes no output, as does an agent that waits for time or for the network, so that
 it is announced and nothing is done about it. Of an agent in a lent slot this is enough; an agent whose wait has ended
 gets the slot of any other agent, so that all agents at work must stand still. Nothing is looked at while no agent waits
 for a slot.

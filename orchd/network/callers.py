@@ -32,7 +32,7 @@ _LOOKS = 100  # at a caller whose parents come and go
 _WHOLE = b"0 0 4294967295".split()  # the uid_map of a namespace in which every user has its own uid
 
 _ENTER = (
-    "ask from outside for an agent whose command enters it (`nsenter`, `ip netns exec`), or start a daemon inside with "
+    "spawn, from outside, an agent whose command enters it (`nsenter`, `ip netns exec`), or start a daemon inside with "
     "an ORCHD_HOME of its own"
 )
 
@@ -50,7 +50,7 @@ def seeing() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise WireError("busy", f"cannot see who is calling: {error.strerror}; ask again later") from None
+        raise WireError("busy", f"cannot identify the caller: {error.strerror}; retry later") from None
 
 
 def check_proc() -> None:
@@ -61,8 +61,8 @@ def check_proc() -> None:
         first = None
     if first is None:
         raise OrchdError(
-            "/proc hides the processes of other users (hidepid in proc(5)), so the owner of a connection cannot "
-            "be identified; mount it with hidepid=0, or with gid= of a group that this user is in"
+            "/proc hides the processes of other users (hidepid in proc(5)), so the daemon cannot identify the "
+            "owner; mount it with hidepid=0, or with gid= of a group that this user is in"
         )
 
 
@@ -71,8 +71,8 @@ def check_uid() -> None:
     uid, overflow = os.getuid(), int((PROC / "sys/kernel/overflowuid").read_bytes())
     if uid == overflow and (PROC / "self/uid_map").read_bytes().split() != _WHOLE:
         raise OrchdError(
-            f"this process runs as uid {uid}, which stands in this user namespace for users that have no uid in it: "
-            "other users would be taken for the owner. Run orchd as a user that the namespace maps (uid_map in "
+            f"this process runs as uid {uid}, which stands for every user that this user namespace does not map, so "
+            "other users would be accepted as the owner; run orchd as a user that the namespace maps (uid_map in "
             "user_namespaces(7))"
         )
 
@@ -110,13 +110,14 @@ class Callers:
         try:
             clauses = namespaces.confinement(peer.pid)
         except (FileNotFoundError, ProcessLookupError):
-            raise WireError("forbidden", "the calling process has ended; ask again") from None
+            raise WireError("forbidden", "the calling process has ended; retry") from None
         if clauses:
-            inside = "call orchctl from a process of the agent that is not confined so" if agent_of(caller) else _ENTER
+            inside = "call orchctl from an unconfined process of the agent" if agent_of(caller) else _ENTER
             raise WireError(
                 "forbidden",
-                f"the calling process is confined ({', '.join(clauses)}), and what it starts would not be: agents run "
-                f'where the daemon runs. Either {inside}, or the owner sets confined_callers = "accept" in config.toml',
+                f"the calling process is confined ({', '.join(clauses)}), but its agents would not be, since they run "
+                f"where the daemon runs. Either {inside}, or the owner sets "
+                'confined_callers = "accept" in config.toml',
             )
 
     def identify(self, peer: Credentials) -> Identity:

@@ -45,9 +45,11 @@ def server_secret(path: Path) -> str:
             write_private(path, f"{secret}\n".encode(), is_new=True)
             return secret
     except (KeyFileError, NoCurveError) as error:
-        raise KeyringError(f"{error}; without a key of its own the daemon listens to no other machine") from None
+        raise KeyringError(f"{error}; without its own key the daemon accepts no remote clients") from None
     except OSError as error:
-        raise KeyringError(f"the key {path} cannot be made: {error.strerror}; make room or rights for it") from None
+        raise KeyringError(
+            f"cannot create the key {path}: {error.strerror}; free disk space or fix the permissions"
+        ) from None
 
 
 class Keyring:
@@ -58,7 +60,7 @@ class Keyring:
         self._unwritten: dict[str, AuthorizedKey] = {}  # revoked keys whose revocation the disk did not take
         try:
             whole = json.loads(read_private(path))
-            formats.check(path, whole, _VERSION, "move it away and authorise the keys again")
+            formats.check(path, whole, _VERSION, "move it away and authorize the keys again")
             records = [parse(AuthorizedKey, record) for record in whole["keys"]]
             for record in records:
                 parse(KeyAuthorize, {"key": record.name, "public": record.public, "role": record.role})
@@ -68,7 +70,7 @@ class Keyring:
             raise KeyringError(str(error)) from None
         except (ValueError, KeyError, TypeError, AttributeError, ShapeError) as error:
             raise KeyringError(
-                f"{path} is no list of keys ({error}): put it back, or delete it and authorise anew"
+                f"{path} is not a valid list of keys ({error}); restore it, or delete it and authorize the keys again"
             ) from None
         self._records = {record.public: record for record in records}
 
@@ -87,10 +89,10 @@ class Keyring:
             if (record.name, record.public, record.role) == (args.key, args.public, args.role):
                 return record
             if args.key == record.name or args.public == record.public:
-                what = f"the key {record.name} with the role {record.role} is authorised"
-                raise WireError("name-taken", f"{what}, by this name or with this key: revoke it first")
+                what = f"the key {record.name} with the role {record.role} is already authorized"
+                raise WireError("name-taken", f"{what} under this name or with this key; revoke it first")
         if len(self._records) >= _MOST:
-            raise WireError("busy", f"there are {_MOST} keys: revoke unused keys")
+            raise WireError("busy", f"the maximum of {_MOST} keys is reached; revoke unused keys")
         new = AuthorizedKey(args.key, args.public, args.role, now)
         self._write([*self._records.values(), new])
         self._records[new.public] = new
@@ -103,7 +105,7 @@ class Keyring:
         revoked = next((record for record in known.values() if record.name == name), None)
         if revoked is None:
             names = ", ".join(record.name for record in self._records.values()) or "none"
-            raise WireError("unknown-key", f"no key {name} is authorised; there are {names}")
+            raise WireError("unknown-key", f"unknown key {name}; authorized keys are {names}")
         self._records.pop(revoked.public, None)
         self._unwritten[revoked.public] = revoked
         self._write(self._records.values())
@@ -117,6 +119,6 @@ class Keyring:
         except OSError as error:
             raise WireError(
                 "cannot-store",
-                f"{self._path} cannot be written: {error.strerror}; fix that and try again. A key that was revoked "
-                "is refused from now on, but the next daemon would accept it again",
+                f"{self._path} cannot be written: {error.strerror}; fix the cause and retry. A revoked key is "
+                "refused by this daemon, but would be accepted again by the next one",
             ) from None

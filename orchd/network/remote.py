@@ -145,7 +145,7 @@ class RemoteSocket:
             if not is_known and public not in self._logged and len(self._logged) < _LOGGED:
                 self._logged.add(public)
                 where = request[3].decode("ascii", "replace")
-                log.warning("refused the key %s from %s: it is not authorised", public.hex() or "(none)", where)
+                log.warning("refused the key %s from %s: it is not authorized", public.hex() or "(none)", where)
             status = (b"200", b"OK", public.hex().encode()) if is_known else (b"400", b"no", b"")
             self.zap.send_multipart([*request[:2], *status, b""])
 
@@ -193,7 +193,7 @@ def _listener(listen: str) -> tuple[socket.socket, str]:
     """Return a listening socket, and its address with the actual port."""
     wanted = addresses.address(listen)
     if wanted is None:
-        raise RemoteError(f"[remote] listen: {listen} is no tcp://ADDRESS:PORT; correct it in config.toml")
+        raise RemoteError(f"[remote] listen: {listen} is not a valid address; use tcp://ADDRESS:PORT in config.toml")
     listener = socket.socket(socket.AF_INET6 if wanted.is_six else socket.AF_INET)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -203,7 +203,7 @@ def _listener(listen: str) -> tuple[socket.socket, str]:
         listener.close()
         raise RemoteError(
             f"[remote] listen: cannot listen on {listen}: {error.strerror}; "
-            "choose another address or port in config.toml, or take the line out"
+            "choose another address or port in config.toml, or remove the key"
         ) from None
     os.set_blocking(listener.fileno(), False)
     return listener, str(wanted._replace(port=listener.getsockname()[1]))

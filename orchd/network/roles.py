@@ -22,7 +22,9 @@ class RemoteClient:
 
 
 def check_role(remote_client: RemoteClient, op: str, least: str) -> None:
-    """Raise WireError `forbidden` when the role of the remote client's key is below `least`, that of `op`."""
+    """Raise WireError `forbidden` when the role of the client's key is below `least`, the role that `op` needs."""
     if ROLES.index(remote_client.role) < ROLES.index(least):
-        message = f"{remote_client} has the role {remote_client.role}: `{op}` is for a key with the role {least}"
+        message = (
+            f"permission denied: `{op}` needs the role {least}, and {remote_client} has the role {remote_client.role}"
+        )
         raise WireError("forbidden", message)

@@ -87,7 +87,7 @@ class LocalSockets:
             path.chmod(0o600)
             listener.listen(_BACKLOG)
             if path in self._bound:
-                log.warning("%s was removed; it is made again", path)
+                log.warning("%s was removed; creating it again", path)
                 old, _ = self._listeners.pop(self._bound[path][0])
                 self._epoll.unregister(old)
                 old.close()
@@ -171,7 +171,7 @@ class LocalSockets:
                     if self._spare is not None:
                         os.close(self._spare)
                     with suppress(OSError):
-                        self._refuse(listener.accept()[0], "no descriptor is free")
+                        self._refuse(listener.accept()[0], "no file descriptor is free")
                     self._spare = _spare()
                 if error.errno == errno.ECONNABORTED:
                     continue
@@ -185,19 +185,21 @@ class LocalSockets:
             check_for_client()
             peer = credentials_of(accepted)
         except OSError as error:
-            self._refuse(accepted, f"no descriptor is free ({error.strerror})")
+            self._refuse(accepted, f"no file descriptor is free ({error.strerror})")
             return
         try:
             identity = self._identify(peer)
         except OSError as error:
             peer.close()
-            self._refuse(accepted, f"no descriptor is free to see who connects ({error.strerror})")
+            self._refuse(accepted, f"no file descriptor is free to identify the client ({error.strerror})")
             return
         if (silent := self._table.in_the_way(identity)) is not None:
             self._close(silent)
         if not self._table.has_room(identity):
             peer.close()
-            self._refuse(accepted, f"process {peer.pid}, or others of its kind, have their share of {self._table.most}")
+            self._refuse(
+                accepted, f"process {peer.pid} and its group already use their share of {self._table.most} connections"
+            )
             return
         self._is_full = False
         connection = LocalConnection(next(self._numbers), accepted, peer, identity, ZmtpSession(*kind))

@@ -56,12 +56,14 @@ class Subscribers:
     def listen(self, caller: Caller, route: tuple[bytes, ...]) -> None:
         """Send hints to this route from now on. Raises WireError."""
         if not isinstance(caller, RemoteClient):
-            raise WireError("bad-request", "listen is for other machines; here, subscribe to events.sock")
+            raise WireError(
+                "bad-request", "`listen` is for remote clients only; local clients subscribe to events.sock"
+            )
         own = [listener for listener, remote_client in self._listeners.items() if remote_client.key == caller.key]
         if len(own) >= _MOST_LISTENERS:
             self._drop([listener for listener in own if not self.is_there(listener)])
         if len(own) >= _MOST_LISTENERS and all(listener in self._listeners for listener in own):
-            raise WireError("busy", f"{caller} listens on {_MOST_LISTENERS} connections: end some, then ask again")
+            raise WireError("busy", f"{caller} already listens on {_MOST_LISTENERS} connections; close some and retry")
         self._listeners[route] = caller
 
     def publish(self, hint: bytes) -> None:

@@ -113,7 +113,7 @@ class ZmtpSession:
         signature = seen[:1] in (b"", b"\xff") and seen[9:10] in (b"", b"\x7f")
         version = len(seen) < 11 or seen[10] >= 3  # noqa: PLR2004
         if not (signature and version and _MECHANISM.startswith(seen[12:32])):
-            raise ProtocolError("this is no greeting of ZMTP 3 with the mechanism NULL")
+            raise ProtocolError("not a greeting of ZMTP 3 with the mechanism NULL")
 
     def _obey(self, body: bytes) -> None:
         """Perform a command: the end of the handshake, a PING, an ERROR. Raises ProtocolError."""
@@ -122,7 +122,7 @@ class ZmtpSession:
             if name == b"PING":
                 self.answers += command(b"PONG", data[_PING_TTL:][:16])
             elif name == b"ERROR":
-                raise ProtocolError("the other side gives up")
+                raise ProtocolError("the peer reported an error")
             return
         properties: dict[bytes, bytes] = {}  # the metadata of a READY command
         while name == b"READY" and data:
@@ -130,9 +130,9 @@ class ZmtpSession:
             key, rest = data[1 : 1 + size], data[1 + size :]
             length = int.from_bytes(rest[:4])
             if len(key) < size or len(rest) < 4 + length:
-                raise ProtocolError("the metadata of the handshake is cut off")
+                raise ProtocolError("the metadata of the handshake is incomplete")
             properties[key.lower()] = rest[4 : 4 + length]
             data = rest[4 + length :]
         if properties.get(b"socket-type") not in self._peers:
-            raise ProtocolError("the handshake is wrong, or the socket is of a kind that is not served here")
+            raise ProtocolError("the handshake is not valid, or the socket type is not supported")
         self.is_ready = True

@@ -55,8 +55,8 @@ class AttemptFiles(NamedTuple):
     def open_log(self) -> int:
         """Return a descriptor that appends to the log. Raises OSError.
 
-        What an agent put in its place, or linked it to, goes: an attempt writes to a file of its own. So does what an
-        attempt of the same name has written that the database does not know any more: it is set aside.
+        A file or link that an agent put in its place is removed: an attempt writes to a file of its own. The log of an
+        earlier attempt of the same name that the database does not know is renamed.
         """
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         try:
@@ -68,7 +68,7 @@ class AttemptFiles(NamedTuple):
                 descriptor = open_file(self.log, flags | os.O_EXCL)
             elif status.st_nlink > 1:
                 os.close(descriptor)
-                raise OSError(errno.EINVAL, "another name leads to it")  # noqa: TRY301 - handled as all else in its place
+                raise OSError(errno.EINVAL, "it has another hard link")  # noqa: TRY301 - handled as all else in its place
         except OSError as error:
             if error.errno not in (errno.EINVAL, errno.ELOOP, errno.ENXIO):
                 raise

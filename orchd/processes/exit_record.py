@@ -33,7 +33,7 @@ def exit_of(
     note = record.note
     if note is None and record.code is None:
         what = "kept from running" if handle.is_shim_killed else "killed"
-        note = f"its supervising shell was {what}, so that its exit code is unknown"
+        note = f"its supervising shell was {what}, so its exit code is unknown"
     return Exited(*key, outcome, is_tree_gone=True, note=note)
 
 

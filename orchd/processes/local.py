@@ -77,7 +77,7 @@ class LocalProcesses:
             try:
                 variables = self._environment(agent.spec.environment)
             except FileNotFoundError:
-                reason = "its captured environment was deleted; `orchctl retry --current-env` brings a new one"
+                reason = "its captured environment was deleted; `orchctl retry --current-env` uses that of the caller"
                 return SpawnFailed(*key, reason, is_passing=False)
             command = command_of(self._home, agent, variables, self._defaults)
             shim = self._shims.provide(agent, command)

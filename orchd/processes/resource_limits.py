@@ -34,20 +34,20 @@ def unheld(spec: specs.AgentSpec | Spec, held: Enforcement) -> str | None:
 
 def _refusal(name: str) -> str:
     controller = name.partition("_")[0]
-    return f"{name} cannot be held: the daemon has no {controller} controller of cgroup v2 for its agents"
+    return f"cannot enforce {name}: the daemon has no {controller} controller of cgroup v2 for its agents"
 
 
 def limits_of(spec: specs.AgentSpec, config: Config, held: Enforcement) -> dict[str, Any]:
     """Return the resource limits of an agent. Raises WireError for a requested limit that cannot be enforced."""
     if (wrong := unheld(spec, held)) is not None:
         raise WireError(
-            "cannot-bound", f"{wrong}; leave it out, or see what `orchctl doctor` reports of resource limits"
+            "cannot-bound", f"{wrong}; omit it, or run `orchctl doctor` and read its section on resource limits"
         )
     defaults = {
         name: read(value) for name, read in _FROM_CONFIG.items() if (value := getattr(config, name)) is not None
     }
     for name in defaults.keys() - set(requested(spec)):
         if held[name] is None:
-            way_out = f"take {name} out of config.toml, or see what `orchctl doctor` reports of resource limits"
+            way_out = f"remove {name} from config.toml, or run `orchctl doctor` and read its section on resource limits"
             raise WireError("cannot-bound", f"{_refusal(name)}; {way_out}")
     return defaults | {name: getattr(spec, name) for name in requested(spec)}

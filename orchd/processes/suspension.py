@@ -47,7 +47,7 @@ def suspension(tree: ProcessTree) -> Suspension | None:
     if stopped:
         causes.append("stopped " + ", ".join(f"{name_of(process.pid)} (pid {process.pid})" for process in stopped))
         commands.append(f"`kill -CONT {' '.join(str(process.pid) for process in stopped)}`")
-    sentence = f"it holds a slot and cannot run: something other than orchd {' and '.join(causes)}"
+    sentence = f"it holds a slot but cannot run: something other than orchd {' and '.join(causes)}"
     return Suspension(sentence, " and ".join(commands))
 
 

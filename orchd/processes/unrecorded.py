@@ -66,8 +66,8 @@ def check(home: Home, state: State, begun: Begun, clock: Callable[[], float]) ->
     if living:
         names = listed([f"{agent_id(attempt.number)} (attempt {attempt.attempt})" for attempt in living], _NAMED)
         raise StoreError(
-            f"{names} of {home.directory} is running, and {home.database} has no record of it, as after an older "
-            "copy of it was put back: put the newer one back, or end what is running by `orchctl doctor --end-agents`"
+            f"{names} of {home.directory} is running, and {home.database} has no record of it, e.g. because an older "
+            "copy was restored: restore the newer database, or end these processes with `orchctl doctor --end-agents`"
         )
     for attempt in unknown:
         files = files_of(home, agent_id(attempt.number), attempt.attempt)
@@ -107,7 +107,7 @@ def check_marks(home: Home) -> None:
     if agents:
         raise StoreError(
             f"processes of {listed(agents, _NAMED)} of {home.directory} are running, and this home has no record of "
-            "any agent: put back what was in it, or end them by `orchctl doctor --end-agents`"
+            "any agent: restore its content, or end them with `orchctl doctor --end-agents`"
         )
 
 

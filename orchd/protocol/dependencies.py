@@ -20,6 +20,6 @@ def unknown(text: str) -> str:
     head, _, suffix = text.rpartition(":")
     known = ", ".join(f"{head}:{condition}" for condition in CONDITIONS)
     return (
-        f"`after` {text!r}: no agent has this id or name, and {suffix!r} is no condition; write {known}, "
+        f"`after` {text!r}: no agent has this id or name, and {suffix!r} is not a condition; use {known}, "
         f"or {head} alone, which means {COMPLETED}"
     )

@@ -19,5 +19,5 @@ def duration(text: str | float) -> float:
     except ValueError:
         seconds = math.nan
     if not math.isfinite(seconds) or seconds < 0:
-        raise ValueError(f"{text!r} is not a duration: write seconds or a unit, as in 90, 90s, 15m, 2h")
+        raise ValueError(f"{text!r} is not a valid duration; use seconds or a unit, e.g. 90, 90s, 15m, 2h")
     return seconds

@@ -1,4 +1,4 @@
-"""The error of a refused request. Its code is part of the protocol (docs/reference/protocol.md), its text is not."""
+"""The error that replies carry. Its code is part of the wire protocol; its text may change."""
 
 from __future__ import annotations
 

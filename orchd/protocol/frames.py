@@ -56,7 +56,7 @@ def unpack_hint(frame: bytes) -> int:
     """Return the sequence number of the newest event. Raises WireError `bad-frame` or `too-large`."""
     seq = _unpack(frame).get("seq")
     if not isinstance(seq, int):
-        raise WireError("bad-frame", "a hint carries no sequence number")
+        raise WireError("bad-frame", "the hint has no sequence number")
     return seq
 
 
@@ -71,7 +71,7 @@ def unpack_request(frame: bytes) -> Request:
         text = repr(version)[:40] if isinstance(version, int | str) else type(version).__name__
         raise WireError(
             "bad-version",
-            f"this daemon speaks version {VERSION}, the request is of version {text}: restart the older of the two",
+            f"this daemon uses protocol version {VERSION}, the request {text}; upgrade and restart the older one",
         )
     request_id, op, args = body.get("id"), body.get("op"), body.get("args", {})
     if not isinstance(request_id, str) or not _is_id(request_id):
@@ -102,7 +102,7 @@ def unpack_reply(frame: bytes) -> ReplyFrame:
     body = _unpack(frame)
     request_id = body.get("id")
     if not isinstance(request_id, str):
-        raise WireError("bad-frame", "the reply carries no id")
+        raise WireError("bad-frame", "the reply has no id")
     if body.get("ok") is True:
         return ReplyFrame(request_id, body.get("result"), None)
     error = body.get("error")
@@ -124,7 +124,7 @@ def _pack(body: Mapping[str, object]) -> bytes:
 
 def _unpack(frame: bytes) -> dict[str, object]:
     if len(frame) > MAX_FRAME:
-        raise WireError("too-large", f"a frame of {len(frame)} bytes: the most is {MAX_FRAME}")
+        raise WireError("too-large", f"a frame may have at most {MAX_FRAME} bytes, not {len(frame)}")
     try:
         body = msgpack.unpackb(frame, raw=False, strict_map_key=True, unicode_errors="surrogateescape")
     except (ValueError, msgpack.UnpackException) as error:

@@ -28,7 +28,7 @@ def new_secret() -> str:
     from zmq.utils import z85
 
     if not zmq.has("curve"):
-        raise NoCurveError("this libzmq has no CURVE, and nothing is sent in the clear: install pyzmq from its wheels")
+        raise NoCurveError("the installed libzmq does not support CURVE encryption; install pyzmq from its wheels")
     return z85.decode(zmq.curve_keypair()[1]).hex()
 
 

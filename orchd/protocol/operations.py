@@ -1,6 +1,7 @@
-"""Shapes of all operations, checked on receipt. docs/reference/protocol.md shows each with an example.
+"""Shapes of all operations, declared once and checked on receipt.
 
-Durations are seconds. Ids are `agent-001`; `1` and `agent-1` name the same agent.
+Durations are seconds. Ids are `agent-001`; `1` and `agent-1` name the same agent. Refusals are WireErrors with a
+kebab-case code, e.g. `bad-request` for arguments that do not fit the shape, `unknown-agent`, or `forbidden`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class Spawn:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Begin a composition, all of it or none. `groups` begins with the whole. Result: `{run: {...}, agents: [...]}`."""
+    """Start a composition, all of it or none; the first of `groups` is the run itself. Result: `{run, agents}`."""
 
     name: Name
     groups: Groups
@@ -40,7 +41,7 @@ class Run:
     results: Path | None = None  # the directory of what members write, as `run-status` shows it
     parent: Name | None = None  # must be the calling agent, by the kernel
     project: Path | None = None  # the directory whose session they belong to; `cwd` otherwise
-    max_tokens: Tokens | None = None  # once they are spent, nothing more of the run is started
+    max_tokens: Tokens | None = None  # once they are used, no more members of the run start
     max_cost: Dollars | None = None
     attributes: SentAttributes | None = None  # of the client's process
 
@@ -119,24 +120,24 @@ class Skills:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """List agents with the limit. Result: docs/reference/protocol.md, `status`.
+    """List agents with the limit. Result: `{daemon, limit, levels, agents: [...], more}`; `more` is the `before` of the
+    next page, or null.
 
-    `more` is the next page's `before`, or null.
-
-    With `most` and without `all` the answer is one page, of the agents that matter most; `counts` counts them all by
-    status, and `budgets` has the sessions and runs of unfinished agents, and of the agents that `ids` names.
+    With `most` and without `all` the reply is one page: running agents, then waiting, queued and ended agents. It also
+    has `counts` of agents by status, `tokens` used, and `budgets` of sessions and runs of the agents.
     """
 
     ids: Ids = ()
     all: bool = False
     before: int | None = None
-    usage: bool = True  # sample the CPU time and memory of what lives
+    usage: bool = True  # sample the CPU time and memory of agents alive
     most: Annotated[int, Constraint(lambda number: 0 <= number <= 1000, "between 0 and 1,000")] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """Explain why an agent or run is blocked, or how it ended. Result: docs/reference/protocol.md, `why`."""
+    """Explain why an agent or run is blocked, or how it ended. Result: `{id, status, rule, reason, blockers: [{id,
+    name, status, since}], blocked_by, way_out, unmet}`."""
 
     id: Name
 
@@ -145,7 +146,7 @@ class Why:
 class Wait:
     """Wait until agents have finished. Result: `{agents: [...], timed_out}`; with `paged` also `more`, the ids of the
     agents that had no room in `agents`. The scope `tree` is the agents in `ids` and the unfinished agents below them
-    when the request arrives: agents that these spawn later take another request."""
+    when the request arrives; agents that they spawn later are not included."""
 
     ids: Ids = ()
     scope: Annotated[
@@ -158,7 +159,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """End these agents or runs and all that is under them. Result: `{agents: [...]}`."""
+    """Cancel these agents or runs and all their descendants. Result: `{agents: [...]}`."""
 
     ids: Annotated[Ids, Constraint(len, "a list of at least one id")]
 
@@ -171,12 +172,12 @@ class Retry:
     env: dict[str, str] = field(default_factory=dict)  # over the environment with which each was spawned
     current_env: bool = False  # `env` alone, without the environment that each was spawned with
     attributes: SentAttributes | None = None  # of the client's process; otherwise each keeps its own
-    resume_session: bool = False  # go on with the last session of each one's CLI, which must be known
+    resume_session: bool = False  # continue the last CLI session of each agent, which must be known
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Stop admissions until `resume`. Result: the limit.
+    """Start no more agents until `resume`. Result: as of `limit`.
 
     With `ids`, hold queued agents, and freeze the process trees of the others. Result: `{agents: [...]}`."""
 
@@ -186,7 +187,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Allow admissions again. Result: the limit. With `ids`, these agents continue. Result: `{agents: [...]}`."""
+    """Start agents again. Result: as of `limit`. With `ids`, these agents continue. Result: `{agents: [...]}`."""
 
     ids: Ids = ()
 
@@ -194,7 +195,7 @@ class Resume:
 @dataclass(frozen=True, slots=True)
 class Limit:
     """Show the limit, or change it at once; `reset` sets both numbers to the configured values.
-    Result: docs/reference/protocol.md, `limit`."""
+    Result: `{limit, resident, working, living, overdrawn, paused, disk_pressure, held, ...}`."""
 
     limit: Annotated[int, Constraint(lambda number: 1 <= number <= 10_000, "between 1 and 10,000")] | None = None
     resident: Annotated[int, Constraint(lambda number: 1 <= number <= 10_000, "between 1 and 10,000")] | None = None

@@ -86,8 +86,8 @@ def violations(shape: type[Any], value: object, path: str = "") -> Iterator[Viol
             place = (problem.path or "").removeprefix(".")
             near = difflib.get_close_matches(name, known, 1)
             nearest = f"{place.removesuffix(f'{name:.60}')}{near[0]}" if near else None
-            way_out = f"did you mean {nearest}?" if nearest else f"known are {', '.join(sorted(known))}"
-            yield Violation(key, f"{place} is not known here; {way_out}", nearest)
+            way_out = f"did you mean {nearest}?" if nearest else f"known keys are {', '.join(sorted(known))}"
+            yield Violation(key, f"{place} is an unknown key; {way_out}", nearest)
 
 
 @functools.cache
@@ -130,7 +130,9 @@ def _dataclass(shape: Any) -> Callable[[Any], Any]:
         if wrong or len(parts) < len(value):
             unknown = []
             for name in islice((str(name) for name in value if name not in converters), _MOST):
-                stranger = ShapeError(f"is not known here; known are {', '.join(sorted(converters))}", f".{name:.60}")
+                stranger = ShapeError(
+                    f"is an unknown key; known keys are {', '.join(sorted(converters))}", f".{name:.60}"
+                )
                 stranger.key, stranger.unknown = f".{name}", (name, converters)
                 unknown.append(stranger)
             raise _together([*unknown, *(wrong[name] for name in converters if name in wrong)])
@@ -154,7 +156,7 @@ def _constrained(inner: Any, *checks: Constraint) -> Callable[[Any], Any]:
     def checked(value: Any) -> Any:
         for check in early:
             if isinstance(value, (list, tuple)) and value and not check.holds(value):
-                raise ShapeError(f"must be {check.words}, not {len(value):,}; make several requests", "")
+                raise ShapeError(f"must be {check.words}, not {len(value):,}; split it into several requests", "")
         converted = convert(value)
         for check in checks:
             if not check.holds(converted):
@@ -192,7 +194,7 @@ def _mapping(inner: Any) -> Callable[[Any], Any]:
         wrong = []
         for key, item in value.items():
             if not isinstance(key, str) or not 0 < len(key) <= _LONGEST_KEY or not key.isprintable():
-                message = f"has a key that is no name: {_short(key)}; it has 1 to {_LONGEST_KEY} characters"
+                message = f"has a key that is not valid: {_short(key)}; keys have 1 to {_LONGEST_KEY} characters"
                 wrong.append(ShapeError(message, ""))
             else:
                 try:
@@ -215,7 +217,7 @@ def _variables(value: object) -> dict[str, str]:
         if not isinstance(key, str) or not isinstance(item, str):
             raise ShapeError(f"must map strings to strings, not {_short(key)} to {_name(item)}", "")
         if not key or "=" in key or "\0" in key or "\0" in item:
-            raise ShapeError(f"has a key or value that no environment can hold: {_short(key)}", "")
+            raise ShapeError(f"has a key or value that is not valid in an environment: {_short(key)}", "")
     return dict(value)
 
 
@@ -227,9 +229,9 @@ def _scalar(hint: Any, value: Any) -> Any:
     if type(value) is not hint:
         raise ShapeError(f"must be {_NAMES[hint]}, not {_name(value)}", "")
     if hint is int and not -_INT64 <= value < _INT64:
-        raise ShapeError(f"must be a whole number of 64 bits, not {_short(value)}", "")
+        raise ShapeError(f"must be a 64-bit integer, not {_short(value)}", "")
     if hint is str and "\0" in value:
-        raise ShapeError(f"holds a NUL, which no argument or path can: {_short(value)}", "")
+        raise ShapeError(f"must not contain a NUL character: {_short(value)}", "")
     return value
 
 

@@ -17,7 +17,7 @@ def size(text: str | int) -> int:
     except ValueError:
         amount = math.nan
     if not 0 <= amount < 2**63:
-        raise ValueError(f"{text!r} is not a size: write bytes or a unit, as in 512M, 2G, 1.5G")
+        raise ValueError(f"{text!r} is not a valid size; use bytes or a unit, e.g. 512M, 2G, 1.5G")
     return int(amount)
 
 
@@ -29,5 +29,5 @@ def share(text: str | float) -> float:
     except ValueError:
         percent = math.nan
     if not 0 < percent < math.inf:
-        raise ValueError(f"{text!r} is not a share: write per cent of one processor, as in 50% or 150%")
+        raise ValueError(f"{text!r} is not a valid CPU limit; use a percentage of one core, e.g. 50% or 150%")
     return percent / 100

@@ -12,7 +12,7 @@ from typing import Annotated
 from orchd.protocol.frames import MOST
 from orchd.protocol.schema import Constraint
 
-_LONGEST_TEXT = "at most 4,096 characters: give a longer text as its standard input, with `stdin` or --stdin -"
+_LONGEST_TEXT = "at most 4,096 characters (give a longer text on standard input, with `stdin` or --stdin -)"
 LONGEST_GOAL = 4096  # characters
 LONGEST_INPUT = 4 << 20  # bytes of a standard input in a request
 
@@ -38,22 +38,22 @@ Dependency = Annotated[str, Constraint(lambda text: 0 < len(text) <= 210, "1 to 
 Dependencies = Annotated[
     tuple[Dependency, ...], Constraint(lambda items: len(items) <= MOST, "a list of at most 10,000 ids", is_early=True)
 ]
-Commit = Annotated[str, Constraint(re.compile("[0-9a-f]{40}([0-9a-f]{24})?").fullmatch, "the full name of a commit")]
-Memory = Annotated[int, Constraint(lambda amount: amount >= 1 << 20, "at least 1M, in bytes 1048576")]
+Commit = Annotated[str, Constraint(re.compile("[0-9a-f]{40}([0-9a-f]{24})?").fullmatch, "the full hash of a commit")]
+Memory = Annotated[int, Constraint(lambda amount: amount >= 1 << 20, "at least 1M (1048576 bytes)")]
 Processors = Annotated[float, Constraint(lambda number: 0.01 <= number <= MOST, "between 1% and 1,000,000%")]
-Pids = Annotated[int, Constraint(lambda number: number >= 4, "4 or more: its supervising shell is one of them")]
+Pids = Annotated[int, Constraint(lambda number: number >= 4, "4 or more (its supervising shell counts)")]
 
 
 @dataclass(frozen=True, slots=True)
 class AgentSpec:
-    """One agent to be: a command or a runner, and how to supervise it.
+    """One agent to spawn: a command or a runner, and how to supervise it.
 
     Without a command its runner, or the default one, is given the prompt: what is on `stdin`, or else `goal` and the
     text of `skill`. With a runner, `command` holds more arguments for the runner's own CLI.
     """
 
     command: Annotated[
-        tuple[str, ...], Constraint(lambda argv: not argv or argv[0], "a list that begins with a word")
+        tuple[str, ...], Constraint(lambda argv: not argv or argv[0], "a list whose first item is not empty")
     ] = ()
     runner: Name | None = None
     model: Name | None = None  # for the runner; it has a default of its own
@@ -103,7 +103,7 @@ Agents = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class RunGroup:
-    """A composition inside a run: the whole, or a nested composition."""
+    """A composition in a run: the run itself (path ""), or a composition nested in it."""
 
     path: Node = ""  # "" is the whole; "web" a nested one, "web/forms" one inside that
     max_parallel: Annotated[int, Constraint(lambda number: number >= 1, "1 or more")] | None = (

@@ -194,7 +194,7 @@ class Pruner:
             try:
                 self._entries = os.scandir(self._home.agents)
             except FileNotFoundError:
-                log.warning("%s is gone, with the logs of all attempts", self._home.agents)
+                log.warning("%s was removed, with the logs of all attempts", self._home.agents)
                 self._entries = iter(())
         while self._is_measuring and self._clock().mono < end:
             entries = list(islice(self._entries, _ENTRIES))

@@ -24,7 +24,7 @@ def dependencies_of(
         blocker, condition = _dependency(text, names, find)
         if of_agents.setdefault(blocker, condition) is not condition:
             both = f"{of_agents[blocker].value} and {condition.value}"
-            raise WireError("bad-request", f"`after` {text!r}: {blocker} is given with {both}; give one condition")
+            raise WireError("bad-request", f"`after` {text!r}: {blocker} has the conditions {both}; give only one")
     conditions = tuple((agent_id, how) for agent_id, how in of_agents.items() if how is not Condition.COMPLETED)
     return tuple(of_agents), conditions
 

@@ -112,10 +112,10 @@ class Dispatcher:
             outcome = run(self.context, call)
             return packed(call.id, outcome.result if isinstance(outcome, Reply) else None)
         except OSError as error:
-            raise WireError("busy", f"cannot answer {call.op} now: {error.strerror}; ask again later") from None
+            raise WireError("busy", f"cannot answer {call.op} now: {error.strerror}; retry later") from None
         except MISTAKES as error:
-            log.exception("a mistake in answering %s", call.op)
-            message = f"orchd cannot answer {call.op} by a mistake of its own: {error!r:.200}"
+            log.exception("internal error in %s", call.op)
+            message = f"internal error in {call.op}: {error!r:.200}; the daemon's log has the details"
             raise WireError("internal", message) from None
 
     def replies_to_store(self, effects: Iterable[Effect]) -> list[StoredReply]:

@@ -46,7 +46,7 @@ class ReplyCache:
 
 def id_in_use(request: RequestId) -> WireError:
     """Return the refusal of a request whose id is in use."""
-    return WireError("bad-request", f"the id {request!r} is another request's")
+    return WireError("bad-request", f"the request id {request!r} belongs to another request; use a new id")
 
 
 def _number(caller: Caller) -> int | None:

@@ -26,7 +26,7 @@ def piece(path: str, offset: int, count: int) -> Piece:
     try:
         descriptor = open_file(path, os.O_RDONLY)
     except OSError as error:
-        raise WireError("no-log", f"the output {path} cannot be read: {error.strerror}") from None
+        raise WireError("no-log", f"cannot read the output {path}: {error.strerror}") from None
     try:
         size = os.fstat(descriptor).st_size
         start = max(0, size + offset) if offset < 0 else min(offset, _LAST)

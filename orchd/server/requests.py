@@ -11,7 +11,7 @@ def shaped(op: str, args: dict[str, object]) -> operations.Request:
     """Return the checked arguments. Raises WireError for an unknown operation or arguments that do not fit."""
     shape = operations.OPS.get(op)
     if shape is None:
-        raise WireError("unknown-op", f"{op!r:.60} is no operation; there are {', '.join(operations.OPS)}")
+        raise WireError("unknown-op", f"unknown operation {op!r:.60}; valid operations are {', '.join(operations.OPS)}")
     try:
         return parse(shape, args)
     except ShapeError as error:

@@ -34,7 +34,7 @@ class Resolver:
         children of the calling attempt, or all that are unfinished. Raises WireError."""
         if args.scope in ("ids", "tree"):
             if not args.ids:
-                raise WireError("bad-request", "wait for whom? give ids, or the scope `all` or `children`")
+                raise WireError("bad-request", "nothing to wait for; give ids, or the scope `all` or `children`")
             named = dict.fromkeys(agent.id for agent in self.seen(caller, args.ids, most=None))
             if args.scope == "ids":
                 return tuple(named)
@@ -44,7 +44,9 @@ class Resolver:
         parent = agent_of(caller)
         if args.scope == "children":
             if parent is None:
-                raise WireError("bad-request", "only an agent has children; from outside give ids, or the scope `all`")
+                raise WireError(
+                    "bad-request", "the caller is not an agent and has no children; give ids, or the scope `all`"
+                )
             agent = self._state.agents[parent]  # of its current attempt, ended children included
             children = self._store.agents(self._store.children([agent.number]).get(agent.number, []))
             return tuple(child.id for child in children if child.parent_attempt == agent.attempt)
@@ -70,12 +72,12 @@ class Resolver:
         if args.id is not None or own is not None:
             session = self._records.session(args.id or own or "")
             if agent_of(caller) is not None and session.id != own:
-                raise WireError("forbidden", f"{session.id} is not the session of {caller}, which may not look at it")
+                raise WireError("forbidden", f"permission denied: {session.id} is not the session of {caller}")
             return session
         sessions = self._store.sessions(None, 1, args.project)
         if not sessions:
             where = f" in {args.project}" if args.project else ""
-            raise WireError("unknown-session", f"there is no session{where} yet: the first agent begins one")
+            raise WireError("unknown-session", f"there is no session{where} yet; the first agent opens one")
         return sessions[0]
 
     def root_of(self, caller: Caller) -> AgentId | None:
@@ -109,11 +111,12 @@ class Resolver:
             agents += [mate.agent for path, mate in run.members.items() if wanted(run.ended.get(path))]
         if (names := sum(canonical(name) is None for name in agents)) > MOST_NAMES:
             raise WireError(
-                "too-large", f"{names} of these are names: the most of one request is {MOST_NAMES}. Give ids."
+                "too-large",
+                f"{names} agents are given by name, but a request may have at most {MOST_NAMES} names; give ids",
             )
         if most is not None and len(agents) > most:
             raise WireError(
                 "too-large",
-                f"these ids name {len(agents):,} agents: the most of one request is {most:,}. Name fewer runs.",
+                f"these ids mean {len(agents):,} agents, but a request may have at most {most:,}; give fewer runs",
             )
         return tuple(agents)

@@ -53,7 +53,7 @@ class Waits:
             self._make_room(caller)
             return self._begin_external(call, targets)
         if self._clients.count(peer.pid) >= _MOST:
-            raise WireError("busy", f"the caller is blocked in {_MOST} waits: ask again when some have ended")
+            raise WireError("busy", f"the caller already has {_MOST} pending waits; retry when some have ended")
         with seeing():
             process = read_process(peer.pid)
         if process is None:
@@ -91,7 +91,7 @@ class Waits:
         gone = [request for request in own if not self._is_there(self._pending[request].peer.route)]
         if not gone:
             raise WireError(
-                "busy", f"{remote_client} is blocked in {_MOST_REMOTE} waits: ask again when some have ended"
+                "busy", f"{remote_client} already has {_MOST_REMOTE} pending waits; retry when some have ended"
             )
         self._drop(gone)
 

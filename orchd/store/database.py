@@ -73,7 +73,7 @@ class Store(PruneQueries):
         (application,) = self._db.execute("PRAGMA application_id").fetchone()
         is_empty = self._db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
         if application != APPLICATION_ID and not is_empty:
-            raise StoreError(f"{self._path} is some other program's database: move it away")
+            raise StoreError(f"{self._path} is the database of another program; move it away")
         if is_empty and not self._begins:
             raise StoreError(lost(self._path, "is empty"))
         if not is_empty and not migrations.FIRST <= version <= migrations.newest():
@@ -81,7 +81,7 @@ class Store(PruneQueries):
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
         if self._without_room and (is_empty or version < migrations.newest()):
-            raise StoreError(f"{self._path} cannot be made while the disk is full")
+            raise StoreError(f"cannot create {self._path} while the disk is full")
         if is_empty:
             self._db.executescript(f"BEGIN; {rows.SCHEMA} PRAGMA application_id = {APPLICATION_ID};")
             migrations.take(self._db, migrations.FIRST)
@@ -101,23 +101,23 @@ class Store(PruneQueries):
             cause = reason(error) if isinstance(error, sqlite3.Error) else str(error)
             no_room = not has_room(self._path.parent)
             raise (DiskFull if no_room else StoreError)(
-                f"{self._path} is still schema {version} and as it was, since it could not be made schema "
-                f"{migrations.newest()}: {cause}; the version that wrote it can continue to use it"
+                f"cannot migrate {self._path} from schema {version} to {migrations.newest()}: {cause}; the database is "
+                "unchanged, and the version of orchd that wrote it can still use it"
             ) from None
 
     def _why_not_ours(self, version: int) -> str:
         """Return why this version cannot use the database, and where an older copy is that it can use."""
         known = migrations.newest()
         if version < migrations.FIRST:
-            return f"{self._path} says schema {version}, which never was: restore it from a backup, or move it away"
-        newer = f"{self._path} was written by a newer orchd (schema {version}, this one knows {known})"
+            return f"{self._path} has the unknown schema {version}; restore it from a backup, or move it away"
+        newer = f"{self._path} was written by a newer orchd (schema {version}, this version supports {known})"
         copies = [copy for copy in migrations.copies(self._path) if copy == migrations.kept(self._path, known)]
         if copies:
             return (
-                f"{newer}: install that version again, or go back to {copies[0]}, which is how this version left it; "
-                "docs/guides/operations.md says how"
+                f"{newer}: install that version again; or stop agents with `orchctl daemon stop --stop-agents`, move "
+                f"{self._path} and its -wal file away, and copy {copies[0]}, left by this version, to {self._path}"
             )
-        return f"{newer}: install that version again, or move the file away to begin anew"
+        return f"{newer}: install that version again, or move the file away to start with an empty database"
 
     def commit(self, state: State, at: float, events: Sequence[Event], answers: Iterable[StoredReply] = ()) -> None:
         """Write the events and what they changed; return only when they are on the disk."""
@@ -162,8 +162,8 @@ class Store(PruneQueries):
                 now = 0
             if now < size:
                 raise StoreError(
-                    f"{path} has {now:,} bytes and had {size:,}: it was cut or removed, and nothing that is asked for "
-                    "can be kept. Put it back as it was and start orchd again"
+                    f"{path} shrank from {size:,} to {now:,} bytes: it was truncated or removed, and no change can be "
+                    "stored. Restore it and start orchd again"
                 )
             self._sizes[path] = now
 

@@ -97,7 +97,7 @@ def migrate(db: sqlite3.Connection, path: Path, version: int) -> None:
         with suppress(sqlite3.Error):  # what broke the transaction may have ended it
             db.execute("ROLLBACK")
         raise
-    log.info("%s: schema %d is now %d; %s is as it was before", path, version, newest(), copy)
+    log.info("migrated %s from schema %d to %d; %s is a copy of the previous version", path, version, newest(), copy)
 
 
 def _version_of(copy: Path) -> int | None:

@@ -225,7 +225,7 @@ class Reader:
         try:
             return read()
         except (ValueError, TypeError, LookupError, UnpackException) as error:
-            raise StoreError(f"{self._path}: a row makes no sense ({error!r}): {REMEDIES['SQLITE_CORRUPT']}") from None
+            raise StoreError(f"{self._path}: a row is not valid ({error!r}): {REMEDIES['SQLITE_CORRUPT']}") from None
 
     def _one(self, query: str, values: Sequence[object] = ()) -> Any:
         matches = self._many(query, values)

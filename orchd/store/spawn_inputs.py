@@ -135,16 +135,14 @@ class Retries:
         try:
             kept = unpack(read_file(path))
             if kept["version"] != VERSION:
-                what = f"{path} has the version {kept['version']}, and this daemon reads {VERSION}"
+                what = f"{path} has the version {kept['version']}, but this daemon reads {VERSION}"
                 raise WireError("environment-lost", f"{agent}: {what}; {way_out}")
             return {str(name): str(value) for name, value in kept["environment"].items()}
         except OSError as error:
-            why = "it is not kept any more" if isinstance(error, FileNotFoundError) else f"{path}: {error.strerror}"
+            why = "it is no longer kept" if isinstance(error, FileNotFoundError) else f"{path}: {error.strerror}"
         except (ValueError, TypeError, LookupError, AttributeError, UnpackException):
             why = f"{path} is damaged"
-        raise WireError(
-            "environment-lost", f"{agent}: the environment that it was spawned with is lost: {why}; {way_out}"
-        )
+        raise WireError("environment-lost", f"{agent}: its original environment is lost: {why}; {way_out}")
 
     def restore_input(self, agent: Agent) -> None:
         """Restore the input that was sent for the agent to the path it reads. Raises WireError `input-lost`."""
@@ -154,7 +152,7 @@ class Retries:
         try:
             self._inputs.keep(read_file(self._directory / f"{agent.id}.in"))
         except OSError as error:
-            what = f"{agent.id}: the standard input that was sent for it is lost: {error.strerror}"
+            what = f"{agent.id}: its original standard input is lost: {error.strerror}"
             raise WireError("input-lost", f"{what}; spawn the agent again") from None
 
     def drop(self, agent: AgentId) -> None:

@@ -1,4 +1,4 @@
-"""Agents, runs, sessions, the limit and events as clients see them; docs/reference/protocol.md explains every key."""
+"""The maps that clients see: agents, runs, sessions, the limit and events."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def summary(state: State) -> str:
         f"{len(state.agents) - len(state.living)} queued",
     ]
     if over := overdrawn(state):
-        parts.append(f"{over} overdrawn")
+        parts.append(f"{over} over the limit")
     words = (("stalled", state.is_stall_announced), ("paused", state.is_paused), ("draining", state.is_draining))
     parts += [word for word, is_true in words if is_true]
     return ", ".join(parts)

@@ -66,9 +66,11 @@ class AgentRegistry:
             raise _pruned(agent_id)
         message = f"no agent has the id or name {text!r}; `orchctl status --all` lists all agents"
         if (session := canonical_session(text)) is not None:
-            message = f"{text!r} is no agent: {session} is the id of a session, which `orchctl session show` shows"
+            message = (
+                f"{text!r} is not an agent: it is the session {session}; show it with `orchctl session show {session}`"
+            )
         elif root is not None:
-            message = f"no agent in the tree of {root}, the caller's own, has the id or name {text!r}"
+            message = f"no agent in the tree of {root} has the id or name {text!r}; agents see their own tree only"
         raise WireError("unknown-agent", message)
 
     def _by_name(self, name: str, root: AgentId | None) -> Agent | None:
@@ -78,7 +80,7 @@ class AgentRegistry:
         if len(unfinished) > 1:
             raise WireError(
                 "ambiguous",
-                f"{len(unfinished)} agents with the name {name!r} are not over: {listed(unfinished, _LISTED)}; "
+                f"{len(unfinished)} unfinished agents have the name {name!r}: {listed(unfinished, _LISTED)}; "
                 "give an id",
             )
         if unfinished:
@@ -131,7 +133,7 @@ class AgentRegistry:
         if run is None and run_id is not None and number_of_run(run_id) <= self._state.last_run:
             raise _pruned(run_id)
         if run is None:
-            raise WireError("unknown-run", f"there is no run {text!r}; `orchctl runs --all` lists them")
+            raise WireError("unknown-run", f"unknown run {text!r}; `orchctl runs --all` lists all runs")
         return run
 
     def session(self, text: str) -> Session:
@@ -143,7 +145,7 @@ class AgentRegistry:
         if session is None and session_id is not None and number_of_session(session_id) <= self._state.last_session:
             raise _pruned(session_id)
         if session is None:
-            raise WireError("unknown-session", f"there is no session {text!r}; `orchctl session list` shows them")
+            raise WireError("unknown-session", f"unknown session {text!r}; `orchctl session list` lists all sessions")
         return session
 
     def scope(self, text: str) -> Session | Run:
@@ -185,5 +187,6 @@ class AgentRegistry:
 def _pruned(pruned_id: str) -> WireError:
     """Return the error for a pruned id: ids are assigned in ascending order, so any id up to the last existed."""
     return WireError(
-        "pruned", f"{pruned_id} has ended and was pruned; `orchctl config show` says what the history keeps"
+        "pruned",
+        f"{pruned_id} has finished and was pruned; `orchctl config show` shows how long finished agents are kept",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -94,7 +95,7 @@ def test_a_peer_that_lacks_one_thing_is_not_at_hand(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Lacking(Peer):
-        needs = ("a peer",)
+        needs: ClassVar[tuple[str, ...]] = ("a peer",)
 
     known(monkeypatch, Source("machine", "", "no-such-program"))
     assert at_hand((Lacking, Peer)) == [Peer]

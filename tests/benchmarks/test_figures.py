@@ -72,7 +72,8 @@ def test_a_history_is_in_the_store_and_leaves_the_limit_as_it_is(tmp_path: Path)
 def test_no_schedule_is_shorter_than_the_bound() -> None:
     chain = Dag({"a": [], "b": ["a"]}, {"a": 100, "b": 200})
     wide = Dag({f"n{number}": [] for number in range(14)}, {f"n{number}": 100 for number in range(14)})
-    assert (chain.bound, wide.bound) == (pytest.approx(0.3), pytest.approx(0.2))
+    assert chain.bound == pytest.approx(0.3)
+    assert wide.bound == pytest.approx(0.2)
     assert drawn(random.Random(1)) == drawn(random.Random(1))
 
 
@@ -121,9 +122,12 @@ def test_processes_are_found_by_the_mark_of_their_peer_and_ended_with_it() -> No
         def begin(self) -> None:
             self.process = subprocess.Popen(["sleep", "1000"], env=self.env)
 
+        def is_marked(self) -> bool:
+            return self.processes() == [self.process.pid]
+
     with Sleeper() as running, Sleeper() as other:
         for peer in (running, other):
-            until(lambda peer=peer: peer.processes() == [peer.process.pid], "the mark to show")
+            until(peer.is_marked, "the mark to show")
         kill(running.processes)
         running.process.wait()
         assert marked(f"{MARK}={other.directory.name}") == [other.process.pid]

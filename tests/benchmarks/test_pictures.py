@@ -30,7 +30,8 @@ def test_names_are_escaped_and_dark_readers_are_served() -> None:
     root = bars(svg.Row("<&>", [svg.Cell(1, 1, 1, "<1>")]))
     texts = ["".join(element.itertext()) for element in root.iter(f"{SVG}text")]
     assert {"<&>", "<1>", "a <title> & more"} <= set(texts)
-    assert "prefers-color-scheme:dark" in "".join(root.find(f"{SVG}style").itertext())
+    (style,) = root.iter(f"{SVG}style")
+    assert "prefers-color-scheme:dark" in "".join(style.itertext())
 
 
 def test_nothing_is_divided_by_a_scale_of_nothing() -> None:
@@ -42,7 +43,7 @@ def test_nothing_is_divided_by_a_scale_of_nothing() -> None:
 def test_a_line_that_is_flat_stays_at_its_height_and_one_that_is_proportional_rises() -> None:
     root = ET.fromstring(pictures.growth("t", ("x", "y"), {"flat": {10: [5], 100: [5]}, "not": {10: [1], 100: [10]}}))
     flat, rising = (
-        [float(element.get("cy")) for element in group.iter(f"{SVG}circle")] for group in root.iter(f"{SVG}g")
+        [float(element.attrib["cy"]) for element in group.iter(f"{SVG}circle")] for group in root.iter(f"{SVG}g")
     )
     assert flat[0] == flat[1]
     assert rising[0] > rising[1]

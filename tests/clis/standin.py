@@ -93,7 +93,7 @@ class StandIn(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: StandIn
+    server: StandIn  # type: ignore[mutable-override]  # only a StandIn makes a handler
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
         """Say nothing."""
@@ -117,18 +117,15 @@ class _Handler(BaseHTTPRequestHandler):
         return _steps(content) or next(known, [])
 
     def _answer(self, steps: list[dict[str, Any]], turn: int, render: Any) -> None:
-        step = steps[turn] if turn < len(steps) else {"say": "There is nothing left to do."}
+        step: dict[str, Any] = steps[turn] if turn < len(steps) else {"say": "There is nothing left to do."}
         if "status" in step and self.server.is_refused(step, steps):
             self._refuse(step)
             return
         if "status" in step:
             step = steps[turn + 1]
         self.send_response(200)
-        for name, value in {
-            "Content-Type": "text/event-stream",
-            "Transfer-Encoding": "chunked",
-            **step.get("headers", {}),
-        }.items():
+        more: dict[str, str] = step.get("headers", {})
+        for name, value in {"Content-Type": "text/event-stream", "Transfer-Encoding": "chunked", **more}.items():
             self.send_header(name, value)
         self.end_headers()
         with suppress(OSError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from orchd.core.admission.why import why
@@ -11,7 +13,7 @@ from tests.core.box import Box, spec
 ENDS = ("completed", "failed", "timed-out", "lost", "cancelled", "skipped")
 
 
-def behind(box: Box, blocker: AgentId, condition: Condition, *more: AgentId, **fields: object) -> AgentId:
+def behind(box: Box, blocker: AgentId, condition: Condition, *more: AgentId, **fields: Any) -> AgentId:
     """An agent that comes after `blocker` under a condition, and after `more`."""
     return box.spawn("behind", after=(blocker, *more), conditions=((blocker, condition),), **fields)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from orchd.core.admission.blocking import why_blocked
 from orchd.core.admission.wait_graph import claims_needed, cycle_from, needed, path_to
 from orchd.core.decide import next_deadline
@@ -84,7 +82,7 @@ def test_where_an_attempt_is_confined_is_remembered() -> None:
     box = Box(limit=0)
     agent_id = box.spawn()
     box.state.limit = 1
-    box._reply = lambda question: Spawned(agent_id, 1, 7, "/sys/fs/cgroup/x")  # type: ignore[assignment, method-assign]
+    box._reply = lambda question: Spawned(agent_id, 1, 7, "/sys/fs/cgroup/x")  # type: ignore[method-assign]
     box.sleep(0.0)
     assert (box.agent(agent_id).pid, box.agent(agent_id).cgroup) == (7, "/sys/fs/cgroup/x")
 
@@ -252,8 +250,7 @@ def test_only_who_is_paused_is_told_so() -> None:
 
 def now(box: Box, **fields: object) -> str | None:
     """The code with which a request without queueing is refused."""
-    scope: Mapping[str, object] = {"scope": Scope("/project")}
-    box.batch(spec("now", **fields), must_start=True, **scope)
+    box.batch(spec("now", **fields), must_start=True, scope=Scope("/project"))
     return box.refusal()
 
 

@@ -9,7 +9,7 @@ from orchd.core.handlers import run as running
 from orchd.core.inputs import BeginRun, Exited, Part, Scope
 from orchd.core.state.agents import AgentId, Outcome, Report, agent_id
 from orchd.core.state.events import RunBegan
-from orchd.core.state.runs import GroupPlan, RunPlan, RunStatus
+from orchd.core.state.runs import GroupPlan, RunPlan
 from tests.core.box import WALL, Box, spec
 
 WHOLE = GroupPlan("")
@@ -76,10 +76,11 @@ def test_the_bound_of_a_group_is_that_of_the_groups_in_it_too() -> None:
 def test_two_groups_side_by_side_are_both_waited_for() -> None:
     box = Box()
     first, second = begin(box, part("g/a"), part("h/b"), groups=(WHOLE, GroupPlan("g"), GroupPlan("h")))
+    (run,) = box.state.runs.values()
     box.exit(first)
-    assert box.state.runs["run-001"].status is RunStatus.RUNNING  # type: ignore[index]
+    assert run.status.value == "running"
     box.exit(second)
-    assert box.state.runs["run-001"].status is RunStatus.COMPLETED  # type: ignore[index]
+    assert run.status.value == "completed"
 
 
 def test_what_comes_after_a_group_of_which_all_was_skipped_is_skipped() -> None:

@@ -45,7 +45,6 @@ def until_full(instance: Instance) -> None:
 
 
 def test_it_stays_up_answers_what_can_be_read_and_refuses_the_rest(small: Instance, tmp_path: Path) -> None:
-    assert small.daemon is not None
     os.mkfifo(tmp_path / "go")
     agent_id = small.spawn("sh", "-c", f"read x < {tmp_path}/go; exit 7")
     queued = small.spawn("sh", "-c", "exit 8", options=["--after", agent_id])
@@ -94,7 +93,7 @@ def test_prune_makes_room_on_a_full_disk(small: Instance, has_reserve: bool) -> 
 
 def waits(instance: Instance, *words: str) -> subprocess.Popen[str]:
     """`orchctl wait` under way."""
-    command = [BIN / "orchctl", "wait", *words]
+    command = [str(BIN / "orchctl"), "wait", *words]
     return subprocess.Popen(command, env=instance.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -171,14 +170,12 @@ def test_where_there_is_no_database_yet_it_says_who_it_is_and_no_more(stopped: I
             assert "disk-full" in stopped.ctl("status", "--json", code=1)
             waited = stopped.ctl("wait", "agent-001", "--timeout", "0.2", "--json", code=exit_codes.TIMED_OUT)
             assert json.loads(waited) == {"agents": [], "timed_out": True, "runs": []}
-            assert stopped.daemon is not None
             stopped.daemon.send_signal(signal.SIGTERM)
             assert stopped.daemon.wait(DEADLINE) == 0
 
 
 def test_it_can_be_stopped_and_leaves_agents(small: Instance) -> None:
     agent_id = small.spawn("sleep", "600")
-    assert small.daemon is not None
     with full(small.directory):
         until_full(small)
         small.ctl("daemon", "stop", "--keep-agents")

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from orchd.instance.config import KEYS, AllTrees, Config, ProjectManagement, Rem
 from orchd.instance.runner_config import RunnerSettings
 from orchd.protocol.schema import ShapeError
 
-CHANGED = {
+CHANGED: dict[str, Any] = {
     "limit": 3,
     "resident": 9,
     "enforcement": "lenient",
@@ -119,16 +120,16 @@ def test_how_the_limit_is_kept_is_what_the_file_says(tmp_path: Path, text: str, 
         ('cgroups = "maybe"', "cgroups must be auto or off, not 'maybe'"),
         ('state_path = "/etc"', "state_path must be a path inside the project, not '/etc'"),
         ('sessions_path = "a/../b"', "sessions_path must be a path inside the project"),
-        ("limits = 3", "limits is not known here; did you mean limit?"),
+        ("limits = 3", "limits is an unknown key; did you mean limit?"),
         ("limit = 7\nresident = 3", "resident must be at least limit (7), not 3"),
         ("limit = = 3", "line 1"),
         ('runner = "gpt"', "runner must be one of mock, claude, codex, not 'gpt'"),
-        ("[runners.claude]\nmodle = 1", "runners.claude.modle is not known here; did you mean runners.claude.model?"),
+        ("[runners.claude]\nmodle = 1", "runners.claude.modle is an unknown key; did you mean runners.claude.model?"),
         ("[runners.mine]\nmodel = 'x'", "runners.mine.command is missing: a list with the program and its arguments"),
         ("[pm.labels]\nbackend = 1", "pm.labels must map strings to strings"),
         ('[worktree]\ntrusted = ["~somebody/src"]', "worktree.trusted[0] must be a path that begins with / or ~/"),
-        ('[worktree]\nsetup = " "', "worktree.setup must be a command of the shell"),
-        ("[pm]\nlabel = {}", "pm.label is not known here; did you mean pm.labels?"),
+        ('[worktree]\nsetup = " "', "worktree.setup must be a shell command"),
+        ("[pm]\nlabel = {}", "pm.label is an unknown key; did you mean pm.labels?"),
     ],
 )
 def test_a_mistake_is_named_with_its_file_and_the_way_out(tmp_path: Path, text: str, message: str) -> None:
@@ -158,7 +159,7 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
         ("runners.mine.model", None),
         ("runners.codex.prompt", None),
     ]
-    assert "config.toml: 5 problems: graec is not known here; did you mean grace?; limit must be" in str(caught.value)
+    assert "config.toml: 5 problems: graec is an unknown key; did you mean grace?; limit must be" in str(caught.value)
 
 
 def test_what_cannot_be_together_is_said_beside_what_is_wrong_alone(tmp_path: Path) -> None:
@@ -189,7 +190,7 @@ def test_a_reload_says_what_holds_now_and_what_waits(tmp_path: Path) -> None:
     applied: list[Config] = []
     settings = LiveConfig(file, read(file), State(), Notifier(), applied.append)
     file.write_text('grace = 2\ndepth = 9\nlimit = 3\ncgroups = "off"\n')
-    answer = settings.reload()
+    answer: dict[str, Any] = settings.reload()
     assert (answer["changed"], list(answer["later"])) == (["limit", "depth", "grace"], ["cgroups"])
     assert (applied[-1].grace, applied[-1].depth) == (2.0, 9)
     assert settings.reload()["changed"] == []

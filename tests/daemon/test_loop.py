@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -33,7 +34,6 @@ def switches(pid: int) -> int:
 @pytest.mark.slow
 @pytest.mark.parametrize("living", [0, 2])
 def test_an_idle_daemon_does_not_wake_up(instance: Instance, living: int) -> None:
-    assert instance.daemon is not None
     with Raw(instance.home) as raw, Raw(instance.home) as waiting:
         raw.ask("daemon")
         for _ in range(living):
@@ -52,7 +52,6 @@ def test_an_idle_daemon_does_not_wake_up(instance: Instance, living: int) -> Non
 
 @pytest.mark.slow
 def test_hundreds_of_agents_clients_and_waits_leave_nothing_open_and_little_in_memory(instance: Instance) -> None:
-    assert instance.daemon is not None
     pid = instance.daemon.pid
 
     def work(rounds: int) -> None:
@@ -74,7 +73,6 @@ def test_hundreds_of_agents_clients_and_waits_leave_nothing_open_and_little_in_m
 
 
 def test_a_wait_that_is_over_holds_no_descriptor_while_its_client_lives_on(instance: Instance) -> None:
-    assert instance.daemon is not None
     with Raw(instance.home) as raw:
         raw.ask("spawn", {"agents": [{"command": ["sleep", "600"]}], "cwd": "/", "env": PATIENT})
         before = len(descriptors(instance.daemon.pid))
@@ -85,7 +83,7 @@ def test_a_wait_that_is_over_holds_no_descriptor_while_its_client_lives_on(insta
             raw.send(request(f"w{number}", "wait", {"ids": ["1"]}))
         raw.send(request("cancel", "cancel", {"ids": ["1"]}))
         assert len({raw.recv()["id"] for _ in range(21)}) == 21
-        until(lambda: len(descriptors(instance.daemon.pid)) <= before)  # type: ignore[union-attr]
+        until(lambda: len(descriptors(instance.daemon.pid)) <= before)
 
 
 def test_a_listener_is_told_the_number_of_the_newest_event(instance: Instance) -> None:
@@ -146,7 +144,7 @@ class Stage:
     def _parts(self) -> Any:
         """All parts of the daemon that the loop uses."""
         note = self.diary.append
-        fileno = {name: lambda fd=fd: fd for name, fd in self.fds.items()}
+        fileno: dict[str, Callable[[], int]] = {name: partial(int, fd) for name, fd in self.fds.items()}
         return SimpleNamespace(
             context=self._context(fileno),
             dispatcher=SimpleNamespace(

@@ -107,7 +107,6 @@ def test_agents_are_told_nothing_of_the_manager(stopped: Instance, manager: Mana
     output = stopped.ctl("logs", agent_id)
     assert output.startswith("[]")
     assert "socket:" not in output
-    assert stopped.daemon is not None
     assert [what for what in descriptors(stopped.daemon.pid).values() if what.startswith("socket:")]
 
 
@@ -123,7 +122,6 @@ def test_signs_of_life_come_twice_a_period_from_a_daemon_with_nothing_else_to_do
 @pytest.mark.slow
 def test_an_idle_daemon_without_listeners_does_not_wake_up(stopped: Instance, manager: Manager) -> None:
     start(stopped, manager)
-    assert stopped.daemon is not None
     with Raw(stopped.home) as raw:
         raw.ask("daemon")
         assert not raw.socket.poll(300)
@@ -156,7 +154,6 @@ def test_a_reload_is_told_from_its_beginning_to_its_end(manager: Manager) -> Non
 @pytest.mark.parametrize("way", ["signal", "request"])
 def test_a_daemon_that_reads_its_configuration_again_says_so(stopped: Instance, manager: Manager, way: str) -> None:
     start(stopped, manager)
-    assert stopped.daemon is not None
     manager.wait_for("READY=1")
     if way == "signal":
         stopped.daemon.send_signal(signal.SIGHUP)
@@ -187,18 +184,17 @@ def test_a_manager_that_is_gone_is_said_once_and_nothing_else(caplog: pytest.Log
     notify.ready()
     notify.live(1.0)
     assert [record.message for record in caplog.records if "service manager" in record.message] == [
-        "cannot tell the service manager anything: [Errno 2] No such file or directory"
+        "cannot notify the service manager: [Errno 2] No such file or directory"
     ]
     notify.close()
 
 
 def test_a_stopped_loop_gives_no_sign_of_life(stopped: Instance, manager: Manager) -> None:
     start(stopped, manager, WATCHDOG_USEC="200000")
-    assert stopped.daemon is not None
     manager.wait_for("READY=1")  # what is said before the first sign of life must not be taken for one
     manager.wait_for("WATCHDOG=1")
     subprocess.run(["kill", "-STOP", str(stopped.daemon.pid)], check=True)
-    until(lambda: Path(f"/proc/{stopped.daemon.pid}/stat").read_text().split()[2] == "T")  # type: ignore[union-attr]
+    until(lambda: Path(f"/proc/{stopped.daemon.pid}/stat").read_text().split()[2] == "T")
     manager.has_heard()
     manager.socket.settimeout(0.5)
     with pytest.raises(TimeoutError):

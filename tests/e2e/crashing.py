@@ -79,7 +79,7 @@ def always(*_: object, **__: object) -> bool:
 def arm(point: str) -> None:
     """Prepare the daemon's death at `point`."""
     when, _, what = point.partition("-")
-    owner, method, is_meant = {
+    points: dict[str, tuple[type, str, Callable[..., bool]]] = {
         "shim": (LocalProcesses, "start", always),
         "begin": (Store, "begin", starts_somebody),
         "commit": (Store, "finish", started_somebody),
@@ -89,7 +89,8 @@ def arm(point: str) -> None:
         "files": (LocalProcesses, "discard", always),
         "term": (ProcessTree, "terminate", always),
         "kill": (ProcessTree, "kill", always),
-    }[what]
+    }
+    owner, method, is_meant = points[what]
     if what == "commit":
         die_at(Store, "begin", "never", starts_somebody)
     die_at(owner, method, when, is_meant)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from orchd.processes.linux.cgroups import own_cgroup
+from orchd.instance.system.own_cgroup import own_cgroup
 from tests.conftest import processes_of, until
 from tests.e2e.cgroup_modes import BY_CGROUP
 from tests.e2e.fleet import Fleet

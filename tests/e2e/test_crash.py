@@ -28,7 +28,6 @@ def start_crashing(fleet: Fleet, point: str, armed: Path) -> None:
 
 def has_died(fleet: Fleet) -> None:
     """Return when the daemon that was started has been killed."""
-    assert fleet.instance.daemon is not None
     assert fleet.instance.daemon.wait(DEADLINE) == -signal.SIGKILL
 
 
@@ -215,7 +214,6 @@ def test_a_daemon_that_was_stopped_by_a_signal_goes_on(fleet: Fleet) -> None:
     agent_id = fleet.spawn(f"{gate.script}; exit 8")
     fleet.started(agent_id)
     waiting, record = fleet.waiting(agent_id), fleet.instance.home.agents / f"{agent_id}.1.exit"
-    assert fleet.instance.daemon is not None
     fleet.instance.daemon.send_signal(signal.SIGSTOP)
     try:
         asking = fleet.command("spawn", "--", "sh", "-c", "exit 2")
@@ -232,7 +230,6 @@ def test_a_daemon_that_is_asked_to_end_by_a_signal_leaves_its_agents_alone(fleet
     gate = fleet.gate()
     agent_id = fleet.spawn(f"{gate.script}; exit 8")
     fleet.started(agent_id)
-    assert fleet.instance.daemon is not None
     fleet.instance.daemon.terminate()
     assert fleet.instance.daemon.wait(DEADLINE) == 0
     gate.let()

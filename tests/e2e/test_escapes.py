@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchd.processes.linux.cgroups import own_cgroup
+from orchd.instance.system.own_cgroup import own_cgroup
 from tests.conftest import until
 from tests.e2e.cgroup_modes import can_make_cgroups
 from tests.e2e.fleet import Fleet, is_alive, pids_in

@@ -37,7 +37,7 @@ def test_keys(tmp_path: Path) -> None:
     path.write_text(json.dumps(record))
     assert [record.name for record in Keyring(path).records()] == ["laptop"]
     content = newer(path, record)
-    with pytest.raises(KeyringError, match=r"keys\.json has the version 2 and this orchd reads up to 1: install"):
+    with pytest.raises(KeyringError, match=r"keys\.json has the version 2, but this orchd reads at most 1; install"):
         Keyring(path)
     assert path.read_bytes() == content
 

@@ -66,7 +66,6 @@ def test_what_lives_afterwards_is_what_was_said(instance: Instance, tmp_path: Pa
     shims = {agent["id"]: agent["pid"] for agent in instance.status(*living)["agents"]}
     expected = {plain: 2, family: 4, parent: 2, child: 2}  # each with its shim
     until(lambda: counted(left(instance), living) == expected)
-    assert instance.daemon is not None
     below = {process.pid for process in psutil.Process(instance.daemon.pid).children(recursive=True)}
 
     reply = json.loads(instance.ctl("daemon", "stop", "--keep-agents", "--json"))
@@ -85,7 +84,6 @@ def test_what_lives_afterwards_is_what_was_said(instance: Instance, tmp_path: Pa
 
 
 def test_no_agent_begins_after_the_reply_that_names_the_agents_left(instance: Instance) -> None:
-    assert instance.daemon is not None
     agent_id = instance.spawn("sleep", "600")
     with Raw(instance.home) as raw:
         raw.ask("daemon")
@@ -103,8 +101,8 @@ def test_no_agent_begins_after_the_reply_that_names_the_agents_left(instance: In
 def test_a_person_is_told_which_agents_go_on(instance: Instance) -> None:
     first, other = instance.spawn("sleep", "600"), instance.spawn("sleep", "600")
     output = instance.ctl("daemon", "stop", "--keep-agents")
-    assert output == f"2 agents keep running, for the next daemon to take over: {first}, {other}\n"
-    assert f"leaving; 2 agents go on: {first}, {other}" in instance.log()
+    assert output == f"keep running, for the next daemon to take over: {first}, {other}\n"
+    assert f"shutting down; 2 agents keep running: {first}, {other}" in instance.log()
 
 
 def test_with_its_agents_ended_nothing_is_left(instance: Instance, tmp_path: Path) -> None:

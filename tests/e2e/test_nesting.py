@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -130,7 +131,7 @@ def test_a_ring_of_after_is_refused_with_its_path(fleet: Fleet) -> None:
     with pytest.raises(WireError) as refused:
         fleet.batch(ring)
     assert refused.value.code == "cycle"
-    path = refused.value.details["path"]
+    path: Any = refused.value.details["path"]
     assert path[0] == path[-1]
     assert set(path) == {"a", "b", "c"}
     assert fleet.show() == []

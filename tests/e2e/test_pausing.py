@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orchd.processes.linux.cgroups import own_cgroup
+from orchd.instance.system.own_cgroup import own_cgroup
 from orchd.processes.linux.procfs import children_of
 from orchd.protocol.errors import WireError
 from tests.conftest import until

@@ -64,7 +64,6 @@ def test_nothing_that_is_left_in_a_home_or_a_project_can_be_opened_by_another_us
 
 def test_the_daemon_listens_on_its_two_sockets_and_nowhere_else(instance: Instance) -> None:
     instance.ctl("wait", instance.spawn("true"))
-    assert instance.daemon is not None
     pid = instance.daemon.pid
     inodes = {what[8:-1] for what in descriptors(pid).values() if what.startswith("socket:[")}
     known = {}

@@ -40,7 +40,6 @@ def test_a_daemon_that_dies_while_it_prunes_leaves_nothing_that_the_next_one_doe
     armed.touch()
     stopped.configure("keep_count = 1\n")
     with stopped.client() as client:
-        assert stopped.daemon is not None
         stopped.daemon.send_signal(signal.SIGHUP)
         assert stopped.daemon.wait(DEADLINE) == -signal.SIGKILL
         stopped.start()

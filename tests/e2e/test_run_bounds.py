@@ -100,8 +100,8 @@ class Stage:
         groups = [group(path, max_parallel=most, after=model.after.get(path, [])) for path, most in model.most.items()]
         return self.run_fleet.begin(members, groups)
 
-    def learn(self) -> None:
-        """Read what members wrote, and count at each line."""
+    def learn(self) -> bool:
+        """Read what members wrote, and count at each line. Return whether there was anything new."""
         lines = lines_of(self.told)
         for sign, name, path in lines[self.read :]:
             (model,) = (candidate for candidate in self.models if candidate.name == name)
@@ -109,7 +109,8 @@ class Stage:
             (model.begun if sign == "+" else model.ended).add(path)
             assert model.is_within(), (model, path)
             assert self.at_work() <= self.limit, self.models
-        self.read = len(lines)
+        read, self.read = self.read, len(lines)
+        return self.read > read
 
     def at_work(self) -> int:
         """The number of members that have begun and not ended."""
@@ -126,9 +127,8 @@ class Stage:
             until(self.is_full, what=f"the start of {[model.may_start() for model in self.models]}")
             if not self.at_work():
                 break
-            read = self.read
             self.gate.let()
-            until(lambda read=read: self.learn() or self.read > read, what="somebody's end")
+            until(self.learn, what="somebody's end")
         for run in self.runs:
             assert self.run_fleet.ends(run)["status"] == "completed"
         self.learn()

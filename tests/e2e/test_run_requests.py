@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import closing
 from itertools import pairwise
 from typing import Any
@@ -96,7 +97,7 @@ def test_what_makes_no_sense_is_refused_and_nothing_of_it_is_queued(run_fleet: R
 def test_a_cycle_is_told_as_a_path_on_which_each_comes_after_the_next(run_fleet: RunFleet) -> None:
     with pytest.raises(WireError) as refused:
         run_fleet.begin([run_fleet.member(path, after=[other]) for path, other in (("a", "c"), ("b", "a"), ("c", "b"))])
-    path = refused.value.details["path"]
+    path: Any = refused.value.details["path"]
     assert path[0] == path[-1]
     assert set(pairwise(path)) == {("a", "c"), ("b", "a"), ("c", "b")}
 
@@ -110,7 +111,7 @@ def test_a_run_that_is_not_there_is_unknown(run_fleet: RunFleet, op: str, subjec
     assert refused.value.code == ("unknown-run" if subject == "run-002" or op == "run-status" else "unknown-agent")
 
 
-SHAPES = {
+SHAPES: dict[str, Callable[[int], list[str]]] = {
     "chain": lambda number: [str(number - 1)] if number else [],
     "fan": lambda number: [],
     "star": lambda number: (
@@ -135,7 +136,8 @@ class Timed:
 
     def members(self) -> list[Map]:
         """All members, page by page."""
-        agents, more = [], 0
+        agents: list[Map] = []
+        more: int | None = 0
         while more is not None:
             page = self.call("run-status", {"id": "run-001", "skip": more})
             agents += page["agents"]

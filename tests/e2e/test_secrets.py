@@ -18,7 +18,7 @@ SCRIPT = 'echo "has ${A:+A} ${B:+B} ${C:+C} ${D:+D}"; read go < gate; exit 3'
 
 def holders(directory: Path) -> dict[str, str]:
     """Every file below a directory that has one of the secrets in it."""
-    holding = {}
+    holding: dict[str, str] = {}
     for path in directory.rglob("*"):
         if path.is_file() and not path.is_symlink():
             content = path.read_bytes()

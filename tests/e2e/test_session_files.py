@@ -126,7 +126,7 @@ class Crowd:
         return (self.project / ".agent/sessions/latest.yaml").read_text()
 
     def _spawn(self, number: int) -> None:
-        words = [BIN / "orchctl", "spawn", "--name", f"t{number}", "--wait", "--", "sh", "-c", "sleep 0.05"]
+        words = [str(BIN / "orchctl"), "spawn", "--name", f"t{number}", "--wait", "--", "sh", "-c", "sleep 0.05"]
         process = subprocess.run(
             words, cwd=self.project, env=self.instance.env, capture_output=True, text=True, check=False
         )

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from orchd.processes.linux.cgroups import own_cgroup
+from orchd.instance.system.own_cgroup import own_cgroup
 from tests.conftest import until
 from tests.e2e.cgroup_modes import BY_CGROUP, can_make_cgroups
 from tests.e2e.fleet import Fleet, is_alive, pids_in
@@ -107,8 +107,8 @@ class Crowd:
             assert took <= GRACE + SLACK + LOAD + down, (took, case)
         assert [pid for pid in pids if is_alive(pid)] == []
         self.fleet.client.call("limit", {"limit": 1})
-        (last,) = self.fleet.batch([{"command": ["true"]}])
-        assert self.fleet.ends(last)[0]["status"] == "completed"
+        (next_agent,) = self.fleet.batch([{"command": ["true"]}])
+        assert self.fleet.ends(next_agent)[0]["status"] == "completed"
 
 
 @pytest.mark.parametrize("how", ["timeout", "cancel", "stop-agents"])

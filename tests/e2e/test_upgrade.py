@@ -84,7 +84,7 @@ def test_who_goes_back_is_refused_with_the_name_of_the_copy_and_goes_on_from_it(
     process = subprocess.run([*of(app), "--home", stopped.directory], env=stopped.env, capture_output=True, text=True)
     assert process.returncode == 1
     copy = migrations.kept(database, SCHEMA)
-    assert f"written by a newer orchd (schema {SCHEMA + 1}, this one knows {SCHEMA})" in process.stderr
+    assert f"written by a newer orchd (schema {SCHEMA + 1}, this version supports {SCHEMA})" in process.stderr
     assert f"go back to {copy}" in process.stderr
     assert database.read_bytes() == before
     copy.replace(database)

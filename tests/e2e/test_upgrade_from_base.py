@@ -130,7 +130,6 @@ def test_a_home_of_the_base_commit_goes_on_where_it_was(
         stopped.kill()
     else:
         older.ctl("daemon", "stop", "--keep-agents")
-        assert stopped.daemon is not None
         stopped.daemon.wait(DEADLINE)
     work.ends_while_no_daemon_runs(stopped)
     stopped.start()

@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from orchd.processes.linux.cgroups import own_cgroup
+from orchd.instance.system.own_cgroup import own_cgroup
 from tests.conftest import until
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -51,12 +52,13 @@ def test_what_a_daemon_cannot_use_is_a_problem(tmp_path: Path) -> None:
     path = tmp_path / "orchd.db"
     Store(path).close()
     content = path.read_bytes()
-    for damage, expected in [
+    damages: list[tuple[Callable[[], object], str]] = [
         (lambda: path.write_bytes(content[:4096] + b"\1" * (len(content) - 4096)), "damaged|malformed"),
         (lambda: path.write_bytes(b"x" * 8192), "not a database"),
         (lambda: run(path, f"PRAGMA user_version = {SCHEMAS[1] + 1}"), "install the version that wrote it"),
-        (lambda: run(path, "PRAGMA application_id = 7"), "some other program's database"),
-    ]:
+        (lambda: run(path, "PRAGMA application_id = 7"), "the database of another program"),
+    ]
+    for damage, expected in damages:
         path.write_bytes(content)
         damage()
         result = found(path)
@@ -64,7 +66,7 @@ def test_what_a_daemon_cannot_use_is_a_problem(tmp_path: Path) -> None:
         assert re.search(expected, f"{result.problem}; {result.remedy}"), result
     path.unlink()
     path.mkdir()
-    assert "is no file" in str(check(path, time.monotonic, 1.0).problem)
+    assert "is not a file" in str(check(path, time.monotonic, 1.0).problem)
 
 
 def test_a_large_one_is_looked_at_for_a_bounded_time(tmp_path: Path) -> None:

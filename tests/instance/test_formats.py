@@ -17,6 +17,6 @@ def test_any_other_is_refused_with_the_file_both_versions_and_the_way_out(versio
     with pytest.raises(NewerFormatError) as caught:
         check("/f", {"version": version}, 2, "delete it")
     message = (
-        f"/f has the version {version!r} and this orchd reads up to 2: install the orchd that wrote it, or delete it"
+        f"/f has the version {version!r}, but this orchd reads at most 2; install the orchd that wrote it, or delete it"
     )
     assert str(caught.value) == message

@@ -126,7 +126,7 @@ def test_with_a_runtime_directory_a_deep_homes_socket_is_there(short: Path) -> N
 
 def test_a_home_that_is_a_file_is_refused_with_a_way_out(short: Path) -> None:
     (short / "file").write_text("mine")
-    with pytest.raises(HomeError, match=f"not a directory of yours; set {ENV_HOME}"):
+    with pytest.raises(HomeError, match=f"not a directory that you own; set {ENV_HOME}"):
         Home(short / "file").create()
     with pytest.raises(HomeError, match=f"cannot make .*{ENV_HOME}"):
         Home(short / "file" / "below").create()
@@ -141,7 +141,7 @@ def test_a_home_whose_name_is_too_long_is_refused(short: Path) -> None:
 @needs_root
 def test_a_home_of_another_user_is_refused(short: Path) -> None:
     os.chown(short, 65534, 65534)
-    with pytest.raises(HomeError, match="not a directory of yours"):
+    with pytest.raises(HomeError, match="not a directory that you own"):
         Home(short).create()
 
 
@@ -149,7 +149,7 @@ def test_a_home_of_another_user_is_refused(short: Path) -> None:
 def test_a_home_that_cannot_be_written_is_refused(short: Path) -> None:
     short.chmod(0o755)
     assert as_nobody(lambda: Home(short / "inner").create()) == f"HomeError: cannot make {short / 'inner'}: " + (
-        f"Permission denied; make it writable for you, or set {ENV_HOME} to a directory that can be written"
+        f"Permission denied; make it writable for you, or set {ENV_HOME} to a writable directory"
     )
 
 
@@ -188,7 +188,7 @@ def test_a_runtime_directory_of_another_user_is_refused(short: Path) -> None:
         short.chmod(0o777)
         try:
             refused = as_nobody(lambda: Home(short / DEEP / DEEP).create())
-            assert refused.startswith(f"HomeError: {squatted} is not a directory of yours")
+            assert refused.startswith(f"HomeError: {squatted} is not a directory that you own")
         finally:
             squatted.rmdir()
 

@@ -17,7 +17,7 @@ def test_a_file_that_is_open_to_others_is_not_used(tmp_path: Path, mode: int) ->
     path = tmp_path / "key"
     write_private(path, b"a" * 64)
     path.chmod(mode)
-    with pytest.raises(KeyFileError, match=f"open to others .mode {mode:o}.*chmod 600"):
+    with pytest.raises(KeyFileError, match=f"other users have access .mode {mode:o}.*chmod 600"):
         read_secret(path)
 
 
@@ -26,7 +26,7 @@ def test_a_link_a_pipe_and_a_directory_are_not_used(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "key")
     os.mkfifo(tmp_path / "pipe", 0o600)
     (tmp_path / "directory").mkdir(mode=0o700)
-    for name, why in (("link", "it is a link"), ("pipe", "a FIFO is in"), ("directory", "a directory is in")):
+    for name, why in (("link", "it is a symbolic link"), ("pipe", "a FIFO is in"), ("directory", "a directory is in")):
         with pytest.raises(KeyFileError, match=why):
             read_private(tmp_path / name)
 
@@ -42,6 +42,6 @@ def test_a_file_of_another_user_is_not_used(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"a" * 63, b"\xff" * 64, b"x" * 64])
 def test_what_holds_no_key_is_named_without_what_it_holds(tmp_path: Path, content: bytes) -> None:
     write_private(tmp_path / "key", content)
-    with pytest.raises(KeyFileError, match="holds no key") as refused:
+    with pytest.raises(KeyFileError, match="does not contain a key") as refused:
         read_secret(tmp_path / "key")
     assert not content or content.decode("ascii", "replace") not in str(refused.value)

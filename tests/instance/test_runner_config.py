@@ -35,7 +35,7 @@ def test_a_table_changes_one_or_makes_one(tmp_path: Path) -> None:
 
 
 X = '[runners.x]\ncommand = ["a"]\n'
-SAYS_NOTHING = "says nothing to this runner; known to it are"
+SAYS_NOTHING = "is not valid for this runner; valid keys are"
 
 
 @pytest.mark.parametrize(
@@ -48,22 +48,31 @@ SAYS_NOTHING = "says nothing to this runner; known to it are"
         ("[runners]\nclaude = 1", "runners.claude must be a map, not a whole number"),
         ("[runners.x]", "runners.x.command is missing: a list with the program and its arguments"),
         ('[runners.x]\ncommand = "a b"', "runners.x.command must be a list, not a string"),
-        ('[runners.x]\ncommand = ["", "b"]', "runners.x.command must be a list with a program in it, not ('', 'b')"),
-        ('[runners.x]\ncommand = ["a", "{promt}"]', "runners.x.command has {promt}, which is no placeholder; there "),
-        (f'{X}args = ["{{promt}}"]', "runners.x.command has {promt}, which is no placeholder; there are {prompt}, "),
+        (
+            '[runners.x]\ncommand = ["", "b"]',
+            "runners.x.command must be a list that starts with a program, not ('', 'b')",
+        ),
+        (
+            '[runners.x]\ncommand = ["a", "{promt}"]',
+            "runners.x.command has the unknown placeholder {promt}; placeholders ",
+        ),
+        (
+            f'{X}args = ["{{promt}}"]',
+            "runners.x.command has the unknown placeholder {promt}; placeholders are {prompt}, ",
+        ),
         (f'{X}prompt = "argument"', 'runners.x.prompt must be "argument" when its command has {prompt}, and only then'),
         ('[runners.x]\ncommand = ["a", "{prompt}"]', 'runners.x.prompt must be "argument" when its command has {pro'),
         (f'{X}prompt = "file"', "runners.x.prompt must be stdin or argument, not 'file'"),
         (f'{X}result = "text"', "runners.x.result must be exit-code, file or json, not 'text'"),
-        (f'{X}result = "json"', "runners.x.text is missing: where in the JSON the result's text is"),
-        (f'{X}text = "a.b"', 'runners.x.text is a place in JSON, which is read only with result = "json"'),
-        (f'{X}cost = "a..b"', "runners.x.cost must be keys and indices with dots between, as a.0.b, not 'a..b'"),
+        (f'{X}result = "json"', "runners.x.text is missing: the path of the result's text in the JSON"),
+        (f'{X}text = "a.b"', 'runners.x.text is a path in JSON and applies only with result = "json"'),
+        (f'{X}cost = "a..b"', "runners.x.cost must be keys and indices separated by dots, e.g. a.0.b, not 'a..b'"),
         (f"{X}subagents = true", f"runners.x.subagents {SAYS_NOTHING} args, "),
         ('[runners.claude]\nresult = "json"', f"runners.claude.result {SAYS_NOTHING} args, "),
         ('[runners.mock]\nmodel = "x"', f"runners.mock.model {SAYS_NOTHING} env, unset"),
         ("[runners.codex.prices.m]\ninput = -1\noutput = 1", "runners.codex.prices.m.input must be between 0 and "),
-        ('[runners.command]\ncommand = ["a"]', "runners.command cannot be called so: give it a name of letters, "),
-        ('[runners."a b"]\ncommand = ["a"]', "runners.a b cannot be called so: give it a name of letters, "),
+        ('[runners.command]\ncommand = ["a"]', "runners.command is not a valid name: use letters, "),
+        ('[runners."a b"]\ncommand = ["a"]', "runners.a b is not a valid name: use letters, "),
     ],
 )
 def test_what_is_wrong_is_said_with_the_key_to_it(tmp_path: Path, text: str, sentence: str) -> None:
@@ -96,9 +105,9 @@ def test_the_only_installed_runner_runs_what_names_none(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("programs", "state"),
     [
-        ((), "none of claude, codex is on the PATH"),
+        ((), "none of claude, codex is on PATH"),
         (("claude", "codex"), "claude and codex are installed"),
-        (("mock",), "none of claude, codex is on the PATH"),
+        (("mock",), "none of claude, codex is on PATH"),
     ],
 )
 def test_without_one_choice_the_error_lists_the_choices(tmp_path: Path, programs: tuple[str, ...], state: str) -> None:
@@ -114,5 +123,5 @@ def test_the_variable_goes_before_the_configuration_and_that_before_what_is_inst
     path = {"PATH": str(tmp_path)}
     assert Runners("codex", {}).chosen(path) == "codex"
     assert Runners("codex", {}).chosen({**path, "ORCHD_DEFAULT_RUNNER": "mock"}) == "mock"
-    with pytest.raises(WireError, match="'other' is no runner"):
+    with pytest.raises(WireError, match="unknown runner 'other'"):
         Runners(None, {}).chosen({**path, "ORCHD_DEFAULT_RUNNER": "other"})

@@ -44,7 +44,7 @@ def test_what_a_daemon_that_died_was_writing_disturbs_no_later_writer(tmp_path: 
 
 @pytest.mark.parametrize("text", ["", "user", "user:", "root:orchd.service", "user:orchd", "user:../x.service"])
 def test_what_is_no_service_is_refused_and_not_believed(tmp_path: Path, text: str) -> None:
-    with pytest.raises(ValueError, match="is no service"):
+    with pytest.raises(ValueError, match="is not a valid service"):
         parse(text)
     Home(tmp_path).service.write_text(text)
     assert served_by(Home(tmp_path)) is None

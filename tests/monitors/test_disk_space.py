@@ -44,8 +44,11 @@ def test_a_reload_of_the_floor_lets_them_start(stopped: Instance) -> None:
     stopped.ctl("config", "reload")
     stopped.ctl("wait", agent_id, "--timeout", "20s")
     assert stopped.status()["limit"]["disk_pressure"] is False
-    assert "bytes are free on the disk of the home, fewer than 1152921504606846976: no agent starts" in stopped.log()
-    assert "there is room on the disk again" in stopped.log()
+    assert (
+        "bytes are free on the disk of the home, below the minimum of 1152921504606846976; no agent starts"
+        in stopped.log()
+    )
+    assert "low disk space has ended" in stopped.log()
 
 
 @needs_root

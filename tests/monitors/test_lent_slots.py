@@ -122,7 +122,8 @@ class Returning(Scene):
             agent_at_work.status = Status.RUNNING
         first = self.state.living[agent_id(1)]
         first.status = Status.WAITING
-        first.waits["w"] = Wait(RequestId("w"), (agent_id(2),), False, 1.0, 1, 1.0, is_expired=True)
+        request = RequestId("w")
+        first.waits[request] = Wait(request, (agent_id(2),), False, 1.0, 1, 1.0, is_expired=True)
         self.state.waiting[first.id] = self.state.due[first.id] = first
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from orchd.processes.linux.cgroups import Cgroups, own_cgroup
+from orchd.instance.system.own_cgroup import own_cgroup
+from orchd.processes.linux.cgroups import Cgroups
 from tests.conftest import BIN, Instance, until
 from tests.support.machine import needs_root
 
@@ -236,11 +237,11 @@ def test_what_is_confined_starts_nothing_outside_of_it(instance: Instance, way: 
             [*way.split(), BIN / "orchctl", *words], env=instance.env, capture_output=True, text=True, check=False
         )
         assert process.returncode == 1
-        assert f"the calling process is confined ({named}), and what it starts would not be" in process.stderr
+        assert f"the calling process is confined ({named}), but its agents would not be" in process.stderr
         assert "`nsenter`" in process.stderr
     inside, looked = said(instance, "spawn -- true", "status --json", forged=way)
     assert f"confined ({named})" in inside
-    assert "call orchctl from a process of the agent that is not confined so" in inside
+    assert "call orchctl from an unconfined process of the agent" in inside
     assert looked.endswith("exit 0")
     with instance.home.config.open("a") as config:
         config.write('confined_callers = "accept"\n')
@@ -252,7 +253,6 @@ def test_what_is_confined_starts_nothing_outside_of_it(instance: Instance, way: 
 def test_a_daemon_that_is_confined_itself_serves_callers_beside_it_and_none_outside(stopped: Instance) -> None:
     stopped.home.create()
     stopped.start("unshare", "-n", "setpriv", "--no-new-privs", sys.executable, "-m", "orchd")
-    assert stopped.daemon is not None
     words = ["nsenter", "-t", str(stopped.daemon.pid), "-n", str(BIN / "orchctl"), "spawn", "--", "true"]
     process = subprocess.run(words, env=stopped.env, capture_output=True, text=True, check=False)
     assert process.stdout.strip() == "agent-001", process.stderr
@@ -263,10 +263,9 @@ def test_a_daemon_that_is_confined_itself_serves_callers_beside_it_and_none_outs
 def test_a_daemon_in_a_container_serves_those_that_it_sees_and_no_others(stopped: Instance) -> None:
     stopped.home.create()
     stopped.start("unshare", "-pf", "--mount-proc", "--kill-child", sys.executable, "-m", "orchd")
-    assert stopped.daemon is not None
-    assert "in a pid namespace that the daemon does not see" in refused(stopped, "limit", "9", "--json")
+    assert "in a pid namespace that the daemon cannot see" in refused(stopped, "limit", "9", "--json")
     (inner,) = Path(f"/proc/{stopped.daemon.pid}/task/{stopped.daemon.pid}/children").read_text().split()
-    words = ["nsenter", "-t", inner, "-p", "-m", BIN / "orchctl", "limit", "9"]
+    words = ["nsenter", "-t", inner, "-p", "-m", str(BIN / "orchctl"), "limit", "9"]
     process = subprocess.run(words, env=stopped.env, capture_output=True, text=True, check=False)
     assert "0/9" in process.stdout, process.stderr
     stopped.kill()

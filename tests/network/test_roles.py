@@ -23,5 +23,5 @@ def test_a_role_includes_those_below_it(role: str, least: str) -> None:
 def test_a_refusal_names_the_role_that_is_needed() -> None:
     with pytest.raises(WireError) as refused:
         check_op(RemoteClient("laptop", USER), "pause", "admin", for_agents=False)
-    message = "the key laptop has the role user: `pause` is for a key with the role admin"
+    message = "permission denied: `pause` needs the role admin, and the key laptop has the role user"
     assert (refused.value.code, refused.value.message) == ("forbidden", message)

@@ -13,7 +13,8 @@ import pytest
 from orchd.core.inputs import Spawned
 from orchd.core.state.agents import Agent, agent_id
 from orchd.instance.home import Home
-from orchd.processes.linux.cgroups import Cgroups, own_cgroup
+from orchd.instance.system.own_cgroup import own_cgroup
+from orchd.processes.linux.cgroups import Cgroups
 from orchd.processes.linux.procfs import cpu_seconds, read_process
 from orchd.processes.local import LocalProcesses
 from tests.conftest import until
@@ -48,7 +49,8 @@ class Frost:
 
     def written(self, count: int) -> list[int]:
         """The pids that the processes of attempts wrote, when there are this many."""
-        return until(lambda: pids if len(pids := pids_in(self.pids)) >= count else None)
+        until(lambda: len(pids_in(self.pids)) >= count)
+        return pids_in(self.pids)
 
     def close(self) -> None:
         """End all attempts."""

@@ -41,7 +41,10 @@ def test_nothing_runs_before_its_gate_is_opened_and_nothing_ran_when_it_never_wa
     new_agent = agent("sh", "-c", f"touch {home_directory}/ran")
     spawned = first.start(new_agent)
     assert isinstance(spawned, Spawned)
-    first._watch.close(first._handles[new_agent.id, 1].shim.gate)  # type: ignore[union-attr, arg-type] - as if it had died
+    shim = first._handles[new_agent.id, 1].shim
+    assert shim is not None
+    assert shim.gate is not None
+    first._watch.close(shim.gate)  # as if the daemon had died
     until(lambda: not is_locked(f"{home.agents}/agent-001.1.exit"))
     new_agent.pid = spawned.pid
     os.waitpid(spawned.pid, 0)
@@ -147,20 +150,20 @@ def test_one_that_lives_is_adopted_and_its_end_is_news(bench: Bench) -> None:
         (agent("/nowhere/x"), "cannot run '/nowhere/x': no such program"),
         (agent("/etc/passwd"), "cannot run '/etc/passwd'"),
         (agent("true", stdin="/nowhere"), "cannot read /nowhere as its stdin: No such file or directory"),
-        (agent("true", output_dir="/dev/null/x"), "cannot make the output directory /dev/null/x: Not a directory"),
+        (agent("true", output_dir="/dev/null/x"), "cannot create the output directory /dev/null/x: Not a directory"),
         (
             agent("true", "short", "é" * 100_000),
             "cannot start: argument 2 of its command takes 200,001 bytes, and the kernel passes at most 131,072 in "
-            "one: write it to a file and give the path of that, or give it by --stdin",
+            "one: write it to a file and give the path, or pass it with --stdin",
         ),
         (
             agent("true", variables=(("BIG", "x" * 200_000),)),
             "cannot start: the variable BIG takes 200,014 bytes, and the kernel passes at most 131,072 in one: write "
-            "its value to a file and give the path of that, or leave the variable out (`env -u BIG orchctl ...`)",
+            "its value to a file and give the path, or unset the variable (`env -u BIG orchctl ...`)",
         ),
         (
             agent("true", *(["x" * 100_000] * 100)),
-            "cannot start: Argument list too long; together its arguments and variables may take a quarter of the "
+            "cannot start: Argument list too long; its arguments and environment together may take a quarter of the "
             "daemon's `ulimit -s`",
         ),
     ],

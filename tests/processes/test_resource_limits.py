@@ -38,10 +38,10 @@ def test_what_is_asked_for_goes_before_what_the_configuration_says() -> None:
 @pytest.mark.parametrize("bound", [{"cpu_max": 1.0}, {"pids_max": 9}])
 def test_a_bound_that_cannot_be_enforced_is_refused_by_its_name(bound: dict[str, Any]) -> None:
     (name,) = bound
-    with pytest.raises(WireError, match=f"{name} cannot be held: .* leave it out, or see what") as caught:
+    with pytest.raises(WireError, match=f"cannot enforce {name}: .* omit it, or run") as caught:
         limits_of(spec(**bound), Config(), enforced_by([]))
     assert caught.value.code == "cannot-bound"
-    with pytest.raises(WireError, match=f"{name} cannot be held: .* take {name} out of config.toml"):
+    with pytest.raises(WireError, match=f"cannot enforce {name}: .* remove {name} from config.toml"):
         limits_of(spec(), Config(**{name: getattr(CONFIG, name)}), enforced_by([]))
     assert unheld(spec(**bound), EVERYTHING) is None
     assert requested(spec(**bound)) == [name]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from orchd.processes.linux.cgroups import own_cgroup
+from orchd.instance.system.own_cgroup import own_cgroup
 from orchd.processes.linux.procfs import children_of
 from tests.conftest import Instance, until
 from tests.e2e.cgroup_modes import BY_CGROUP
@@ -27,7 +27,7 @@ def child_of(instance: Instance, agent_id: str) -> int:
     """The pid of the agent's own process, once it runs its program."""
     shim = instance.agent(agent_id)["pid"]
     until(lambda: any(Path(f"/proc/{pid}/comm").read_text() == "sleep\n" for pid in children_of(shim) or ()))
-    (pid,) = children_of(shim) or ()
+    (pid,) = children_of(shim) or []
     return pid
 
 
@@ -44,7 +44,7 @@ def test_an_agent_that_was_stopped_is_not_said_to_work(stopped: Instance, way: s
     assert reply["reason"].endswith(f"something other than orchd stopped sleep (pid {pid})")
     assert reply["way_out"] == f"`kill -CONT {pid}`"
     assert stopped.ctl("why", agent_id).startswith(
-        f"{agent_id} sleep is running (suspended): it holds a slot and cannot run: "
+        f"{agent_id} sleep is running (suspended): it holds a slot but cannot run: "
     )
     os.kill(pid, signal.SIGCONT)
     until(lambda: why(stopped, agent_id)["rule"] == "working")

@@ -56,7 +56,7 @@ def test_an_empty_database_beside_files_of_agents_is_refused_and_doctor_reports_
         elif how == "moved away":
             instance.home.database.unlink()
         word = "missing" if how == "moved away" else "empty"
-        assert f"orchd.db is {word}, and {instance.home.agents} has files of agents that it knew" in refused(instance)
+        assert f"orchd.db is {word}, but {instance.home.agents} has files of its agents" in refused(instance)
         assert shim.is_running()
         ((state, what),) = findings(instance, "database", "--fix")
         assert (state, "has lost its agents" in what) == ("problem", True)

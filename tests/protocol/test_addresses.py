@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from orchd.instance.config import SettingsError, read
@@ -39,7 +41,7 @@ def test_one_listens_on_numbers() -> None:
     )
 
 
-def test_a_configuration_says_all_that_is_wrong_with_it(tmp_path) -> None:
+def test_a_configuration_says_all_that_is_wrong_with_it(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('limit = 0\n[remote]\nlisten = "ipc:///tmp/x"\nplain = true\n')
     with pytest.raises(SettingsError) as refused:
         read(tmp_path / "config.toml")

@@ -20,7 +20,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "spawn",
         {"agents": [{"command": [""]}], "cwd": "/"},
-        "agents[0].command must be a list that begins with a word, not ('',)",
+        "agents[0].command must be a list whose first item is not empty, not ('',)",
     ),
     ("spawn", {"agents": [{"command": ["x"], "result": "r"}], "cwd": "/"}, "agents[0].result must be an absolute path"),
     (
@@ -51,7 +51,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("events", {"since": -1}, "since must be 0 or more"),
     ("events", {"count": 1001}, "count must be between 1 and 1,000"),
     ("stop", {"agents": "kill"}, "agents must be keep, stop or drain, not 'kill'"),
-    ("pause", {"for": 3}, "for is not known here"),
+    ("pause", {"for": 3}, "for is an unknown key"),
 ]
 
 

@@ -64,15 +64,15 @@ def test_two_values_share_no_default() -> None:
         ({"name": 7}, "name must be a string, not a whole number"),
         ({"name": None}, "name must be a string, not nothing"),
         ({"name": b"x"}, "name must be a string, not bytes"),
-        ({"name": "a\0"}, "name holds a NUL, which no argument or path can: 'a\\x00'"),
-        ({"name": "a", "nmae": 1}, "nmae is not known here; known are env, is_on, level, name, named, parts"),
-        ({"name": "a", 7: 1}, "7 is not known here; known are env, is_on, level, name, named, parts"),
+        ({"name": "a\0"}, "name must not contain a NUL character: 'a\\x00'"),
+        ({"name": "a", "nmae": 1}, "nmae is an unknown key; known keys are env, is_on, level, name, named, parts"),
+        ({"name": "a", 7: 1}, "7 is an unknown key; known keys are env, is_on, level, name, named, parts"),
         ({"name": "a", "is_on": 1}, "is_on must be true or false, not a whole number"),
         ({"name": "a", "level": True}, "level must be a whole number, not true or false"),
         ({"name": "a", "level": 1.0}, "level must be a whole number, not a number"),
         ({"name": "a", "level": 9}, "level must be below 9, not 9"),
-        ({"name": "a", "level": 2**63}, "level must be a whole number of 64 bits, not 9223372036854775808"),
-        ({"name": "a", "level": -(2**63) - 1}, "level must be a whole number of 64 bits, not -9223372036854775809"),
+        ({"name": "a", "level": 2**63}, "level must be a 64-bit integer, not 9223372036854775808"),
+        ({"name": "a", "level": -(2**63) - 1}, "level must be a 64-bit integer, not -9223372036854775809"),
         ({"name": "a", "parts": "ab"}, "parts must be a list, not a string"),
         ({"name": "a", "parts": {}}, "parts must be a list, not a map"),
         ({"name": "a", "parts": [{"size": 1}, 7]}, "parts[1] must be a map, not a whole number"),
@@ -80,19 +80,19 @@ def test_two_values_share_no_default() -> None:
         ({"name": "a", "parts": [{"size": 1, "share": "1"}]}, "parts[0].share must be a number, not a string"),
         ({"name": "a", "parts": [{"size": 1, "share": True}]}, "parts[0].share must be a number, not true or false"),
         ({"name": "a", "parts": [{}]}, "parts[0].size is missing"),
-        ({"name": "a", "parts": [{"size": 1, "x": 1}]}, "parts[0].x is not known here; known are share, size"),
+        ({"name": "a", "parts": [{"size": 1, "x": 1}]}, "parts[0].x is an unknown key; known keys are share, size"),
         ({"name": "a", "env": []}, "env must be a map, not a list"),
         ({"name": "a", "env": {"A": 1}}, "env must map strings to strings, not 'A' to a whole number"),
         ({"name": "a", "env": {1: "A"}}, "env must map strings to strings, not 1 to a string"),
-        ({"name": "a", "env": {"": "x"}}, "env has a key or value that no environment can hold: ''"),
-        ({"name": "a", "env": {"A=B": "x"}}, "env has a key or value that no environment can hold: 'A=B'"),
-        ({"name": "a", "env": {"A\0": "x"}}, "env has a key or value that no environment can hold: 'A\\x00'"),
-        ({"name": "a", "env": {"A": "x\0"}}, "env has a key or value that no environment can hold: 'A'"),
+        ({"name": "a", "env": {"": "x"}}, "env has a key or value that is not valid in an environment: ''"),
+        ({"name": "a", "env": {"A=B": "x"}}, "env has a key or value that is not valid in an environment: 'A=B'"),
+        ({"name": "a", "env": {"A\0": "x"}}, "env has a key or value that is not valid in an environment: 'A\\x00'"),
+        ({"name": "a", "env": {"A": "x\0"}}, "env has a key or value that is not valid in an environment: 'A'"),
         ({"name": "a", "named": []}, "named must be a map, not a list"),
         ({"name": "a", "named": {"x": 1}}, "named.x must be a map, not a whole number"),
         ({"name": "a", "named": {"x": {"size": "1"}}}, "named.x.size must be a whole number, not a string"),
-        ({"name": "a", "named": {7: {}}}, "named has a key that is no name: 7; it has 1 to 100 characters"),
-        ({"name": "a", "named": {"": {}}}, "named has a key that is no name: ''; it has 1 to 100 characters"),
+        ({"name": "a", "named": {7: {}}}, "named has a key that is not valid: 7; keys have 1 to 100 characters"),
+        ({"name": "a", "named": {"": {}}}, "named has a key that is not valid: ''; keys have 1 to 100 characters"),
     ],
 )
 def test_what_does_not_fit_is_said_with_the_path_to_it(value: object, sentence: str) -> None:
@@ -131,12 +131,12 @@ def test_anything_is_a_value_of_the_shape_or_a_shape_error(value: dict[str, Any]
 def test_all_problems_are_told_each_with_its_key_and_the_key_that_was_meant() -> None:
     value = {"nmae": 1, "parts": 7, "level": "x" * 99, "named": {"a": {"size": 1}, "b": {"szie": 1}}, "is_on": 1}
     assert list(violations(Outer, value)) == [
-        ("nmae", "nmae is not known here; did you mean name?", "name"),
+        ("nmae", "nmae is an unknown key; did you mean name?", "name"),
         ("name", "name is missing", None),
         ("parts", "parts must be a list, not a whole number: 7", None),
         ("is_on", "is_on must be true or false, not a whole number: 1", None),
         ("level", f"level must be a whole number, not a string: '{'x' * 56}...", None),
-        ("named.b.szie", "named.b.szie is not known here; did you mean named.b.size?", "named.b.size"),
+        ("named.b.szie", "named.b.szie is an unknown key; did you mean named.b.size?", "named.b.size"),
         ("named.b.size", "named.b.size is missing", None),
     ]
 
@@ -144,7 +144,7 @@ def test_all_problems_are_told_each_with_its_key_and_the_key_that_was_meant() ->
 def test_a_list_is_walked_to_its_first_bad_item_and_counts_as_one_key() -> None:
     value = {"name": "a", "parts": [{"size": 1}, {"szie": 1, "share": "x"}, {}]}
     assert list(violations(Outer, value, "top")) == [
-        ("top.parts", "top.parts[1].szie is not known here; did you mean top.parts[1].size?", "top.parts[1].size"),
+        ("top.parts", "top.parts[1].szie is an unknown key; did you mean top.parts[1].size?", "top.parts[1].size"),
         ("top.parts", "top.parts[1].size is missing", None),
         ("top.parts", "top.parts[1].share must be a number, not a string: 'x'", None),
     ]
@@ -179,6 +179,8 @@ def test_a_list_that_is_too_long_is_refused_before_its_items_are_looked_at() -> 
     spec = {"agents": [object()] * 10_001, "cwd": "/"}
     with pytest.raises(ShapeError) as caught:
         parse(operations.Spawn, spec)
-    assert str(caught.value) == "agents must be a list of 1 to 10,000 agents, not 10,001; make several requests"
+    assert (
+        str(caught.value) == "agents must be a list of 1 to 10,000 agents, not 10,001; split it into several requests"
+    )
     with pytest.raises(ShapeError, match="must be a list, not a string"):
         parse(operations.Cancel, {"ids": "x" * 20_000})

@@ -50,7 +50,7 @@ def test_a_name_with_a_colon_wins_over_a_condition(text: str, blocker: str, cond
 
 def test_an_agent_is_given_with_one_condition() -> None:
     assert dependencies_of(["1", "agent-001:completed"], OWN, find) == (("agent-001",), ())
-    with pytest.raises(WireError, match="agent-001 is given with completed and any; give one condition") as refused:
+    with pytest.raises(WireError, match="agent-001 has the conditions completed and any; give only one") as refused:
         dependencies_of(["1", "old:any"], OWN, find)
     assert refused.value.code == "bad-request"
 

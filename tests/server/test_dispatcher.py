@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -69,7 +71,7 @@ def test_a_wait_for_more_than_one_answer_tells_of_is_answered_in_pages_or_refuse
     monkeypatch.setattr(agents, "MOST", 600)
     bench.ask("pause")
     bench.ask("spawn", {"agents": [{"command": ["true"]}] * 700, "cwd": "/"})
-    with pytest.raises(WireError, match="these are 700 agents: one answer tells of 600.") as caught:
+    with pytest.raises(WireError, match="700 agents are awaited, and a reply holds at most 600") as caught:
         bench.ask("wait", {"scope": "all"})
     assert caught.value.code == "too-large"
     ids = [agent_id(number) for number in range(1, 701)]
@@ -125,7 +127,7 @@ def test_the_environment_is_the_clients_and_the_agents_own_over_it(bench: Bench)
     assert environment == {"A": "1", "B": "2", "PATH": "/bin"}
 
 
-def test_the_configuration_gives_what_the_request_leaves_open(home_directory: os.PathLike[str]) -> None:
+def test_the_configuration_gives_what_the_request_leaves_open(home_directory: Path) -> None:
     bench = Bench(home_directory, Config(timeout=60.0, silence=30.0, grace=2.0))
     try:
         spec = bench.spawn("sleep", "1000").spec
@@ -195,11 +197,11 @@ def test_an_agent_is_put_to_rest_with_what_is_known_of_it(bench: Bench) -> None:
 
 
 def test_a_mistake_in_answering_a_question_ends_no_agent(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    def mistaken(*_: object) -> dict[str, object]:
+    def mistaken(*_: object) -> NoReturn:
         raise KeyError("a rule that nobody thought of")
 
     monkeypatch.setitem(OPERATIONS, "status", OPERATIONS["status"]._replace(run=mistaken))
-    with pytest.raises(WireError, match="internal: orchd cannot answer status by a mistake of its own: KeyError"):
+    with pytest.raises(WireError, match="internal: internal error in status: KeyError"):
         bench.ask("status")
     assert bench.ask("limit")["limit"] == bench.state.limit
 
@@ -207,7 +209,7 @@ def test_a_mistake_in_answering_a_question_ends_no_agent(bench: Bench, monkeypat
 def test_a_question_that_cannot_be_answered_for_want_of_a_descriptor_may_be_asked_again(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def none_left(*_: object) -> dict[str, object]:
+    def none_left(*_: object) -> NoReturn:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     monkeypatch.setitem(OPERATIONS, "status", OPERATIONS["status"]._replace(run=none_left))

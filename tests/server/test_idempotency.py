@@ -38,7 +38,7 @@ def test_the_reply_to_another_caller_or_operation_is_not_found(bench: Bench) -> 
     bench.ask("pause", request="one")
     cache = ReplyCache(bench.context)
     for repeated in (call("pause", agent.id), call("resume")):
-        with pytest.raises(WireError, match="'one' is another request's"):
+        with pytest.raises(WireError, match="'one' belongs to another request"):
             cache.stored(repeated)
 
 

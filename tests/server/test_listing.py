@@ -6,7 +6,7 @@ from typing import Any
 
 from orchd.core.state.agents import agent_id
 from orchd.core.state.spending import Spent
-from orchd.network.callers import Outside
+from orchd.network.peers import Outside
 from orchd.protocol import operations
 from orchd.protocol.schema import parse
 from tests.support.bench import Bench
@@ -57,7 +57,7 @@ def test_those_above_the_first_are_shown_with_them_and_an_agent_sees_its_own_tre
     child = bench.spawn("sleep", "600")
     child.ancestors = (parent.id,)
     reply = bench.run(other.id, parse(operations.Status, {"most": 9}))
-    assert [agent["id"] for agent in reply["agents"]] == [other.id]  # type: ignore[attr-defined]
+    assert [agent["id"] for agent in reply["agents"]] == [other.id]
     listing = bench.context.listing
     assert [agent.id for agent in listing._with_ancestors([child])] == [parent.id, child.id]
 
@@ -79,7 +79,7 @@ TRUE = {**SLEEP, "agents": [{"command": ["true"]}], "project": "/second"}
 def budgets(bench: Bench, caller: Any = Outside.OWNER, *named: str) -> list[str]:
     """The ids of the sessions and runs with a budget, as an answer to `status` shows them."""
     answer = bench.run(caller, parse(operations.Status, {"most": 9, "ids": list(named)}))
-    return [agent["id"] for agent in answer["budgets"]]  # type: ignore[attr-defined]
+    return [agent["id"] for agent in answer["budgets"]]
 
 
 def test_the_budget_of_an_old_session_is_shown_while_it_has_agents_and_when_one_is_named(bench: Bench) -> None:
@@ -98,7 +98,7 @@ def test_the_budget_of_an_old_session_is_shown_while_it_has_agents_and_when_one_
 
 def test_the_tokens_are_those_of_whole_sessions(bench: Bench) -> None:
     bench.ask("spawn", SLEEP)
-    session = bench.state.sessions[bench.agent("1").spec.session or ""]
+    (session,) = bench.state.sessions.values()
     session.spent = session.spent.plus(Spent(input_tokens=1000, output_tokens=5))
     assert bench.ask("status", {"most": 0})["tokens"] == 0
     assert bench.ask("status", {"most": 1})["tokens"] == 1005

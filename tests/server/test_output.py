@@ -26,7 +26,7 @@ def test_what_an_agent_put_in_the_place_of_its_log_blocks_no_process(tmp_path: P
     (tmp_path / "link").symlink_to(tmp_path / "log")
     os.mkfifo(tmp_path / "pipe")
     for name in ("link", "pipe", "none"):
-        with pytest.raises(WireError, match="no-log: the output .* cannot be read"):
+        with pytest.raises(WireError, match="no-log: cannot read the output"):
             piece(str(tmp_path / name), 0, 1)
 
 

@@ -61,5 +61,5 @@ def test_as_many_as_a_request_can_name_fit_whatever_their_texts_are() -> None:
 
 def test_what_has_no_agents_to_tell_of_in_short_stays_too_large() -> None:
     for result in ({"data": "x" * MAX_FRAME}, {"agents": ["x" * MAX_FRAME]}, ["x" * MAX_FRAME]):
-        with pytest.raises(WireError, match="the most is"):
+        with pytest.raises(WireError, match="may have at most"):
             told(result)

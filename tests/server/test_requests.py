@@ -11,7 +11,7 @@ from orchd.server.requests import shaped
 
 def test_arguments_take_the_shape_of_their_op() -> None:
     assert shaped("limit", {"limit": 3}) == operations.Limit(3)
-    with pytest.raises(WireError, match="unknown-op: 'fly' is no operation; there are spawn, run"):
+    with pytest.raises(WireError, match="unknown-op: unknown operation 'fly'; valid operations are spawn, run"):
         shaped("fly", {})
     with pytest.raises(WireError, match="bad-request: limit: limit must be"):
         shaped("limit", {"limit": 0})
@@ -21,7 +21,8 @@ def test_a_field_that_is_not_known_is_named_for_clients_of_later_versions() -> N
     with pytest.raises(WireError) as caught:
         shaped("spawn", {"agents": [{"command": ["x"], "colour": 1}], "cwd": "/"})
     assert caught.value.details == {"unknown": "agents[0].colour"}
-    for args in ({"cwd": "/"}, {"cwd": "/", "\udcff": 1}):
+    wrong: list[dict[str, object]] = [{"cwd": "/"}, {"cwd": "/", "\udcff": 1}]
+    for args in wrong:
         with pytest.raises(WireError) as caught:
             shaped("spawn", args)
         assert caught.value.details == {}

@@ -54,7 +54,7 @@ def test_runs_that_have_more_members_than_one_request_may_name_are_refused_in_wo
     monkeypatch.setattr(resolver, "MOST", 2)
     bench.ask("pause")
     bench.ask("spawn", {"agents": [{"command": ["true"]}] * 3, "cwd": "/"})
-    with pytest.raises(WireError, match="these ids name 3 agents: the most of one request is 2") as caught:
+    with pytest.raises(WireError, match="these ids mean 3 agents, but a request may have at most 2") as caught:
         bench.ask("cancel", {"ids": ["1", "2", "3"]})
     assert caught.value.code == "too-large"
     assert bench.ask("status", {"ids": ["1", "2", "3"], "most": 0})["counts"] == {"queued": 3}

@@ -61,7 +61,12 @@ def test_who_dies_while_blocked_is_answered_no_more(bench: Bench) -> None:
     request = bench.send("wait", {"ids": [agent.id]}, pid=client)
     assert list(bench.context.waits.targets()) == [agent.id]
     os.kill(client, signal.SIGKILL)
-    until(lambda: bench.tick() or not list(bench.context.waits.targets()))
+
+    def is_forgotten() -> bool:
+        bench.tick()
+        return not list(bench.context.waits.targets())
+
+    until(is_forgotten)
     bench.ask("cancel", {"ids": [agent.id]})
     bench.until_over(agent)
     assert not bench.is_answered(request)

@@ -126,7 +126,7 @@ def scopes_of(agent: Agent) -> list[str]:
 
 def added(spent: Spent, other: Spent) -> Spent:
     """Both together, number by number."""
-    return Spent(*(number + other_number for number, other_number in zip(spent, other, strict=True)))
+    return Spent._make(number + other_number for number, other_number in zip(spent, other, strict=True))
 
 
 def _budget_of(event: Event) -> dict[str, Budget]:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from orchd.core import inputs
 from orchd.core.effects import Answer, Refuse
-from orchd.core.handlers.processes import HOLD_SECONDS, LONGEST_HOLD
+from orchd.core.handlers.backoff import HOLD_SECONDS
+from orchd.core.handlers.processes import LONGEST_HOLD
 from orchd.core.state.agents import OVER, Agent, AgentId, Frozen, Instant, Status, StopReason
 from orchd.core.state.events import (
     AdmissionsResumed,

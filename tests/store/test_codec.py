@@ -93,7 +93,7 @@ def test_what_is_secret_or_only_ours_is_not_shown() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_event_has_a_name_of_its_own(kind: type) -> None:
+def test_every_event_has_a_name_of_its_own(kind: type[events.Event]) -> None:
     name = event_name(kind.__new__(kind))
     assert name == name.lower()
     assert " " not in name

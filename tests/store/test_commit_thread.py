@@ -55,15 +55,13 @@ def test_what_is_begun_is_not_there_before_it_has_ended_and_then_the_loop_is_wok
     insert(database, 1)
     connection.hold()
     commits.begin()
-    assert commits.is_pending
-    assert not commits.has_ended
+    assert (commits.is_pending, commits.has_ended) == (True, False)
     assert not is_readable(commits)
     assert rows(tmp_path) == []
     let_end(connection, commits)
     assert commits.has_ended
     commits.finish()
-    assert not commits.is_pending
-    assert not commits.has_ended
+    assert (commits.is_pending, commits.has_ended) == (False, False)
     assert not is_readable(commits)
     assert rows(tmp_path) == [1]
 

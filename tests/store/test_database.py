@@ -240,7 +240,7 @@ def test_a_newer_database_is_refused_and_not_touched(tmp_path: Path) -> None:
 def test_another_programs_database_is_refused_and_not_touched(tmp_path: Path, more: list[str]) -> None:
     path = tmp_path / "orchd.db"
     before = spoil(path, "CREATE TABLE bookmarks (url)", *more)
-    assert "some other program's database: move it away" in refusal(path)
+    assert "is the database of another program; move it away" in refusal(path)
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["orchd.db"]
 
@@ -280,17 +280,17 @@ def test_a_row_that_makes_no_sense_is_damage(tmp_path: Path, statement: str) -> 
     with closing(Store(path)) as store:
         keep(store, agent(1))
     spoil(path, statement)
-    with closing(Store(path)) as store, pytest.raises(StoreError, match="makes no sense .* restore it from a backup"):
+    with closing(Store(path)) as store, pytest.raises(StoreError, match="is not valid .* restore it from a backup"):
         store.restore(State(), NOW)
 
 
 def test_a_directory_in_its_place_is_refused(tmp_path: Path) -> None:
     (tmp_path / "orchd.db").mkdir()
-    assert "check that it exists and is yours" in refusal(tmp_path / "orchd.db")
+    assert "check that it exists and that you own it" in refusal(tmp_path / "orchd.db")
 
 
 def test_a_missing_directory_is_refused(tmp_path: Path) -> None:
-    assert "check that it exists and is yours" in refusal(tmp_path / "nowhere" / "orchd.db")
+    assert "check that it exists and that you own it" in refusal(tmp_path / "nowhere" / "orchd.db")
 
 
 def test_a_database_that_another_process_is_writing_is_an_error_and_not_a_wait_without_end(store: Store) -> None:
@@ -340,7 +340,12 @@ def test_a_reader_waits_for_what_is_on_its_way(store: Store, monkeypatch: pytest
     connection.hold()
     store.begin(State(), 1.0, [LimitChanged(3, 4)])
     assert store.last_seq() == 0
-    monkeypatch.setattr(store.commits, "wait", lambda: (let_end(connection, store.commits), original()))
+
+    def wait() -> None:
+        let_end(connection, store.commits)
+        original()
+
+    monkeypatch.setattr(store.commits, "wait", wait)
     assert [event.event for event in store.events(0, 9)] == ["limit-changed"]
     assert store.commits.has_ended
     assert store.last_seq() == 0

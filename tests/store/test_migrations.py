@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -114,7 +115,7 @@ def test_a_step_that_fails_leaves_the_database_as_it_was_and_says_so(
     upgrade(monkeypatch, by_day, broken)
     for _ in range(2):
         with pytest.raises(
-            StoreError, match=f"is still schema {BASE} and as it was.*made schema {BASE + 2}: no such table: nowhere"
+            StoreError, match=f"cannot migrate .* from schema {BASE} to {BASE + 2}: no such table: nowhere"
         ):
             Store(path)
         assert layout(path) == before
@@ -138,7 +139,7 @@ def test_a_step_that_is_wrong_leaves_the_database_as_it_was(path: Path, monkeypa
 def test_a_version_that_never_was_is_refused(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA user_version = 0")
-    with pytest.raises(StoreError, match="says schema 0, which never was"):
+    with pytest.raises(StoreError, match="has the unknown schema 0"):
         Store(path)
 
 
@@ -149,11 +150,13 @@ def test_who_goes_back_is_told_where_the_copy_is(path: Path, monkeypatch: pytest
     before = path.read_bytes()
     with pytest.raises(StoreError) as caught:
         Store(path)
-    assert f"written by a newer orchd (schema {BASE + 2}, this one knows {BASE})" in str(caught.value)
+    assert f"written by a newer orchd (schema {BASE + 2}, this version supports {BASE})" in str(caught.value)
     assert f"go back to {kept(path, BASE)}," in str(caught.value)
     assert path.read_bytes() == before
     upgrade(monkeypatch, by_day)
-    with pytest.raises(StoreError, match="move the file away to begin anew"):  # the copy is none of this version
+    with pytest.raises(
+        StoreError, match="move the file away to start with an empty database"
+    ):  # the copy is none of this version
         Store(path)
 
 
@@ -166,7 +169,7 @@ def test_a_death_anywhere_leaves_the_old_database_or_the_new_one(path: Path, tmp
     assert process.returncode == 0, process.stderr
     old, new = layout(path), layout(deaths / process.stdout.strip() / "orchd.db")
     assert (old["version"], new["version"]) == (BASE, BASE + 2)
-    versions = []
+    versions: list[Any] = []
     for number in range(int(process.stdout)):
         copy_path = deaths / str(number) / "orchd.db"
         layout_now = layout(copy_path)

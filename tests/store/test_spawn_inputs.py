@@ -130,14 +130,14 @@ def test_a_pipe_in_the_place_of_what_is_kept_blocks_nothing(box: Box) -> None:
         os.mkfifo(box.directory / "retry" / name)
     with pytest.raises(WireError, match="a FIFO is in the place of the file"):
         box.given.retries.environment(agent.id)
-    with pytest.raises(WireError, match="the standard input that was sent for it is lost: a FIFO"):
+    with pytest.raises(WireError, match="its original standard input is lost: a FIFO"):
         box.given.retries.restore_input(agent)
 
 
 def test_an_environment_that_is_lost_already_keeps_no_agent_from_ending(box: Box) -> None:
     agent = box.agent(1, environment="deleted")
     box.end(agent)
-    with pytest.raises(WireError, match="it is not kept any more"):
+    with pytest.raises(WireError, match="it is no longer kept"):
         box.given.retries.environment(agent.id)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import replace
+from typing import Any
 
 from orchd.core.state.agents import Agent, Level, Spec, agent_id
 from orchd.instance.home import Home
@@ -20,9 +21,9 @@ def local(home: Home) -> LocalProcesses:
     return LocalProcesses(home, lambda _: ENV, None, time.monotonic, time.time)
 
 
-def agent(*command: str, number: int = 1, pid: int | None = None, **fields: object) -> Agent:
+def agent(*command: str, number: int = 1, pid: int | None = None, **fields: Any) -> Agent:
     """An agent at its first attempt."""
-    spec = replace(Spec(command, "name", "/", "e"), **fields)  # type: ignore[arg-type]
+    spec = replace(Spec(command, "name", "/", "e"), **fields)
     return Agent(agent_id(number), spec, Level.PM, (), 0, 0.0, attempt=1, pid=pid)
 
 

@@ -166,7 +166,7 @@ class Bench:
         """Turn until these agents have ended; one stopped before it had begun needs its grace to pass."""
         while not all(self.agent(agent.id).is_over for agent in agents):
             if not self.is_news(2.0):
-                self.tick(self.config.grace + 1)
+                self.tick(self.parts.settings.current.grace + 1)
             self.turn()
 
     def prune(self, **fields: object) -> Any:

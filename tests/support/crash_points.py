@@ -49,7 +49,7 @@ def survives(path: Path, number: int) -> bool:
         return code == 0
     _left[0] = number
     connect = sqlite3.connect
-    sqlite3.connect = lambda *args, **kwargs: connect(*args, **{"factory": CrashingConnection, **kwargs})  # type: ignore[assignment]
+    sqlite3.connect = lambda *args, **kwargs: connect(*args, **{"factory": CrashingConnection, **kwargs})
     for name in ("open", "fsync"):
         setattr(os, name, counted(getattr(os, name)))
     for name in ("replace", "unlink"):
@@ -66,8 +66,8 @@ def main() -> None:
     while True:
         home = directory / str(number)
         home.mkdir()
-        path = shutil.copy(database, home / "orchd.db")
-        if survives(path, number):
+        shutil.copy(database, home / "orchd.db")
+        if survives(home / "orchd.db", number):
             break
         number += 1
     sys.stdout.write(str(number))

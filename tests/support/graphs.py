@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 from hypothesis import strategies as st
 
 Graph = dict[str, list[str]]
@@ -24,21 +26,22 @@ def weights(graph: Graph) -> st.SearchStrategy[dict[str, float]]:
     return st.fixed_dictionaries({node: st.integers(0, 9).map(float) for node in graph})
 
 
-class Counted(Graph):
-    """A graph that counts how often a node's dependencies are asked for: work without a clock."""
+class Counted(Mapping[str, list[str]]):
+    """A graph that counts how often a node's dependencies are asked for, also by `items`: work without a clock."""
 
     def __init__(self, graph: Graph) -> None:
-        super().__init__(graph)
         self.asked = 0
+        self._graph = graph
 
     def __getitem__(self, node: str) -> list[str]:
         self.asked += 1
-        return super().__getitem__(node)
+        return self._graph[node]
 
-    def items(self):
-        """As a dict's, but counted."""
-        for node in self:
-            yield node, self[node]
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._graph)
+
+    def __len__(self) -> int:
+        return len(self._graph)
 
 
 def chain(count: int) -> Graph:

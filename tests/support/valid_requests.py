@@ -94,7 +94,8 @@ def _fitting(hint: Any, name: str) -> st.SearchStrategy[Any]:
 def valid(shape: type) -> st.SearchStrategy[dict[str, Any]]:
     """Maps that fit `shape`, with any of its optional fields left out."""
     hints = typing.get_type_hints(shape, include_extras=True)
-    required, optional = {}, {}
+    required: dict[str, st.SearchStrategy[Any]] = {}
+    optional: dict[str, st.SearchStrategy[Any]] = {}
     for field in dataclasses.fields(shape):
         needed = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         (required if needed else optional)[field.name] = _fitting(hints[field.name], field.name)

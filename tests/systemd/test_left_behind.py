@@ -42,7 +42,7 @@ def test_what_lives_afterwards_is_what_was_said(service: Installed, how: str) ->
         until(lambda: service.shows("ActiveState") == "inactive")
     else:
         service.systemctl("stop", service.unit)
-    assert f"leaving; 2 agents go on: {agent_id}, {family}" in service.says()
+    assert f"shutting down; 2 agents keep running: {agent_id}, {family}" in service.says()
     counts = below(service, group)
     assert sorted(counts.values()) == [2, 4]
     marked = service.box.run("sh", "-c", MARKED.format(home=service.home), code=None).split()

@@ -262,7 +262,7 @@ def test_a_full_disk_does_not_end_the_service(plain: Installed) -> None:
         box.run("sh", "-c", f"head -c 16m /dev/zero > {plain.home}/ballast", code=None)
         plain.ctl("pause", code=1)
         until(lambda: plain.shows("StatusText").startswith("disk full: "))
-        assert "can write nothing" in wrong(plain)["daemon"]
+        assert "the daemon cannot write" in wrong(plain)["daemon"]
         box.run("touch", "/run/ann/homes/go")
         box.run("rm", f"{plain.home}/ballast")
         plain.ctl("wait", agent_id, code=1)

@@ -2,8 +2,8 @@
 
 An agent runs as the same user, so it can put a FIFO, a link, a device or a directory in the place of any file of the
 home, of a project and of a worktree. All reading of such paths goes through `read_file` or `open_file`; all writing
-through `open_file`, `whole.write` (replaces a file) or `private.write_private` (the same, on the disk before it
-returns). tests/architecture/test_opening.py forbids other ways.
+through `open_file`, `atomic_file.write` (replaces a file) or `private_file.write_private` (the same, on the disk before
+it returns).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def read_file(path: str | Path, most: int = LONGEST, *, follow: bool = False) ->
     with os.fdopen(open_file(path, os.O_RDONLY, follow=follow), "rb") as file:
         content = file.read(most + 1)
     if len(content) > most:
-        raise OSError(errno.EFBIG, f"it has more than {most:,} bytes", str(path))
+        raise OSError(errno.EFBIG, f"it is larger than {most:,} bytes", str(path))
     return content
 
 

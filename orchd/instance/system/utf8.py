@@ -1,6 +1,6 @@
 """UTF-8 mode of the interpreter (PEP 540), whatever the locale.
 
-Paths in the protocol, in journals and in the history are UTF-8. A process whose locale names files in another encoding
+Paths in requests, journals and the history are UTF-8. A process whose locale names files in another encoding
 could not open such a path, and would name the same directory by another text than the other processes do.
 """
 

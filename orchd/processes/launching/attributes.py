@@ -103,10 +103,10 @@ def _cpus(pid: int, cpus: str | None) -> Iterator[str]:
     except ProcessLookupError:
         raise
     except OSError:  # this process may use none of them
-        yield f"CPUs {cpus}: none of them may be used here"
+        yield f"CPUs {cpus}: none of them is available"
     else:
         if lacking := wanted - os.sched_getaffinity(pid):
-            yield f"CPUs {cpus}: {len(lacking)} of them may not be used here"
+            yield f"CPUs {cpus}: {len(lacking)} of them are not available"
 
 
 @cache

@@ -74,12 +74,12 @@ def command_of(home: Home, agent: Agent, environment: Mapping[str, str], default
     agent_command = command(words, env, attributes)
     for number, word in enumerate(words, start=len(spec.command) - len(words)):
         if (size := _size(word)) > _LONGEST:
-            way_out = "write it to a file and give the path of that, or give it by --stdin"
+            way_out = "write it to a file and give the path, or pass it with --stdin"
             raise Refused(_too_long(f"argument {number} of its command", size, way_out))
     for number, name in enumerate(agent_command.slots):
         value = agent_command.variables.get(name, "")
         if (size := _size(f"{handover.slot(number)}={name}=", value)) > _LONGEST:
-            way_out = "write its value to a file and give the path of that, or leave the variable out"
+            way_out = "write its value to a file and give the path, or unset the variable"
             raise Refused(_too_long(f"the variable {name}", size, f"{way_out} (`env -u {name} orchctl ...`)"))
     return agent_command
 
@@ -160,4 +160,4 @@ def _check_directories(agent: Agent, umask: int) -> None:
             for level in missing:
                 level.chmod(0o777 & ~umask)
         except OSError as error:
-            raise Refused(f"cannot make the output directory {directory}: {error.strerror}") from None
+            raise Refused(f"cannot create the output directory {directory}: {error.strerror}") from None

@@ -41,7 +41,7 @@ def enter(home: Home) -> None:
         if alive is not None:
             raise OrchdError(
                 f"agents of {home.directory} are running in another {' and '.join(other)} namespace ({alive.name} is "
-                "locked): a daemon here could neither see nor end them. Start it from a shell outside every agent and "
+                "locked), where this daemon cannot see or end them; start it from a shell outside every agent and "
                 "container, where the daemon ran before, or wait until they have ended"
             )
     write_private(home.namespaces, f"{json.dumps(own)}\n".encode())

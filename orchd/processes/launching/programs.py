@@ -40,7 +40,7 @@ def find(wanted: str, cwd: str, search_path: str) -> str:
             return candidate
         why += [reason] if reason else []
     raise NotRunnableError(
-        f"cannot run {wanted!r}: {why[0] if why else 'no such program; give its path, or a PATH that has it'}"
+        f"cannot run {wanted!r}: {why[0] if why else 'no such program; give its path, or a PATH that contains it'}"
     )
 
 
@@ -50,13 +50,13 @@ def _why_not(path: str, *, is_named: bool) -> str | None:
         mode = os.stat(path).st_mode  # noqa: PTH116
     except PermissionError:
         directory = os.path.dirname(path)  # noqa: PTH120
-        return f"permission denied: {directory} cannot be searched. Change its mode, or take it out of PATH"
+        return f"permission denied: {directory} cannot be searched. Change its mode, or remove it from PATH"
     except OSError:
         if os.path.islink(path):  # noqa: PTH114
-            return f"{path} is a symbolic link to {os.readlink(path)}, which does not exist. Correct the link"  # noqa: PTH115
+            return f"{path} is a symbolic link to {os.readlink(path)}, which does not exist. Fix the link"  # noqa: PTH115
         return ""
     if not stat.S_ISREG(mode):
-        what = "a directory" if stat.S_ISDIR(mode) else "no regular file"
+        what = "a directory" if stat.S_ISDIR(mode) else "not a regular file"
         return f"{path} is {what}. Give the path of a program" if is_named else ""
     if os.access(path, os.X_OK):
         return None
@@ -101,9 +101,11 @@ def _wrong_script(head: bytes, cwd: str) -> str | None:
     if os.access(os.path.join(cwd, interpreter), os.X_OK):  # noqa: PTH118
         return None
     if interpreter.endswith("\r"):
-        return f"its first line ends with a carriage return: {interpreter!r}. Save it with Unix line ends"
+        return f"its first line ends with a carriage return: {interpreter!r}. Save it with Unix line endings"
     wrong = "is not executable" if os.path.exists(os.path.join(cwd, interpreter)) else "does not exist"  # noqa: PTH110, PTH118
-    return f"its first line names the interpreter {interpreter}, which {wrong}. Correct that line, or install it"
+    return (
+        f"its first line names the interpreter {interpreter}, which {wrong}. Fix that line, or install the interpreter"
+    )
 
 
 def _wrong_binary(head: bytes) -> str | None:

@@ -54,7 +54,7 @@ def check_for_daemon() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     if needed > most != resource.RLIM_INFINITY:
         raise OrchdError(
-            f"the hard limit of open files is {most}, and with fewer than {needed} no agent could start: raise it with "
+            f"the hard limit of open files is {most}, but agents need at least {needed}: raise it with "
             "`ulimit -Hn` in the shell that starts orchd (as root), or LimitNOFILE= in its unit"
         )
 

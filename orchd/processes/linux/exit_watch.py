@@ -71,7 +71,7 @@ class ExitWatch(Generic[Key]):
             if not is_there:
                 self.close(gate)
         if not is_there:
-            raise ChildProcessError(errno.ECHILD, "its supervising shell was killed before it began")
+            raise ChildProcessError(errno.ECHILD, "its supervising shell was killed before it started")
 
     def pass_on(self, key: Key, other: Key) -> None:
         """Transfer all watches of `key` to `other`."""

@@ -60,7 +60,7 @@ class Trimmer(Generic[Key]):
         try:
             self._inotify = Inotify()
         except OSError as error:
-            log.warning("no inotify: %s; logs are looked at as long as agents live", error.strerror)
+            log.warning("no inotify: %s; logs are polled while agents run", error.strerror)
             self._never = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)  # which is never written to
             weakref.finalize(self, os.close, self._never)
 
@@ -154,7 +154,7 @@ class Trimmer(Generic[Key]):
             if self._libc.fallocate(descriptor, _PUNCH, piece.start, piece.end - piece.start):
                 self._can_punch = False
                 why = os.strerror(ctypes.get_errno())
-                log.warning("%s cannot be bounded: %s; logs here take what agents write", entry.path, why)
+                log.warning("cannot limit the size of %s: %s; logs here grow without limit", entry.path, why)
                 return False
             return self._next_piece(descriptor, entry) is not None
         finally:

@@ -68,7 +68,7 @@ class ShimPool:
         try:
             bounds = self._cgroups.bounds if self._cgroups and cgroup else frozenset()
             if (wrong := unheld(agent.spec, enforced_by(bounds))) is not None:
-                raise Refused(f"{wrong}, though it had when this was asked for; spawn it again without")  # noqa: TRY301
+                raise Refused(f"{wrong} any more; spawn it again without")  # noqa: TRY301
             if cgroup is not None and requested(agent.spec):
                 cgroup.is_bound = True
                 controllers.bind(cgroup.path, agent.spec, bounds)
@@ -98,7 +98,7 @@ class ShimPool:
 
     def shut_out(self, agent: AgentId) -> None:
         """Record that a shim could not enter its cgroup; later shims get none."""
-        log.warning("%s was shut out of its cgroup: doing without cgroups from here on", agent)
+        log.warning("%s could not enter its cgroup; continuing without cgroups", agent)
         self._cgroups = None
 
     def release(self, handle: RunningAttempt) -> None:

@@ -115,7 +115,7 @@ def wait_targets(context: Context, caller: Caller, args: operations.Wait) -> tup
     if len(targets) > MOST and not args.paged:
         raise WireError(
             "too-large",
-            f"these are {len(targets):,} agents: one answer tells of {MOST:,}. Wait for fewer, or set `paged`.",
+            f"{len(targets):,} agents are awaited, and a reply holds at most {MOST:,}; wait for fewer, or set `paged`",
         )
     return targets
 

@@ -39,7 +39,7 @@ def cancel(context: Context, call: Call, args: operations.Cancel) -> inputs.Canc
 def pause(_: Context, call: Call, args: operations.Pause) -> inputs.Pause:
     """Return the input that stops admissions."""
     if args.release_slot:
-        raise WireError("bad-request", "`release_slot` is for agents: give `ids`, or leave it out")
+        raise WireError("bad-request", "`release_slot` applies to agents only; give `ids`, or omit it")
     return inputs.Pause(call.id)
 
 
@@ -72,7 +72,7 @@ def set_limit(context: Context, call: Call, args: operations.Limit) -> inputs.Se
     """Return the input that changes the limit. Raises WireError for `reset` beside a number."""
     if args.reset:
         if args.limit is not None or args.resident is not None:
-            raise WireError("bad-request", "`reset` sets the configured numbers: leave out `limit` and `resident`")
+            raise WireError("bad-request", "`reset` sets the configured numbers; omit `limit` and `resident`")
         return replace(context.settings.limits(), request=call.id)
     return inputs.SetLimit(call.id, args.limit, args.resident)
 
@@ -89,7 +89,9 @@ def retry(context: Context, call: Call, args: operations.Retry) -> inputs.Retry:
     """
     ids = context.resolver.commanded(call.caller, args.ids, lambda end: end is not None and not end.is_good)
     if not ids:
-        raise WireError("cannot-retry", f"{', '.join(args.ids)}: no member ended badly, so there is none to try again")
+        raise WireError(
+            "cannot-retry", f"{', '.join(args.ids)}: nothing to retry; no member has ended without completing"
+        )
     agents = context.state.agents
     for agent in (agents[agent_id] for agent_id in ids):
         conditions = dict(agent.spec.conditions)
@@ -101,17 +103,15 @@ def retry(context: Context, call: Call, args: operations.Retry) -> inputs.Retry:
         if pruned and not agent.attempt:
             raise WireError(
                 "pruned",
-                f"{agent.id} never started, and how {pruned[0]}, which it comes after, ended is unknown: "
-                "that agent was pruned; spawn it anew",
+                f"{agent.id} never started, and how its dependency {pruned[0]} ended is unknown: that was pruned; "
+                f"spawn {agent.id} again as a new agent",
             )
     check_results(context, [agents[agent_id].spec for agent_id in ids], ids)
     attributes = attributes_of(context, call.caller, args.attributes) if args.attributes is not None else None
     for agent in (agents[agent_id] for agent_id in ids) if args.resume_session else ():
         report = agent.outcome.report if agent.outcome else None
         if report is None or report.session_id is None:
-            raise WireError(
-                "no-session", f"{agent.id}: no session of its CLI is known; retry it without --resume-session"
-            )
+            raise WireError("no-session", f"{agent.id}: no CLI session was recorded; retry it without --resume-session")
     for agent_id in ids:
         context.given.retries.restore_input(agents[agent_id])
     environments = tuple(_environment_for_retry(context, call, args, agent_id) for agent_id in ids)

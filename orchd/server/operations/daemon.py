@@ -37,7 +37,7 @@ def reload(context: Context, _: Call, __: operations.Reload) -> Reply:
         return Reply(context.settings.reload(), context.settings.limits())
     except ConfigError as error:
         problems = [problem._asdict() for problem in error.problems]
-        raise WireError("bad-config", f"{error}; nothing was changed", {"problems": problems}) from None
+        raise WireError("bad-config", f"{error}; no setting was changed", {"problems": problems}) from None
 
 
 def prune(context: Context, call: Call, args: operations.Prune) -> None:

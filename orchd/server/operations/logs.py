@@ -50,10 +50,14 @@ def output(context: Context, call: Call, args: remote_operations.Output) -> Repl
 
 def _log(context: Context, call: Call, agent_id: str, attempt: int | None) -> AttemptLog:
     if canonical_run(agent_id) is not None:
-        raise WireError("bad-request", f"{agent_id} is a run, and has no output of its own: name one of its members")
+        raise WireError("bad-request", f"{agent_id} is a run and has no output; give one of its members")
     (agent,) = context.resolver.seen(call.caller, (agent_id,))
     number = attempt or agent.attempt
     if number > agent.attempt or not number:
-        made = f"it had {agent.attempt}" if agent.attempt else f"it is {agent.shown_status} and has not started"
+        made = (
+            f"its last attempt is {agent.attempt}"
+            if agent.attempt
+            else f"it is {agent.shown_status} and has not started"
+        )
         raise WireError("no-log", f"{agent.id} has no attempt {number or 1}: {made}")
     return AttemptLog(agent, number, files_of(context.home, agent.id, number).log)

@@ -41,7 +41,7 @@ def run(context: Context, call: Call, args: operations.Run) -> inputs.BeginRun:
     parts = []
     for member, base in zip(args.members, of_members, strict=True):
         if member.agent.after:
-            raise WireError("bad-request", f"run: {member.path}: say what it comes after beside `agent`, not in it")
+            raise WireError("bad-request", f"run: {member.path}: give `after` beside `agent`, not in it")
         spec = spec_of(context, call.caller, args, member.agent, set(), base)
         variables = tuple(sorted(member.variables.items()))
         spec = replace(spec, name=member.agent.name or member.path, variables=variables)

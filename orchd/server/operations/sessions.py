@@ -73,7 +73,7 @@ def show_budget(context: Context, _: Call, args: operations.Budget) -> Reply:
 def set_budget(context: Context, call: Call, args: operations.Budget) -> inputs.SetBudget:
     """Return the input that sets the budget of a session or run. Raises WireError for `unlimited` beside a number."""
     if args.unlimited and (args.max_tokens is not None or args.max_cost is not None):
-        raise WireError("bad-request", "`unlimited` removes both numbers: leave out `max_tokens` and `max_cost`")
+        raise WireError("bad-request", "`unlimited` removes both numbers; omit `max_tokens` and `max_cost`")
     scope = context.records.scope(args.id)
     context.records.keep(scope)
     old = Budget() if args.unlimited else scope.budget

@@ -21,7 +21,9 @@ def spawn(context: Context, call: Call, args: operations.Spawn) -> inputs.SpawnA
     for name in (spec.name for spec in args.agents if spec.name):
         meant = canonical(name) or canonical_run(name) or canonical_session(name)
         if meant is not None:
-            raise WireError("bad-request", f"the name {name!r} means {meant} to every command: choose another name")
+            raise WireError(
+                "bad-request", f"the name {name!r} is not allowed: commands read it as {meant}; choose another name"
+            )
     names = {specs.name_of(spec) for spec in args.agents}
     wanted = tuple(
         spec_of(context, call.caller, args, spec, names, base)

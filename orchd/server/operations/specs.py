@@ -67,7 +67,7 @@ def spec_of(
     config = context.settings.current
     after, conditions = dependencies_of(spec.after, names, lambda text: _blocker(context, caller, text, names))
     if not spec.has_work:
-        raise WireError("bad-request", "nothing to run: give a command, or a goal for a runner")
+        raise WireError("bad-request", "nothing to run; give a command, or a goal for a runner")
     runner: str | None = None  # a command is started as it is
     if spec.runner is not None:
         runner = config.known_runners.known(spec.runner)
@@ -112,7 +112,7 @@ def _blocker(context: Context, caller: Caller, wanted: str, names: set[str]) -> 
     if agent.id in names:  # which the core, that knows no other form of an id, would take it for
         raise WireError(
             "ambiguous",
-            f"`after` {wanted!r} is {agent.id}, and another of this request has that for a name: name it otherwise",
+            f"`after` {wanted!r} is {agent.id}, which is also the name of an agent of this request; rename that agent",
         )
     return agent.id
 
@@ -121,12 +121,12 @@ def _stdin(context: Context, spec: specs.AgentSpec) -> str | None:
     if spec.input is None:
         return spec.stdin
     if spec.stdin is not None:
-        raise WireError("bad-request", f"both `stdin` {spec.stdin!r} and `input` are given: leave one of them out")
+        raise WireError("bad-request", f"both `stdin` {spec.stdin!r} and `input` are given; omit one")
     try:
         return context.given.inputs.keep(spec.input)
     except OSError as error:
-        what = f"the standard input cannot be written down: {error.strerror}"
-        raise WireError("cannot-store", f"{what}; make room for it and ask again") from None
+        what = f"cannot store the standard input: {error.strerror}"
+        raise WireError("cannot-store", f"{what}; fix the cause and retry") from None
 
 
 def parent_of(caller: Caller, claimed: str | None) -> AgentId | None:
@@ -134,7 +134,7 @@ def parent_of(caller: Caller, claimed: str | None) -> AgentId | None:
     parent = agent_of(caller)
     if claimed is not None and canonical(claimed) != parent:
         who = parent or "no agent"
-        raise WireError("forbidden", f"the parent cannot be {claimed!r}: the kernel says that {who} is calling")
+        raise WireError("forbidden", f"the parent cannot be {claimed!r}: the calling process belongs to {who}")
     return parent
 
 
@@ -151,13 +151,15 @@ def scope_of(context: Context, directory: str) -> inputs.Scope:
 
 
 def check_results(context: Context, wanted: Iterable[Spec], own: Container[AgentId] = ()) -> None:
-    """Raise WireError where a result would overwrite the result of an agent that completed or may complete.
+    """Raise WireError where a result would overwrite the result of an agent that completed, or that still may.
 
-    An agent that is retried, one of `own`, may overwrite what an earlier attempt of it wrote.
+    The agents in `own` are retried: each may overwrite what an earlier attempt of it wrote.
     """
     named = Counter(spec.result for spec in wanted if spec.result)
     if doubled := [result for result, count in named.items() if count > 1]:
-        raise WireError("name-taken", f"two of this request have the result {doubled[0]}: give each its own name")
+        raise WireError(
+            "name-taken", f"two agents of this request have the result {doubled[0]}; give them different names"
+        )
     for writer in (agent for agent in context.store.writers(named) if agent.id not in own):
         agent = context.state.agents.get(writer.id, writer)
         if agent.is_over and not (agent.status is Status.COMPLETED and _exists(agent.spec.result)):
@@ -165,14 +167,14 @@ def check_results(context: Context, wanted: Iterable[Spec], own: Container[Agent
         raise WireError(
             "name-taken",
             f"{agent.spec.name!r} is taken: {agent.id} ({agent.status.value}) has the result {agent.spec.result}; "
-            "take another name, or move that file away first",
+            "use another name, or move that file away first",
         )
     for result, number in context.store.written_by(named).items():
         if _exists(result):
             raise WireError(
                 "name-taken",
-                f"the result {result} is that of {agent_id(number)}, which completed and was pruned; "
-                "take another name, or move that file away first",
+                f"the result {result} was written by {agent_id(number)}, which completed and was pruned; "
+                "use another name, or move that file away first",
             )
 
 
@@ -197,7 +199,7 @@ def store_environments(
         return context.environments.keep_all(shared(base), map(shared, changes))
     except OSError as error:
         raise WireError(
-            "cannot-store", f"the environment cannot be written down: {error.strerror}; fix that and try again"
+            "cannot-store", f"cannot store the environment: {error.strerror}; fix the cause and retry"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""Every operation: its shape, who may ask for it, the function that does it, and its reply. The only such table."""
+"""Every operation: its shape, its permitted callers, its function and its reply. The only such table."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ import pytest
 from orchd.core.admission import wait_graph
 from orchd.core.state.agents import Agent, AgentId, Level, RequestId, Status, agent_id
 from orchd.core.state.state import State
+from orchd.dag import cycle_in
 from tests.core.box import Box, spec, wait_for
 
 LONG = 10_000
@@ -99,7 +100,7 @@ def test_diamonds_are_walked_once() -> None:
 
 def test_a_cycle_is_shown_as_a_path_back_to_its_start() -> None:
     first, second, third = ids(1, 2, 3)
-    cycle = wait_graph.cycle_in({first: [second], second: [third], third: [first]})
+    cycle = cycle_in({first: [second], second: [third], third: [first]})
     assert cycle is not None
     assert cycle[0] == cycle[-1]
     assert set(cycle) == {first, second, third}
@@ -107,8 +108,8 @@ def test_a_cycle_is_shown_as_a_path_back_to_its_start() -> None:
 
 def test_without_a_cycle_there_is_none() -> None:
     first, second = ids(1, 2)
-    assert wait_graph.cycle_in({first: [second], second: []}) is None
-    assert wait_graph.cycle_in({first: [first]}) == [first, first]
+    assert cycle_in({first: [second], second: []}) is None
+    assert cycle_in({first: [first]}) == [first, first]
 
 
 def test_blockers_come_first() -> None:

@@ -48,7 +48,7 @@ def test_a_machine_that_goes_on_refusing_is_asked_less_and_less_often() -> None:
     box = Box(limit=2)
     (other,) = box.batch(spec("other"))
     agent = agent_id(2)
-    holds = []
+    holds: list[float] = []
     for _ in range(9):
         box.broken[agent] = ("no pids", True)
         if not holds:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from orchd.core import inputs
@@ -12,7 +14,7 @@ from orchd.core.state.agents import AgentId, Frozen, RequestId
 from tests.core.box import Box
 
 
-def blocked(box: Box, **fields: float) -> tuple[AgentId, AgentId, RequestId]:
+def blocked(box: Box, **fields: Any) -> tuple[AgentId, AgentId, RequestId]:
     """A parent that waits for a child, which holds the only slot."""
     parent = box.spawn("parent", **fields)
     child = box.spawn("child", caller=parent)

@@ -164,7 +164,7 @@ def test_a_wait_for_more_than_one_request_names_is_several_that_are_joined(
 def test_a_daemon_from_before_an_upgrade_is_asked_as_it_knows(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     def ask(op: str, args: Callable[[], dict[str, object]], *_: object) -> dict[str, object]:
         if args().keys() & {"paged", "most"}:
-            raise WireError("bad-request", f"{op}: it is not known here")
+            raise WireError("bad-request", f"{op}: it is an unknown key")
         extra = {"timed_out": False} if op == "wait" else {"more": None}
         return {"agents": [{"id": "agent-001"}], **extra}
 
@@ -218,7 +218,11 @@ def test_any_other_refusal_is_no_reason_to_ask_again(home: Home, code: str, monk
 
     with Client(home) as client:
         monkeypatch.setattr(client, "_ask", ask)
-        for call in (lambda: client.wait(ids=["1"]), lambda: pages.first(client, {}, 5)):
+        calls: tuple[Callable[[], object], ...] = (
+            lambda: client.wait(ids=["1"]),
+            lambda: pages.first(client, {}, 5),
+        )
+        for call in calls:
             with pytest.raises(WireError, match="no"):
                 call()
     assert ops == ["wait", "status"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 
-def composition(*sub_skills: Any, name: str = "team", mode: str = "hybrid", **fields: Any) -> dict[str, Any]:
+def composition(*sub_skills: Any, name: Any = "team", mode: Any = "hybrid", **fields: Any) -> dict[str, Any]:
     """Return the JSON value of a composition; a word is a sub-skill with only a skill and a role."""
     entries = [
         {"skillName": sub_skill, "role": f"does {sub_skill}"} if isinstance(sub_skill, str) else sub_skill
@@ -16,7 +16,7 @@ def composition(*sub_skills: Any, name: str = "team", mode: str = "hybrid", **fi
     return {"name": name, "executionMode": mode, "subSkills": entries, **fields}
 
 
-def after(name: str, *dependencies: str, **fields: Any) -> dict[str, Any]:
+def after(name: str, *dependencies: Any, **fields: Any) -> dict[str, Any]:
     """Return a sub-skill with dependencies."""
     return {"skillName": name, "role": f"does {name}", "dependencies": list(dependencies), **fields}
 

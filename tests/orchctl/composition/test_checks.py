@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import pytest
 
 from orchctl.composition import Composition, CoordinationStrategy, Problem, SubSkill
@@ -12,14 +14,14 @@ BY_ID = "name one of the sub-skills, by its `id` if it has one"
 OTHERWISE = "call it otherwise: results are files of that name, so no `/`, `.`, `..`, and no `.prompt` at its end"
 
 
-def team(*sub_skills: SubSkill, mode: str = "hybrid", **fields: object) -> Composition:
+def team(*sub_skills: SubSkill, mode: Literal["parallel", "hybrid"] = "hybrid", **fields: Any) -> Composition:
     """Return a composition of these sub-skills."""
     return Composition("team", mode, sub_skills, **fields)
 
 
-def after(name: str, *dependencies: str, **fields: object) -> SubSkill:
+def after(name: str, *dependencies: str) -> SubSkill:
     """Return a sub-skill with dependencies."""
-    return SubSkill(name, dependencies=dependencies, **fields)
+    return SubSkill(name, dependencies=dependencies)
 
 
 def test_nothing_is_wrong_with_a_good_one() -> None:
@@ -140,10 +142,11 @@ def test_cycles_are_told_with_their_path_each_once() -> None:
     two_cycles = team(after("a", "b"), after("b", "a"), after("c", "d", "a"), after("d", "c"), SubSkill("e"))
     found_problems = problems(two_cycles)
     assert [problem.code for problem in found_problems] == ["cycle", "cycle"]
-    assert sorted(map(len, (problem.value for problem in found_problems))) == [3, 3]
-    assert {frozenset(problem.value) for problem in found_problems} == {frozenset("ab"), frozenset("cd")}
+    cycles: list[Any] = [problem.value for problem in found_problems]
+    assert list(map(len, cycles)) == [3, 3]
+    assert set(map(frozenset, cycles)) == {frozenset("ab"), frozenset("cd")}
     assert [problem.path for problem in found_problems] == [
-        f"$.subSkills[{'abcd'.index(problem.value[0])}].dependencies" for problem in found_problems
+        f"$.subSkills[{'abcd'.index(cycle[0])}].dependencies" for cycle in cycles
     ]
     assert " -> " in found_problems[0].message
 

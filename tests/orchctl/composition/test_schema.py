@@ -41,7 +41,8 @@ def test_a_member_may_have_any_runner(name: str | None) -> None:
 def test_nothing_is_wrong_with_what_may_be_said() -> None:
     sub_skill = after("a", "b", id="x", timeout="1.5h", tokenEstimate=3.0, model=None, env={"A": ""}, command=["x"])
     strategy = {"errorHandling": "retry", "maxRetries": 0, "x-note": 1}
-    value = composition(sub_skill, "b", coordinationStrategy=strategy, **{"$schema": "s", "x-mine": 1, "version": "1"})
+    more: dict[str, Any] = {"$schema": "s", "x-mine": 1, "version": "1"}
+    value = composition(sub_skill, "b", coordinationStrategy=strategy, **more)
     assert checked(value) == ([], value)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from orchctl.doctor import machine
 from orchd.instance.config import Config
+from orchd.instance.system import own_cgroup
 
 
 def test_the_deepest_mount_is_the_one_that_counts(tmp_path: Path) -> None:
@@ -40,9 +41,9 @@ def test_the_daemon_knows_best_where_agents_have_cgroups() -> None:
 def test_without_a_daemon_a_hierarchy_is_of_use_when_it_can_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(machine.own, "own_cgroup", lambda: None)
+    monkeypatch.setattr(own_cgroup, "own_cgroup", lambda: None)
     assert machine.cgroups(None, Config()).what == "no cgroup2 hierarchy is mounted"
-    monkeypatch.setattr(machine.own, "own_cgroup", lambda: tmp_path)
+    monkeypatch.setattr(own_cgroup, "own_cgroup", lambda: tmp_path)
     assert machine.cgroups(None, Config()).state == "warning"
     (tmp_path / "cgroup.procs").touch()
     assert machine.cgroups(None, Config()).what == f"{tmp_path} can be used by a daemon that is started here"

@@ -52,7 +52,7 @@ def run(**fields: Any) -> dict[str, Any]:
     }
 
 
-ANSWER = {
+ANSWER: dict[str, Any] = {
     "run": run(),
     "agents": [ended(1, run="run-001", member="api"), agent(2, name="ui", run="run-001", member="web/ui")],
 }

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from orchctl.render import text as render
 from orchctl.render.status_tree import Look, bar, picture
 from tests.orchctl.agents import NOW, agent, answer, ended, queued
+from tests.support.recording import recording
 
 FAMILY = (
     queued(5, 1, reason="7 of 7 places", goal="tests"),
@@ -139,9 +140,8 @@ def test_of_a_large_fleet_it_says_how_many_are_not_shown() -> None:
 
 
 def test_each_cell_is_measured_a_few_times_however_many_lines_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    measured: list[str] = []
-    columns = render.columns
-    monkeypatch.setattr(render, "columns", lambda text: measured.append(text) or columns(text))
+    measured: list[object] = []
+    monkeypatch.setattr(render, "columns", recording(measured, render.columns))
     picture_lines(Look(width=120), *(queued(number, number) for number in range(1, 501)))
     assert len(measured) < 500 * 40
 

@@ -43,6 +43,7 @@ class Stage:
         self.bin = directory / "bin"
         self.bin.mkdir()
         self.config = directory / "config.toml"
+        self.stdin: bytes | None = None  # of runners that are started from now on
         self._report = directory / "report"
         self._started: list[subprocess.Popen[bytes]] = []
 
@@ -77,7 +78,7 @@ class Stage:
         lines = (self.directory / "env").read_text().splitlines()
         return dict(line.split("=", 1) for line in lines if "=" in line)
 
-    def start(self, runner: str, *arguments: str, stdin: bytes | None = None, **env: str) -> subprocess.Popen[bytes]:
+    def start(self, runner: str, *arguments: str, **env: str) -> subprocess.Popen[bytes]:
         """Start the runner; its log is the file `log`."""
         defaults = {
             "PATH": f"{self.bin}:/usr/bin:/bin",
@@ -89,8 +90,9 @@ class Stage:
             "ORCHD_REPORT": str(self._report),
         }
         stdin_file = self.directory / "stdin"
-        stdin_file.write_bytes(stdin or b"")
-        with (self.directory / "log").open("wb") as log, (stdin_file if stdin else Path(os.devnull)).open("rb") as file:
+        stdin_file.write_bytes(self.stdin or b"")
+        stdin = stdin_file if self.stdin else Path(os.devnull)
+        with (self.directory / "log").open("wb") as log, stdin.open("rb") as file:
             settings: dict[str, Any] = {"stdin": file, "stdout": log, "stderr": log, "cwd": self.directory}
             set_variables = {name: value for name, value in {**defaults, **env}.items() if value}
             process = subprocess.Popen([*RUNNERS, *arguments], env=set_variables, start_new_session=True, **settings)
@@ -112,9 +114,9 @@ class Stage:
         """Return the log so far."""
         return (self.directory / "log").read_text()
 
-    def run(self, runner: str, *arguments: str, stdin: bytes | None = None, **env: str) -> RunnerResult:
+    def run(self, runner: str, *arguments: str, **env: str) -> RunnerResult:
         """Run the runner to its end."""
-        return self.ended(self.start(runner, *arguments, stdin=stdin, **env))
+        return self.ended(self.start(runner, *arguments, **env))
 
     def close(self) -> None:
         """Kill every process of the stage."""

@@ -34,9 +34,11 @@ def test_the_prompt_may_be_an_argument(stage: Stage) -> None:
     stage.says("mine")
     assert stage.run("mine", ORCHD_RESULT="").code == 0
     assert (stage.argv, stage.prompt) == (["-p", "Build the API."], "")
-    assert stage.run("mine", stdin=b"From a \0file.", ORCHD_RESULT="").code == 0
+    stage.stdin = b"From a \0file."
+    assert stage.run("mine", ORCHD_RESULT="").code == 0
     assert stage.argv == ["-p", "From a file."]
-    result = stage.run("mine", stdin=b"x" * 131_072)
+    stage.stdin = b"x" * 131_072
+    result = stage.run("mine")
     assert (result.code, result.status) == (1, "failed")
     assert result.reason.startswith("a prompt of 131,072 bytes is too long for an argument: set prompt")
 

@@ -18,7 +18,8 @@ QUICK = {"ORCHD_MOCK_SECONDS": "0.001"}
 def test_it_reads_works_and_writes_its_result(stage: Stage) -> None:
     (stage.directory / "before.md").write_text("x")
     inputs = json.dumps([f"{stage.directory}/before.md", f"{stage.directory}/nothing.md"])
-    result = stage.run("mock", stdin=b"Do it.", **QUICK, ORCHD_RESULTS=inputs)
+    stage.stdin = b"Do it."
+    result = stage.run("mock", **QUICK, ORCHD_RESULTS=inputs)
     assert (result.code, result.status) == (0, "completed")
     assert stage.result.read_text() == (
         f"# api\n\nThis agent only pretended.\n\n- has read {stage.directory}/before.md\n"

@@ -48,7 +48,7 @@ def test_a_runner_gets_it_as_the_prompt(instance: Instance, tmp_path: Path) -> N
     script.write_text(f"#!/bin/sh\ncat > {tmp_path / 'heard'}\n")
     script.chmod(0o755)
     env = {**instance.env, "PATH": f"{tmp_path}:{BIN}:{instance.env['PATH']}"}
-    words = [BIN / "orchctl", "spawn", "--wait", "--runner", "claude", "--stdin", "-"]
+    words = [str(BIN / "orchctl"), "spawn", "--wait", "--runner", "claude", "--stdin", "-"]
     subprocess.run(words, env=env, cwd=tmp_path, input="a prompt", text=True, check=False, capture_output=True)
     assert (tmp_path / "heard").read_text() == "a prompt"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,7 +80,7 @@ def test_after_is_a_name_of_the_request_the_id_of_one_on_its_way_or_nothing() ->
 
 
 def test_an_agent_is_what_the_file_says_and_the_command_line_where_it_says_nothing() -> None:
-    bounds = {"memory_max": 1 << 30, "cpu_max": 1.5, "pids_max": 200}
+    bounds: dict[str, Any] = {"memory_max": 1 << 30, "cpu_max": 1.5, "pids_max": 200}
     full = TaskFile(
         Path("subtask-a.md"), "a", "x", "s", "claude", "opus", timeout=90.0, retries=2, tokens=5, nesting=1, **bounds
     )

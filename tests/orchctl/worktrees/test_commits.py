@@ -17,7 +17,7 @@ from tests.orchctl.worktrees.test_prune import bench as bench  # noqa: PLC0414 -
 
 def agent(tree: Path, **fields: object) -> dict[str, Any]:
     """Return a plain command that completed."""
-    completed = {"status": "completed", "worktree": str(tree), "runner": None, "notes": []}
+    completed: dict[str, Any] = {"status": "completed", "worktree": str(tree), "runner": None, "notes": []}
     return {**completed, **fields}
 
 

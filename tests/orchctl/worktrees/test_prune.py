@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,9 +38,9 @@ class Bench:
         assert record is not None
         return Worktree(self.home / "worktrees" / agent, record)
 
-    def pruned(self, *, is_dry: bool = False, with_ignored: bool = False, **fields: object) -> Removal:
+    def pruned(self, *, is_dry: bool = False, with_ignored: bool = False, **fields: Any) -> Removal:
         """Prune the worktree and return the outcome."""
-        agents = Agents(**{"known": OVER, "living": [], **fields})  # type: ignore[arg-type]
+        agents = Agents(**{"known": OVER, "living": [], **fields})
         return self.worktree().pruned(agents, is_dry=is_dry, with_ignored=with_ignored)
 
     def ignores(self, *patterns: str) -> None:
@@ -47,7 +48,7 @@ class Bench:
         commit(self.tree, **{".gitignore": "\n".join(patterns)})
         git(self.repo, "merge", "--quiet", "orchd/api")
 
-    def kept(self, *, with_ignored: bool = False, **fields: object) -> str:
+    def kept(self, *, with_ignored: bool = False, **fields: Any) -> str:
         """Return why the worktree stays, and check that it does."""
         before = git(self.repo, "for-each-ref"), git(self.repo, "worktree", "list", "--porcelain")
         paths = sorted(self.tree.rglob("*"))

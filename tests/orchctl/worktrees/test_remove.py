@@ -99,7 +99,7 @@ def test_a_branch_that_is_checked_out_elsewhere_stays(bench: Bench) -> None:
 
 def test_a_repository_that_was_moved_is_refused_until_it_is_repaired(bench: Bench, tmp_path: Path) -> None:
     bench.repo.rename(tmp_path / "moved")
-    reason = str(forced(bench.worktree(), AGENTS, pytest.fail).reason)
+    reason = str(forced(bench.worktree(), AGENTS, lambda lost: pytest.fail(str(lost))).reason)
     assert f"`git worktree repair {bench.tree}` in it" in reason
     git(tmp_path / "moved", "worktree", "repair", str(bench.tree))
     assert bench.worktree().record.repository == str(tmp_path / "moved/.git")

@@ -97,7 +97,7 @@ def test_what_may_not_be_had_is_set_as_far_as_possible_and_said(pid: int, monkey
     attributes = ProcessAttributes(0, -5, "idle", "7", (("nofile", 100, 20000),))
     assert apply(pid, attributes) == (
         "nofile 100 (hard 20000): its hard limit is 128; scheduling policy idle: permission denied; "
-        f"nice -5: it is {os.getpriority(os.PRIO_PROCESS, pid)}; CPUs 7: none of them may be used here"
+        f"nice -5: it is {os.getpriority(os.PRIO_PROCESS, pid)}; CPUs 7: none of them is available"
     )
     assert real(pid, resource.RLIMIT_NOFILE) == (100, 128)
     assert "unlimited" in str(apply(pid, ProcessAttributes(limits=(("nofile", -1, -1),))))
@@ -106,7 +106,7 @@ def test_what_may_not_be_had_is_set_as_far_as_possible_and_said(pid: int, monkey
 
 def test_cpus_that_do_not_exist_are_said(pid: int) -> None:
     last = max(os.sched_getaffinity(pid)) + 1
-    assert apply(pid, ProcessAttributes(cpus=f"0-{last + 1}")) == f"CPUs 0-{last + 1}: 2 of them may not be used here"
+    assert apply(pid, ProcessAttributes(cpus=f"0-{last + 1}")) == f"CPUs 0-{last + 1}: 2 of them are not available"
 
 
 def test_every_name_of_a_limit_has_its_number() -> None:

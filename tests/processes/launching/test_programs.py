@@ -63,14 +63,14 @@ def test_another_entry_of_the_path_is_taken_when_one_has_no_executable(tmp_path:
 def test_what_does_not_exist_is_no_such_program(tmp_path: Path) -> None:
     for program in ("x", "./x", f"{tmp_path}/x", f"{tmp_path}/a/b", ""):
         assert refusal(program, tmp_path) == (
-            f"cannot run {program!r}: no such program; give its path, or a PATH that has it"
+            f"cannot run {program!r}: no such program; give its path, or a PATH that contains it"
         )
 
 
 def test_a_directory_is_no_program(tmp_path: Path) -> None:
     assert f"{tmp_path} is a directory" in refusal(str(tmp_path))
     os.mkfifo(tmp_path / "pipe")
-    assert "is no regular file" in refusal("./pipe", tmp_path)
+    assert "is not a regular file" in refusal("./pipe", tmp_path)
 
 
 def test_a_link_that_leads_nowhere_is_named(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from orchd.processes.linux import cgroups as module
 from orchd.processes.linux import controllers
 from orchd.processes.linux.cgroups import Cgroup, Cgroups, held_in
 from tests.conftest import until
+from tests.support.recording import recording
 
 
 def member(cgroup: Cgroup, *command: str) -> subprocess.Popen[bytes]:
@@ -58,9 +59,9 @@ def test_one_that_was_left_as_it_was_made_is_used_again(cgroups: Cgroups) -> Non
 def test_the_next_is_made_without_a_look_at_those_that_are_in_use(
     cgroups: Cgroups, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    looks: list[Path] = []
+    looks: list[object] = []
     taken = [cgroups.take() for _ in range(3)]
-    monkeypatch.setattr(module, "Cgroup", lambda path: looks.append(path) or Cgroup(path))
+    monkeypatch.setattr(module, "Cgroup", recording(looks, Cgroup))
     taken.append(cgroups.take())
     assert len(looks) == 1
     assert len({cgroup.path for cgroup in taken}) == 4

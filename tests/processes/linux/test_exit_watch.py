@@ -75,7 +75,7 @@ def test_a_shim_that_has_ended_is_not_watched_and_has_no_gate(gate: tuple[int, s
     process = subprocess.Popen(["true"])
     process.wait(10)
     watch: ExitWatch[str] = ExitWatch()
-    with pytest.raises(ChildProcessError, match="was killed before it began"):
+    with pytest.raises(ChildProcessError, match="was killed before it started"):
         watch.shim("a", process.pid, gate[0])
     assert (gate[1].recv(9), watch._watched) == (b"", {})
 

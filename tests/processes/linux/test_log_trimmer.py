@@ -234,12 +234,12 @@ def test_what_is_no_file_of_ours_is_let_be(writer: Writer, tmp_path: Path) -> No
 
 
 def test_where_nothing_can_be_punched_out_it_is_said_once(writer: Writer, caplog: pytest.LogCaptureFixture) -> None:
-    writer.trimmer._libc = Refusing()  # type: ignore[assignment] - as a file system that has no such thing
+    writer.trimmer._libc = Refusing()  # type: ignore[assignment]  # as a file system that has no such thing
     for _ in range(3):
         writer.write(2 * MOST)
         writer.look()
     assert [record.message for record in caplog.records] == [
-        f"{writer.path} cannot be bounded: Operation not supported; logs here take what agents write"
+        f"cannot limit the size of {writer.path}: Operation not supported; logs here grow without limit"
     ]
     assert writer.kept() == 6 * MOST
 

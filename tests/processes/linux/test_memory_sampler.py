@@ -16,7 +16,9 @@ from orchd.processes.linux import memory_sampler
 from orchd.processes.linux.cgroups import Cgroup, Cgroups
 from orchd.processes.linux.memory_sampler import HURRY, PAUSE, MemorySampler
 from orchd.processes.linux.process_tree import ProcessTree
+from orchd.processes.linux.procfs import environment_markers
 from tests.conftest import until
+from tests.support.recording import recording
 
 MB = 1 << 20
 # Takes 60 MB, all of which its child shares; told to, that leaves its session and its parent.
@@ -79,9 +81,8 @@ def test_what_a_process_showed_once_it_is_not_asked_again(monkeypatch: pytest.Mo
     with held() as tree:
         scale = scale_of(it=(tree, MB))
         scale.weigh(LATER)
-        pids: list[int] = []
-        marks = memory_sampler.environment_markers
-        monkeypatch.setattr(memory_sampler, "environment_markers", lambda pid: pids.append(pid) or marks(pid))
+        pids: list[object] = []
+        monkeypatch.setattr(memory_sampler, "environment_markers", recording(pids, environment_markers))
         assert scale.weigh(2 * LATER)["it"].amount > 60 * MB
         assert tree.shim not in pids
 

@@ -12,7 +12,7 @@ import pytest
 from orchd.processes.linux import process_tree
 from orchd.processes.linux.cgroups import Cgroups
 from orchd.processes.linux.process_tree import ProcessTree
-from orchd.processes.linux.procfs import below_now
+from orchd.processes.linux.procfs import below_now, children_of
 from tests.conftest import until
 
 HOME = "/no/such/home/of/trees"
@@ -120,15 +120,15 @@ def test_an_adopted_one_is_not_gone_because_a_reading_of_the_children_of_its_par
     with subprocess.Popen(["/bin/sleep", "600"], env=marks) as orphan:
         tree = ProcessTree("agent-001", 1, HOME, 0, None, is_ours=False, is_shim_gone=True, _reaper=os.getpid())
         until(lambda: set(tree.members()) == {orphan.pid})
-        missed, real = iter([list[int]()]), process_tree.children_of
-        monkeypatch.setattr(process_tree, "children_of", lambda pid: _reading(missed, real, pid))
+        missed = iter([list[int]()])
+        monkeypatch.setattr(process_tree, "children_of", lambda pid: _reading(missed, pid))
         is_gone = tree.is_gone([])
         orphan.kill()
     assert not is_gone
 
 
-def _reading(missed: Iterator[list[int]], real: Callable[[int], list[int] | None], pid: int) -> list[int] | None:
-    return next(missed, real(pid)) if pid == os.getpid() else real(pid)
+def _reading(missed: Iterator[list[int]], pid: int) -> list[int] | None:
+    return next(missed, children_of(pid)) if pid == os.getpid() else children_of(pid)
 
 
 def test_while_no_process_is_orphaned_no_other_process_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 from orchd.core.inputs import Exited, Input, Spawned
 from orchd.core.state.agents import Agent
@@ -35,7 +36,8 @@ class Attempts:
 
     def news(self) -> list[Input]:
         """The next inputs, as soon as there are any."""
-        return until(self.processes.news)
+        inputs: list[Input] = until(self.processes.news)
+        return inputs
 
     def end(self, agent: Agent) -> Exited:
         """Open the gate of an attempt; its end, in a turn that goes on."""
@@ -44,9 +46,9 @@ class Attempts:
         assert isinstance(exited, Exited)
         return exited
 
-    def run(self, *command: str, **fields: object) -> int:
+    def run(self, *command: str, **fields: Any) -> int:
         """Run an attempt to its end; the pid of its shim."""
-        new_agent = agent(*command, **fields)  # type: ignore[arg-type]
+        new_agent = agent(*command, **fields)
         pid = self.start(new_agent)
         assert self.end(new_agent).is_tree_gone
         return pid

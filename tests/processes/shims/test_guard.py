@@ -62,6 +62,12 @@ class Post:
         self.ahead += seconds
         return self.processes.news()
 
+    def ended(self, seconds: float) -> Exited:
+        """The end of the attempt, after some time and as soon as it is known."""
+        (ended,) = self.later(seconds) or until(self.processes.news)
+        assert isinstance(ended, Exited)
+        return ended
+
     def close(self) -> None:
         """End what is left."""
         for pid, key in self.processes.shims().items():
@@ -94,8 +100,7 @@ def test_an_agent_that_ended_under_a_stopped_shim_is_reported(post: Post) -> Non
     stop(post.shim(agent))
     os.kill(child, signal.SIGKILL)
     until(lambda: post.processes.news() == [] and post.processes.next_deadline())
-    (ended,) = post.later(1.0) or until(post.processes.news)
-    assert ended.outcome.code == 137
+    assert post.ended(1.0).outcome.code == 137
 
 
 def test_an_agent_that_ended_before_it_was_looked_for_is_reported_too(post: Post) -> None:
@@ -106,6 +111,7 @@ def test_an_agent_that_ended_before_it_was_looked_for_is_reported_too(post: Post
         return post.later(0.1)
 
     (ended,) = post.later(FIRST) or until(news)
+    assert isinstance(ended, Exited)
     assert ended.outcome.code == 3
 
 
@@ -138,7 +144,7 @@ def test_a_shim_that_was_frozen_elsewhere_before_it_began_is_killed_and_reported
     (ended,) = reports
     assert isinstance(ended, Exited)
     assert (ended.outcome.code, ended.is_tree_gone) == (None, True)
-    assert ended.note == "its supervising shell was kept from running, so that its exit code is unknown"
+    assert ended.note == "its supervising shell was kept from running, so its exit code is unknown"
     assert not (home_directory / "ran").exists()
     assert post.processes.next_deadline() is None
 
@@ -165,8 +171,7 @@ def test_an_adopted_agent_is_watched_too(post: Post) -> None:
     stop(post.shim(agent))
     os.kill(child, signal.SIGTERM)
     until(lambda: post.processes.news() == [] and post.processes.next_deadline())
-    (ended,) = post.later(1.0) or until(post.processes.news)
-    assert ended.outcome.code == 143
+    assert post.ended(1.0).outcome.code == 143
     assert until(first.news)
 
 
@@ -185,7 +190,7 @@ def test_a_shim_that_cannot_be_woken_is_killed(post: Post, monkeypatch: pytest.M
     (ended,) = post.later(1.0) or until(post.processes.news)
     assert isinstance(ended, Exited)
     assert ended.outcome.code is None
-    assert ended.note == "its supervising shell was kept from running, so that its exit code is unknown"
+    assert ended.note == "its supervising shell was kept from running, so its exit code is unknown"
 
 
 def test_a_shim_that_waits_for_its_agent_is_not_killed_whatever_else_ended(post: Post) -> None:
@@ -206,5 +211,4 @@ def test_what_outlives_a_kill_is_killed_again(post: Post, monkeypatch: pytest.Mo
         patch.setattr(tree, "kill", lambda _: None)
         post.processes.stop(agent.id, 1, kill=True)
     assert post.processes.news() == []
-    (ended,) = post.later(1.0) or until(post.processes.news)
-    assert ended.outcome.code == 137
+    assert post.ended(1.0).outcome.code == 137

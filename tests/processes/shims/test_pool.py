@@ -54,7 +54,8 @@ def test_it_shows_no_agents_marks_since_it_may_serve_another(attempts: Attempts,
 
 def shown(pid: int) -> list[str]:
     """The arguments of a process, as ps shows them; a program that is just beginning has none for a moment."""
-    return until(Path(f"/proc/{pid}/cmdline").read_text).rstrip("\0").split("\0")
+    command_line: str = until(Path(f"/proc/{pid}/cmdline").read_text)
+    return command_line.rstrip("\0").split("\0")
 
 
 def test_the_arguments_of_a_shim_name_no_agent_while_it_serves_one_after_another(

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -25,9 +26,9 @@ TRUE = command(["/bin/true"], VARIABLES)
 FILES = AttemptFiles("/h/agents/agent-002.1")
 
 
-def shim(gate: int | None = None, **fields: object) -> Shim:
+def shim(gate: int | None = None, **fields: Any) -> Shim:
     """One in a cgroup of its own."""
-    return replace(Shim(0, gate, Cgroup(Path("/nowhere")), SPEC, TRUE), **fields)  # type: ignore[arg-type]
+    return replace(Shim(0, gate, Cgroup(Path("/nowhere")), SPEC, TRUE), **fields)
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def test_a_gate_that_was_closed_is_not_opened_any_more() -> None:
         {"spec": replace(SPEC, pids_max=9)},
     ],
 )
-def test_no_agent_follows_where_its_surroundings_would_differ(fields: dict[str, object]) -> None:
+def test_no_agent_follows_where_its_surroundings_would_differ(fields: dict[str, Any]) -> None:
     assert shim().may_be_followed
     assert not shim(**fields).may_be_followed
 

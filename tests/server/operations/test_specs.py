@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchd.core.state.agents import Agent, RequestId, Status
+from orchd.core.state.agents import Agent, RequestId, Spec, Status
 from orchd.instance.runner_config import RunnerSettings
 from orchd.network.peers import Outside
 from orchd.protocol import operations
@@ -15,6 +15,7 @@ from orchd.protocol.errors import WireError
 from orchd.protocol.schema import ShapeError, parse
 from tests.support.bench import Bench
 from tests.support.machine import full, needs_root, tmpfs
+from tests.support.recording import recording
 
 ONE = RequestId("r")
 
@@ -47,7 +48,9 @@ def test_agents_of_one_request_share_their_environment(bench: Bench) -> None:
 
 @pytest.mark.parametrize("name", ["8", "agent-8", "Agent-008", "run-1", "session-003"])
 def test_a_name_that_means_something_else_to_every_command_is_refused(bench: Bench, name: str) -> None:
-    with pytest.raises(WireError, match=f"the name '{name}' means .*-00.* to every command: choose another name"):
+    with pytest.raises(
+        WireError, match=f"the name '{name}' is not allowed: commands read it as .*-00.*; choose another name"
+    ):
         bench.ask("spawn", {"agents": [{"command": ["true"], "name": name}], "cwd": "/", "env": {"PATH": "/bin"}})
     assert bench.ask(
         "spawn", {"agents": [{"command": ["true"], "name": "task-2"}], "cwd": "/", "env": {"PATH": "/bin"}}
@@ -69,7 +72,7 @@ def test_a_claimed_parent_must_be_who_is_calling(bench: Bench) -> None:
     agent = bench.spawn("sleep", "600")
     claimed = parse(operations.Spawn, {"agents": [{"command": ["x"]}], "cwd": "/", "parent": "1"})
     assert bench.run(agent.id, claimed).caller == agent.id
-    with pytest.raises(WireError, match="the kernel says that no agent is calling"):
+    with pytest.raises(WireError, match="the calling process belongs to no agent"):
         bench.run(Outside.OWNER, claimed)
 
 
@@ -151,9 +154,11 @@ def test_what_describes_an_agent_is_not_handed_on_to_those_that_it_spawns(bench:
 
 
 def test_an_agent_without_a_command_has_the_default_runner_and_an_unknown_one_is_named(bench: Bench) -> None:
-    def runner(**spec: object) -> str | None:
-        request = parse(operations.Spawn, {"agents": [spec], "cwd": "/tmp"})
-        return bench.run(Outside.OWNER, request).specs[0].runner
+    def runner(**fields: object) -> str | None:
+        request = parse(operations.Spawn, {"agents": [fields], "cwd": "/tmp"})
+        (spec,) = bench.run(Outside.OWNER, request).specs
+        assert isinstance(spec, Spec)
+        return spec.runner
 
     assert runner(command=["true"]) is None
     with pytest.raises(WireError, match="no-runner"):
@@ -161,7 +166,7 @@ def test_an_agent_without_a_command_has_the_default_runner_and_an_unknown_one_is
     bench.configure(runner="mine", runners={"mine": RunnerSettings(command=("x",))})
     assert (runner(goal="x"), runner(goal="x", runner="claude"), runner(skill="x")) == ("mine", "claude", "mine")
     with pytest.raises(
-        WireError, match=r"unknown-runner: 'gpt' is no runner; there are mock, claude, codex, mine, and"
+        WireError, match=r"unknown-runner: unknown runner 'gpt'; valid runners are mock, claude, codex, mine, and"
     ):
         runner(goal="x", runner="gpt")
 
@@ -243,9 +248,8 @@ def test_programs_of_runners_are_looked_for_once_a_request(
 ) -> None:
     (tmp_path / "claude").write_text("#!/bin/sh\n")
     (tmp_path / "claude").chmod(0o755)
-    looks: list[str] = []
-    which = shutil.which
-    monkeypatch.setattr(shutil, "which", lambda program, **how: looks.append(program) or which(program, **how))
+    looks: list[object] = []
+    monkeypatch.setattr(shutil, "which", recording(looks, shutil.which))
     agents = [*({"goal": "x"} for _ in range(50)), {"goal": "x", "env": {"ORCHD_DEFAULT_RUNNER": "mock"}}]
     request = parse(operations.Spawn, {"agents": agents, "cwd": "/", "env": {"PATH": str(tmp_path)}})
     specs = bench.run(Outside.OWNER, request).specs

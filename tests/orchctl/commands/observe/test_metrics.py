@@ -57,7 +57,7 @@ def test_a_client_that_asks_for_openmetrics_gets_it(instance: Instance, backgrou
         assert reply.headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
         page = reply.read().decode()
     assert page.endswith("# EOF\n")
-    names = {family.name for family in text_string_to_metric_families(page)}
+    names = {family.name for family in text_string_to_metric_families(page)}  # type: ignore[no-untyped-call]
     assert {"orchd", "orchd_agents_ended", "orchd_queue_seconds"} <= names
     command.send_signal(signal.SIGINT)
     assert command.wait(30) == 130

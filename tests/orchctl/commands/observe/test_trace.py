@@ -38,10 +38,11 @@ def attributes(span: Any) -> dict[str, Any]:
 
 def by_agent(spans: list[Any]) -> dict[tuple[str, int | None], Any]:
     """Spans by agent (and attempt), or by run."""
-    spans_by_agent = {}
+    spans_by_agent: dict[tuple[str, int | None], Any] = {}
     for span in spans:
         values = attributes(span)
-        spans_by_agent[values.get("gen_ai.agent.id", values.get("orchd.run")), values.get("orchd.attempt")] = span
+        name = values["gen_ai.agent.id"] if "gen_ai.agent.id" in values else values["orchd.run"]
+        spans_by_agent[name, values.get("orchd.attempt")] = span
     assert len(spans_by_agent) == len(spans)
     return spans_by_agent
 
@@ -160,7 +161,7 @@ def test_a_collector_that_takes_nothing_is_an_error_that_says_why(
     collector.answer = 400
     result = orchctl("trace")
     assert (result.code, result.out) == (1, "")
-    assert result.err.startswith("not-exported: the collector did not take 2 of 2 spans (")
+    assert result.err.startswith("not-exported: the collector did not accept 2 of 2 spans (")
     assert "400" in result.err
     assert len(result.err.splitlines()) == 1
 

@@ -25,7 +25,8 @@ def skill(directory: Path, name: str, text: str) -> None:
 
 def test_a_file_that_was_given_is_the_whole_prompt(prompted: Stage) -> None:
     skill(prompted.directory / "skills", "api", "Never seen.")
-    prompted.run("mine", stdin=b"All of it: \xff\0.", ORCHD_SKILL="api")
+    prompted.stdin = b"All of it: \xff\0."
+    prompted.run("mine", ORCHD_SKILL="api")
     assert (prompted.directory / "prompt").read_bytes() == b"All of it: \xff\0."
 
 
