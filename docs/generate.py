@@ -114,7 +114,7 @@ _WORDS = {
 def types() -> str:
     """The dataclasses of a composition as Python, from its schema."""
     classes = "\n\n".join("\n".join(_class(definition)) for definition in _definitions())
-    return f'''"""What a composition.json says. Made from its JSON Schema: change that, then `make docs`."""
+    return f'''"""Types of a composition.json. Generated from its JSON Schema: change the schema, then `make docs`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`orchctl`: the quick parser where it understands, the full one otherwise; both run the same commands."""
+"""Entry point of `orchctl`: the quick parser reads the arguments if it can, else the full parser does."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ class UsageError(ClientError):
 
 
 class NoDaemonError(ClientError):
-    """No daemon answers, and none could be started."""
+    """No daemon answers, and the client could not start a daemon."""
 
     code = "no-daemon"
 
@@ -39,6 +39,6 @@ class TimedOutError(ClientError):
 
 
 class RefusedError(ClientError):
-    """The request was understood and cannot be done."""
+    """The request is valid and was refused."""
 
     code = "refused"

@@ -73,7 +73,7 @@ def _ask_for_output(lab: Lab, ids: list[str]) -> None:
     for process in processes:
         errors = process.communicate(timeout=30)[1]
         is_answered = process.returncode == 0 or "in the place of the file" in errors
-        lab.tally.count("unreported", int(not is_answered or "Traceback" in errors), f"{process.args}: {errors}")
+        lab.tally.count("unreported", int(not is_answered or "Traceback" in errors), f"{process.args!r}: {errors}")
 
 
 def database(tally: Tally) -> Iterator[None]:

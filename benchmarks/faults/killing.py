@@ -142,7 +142,7 @@ def stopped(tally: Tally) -> Iterator[None]:
                 lab.tally.count(
                     "unreported",
                     int(process.returncode not in (0, 1) or "error" in errors),
-                    f"{process.args}: {errors}",
+                    f"{process.args!r}: {errors}",
                 )
             expected = dict.fromkeys(answers[0][0].split(), 2)
             lab.tally.count("lost", int(len(expected) != 1), "what a client spawned meanwhile")

@@ -1,1 +1,1 @@
-"""Words on the command line become a command."""
+"""Parsing of the command line."""

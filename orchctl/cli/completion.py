@@ -14,7 +14,7 @@ from orchd.protocol.errors import WireError
 _CONDITIONS = (
     ("completed", "start after it has completed"),
     ("failed", "start after it has failed, timed out or was lost"),
-    ("any", "start after it has ended, however"),
+    ("any", "start after it has ended, completed or not"),
 )
 
 
@@ -53,7 +53,7 @@ def compositions(incomplete: str) -> list[tuple[str, str]]:
 
 
 def skills_here(incomplete: str) -> list[tuple[str, str]]:
-    """Return the names of skills that are found from here."""
+    """Return the names of skills that are found from the current directory."""
     from orchctl.skills import find
 
     names = dict.fromkeys(folder.name for folder in find.all_from(Path.cwd()))

@@ -1,4 +1,4 @@
-"""The quick parser: parses plainly correct words by the table of commands; `typer_app` parses all others.
+"""The quick parser: reads correct arguments by the tables of commands; `typer_app` reads all others.
 
 Agents run the client in loops, and importing a command-line framework costs more than all the rest of a call.
 """
@@ -21,7 +21,7 @@ class ParsedCommand(NamedTuple):
 
 
 class _UnclearError(Exception):
-    """Not plainly right: help, a mistake, or a spelling that only the full parser knows."""
+    """The arguments are a request for help, a mistake, or a spelling that only the full parser knows."""
 
 
 def parse(words: Sequence[str]) -> ParsedCommand | None:

@@ -15,21 +15,21 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "ps": ("status",),
     "version": ("--version",),
 }
-"""First words that are another spelling of a command."""
+"""Aliases of commands, as first words."""
 
 _SPAWN = "`orchctl spawn -- COMMAND` or `orchctl spawn --goal TEXT` starts an agent"
 _OUTPUT = "`orchctl logs ID` shows the output of an agent, `orchctl status ID --json` has the path of its result file"
 _DAEMON = "`orchctl daemon start` starts the daemon in the background, `orchctl service install` as a systemd service"
 _FORGET = "`orchctl prune` deletes finished agents; `orchctl cancel ID` ends an agent"
-_LIMIT = "`orchctl limit N` sets how many agents work at once"
+_LIMIT = "`orchctl limit N` sets the maximum number of concurrent agents"
 _FOLLOW = "`orchctl logs ID -f` follows the output of an agent, `orchctl events -f` all events"
-_SCREEN = "`orchctl top` is the live screen, `orchctl status --watch` repeats the status"
+_SCREEN = "`orchctl top` shows a live screen, `orchctl status --watch` updates the status after each change"
 _SHOW = "`orchctl status ID` shows an agent, `orchctl why ID` explains its state"
 
 COMMANDS: dict[str, str] = {
     **dict.fromkeys(("add", "create", "enqueue", "exec", "new", "queue", "submit"), _SPAWN),
     "start": f"{_SPAWN}; {_DAEMON}",
-    "task": f"{_SPAWN}; `orchctl tasks` works on task files",
+    "task": f"{_SPAWN}; `orchctl tasks` creates, checks and runs task files",
     **dict.fromkeys(("cat", "output", "result", "results", "stdout"), _OUTPUT),
     **dict.fromkeys(("daemonize", "init", "serve", "server", "up"), _DAEMON),
     **dict.fromkeys(("down", "quit", "shutdown"), "`orchctl daemon stop` stops the daemon"),
@@ -42,56 +42,64 @@ COMMANDS: dict[str, str] = {
     **dict.fromkeys(("dashboard", "monitor", "tui", "ui", "watch"), _SCREEN),
     **dict.fromkeys(("describe", "get", "info", "inspect", "show"), _SHOW),
     **dict.fromkeys(("again", "redo", "rerun", "restart"), "`orchctl retry ID` gives an agent a new attempt"),
-    "history": "`orchctl status --all` shows all agents, `orchctl export --csv` has them as data",
-    **dict.fromkeys(("hold", "suspend"), "`orchctl pause` starts no more agents"),
-    **dict.fromkeys(("continue", "release", "unpause"), "`orchctl resume` starts agents again"),
+    "history": "`orchctl status --all` shows all agents, `orchctl export --csv` exports them as data",
+    **dict.fromkeys(("hold", "suspend"), "`orchctl pause` stops starting new agents"),
+    **dict.fromkeys(("continue", "release", "unpause"), "`orchctl resume` starts new agents again"),
     **dict.fromkeys(("check", "health", "ping", "verify"), "`orchctl doctor` checks the installation"),
     **dict.fromkeys(("dag", "graph", "workflow"), "`orchctl run FILE` runs a composition"),
     **dict.fromkeys(("cost", "spend", "tokens"), "`orchctl usage` shows tokens and cost"),
-    "worktree": "`orchctl worktrees` works on the git worktrees of agents",
-    "merge": "`orchctl tasks merge` joins the results of tasks; branches of agents are merged by `git merge`",
+    "worktree": "`orchctl worktrees` lists and removes the git worktrees of agents",
+    "merge": "`orchctl tasks merge` merges the results of tasks; `git merge` merges the branches of agents",
     **dict.fromkeys(("settings", "set"), "`orchctl config` shows and checks the configuration"),
-    "install": "`orchctl service install` and `orchctl skill install` install",
-    "uninstall": "`orchctl uninstall-project` cleans a project, `orchctl service uninstall` removes the service",
+    "install": "`orchctl service install` installs the systemd service, `orchctl skill install` the skill for LLMs",
+    "uninstall": "`orchctl uninstall-project` removes orchd's files from a project, `orchctl service uninstall` the "
+    "service",
 }
-"""First words that are no command, and a hint for their meaning in other tools."""
+"""Commands of other tools, and a hint for each."""
 
-_GOAL = "--goal TEXT is what an agent is to do"
-_MODEL = "--model NAME is the model"
-_CWD = "--cwd DIRECTORY is where an agent works"
-_AFTER = "--after ID starts an agent after another"
-_BACK = "`spawn` and `run --detach` return at once; `--wait` waits"
+_GOAL = "--goal TEXT sets the goal of an agent"
+_MODEL = "--model NAME sets the model"
+_CWD = "--cwd DIR sets the working directory of an agent"
+_AFTER = "--after ID starts an agent after another agent has completed"
+_BACK = "`spawn` and `run --detach` return at once; `spawn --wait` waits"
 _AT_ONCE = f"all agents share one limit: {_LIMIT}"
 
 OPTIONS: dict[str, str] = {
     **dict.fromkeys(("--prompt", "-p", "--task", "--instruction", "--instructions", "--message", "--query"), _GOAL),
     "-m": f"{_MODEL}; {_GOAL}",
     **dict.fromkeys(
-        ("--agent", "--cli", "--engine", "--tool", "--type"), "--runner NAME runs the goal, as claude or codex"
+        ("--agent", "--cli", "--engine", "--tool", "--type"),
+        "--runner NAME sets the runner of the goal, e.g. claude or codex",
     ),
     **dict.fromkeys(("--chdir", "--dir", "--directory", "--workdir", "--working-directory", "-C", "-d"), _CWD),
     **dict.fromkeys(("--depends", "--depends-on", "--dependencies", "--needs", "--requires"), _AFTER),
-    **dict.fromkeys(("--label", "--title", "-n"), "--name NAME names an agent"),
+    **dict.fromkeys(("--label", "--title", "-n"), "--name NAME sets the name of an agent"),
     **dict.fromkeys(("--background", "--bg", "--detached", "--no-wait"), _BACK),
     **dict.fromkeys(("--concurrency", "--jobs", "--limit", "--max-parallel", "--parallel", "-j"), _AT_ONCE),
-    **dict.fromkeys(("--attempts", "--max-retries", "--retry"), "--retries N gives an agent that fails new attempts"),
+    **dict.fromkeys(
+        ("--attempts", "--max-retries", "--retry"), "--retries N sets the number of new attempts of an agent that fails"
+    ),
     **dict.fromkeys(("--tail", "--last", "logs -n"), "--lines N shows only the last lines"),
-    **dict.fromkeys(("--budget", "--max-budget-usd"), "--max-cost DOLLARS and --max-tokens N bound a session or a run"),
-    **dict.fromkeys(("--memory", "--mem"), "--memory-max SIZE bounds the memory of an agent"),
+    **dict.fromkeys(
+        ("--budget", "--max-budget-usd"), "--max-cost DOLLARS and --max-tokens N set the budget of a session or a run"
+    ),
+    **dict.fromkeys(("--memory", "--mem"), "--memory-max SIZE limits the memory of an agent"),
     **dict.fromkeys(("--format", "--output-format", "-o"), "--json prints JSON"),
-    **dict.fromkeys(("--verbose", "--debug", "-v"), "`orchctl why ID` and `orchctl events` show more"),
-    **dict.fromkeys(("--branch", "--isolate", "--isolation"), "--worktree gives an agent a git worktree of its own"),
-    **dict.fromkeys(("--file", "--input"), "--batch FILE reads agents from a file, --stdin FILE is the standard input"),
+    **dict.fromkeys(("--verbose", "--debug", "-v"), "`orchctl why ID` and `orchctl events` show details"),
+    **dict.fromkeys(("--branch", "--isolate", "--isolation"), "--worktree creates a git worktree for an agent"),
+    **dict.fromkeys(
+        ("--file", "--input"), "--batch FILE starts the agents in a file, --stdin FILE sets the standard input"
+    ),
     **dict.fromkeys(
         ("worktrees --force", "worktrees --discard"),
         "prune never removes work that is not merged: `orchctl worktrees remove ID --force` does, and prints first "
         "what is lost",
     ),
     **dict.fromkeys(("--yes", "-y"), "no command asks for confirmation"),
-    "spawn --max-cost": "a budget is that of a session: `orchctl budget ID` sets it",
-    "spawn --max-tokens": "a budget is that of a session: `orchctl budget ID` sets it",
+    "spawn --max-cost": "an agent has no budget of its own: `orchctl budget ID` sets the budget of a session or run",
+    "spawn --max-tokens": "an agent has no budget of its own: `orchctl budget ID` sets the budget of a session or run",
 }
-"""Options that a command does not have, alone or after that command, and a hint for their meaning."""
+"""Options of other tools, alone or after a command that lacks them, and a hint for each."""
 
 _ONE_AGENT = "`orchctl worktrees remove {}` removes the worktree and the branch of one agent"
 
@@ -113,13 +121,13 @@ def extra(command: str, words: Sequence[str]) -> str | None:
 
 
 def hint(words: Sequence[str], option: str | None, has: Container[str]) -> str | None:
-    """Return the hint for a word of another tool: a command, or an option of a command that `has` these; or None."""
+    """Return the hint for a command of another tool, or for an option of a command with the options `has`; or None."""
     if option is None:
-        return f"there is no command {words[0]!r}: {COMMANDS[words[0]]}" if words[0] in COMMANDS else None
+        return f"no such command {words[0]!r}: {COMMANDS[words[0]]}" if words[0] in COMMANDS else None
     text = OPTIONS.get(f"{words[0]} {option}") or OPTIONS.get(option)
     if text is None or (text.startswith("--") and text.split()[0] not in has):
         return None
-    return f"there is no option {option} here: {text}"
+    return f"no such option {option}: {text}"
 
 
 def usual(words: Sequence[str]) -> list[str]:

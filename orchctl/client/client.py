@@ -1,4 +1,4 @@
-"""The client of a daemon: it sends requests, also while the daemon ends and returns. A public API.
+"""The client of a daemon: it sends requests, also across restarts of the daemon. A public API.
 
     with Client() as client:
         client.call("limit", {"limit": 3})
@@ -31,12 +31,12 @@ from orchd.protocol.frames import MAX_FRAME, MOST, pack_request
 if TYPE_CHECKING:
     from orchctl.client.remote import RemoteDaemon
 
-PATIENCE = 30.0  # seconds that a request goes on while daemons die or do not answer
+PATIENCE = 30.0  # seconds for which a request is repeated while daemons end or do not answer
 _PAGE = 500  # agents of one answer
-STABLE = 1.0  # seconds that a connection holds before it counts as one that works
+STABLE = 1.0  # seconds after which a connection counts as working
 _ID = re.compile("(agent-|run-)?[0-9]+", re.IGNORECASE)
 _NEW = "attributes"  # a key of requests that daemons of earlier versions do not know; they start agents without
-# Keys of results by their names in daemons of earlier versions, which may run on after an upgrade of the client.
+# Keys of results by their names in daemons of earlier versions, which may still run after an upgrade of the client.
 _RENAMED = {
     "holders": "blockers",
     "held_by": "blocked_by",
@@ -48,9 +48,9 @@ _RENAMED = {
 class Client:
     """One connection to the daemon of one home, or of another machine. Not for two threads at once.
 
-    With `starts`, a daemon is started when none runs; inside an agent the client waits for its return instead, as long
-    as the request allows. Without `starts`, NoDaemonError is raised.
-    A request that was under way when the daemon died is sent again with the same id, so it is done once.
+    With `starts`, the client starts the daemon if it is not running; inside an agent the client waits until the daemon
+    is running again, as long as the request allows. Without `starts`, NoDaemonError is raised.
+    A request without a reply when the daemon ended is sent again with the same id, so it is carried out once.
     """
 
     def __init__(self, target: Home | RemoteDaemon | None = None, *, starts: bool = True) -> None:
@@ -63,7 +63,9 @@ class Client:
     def home(self) -> Home:
         """Return the home of the daemon. Raises UsageError for a daemon on another machine."""
         if not isinstance(self.target, Home):
-            raise UsageError(f"{self.target.address} is another machine: this needs files of the machine it runs on")
+            raise UsageError(
+                f"this needs files of the daemon's machine, and {self.target.address} is another machine: run it there"
+            )
         return self.target
 
     def __enter__(self) -> Self:
@@ -114,7 +116,7 @@ class Client:
 
         `scope` is `ids`, `tree` (ids and all below them, also what is spawned meanwhile), `all` or `children`; with
         `is_any` the first end is enough. One wait for any takes at most 10,000 ids, one for all of them any number.
-        Daemons may come and go meanwhile. Raises as `call` does, but is patient with any that answers.
+        A restart of the daemon does not end the wait. Raises as `call` does, but not while a daemon answers.
         Inside an agent SIGTERM, SIGINT and SIGHUP take effect only when a daemon answers, or after `PATIENCE` seconds.
         """
         if not self._awaits:
@@ -184,13 +186,15 @@ class Client:
                 self._connection = Connection(self.context, self.target, awaits=lambda: self._awaits)
             frame = pack_request(request_id, op, args())
             if len(frame) > MAX_FRAME:  # the daemon would hang up rather than answer
-                raise WireError("too-large", f"a request of {len(frame)} bytes: the most is {MAX_FRAME}; split it")
+                raise WireError(
+                    "too-large", f"the request has {len(frame)} bytes, more than the maximum of {MAX_FRAME}; split it"
+                )
             reply = self._connection.ask(request_id, frame, until(), watch)
             if reply is not None:
                 if reply.error is not None:
                     raise reply.error
                 if not isinstance(reply.result, dict):
-                    raise WireError("bad-frame", f"a result must be a map, not {type(reply.result).__name__}")
+                    raise WireError("bad-frame", f"the result must be a map, not {type(reply.result).__name__}")
                 return reply.result
             if self._connection.age > STABLE:
                 shaky_until = time.monotonic() + PATIENCE
@@ -200,7 +204,7 @@ class Client:
 
     @cached_property
     def _awaits(self) -> bool:
-        """Whether this client waits until another process starts a daemon: inside an agent it starts none itself."""
+        """Whether this client waits until another process starts the daemon, as it does inside an agent."""
         return self._starts and isinstance(self.target, Home) and inside.evidence(self.target) is not None
 
     def _revive(self, until: float) -> None:
@@ -210,13 +214,13 @@ class Client:
                 raise self.target.silent()
             return
         if time.monotonic() > until:
-            raise NoDaemonError(f"the daemon of {self.home.directory} dies again and again; see {log_of(self.home)}")
+            raise NoDaemonError(f"the daemon of {self.home.directory} keeps crashing; see {log_of(self.home)}")
         if self._awaits:
             return  # the next connection is made when another process has started a daemon
         if self._starts:
             launcher.ensure(self.home)
         elif not (probe.is_running(self.home) or launcher.is_held(self.home) or launcher.is_awaited(self.home)):
-            raise NoDaemonError(f"no daemon runs for {self.home.directory}; `orchctl daemon start` starts one")
+            raise NoDaemonError(f"no daemon is running for {self.home.directory}; start it with `orchctl daemon start`")
 
 
 def _united(*parts: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""A connection to a daemon, which notices that the daemon is gone."""
+"""A connection to a daemon, which detects that the daemon has ended."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _EVENTS = _BROKEN | zmq.Event.CONNECT_RETRIED | zmq.Event.HANDSHAKE_FAILED_AUTH
 _OF_FAR = zmq.Event.HANDSHAKE_SUCCEEDED
 
 _NO_ROOM = (
-    "the daemon has no room for one more connection of this caller. End some commands that wait (each holds a "
+    "the daemon accepts no more connections from this caller. End some commands that wait (each holds a "
     "connection), or raise the daemon's limit of open files (ulimit -n), then try again"
 )
 _LONGEST = 86_400.0  # seconds of one poll: its milliseconds are a C int, which 25 days overflow
@@ -116,7 +116,8 @@ class Connection:
         if self._awaits() and not probe.is_running(home):
             launcher.check_outside(home)
         return NoDaemonError(
-            f"the daemon of {home.directory} does not answer; see {log_of(home)}, or `orchctl daemon restart`"
+            f"the daemon of {home.directory} does not answer; see {log_of(home)}, or restart it with "
+            "`orchctl daemon restart`"
         )
 
     def _is_broken(self) -> bool:

@@ -1,4 +1,4 @@
-"""An answer of the daemon that is kept current: the request is repeated after news, also after the daemon's death."""
+"""A reply of the daemon that is kept current: the request is repeated after each event, also across restarts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class LiveQuery:
         self._news.close()
 
     def look(self) -> bool:
-        """Send the request if it is due. Returns whether it was."""
+        """Send the request if it is due. Returns whether it was sent."""
         is_due = self._due and time.monotonic() >= self._due
         if self._pace.seconds() != 0.0 and not is_due:
             return False
@@ -53,7 +53,7 @@ class LiveQuery:
         return True
 
     def wait(self, sources: Iterable[int], seconds: float | None) -> None:
-        """Return when it is time to look, when one of `sources` can be read, or after `seconds`."""
+        """Return when a look is due, when a descriptor of `sources` can be read, or after `seconds`."""
         poller = zmq.Poller()
         for source in (*self._news.sources(), *sources):
             poller.register(source, zmq.POLLIN)

@@ -32,11 +32,13 @@ _TIMEOUT = 10_000  # milliseconds for a connection, and for a handshake
 
 _Address = Annotated[str, schema.Constraint(lambda text: addresses.address(text) is not None, "tcp://HOST:PORT")]
 _Key = Annotated[
-    str, schema.Constraint(keys.is_key, "the public key of the daemon, as `orchctl keys list` there shows it")
+    str, schema.Constraint(keys.is_key, "the public key of the daemon, as `orchctl keys list` shows it on that machine")
 ]
 _KeyFile = Annotated[
     str,
-    schema.Constraint(lambda text: keys.is_name(text) or text[:1] == "/", "a name of `orchctl keys new`, or a path"),
+    schema.Constraint(
+        lambda text: keys.is_name(text) or text[:1] == "/", "a name given to `orchctl keys new`, or an absolute path"
+    ),
 ]
 
 
@@ -83,14 +85,16 @@ def profile(name: str | None, connect: str | None) -> RemoteDaemon:
     if match is None:
         names = ", ".join(known) or "none"
         raise UsageError(
-            f"{path} has no profile for {name}; there are {names}. It has the lines [profiles.NAME], connect, "
-            "server_key and key: without the key of the daemon nothing is sent to it"
+            f"no profile for {name} in {path} (profiles: {names}). Add [profiles.NAME] with connect, "
+            "server_key and key; nothing is sent to a daemon whose key is unknown"
         )
     file = Path(match.key) if match.key[:1] == "/" else key_file(match.key)
     try:
         return RemoteDaemon(name, match.connect, match.server_key, key_files.read_secret(file))
     except FileNotFoundError:
-        raise RefusedError(f"there is no key {file}: `orchctl keys new {match.key}` makes one", code="no-key") from None
+        raise RefusedError(
+            f"no key file {file}; create it with `orchctl keys new {match.key}`", code="no-key"
+        ) from None
     except key_files.KeyFileError as error:
         raise RefusedError(str(error), code="bad-key-file") from None
 
@@ -104,7 +108,7 @@ def _read(path: Path) -> Profiles:
             status = os.fstat(file.fileno())
             # another user who can write the file decides which daemon is the right one
             if status.st_uid not in (os.getuid(), 0) or stat.S_IMODE(status.st_mode) & 0o022:
-                what = f"{path} can be written by others: whose key is right would be their word; `chmod go-w {path}`"
+                what = f"{path} can be written by other users, who could replace its keys; run `chmod go-w {path}`"
                 raise RefusedError(what, code="bad-config")
             whole = tomllib.load(file)
     except FileNotFoundError:
@@ -170,11 +174,11 @@ class Link:
         self.is_up = False
 
     def bound(self, until: float) -> float:
-        """Return until when to wait: `until`, or less for a machine to which there was no connection yet."""
+        """Return the end of the wait: `until`, or earlier for a machine without a connection yet."""
         return until if self.is_up else min(until, self._since + PATIENCE)
 
     def is_broken(self, event: int) -> bool:
-        """Whether an open request must be sent again on a new connection, after this event.
+        """Return whether an open request must be sent again on a new connection, after this event.
 
         Raises RefusedError when the daemon refuses the key of this client or has another key than the profile, and
         NoDaemonError when there was never a connection.
@@ -185,8 +189,8 @@ class Link:
             far.failures = 0
         elif event & zmq.Event.HANDSHAKE_FAILED_AUTH:
             raise RefusedError(
-                f"{far.address} does not let the key of this machine in: it was never authorised there, or is revoked; "
-                "`orchctl keys authorize` on that machine lets it in",
+                f"{far.address} refused the key of this machine: it is not authorized there, or was revoked; "
+                "authorize it with `orchctl keys authorize` on that machine",
                 code="key-refused",
             )
         elif event & zmq.Event.HANDSHAKE_FAILED_PROTOCOL:
@@ -202,7 +206,7 @@ class Link:
 
 def _stranger(far: RemoteDaemon) -> RefusedError:
     return RefusedError(
-        f"who answers at {far.address} is not the daemon that the profile {far.name} names: its `server_key` is not "
-        "that one's key, or something else listens there; nothing was sent to it",
+        f"the server at {far.address} does not have the `server_key` of profile {far.name}: the key in the profile is "
+        "wrong, or another program listens there; nothing was sent to it",
         code="wrong-server",
     )

@@ -1,4 +1,4 @@
-"""Signals that would end the wait of an agent while no daemon runs: they take effect when one answers again.
+"""Signals that would end the wait of an agent while no daemon runs: they take effect when a daemon answers again.
 
 An agent that waits holds no slot. A daemon freezes it when the client of its wait ends; without a daemon nothing would
 keep it from working beside the agent that it waits for.
@@ -24,7 +24,7 @@ PAUSE = 0.1  # seconds between two looks whether a daemon answers: no event repo
 
 
 class SignalHold:
-    """A `SideTask` around another. While it is entered, a signal of `HELD` is put off until `is_served` is true, for
+    """A `SideTask` around another. While it is entered, a signal of `HELD` is delayed until `is_served` is true, for
     `patience` seconds at most. A signal that was ignored stays ignored; only the main thread holds signals."""
 
     def __init__(self, is_served: Callable[[], bool], patience: float, watch: SideTask | None) -> None:

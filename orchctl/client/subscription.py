@@ -23,7 +23,7 @@ _PAUSE = 0.2  # seconds between two looks while much happens: people do not read
 
 
 class Subscription:
-    """A subscription that finds the daemon again by itself. Make it before the first read of the state to follow."""
+    """A subscription that reconnects by itself. Create it before the first read of the state to follow."""
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], target: Home | RemoteDaemon) -> None:
         self._far = None if isinstance(target, Home) else target

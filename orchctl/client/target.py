@@ -56,7 +56,7 @@ def check_is_here(command: str) -> None:
     if is_remote():
         which = os.environ.get(environment.ENV_PROFILE) or os.environ.get(environment.ENV_CONNECT)
         raise UsageError(
-            f"`{command}` works on files and processes of the machine it is called on, and {which} is another: "
-            f"call it there, or here without --connect, --profile, "
+            f"`{command}` uses files and processes of this machine, and {which} is another: "
+            f"run it there, or without --connect, --profile, "
             f"{environment.ENV_CONNECT} and {environment.ENV_PROFILE}"
         )

@@ -1,1 +1,1 @@
-"""The verbs, a module each. They are imported when they run."""
+"""The commands, a module each. A module is imported when its command runs."""

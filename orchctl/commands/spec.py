@@ -108,7 +108,7 @@ def number(text: str) -> int:
     except ValueError:
         value = _LARGEST + 1
     if abs(value) > _LARGEST:
-        raise ValueError(f"{text!r} is not a whole number that can be sent")
+        raise ValueError(f"{text!r} is not a valid integer")
     return value
 
 
@@ -134,7 +134,7 @@ def amount(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 < value < float("inf"):
-        raise ValueError(f"{text!r} is no amount of dollars above 0, like 2.50")
+        raise ValueError(f"{text!r} is not a positive dollar amount, e.g. 2.50")
     return value
 
 

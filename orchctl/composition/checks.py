@@ -1,4 +1,4 @@
-"""Checks of a composition beyond its JSON Schema: names, dependencies, cycles, and numbers that make no sense."""
+"""Checks of a composition beyond its JSON Schema: names, dependencies, cycles, and numbers out of range."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def problems(composition: Composition) -> list[Problem]:
 
 
 def warnings(composition: Composition, limit: int) -> list[Problem]:
-    """Return the settings that are valid but have no effect where `limit` agents may work at once."""
+    """Return the settings that are valid but have no effect with `limit` slots."""
     ineffective: list[Problem] = []
     most = composition.max_parallel
     if most is not None and most > limit:
-        message = f"maxParallel is {most}, but only {limit} agents may work at once"
-        way_out = "the limit rules; nothing has to be done"
+        message = f"maxParallel is {most}, but there are only {limit} slots"
+        way_out = "the limit applies; no change is needed"
         ineffective.append(Problem("above-limit", "$.maxParallel", most, message, way_out))
     strategy = composition.coordination_strategy
     if strategy.max_retries and strategy.error_handling != "retry":
-        path, message = "$.coordinationStrategy.maxRetries", f"{strategy.error_handling} does not try again"
-        way_out = "make `errorHandling` retry if it should"
+        path, message = "$.coordinationStrategy.maxRetries", f"{strategy.error_handling} does not retry"
+        way_out = "set `errorHandling` to retry, or remove `maxRetries`"
         ineffective.append(Problem("unused-retries", path, strategy.max_retries, message, way_out))
     return [*ineffective, *behind_optional(composition)]
 
@@ -54,10 +54,12 @@ def _names(composition: Composition) -> Iterator[Problem]:
 def _name(path: str, name: str) -> Iterator[Problem]:
     """Check a name, which becomes part of file names and of paths of members."""
     if "/" in name or "\0" in name or name in (".", "..") or name.endswith(".prompt"):
-        way_out = "call it otherwise: results are files of that name, so no `/`, `.`, `..`, and no `.prompt` at its end"
-        yield Problem("bad-name", path, name, f"{name!r} cannot be a name", way_out)
+        way_out = (
+            "choose another name: result files have this name, so not `.` or `..`, no `/`, and no `.prompt` at its end"
+        )
+        yield Problem("bad-name", path, name, f"{name!r} is not a valid name", way_out)
     elif (length := len(name.encode(errors="surrogatepass"))) > _LONGEST_NAME:
-        way_out = f"make it {_LONGEST_NAME} or fewer: files are called so"
+        way_out = f"use {_LONGEST_NAME} or fewer: result files have this name"
         yield Problem("too-long", path, name, f"{path.rpartition('.')[2]} has {length} bytes", way_out)
 
 
@@ -71,21 +73,21 @@ def _dependencies(composition: Composition) -> Iterator[Problem]:
         for position, dependency in enumerate(sub_skill.dependencies):
             path = f"$.subSkills[{index}].dependencies[{position}]"
             if dependency == name_of(sub_skill):
-                yield Problem("self-dependency", path, dependency, f"{dependency!r} depends on itself", "take it away")
+                yield Problem("self-dependency", path, dependency, f"{dependency!r} depends on itself", "remove it")
             elif dependency not in known and "" not in known:  # an empty name may be the one that is meant
                 nearest = get_close_matches(dependency, names, 1) if near > 0 else []
                 near -= 1
                 way_out = f"did you mean {nearest[0]!r}?" if nearest else unknown
                 if dependency.rpartition(":")[2] in CONDITIONS:
                     way_out = (
-                        f"a dependency in a composition has no condition; {way_out} `spawn --after` and task files "
+                        f"dependencies here have no conditions; {way_out} Only `spawn --after` and task files "
                         "have conditions"
                     )
                 yield Problem("unknown-dependency", path, dependency, f"{dependency!r} is not a sub-skill", way_out)
 
 
 def _cycles(composition: Composition) -> Iterator[Problem]:
-    """Yield cycles that share no sub-skill: of two that cross, the second is reported once the first is fixed."""
+    """Yield cycles that share no sub-skill: of two crossing cycles, the second is reported once the first is fixed."""
     graph = dependencies_of(composition.sub_skills)
     indexes = {name: index for index, name in enumerate(graph)}
     graph = {name: [other for other in after if other in graph and other != name] for name, after in graph.items()}
@@ -110,7 +112,7 @@ def _settings(composition: Composition) -> Iterator[Problem]:
                     f"$.subSkills[{index}].dependencies",
                     list(sub_skill.dependencies),
                     f"{name_of(sub_skill)!r} has dependencies, but in parallel mode all start at once",
-                    "make `executionMode` hybrid",
+                    "set `executionMode` to hybrid",
                 )
     yield from _at_least(1, "$.maxParallel", composition.max_parallel)
     yield from _at_least(0, "$.coordinationStrategy.maxRetries", composition.coordination_strategy.max_retries)
@@ -130,14 +132,16 @@ def _settings(composition: Composition) -> Iterator[Problem]:
 def _at_least(least: int, path: str, value: int | None) -> Iterator[Problem]:
     if value is not None and value < least:
         key = path.rpartition(".")[2]
-        yield Problem("too-small", path, value, f"{key} is {value}", f"make it {least} or more, or leave it out")
+        yield Problem(
+            "too-small", path, value, f"{key} must be {least} or more, not {value}", "correct it, or remove it"
+        )
 
 
 _CHECKS: tuple[Callable[[Composition], Iterable[Problem]], ...] = (_names, _dependencies, _cycles, _settings)
 
 
 def behind_optional(composition: Composition) -> Iterator[Problem]:
-    """Yield required sub-skills that depend on optional ones: a failure that is allowed then fails the composition."""
+    """Yield required sub-skills that depend on optional ones: an allowed failure then fails the composition."""
     try:
         order = order_of(composition)
     except CompositionError:  # what is wrong with it is one of the problems
@@ -147,9 +151,9 @@ def behind_optional(composition: Composition) -> Iterator[Problem]:
         name = name_of(sub_skill)
         for before in order[name]:
             if sub_skill.required and before in optional:
-                message = f"{name!r} is required and comes after {before!r}, which is not"
+                message = f"{name!r} is required, but its dependency {before!r} is optional"
                 way_out = (
-                    f"where {before!r} fails, {name!r} is skipped and the composition fails: make {before!r} "
-                    f"required; or, to run {name!r} all the same, take {before!r} out of its dependencies"
+                    f"if {before!r} fails, {name!r} is skipped and the composition fails: make {before!r} "
+                    f"required; or, to run {name!r} anyway, remove {before!r} from its dependencies"
                 )
                 yield Problem("required-behind-optional", f"$.subSkills[{index}]", before, message, way_out)

@@ -13,7 +13,7 @@ from orchd.dag import Graph, groups_around, remaining_paths, successors
 def makespan(
     graph: Graph, durations: Mapping[str, float], limit: int, max_parallel: int | Mapping[str, int] | None = None
 ) -> float:
-    """Return when the last node ends if at most `limit` run at once, the node with the longest path left first.
+    """Return when the last node ends with at most `limit` at once, the node with the longest remaining path first.
 
     `max_parallel` bounds the whole further; as a mapping it bounds groups: `{"": 3, "web": 2}` allows at most three of
     the nodes of the whole at once, and two of the nodes `web/...`. A group counts as one node in the group around it.
@@ -42,7 +42,7 @@ _Entry = tuple[float, str]  # sorts by the longest path left
 
 
 class _Line:
-    """Nodes that could run, longest path first; nodes of a full group stand aside until it has room."""
+    """Nodes that could run, longest path first; nodes of a full group wait until the group has a free slot."""
 
     def __init__(self, remaining: Mapping[str, float], limit: int, bounds: Mapping[str, int]) -> None:
         self._remaining = remaining

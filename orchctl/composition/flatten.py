@@ -20,7 +20,7 @@ RETRIES = 2  # when `maxRetries` is not given
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A composition with what its file does not hold, by the names of its sub-skills."""
+    """A composition with the skills that its file only names, by the names of its sub-skills."""
 
     composition: Composition
     nested: Mapping[str, Tree] = field(default_factory=dict)  # sub-skills that are compositions themselves
@@ -123,14 +123,14 @@ def flatten(tree: Tree) -> Flat:
             pending.extend(reversed(list(_inside(*entry))))
         if len(members) > MOST or len(groups) > MOST:
             message = (
-                f"{tree.composition.name!r} has more than {MOST:,} members, members of nested compositions included"
+                f"{tree.composition.name!r} has more than {MOST:,} members, including members of nested compositions"
             )
-            way_out = "make several runs of it"
+            way_out = "split it into several runs"
             raise CompositionError([Problem("too-many-members", "$.subSkills", None, message, way_out)])
         path = entry.path if isinstance(entry, Member) else entry[1].path
         if len(path.encode(errors="surrogatepass")) > LONGEST_PATH:
             message = f"the path of a member, {path[:60]}..., has more than {LONGEST_PATH:,} bytes"
-            way_out = "nest less deeply, or give shorter names"
+            way_out = "reduce the nesting, or use shorter names"
             raise CompositionError([Problem("too-long", "$.subSkills", path, message, way_out)])
     return Flat(tuple(groups), tuple(members))
 

@@ -25,7 +25,9 @@ def read(path: Path) -> Any:
     try:
         return parse(path.read_bytes().decode())
     except OSError as error:
-        problem = Problem("unreadable", "$", None, f"cannot be read: {error.strerror}", "check the path and its rights")
+        problem = Problem(
+            "unreadable", "$", None, f"cannot be read: {error.strerror}", "check the path and its permissions"
+        )
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         problem = Problem("not-utf-8", "$", None, f"line {line} is not UTF-8", "save the file as UTF-8")
@@ -38,14 +40,16 @@ def parse(text: str) -> Any:
         value = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno} column {error.colno}"
-        raise CompositionError([_not_json(f"{place}: {error.msg}", "correct it there or just before")]) from None
+        raise CompositionError(
+            [_not_json(f"{place}: {error.msg}", "correct it there or just before that place")]
+        ) from None
     except CompositionError:
         raise
     except ValueError:  # Python refuses longer numbers
         raise CompositionError([_not_json("a number has too many digits", "write a shorter one")]) from None
     except RecursionError:
-        raise CompositionError([_not_json("it is nested too deeply", "make it flatter")]) from None
-    message, way_out = "the key {!r} is there more than once", "keep one of them"
+        raise CompositionError([_not_json("it is nested too deeply", "reduce the nesting")]) from None
+    message, way_out = "the key {!r} is given more than once", "keep one of them"
     problems = [
         Problem("duplicate-key", json_path([*path, key]), key, message.format(key), way_out)
         for path, inner in _walked(value)
@@ -57,12 +61,12 @@ def parse(text: str) -> Any:
 
 
 def halves(value: Any) -> Iterator[Problem]:
-    r"""Yield texts with a lone surrogate such as `\ud800`, which no file or file name can hold."""
-    way_out = "write the character itself, or both of its halves"
+    r"""Yield strings with a lone surrogate such as `\ud800`, which no file or file name can hold."""
+    way_out = "write the character itself, or both surrogates"
     for path, here in _walked(value):
         for text in here if isinstance(here, dict) else [here]:
             if isinstance(text, str) and (half := _HALF.search(text)):
-                yield Problem("half-character", json_path(path), text, f"{half[0]!r} is half a character", way_out)
+                yield Problem("half-character", json_path(path), text, f"{half[0]!r} is a lone surrogate", way_out)
 
 
 def unusable(value: Any) -> Iterator[Problem]:
@@ -72,9 +76,9 @@ def unusable(value: Any) -> Iterator[Problem]:
             continue  # a key of the user's own: nothing reads it
         for text in here if isinstance(here, dict) else [here]:
             if isinstance(text, str) and "\0" in text:
-                yield Problem("nul", json_path(path), text, "it holds a NUL", "take the NUL away: no program gets one")
+                yield Problem("nul", json_path(path), text, "contains a NUL character", "remove it")
         if isinstance(here, float) and not math.isfinite(here):
-            yield Problem("not-finite", json_path(path), here, f"{here} is no number of JSON", "write a smaller number")
+            yield Problem("not-finite", json_path(path), here, f"{here} is not a JSON number", "write a smaller number")
 
 
 def json_path(keys: Iterator[str | int] | list[str | int]) -> str:
@@ -88,7 +92,7 @@ def _not_json(what: str, way_out: str) -> Problem:
 
 def _refuse(constant: str) -> None:
     """Raise CompositionError for `NaN` and `Infinity`, which Python reads and JSON does not have."""
-    raise CompositionError([_not_json(f"{constant} is no number of JSON", "write a number")])
+    raise CompositionError([_not_json(f"{constant} is not a JSON number", "write a number")])
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

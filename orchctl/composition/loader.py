@@ -62,7 +62,7 @@ def validate_skill_composition(
     """Return every problem of a file with all nested compositions, of a JSON value, or of a Composition.
 
     The same checks apply to a value and a Composition as to a file. Any other object is invalid too; nothing is raised.
-    `limit` is how many agents may work at once on the machine; a composition that asks for more gets a warning.
+    `limit` is the number of slots of the machine; a composition that asks for more gets a warning.
     """
     if not isinstance(composition, (str, Path)):
         checked = _checked_object(composition, limit)
@@ -142,15 +142,15 @@ def _read(path: Path, directory: Path, limit: int) -> _CompositionFile:
             elif folder is not None:
                 file.texts[name] = skills.text_of(folder)
             elif skill and not (sub_skill.command or sub_skill.prompt or sub_skill.role):
-                way_out = f"make the folder {skill}/ with a SKILL.md beside the composition's, or write a `prompt`"
-                message = f"no skill {skill!r} is found: it will be told nothing but the task"
+                way_out = f"create {skill}/SKILL.md beside the folder of the composition, or add a `prompt`"
+                message = f"unknown skill {skill!r}: the prompt of the agent has only the task"
                 key = f"$.subSkills[{index}].skillName"
                 file.warnings.append(Problem("unknown-skill", key, skill, message, way_out))
     return file
 
 
 def _checked_object(given: object, limit: int) -> _CompositionFile:
-    """Check an object made in Python, which can also hold other types, other keys, and itself."""
+    """Check an object made in Python, which can also contain other types, other keys, and itself."""
     errors, value = objects.plain(given)
     return _CompositionFile(Path(), errors=errors) if errors else _checked(value, limit)
 
@@ -172,8 +172,8 @@ def _checked(value: Any, limit: int) -> _CompositionFile:
         except (ValueError, OverflowError):
             is_usable = False
         if not is_usable:
-            path, way_out = f"$.subSkills[{index}].timeout", "write seconds or a unit, as in 90, 90s, 15m, 2h"
-            message = "timeout is not a duration that can be waited for"
+            path, way_out = f"$.subSkills[{index}].timeout", "use seconds or a unit, e.g. 90, 90s, 15m, 2h"
+            message = "timeout is out of range"
             more.append(Problem("bad-value", path, sub_skill.timeout, message, way_out))
     reported = {problem.path for problem in errors}
     errors += [problem for problem in more if problem.path not in reported]
@@ -186,7 +186,7 @@ def _errors(files: Mapping[str, _CompositionFile]) -> list[Problem]:
     cycle = cycle_in(_graph(files))
     if cycle is not None:
         path = " -> ".join(str(files[key].path) for key in cycle)
-        way_out = "take one of these sub-skills away, or give it a `command`"
+        way_out = "remove one of these sub-skills, or give it a `command`"
         errors.append(Problem("file-cycle", "$", cycle, f"compositions that contain each other: {path}", way_out))
     if not errors:
         try:

@@ -16,7 +16,7 @@ _SHOWN = 60  # characters of a value in a message
 
 
 def plain(given: object) -> tuple[list[Problem], Any]:
-    """Return problems that no file could have, and, if there are none, the value that a file would hold.
+    """Return problems that no file could have, and, if there are none, the value that a file would have.
 
     `given` is a Composition or a JSON value.
     """
@@ -53,15 +53,15 @@ def _of(given: Composition | CoordinationStrategy | SubSkill) -> dict[str, Any]:
 
 
 def _wrong(path: str, value: object, kind: str) -> Problem:
-    return Problem("bad-value", path, value, f"{repr(value)[:_SHOWN]} is no {kind}", f"make it a {kind}")
+    return Problem("bad-value", path, value, f"{repr(value)[:_SHOWN]} is not a {kind}", f"use a {kind}")
 
 
 def _unsayable(value: object) -> Iterator[Problem]:
-    """Yield values that hold themselves, and keys that are not texts: walking a value relies on neither."""
+    """Yield values that contain themselves, and keys that are not strings."""
     try:
         json.dumps(value, skipkeys=True, default=lambda _: None)
     except (ValueError, RecursionError):
-        way_out = "make it flatter: a value cannot hold itself"
+        way_out = "reduce the nesting; a value cannot contain itself"
         yield Problem("not-json", "$", None, "it is nested too deeply", way_out)
         return
     pending: list[tuple[list[str | int], object]] = [([], value)]
@@ -70,6 +70,6 @@ def _unsayable(value: object) -> Iterator[Problem]:
         inner = here.items() if isinstance(here, dict) else enumerate(here) if isinstance(here, list) else ()
         for key, child in inner:
             if isinstance(here, dict) and not isinstance(key, str):
-                yield Problem("bad-key", json_path(path), key, f"the key {key!r} is no text", "write a text")
+                yield Problem("bad-key", json_path(path), key, f"the key {key!r} is not a string", "use a string")
             else:
                 pending.append(([*path, key], child))

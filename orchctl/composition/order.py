@@ -39,13 +39,13 @@ def _by_name(sub_skills: Iterable[SubSkill]) -> dict[str, SubSkill]:
 
 
 def doubled(name: str, index: int) -> Problem:
-    """Return the problem of a name that an earlier sub-skill has too."""
+    """Return the problem of a name that an earlier sub-skill already has."""
     return Problem(
         "duplicate-name",
         f"$.subSkills[{index}]",
         name,
-        f"{name!r} is the name of an earlier sub-skill too",
-        "give one of them an `id` of its own",
+        f"the name {name!r} is already used by an earlier sub-skill",
+        "give one of them its own `id`",
     )
 
 
@@ -67,8 +67,8 @@ def _check(graph: Mapping[str, Sequence[str]]) -> None:
                     "unknown-dependency",
                     "$.subSkills",
                     error.dependency,
-                    f"{error.node!r} depends on {error.dependency!r}, which is not there",
-                    "add it, or take the dependency away",
+                    f"{error.node!r} depends on {error.dependency!r}, which does not exist",
+                    "add it, or remove the dependency",
                 )
             ]
         ) from None
@@ -76,8 +76,8 @@ def _check(graph: Mapping[str, Sequence[str]]) -> None:
 
 def cyclic(cycle: Sequence[str], path: str = "$.subSkills") -> Problem:
     """Return the problem for a `cycle`."""
-    message = f"a cycle of dependencies: {' -> '.join(cycle)}"
-    return Problem("cycle", path, list(cycle), message, "take one of these dependencies away")
+    message = f"dependency cycle: {' -> '.join(cycle)}"
+    return Problem("cycle", path, list(cycle), message, "remove one of these dependencies")
 
 
 def order_of(composition: Composition) -> dict[str, list[str]]:

@@ -48,11 +48,11 @@ def task_prompt(
     parts = [
         ("", skill_text.strip()),
         ("Your role", sub_skill.role or f"{name_of(sub_skill)}, working with the skill {sub_skill.skill_name}"),
-        ("What it is part of", "\n".join(f"- {purpose}" for purpose in around if purpose)),
+        ("Part of", "\n".join(f"- {purpose}" for purpose in around if purpose)),
         ("Task", task.task_id or ""),
         ("Requirements", task.requirements.strip()),
         ("Shared context", "\n".join(context)),
-        ("What you are to do", sub_skill.prompt.strip()),
+        ("Your task", sub_skill.prompt.strip()),
         ("Read first", sections.to_read(inputs)),
         ("Your result", sections.to_write(result)),
     ]
@@ -112,8 +112,8 @@ def generate_composition_prompt(groups: Sequence[Sequence[ParallelTaskSpec]]) ->
     if len(groups) == 1:
         return generate_parallel_spawn_prompt(groups[0])
     head = (
-        f"There are {len(groups)} groups of agents. Spawn each group in a message of its own, and the next one only "
-        "when every agent of the one before has completed."
+        f"There are {len(groups)} groups of agents. Spawn each group in a message of its own, and the next group only "
+        "when every agent of the previous group has completed."
     )
     texts = (
         f"## Group {number} of {len(groups)}\n\n{generate_parallel_spawn_prompt(group)}"

@@ -1,4 +1,4 @@
-"""Checks the structure of a composition against its JSON Schema, and words every error with its fix."""
+"""Checks the structure of a composition against its JSON Schema, and describes every error with its fix."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ SCHEMA = Path(__file__).parents[1] / "schemas/skill-composition-schema.json"
 _EXAMPLE = SCHEMA.with_name("composition-example.json")
 _SHOWN = 60  # characters of a value in a message
 _WORDS = {
-    "string": "text",
-    "integer": "a whole number",
+    "string": "a string",
+    "integer": "an integer",
     "number": "a number",
     "boolean": "true or false",
     "array": "a list",
@@ -112,7 +112,7 @@ def _choice(error: _Error) -> Iterator[Problem]:
     words = [word for word in error.bound if isinstance(word, str)]
     nearest = get_close_matches(str(error.instance), words, 1)
     way_out = f"did you mean {nearest[0]!r}?" if nearest else f"write one of {', '.join(words)}"
-    yield _problem(error, f"{_shown(error.instance)} is none of {', '.join(words)}", way_out)
+    yield _problem(error, f"{_shown(error.instance)} is not one of {', '.join(words)}", way_out)
 
 
 def _missing(error: _Error) -> Iterator[Problem]:
@@ -126,9 +126,10 @@ def _missing(error: _Error) -> Iterator[Problem]:
 _MEANT = {  # by keys of other tools
     "optional": "`required: false` makes a member optional",
     **dict.fromkeys(
-        ("after", "dependsOn", "depends_on", "needs", "requires"), "`dependencies` lists what it comes after"
+        ("after", "dependsOn", "depends_on", "needs", "requires"),
+        "`dependencies` lists the sub-skills that must end before",
     ),
-    **dict.fromkeys(("concurrency", "parallel"), "`maxParallel` bounds how many run at once"),
+    **dict.fromkeys(("concurrency", "parallel"), "`maxParallel` limits how many run at once"),
 }
 
 
@@ -138,10 +139,10 @@ def _unknown(error: _Error) -> Iterator[Problem]:
     for key, value in error.instance.items():
         if key not in known and not any(re.search(pattern, key) for pattern in patterns):
             nearest = get_close_matches(key, known, 1)
-            keys = f"the keys here are {', '.join(sorted(known))}; a key of your own begins with `x-`"
+            keys = f"known keys: {', '.join(sorted(known))}, and any key that begins with `x-`"
             way_out = _MEANT.get(key) or (f"did you mean {nearest[0]!r}?" if nearest else keys)
             path = json_path([*error.path, key])
-            yield Problem("unknown-key", path, value, f"{key!r} is no key that is known here", way_out)
+            yield Problem("unknown-key", path, value, f"unknown key {key!r}", way_out)
 
 
 def _bound(error: _Error) -> Iterator[Problem]:
@@ -152,19 +153,19 @@ def _bound(error: _Error) -> Iterator[Problem]:
 
 def _pattern(error: _Error) -> Iterator[Problem]:
     if _key(error) == "timeout":
-        way_out = "write seconds or a unit, as in 90, 90s, 15m, 2h, and more than 0"
-        yield _problem(error, f"{_shown(error.instance)} is not a duration", way_out)
+        way_out = "use seconds or a unit, e.g. 90, 90s, 15m, 2h"
+        yield _problem(error, f"{_shown(error.instance)} is not a valid duration", way_out)
     else:
         way_out = "write a name without `=`"
-        yield _problem(error, f"{_shown(error.instance)} is not the name of a variable", way_out)
+        yield _problem(error, f"{_shown(error.instance)} is not a valid variable name", way_out)
 
 
 def _length(error: _Error) -> Iterator[Problem]:
     if error.rule == "maxLength":
-        way_out = f"make it {error.bound} characters or fewer"
+        way_out = f"use {error.bound} characters or fewer"
         yield _problem(error, f"{_key(error)} has {len(error.instance)} characters", way_out, "too-long")
     else:
-        yield _problem(error, f"{_key(error)} is empty", "write something, or leave it out", "empty")
+        yield _problem(error, f"{_key(error)} is empty", "write a value, or remove it", "empty")
 
 
 def _key(error: _Error) -> str:

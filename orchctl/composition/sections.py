@@ -12,7 +12,7 @@ def joined(sections: Iterable[tuple[str, str]]) -> str:
 
 def to_read(paths: Sequence[str]) -> str:
     """Return the text that lists the results of dependencies; empty without results."""
-    return "\n".join(["Results of your dependencies:", "", *(f"- {path}" for path in paths)]) if paths else ""
+    return "\n".join(["The results of your dependencies:", "", *(f"- {path}" for path in paths)]) if paths else ""
 
 
 def to_write(path: str) -> str:
@@ -20,6 +20,6 @@ def to_write(path: str) -> str:
     if not path:
         return ""
     return (
-        f"When you are done, write what you did and what others must know to the file\n\n    {path}\n\n"
-        "Others read it instead of your output. End with a failure if you could not do the task."
+        f"When you are done, write what you did and what other agents need to know to the file\n\n    {path}\n\n"
+        "Other agents read it instead of your output. End with a failure if you could not do the task."
     )

@@ -1,4 +1,4 @@
-"""Token estimates of compositions: the figures of the file, and a guess for the rest."""
+"""Token estimates of compositions: the numbers in the file, otherwise guesses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether this process runs inside an agent, as far as a client can see. The daemon decides by other means.
+"""The test whether this process runs inside an agent, as far as a client can see; the daemon has its own test.
 
 A client inside an agent starts no daemon: it would have the agent's namespaces and limits, and end with it. Signs are
 enough: outside every agent there are none.
@@ -20,13 +20,13 @@ def evidence(home: Home) -> str | None:
     if agent := os.environ.get(ENV_AGENT):
         return f"{ENV_AGENT} is {agent}"
     if f"orchd-{home.tag}".encode() in _read("self", "cgroup"):
-        return "its cgroup is an agent's"
+        return "this process is in the cgroup of an agent"
     pid = os.getpid()
     while pid:
         variables = _read(str(pid), "environ").split(b"\0")
         is_agents = any(variable.startswith(f"{ENV_AGENT}=".encode()) for variable in variables)
         if is_agents and f"{ENV_HOME}=".encode() + os.fsencode(home.directory) in variables:
-            return f"process {pid} above it has {ENV_AGENT}"
+            return f"its ancestor process {pid} has {ENV_AGENT}"
         fields = _read(str(pid), "stat").rpartition(b")")[2].split()  # the name in brackets may hold anything (proc(5))
         pid = int(fields[1]) if fields else 0
     return None

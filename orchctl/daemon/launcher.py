@@ -1,4 +1,4 @@
-"""Starts the daemon: exactly once, also when many clients need it at the same time."""
+"""The start of the daemon: exactly once, also when many clients need it at the same time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _OF_OUR_SERVICE = frozenset({"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"})
 
 
 def ensure(home: Home) -> bool:
-    """Return when a daemon answers; True if this call started it. Raises NoDaemonError or HomeError.
+    """Return when a daemon answers: True if this call started it. Raises NoDaemonError or HomeError.
 
     Inside an agent no daemon is started.
     """
@@ -62,8 +62,8 @@ def is_held(home: Home, patience: float = _SILENCE) -> bool:
             return True
         if time.monotonic() > until:
             raise NoDaemonError(
-                f"the daemon of {home.directory} ({holder}) runs and does not listen on {home.socket}: it hangs; "
-                "`orchctl daemon restart` replaces it, agents keep running"
+                f"the daemon of {home.directory} ({holder}) is running but does not listen on {home.socket}: it hangs; "
+                "restart it with `orchctl daemon restart`; agents keep running"
             )
         select.select([], [], [], _PAUSE)
     return False
@@ -76,13 +76,13 @@ def check_outside(home: Home) -> None:
     evidence = inside.evidence(home)
     if evidence is not None and not is_running(home):
         raise NoDaemonError(
-            f"no daemon runs for {home.directory}, and an agent must not start one ({evidence}). "
-            "Start it from a shell outside every agent: `orchctl daemon start`"
+            f"no daemon is running for {home.directory}, and an agent may not start it ({evidence}). "
+            "Start it outside of agents with `orchctl daemon start`"
         )
 
 
 def is_awaited(home: Home) -> bool:
-    """Whether a service has brought the daemon back meanwhile; False where the home has none. Raises NoDaemonError."""
+    """Return whether a service has started the daemon; False for a home without a service. Raises NoDaemonError."""
     from orchctl.daemon import systemd
 
     service = systemd.of(home)
@@ -141,12 +141,12 @@ def _start(home: Home) -> bool:
         with os.fdopen(opening.open_file(home.log, os.O_RDONLY), "rb") as file:
             file.seek(max(log_size, file.seek(0, os.SEEK_END) - 4096))
             lines = file.read().decode(errors="replace").split("\n")
-        why = " / ".join(line.strip() for line in lines if line.strip())[-500:] or "it died without a word"
+        why = " / ".join(line.strip() for line in lines if line.strip())[-500:] or "it exited without a message"
     raise NoDaemonError(f"the daemon did not start: {why} (log: {home.log})")
 
 
 def _first_line(ready: int) -> str:
-    """Return the line that the daemon writes when it is ready or gives up; empty when it died first."""
+    """Return the line that the daemon writes when it is ready or gives up; empty if it exited before."""
     poll = select.poll()
     poll.register(ready, select.POLLIN)
     deadline = time.monotonic() + PATIENCE

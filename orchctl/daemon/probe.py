@@ -12,4 +12,6 @@ def is_running(home: Home) -> bool:
     try:
         return sockets.is_listened_to(home.socket)
     except PermissionError as error:
-        raise NoDaemonError(f"{home.socket} cannot be reached: {error.strerror}; is it yours?") from None
+        raise NoDaemonError(
+            f"cannot connect to {home.socket}: {error.strerror}; does it belong to another user?"
+        ) from None

@@ -45,7 +45,7 @@ def properties_of(service: Service, patience: float = _BOUND) -> Mapping[str, st
 
 
 def home_in(unit: Mapping[str, str]) -> str | None:
-    """Return the home in the environment of a unit as `properties_of` has it; None where the unit names none."""
+    """Return the home in the environment of a unit, from `properties_of`; None if the unit names no home."""
     for pair in shlex.split(unit.get("Environment", "")):
         name, _, value = pair.partition("=")
         if name == variables.ENV_HOME:
@@ -65,23 +65,23 @@ def is_back(home: Home, service: Service, patience: float) -> bool:
         if not (state in COMING or now.get("Job")) or time.monotonic() > until:
             why = f": {now['StatusText']}" if state == FAILED and now.get("StatusText") else ""
             raise NoDaemonError(
-                f"no daemon runs for {home.directory}: it is the service {service.unit}, which is {state}{why}; "
-                f"{' and '.join(f'`{command}`' for command in revival(service, state))} starts it, "
-                f"`{service.log}` says more"
+                f"no daemon is running for {home.directory}: the service {service.unit} is {state}{why}; "
+                f"start it with {' and '.join(f'`{command}`' for command in revival(service, state))}; "
+                f"`{service.log}` shows more"
             )
         select.select([], [], [], _PAUSE)
     return True
 
 
 def revival(service: Service, state: str) -> list[str]:
-    """Return the commands that start a service in this state. A user service needs only ours."""
+    """Return the commands that start a service in this state; `orchctl daemon start` starts a user service."""
     if service.scope == "user":
         return ["orchctl daemon start"]
     return [service.says(verb) for verb in (("reset-failed", "start") if state == FAILED else ("start",))]
 
 
 def act(home: Home, verb: str) -> bool:
-    """Let systemd start or restart the service, and return when that is done; False where the home has no service.
+    """Start or restart the service with systemd, and return when that is done; False if the home has no service.
 
     A unit that was started too often is started only after its counter was reset. Raises RefusedError.
     """
@@ -103,15 +103,17 @@ def demand(service: Service, *words: str) -> None:
     try:
         done = _run(service, *words)
     except FileNotFoundError:
-        raise RefusedError("this machine has no systemctl; `orchctl daemon start` needs none", code="service") from None
+        raise RefusedError(
+            "systemctl is not installed; use `orchctl daemon start`, which does not need it", code="service"
+        ) from None
     if done.returncode:
         why = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
-        more = f"; `{service.log}` says more" if service.unit else ""
+        more = f"; `{service.log}` shows more" if service.unit else ""
         raise RefusedError(f"`{service.says(*words).rstrip()}` failed: {why}{more}", code="service")
 
 
 def reload(scope: str) -> None:
-    """Let the manager read its units again."""
+    """Reload the units of the manager."""
     demand(Service(scope, ""), "daemon-reload")
 
 

@@ -1,4 +1,4 @@
-"""The requests of doctor to the daemon: for a short time in all, and none after a timeout."""
+"""The requests of doctor to the daemon: they share one short timeout, and none is sent after it."""
 
 from __future__ import annotations
 
@@ -57,4 +57,4 @@ class DaemonState:
     def who(self) -> str:
         """Return the name of the daemon in findings, with its pid as far as it is known without an answer."""
         pid = (self.holder.pid if self.holder else None) or self.listener
-        return "a daemon of unknown pid" if pid is None else f"the daemon, pid {pid},"
+        return "a daemon with unknown pid" if pid is None else f"the daemon, pid {pid},"

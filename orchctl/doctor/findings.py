@@ -27,5 +27,5 @@ def warning(check: str, what: str, remedy: str) -> Finding:
 
 
 def problem(check: str, what: str, remedy: str) -> Finding:
-    """Return a finding that something does not work, or is open to other users."""
+    """Return a finding that something does not work, or is accessible to other users."""
     return Finding(check, PROBLEM, what, remedy)

@@ -21,7 +21,7 @@ from orchd.instance.home import Home
 from orchd.instance.service import log_of
 
 _NO_CONTROLLER = "no controller of cgroup v2 is passed on to agents; docs/guides/operations.md says where one can be"
-_PUT_BACK = "restore a backup; agents that still run are then agents like any others, if it is new enough"
+_PUT_BACK = "restore a backup; agents that are still running are recovered if the backup has them"
 _AHEAD = 60.0  # seconds that a clock may have been set back
 _SECONDS = 0.5  # for the check of the database
 
@@ -31,14 +31,14 @@ def home_directory(home: Home) -> Finding:
     for directory in dict.fromkeys((home.directory, home.sockets)):
         place = next(path for path in (directory, *directory.parents) if os.path.lexists(path))
         if not place.is_dir():
-            return problem("home", f"{place} is no directory", "set ORCHD_HOME to a directory that can be written")
+            return problem("home", f"{place} is not a directory", "set ORCHD_HOME to a writable directory")
         try:
             os.rmdir(tempfile.mkdtemp(prefix=".orchctl-doctor-", dir=place))  # noqa: PTH106
         except OSError as error:
             what = f"{directory} cannot be written: {place}: {error.strerror}"
             return problem("home", what, homes.way_out(error))
     return ok(
-        "home", f"{home.directory} can be written" if home.directory.exists() else f"{home.directory} can be made"
+        "home", f"{home.directory} can be written" if home.directory.exists() else f"{home.directory} can be created"
     )
 
 
@@ -48,7 +48,7 @@ def kinds(home: Home) -> Iterator[Finding]:
         problem("files", f"{place} is not {expected}", f"`mv {shlex.quote(str(place))} {shlex.quote(f'{place}.old')}`")
         for place, expected in home.misplaced()
     ]
-    yield from wrong or [ok("files", "every file of the home is of the kind that it should be")]
+    yield from wrong or [ok("files", "all files of the home have the expected type")]
 
 
 def config(home: Home) -> tuple[settings.Config, list[Finding]]:
@@ -56,9 +56,9 @@ def config(home: Home) -> tuple[settings.Config, list[Finding]]:
     try:
         values = settings.read(home.config)
     except settings.SettingsError as error:
-        remedy = f"correct {home.config}; `orchctl config check` looks at it"
+        remedy = f"correct {home.config}, then run `orchctl config check`"
         return settings.Config(), [problem("config", mistake.message, remedy) for mistake in error.problems]
-    return values, [ok("config", f"{home.config} is valid" if home.config.exists() else "no file: defaults hold")]
+    return values, [ok("config", f"{home.config} is valid" if home.config.exists() else "no file: defaults apply")]
 
 
 def rights(home: Home) -> Iterator[Finding]:
@@ -77,21 +77,23 @@ def rights(home: Home) -> Iterator[Finding]:
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:
-            what = f"{place} cannot be looked at: {error.strerror}"
-            wrong.append(problem("rights", what, "make it yours, or delete it"))
+            what = f"{place} cannot be inspected: {error.strerror}"
+            wrong.append(problem("rights", what, "make this user its owner, or delete it"))
             continue
         mode = stat.S_IMODE(status.st_mode)
         if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode) or stat.S_ISSOCK(status.st_mode)):
             continue  # a device behind a link may be open to all; `kinds` reports it
         if status.st_uid != os.getuid():
-            remedy = f"`chown {os.getuid()} {place}` as root, or another ORCHD_HOME"
+            remedy = f"`chown {os.getuid()} {place}` as root, or use another ORCHD_HOME"
             wrong.append(problem("rights", f"{place} belongs to uid {status.st_uid}", remedy))
         elif mode & 0o022 or (stat.S_ISDIR(status.st_mode) and mode & 0o077):
-            wrong.append(problem("rights", f"{place} is open to others: {mode:o}", f"`chmod go= {place}`"))
-    yield from wrong or [ok("rights", f"{home.directory} is yours and closed to others")]
+            wrong.append(
+                problem("rights", f"{place} is accessible to other users: mode {mode:o}", f"`chmod go= {place}`")
+            )
+    yield from wrong or [ok("rights", f"{home.directory} belongs to this user and is not accessible to others")]
 
 
-_RESTART = "`orchctl daemon restart` replaces it, agents keep running"
+_RESTART = "restart it with `orchctl daemon restart`; agents keep running"
 
 
 def daemon(home: Home, server: DaemonState) -> Finding:
@@ -100,21 +102,23 @@ def daemon(home: Home, server: DaemonState) -> Finding:
         if server.is_listening:
             return problem("daemon", f"{server.who} does not answer; its log: {log_of(home)}", _RESTART)
         if server.error is not None:
-            remedy = f"`chown {os.getuid()} {home.socket}` as root, or another ORCHD_HOME"
+            remedy = f"`chown {os.getuid()} {home.socket}` as root, or use another ORCHD_HOME"
             return problem("daemon", server.error, remedy)
         if server.holder is not None:
-            return problem("daemon", f"{server.who} holds {home.lock} and does not listen on {home.socket}", _RESTART)
-        return ok("daemon", "none runs")
+            return problem("daemon", f"{server.who} holds {home.lock} but does not listen on {home.socket}", _RESTART)
+        return ok("daemon", "not running")
     pid = server.answer["pid"]
     if server.answer.get("disk_full"):
-        what = f"pid {pid} can write nothing: the disk of {home.directory} is full"
-        return problem("daemon", what, "`orchctl prune --keep 0` deletes finished agents and their logs, or free some")
+        what = f"pid {pid} cannot write: the disk of {home.directory} is full"
+        return problem(
+            "daemon", what, "free disk space; `orchctl prune --keep 0` deletes finished agents and their logs"
+        )
     if server.holder is None or server.holder.pid not in (None, pid):
         other = server.holder.pid if server.holder else None
-        whose = f" and does not hold {home.lock}" if other is None else f", and pid {other} holds {home.lock}"
+        whose = f" but does not hold {home.lock}" if other is None else f", and pid {other} holds {home.lock}"
         return problem("daemon", f"pid {pid} answers{whose}", _RESTART)
     if server.answer["version"] != version("orchd"):
-        what = f"it is {server.answer['version']}, this client {version('orchd')}"
+        what = f"the daemon has version {server.answer['version']}, this client {version('orchd')}"
         return warning("daemon", what, "`orchctl daemon restart`; agents keep running")
     return ok("daemon", f"orchd {server.answer['version']} answers as pid {pid}")
 
@@ -133,16 +137,17 @@ def bounds(server: DaemonState) -> Iterator[Finding]:
     """Report how resource limits are enforced: that depends on where the daemon was started."""
     if server.answer is None:
         yield ok(
-            "resource-limits", "where the daemon is started decides who holds --memory-max, --cpu-max and --pids-max"
+            "resource-limits",
+            "whether --memory-max, --cpu-max and --pids-max work depends on where the daemon is started",
         )
         return
     for name, who in server.answer.get("resource_limits", {}).items():
         option = f"--{name.replace('_', '-')}"
         if who == "kernel":
-            yield ok("resource-limits", f"{option} is held by the kernel")
+            yield ok("resource-limits", f"{option} is enforced by the kernel")
         elif who is not None:
             yield ok(
-                "resource-limits", f"{option} is held by samples: no controller of cgroup v2 is passed on to agents"
+                "resource-limits", f"{option} is enforced by polling: no cgroup v2 controller is delegated to agents"
             )
         else:
             yield ok("resource-limits", f"{option} is refused: {_NO_CONTROLLER}")
@@ -152,8 +157,8 @@ def clock(home: Home, now: float) -> Finding:
     """Check that the clock is not behind the last change of the database."""
     written = [path.stat().st_mtime for path in database_file.files_of(home.database) if path.exists()]
     if written and max(written) > now + _AHEAD:
-        what = f"the clock is {max(written) - now:.0f} s behind what was written last"
-        return problem("clock", what, "set it; durations are right anyway, times that are shown are not")
+        what = f"the clock is {max(written) - now:.0f} s behind the last change of the database"
+        return problem("clock", what, "set the clock; displayed times are wrong until then, durations are right")
     return ok("clock", time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now)))
 
 
@@ -167,11 +172,9 @@ def clis(config: settings.Config) -> Iterator[Finding]:
         if path := shutil.which(program):
             yield ok("runners", f"{name}: {path}")
         elif name == known.default:
-            yield problem("runners", f"{program} is not on the PATH, and {name} is the default", "install it")
+            yield problem("runners", f"{program} is not on PATH, and {name} is the default runner", "install it")
         elif name not in runner_config.BUILT_IN:
-            yield warning(
-                "runners", f"{name}: {program} is not on the PATH", "install it, or take it out of config.toml"
-            )
+            yield warning("runners", f"{name}: {program} is not on PATH", "install it, or remove it from config.toml")
         else:
             yield ok("runners", f"{name}: not installed")
 
@@ -183,5 +186,5 @@ def sessions(server: DaemonState, config: settings.Config) -> Iterator[Finding]:
     for session in (server.ask("sessions") or {"sessions": []})["sessions"]:
         place = Path(session["directory"])
         if session["closed_at"] is None and projects.is_project(place) and not os.access(place, os.W_OK):
-            what = f"the files of {session['id']} cannot be written in {place}"
-            yield warning("sessions", what, "make it writable, or set session_files = false")
+            what = f"the files of {session['id']} cannot be written to {place}"
+            yield warning("sessions", what, "make the directory writable, or set session_files = false")

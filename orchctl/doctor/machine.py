@@ -12,10 +12,10 @@ from orchctl.doctor.findings import Finding, ok, problem, warning
 from orchd.instance import config as settings
 from orchd.instance.system import own_cgroup as own
 
-_ROOM = "make room: `orchctl prune --keep 0` deletes finished agents and their logs"
+_ROOM = "free disk space: `orchctl prune --keep 0` deletes finished agents and their logs"
 _FILES = 1024  # open files that a daemon with many agents and clients may need
-ENDS_WITH_IT = "what ends that ends the daemon and all agents"
-_RAISE = "raise `ulimit -Hn` where the daemon is started, or LimitNOFILE= in its unit, and start it again"
+ENDS_WITH_IT = "the end of the scope ends the daemon and all agents"
+_RAISE = "raise `ulimit -Hn` where the daemon is started, or LimitNOFILE= in its unit, and restart the daemon"
 _REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"})  # locks and shared memory do not hold there
 
 
@@ -35,19 +35,22 @@ def processes(proc: Path = Path("/proc")) -> Finding:
     try:
         (proc / "1/stat").read_bytes()
     except (FileNotFoundError, PermissionError):
-        what = f"{proc} hides the processes of other users (hidepid): no daemon can tell who its owner is"
+        what = f"{proc} hides the processes of other users (hidepid): a daemon cannot identify its callers"
         return problem("processes", what, "mount it with hidepid=0, or with gid= of a group that this user is in")
     return ok("processes", f"{proc} shows the processes of all users")
 
 
 def cgroups(answer: Mapping[str, Any] | None, config: settings.Config) -> Finding:
-    """Check whether agents have own cgroups: in the daemon that runs, or in a daemon that is started here."""
-    remedy = "run it as a service with Delegate=yes; without, trees are followed by session, descent and marks"
+    """Check whether agents have own cgroups: under the running daemon, or under a daemon that is started here."""
+    remedy = (
+        "run the daemon as a service with Delegate=yes; without cgroups, processes are tracked by session, parent and "
+        "environment"
+    )
     if config.cgroups == "off":
         return ok("cgroups", 'not used: cgroups = "off" in config.toml')
     if answer is not None and "cgroups" in answer:
         if answer["cgroups"] is None:
-            return warning("cgroups", "agents of the daemon that runs have no cgroups of their own", remedy)
+            return warning("cgroups", "agents of the running daemon have no cgroups of their own", remedy)
         return ok("cgroups", f"the daemon uses {answer['cgroups']}")
     place = own.own_cgroup()
     if place is None:
@@ -62,7 +65,7 @@ def scope(daemon: int) -> Iterator[Finding]:
     """Warn when the daemon of this pid, or a daemon that is started here (0), ends with a login session."""
     if (unit := own.passing_scope(daemon or "self")) is not None:
         whose = f"the daemon, pid {daemon}, is" if daemon else "a daemon that is started here would be"
-        yield warning("cgroups", f"{whose} in {unit}: {ENDS_WITH_IT}", "`orchctl service install` makes it a service")
+        yield warning("cgroups", f"{whose} in {unit}: {ENDS_WITH_IT}", "`orchctl service install` runs it as a service")
 
 
 def limits(daemon: int = 0) -> Iterator[Finding]:

@@ -59,7 +59,7 @@ def _number(text: str) -> int:
 
 
 def end(orphan: Orphan) -> bool:
-    """Kill exactly this process; False when it is gone, or its pid has passed on."""
+    """Kill exactly this process; False if it has ended, or another process has its pid."""
     try:
         descriptor = os.pidfd_open(orphan.pid)
     except ProcessLookupError:

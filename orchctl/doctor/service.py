@@ -25,7 +25,7 @@ def service(
 ) -> Iterator[Finding]:
     """Check that the service of this home, if it has one, runs or can be started."""
     if not manager.is_dir():
-        yield ok("systemd", "no systemd runs here: the daemon starts with the first command that needs it")
+        yield ok("systemd", "systemd is not running: the daemon starts with the first command that needs it")
         return
     service = ours = served_by(home)
     for scope in ("user", "system"):
@@ -34,7 +34,9 @@ def service(
                 service = units.service_of(scope)  # it has not run for this home yet
     unit = systemd.properties_of(service, patience) if service is not None else {}
     if service is None or unit.get("LoadState") == "not-found":
-        yield ok("systemd", "orchd is no service: the daemon starts with the first command that needs it")
+        yield ok(
+            "systemd", "orchd is not installed as a service: the daemon starts with the first command that needs it"
+        )
         return
     elsewhere = systemd.home_in(unit)
     if ours is None and elsewhere not in (None, str(home.directory)):
@@ -65,7 +67,7 @@ def _wrong(service: Service, unit: Mapping[str, str], *, is_ours: bool) -> Findi
         return problem("systemd", what, f"`{service.says('unmask')}`, or {install}, then {again}")
     if unit["ActiveState"] == systemd.FAILED:
         why = unit.get("StatusText") or unit.get("Result", "")
-        return problem("systemd", f"{service.unit} is failed: {why}; {service.log} shows more", f"{again} starts it")
+        return problem("systemd", f"{service.unit} has failed: {why}; {service.log} shows more", f"{again} starts it")
     if is_ours and unit["ActiveState"] not in systemd.COMING:
         return warning(
             "systemd", f"{service.unit} is {unit['ActiveState']}: commands exit with 69", f"{again} starts it"

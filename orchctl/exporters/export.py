@@ -59,7 +59,7 @@ def rows(history: History, known: Mapping[str, Mapping[str, Any]]) -> list[Row]:
 def totals(history: History, rows: Sequence[Row]) -> dict[str, Any]:
     """Return the totals of `rows`.
 
-    `sequential_seconds` is the work of all attempts, one after the other; `real_seconds` is the time in which at least
+    `sequential_seconds` is the sum of all attempts; `real_seconds` is the time in which at least
     one agent was queued, working or waiting, so that a night between two days is not counted. `speed_up` is the first
     divided by the second, `saved_seconds` their difference, and `utilisation` as in `orchctl timeline`.
     """

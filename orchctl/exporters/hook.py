@@ -1,6 +1,6 @@
 """Hooks: a command that runs for each agent and run that ends, and for each stall that begins.
 
-The command reads the event as JSON from its standard input. The position in the events is kept in a file and moves on
+The command reads the event as JSON from its standard input. The position in the events is kept in a file and advances
 when the command has ended: no event is missed, and none is delivered twice except the event that was being delivered
 when this process was killed.
 """
@@ -45,12 +45,12 @@ class Position:
             return last
         if not (words.isascii() and words.isdigit() and len(words) <= _LONGEST) or int(words) > last:
             raise RefusedError(
-                f"{self._path} says {words[:40]!r}, which is no position among the {last} events here; "
-                "give another file, or remove it to begin now",
+                f"the position file {self._path} contains {words[:40]!r}, which is not a position from 0 to {last}; "
+                "give another file, or remove it to start with the next event",
                 code="bad-position",
             )
         if int(words) < (pruned := known.get("pruned", 0)):
-            console.warn(f"some of the events up to {pruned} were pruned before this hook was told of them")
+            console.warn(f"some of the events up to {pruned} were pruned before this hook received them")
         return int(words)
 
     def write(self, seq: int) -> None:
@@ -75,7 +75,7 @@ class Hook:
                 payload = json.dumps(_payload(client, event))
                 done = subprocess.run(self._command, input=payload, text=True, env=env, check=False)
                 if done.returncode:
-                    how = f"ended with {done.returncode} for event {event['seq']}"
+                    how = f"exited with {done.returncode} for event {event['seq']}"
                     console.warn(f"hook-failed: {self._command[0]} {how}; continuing")
             self._since = event["seq"]
             if is_reported:

@@ -31,7 +31,7 @@ except ImportError as error:
 
 
 class Counters:
-    """The counters, which only grow. Each event is read once; a caller that keeps the object reads only new ones."""
+    """The counters, which only grow. Each event is read once; a caller that keeps the object reads only new events."""
 
     def __init__(self) -> None:
         self._since = 0
@@ -80,7 +80,7 @@ class Counters:
 
 
 def text(client: Client, counters: Counters) -> str:
-    """Return all metrics in the text format; `orchd_up 0` and the counters when no daemon answers."""
+    """Return all metrics in the text format; `orchd_up 0` and the counters when no daemon is running."""
     return generate_latest(_registry(client, counters)).decode()
 
 
@@ -106,24 +106,26 @@ class _Fleet(Collector):
     def collect(self) -> Iterator[Metric]:
         try:
             self._counters.catch_up(self._client)
-            families = [_gauge("up", "Whether the daemon answers.", 1), *_now(self._client)]
+            families = [_gauge("up", "Whether the daemon is running.", 1), *_now(self._client)]
         except NoDaemonError:
-            families = [_gauge("up", "Whether the daemon answers.", 0)]
+            families = [_gauge("up", "Whether the daemon is running.", 0)]
         yield from families
         known = self._counters
         queued = {level: known.queued[level] for level in ("pm", "composite", "sub-skill")}
         yield _counters("agents_queued", "Agents ever queued, by level.", "level", queued)
-        yield _counters("agents_ended", "Agents that ended, by how.", "status", known.ended)
+        yield _counters("agents_ended", "Agents that ended, by status.", "status", known.ended)
         yield CounterMetricFamily("orchd_attempts", "Attempts that got a slot.", known.attempts)
-        yield _counters("attempts_again", "Attempts that another attempt follows, by why.", "how", known.again)
+        yield _counters(
+            "attempts_again", "Attempts that were followed by another attempt, by reason.", "how", known.again
+        )
         yield CounterMetricFamily("orchd_tokens", "Tokens used, as reported by runners.", known.tokens)
-        yield CounterMetricFamily("orchd_cost_dollars", "The cost of these tokens.", known.dollars)
+        yield CounterMetricFamily("orchd_cost_dollars", "Cost of the used tokens.", known.dollars)
         yield SummaryMetricFamily(
-            "orchd_queue_seconds", "From being queued to a slot.", known.attempts, known.queue_seconds
+            "orchd_queue_seconds", "Time from being queued to getting a slot.", known.attempts, known.queue_seconds
         )
         yield SummaryMetricFamily(
             "orchd_attempt_seconds",
-            "From a slot to its end, waits included.",
+            "Time from getting a slot to the end of the attempt, waits included.",
             known.attempts_ended,
             known.attempt_seconds,
         )
@@ -134,19 +136,19 @@ def _now(client: Client) -> Iterator[Metric]:
     daemon, limit = client.call("daemon"), client.call("limit")
     agents = pages.status(client, {"usage": False})["agents"]
     by_status = Counter(agent["status"] for agent in agents)
-    yield InfoMetricFamily("orchd", "The daemon's version.", {"version": daemon["version"]})
-    yield _gauge("uptime_seconds", "Since the daemon began.", daemon["uptime_seconds"])
-    yield _gauge("limit", "How many agents may work at once.", limit["limit"])
-    yield _gauge("working", "Agents that work.", limit["working"])
-    yield _gauge("resident_limit", "How many agents may live at once.", limit["resident"])
-    yield _gauge("living", "Agents that live, waiting ones included.", limit["living"])
-    yield _gauge("overdrawn", "Slots held beyond the limit.", limit["overdrawn"])
-    yield _gauge("paused", "Whether admissions are paused.", limit["paused"])
-    limited = GaugeMetricFamily("orchd_rate_limited", "Runners whose service is rate-limited.", labels=["runner"])
+    yield InfoMetricFamily("orchd", "Version of the daemon.", {"version": daemon["version"]})
+    yield _gauge("uptime_seconds", "Time since the daemon started.", daemon["uptime_seconds"])
+    yield _gauge("limit", "Number of slots.", limit["limit"])
+    yield _gauge("working", "Slots in use.", limit["working"])
+    yield _gauge("resident_limit", "Maximum number of agents alive.", limit["resident"])
+    yield _gauge("living", "Agents alive, waiting agents included.", limit["living"])
+    yield _gauge("overdrawn", "Slots in use over the limit.", limit["overdrawn"])
+    yield _gauge("paused", "Whether the start of agents is paused.", limit["paused"])
+    limited = GaugeMetricFamily("orchd_rate_limited", "Runners that are rate-limited.", labels=["runner"])
     for runner in sorted(limit["held"]):
         limited.add_metric([render.clean(runner)], 1)
     yield limited
-    agents_now = GaugeMetricFamily("orchd_agents", "Agents that are not over, by status.", labels=["status"])
+    agents_now = GaugeMetricFamily("orchd_agents", "Unfinished agents, by status.", labels=["status"])
     for status in statuses.UNFINISHED:
         agents_now.add_metric([status], by_status[status])
     yield agents_now

@@ -68,14 +68,14 @@ def _bound(where: str, handler: type[BaseHTTPRequestHandler]) -> tuple[TCPServer
         # a socket is removed only if no server listens on it
         with suppress(FileNotFoundError):
             if not stat.S_ISSOCK(path.lstat().st_mode):
-                raise RefusedError(f"{path} is there and is no socket; give another path", code="in-the-way")
+                raise RefusedError(f"{path} exists and is not a socket; give another path", code="in-the-way")
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
                 try:
                     probe.connect(str(path))
                 except ConnectionRefusedError:
                     path.unlink()
                 else:
-                    raise RefusedError(f"another process serves {path} already; give another path", code="in-the-way")
+                    raise RefusedError(f"another process already serves {path}; give another path", code="in-the-way")
         before = os.umask(0o177)
         try:
             return UnixStreamServer(str(path), handler), path
@@ -83,5 +83,5 @@ def _bound(where: str, handler: type[BaseHTTPRequestHandler]) -> tuple[TCPServer
             os.umask(before)
     host, _, port = where.rpartition(":")
     if host not in _LOOPBACK or not port.isascii() or not port.isdigit() or int(port) > _MOST:
-        raise UsageError(f"--serve {where}: give unix:PATH, or 127.0.0.1:PORT; nothing is told to other machines")
+        raise UsageError(f"--serve {where}: give unix:PATH or 127.0.0.1:PORT; only loopback addresses are allowed")
     return _Tcp(("127.0.0.1", int(port)), handler), None

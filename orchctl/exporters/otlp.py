@@ -33,7 +33,7 @@ def check() -> None:
 
 
 def endpoint(text: str) -> str:
-    """Return the URL that takes spans. Raises UsageError if `text` is not an HTTP URL."""
+    """Return the URL for spans. Raises UsageError if `text` is not an HTTP URL."""
     from urllib.parse import urlsplit
 
     try:
@@ -42,19 +42,19 @@ def endpoint(text: str) -> str:
     except ValueError:
         is_url = False
     if not is_url:
-        raise UsageError(f"{text!r} is no endpoint; give that of a collector, as http://127.0.0.1:4318")
+        raise UsageError(f"{text!r} is not a valid endpoint; give the URL of a collector, e.g. http://127.0.0.1:4318")
     return text if parts.path.rstrip("/") else f"{text.rstrip('/')}{_TRACES}"
 
 
 def send(spans: Sequence[Span], instance: str, where: str | None) -> None:
-    """Send the spans to the collector `where` or the environment's. Raises RefusedError if it does not take them."""
+    """Send the spans to the collector `where` or the environment's. Raises RefusedError if it does not accept them."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace.export import SpanExportResult
 
     errors: list[str] = []
 
     class Listener(logging.Handler):
-        """Takes the errors of the exporter, which reports them only to the log."""
+        """Collects the errors of the exporter, which reports them only to the log."""
 
         def emit(self, record: logging.LogRecord) -> None:
             errors.append(" ".join(record.getMessage().split()))
@@ -67,9 +67,9 @@ def send(spans: Sequence[Span], instance: str, where: str | None) -> None:
         for first in range(0, len(spans), _AT_ONCE):
             if exporter.export(readable(spans[first : first + _AT_ONCE], instance)) is not SpanExportResult.SUCCESS:
                 raise RefusedError(
-                    f"{where or 'the collector'} did not take {len(spans) - first} of {len(spans)} spans"
-                    f" ({errors[-1] if errors else 'no reason given'}); see that it runs, and say it again:"
-                    " what it has already is the same then",
+                    f"{where or 'the collector'} did not accept {len(spans) - first} of {len(spans)} spans"
+                    f" ({errors[-1] if errors else 'no reason given'}); check that it is running, then try again:"
+                    " spans that are sent again keep their ids",
                     code="not-exported",
                 )
     finally:

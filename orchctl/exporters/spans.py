@@ -53,7 +53,7 @@ class Span:
 
 @dataclass(slots=True)
 class TraceHistory:
-    """The life cycles of agents; each revival begins a new one, a stint."""
+    """The life cycles of agents; each revival begins a new life cycle."""
 
     lives: Lifecycles = field(default_factory=Lifecycles)
     stints: dict[str, list[Lifecycle]] = field(default_factory=dict)
@@ -76,7 +76,7 @@ class TraceHistory:
 
 
 class Spans:
-    """The spans of a story. `home` makes ids unique; `agents` and `runs` are the answers of the daemon, by id."""
+    """The spans of life cycles. `home` makes ids unique; `agents` and `runs` are the answers of the daemon, by id."""
 
     def __init__(
         self,
@@ -189,7 +189,7 @@ class Spans:
         return self._id("trace", run["id"], run["began_at"]) + self._id("run", run["id"])
 
     def _attempt_at(self, parent: str | None, at: float) -> str | None:
-        """Return the id of the attempt that the agent `parent` was in at this time: the parent of what it started."""
+        """Return the id of the attempt of the agent `parent` at this time: the parent of agents that it started."""
         attempts = [attempt for life in self._story.stints.get(parent or "", ()) for attempt in life.attempts]
         before = [attempt for attempt in attempts if attempt.admitted <= at]
         return self._id("attempt", str(parent), str(before[-1].number), str(before[-1].admitted)) if before else None

@@ -1,4 +1,4 @@
-"""Collection of the spans of all agents, or of a run, a session or an agent, from the daemon."""
+"""Collects the spans of all agents, or of a run, a session or an agent, from the daemon."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Known = dict[str, dict[str, Any]]
 
 
 class _Scope(NamedTuple):
-    """The subject of a trace: all agents of a session (or all there are), or some agents with their descendants."""
+    """The subject of a trace: all agents (of a session or of the home), or some agents with their descendants."""
 
     session: dict[str, Any] | None
     seeds: tuple[str, ...] | None = None
@@ -25,7 +25,7 @@ class _Scope(NamedTuple):
 
 
 def spans_of(client: Client, subject: str | None) -> list[Span]:
-    """Return the spans of what has finished of a run, a session or an agent, or of all agents for None, oldest first.
+    """Return the finished spans of a run, a session or an agent, or of all agents for None, oldest first.
 
     Raises WireError for an unknown id.
     """

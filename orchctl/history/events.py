@@ -1,4 +1,4 @@
-"""Reads of the daemon's events: a stretch of time, one agent, or the newest of a kind, without reading them all."""
+"""Reads the daemon's events of a time span, of an agent, or the newest of a kind, without reading all events."""
 
 from __future__ import annotations
 

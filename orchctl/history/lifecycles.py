@@ -53,7 +53,7 @@ class Lifecycle:
 
 @dataclass(slots=True)
 class Lifecycles:
-    """The life cycles of all agents in a stretch of events, and the changes of the limit in it."""
+    """The life cycles of all agents in a range of events, and the changes of the limit in it."""
 
     agents: dict[str, Lifecycle] = field(default_factory=dict)
     limits: list[tuple[float, int]] = field(default_factory=list)

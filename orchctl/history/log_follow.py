@@ -1,4 +1,4 @@
-"""Following of a log that grows: its last lines, its new bytes, and a descriptor for changes (inotify(7))."""
+"""Follows a growing log: its last lines, its new bytes, and a descriptor for changes (inotify(7))."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ SHORTENED = b"[orchd: the file was made shorter; it goes on from its beginning]\
 class FollowedLog:
     """The output of one attempt, read from the beginning or from its last lines.
 
-    Where the middle of the output was left out, a line of orchd's says how many bytes that were. Another line says that
-    the file has become shorter than what was read of it, as by `copytruncate` of logrotate: then it is read from its
+    Where the middle of the output was left out, a line of orchd reports how many bytes. Another line reports that
+    the file has become shorter than the part that was read, as by `copytruncate` of logrotate: then it is read from its
     beginning.
     """
 
@@ -54,7 +54,7 @@ class FollowedLog:
 
 def left_out(gap: sparse.Hole) -> bytes:
     """Return the line that is written in place of a gap."""
-    return f"[orchd: {gap.end - gap.start:,} bytes were left out here]\n".encode()
+    return f"[orchd: {gap.end - gap.start:,} bytes omitted here]\n".encode()
 
 
 class FileChanges:
@@ -73,7 +73,7 @@ class FileChanges:
         self._inotify.close()
 
     def drain(self) -> None:
-        """Discard the changes reported so far; read the files after this call, not before."""
+        """Discard the changes reported so far; read the files after this call."""
         while self._inotify.events():
             pass
 

@@ -1,6 +1,6 @@
 """Sources of output: a file on this machine, or the daemon of another machine, read in pieces.
 
-The middle that a log of bounded length left out is reported as a gap, and never read as zeros.
+The omitted middle of a log of limited length is reported as a gap, and never read as zeros.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class LogSource(Protocol):
     """The output of one attempt, open for reading."""
 
     def size(self) -> int:
-        """Return the number of bytes, including the bytes that were left out."""
+        """Return the number of bytes, including omitted bytes."""
 
     def read(self, position: int, count: int) -> tuple[bytes, sparse.Hole | None]:
         """Return at most `count` bytes from `position`, none of a gap, and the first gap that ends after `position`."""

@@ -110,7 +110,7 @@ def lines(answer: Mapping[str, Any], now: float) -> Iterator[str]:
     colon = f": {reason}" if reason else ""
     yield f"{answer['id']} {name}{verb}{answer['status']}{position}{rule}{colon}"
     if answer["blockers"] and "member" not in answer:
-        yield f"held by {answer['blocked_by']}:"
+        yield f"blocked by {answer['blocked_by']}:"
         yield from _holders(answer["blockers"], now)
     if answer["way_out"]:
         yield f"next step: {answer['way_out']}"
@@ -118,7 +118,7 @@ def lines(answer: Mapping[str, Any], now: float) -> Iterator[str]:
         yield "failed member:"
         yield from _indented(lines(answer["member"], now))
     elif "member" in answer and answer["blocked_by"]:
-        yield "members that it waits for:"
+        yield "waiting for members:"
         yield from _holders(answer["blockers"], now)
     if agent:
         yield from _resources(agent)
@@ -140,23 +140,23 @@ def _holders(blockers: Iterable[Mapping[str, Any]], now: float) -> Iterator[str]
 
 def _resources(agent: text.Agent) -> Iterator[str]:
     if escaped := agent.get("escaped"):
-        then = "ended with the agent" if text.is_over(agent) else "still followed"
+        then = "ended with the agent" if text.is_over(agent) else "still tracked"
         yield f"processes that left its cgroup, {then}: {', '.join(map(text.clean, escaped))}"
     limits = []
     if agent["memory_max"]:
-        peak = f"{text.size(agent['memory_peak'])} at most, " if agent["memory_peak"] else ""
-        limits.append(f"memory {peak}of {text.size(agent['memory_max'])}")
+        peak = f"peak {text.size(agent['memory_peak'])}, " if agent["memory_peak"] else ""
+        limits.append(f"memory {peak}limit {text.size(agent['memory_max'])}")
     if agent["cpu_max"]:
-        limits.append(f"{agent['cpu_max']:.0%} of one processor")
+        limits.append(f"CPU {agent['cpu_max']:.0%} of one core")
     if agent["pids_max"]:
         limits.append(f"{agent['pids_max']} processes and threads")
     if limits:
-        yield f"its bounds: {'; '.join(limits)}"
+        yield f"limits: {'; '.join(limits)}"
 
 
 def _past(answer: Mapping[str, Any]) -> Iterator[str]:
     if answer.get("unmet"):
-        yield f"not granted, of the attributes of its caller: {answer['unmet']}"
+        yield f"attributes that its caller does not have: {answer['unmet']}"
     if answer.get("attempts"):
         yield "attempts:"
         # attempts that follow each other and were voided for the same reason are one row
@@ -168,7 +168,7 @@ def _past(answer: Mapping[str, Any]) -> Iterator[str]:
             if first["seconds"] is not None:
                 took = f"took {text.span(sum(attempt['seconds'] for attempt in attempts))}"
             row = [
-                f"try {first['attempt']}" if first is last else f"tries {first['attempt']}-{last['attempt']}",
+                f"attempt {first['attempt']}" if first is last else f"attempts {first['attempt']}-{last['attempt']}",
                 f"queued {text.span(sum(attempt['queued_seconds'] for attempt in attempts))}",
                 took,
                 f"waited {text.span(first['waited_seconds'])} of it" if first["waited_seconds"] else "",
@@ -179,14 +179,14 @@ def _past(answer: Mapping[str, Any]) -> Iterator[str]:
             rows.append(row)
         yield from _indented(text.aligned(text.filled(rows)))
     if answer.get("took"):
-        yield f"{len(answer['took'])} ended with it:"
+        yield f"{len(answer['took'])} ended because of it:"
         rows = [
             [victim["id"], text.named(victim), victim["status"], text.clean(victim["reason"])]
             for victim in answer["took"]
         ]
         yield from _indented(text.aligned(rows))
     if answer.get("log") and answer["log"]["lines"]:
-        yield f"its last lines, of {text.clean(answer['log']['path'])}:"
+        yield f"last lines of {text.clean(answer['log']['path'])}:"
         yield from _indented(text.file_line(line) for line in answer["log"]["lines"])
 
 

@@ -1,6 +1,6 @@
 """Reads the checkboxes of a Markdown file. CommonMark decides what is a list item and what is code.
 
-A line that looks like a task but is none to CommonMark is a mistake or a note, so that no task is lost silently.
+A line that looks like a task but is not for CommonMark is an error or a note, so that no task is lost silently.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Box:
 
     @property
     def is_done(self) -> bool:
-        """Return whether the task is ticked."""
+        """Whether the checkbox is ticked."""
         return self.mark[0] in DONE
 
     @property
@@ -94,7 +94,7 @@ class Box:
         """Return why nothing is started for it although it is not ticked; empty if nothing holds it."""
         if self.is_done or self.mark.isspace():
             return ""
-        return "in progress" if self.mark == "-" else f"its box says [{self.mark}]"
+        return "in progress" if self.mark == "-" else f"its box is [{self.mark}]"
 
 
 @dataclass(slots=True)
@@ -132,7 +132,7 @@ class _Lines:
         self.all = [self.text[start:end] for start, end in zip(self.starts, ends, strict=True)]
         for number, line in enumerate(self.all, 1):
             if "\0" in line:  # CommonMark replaces it, and no program takes it as an argument
-                raise PlanError(number, "holds a null character (U+0000): remove it")
+                raise PlanError(number, "contains a null character (U+0000): remove it")
 
     def spot(self, line: int, column: int, length: int) -> Spot:
         """Return the place of some characters, in a line counted from 0."""
@@ -181,7 +181,7 @@ class _BoxReader:
         if inline is not None and inline.map and _BARE.match(inline.content):
             line = inline.map[0] + 1
             if any(map(str.strip, self._lines.all[line:end])):
-                raise PlanError(line, "a box without a title: write the title in the same line")
+                raise PlanError(line, "a box without a title: write the title on the same line")
         if inline is not None and inline.map and match is not None and match["mark"].upper() in self._links:
             self._known.add(inline.map[0])
             match = None
@@ -228,47 +228,49 @@ class _BoxReader:
             if inside:
                 self._check_block(token, inside)
                 what = (
-                    "box in code or a comment is no task"
+                    "box in code or a comment is not a task"
                     if len(inside) == 1
-                    else "boxes in code or a comment are no tasks"
+                    else "boxes in code or a comment are not tasks"
                 )
                 self.notes.append(f"line {first + 1}: {len(inside)} {what}")
                 missed = [number for number in missed if not first <= number < end]
         for number in missed[:1]:
             line = self._lines.all[number]
             if (space := _OTHER_SPACE.search(line)) and not _LIKE.match(line):
-                what = f"U+{ord(space[0]):04X} stands where a task has a space"
-                raise PlanError(number + 1, f"looks like a task, and {what}: write `- [ ] Title` with plain spaces")
+                what = f"has U+{ord(space[0]):04X} in place of a space"
+                raise PlanError(number + 1, f"looks like a task, but {what}: write `- [ ] Title` with plain spaces")
             if _LIKE.match(line):
-                what = "looks like a task, and Markdown takes it for text of the lines before"
+                what = "looks like a task, but Markdown reads it as text of the lines above"
                 raise PlanError(number + 1, f"{what}: put an empty line before it, or indent it less")
-            raise PlanError(number + 1, "looks like a task, and is none: write `- [ ] Title`, or `- [x] Title`")
+            raise PlanError(number + 1, "looks like a task, but is not valid: write `- [ ] Title`, or `- [x] Title`")
 
     def _check_block(self, block: Token, inside: Sequence[int]) -> None:
         first, end = block.map or (0, 0)
         lines = self._lines.all[first:end]
         if block.type == "code_block":
-            what = "looks like a task, and Markdown takes it for code, for it is indented by four spaces"
+            what = "looks like a task, but Markdown reads it as code because it is indented by four spaces"
             raise PlanError(inside[0] + 1, f"{what}: indent it less")
         if block.type == "html_block":
             if not lines[0].lstrip().startswith("<!--"):
-                what = "looks like a task, and Markdown takes it for HTML"
+                what = "looks like a task, but Markdown reads it as HTML"
                 raise PlanError(
-                    inside[0] + 1, f"{what}, which continues to the next empty line: put an empty line before it"
+                    inside[0] + 1, f"{what}, which ends at an empty line: put an empty line before the task"
                 )
             if "-->" not in "\n".join(lines):
-                what = f"the comment that begins here never ends, and takes the task in line {inside[0] + 1} with it"
+                what = f"the comment that begins here has no end and includes the task in line {inside[0] + 1}"
                 raise PlanError(first + 1, f"{what}: end it with `-->`")
             return
         if not is_closed(block):
-            what = f"the code fence that begins here never ends, and takes the task in line {inside[0] + 1} with it"
+            what = f"the code fence that begins here has no end and includes the task in line {inside[0] + 1}"
             raise PlanError(first + 1, f"{what}: end it with a line `{block.markup}`")
         again = re.compile(rf"[ \t]*{re.escape(block.markup)}{block.markup[0]}*[ \t]*\w")
         inner = next((number for number in range(first + 1, end) if again.match(self._lines.all[number])), end)
         behind = next((number for number in inside if number > inner), None)
         if behind is not None:
-            what = f"another code fence begins inside the one of line {first + 1}, with a task in line {behind + 1}"
-            raise PlanError(inner + 1, f"{what}: end the first one before it")
+            what = (
+                f"a code fence begins inside the code fence of line {first + 1}, before the task in line {behind + 1}"
+            )
+            raise PlanError(inner + 1, f"{what}: end the first code fence before it")
 
 
 def is_closed(fence: Token) -> bool:

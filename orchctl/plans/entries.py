@@ -10,7 +10,7 @@ from orchctl.plans.shape import Node, Plan
 from orchctl.spawn.json_lines import JsonLines
 from orchd.protocol import schema
 
-_Text = Annotated[str, schema.Constraint(str.strip, "something that is not empty")]
+_Text = Annotated[str, schema.Constraint(str.strip, "a string that is not empty")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ def read(listing: JsonLines, text: str) -> Plan:
             entry = schema.parse(PlanEntry, value)
             json.dumps(value, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
-            raise listing.wrong(place, f"{error.object[error.start]!r} is half a character") from None
+            raise listing.wrong(place, f"{error.object[error.start]!r} is a lone surrogate") from None
         except schema.ShapeError as error:
             raise listing.wrong(place, str(error)) from None
         same = {name: getattr(entry, name) for name in PlanEntry.__dataclass_fields__ if name not in {"done", "after"}}

@@ -1,4 +1,4 @@
-"""Derives order from positions: stages that follow each other, and the waves in which a plan is worked off."""
+"""Derives order from positions: consecutive stages, and the waves in which the tasks of a plan can start."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from orchctl.plans.shape import IN_PROGRESS, OPTIONAL, Node, Plan
 from orchctl.render.text import listed
 
 _HELD = {
-    OPTIONAL: "optional: --optional starts it",
-    IN_PROGRESS: "in progress: set it back when no one works on it",
+    OPTIONAL: "optional: use --optional to start it",
+    IN_PROGRESS: "in progress: set it back to open if no agent works on it",
 }
 
 
@@ -63,7 +63,7 @@ def waves(plan: Plan, done: Collection[str], failed: Mapping[str, str]) -> list[
 
 
 def shared(task_waves: Iterable[Sequence[Node]]) -> Iterator[str]:
-    """Yield a note for each file that several tasks of a wave name, since they may work on it at once."""
+    """Yield a note for each file that several tasks of a wave name, since they may change it at the same time."""
     for wave in task_waves:
         by_file: dict[str, list[str]] = {}
         for task in wave:
@@ -71,13 +71,13 @@ def shared(task_waves: Iterable[Sequence[Node]]) -> Iterator[str]:
                 by_file.setdefault(file, []).append(task.id)
         for file, ids in by_file.items():
             if len(ids) > 1:
-                yield f"{', '.join(ids)} name the same file and may run at once: {file}"
+                yield f"{', '.join(ids)} name the same file and may run at the same time: {file}"
 
 
 def reason(task: Node, done: Collection[str], failed: Mapping[str, str]) -> str:
     """Return why a task cannot start, as `after T001, T002 (in order); after T004, which failed`; empty if it can."""
     if task.held:
-        return _HELD.get(task.held, f"{task.held}: set it back to have it started")
+        return _HELD.get(task.held, f"{task.held}: set it back to open to start it")
     by_why: dict[str, list[str]] = {}
     for task_id, why in task.after.items():
         if task_id not in done:

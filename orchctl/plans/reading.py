@@ -79,7 +79,7 @@ def read(text: str, wishes: ReadOptions = ReadOptions()) -> Plan:  # noqa: B008 
 def settle(plan: Plan, *, with_optional: bool = False) -> None:
     """Check ids and dependencies, and replace dependencies on groups by their tasks. Raises PlanError."""
     if not plan.tasks:
-        raise PlanError(0, "holds no task: write `- [ ] Title` lines, or JSON objects with id and title")
+        raise PlanError(0, "contains no tasks: write `- [ ] Title` lines, or JSON objects with id and title")
     _check_nodes(plan)
     if not with_optional:
         for task in plan.tasks:
@@ -93,7 +93,7 @@ def settle(plan: Plan, *, with_optional: bool = False) -> None:
         steps = [
             f"{task_id} (after the next: {why})" if why else task_id for task_id, why in zip(cycle, whys, strict=False)
         ]
-        raise PlanError(tasks[cycle[0]].line, f"these wait for each other: {' -> '.join([*steps, cycle[-1]])}")
+        raise PlanError(tasks[cycle[0]].line, f"dependency cycle: {' -> '.join([*steps, cycle[-1]])}")
 
 
 def _expand(plan: Plan) -> None:
@@ -108,31 +108,31 @@ def _expand(plan: Plan) -> None:
             after: dict[str, str] = {}
             for node_id, why in task.after.items():
                 if node_id not in tasks and node_id not in leaves:
-                    raise PlanError(task.line, f"{task.id!r} comes after {node_id!r}, which is no task here")
+                    raise PlanError(task.line, f"{task.id!r} depends on the unknown task {node_id!r}")
                 needed = (leaf for leaf in leaves.get(node_id, [node_id]) if leaf != task.id)
                 after |= {leaf: why for leaf in needed if tasks[leaf].held != OPTIONAL}
             task.after = after
 
 
 def _check_nodes(plan: Plan) -> None:
-    """Raise PlanError for an id that is too long or used twice, a task that comes after itself, and a null character.
+    """Raise PlanError for an id that is too long or used twice, a task that depends on itself, and a null character.
 
     An id may be used twice where both nodes are done.
     """
     seen: dict[str, Node] = {}
     for node in sorted([*plan.tasks, *plan.groups], key=lambda node: node.line):
         if len(node.id) > _LONGEST:
-            raise PlanError(node.line, f"an id of {len(node.id)} characters: the most is {_LONGEST}")
+            raise PlanError(node.line, f"an id has {len(node.id)} characters: at most {_LONGEST} are allowed")
         other = seen.setdefault(node.id, node)
         if other is not node and not (node.is_done and other.is_done):
-            what = f"the id {node.id!r} is there already, in {plan.unit} {other.line - (plan.unit == 'index')}"
-            raise PlanError(node.line, f"{what}: give each an id of its own")
+            what = f"the id {node.id!r} is already used in {plan.unit} {other.line - (plan.unit == 'index')}"
+            raise PlanError(node.line, f"{what}: give each task its own id")
     todo = [task for task in plan.tasks if not task.is_done]
     for task in todo:
         own = [node_id for node_id in task.after if node_id == task.id or node_id in plan.ancestors(task)]
         if own:
             what = "the task itself" if own[0] == task.id else "its own group"
-            raise PlanError(task.line, f"{task.id!r} comes after {own[0]!r}, which is {what}: remove that dependency")
+            raise PlanError(task.line, f"{task.id!r} depends on {own[0]!r}, which is {what}: remove the dependency")
     for task in todo:  # possible as an escape in JSON
         if "\0" in f"{task.id}{task.title}{task.description}{task.acceptance}":
-            raise PlanError(task.line, f"{task.id!r} holds a null character (U+0000): remove it")
+            raise PlanError(task.line, f"{task.id!r} contains a null character (U+0000): remove it")

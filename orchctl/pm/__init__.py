@@ -1,1 +1,1 @@
-"""Runs a developer for each ready item of a work list, and reports the results."""
+"""Runs an agent (a developer) for each ready item of a work list, and reports the results."""

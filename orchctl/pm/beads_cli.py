@@ -1,4 +1,4 @@
-"""Runs `bd`, the program of Beads: a single process at a time, with a time-out, and with any output checked.
+"""Runs `bd`, the program of Beads: a single process at a time, with a timeout; its output is validated.
 
 The output goes to files and not to pipes: a daemon that `bd` leaves behind would keep a pipe open.
 """
@@ -40,7 +40,7 @@ class Bd:
         for issue in issues:
             issue_id = issue.get("id", "") if isinstance(issue, dict) else ""
             if not isinstance(issue_id, str) or not _ID.fullmatch(issue_id) or not issue_id.isprintable():
-                what = f"`bd {words[0]}` answered what is no list of issues: {output[:_EXCERPT]!r}"
+                what = f"the output of `bd {words[0]}` is not a list of issues: {output[:_EXCERPT]!r}"
                 raise RefusedError(f"{what}; try `bd {words[0]} --json`", code="bd-nonsense")
         return issues
 
@@ -55,7 +55,7 @@ class Bd:
         return output
 
     def _exit_code(self, words: tuple[str, ...], out: IO[bytes], err: IO[bytes]) -> int:
-        """Run a command to its end, or end it with all that it started when its time is up."""
+        """Run a command to its end, or kill it with all its descendants when it times out."""
         import signal
         import subprocess
 
@@ -75,8 +75,8 @@ class Bd:
             return started.wait(self._timeout)
         except subprocess.TimeoutExpired:
             what = (
-                f"`bd {words[0]}` did not answer within {self._timeout:g} s: another bd may hold its lock; see whether "
-                f"`bd {words[0]}` answers you, or give it more with --bd-timeout"
+                f"`bd {words[0]}` did not answer within {self._timeout:g} s: another bd may hold its lock; run "
+                f"`bd {words[0]}` yourself, or set a longer --bd-timeout"
             )
             raise RefusedError(what, code="bd-hung") from None
         finally:

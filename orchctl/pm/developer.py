@@ -35,7 +35,7 @@ LABELS = {
     "design": "skyfom-designer",
 }
 _ARGUMENT = 100_000  # characters of one argument: the kernel refuses a program that gets more than 128 kB in one
-_ROLE = "A developer. Others work at the same time, each on a task of their own: do this one, and nothing else."
+_ROLE = "A developer. Other agents work on other tasks at the same time: do this task, and nothing else."
 
 
 class DeveloperOptions(NamedTuple):
@@ -79,7 +79,7 @@ def skill_of(item: WorkItem, wishes: DeveloperOptions) -> str | None:
 
 
 def name_of(task: str) -> str:
-    """Return the agent name for a task. A bare number would name an agent by its id."""
+    """Return the agent name for a task. A plain number would be an agent id."""
     return f"task-{task}" if task.isdecimal() else task
 
 
@@ -99,8 +99,8 @@ def developer(item: WorkItem, name: str, wishes: DeveloperOptions, *, prompt: Pa
         "result": str(result),
     }
     instructions = (
-        f"You work in a git worktree on the branch {branches.branch_of(name)}. Commit your work there: nothing else is "
-        "kept of it. Do not merge it, and touch no other checkout."
+        f"You work in a git worktree on the branch {branches.branch_of(name)}. Commit your work there: uncommitted "
+        "work is lost. Do not merge it, and do not change other checkouts."
     )
     full_prompt = task_prompt(
         SubSkill(skill or "developer", role=_ROLE, prompt=instructions if wishes.worktree else ""),

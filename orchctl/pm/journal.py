@@ -1,6 +1,6 @@
 """The journal of a pm: a JSON object on each line of a file, from which the next pm continues after a crash.
 
-An item goes through `taking` (requested from the list), `taken`, `started` (it has an agent) and `over`, or it was
+The states of an item are `taking` (requested from the list), `taken`, `started` (it has an agent) and `over`, or
 `dropped`.
 """
 
@@ -53,8 +53,8 @@ class Journal:
                 self._read(line)
             except _BrokenLineError as error:
                 what = (
-                    f"{path} line {number}: {error}; correct the line, or remove it when it is of no use, and give the "
-                    f"same command again; or move {path.parent} away to begin a new pm, which knows nothing of the "
+                    f"{path} line {number}: {error}; correct or remove the line and run the "
+                    f"same command again, or move {path.parent} elsewhere to start a new pm, which does not know the "
                     "developers of this one"
                 )
                 details = {"path": str(path), "line": number}
@@ -62,15 +62,15 @@ class Journal:
             self._before = "\n"  # the last line may have been cut off
 
     def _read(self, line: bytes) -> None:
-        """Take a record. An empty line, and a line cut off by a crash, did not take effect.
+        """Apply a record. An empty line, and a line cut off by a crash, have no effect.
 
-        A journal is plain ASCII, and all that is missing of a line that was cut off is its end. After a power cut there
+        A journal is plain ASCII, and a line that was cut off lacks its end. After a power cut there
         may be zeros in place of it. Raises _BrokenLineError, and RefusedError (`newer-format`).
         """
         if (record := _record(line)) is None:
             return
         try:
-            formats.check(self.directory / _NAME, record, _VERSION, "move its directory away to begin a new pm")
+            formats.check(self.directory / _NAME, record, _VERSION, "move its directory elsewhere to start a new pm")
         except formats.NewerFormatError as error:
             raise RefusedError(str(error), code="newer-format") from None
         self.source = str(record.get("source", self.source))
@@ -79,11 +79,11 @@ class Journal:
             entry = {**self.entries.get(_text(record, "id"), {}), **record}
             state = _text(entry, "state")
             if state not in _NEEDED:
-                raise _BrokenLineError(f"an item has no state {state!r:.40}")
+                raise _BrokenLineError(f"unknown state of an item: {state!r:.40}")
             for key in _NEEDED[state]:
                 if not isinstance(entry.get(key), _NEEDED[state][key]):
                     raise _BrokenLineError(
-                        f"the item {entry['id']!r:.60} is {state}, and its `{key}` is missing or wrong"
+                        f"the item {entry['id']!r:.60} is {state}, but its `{key}` is missing or not valid"
                     )
             self.entries[entry["id"]] = entry
             if entry["state"] == "dropped":
@@ -110,13 +110,13 @@ class Journal:
 
 
 class _BrokenLineError(ValueError):
-    """A line that neither a pm nor a crash can have written."""
+    """A line that is not valid, and not the result of a crash."""
 
 
 def _record(line: bytes) -> dict[str, Any] | None:
-    """Return the object in a line; None for an empty line and for a line cut off by a crash, which did not take effect.
+    """Return the object in a line; None for an empty line and for a line cut off by a crash, which has no effect.
 
-    A journal is plain ASCII, and all that is missing of a line that was cut off is its end. After a power cut there may
+    A journal is plain ASCII, and a line that was cut off lacks its end. After a power cut there may
     be zeros in place of it. Raises _BrokenLineError.
     """
     text = line.rstrip(b"\0").strip()
@@ -125,7 +125,7 @@ def _record(line: bytes) -> dict[str, Any] | None:
     try:
         record = json.loads(text.decode("ascii"))
     except UnicodeDecodeError as error:
-        raise _BrokenLineError(f"the byte {text[error.start]:#04x} is none that a journal has") from None
+        raise _BrokenLineError(f"the byte {text[error.start]:#04x} is not valid in a journal") from None
     except json.JSONDecodeError as error:
         if not text.startswith(b"{") or (text.endswith(b"}") and error.pos < len(text)):
             raise _BrokenLineError(f"column {error.colno} is not JSON: {error.msg}") from None
@@ -133,13 +133,13 @@ def _record(line: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError) as error:
         raise _BrokenLineError(str(error)) from None
     if not isinstance(record, dict):
-        raise _BrokenLineError("it is no JSON object")
+        raise _BrokenLineError("it is not a JSON object")
     return record
 
 
 def _text(record: Mapping[str, Any], key: str) -> str:
     if not isinstance(value := record.get(key), str):
-        raise _BrokenLineError(f"`{key}` is missing or no text")
+        raise _BrokenLineError(f"`{key}` is missing or not a string")
     return value
 
 
@@ -230,6 +230,6 @@ def alone(*places: Path) -> Iterator[None]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 where = "on" if place.is_file() else "in"
-                what = f"another orchctl pm runs {where} {place}: wait for it or end it; its developers keep running"
+                what = f"another orchctl pm runs {where} {place}: wait for it, or stop it; its developers keep running"
                 raise RefusedError(what, code="pm-running") from None
         yield

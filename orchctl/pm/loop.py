@@ -1,6 +1,6 @@
 """The main loop of a pm: takes ready items, starts their developers in a single request, and waits for them to end.
 
-Every step is in the journal before it is done, so that the next pm finds it. Developers keep running when a pm is
+Every step is written to the journal before it is done, for the next pm. Developers keep running when a pm is
 killed; the next pm waits for them and records their ends.
 """
 
@@ -61,7 +61,7 @@ class PmLoop:
         self.skipped: list[str] = []  # taken by another client first
 
     def work(self, *, once: bool) -> bool:
-        """Run until nothing is ready and no developer works. False when the wait timed out first."""
+        """Run until no item is ready and no developer is running. False when the wait timed out first."""
         waiting = self._resumed()
         if waiting or not (once and self.going):
             self._start(waiting)
@@ -121,7 +121,7 @@ class PmLoop:
         return Backlog(ready, {item_id: why for item_id, why in board.left.items() if item_id not in tried})
 
     def _start(self, entries: list[dict[str, Any]]) -> None:
-        """Start developers for the taken items, and take more while there is room."""
+        """Start developers for the taken items, and take more while slots are free."""
         try:
             if self._wishes.worktree:  # fails before anything is taken
                 checkout = checks.checkout_of(self._wishes.directory)
@@ -134,13 +134,13 @@ class PmLoop:
             self._keep_on(error)
 
     def _keep_on(self, error: Exception) -> None:
-        """Note an error, to finish running developers and report first. Raises it when there is nothing to report."""
+        """Keep an error until running developers are reported. Raises it when there is nothing to report."""
         if not (self.going or self.rows):
             raise error
         self.troubles.append(str(error))
 
     def _take_ready(self, entries: list[dict[str, Any]]) -> None:
-        """Take ready items while there is room, and add their entries to `entries`."""
+        """Take ready items while slots are free, and add their entries to `entries`."""
         room = self._most - len(self.going) - len(entries)
         for item in self._board().ready if room > 0 else ():
             if not room:

@@ -61,7 +61,7 @@ def judged(agent: Mapping[str, Any], *, is_pretending: bool) -> dict[str, Any]:
 def lost_row(entry: Mapping[str, Any], result: Path) -> Row:
     """Return the row of a developer that the daemon no longer knows."""
     agent = dict.fromkeys(("reason", "tokens", "cost_usd", "branch", "queued_at", "started_at", "ended_at"))
-    why = "the daemon does not know it any more"
+    why = "unknown to the daemon"
     return row_of(entry, {**agent, "id": entry["agent"], "status": "lost", "reason": why}, result)
 
 
@@ -112,7 +112,7 @@ def lines(summary: Mapping[str, Any]) -> Iterator[str]:
         table.append([render.clean(cell) for cell in cells])
     yield from render.aligned(render.filled(table)) if table else []
     for item_id, why in summary["left"].items():
-        yield render.clean_line(f"{item_id}  not begun: {why}")
+        yield render.clean_line(f"{item_id}  not started: {why}")
     for why in summary["troubles"]:
         yield render.clean_line(why)
     if not table:
@@ -123,7 +123,7 @@ def lines(summary: Mapping[str, Any]) -> Iterator[str]:
     parts = [f"{summary['name']}: {count} {'developer' if count == 1 else 'developers'}, {each}"]
     if summary["speed_up"]:
         alone, together = render.span(summary["one_by_one_seconds"]), render.span(summary["wall_seconds"])
-        parts.append(f"{alone} one by one, {together} like this: {summary['speed_up']:.1f} times as fast")
+        parts.append(f"{together} wall time ({alone} sequential, {summary['speed_up']:.1f}x speed-up)")
     if summary["tokens"]:
         parts.append(f"{summary['tokens']:,} tokens")
     if summary["cost_usd"] is not None:

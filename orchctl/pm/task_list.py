@@ -57,9 +57,7 @@ class TaskList:
         self._failed: dict[str, str] = {}
         self._look()
         if ticks and not self.plan.marks:
-            what = (
-                f"--tick writes into Markdown and into tasks.json of Task Master, and {path} is neither: leave it out"
-            )
+            what = f"--tick works for Markdown and for tasks.json of Task Master, not for {path}: leave it out"
             raise UsageError(what)
 
     def _look(self) -> None:
@@ -97,7 +95,7 @@ class TaskList:
             self._note(row["id"], row["status"])
 
     def board(self) -> Backlog:
-        """Return the tasks whose dependencies are done, and why the others must wait."""
+        """Return the tasks whose dependencies are done, and why the other tasks must wait."""
         self._look()
         ready, left = [], {}
         for task in self.plan.tasks:
@@ -199,7 +197,9 @@ class TaskList:
         try:
             atomic_file.write(path, after.encode(), path.stat().st_mode & 0o7777)
         except OSError as error:
-            what = f"{path} cannot be ticked: {error.strerror}; once files can be made beside it, the same command does"
+            what = (
+                f"{path} cannot be ticked: {error.strerror}; make its directory writable and run the same command again"
+            )
             raise RefusedError(what, code="not-ticked") from None
         return True
 

@@ -24,7 +24,7 @@ class WorkItem:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """The items that can start now, most urgent first, and why the rest cannot, by id."""
+    """The items that can start now, most urgent first, and why other items cannot, by id."""
 
     ready: list[WorkItem]
     left: Mapping[str, str] = field(default_factory=dict)

@@ -54,7 +54,7 @@ def run_lines(answer: Mapping[str, Any], now: float, written: Mapping[str, str])
                 member["id"],
                 member["status"],
                 "" if seconds is None else text.span(seconds),
-                "" if member["required"] else "not required",
+                "" if member["required"] else "optional",
                 text.clean(f"after {', '.join(member['after'])}" if member["after"] else ""),
                 text.clean(written.get(member["path"], "")),
                 text.clean(member["reason"] or ""),

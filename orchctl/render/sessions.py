@@ -16,7 +16,7 @@ def session_lines(sessions: Iterable[Row]) -> list[str]:
     """Return one line for each session."""
     rows = []
     for session in sessions:
-        unfinished = f", {session['unfinished']} not over" if session["unfinished"] else ""
+        unfinished = f", {session['unfinished']} unfinished" if session["unfinished"] else ""
         rows.append(
             [
                 session["id"],
@@ -25,7 +25,7 @@ def session_lines(sessions: Iterable[Row]) -> list[str]:
                 f"{session['agents']} agent{'' if session['agents'] == 1 else 's'}{unfinished}",
                 cost(session),
                 text.clean(session["directory"]),
-                f"stopped: has spent {session['reached']}" if session["reached"] else "",
+                f"stopped: budget reached: {session['reached']}" if session["reached"] else "",
             ]
         )
     return text.aligned(rows)
@@ -46,14 +46,14 @@ def budget_line(row: Row) -> str:
     """Return what a session or run has spent, and its budget."""
     tokens, dollars = row["max_tokens"], row["max_cost"]
     most = [f"{tokens:,} tokens" if tokens else "", f"${dollars:.2f}" if dollars else ""]
-    allowed = " and ".join(part for part in most if part) or "as much as it takes"
-    stopped = "; nothing more of it is started" if row["reached"] else ""
-    return f"{row['id']} has spent {cost(row) or 'nothing'}, and may spend {allowed}{stopped}"
+    allowed = " and ".join(part for part in most if part) or "unlimited"
+    stopped = "; no new agents will start" if row["reached"] else ""
+    return f"{row['id']}: spent {cost(row) or 'nothing'}; budget {allowed}{stopped}"
 
 
 def usage_lines(agents: Sequence[Row]) -> Iterator[str]:
     """Yield a table of the expected tokens of each agent, its tokens and its cost."""
-    rows = [["", "", "expected", "tokens", "of them in", "out", "cached", "cost"]]
+    rows = [["", "", "expected", "tokens", "input", "output", "cached", "cost"]]
     for agent in agents:
         counts = [agent["tokens_expected"]]
         counts += [agent[key] for key in ("tokens", "input_tokens", "output_tokens", "cache_read_tokens")]

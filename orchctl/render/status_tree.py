@@ -73,7 +73,7 @@ def picture(answer: Mapping[str, Any], now: float, look: Look) -> list[str]:
         if budget["max_cost"] is not None:
             part = bar(budget["cost_usd"] / budget["max_cost"] * _CELLS, _CELLS, look)
             parts.append(f"{part} ${budget['cost_usd']:.2f} of ${budget['max_cost']:.2f}")
-        reached = ": nothing more of it starts" if budget["reached"] else ""
+        reached = ": no new agents will start" if budget["reached"] else ""
         above.append(f"budget of {budget['id']} {' '.join(parts)}{reached}")
     agents, left, below = answer["agents"], counted(answer) - _counts(answer["agents"]), []
     if left:
@@ -82,7 +82,7 @@ def picture(answer: Mapping[str, Any], now: float, look: Look) -> list[str]:
     elif not agents:
         below = ["no agents; `orchctl spawn -- COMMAND` starts one"]
     elif not look.is_whole and max(map(text.number, agents)) > len(agents):
-        below = [f"{look.ellipsis} and agents that ended earlier: `orchctl status --all`"]
+        below = [f"{look.ellipsis} and older finished agents: `orchctl status --all`"]
     table = _table(agents, now, look)
     return [*(_fitted(line, look) for line in above), *table, *(_fitted(line, look) for line in below)]
 
@@ -92,9 +92,9 @@ def _fitted(line: str, look: Look) -> str:
 
 
 def headed(answer: Mapping[str, Any], now: float, look: Look) -> Iterator[str]:
-    """Yield the slots as a bar, the queue and the tokens; then what keeps agents from starting."""
+    """Yield the slots as a bar, the queue and the tokens; then the reasons why agents do not start."""
     limit, agents = answer["limit"], answer["agents"]
-    over = f", {limit['overdrawn']} overdrawn" if limit["overdrawn"] else ""
+    over = f", {limit['overdrawn']} over the limit" if limit["overdrawn"] else ""
     queued = counted(answer)["queued"]
     of_sessions = answer.get("tokens")  # of all their agents, including agents that are not in the answer
     own = (agent["tokens"] or 0 for agent in agents if not text.is_simulated(agent))
@@ -108,18 +108,18 @@ def headed(answer: Mapping[str, Any], now: float, look: Look) -> Iterator[str]:
     ]
     yield f" {look.dot} ".join(parts)
     if answer["daemon"].get("disk_full"):  # a daemon from before an upgrade does not report it
-        yield "disk full: nothing is started or recorded; free some space, or `orchctl prune --keep 0`"
+        yield "disk full: no new agents will start, nothing is recorded; free space, or run `orchctl prune --keep 0`"
     if limit["paused"]:
-        yield "paused: no new agents start; `orchctl resume` starts them again"
+        yield "paused: no new agents will start; run `orchctl resume`"
     if paused := limit.get("paused_agents"):
-        yield f"paused agents: {' '.join(paused)}; `orchctl resume {paused[0]}` lets it continue"
+        yield f"paused agents: {' '.join(paused)}; continue with `orchctl resume {paused[0]}`"
     if still := limit.get("standing_still"):
-        yield f"stalled: no progress of {' '.join(still)} while another waits for a slot; see `orchctl why {still[0]}`"
+        yield f"stalled: {' '.join(still)} made no progress, others wait for a slot; see `orchctl why {still[0]}`"
     elif limit.get("stalled"):
-        yield "stalled: every agent at work depends on a queued agent; `orchctl why` of a queued agent says what helps"
+        yield "stalled: every agent in a slot depends on a queued agent; see `orchctl why` for a queued agent"
     for runner, until in limit["held"].items():
         left = text.span(max(0.0, -text.since(until, now)))
-        yield f"{text.clean(runner)} is rate-limited for {left} more; `orchctl resume` tries at once"
+        yield f"{text.clean(runner)} is rate-limited for {left} more; `orchctl resume` retries now"
 
 
 def bar(used: float, of: float, look: Look) -> str:
@@ -155,7 +155,7 @@ def _table(agents: list[Agent], now: float, look: Look) -> list[str]:
         _column([text.fitted(text.named(agent), _NAME, look.ellipsis) for agent in rows]),
         _column([text.status_of(agent) for agent in rows]),
         _column(["" if seconds is None else text.span(seconds) for seconds in lives], 1),
-        _column([f"try {agent['attempt']}" if agent["attempt"] > 1 else "" for agent in rows], 2),
+        _column([f"attempt {agent['attempt']}" if agent["attempt"] > 1 else "" for agent in rows], 2),
         _column([agent["level"] for agent in rows], 7),
         _column([f"{text.span(agent['cpu_seconds'])} cpu" if agent["cpu_seconds"] else "" for agent in rows], 4),
         _column(memory, 3),

@@ -1,4 +1,4 @@
-"""Elements of self-contained SVG pictures: their colours are in them, and they run and load nothing.
+"""Elements of self-contained SVG pictures, which contain their colours, and run and load nothing.
 
 The same elements give the same text: attributes stay in the order in which they are given.
 """

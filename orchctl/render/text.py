@@ -18,7 +18,7 @@ _SIZES = ((1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB"))
 
 
 def status_of(agent: Mapping[str, Any]) -> str:
-    """Return the status of an agent for people: a waiting agent waits for agents, or only for a slot."""
+    """Return the status of an agent for people: a waiting agent waits for other agents, or only for a slot."""
     if agent["status"] == "paused":
         return "paused"
     if agent.get("waits_for_slot"):
@@ -27,7 +27,7 @@ def status_of(agent: Mapping[str, Any]) -> str:
 
 
 def is_over(agent: Agent) -> bool:
-    """Return whether the agent has finished, so that nothing more happens to it by itself."""
+    """Return whether the agent has finished."""
     return agent["status"] in statuses.FINISHED
 
 
@@ -37,12 +37,12 @@ def number(agent: Agent) -> int:
 
 
 def clean(text: str) -> str:
-    """Return `text` on one line, with `?` for characters that a terminal would obey or cannot show."""
+    """Return `text` on one line, with `?` for characters that would control a terminal or cannot be shown."""
     return _legible(" ".join(text.split()))
 
 
 def dependencies(agent: Agent) -> list[str]:
-    """Return the agents that it comes after, with conditions: `agent-001`, `agent-003:any`."""
+    """Return the dependencies of an agent, with conditions: `agent-001`, `agent-003:any`."""
     conditions = agent.get("conditions", {})  # an older daemon does not report any
     return [
         f"{agent_id}:{conditions[agent_id]}" if agent_id in conditions else agent_id
@@ -179,7 +179,7 @@ def notes(agent: Agent) -> str:
 
 
 def ended_lines(agents: Sequence[Agent]) -> list[str]:
-    """Return one line for each agent that ended: id, name, status, duration, outcome."""
+    """Return one line for each agent that has ended: id, name, status, duration, outcome."""
     rows = []
     for agent in agents:
         took = lifetime(agent, 0.0)
@@ -256,7 +256,7 @@ def daemon(answer: Mapping[str, Any]) -> str:
     """Return `orchd 0.1.0 (schema 1, protocol 1), pid 123, up 2h 5m, home ..., socket ...`."""
     # a daemon that was not restarted since an upgrade may not report both
     versions = f" (schema {answer['schema']}, protocol {answer['protocol']})" if "schema" in answer else ""
-    full = "; the disk is full: it changes nothing until there is room" if answer.get("disk_full") else ""
+    full = "; the disk is full: no changes until space is free" if answer.get("disk_full") else ""
     return (
         f"orchd {answer['version']}{versions}, pid {answer['pid']}, up {span(answer['uptime_seconds'])}, "
         f"home {answer['home']}, socket {answer['socket']}{full}"
@@ -270,11 +270,11 @@ def slots(limit: Mapping[str, Any], dot: str) -> str:
         f"{limit['living']}/{limit['resident']} alive",
     ]
     if limit["overdrawn"]:
-        parts[0] += f", {limit['overdrawn']} overdrawn"
+        parts[0] += f", {limit['overdrawn']} over the limit"
     if limit["paused"]:
         parts.append("paused")
     if limit.get("disk_pressure"):  # a daemon from before an upgrade does not report it
-        parts.append("low disk space: no agent starts")
+        parts.append("low disk space: no new agents will start")
     parts += [f"{clean(runner)} rate-limited until {until}" for runner, until in limit["held"].items()]
     return f" {dot} ".join(parts)
 

@@ -1,7 +1,7 @@
 """Claude Code: `claude -p` with a stream of JSON, a line for each message.
 
-Its exit code alone says too little: a turn that the service refused ends as `success` with `is_error`, and a turn that
-was cut off has no `result` at all. So it has completed only if it ended with 0, every result is a plain success of at
+Its exit code is not sufficient: a turn that the service refused ends as `success` with `is_error`, and a turn that
+was cut off has no `result`. So it has completed only if it exited with 0, every result is a plain success of at
 least one turn, and nothing that it started in the background was cut off with its last turn.
 """
 
@@ -81,7 +81,7 @@ class Claude:
     def hear(self, line: OutputLine) -> None:
         """Take a message of the stream."""
         if not line.is_whole:
-            self._log.say(f"[a line of {line.size:,} bytes is left out]")
+            self._log.say(f"[a line of {line.size:,} bytes is omitted]")
             return
         message = parsed(line.data)
         if not isinstance(message, dict):
@@ -125,25 +125,25 @@ class Claude:
             count = len(self._denied)
             outcome.note(runner_report.PERMISSIONS_DENIED, f"{count} permission{'s' * (count != 1)} denied")
             if not self._has_acted:
-                outcome.note(runner_report.NOTHING_PERMITTED, "nothing permitted that changes anything")
+                outcome.note(runner_report.NOTHING_PERMITTED, "no tool that makes changes was permitted")
         outcome.fault = next(self._reasons(code), None)
         if outcome.fault is not None and self._is_limited:
             outcome.retry_at = rate_limits.retry_at(outcome.fault, self._limit, rate_limits.now())
 
     def _reasons(self, code: int) -> Iterator[str]:
-        """Yield why the session has not completed, the most telling reason first."""
+        """Yield why the session has not completed, the most specific reason first."""
         yield from self._faults
-        ended = f"it ended with {code}" if code else "it ended"
+        ended = f"Claude exited with {code}" if code else "Claude exited"
         if not self._has_result:
-            yield f"{ended} without a result{f', saying: {short(self._last_words)}' if self._last_words else ''}"
+            yield f"{ended} without a result{f', last output: {short(self._last_words)}' if self._last_words else ''}"
         if code:
             yield f"exit code {code}"
         if self._has_result and not self.is_answered:
-            yield f"{ended} in the middle of a turn that it began after its result"
+            yield f"{ended} in the middle of a turn that began after its result"
         if jobs := self._background.jobs:
-            yield f"{ended} before its own tasks did: {', '.join(map(short, jobs))}"
+            yield f"{ended} before its background tasks ended: {', '.join(map(short, jobs))}"
         if wake_ups := self._background.wake_ups:
-            yield f"{ended} to be woken later, which never happens: {', '.join(map(short, wake_ups))}"
+            yield f"{ended} to be woken later, which is not supported: {', '.join(map(short, wake_ups))}"
 
     def _system(self, message: dict[str, Any]) -> None:
         """Take a message of the CLI itself: on its session, its tasks, or a request that failed."""
@@ -168,7 +168,7 @@ class Claude:
         elif kind == "api_retry":
             seconds = count(message, "retry_delay_ms") / 1000
             why = f"{count(message, 'error_status') or ''} {text(message, 'error')}".strip()
-            self._log.say(f"the service failed ({short(why)}), trying again in {seconds:.1f} s")
+            self._log.say(f"the service failed ({short(why)}), retrying in {seconds:.1f} s")
 
     def _begin_turn(self) -> None:
         self.is_answered = self._has_news = False
@@ -205,7 +205,7 @@ class Claude:
         is_rejected = text(limit, "status") == "rejected" and at(limit, "isUsingOverage") is not True
         self._is_limited, self._limit = is_rejected, amount(limit, "resetsAt") if is_rejected else None
         if is_rejected:
-            self._log.say(f"rate limit {text(limit, 'rateLimitType')}: the service turns us away")
+            self._log.say(f"rate limit {text(limit, 'rateLimitType')}: rate-limited by the service")
 
     def _result(self, message: dict[str, Any]) -> None:
         """End a turn. The end of a background task may begin another turn, whose text belongs to the result too."""
@@ -217,11 +217,11 @@ class Claude:
         if subtype == "success" and at(message, "is_error") is not True:
             self._results.append(answer if answer.strip() else self._last_text)
             if amount(message, "num_turns") == 0:
-                self._faults.append(f"the model was not asked: its result has 0 turns and says {answer!r}")
+                self._faults.append(f"the model was not called: the result has 0 turns and the text {answer!r}")
         else:
             why = answer or "; ".join(error for error in items(message, "errors") if isinstance(error, str))
-            what = "is_error" if subtype == "success" else subtype or "nothing"
-            self._faults.append(f"its result says {what}{f' ({status})' if status else ''}{f': {why}' if why else ''}")
+            what = "an error" if subtype == "success" else subtype or "no result type"
+            self._faults.append(f"Claude reported {what}{f' ({status})' if status else ''}{f': {why}' if why else ''}")
         self._last_text, self._has_news = "", False
         self.outcome.turns = (self.outcome.turns or 0) + count(message, "num_turns")
         self._meter.result(message)

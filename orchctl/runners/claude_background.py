@@ -14,7 +14,7 @@ _WAKE_UP = "ScheduleWakeup"
 
 
 class Background:
-    """Tasks by their ids. A task that stops before the result was stopped by the model; later it was cut off."""
+    """Tasks by their ids. A task that stops before the result was stopped by the model; later it was killed."""
 
     def __init__(self) -> None:
         self.jobs: list[str] = []  # tasks that were cut off and are not finished
@@ -75,7 +75,7 @@ class Background:
         return ended[0]
 
     def close(self, left: Iterable[leftovers.LeftProcess]) -> None:
-        """Sort the tasks that the exit of the CLI cut off; `left` are the processes as of its last result."""
+        """Sort the tasks that ended with the CLI; `left` are the processes as of its last result."""
         processes = list(left)
         for description, command in (*self._cut, *self._going.values()):
             (self.servers if leftovers.serves(command, processes) else self.jobs).append(description or command)

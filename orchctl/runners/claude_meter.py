@@ -1,7 +1,7 @@
 """Counting the tokens and cost of a Claude Code session from its stream.
 
 Each result has the totals of the session. For a CLI that ends without a result, an upper estimate is made of its
-messages and of a pending request, so that a budget also counts work that was cut short.
+messages and of a pending request, so that a budget also counts interrupted work.
 """
 
 from __future__ import annotations
@@ -89,10 +89,10 @@ class Meter:
             outcome.cost_usd = (self._cost or 0.0) + dollars(price, *since)
             outcome.cost_source = "estimated"
             outcome.note(
-                runner_report.USAGE_ESTIMATED, "ended before it said what it took: tokens and cost are estimates"
+                runner_report.USAGE_ESTIMATED, "ended before it reported its usage: tokens and cost are estimates"
             )
         elif self._is_pending:
-            outcome.note(runner_report.USAGE_UNKNOWN, "ended before it said what it took: tokens and cost are unknown")
+            outcome.note(runner_report.USAGE_UNKNOWN, "ended before it reported its usage: tokens and cost are unknown")
 
 
 def _written(block: Any) -> str:

@@ -1,6 +1,6 @@
 """Codex: `codex exec --json`, with an event on each line.
 
-It has completed if it ended with 0, completed its turn, and no command that it began was cut off with that.
+It has completed if it exited with 0, completed its turn, and none of its commands was still running.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Codex:
     def hear(self, line: OutputLine) -> None:
         """Take an event."""
         if not line.is_whole:
-            self._log.say(f"[a line of {line.size:,} bytes is left out]")
+            self._log.say(f"[a line of {line.size:,} bytes is omitted]")
             return
         event = parsed(line.data)
         if not isinstance(event, dict):
@@ -121,23 +121,23 @@ class Codex:
         self._note_usage(outcome)
         jobs = self._cut_commands(left)
         if code or self._fault or not self._turns:
-            outcome.fault = self._fault or (f"exit code {code}" if code else "it ended without completing its turn")
+            outcome.fault = self._fault or (f"exit code {code}" if code else "Codex exited without completing its turn")
             if rate_limits.is_limit(self._fault):
                 outcome.retry_at = rate_limits.retry_at(self._fault, None, rate_limits.now())
             return
         if not self.is_answered:
-            outcome.fault = "it ended in the middle of a turn that it began after its result"
+            outcome.fault = "Codex exited in the middle of a turn that began after its result"
         elif not self._has_worked and not outcome.output_tokens:
-            outcome.fault = "its turn was empty: the model wrote nothing"
+            outcome.fault = "its turn was empty: the model produced no output"
         elif jobs:
-            outcome.fault = f"it ended before its own commands did: {', '.join(map(short, jobs))}"
+            outcome.fault = f"Codex exited before its commands ended: {', '.join(map(short, jobs))}"
         if self._last is not None:
             with suppress(OSError):  # without the file, the last message in the stream is the result
                 message = open_file.read_as_text(self._last)
                 outcome.result = message if message.strip() else outcome.result
 
     def _cut_commands(self, left: list[leftovers.LeftProcess]) -> list[str]:
-        """Return the commands that still ran at the end; a server, which never ends by itself, is only noted."""
+        """Return the commands that were still running at the end; a server is only noted."""
         jobs = []
         for command in self._going.values():
             if leftovers.serves(inner := _shell_command(command), left):
@@ -149,13 +149,13 @@ class Codex:
     def _note_usage(self, outcome: RunnerOutcome) -> None:
         has_requested = self._has_worked or (outcome.session_id and not self._fault)
         if has_requested and not self._has_usage:
-            outcome.note(runner_report.USAGE_UNKNOWN, "ended before it said what it took: tokens and cost are unknown")
+            outcome.note(runner_report.USAGE_UNKNOWN, "ended before it reported its usage: tokens and cost are unknown")
 
     def _note_denied(self) -> None:
         if count := self._acted.count(_DENIED):
             self.outcome.note(runner_report.PERMISSIONS_DENIED, f"{count} permission{'s' * (count != 1)} denied")
             if "completed" not in self._acted:
-                self.outcome.note(runner_report.NOTHING_PERMITTED, "nothing permitted that changes anything")
+                self.outcome.note(runner_report.NOTHING_PERMITTED, "no tool that makes changes was permitted")
 
     def _note_failure(self, why: str) -> None:
         if why and why != self._fault:  # it is reported twice

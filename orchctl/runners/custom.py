@@ -58,7 +58,7 @@ class Own:
         """Take a line: a JSON value, or a part of a value over several lines."""
         self._log.say(line.data.decode(errors="replace"))
         if not line.is_whole:
-            self._log.say(f"[the rest of a line of {line.size:,} bytes is left out]")
+            self._log.say(f"[the rest of a line of {line.size:,} bytes is omitted]")
             return
         if not self._is_long and len(self._whole) + len(line.data) >= LONGEST:
             self._look_at_whole()
@@ -73,7 +73,7 @@ class Own:
         """Ignore a line of standard error: it is for the log alone."""
 
     def patience(self) -> float | None:
-        """Return None: the CLI may take as long as its agent may."""
+        """Return None: the CLI has no time limit of its own."""
         return None
 
     def so_far(self) -> RunnerOutcome:
@@ -92,10 +92,12 @@ class Own:
                 setattr(outcome, key, count(self._values, key))
             if error := self._values.get("error"):
                 outcome.fault = (
-                    error if isinstance(error, str) else f"it says {short(_words(error))} at {self._settings.error}"
+                    error
+                    if isinstance(error, str)
+                    else f"its output has {short(_words(error))} at {self._settings.error}"
                 )
             elif self._is_cut:
-                outcome.fault = "its stream is cut: its output ends inside of a JSON value"
+                outcome.fault = "its output is cut off inside a JSON value"
             elif isinstance(self._values.get("text"), str):
                 outcome.fault = None
             else:

@@ -1,4 +1,4 @@
-"""The mock runner, which pretends to be an agent for tests and demos: it reads its prompt, waits, and writes a result.
+"""The mock runner, which simulates an agent for tests and demos: it reads its prompt, waits, and writes a result.
 
 Whether it fails depends on ORCHD_MOCK_SEED, its name and its attempt alone. docs/guides/runners.md has its variables.
 """
@@ -76,11 +76,11 @@ def _fault(env: Mapping[str, str], name: str, chance: float, outcome: RunnerOutc
     limited = dict(pair.rpartition(":")[::2] for pair in env.get("ORCHD_MOCK_RATE_LIMIT", "").split(",") if pair)
     if name in limited and env.get(environment.ENV_ATTEMPT, "1") == "1":
         outcome.retry_at = rate_limits.now() + _number(limited, name, 0.0)
-        return "rate-limited, as ORCHD_MOCK_RATE_LIMIT says"
+        return "rate-limited, as set by ORCHD_MOCK_RATE_LIMIT"
     if name in env.get("ORCHD_MOCK_FAIL", "").split(","):
-        return "failed, as ORCHD_MOCK_FAIL says"
+        return "failed, as set by ORCHD_MOCK_FAIL"
     if chance < _number(env, "ORCHD_MOCK_FAILURE_RATE", 0.0):
-        return "failed by chance, as ORCHD_MOCK_FAILURE_RATE says"
+        return "failed by chance, as set by ORCHD_MOCK_FAILURE_RATE"
     return None
 
 
@@ -93,7 +93,7 @@ def _chance(env: Mapping[str, str], name: str) -> float:
 
 
 def _number(env: Mapping[str, str], name: str, default: float) -> float:
-    """Return the number in a variable. Raises UnfitError when it is none."""
+    """Return the number in a variable. Raises UnfitError when it is not a number."""
     value = -1.0
     with suppress(ValueError):
         value = float(env.get(name) or default)

@@ -68,11 +68,12 @@ def plan_lines(plan: Mapping[str, Any], arrow: str) -> list[str]:
         seconds = f"{'~' if member['seconds'] is None else ''}{render.span(member['duration'])}"
         duration = seconds if plan["unit"] == "seconds" else ""
         after = f"after {', '.join(member['after'])}" if member["after"] else ""
-        required = "" if member["required"] else "not required"
+        required = "" if member["required"] else "optional"
         rows.append([titles.get(path, ""), path, tokens, duration, required, render.clean(after)])
     bound = f", at most {plan['max_parallel']} at once" if plan["max_parallel"] else ""
     critical = f" {arrow} ".join(plan["critical_path"])
     guessed = sum(member["tokens"] for member in plan["members"] if member["is_estimated"])
+    note = "no duration estimate yet: times are given in tokens"
     return [
         f"{render.clean(plan['name'])}: {plan['mode']}, {len(members)} members{bound}",
         "",
@@ -80,12 +81,13 @@ def plan_lines(plan: Mapping[str, Any], arrow: str) -> list[str]:
         "",
         f"critical path    {render.clean(critical)}: {_time(plan, plan['critical_path_time'])}",
         f"time at limit {plan['limit']}  {_time(plan, plan['time_at_limit'])}; "
-        f"one by one {_time(plan, plan['time_one_by_one'])}",
-        f"tokens           {plan['tokens']:,}" + (f", of them {guessed:,} estimated (~)" if guessed else ""),
+        f"sequential {_time(plan, plan['time_one_by_one'])}",
+        f"tokens           {plan['tokens']:,}" + (f", {guessed:,} of them estimated (~)" if guessed else ""),
+        *([] if plan["unit"] == "seconds" else [note]),
     ]
 
 
 def _time(plan: Mapping[str, Any], amount: float) -> str:
     if plan["unit"] == "seconds":
         return render.span(amount)
-    return f"as long as {round(amount):,} tokens take"
+    return f"{round(amount):,} tokens"

@@ -23,7 +23,7 @@ def located(word: str, directory: Path) -> Path:
     folder = skills.find(word, parents)
     if folder is None:
         known = ", ".join(dict.fromkeys(skills.names(directory)))
-        what = f"{word!r} is no composition: write the path of a composition.json, a folder with one, or one of {known}"
+        what = f"unknown composition {word!r}: give a composition.json, a folder that contains one, or one of {known}"
         raise UsageError(what, code="no-composition")
     return folder / skills.COMPOSITION
 
@@ -37,7 +37,7 @@ def opened(word: str, directory: Path) -> Tree:
 
 
 def note_risks(tree: Tree) -> list[Problem]:
-    """Warn on stderr about what can make a run of a valid composition fail. Returns the warnings."""
+    """Warn on stderr about causes that can make a run of a valid composition fail. Returns the warnings."""
     risks = at_risk(tree)
     for problem in risks:
         console.warn(f"warning: {problem}")

@@ -72,7 +72,7 @@ def sendable(launch: RunLaunch) -> dict[str, Any]:
         raise UsageError(f"{error}; correct it and try again: nothing was started", code="bad-run") from None
     size = len(pack_request("check", "run", request))
     if size > MAX_FRAME:
-        what = f"a request of {size} bytes, the most is {MAX_FRAME}: make several runs of it; nothing was started"
+        what = f"the request has {size} bytes, more than {MAX_FRAME}: split it into several runs; nothing was started"
         raise UsageError(what, code="too-large")
     return request
 

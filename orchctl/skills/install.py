@@ -123,7 +123,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _known(manifest: Path) -> dict[str, str]:
-    """Return the digests in a manifest; none when it cannot be read, so that no file counts as installed."""
+    """Return the digests in a manifest; none if it cannot be read: then no file counts as installed."""
     try:
         value = json.loads(open_file.read_file(manifest))
     except (FileNotFoundError, ValueError):
@@ -131,7 +131,7 @@ def _known(manifest: Path) -> dict[str, str]:
     if not isinstance(value, dict):
         return {}
     try:
-        formats.check(manifest, value, _VERSION, "delete it: then no file counts as installed by orchd")
+        formats.check(manifest, value, _VERSION, "delete it; orchd then keeps every file that differs from its own")
     except formats.NewerFormatError as error:
         raise RefusedError(str(error), code="newer-format") from None
     return {name: digest for name, digest in value.items() if isinstance(digest, str)}

@@ -29,13 +29,13 @@ def read(source: str, directory: Path) -> list[dict[str, object]]:
     entries = list(listing.entries(listing.text()))
     if len(entries) > MOST:
         raise UsageError(
-            f"{listing.title} holds {len(entries):,} agents: a batch is spawned as a whole and takes at most {MOST:,}. "
-            f"Nothing was spawned; make several batches of it, for example with `split -l {MOST}`.",
+            f"{listing.title} has {len(entries):,} agents; a batch can have at most {MOST:,}. "
+            f"Nothing was spawned; split the file, for example with `split -l {MOST}`.",
             code=_CODE,
         )
     specs = [_spec(listing, entry, directory) for entry in entries]
     if not specs:
-        raise UsageError(f"{listing.title} holds no agent: write one JSON object a line, or one array", code=_CODE)
+        raise UsageError(f"{listing.title} has no agents: write one JSON object per line, or one array", code=_CODE)
     return specs
 
 
@@ -57,11 +57,13 @@ def _spec(listing: JsonLines, entry: JsonLine, directory: Path) -> dict[str, obj
         if has_work:
             pack_request("check", "spawn", spec)
     except UnicodeEncodeError as error:
-        raise listing.wrong(entry.place, f"{error.object!r} holds half a character") from None
+        raise listing.wrong(
+            entry.place, f"{error.object!r} is not valid Unicode: it has an unpaired surrogate"
+        ) from None
     except (schema.ShapeError, OverflowError) as error:
         raise listing.wrong(entry.place, str(error)) from None
     if not has_work:
-        raise listing.wrong(entry.place, "nothing to run: give `command`, or a `goal` for a runner")
+        raise listing.wrong(entry.place, "nothing to run: set `command`, or `goal` for a runner")
     return spec
 
 

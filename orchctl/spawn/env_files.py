@@ -26,13 +26,15 @@ def read(files: Iterable[str], directory: Path) -> dict[str, str]:
             text = (directory / file).read_bytes().decode("utf-8", "surrogateescape")
         except OSError as error:
             raise UsageError(
-                f"--env-file {file} cannot be read: {error.strerror}; give a file of KEY=VALUE lines"
+                f"--env-file {file} cannot be read: {error.strerror}; name a file of KEY=VALUE lines"
             ) from None
         for number, line in enumerate([line.removesuffix("\r") for line in text.split("\n")], 1):
             if not line.strip() or line.lstrip().startswith("#"):
                 continue
             name, equals, value = line.partition("=")
             if not equals or not environment.is_name(name) or "\0" in value:
-                raise UsageError(f"{file}, line {number} is not KEY=VALUE: write a name, `=` and the value as it is")
+                raise UsageError(
+                    f"{file}, line {number} is not KEY=VALUE: write a name, `=` and the value without quotes"
+                )
             variables[name] = value
     return variables

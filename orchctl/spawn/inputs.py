@@ -25,11 +25,9 @@ def read(source: str, directory: Path) -> bytes | None:
             with (directory / source).open("rb") as file:
                 content = file.read(LONGEST + 1)
     except OSError as error:
-        raise UsageError(f"--stdin {source} cannot be read: {error.strerror}; give a file, a pipe, or -") from None
+        raise UsageError(f"--stdin {source} cannot be read: {error.strerror}; name a file, a pipe, or -") from None
     if len(content) > LONGEST:
-        raise UsageError(
-            f"--stdin {source} has more than {LONGEST:,} bytes: write it into a file, and give the path of that"
-        )
+        raise UsageError(f"--stdin {source} is larger than {LONGEST:,} bytes: write it to a file, and name that file")
     return content
 
 

@@ -44,7 +44,7 @@ class JsonLines:
             raise ListingError(why, f"nothing was {self._begun}", self._code) from None
         except UnicodeDecodeError as error:
             line = error.object.count(b"\n", 0, error.start) + 1
-            raise self.wrong(f"{self.title} line {line}", "is not UTF-8") from None
+            raise self.wrong(f"{self.title} line {line}", "is not valid UTF-8") from None
 
     def entries(self, text: str) -> Iterator[JsonLine]:
         """Yield the entries in `text`."""
@@ -66,7 +66,7 @@ class JsonLines:
             value: object = json.loads(text)
         except json.JSONDecodeError as error:
             place = f"{self.title} line {number or error.lineno}"
-            raise self.wrong(place, f"column {error.colno} is not JSON: {error.msg}") from None
+            raise self.wrong(place, f"invalid JSON at column {error.colno}: {error.msg}") from None
         except ValueError:  # Python limits the digits of a number
             place = f"{self.title} line {number}" if number else self.title
             raise self.wrong(place, "a number has too many digits") from None

@@ -22,7 +22,10 @@ def note_pretenders(agents: Iterable[Mapping[str, Any]], runner: str | None) -> 
     from orchd.instance import runner_config  # an agent that is a command needs none of that
 
     if runner_config.MOCK in used:
-        console.warn("mock agents only pretend to work: give --runner NAME, or set `runner` in config.toml")
+        console.warn(
+            "using the mock runner, no real work is done: choose a runner with --runner NAME, or set `runner` in "
+            "config.toml"
+        )
 
 
 def is_pretended(result: Path) -> bool:

@@ -25,12 +25,12 @@ def with_absolute_paths(spec: Mapping[str, object], directory: Path) -> dict[str
     """Return `spec` with its paths made absolute: the daemon does not know the directory of its client."""
     if target.is_remote():
         if not spec.get("cwd"):
-            raise UsageError("the agent starts on another machine: say in which directory there with an absolute --cwd")
+            raise UsageError(
+                "the agent starts on another machine: set its working directory there with --cwd and an absolute path"
+            )
         for key in _PATHS:
             if isinstance(path := spec.get(key), str) and path and not path.startswith("/"):
                 flag = f"--{key.replace('_', '-')}"
-                raise UsageError(
-                    f"{flag} {path}: the agent starts on another machine, so the path must be absolute there"
-                )
+                raise UsageError(f"{flag} {path}: the agent starts on another machine, so the path must be absolute")
     paths = {key: str(directory / path) for key in _PATHS if isinstance(path := spec.get(key), str) and path}
     return {**spec, **paths}

@@ -1,7 +1,7 @@
 """The front matter of a task file: `key: value` between two lines of `---`, a subset of YAML read by PyYAML.
 
-Every value is a text or a list of texts; `task_file` gives them their meaning. YAML on which readers disagree is a
-mistake here: an accepted file means the same to all readers, up to the types of plain scalars.
+Every value is a string or a list of strings; `task_file` gives them their meaning. YAML on which readers disagree is a
+mistake here: an accepted file has the same meaning for all readers, up to the types of plain scalars.
 """
 
 from __future__ import annotations
@@ -74,13 +74,13 @@ def parse(text: str) -> FrontMatter:
         is_closed = any(line.strip() == EDGE for line in lines[first + 1 :])
         following = next((line for line in lines[first + 1 :] if line.strip()), "")
         if lines[first].strip() == EDGE and (is_closed or _KEY.match(following.lstrip())):
-            what = "the front matter does not begin in the first line, and would be text"
-            way_out = f"begin the file with `{EDGE}`, or write `***` if it is to be a line across the page"
+            what = "the front matter does not begin on the first line, and would be read as text"
+            way_out = f"begin the file with `{EDGE}`, or write `***` for a horizontal rule"
             front.mistakes.append(Mistake(first + 1, what, way_out))
         return front
     ends = [index for index, line in enumerate(lines) if line.rstrip() == EDGE and index]
     if not ends:
-        mistake = Mistake(1, "the front matter never ends", f"write a line `{EDGE}` behind its last key")
+        mistake = Mistake(1, "the front matter has no end", f"write a line `{EDGE}` after its last key")
         return FrontMatter(mistakes=[mistake])
     reader = _KeyReader(lines[1 : ends[0]])
     reader.read()
@@ -122,7 +122,7 @@ class _KeyReader:
             key = _KEY.match(lines[0])
             name = key[1] if key else ""
             if before := self.values.get(name):
-                message = f"`{name}` is there already in line {before.line}"
+                message = f"`{name}` is already given in line {before.line}"
                 self.mistakes.append(Mistake(number, message, "keep one of them"))
             elif name:
                 self.values[name] = ParsedValue(number, ())  # also when it is wrong: then it is not missing besides
@@ -147,7 +147,7 @@ def _entries(lines: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
 
 
 def _value(lines: Sequence[str]) -> str | tuple[str, ...]:
-    """Return the value of the key in `lines`: a text, a list of texts, or () where nothing is written."""
+    """Return the value of the key in `lines`: a string, a list of strings, or () if it is empty."""
     node = _composed(lines)
     if not _KEY.match(lines[0]) or node is None or node.id != "mapping":
         raise _WrongError(*_why_no_key(lines[0]))
@@ -164,12 +164,12 @@ def _value(lines: Sequence[str]) -> str | tuple[str, ...]:
 
 
 def _composed(lines: Sequence[str]) -> Any:
-    """Return the YAML node of some lines, with every scalar as a text."""
+    """Return the YAML node of some lines, with every scalar as a string."""
     import yaml
 
     for offset, line in enumerate(lines):
         if "\t" in line and not line.lstrip().startswith("#"):
-            raise _WrongError("it has a tab", "write spaces instead", offset)
+            raise _WrongError("contains a tab", "use spaces", offset)
         if _BREAKS.search(line):
             raise _unprintable(line, offset)
     try:
@@ -177,7 +177,7 @@ def _composed(lines: Sequence[str]) -> Any:
     except yaml.MarkedYAMLError as error:
         raise _explained(error, lines) from None
     except RecursionError:
-        raise _WrongError("lists are nested too deeply", "write one list of texts") from None
+        raise _WrongError("lists are nested too deeply", "write one list of strings") from None
     except yaml.YAMLError:  # a character that YAML does not allow
         offset = next((offset for offset, line in enumerate(lines) if not line.isprintable()), 0)
         raise _unprintable(lines[offset], offset) from None
@@ -189,12 +189,12 @@ def _explained(error: MarkedYAMLError, lines: Sequence[str]) -> _WrongError:
     for mark in marks:
         first = lines[mark.line][mark.column : mark.column + 1] if mark.line < len(lines) else ""
         if first in _INDICATORS:
-            return _WrongError(f"a text cannot begin with {first!r}", _in_quotes(lines[mark.line]), mark.line)
+            return _WrongError(f"a string cannot begin with {first!r}", _in_quotes(lines[mark.line]), mark.line)
     mark = marks[0] if "stream" in str(error.problem) else marks[-1]  # what does not end is wrong where it begins
     offset = min(mark.line, len(lines) - 1)
     line = lines[offset]
     if error.problem == "mapping values are not allowed here":
-        what = f"{line.partition(': ')[2].strip()!r:.60} has a `:` that means something else in YAML"
+        what = f"{line.partition(': ')[2].strip()!r:.60} contains a `:`, which has a meaning in YAML"
     else:
         what = ": ".join(part for part in (error.context, error.problem) if part)
     return _WrongError(what, _in_quotes(line), offset)
@@ -204,18 +204,18 @@ def _in_quotes(line: str) -> str:
     """Return the fix for a text that YAML cannot read, which is the value in this line."""
     text = line.partition(": ")[2].strip() or line.strip().removeprefix("- ")
     if text[:1] in "\"'[{":
-        return "end lists and quotes where the value ends, and put texts with special characters in quotes"
+        return "close lists and quotes at the end of the value, and put strings with special characters in quotes"
     return f"put it in quotes: {json.dumps(text, ensure_ascii=False)}"
 
 
 def _why_no_key(line: str) -> tuple[str, str]:
     if line[0] == " ":
-        return "it continues the line before", "write each value on one line, and long text below the front matter"
+        return "continues the line above", "write each value on one line, and long text below the front matter"
     if _ITEM.match(line):
-        return "an item of no list", "write its key in a line before, as in `after:`"
+        return "a list item without a key", "write its key on the line above, e.g. `after:`"
     if re.match(r"[A-Za-z_][\w-]*:", line):
-        return "no space behind the colon", "write `key: value`"
-    return f"{line!r:.60} is no `key: value`", "write one, or put the text below the front matter"
+        return "no space after the colon", "write `key: value`"
+    return f"{line!r:.60} is not `key: value`", "write `key: value`, or put the text below the front matter"
 
 
 def _text_of(node: Any, lines: Sequence[str]) -> str:
@@ -225,11 +225,11 @@ def _text_of(node: Any, lines: Sequence[str]) -> str:
     if node.id != "scalar":
         text = lines[first.line][first.column : last.column if last.line == first.line else None].strip()
         way_out = f"put it in quotes: {json.dumps(text, ensure_ascii=False)}"
-        raise _WrongError(f"{text!r:.60} is a {node.id} and no text", way_out, first.line)
+        raise _WrongError(f"{text!r:.60} is a {node.id}, not a string", way_out, first.line)
     if first.line != last.line:
         raise _WrongError(*_why_no_key(" "), first.line + 1)
     if first.index == last.index:
-        raise _WrongError("an empty value", 'write something, or "" if that is meant', first.line)
+        raise _WrongError("an empty value", 'write a value, or "" for an empty string', first.line)
     text = str(node.value)
     if not text.isprintable():
         raise _unprintable(text, first.line)
@@ -237,23 +237,23 @@ def _text_of(node: Any, lines: Sequence[str]) -> str:
 
 
 def _check_begin(node: Any, lines: Sequence[str]) -> None:
-    """Raise for an anchor, a tag, or a text of several lines."""
+    """Raise for an anchor, a tag, or a string of several lines."""
     mark = node.start_mark
     first = lines[mark.line][mark.column : mark.column + 1] if mark.line < len(lines) else ""
     if first in ("|", ">"):
         way_out = "write it on one line, and long text below the front matter"
-        raise _WrongError("a text of several lines", way_out, mark.line)
+        raise _WrongError("a string of several lines", way_out, mark.line)
     if first in _INDICATORS:
-        raise _WrongError(f"a text cannot begin with {first!r}", _in_quotes(lines[mark.line]), mark.line)
+        raise _WrongError(f"a string cannot begin with {first!r}", _in_quotes(lines[mark.line]), mark.line)
 
 
 def _unprintable(text: str, offset: int) -> _WrongError:
-    message = f"{text!r:.60} holds what cannot be shown on one line"
-    return _WrongError(message, "leave that character out", offset)
+    message = f"{text!r:.60} contains a character that cannot be shown on one line"
+    return _WrongError(message, "remove that character", offset)
 
 
 def written(values: Mapping[str, str | int | tuple[str, ...]]) -> str:
-    """Return the front matter with these values, which `parse` reads back as the same texts."""
+    """Return the front matter with these values, which `parse` reads back as the same strings."""
     lines = [EDGE]
     for key, value in values.items():
         if isinstance(value, tuple):

@@ -36,7 +36,7 @@ class Wanted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The tasks to run now, the tasks on their way, and the tasks left alone: done or not needed."""
+    """The tasks to run now, the tasks in progress, and the other tasks: done or not needed."""
 
     run: tuple[TaskFile, ...]
     going: tuple[TaskFile, ...]
@@ -45,7 +45,7 @@ class Choice:
 
 
 def chosen(tasks: Sequence[TaskFile], states: Mapping[str, TaskState], wanted: Wanted) -> Choice:
-    """Choose what to do about each task. Raises RefusedError when a task depends on a task that is left out."""
+    """Choose the action for each task. Raises RefusedError when a task depends on a task that is left out."""
     among = [task for task in tasks if not wanted.only or task.name in wanted.only]
     going = tuple(task for task in among if states[task.name].is_on_its_way)
     left = [task for task in among if not states[task.name].is_on_its_way]
@@ -63,9 +63,9 @@ def chosen(tasks: Sequence[TaskFile], states: Mapping[str, TaskState], wanted: W
         for name in task.after:
             state = states[name]
             if name not in names and not state.is_on_its_way and not _is_satisfied(task, name, state, wanted):
-                way_out = f"run that too, with `--only {name}`"
+                way_out = f"add `--only {name}`"
                 before = repr(_with_condition(task, name, name))
-                what = f"{task.name!r} comes after {before}, which is {state.summary()}; {way_out}"
+                what = f"{task.name!r} depends on {before}, which is {state.summary()}; {way_out}"
                 raise RefusedError(what, code="not-done", details={"task": task.name, "after": name})
     return Choice(run, going, done, tuple(unneeded))
 
@@ -78,8 +78,8 @@ def known(tasks: Sequence[TaskFile], only: Collection[str]) -> None:
     for name in only:
         if name not in names:
             nearest = get_close_matches(name, names, 1)
-            way_out = f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(names[:20])}"
-            raise UsageError(f"--only {name!r} is no task here; {way_out}", code="unknown-task")
+            way_out = f"did you mean {nearest[0]!r}?" if nearest else f"known tasks: {', '.join(names[:20])}"
+            raise UsageError(f"--only {name!r}: unknown task; {way_out}", code="unknown-task")
 
 
 def _is_done(task: TaskFile, state: TaskState, wanted: Wanted) -> bool:
@@ -153,10 +153,10 @@ def write_prompts(run: Sequence[TaskFile], results: Path, directory: Path, tasks
         folder = skills.find(task.skill, places) if task.skill else None
         inputs = []
         for name in task.after:
-            doubt = ", if there is one: of a command" if name in commands else ""
+            doubt = ", if it exists: the task is a command" if name in commands else ""
             if name in task.conditions:
                 ended = "has failed" if task.conditions[name] == dependencies.FAILED else "may have failed"
-                doubt = f", if there is one: {name} {ended}"
+                doubt = f", if it exists: {name} {ended}"
             inputs.append(f"{TaskFile(Path(), name).result(results)}{doubt}")
         text = prompt(
             task,

@@ -1,4 +1,4 @@
-"""Merges all results into a document: a heading for each task, and its result or a note below."""
+"""Merges all results into a document: a heading for each task, followed by its result or a note."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decides whether two paths or globs can match the same file. Each stands for itself and everything below it."""
+"""Decides whether two paths or globs can match the same file. Each matches itself and everything below it."""
 
 from __future__ import annotations
 

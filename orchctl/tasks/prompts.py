@@ -30,15 +30,15 @@ def skeleton(name: str, goal: str, result: str) -> str:
 
 ## Boundaries
 
-- Change only what this goal needs. Others work on other tasks at the same time: leave their files alone.
-- If something outside of it is in the way, do not fix it; report it in your result.
+- Change only what this goal needs. Other agents work on other tasks at the same time: do not change their files.
+- If something outside of this goal blocks you, do not fix it; report it in your result.
 
 ## Done when
 
-- The goal is reached, and you have seen it work: say with which command.
+- The goal is reached, and you have verified it: report the command.
 
 ## Result
 
-It goes to {result}; its full path is told at the end, and that one counts.
-It says what you did, what others must know to continue from it, and what is left open.
+Write it to {result}; the full path at the end of the prompt takes precedence.
+State what you did, what other agents need to know to continue, and what is left open.
 """

@@ -1,4 +1,4 @@
-"""The state of each task: from its result, which is a file, and from its newest agent, if a daemon answers."""
+"""The state of each task: from its result, which is a file, and from its newest agent, if a daemon is running."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class TaskState:
 
     @property
     def is_on_its_way(self) -> bool:
-        """Whether an agent works on the task, or will."""
+        """Whether an agent of the task is queued or running."""
         return self.agent is not None and not text.is_over(self.agent)
 
     def summary(self) -> str:
@@ -75,22 +75,22 @@ def _state(task: TaskFile, results: Path, agent: Agent | None, before: Mapping[s
     if agent is not None and is_bad:
         return TaskState(agent["status"], text.outcome(agent), agent)
     if written_at is None:
-        return TaskState(MISSING, "it completed and left no result" if agent is not None else "", agent)
+        return TaskState(MISSING, "completed without a result" if agent is not None else "", agent)
     if why := _why_outdated(task, written_at, results, before):
         return TaskState(OUTDATED, why, agent)
     is_mock = is_pretended(task.result(results))
     left = text.notes(*commits.noted([agent])) if agent is not None else ""
-    return TaskState(DONE, "by the mock runner, which only pretends" if is_mock else left, agent, is_mock, written_at)
+    return TaskState(DONE, "by the mock runner, no real work" if is_mock else left, agent, is_mock, written_at)
 
 
 def _why_unneeded(task: TaskFile, before: Mapping[str, TaskState]) -> str:
-    """Return why no agent would start for a task; empty when an agent may."""
+    """Return why a task is not needed; empty when it is needed."""
     for name in task.after:
         condition, state = task.condition(name), before[name]
         if condition == dependencies.FAILED and state.word in (DONE, OUTDATED):
-            return f"{name} is done, and this task comes after its failure"
+            return f"{name} is done, and this task runs only if it fails"
         if condition != dependencies.ANY and state.word == UNNEEDED:
-            return f"{name}, which it comes after, is not needed"
+            return f"its dependency {name} is not needed"
     return ""
 
 
@@ -101,12 +101,12 @@ def _why_outdated(task: TaskFile, written_at: int, results: Path, before: Mappin
     for name in task.after:
         is_required = task.condition(name) == dependencies.COMPLETED
         if is_required and not before[name].is_done:
-            return f"{name}, which it comes after, is not done"
+            return f"its dependency {name} is not done"
         if task.condition(name) == dependencies.FAILED:
             continue  # its result, if there is one, was written after the failure that this task was for
         newest = max(_time(path) or 0 for path in TaskFile(Path(), name).results(results))
         if max(newest, before[name].written_at) > written_at:
-            return f"the result of {name}, which it comes after, is newer"
+            return f"the result of its dependency {name} is newer"
     return ""
 
 

@@ -94,8 +94,8 @@ def read_all(directory: Path, name: str) -> TaskFiles:
         key=lambda path: [(int(part), "") if part.isdecimal() else (0, part) for part in by_number.split(path.stem)],
     )
     if not paths:
-        what = "there is no such directory" if not directory.is_dir() else f"there is no {PREFIX}NAME.md in it"
-        way_out = "make one: orchctl tasks new NAME --goal TEXT"
+        what = "no such directory" if not directory.is_dir() else f"contains no {PREFIX}NAME.md"
+        way_out = "create a task: orchctl tasks new NAME --goal TEXT"
         raise TasksError([TaskProblem("no-tasks", name, 0, what, way_out)])
     tasks: list[TaskFile] = []
     problems: list[TaskProblem] = []
@@ -112,7 +112,7 @@ def read(path: Path, file: str) -> TaskFile:
     try:
         return parse(path, open_file.read_file(path, follow=True).decode(), file)
     except OSError as error:
-        what, way_out = f"cannot be read: {error.strerror}", "check the path and its rights"
+        what, way_out = f"cannot be read: {error.strerror}", "check the path and its permissions"
         raise TasksError([TaskProblem("unreadable", file, 0, what, way_out)]) from None
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
@@ -136,15 +136,13 @@ def parse(path: Path, text: str, file: str) -> TaskFile:
     command_line = shlex.join(values.get("command", ()))
     values["goal"] = values.get("goal") or _first_words(body) or command_line[: specs.LONGEST_GOAL]
     problems += [
-        TaskProblem(
-            "bad-value", file, _line_of(parsed, key), f"{key} says nothing to a command", "leave one of them out"
-        )
+        TaskProblem("bad-value", file, _line_of(parsed, key), f"{key} has no effect on a command", "remove one of them")
         for key in ("runner", "model")
         if values.get("command") and values.get(key)
     ]
     if not values["goal"] and not lines_in_error:
-        way_out = "write `goal: ...` or `command: [...]` into its front matter, or a text below"
-        problems.append(TaskProblem("no-goal", file, 0, "says neither a goal nor anything else", way_out))
+        way_out = "add `goal: ...` or `command: [...]` to its front matter, or text below it"
+        problems.append(TaskProblem("no-goal", file, 0, "has no goal, command or text", way_out))
     after = values.pop("after", {})
     values["after"] = tuple(after)
     values["conditions"] = {name: how for name, how in after.items() if how != dependencies.COMPLETED}
@@ -166,9 +164,9 @@ def why_no_name(name: str) -> tuple[str, str] | None:
     """Return why a name is invalid and the fix; None when it is valid."""
     if not _NAME.fullmatch(name) or len(name.encode()) > _LONGEST or name.endswith(".prompt"):
         way_out = "use letters, digits, `.`, `_` and `-`, a letter or digit first, at most 100 bytes, no `.prompt` last"
-        return f"{name!r:.60} cannot be a name", way_out
+        return f"{name!r:.60} is not a valid name", way_out
     if _ID.fullmatch(name):
-        return f"{name!r} is what agents and runs are called", "choose another name"
+        return f"{name!r} is reserved for ids of agents and runs", "choose another name"
     return None
 
 
@@ -190,8 +188,12 @@ def _values(parsed: FrontMatter, file: str, wrong: set[int], problems: list[Task
             continue
         if key not in KEYS:
             nearest = get_close_matches(key, KEYS, 1)
-            way_out = f"did you mean `{nearest[0]}`?" if nearest else f"known are {', '.join(KEYS)}, and `x-` anything"
-            problems.append(TaskProblem("unknown-key", file, line, f"`{key}` is no key that is known here", way_out))
+            way_out = (
+                f"did you mean `{nearest[0]}`?"
+                if nearest
+                else f"known keys: {', '.join(KEYS)}, and any key that begins with `x-`"
+            )
+            problems.append(TaskProblem("unknown-key", file, line, f"unknown key `{key}`", way_out))
         elif value != ():
             try:
                 yield key, KEYS[key](key, value)
@@ -202,19 +204,19 @@ def _values(parsed: FrontMatter, file: str, wrong: set[int], problems: list[Task
 
 def _text(key: str, value: str | tuple[str, ...]) -> str:
     if isinstance(value, tuple):
-        raise ValueError(f"{key} must be a text, not a list; write one")  # noqa: TRY004 - a mistake in a file
+        raise ValueError(f"{key} must be a string, not a list; write one string")  # noqa: TRY004 - a mistake in a file
     return value
 
 
 def _fitting(key: str, value: str | tuple[str, ...]) -> Any:
-    """Return a text that the daemon accepts for this key."""
+    """Return a value that the daemon accepts for this key."""
     return _checked(key, _text(key, value))
 
 
 def _number(key: str, value: str | tuple[str, ...]) -> Any:
     text = _text(key, value)
     if not re.fullmatch(r"\d{1,18}", text, re.ASCII):
-        raise ValueError(f"{key}: {text!r:.60} is no whole number; write one, as in 2")
+        raise ValueError(f"{key}: {text!r:.60} is not a valid integer; write e.g. 2")
     return _checked(key, int(text))
 
 
@@ -230,7 +232,7 @@ def _with_unit(parse: Callable[[str], float], key: str, value: str | tuple[str, 
     except schema.ShapeError:
         raise
     except ValueError as error:
-        raise ValueError(f"{key}: {error}".replace(": write", "; write")) from None
+        raise ValueError(f"{key}: {error}") from None
 
 
 def _texts(_: str, value: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -241,10 +243,10 @@ def _words(key: str, value: str | tuple[str, ...]) -> Any:
     """Return a program and its arguments."""
     if isinstance(value, str):
         example = json.dumps(value.split(), ensure_ascii=False)
-        way_out = f'write each word by itself, as in {example}, or ["sh", "-c", "..."] for a line of a shell'
+        way_out = f'write each word separately, e.g. {example}, or ["sh", "-c", "..."] for a shell command line'
         raise ValueError(f"{key} must be a list; {way_out}")  # noqa: TRY004 - a mistake in a file
     if not value[0]:
-        raise ValueError(f"{key} has no program; write it first")
+        raise ValueError(f"{key} has no program; write the program first")
     return _checked(key, value)
 
 
@@ -256,10 +258,10 @@ def _dependencies(key: str, value: str | tuple[str, ...]) -> dict[str, str]:
         condition = condition or dependencies.COMPLETED
         if condition not in dependencies.CONDITIONS:
             known = ", ".join(f"{name}:{allowed}" for allowed in dependencies.CONDITIONS)
-            raise ValueError(f"{key}: {condition!r:.60} in {text!r:.160} is no condition; write {known}")
+            raise ValueError(f"{key}: {condition!r:.60} in {text!r:.160} is not a valid condition; write {known}")
         if conditions.setdefault(name, condition) != condition:
             raise ValueError(
-                f"{key}: {name!r} is given twice, with {conditions[name]} and {condition}; give one condition"
+                f"{key}: {name!r} is given twice, with {conditions[name]} and {condition}; keep one of them"
             )
     return conditions
 

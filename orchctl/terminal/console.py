@@ -11,7 +11,7 @@ from typing import TextIO
 
 
 def prepare(encoding: str | None = None) -> None:
-    """Make stdout and stderr escape the characters that their encoding lacks; `encoding` replaces their encoding."""
+    """Make stdout and stderr escape characters that are not in their encoding; `encoding` replaces their encoding."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding=encoding, errors="backslashreplace")
@@ -28,12 +28,12 @@ def flush() -> None:
 
 
 def say_json(value: object) -> None:
-    """Write a JSON value on a line of its own, in ASCII, so that bytes that are not UTF-8 do no harm."""
+    """Write a JSON value on a line of its own, in ASCII, so that bytes that are not UTF-8 are safe."""
     sys.stdout.write(f"{json.dumps(value, separators=(',', ':'))}\n")
 
 
 def result(value: object, lines: Iterable[str], *, as_json: bool) -> None:
-    """Write the result as JSON, or as lines for people."""
+    """Write the result as JSON, or as lines of text."""
     if as_json:
         say_json(value)
         return

@@ -1,4 +1,4 @@
-"""The line of progress on a terminal while a client waits; it changes with the daemon's news."""
+"""The line of progress on a terminal while a client waits; updated after events of the daemon."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from orchd.protocol.frames import MOST
 
 
 class Progress:
-    """A line on stderr with `text(client)`, written anew after news; without news no timer runs."""
+    """A line on stderr with `text(client)`, updated after events; without events no timer runs."""
 
     def __init__(self, client: Client, text: Callable[[Client], str]) -> None:
         self._news = Subscription(client.context, client.target)
@@ -27,11 +27,11 @@ class Progress:
         self._line = console.StatusLine()
 
     def sources(self) -> Iterable[zmq.Socket[bytes] | int]:
-        """Return the sockets to poll for news."""
+        """Return the sockets to poll for events."""
         return self._news.sources()
 
     def look(self) -> float | None:
-        """Update the line after news, at a limited rate. Returns the seconds until the next update is due, or None."""
+        """Update the line after events, at a limited rate. Returns the seconds until the next update, or None."""
         left = self._pace.seconds()
         if left != 0.0:
             return left
@@ -62,5 +62,5 @@ def of_wait(ids: Sequence[str]) -> Callable[[Client], str]:
 
 
 def of_drain(client: Client) -> str:
-    """Return the text for a daemon that drains: how many agents it waits for."""
+    """Return the text for a draining daemon: how many agents it waits for."""
     return f"waiting for {client.call('limit')['living']} agents to end"

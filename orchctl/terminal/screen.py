@@ -1,4 +1,4 @@
-"""A full-screen picture on the terminal, which is restored afterwards.
+"""A full-screen view on the terminal, which is restored afterwards.
 
 The screen has no thread and no loop of its own: its user polls `sources`.
 """
@@ -34,7 +34,7 @@ class Screen:
         return (self._woken, sys.stdin.fileno()) if self._has_keys else (self._woken,)
 
     def keys(self) -> str:
-        """Return the keys typed since the last call; `q` if the terminal hung up, since no more will come."""
+        """Return the keys typed since the last call; `q` if the terminal has hung up."""
         with contextlib.suppress(BlockingIOError):
             while os.read(self._woken, 4096):
                 pass
@@ -49,7 +49,7 @@ class Screen:
         """Draw as many of the lines as fit on the screen."""
         rows = os.get_terminal_size(sys.stdout.fileno()).lines or len(lines)
         if len(lines) > rows:
-            lines = [*lines[: rows - 1], f"... and {len(lines) - rows + 1} lines more"]
+            lines = [*lines[: rows - 1], f"... and {len(lines) - rows + 1} more lines"]
         console.put(_TOP + "\r\n".join(f"{line}{_REST_OF_LINE}" for line in lines) + _REST)
 
     @contextlib.contextmanager

@@ -24,7 +24,7 @@ _SECOND = 1.0
 
 
 class Top:
-    """The screen, redrawn after news of the daemon and once a second, since CPU time is no news."""
+    """The screen, redrawn after events of the daemon and once a second, since CPU time causes no event."""
 
     def __init__(self, client: Client, watching: LiveQuery, screen: Screen) -> None:
         self._client = client
@@ -66,7 +66,7 @@ class Top:
         return chosen
 
     def _page(self) -> list[str]:
-        """Return the lines of the screen: a page in place of the agents, the log that is followed, or the agents."""
+        """Return the lines of the screen: a page, the log that is followed, or the agents."""
         width, height = console.size()
         plain = not console.can_show("├─└│…·")
         size = top_view.Size(width, height, Look(width, console.has_colours(), plain, is_whole=True))
@@ -78,16 +78,16 @@ class Top:
             if isinstance(log, str) and log != self._reading and Path(log).exists():
                 self._reading = log
                 self._changes.watch(Path(log))
-            title = f"{chosen['id']} {text.named(chosen)}, {chosen['status']}, try {chosen['attempt']}"
+            title = f"{chosen['id']} {text.named(chosen)}, {chosen['status']}, attempt {chosen['attempt']}"
             return top_view.text_page(title, tail(log, height), size)
         message = self._question[0] if self._question else self._message
         if self._watching.is_cut_off:
-            message = "no daemon answers; this is the last that was known"
+            message = "no daemon is running; this is the last known state"
         now = time.clock_gettime(time.CLOCK_REALTIME)  # the clock of the daemon's times
         return top_view.page(self._watching.answer, self._loads.percent, self._selected, message, now, size)
 
     def _pressed(self, key: str) -> None:
-        """Answer the open question, leave a page, or do what the key stands for."""
+        """Answer the open question, leave a page, or run the action of the key."""
         self._message = ""
         if self._question is not None:
             _, action = self._question
@@ -107,7 +107,7 @@ class Top:
             self._message = text.clean(str(error))
 
     def _act(self, key: str) -> None:
-        """Do what a key of the page of agents stands for; other keys do nothing."""
+        """Run the action of a key on the page of agents; other keys do nothing."""
         limit = self._watching.answer["limit"]
         match key:
             case "q":
@@ -122,32 +122,38 @@ class Top:
             case "?":
                 self._text = "keys", top_view.HELP
             case "p":
-                op, message = ("resume", "agents start again") if limit["paused"] else ("pause", "no new agents start")
+                op, message = (
+                    ("resume", "resumed: new agents will start")
+                    if limit["paused"]
+                    else ("pause", "paused: no new agents will start")
+                )
                 self._does(op, {}, message)
             case "+" | "-" if (wanted := limit["limit"] + (1 if key == "+" else -1)) > 0:
-                self._does("limit", {"limit": wanted}, f"the limit is {wanted}")
+                self._does("limit", {"limit": wanted}, f"limit set to {wanted}")
 
     def _act_on(self, agent: text.Agent, key: str) -> None:
-        """Do what a key stands for that is about the selected agent."""
+        """Run the action of a key on the selected agent."""
         agent_id = agent["id"]
         match key:
             case "l":
                 self._reading = "" if agent["log"] else None
-                self._message = "" if agent["log"] else f"{agent_id} has not started, so it has no log"
+                self._message = "" if agent["log"] else f"{agent_id} has not started: it has no log"
             case "w":
                 now = time.clock_gettime(time.CLOCK_REALTIME)
                 self._text = "why", list(lines(explanation(self._client, agent_id), now))
             case "c" if text.is_over(agent):
                 self._message = f"{agent_id} has ended: {agent['status']}"
             case "c":
-                question = f"cancel {agent_id} {text.named(agent)} and all under it? y or n"
+                question = f"cancel {agent_id} {text.named(agent)} and all its descendants? y or n"
                 message = f"{agent_id} is being cancelled"
                 self._question = question, lambda: self._does("cancel", {"ids": [agent_id]}, message)
             case "r" if not text.is_over(agent) or agent["status"] == "completed":
-                self._message = f"{agent_id} is {agent['status']}: what ended without completing can be retried"
+                self._message = (
+                    f"{agent_id} is {agent['status']}: only agents that ended without completing can be retried"
+                )
             case "r":
-                question = f"give {agent_id} {text.named(agent)} a new attempt? y or n"
-                message = f"{agent_id} is tried again"
+                question = f"retry {agent_id} {text.named(agent)}? y or n"
+                message = f"{agent_id} is retried"
                 self._question = question, lambda: self._does("retry", {"ids": [agent_id]}, message)
 
     def _does(self, op: str, args: dict[str, Any], message: str) -> None:

@@ -19,15 +19,15 @@ _KEYS = "j/k move  l log  w why  c cancel  r retry  p pause/resume  +/- limit  ?
 HELP = (
     "j, k, arrows  select the next or the previous agent",
     "l, Enter      follow the log of the selected agent",
-    "w             show why it is in its state, and what helps",
-    "c             cancel it and all under it, after a question",
-    "r             give it a new attempt when it has ended without completing, after a question",
-    "p             start no more agents, or start them again",
+    "w             explain its state and the next step",
+    "c             cancel it and all its descendants, after confirmation",
+    "r             retry it if it ended without completing, after confirmation",
+    "p             pause or resume the start of agents",
     "+, -          raise or lower the limit by 1",
     "?             this page",
     "q, Esc        go back, or quit",
 )
-_COLUMNS = ("agent", "name", "status", "age", "cpu", "memory", "tokens", "last output, or why it waits")
+_COLUMNS = ("agent", "name", "status", "age", "cpu", "memory", "tokens", "last output, or why it is waiting")
 _NUMBERS = range(3, 7)
 _MOST = 24  # columns of a terminal that a text may take
 _AROUND = 3  # lines without agents: the column heads, the message, the keys
@@ -77,7 +77,7 @@ class Loads:
 def ordered(answer: Mapping[str, Any], look: Look) -> list[tuple[str, Agent]]:
     """Return the agents in the order of the page, each with its prefix in the tree.
 
-    Trees with an unfinished agent come first; the others follow, the newest first.
+    Trees with an unfinished agent come first, then the other trees, newest first.
     """
     agents = answer["agents"]
     parents = {agent["id"]: agent["parent"] for agent in agents}

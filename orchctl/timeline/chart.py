@@ -30,9 +30,9 @@ _MOST_TICKS = 12
 _APART = 48  # pixels between two labels of the axis
 _ENDS = {
     "completed": ("", "completed"),
-    "retried": ("again", "tried again"),
-    "deferred": ("again", "tried again"),
-    "voided": ("again", "tried again"),
+    "retried": ("again", "retried"),
+    "deferred": ("again", "retried"),
+    "voided": ("again", "retried"),
     "failed": ("bad", "failed"),
     "timed-out": ("bad", "failed"),
     "lost": ("bad", "failed"),
@@ -116,7 +116,7 @@ class _Drawing:
         add(self._root, "text", text, class_=style, x=x, y=y)
 
     def _heading(self) -> None:
-        """Draw the title, the numbers, and a legend of what occurs."""
+        """Draw the title, the numbers, and a legend of the states that occur."""
         self._text("ink big", LEFT, 30, self._history.title)
         self._text("faint", LEFT, 50, summary.described(self._history))
         levels = {block.life.level for block in self._blocks if not _class_of(block.attempt)}
@@ -124,7 +124,7 @@ class _Drawing:
         legend = [
             *((level, "", level) for level in ("pm", "composite", "sub-skill") if level in levels),
             *((name, _MARKS[name], ends[name]) for name in ("bad", "again", "cut") if name in ends),
-            *([("wait", "", "waits for others, without a slot")] if self._waits else []),
+            *([("wait", "", "waiting for other agents, without a slot")] if self._waits else []),
         ]
         x = float(LEFT)
         for name, mark, label in legend:
@@ -163,9 +163,9 @@ class _Drawing:
             group = add(self._root, "g")
             queued, worked = attempt.admitted - attempt.queued, block.end - block.begin
             tooltip = (
-                f"{life.id} {life.name}, {life.level}, try {attempt.number}: {attempt.how or 'still at work'}"
+                f"{life.id} {life.name}, {life.level}, attempt {attempt.number}: {attempt.how or 'running'}"
                 f"{f' ({attempt.reason})' if attempt.reason else ''}; "
-                f"queued {render.span(queued)}, worked {render.span(worked)}"
+                f"queued {render.span(queued)}, ran {render.span(worked)}"
             )
             add(group, "title", tooltip)
             inner, radius = max(width - 0.8, 0.8), min(3.0, width / 3)
@@ -195,14 +195,16 @@ class _Drawing:
             self._text("limited end", _WIDTH - _RIGHT, at + 14, f"limit {self._history.limits[-1][1]}")
 
     def _waiting(self) -> None:
-        """Draw the attempts that wait for others."""
+        """Draw the attempts that wait for other agents."""
         tall = self._bands.wait
         if self._waits:
             self._text("faint end", LEFT - 8, self._bands.waits + 10, "waiting")
         for block in self._waits:
             x, y = self._x(block.begin), self._bands.waits + block.lane * tall
             width = max(self._x(block.end) - x, 1.0)
-            tooltip = f"{block.life.id} {block.life.name} waits for others, {render.span(block.end - block.begin)}"
+            tooltip = (
+                f"{block.life.id} {block.life.name} waiting for other agents, {render.span(block.end - block.begin)}"
+            )
             group = add(self._root, "g")
             add(group, "title", tooltip)
             add(group, "rect", class_="wait", x=x, y=y + 1, width=width, height=tall - 3, rx=2)

@@ -1,4 +1,4 @@
-"""Collection of the history of all agents, of a run or of a session, for a timeline."""
+"""Collects the history of all agents, of a run or of a session, for a timeline."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def history_of(client: Client, run_or_session: str | None, now: float, since: fl
     name = run_or_session or "this home"
     agents = [life for life in lives.agents.values() if wanted is None or life.id in wanted]
     if not agents:
-        raise RefusedError(f"{name} has no agents yet, so there is nothing to show", code="no-history")
+        raise RefusedError(f"{name} has no agents yet", code="no-history")
     end = now if any(life.status is None for life in agents) else max(map(summary.last, agents))
     begin = min(map(summary.first, agents))
     # the limit at `begin` is the same for an agent in any group; where its event was pruned it is unknown
@@ -44,9 +44,7 @@ def history_of(client: Client, run_or_session: str | None, now: float, since: fl
         return history
     rest = summary.cut(history, since)
     if not rest.lives:
-        raise RefusedError(
-            f"{name} has no agents that ended after the time of --since; choose an earlier time", code="no-history"
-        )
+        raise RefusedError(f"{name} has no agents that ended after --since; choose an earlier time", code="no-history")
     return rest
 
 
@@ -68,7 +66,7 @@ def _of_group(client: Client, group: str) -> tuple[str, set[str] | None, Lifecyc
         since = events.before(client, run["began_at"])
         lives = read(events.between(client, since))
         return _titled(run), {member["id"] for member in run["members"]}, lives, since
-    raise UsageError(f"{group!r} is no run and no session; give run-001, session-001, or nothing for all agents")
+    raise UsageError(f"{group!r} is not a run or session; give e.g. run-001 or session-001, or nothing for all agents")
 
 
 def _titled(group: Mapping[str, Any]) -> str:

@@ -42,7 +42,7 @@ def waiting(lives: Iterable[Lifecycle], now: float) -> list[Bar]:
 
 
 def in_lanes(blocks: Sequence[Bar]) -> list[Bar]:
-    """Return each block in the first lane that is free when it begins: no more lanes than are needed at once."""
+    """Return each block in the first lane that is free when it begins, with as few lanes as possible."""
     free: list[int] = []
     busy: list[tuple[float, int]] = []
     placed = []

@@ -30,7 +30,7 @@ def html(history: History) -> str:
 svg{{display:block;width:100%;height:auto}}details{{margin:1em {LEFT}px}}
 td,th{{text-align:left;padding:2px 12px 2px 0}}
 @media (prefers-color-scheme:dark){{body{{background:{DARK["paper"]};color:{DARK["ink"]}}}}}</style></head><body>
-{svg(history)}<details><summary>The same as a table</summary><table><thead><tr>{heads}</tr></thead><tbody>
+{svg(history)}<details><summary>Show as a table</summary><table><thead><tr>{heads}</tr></thead><tbody>
 {body}
 </tbody></table></details></body></html>
 """

@@ -71,7 +71,7 @@ def folded(history: History) -> list[lanes.Span]:
 def described(history: History) -> str:
     """Return the key numbers as a sentence."""
     known = numbers(history)
-    full = "" if known.utilisation is None else f", {known.utilisation:.0%} of the slots held"
+    full = "" if known.utilisation is None else f", {known.utilisation:.0%} slot utilisation"
     began = datetime.fromtimestamp(history.begin, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     return (
         f"{known.agents} agents in {known.attempts} attempts, {text.span(known.seconds)} from {began}{full}, "
@@ -112,5 +112,5 @@ def first(life: Lifecycle) -> float:
 
 
 def last(life: Lifecycle) -> float:
-    """Return when the agent ended, or when it was queued last if it has not ended."""
+    """Return when the agent ended, or was last queued if it has not ended."""
     return life.ended if life.ended is not None else life.queued

@@ -33,10 +33,10 @@ class _State(NamedTuple):
 
 _STATES = {
     "queued": _State("queued", "░", ".", "33"),
-    "work": _State("at work", "█", "#", "32"),
+    "work": _State("running", "█", "#", "32"),
     "wait": _State("waiting", "▒", "-", "36"),
     "frozen": _State("frozen", "▓", "=", "36"),
-    "again": _State("tried again", "✕", "x", "31"),
+    "again": _State("retried", "✕", "x", "31"),
     "gap": _State("idle, not to scale", "┊", ":", "2"),
 }
 _ENDS = {
@@ -162,7 +162,7 @@ class _Chart:
 
 
 def _whole(x: float) -> int:
-    """Return `x` rounded up, without the error that floats add to a whole number."""
+    """Return `x` rounded up, without the rounding error of floats."""
     return math.ceil(x - 1e-9)
 
 

@@ -1,1 +1,1 @@
-"""Git worktrees of agents: how they are made, filled, checked, listed and removed."""
+"""Git worktrees of agents: how they are created, filled, checked, listed and removed."""

@@ -1,6 +1,6 @@
-"""Where a worktree begins: at its base, the HEAD when it was requested, merged with the work of its dependencies.
+"""The start of a worktree: its base, the HEAD when it was requested, merged with the work of its dependencies.
 
-Merges are made in the new worktree, before the agent begins, and without hooks: they are not the agent's edits.
+Merges are made in the new worktree, before the agent starts, and without hooks: they are not the agent's edits.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ def tips(git: Git, branches: Iterable[str]) -> list[Tip]:
 def tip_of(agent: str, head: Elsewhere) -> Tip:
     """Return the HEAD of the agent's worktree as a tip.
 
-    Raises RefusedError (`commits-elsewhere`) where that may lack work of the agent.
+    Raises RefusedError (`commits-elsewhere`) if that HEAD may lack work of the agent.
     """
     if head.doubt is None:
         return Tip(head.branch or head.commit[:12], head.commit)
     what = (
-        f"{agent} has {head.text}, and {head.doubt}, so its work is not clear: `orchctl worktrees show {agent}` shows "
-        f"it; bring what counts to {head.own}, then `orchctl retry`"
+        f"{agent} has {head.text}, and {head.doubt}, so its work is unclear: `orchctl worktrees show {agent}` shows "
+        f"it; move the commits that you need to {head.own}, then run `orchctl retry`"
     )
     raise RefusedError(what, code="commits-elsewhere", details={"agent": agent, "commit": head.commit})
 
@@ -73,8 +73,8 @@ def merge(path: Path, branch: str, before: Iterable[Tip]) -> tuple[str, ...]:
             if error.code != FAILED or not (files := git.entries("diff", "--name-only", "--diff-filter=U")):
                 raise
             what = (
-                f"{branch} cannot begin with the work of all that it comes after: merging {tip.branch} conflicts in "
-                f"{listed(files)}; merge these branches by hand, one into the other, then `orchctl retry`"
+                f"{branch} cannot start with the work of all its dependencies: merging {tip.branch} conflicts in "
+                f"{listed(files)}; merge these branches by hand, then run `orchctl retry`"
             )
             details = {"branch": tip.branch, "files": files}
             raise RefusedError(what, code="merge-conflict", details=details) from None

@@ -30,8 +30,8 @@ class Checkout(NamedTuple):
 def check(specs: Sequence[dict[str, object]], directory: Path, config: Path) -> list[str]:
     """Give every agent of `specs` that wants a worktree its base. Raises RefusedError when an agent cannot have it.
 
-    `directory` is where agents work that name no other, `config` the config.toml of the home. Returns warnings, each a
-    line: what the worktrees will not have.
+    `directory` is the default directory of agents, `config` the config.toml of the home. Returns warnings, each a
+    line, about files that the worktrees will not have.
     """
     wanted: dict[Path, list[dict[str, object]]] = {}
     for spec in specs:
@@ -54,7 +54,7 @@ def check(specs: Sequence[dict[str, object]], directory: Path, config: Path) -> 
         for name in names:
             branch = branches.branch_of(name)
             if branch in taken:
-                what = f"two agents of this request would work on the branch {branch}: give each a name of its own"
+                what = f"two agents of this request would use the branch {branch}: give each agent its own name"
                 raise RefusedError(what, code="branch-taken")
             taken.add(branch)
         check_branches(checkout, {branches.branch_of(name): name for name in names})
@@ -62,7 +62,7 @@ def check(specs: Sequence[dict[str, object]], directory: Path, config: Path) -> 
 
 
 def looked_at(checkout: Checkout, config: Path, but: Collection[Path] = ()) -> list[str]:
-    """Return lines on what worktrees made from this checkout will not have.
+    """Return lines about files that worktrees made from this checkout will not have.
 
     Changes of the files `but` do not count. Raises RefusedError when no worktree can be filled.
     """
@@ -86,7 +86,7 @@ def checkout_of(directory: Path, way_out: str = "leave out --worktree") -> Check
     except RefusedError as error:
         if error.code != FAILED:
             raise
-        what = f"{directory} is in no checkout of a git repository ({error.message}): go to one, or {way_out}"
+        what = f"{directory} is not in a git repository ({error.message}): change to a checkout, or {way_out}"
         raise RefusedError(what, code="no-repository") from None
     top, common, inside = [*output.split("\n"), ""][:3]
     return Checkout(Path(top), inside, (directory / common).resolve())
@@ -96,7 +96,7 @@ def head(checkout: Checkout) -> str:
     """Return the commit at which a worktree begins that is requested now. Raises RefusedError (`no-commit`)."""
     commit = Git(checkout.top).maybe("rev-parse", "--quiet", "--verify", "HEAD^{commit}")
     if commit is None:
-        what = f"{checkout.top} has no commit yet to begin a branch at: commit something, or leave out --worktree"
+        what = f"{checkout.top} has no commits yet: commit something, or leave out --worktree"
         raise RefusedError(what, code="no-commit")
     return commit
 
@@ -112,7 +112,7 @@ def unseen(checkout: Checkout, but: Collection[Path] = (), books: Sequence[str] 
     except RefusedError as error:
         if error.code != FAILED:
             raise
-        yield f"whether {checkout.top} has changes that worktrees do not have is unknown: {error.message}"
+        yield f"cannot check {checkout.top} for changes that worktrees do not have: {error.message}"
         return
     changed = [
         name
@@ -123,7 +123,7 @@ def unseen(checkout: Checkout, but: Collection[Path] = (), books: Sequence[str] 
     if changed:
         yield (
             f"{checkout.top} has changes that worktrees do not have: {listed(changed)}; "
-            "they begin at the last commit, so commit what agents are to see"
+            "worktrees start at the last commit; commit the changes that agents need"
         )
 
 
@@ -143,13 +143,13 @@ def check_branches(checkout: Checkout, wanted: Mapping[str, str]) -> None:
     root = branches.PREFIX.rstrip("/")
     refs = Git(checkout.top).ask("for-each-ref", "--format=%(refname)", f"{HEADS}{root}").split("\n")
     if f"{HEADS}{root}" in refs:
-        what = f"the branch {root!r} leaves no room for {root}/NAME: rename it with `git branch -m {root} NEW`"
+        what = f"the branch {root!r} prevents branches {root}/NAME: rename it with `git branch -m {root} NEW`"
         raise RefusedError(what, code="branch-taken")
     for branch, name in wanted.items():
         ref = f"{HEADS}{branch}"
         if any(other == ref or other.startswith(f"{ref}/") for other in refs):
             raise RefusedError(
-                f"the branch {branch} of agent {name!r} is there already: give it another --name, or see "
+                f"the branch {branch} of agent {name!r} already exists: give the agent another --name, or see "
                 "`orchctl worktrees list` and `orchctl worktrees prune`",
                 code="branch-taken",
                 details={"branch": branch},
@@ -157,7 +157,7 @@ def check_branches(checkout: Checkout, wanted: Mapping[str, str]) -> None:
 
 
 def has_worktree(agent: Mapping[str, Any]) -> bool:
-    """Whether an agent has completed in a worktree that still exists, so that others can begin with its work."""
+    """Whether an agent has completed in a worktree that still exists, so that dependents can start with its work."""
     path = agent.get("worktree")
     return agent["status"] == "completed" and path is not None and Path(f"{path}.json").exists()
 

@@ -1,8 +1,8 @@
-"""Making worktrees and their records, by the program between shim and agent, so that no daemon waits for git.
+"""Creates worktrees and their records, in the program between shim and agent, so that no daemon waits for git.
 
-Beside each worktree, `<home>/worktrees/agent-001`, stands a record, `agent-001.json`, of what git does not keep: that
-it belongs to orchd and where its branch began. It is written before git makes anything, so that what a crash leaves
-behind is known.
+Beside each worktree, `<home>/worktrees/agent-001`, is a record, `agent-001.json`, of data that git does not store: that
+it belongs to orchd and where its branch began. It is written before git creates anything, so that remains of a crash
+are known.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def read(worktree: Path) -> WorktreeRecord | None:
     """Return the record of a worktree; None when none can be read. Raises RefusedError (`newer-format`)."""
     try:
         whole = dict(json.loads(opening.read_file(record_path(worktree))))
-        formats.check(record_path(worktree), whole, _VERSION, "move the file away: the worktree stays")
+        formats.check(record_path(worktree), whole, _VERSION, "move the file elsewhere: the worktree is kept")
         return schema.parse(WorktreeRecord, {key: value for key, value in whole.items() if key in _KEYS})
     except formats.NewerFormatError as error:
         raise RefusedError(str(error), code="newer-format") from None
@@ -84,7 +84,7 @@ def located(path: Path, record: WorktreeRecord) -> WorktreeRecord:
 
 
 def write(worktree: Path, record: WorktreeRecord) -> None:
-    """Write the record, whole or not at all."""
+    """Write the record atomically."""
     content = json.dumps({formats.FIELD: _VERSION, **asdict(record)}).encode()
     whole.write(record_path(worktree), content, mode=0o600)
 
@@ -104,7 +104,7 @@ def lock_worktrees(directory: Path, *, is_alone: bool) -> Iterator[None]:
 
 
 def enter(env: MutableMapping[str, str], argv: Sequence[str]) -> int | None:
-    """Make the worktree that `env` names and enter it.
+    """Create the worktree that `env` names and change to it.
 
     Returns None when the runner is to continue there, and an exit code on failure. Without a runner it does not
     return: this process becomes the command `argv`.
@@ -143,7 +143,7 @@ def enter(env: MutableMapping[str, str], argv: Sequence[str]) -> int | None:
 
 
 def _make(path: Path, env: Mapping[str, str]) -> Path:
-    """Make the worktree at `path`, or the parts of it that are missing.
+    """Create the worktree at `path`, or its missing parts.
 
     Returns the directory in it that corresponds to the current directory.
     """
@@ -152,7 +152,7 @@ def _make(path: Path, env: Mapping[str, str]) -> Path:
     with lock_worktrees(path.parent, is_alone=False):
         record = read(path)
         if (is_first and record is not None) or (record is None and path.exists()):
-            what = f"{path} is there already and not this agent's; `orchctl worktrees list --all` shows what it holds"
+            what = f"{path} already exists and does not belong to this agent; see `orchctl worktrees list --all`"
             raise RefusedError(what, code="worktree-taken")
         if record is None or not record.is_made or not (path / ".git").exists():
             before = [] if record is not None and record.is_made else _dependency_tips(path, checkout, env)
@@ -173,7 +173,7 @@ def _make(path: Path, env: Mapping[str, str]) -> Path:
 
 
 def _dependency_tips(path: Path, checkout: Checkout, env: Mapping[str, str]) -> list[Tip]:
-    """Return the work of the agents that come before this agent and have worktrees of the same repository.
+    """Return the work of the dependencies of this agent that have worktrees of the same repository.
 
     Raises RefusedError (`commits-elsewhere`) when it is not clear which commits are their work.
     """
@@ -189,10 +189,10 @@ def _dependency_tips(path: Path, checkout: Checkout, env: Mapping[str, str]) -> 
         head = elsewhere(git, entry, record.branch, record.start, record.origin)
         before += tips(git, [record.branch]) if head is None else [tip_of(agent_id, head)]
         if head is not None:
-            warn(f"{agent_id} has {head.text}; this worktree begins with them")
+            warn(f"{agent_id} has {head.text}; this worktree starts with them")
         left = changes(Git(place), "--untracked-files=normal") if (place / ".git").exists() else []
         if left:
-            warn(f"{agent_id} left work that it did not commit, and this worktree does not have it: {listed(left)}")
+            warn(f"{agent_id} left uncommitted work, which this worktree does not have: {listed(left)}")
     return list(dict.fromkeys(before))
 
 
@@ -219,8 +219,8 @@ def _create_branch(path: Path, checkout: Checkout, branch: str, base: str | None
     except RefusedError as error:
         record_path(path).unlink(missing_ok=True)
         if git.maybe("rev-parse", "--quiet", "--verify", HEADS + branch) is None:
-            raise RefusedError(f"the branch {branch} cannot be begun: {error.message}", code=error.code) from None
-        what = f"the branch {branch} cannot be begun: {error.message}; give the agent another --name"
+            raise RefusedError(f"the branch {branch} cannot be created: {error.message}", code=error.code) from None
+        what = f"the branch {branch} cannot be created: {error.message}; give the agent another --name"
         raise RefusedError(what, code="branch-taken") from None
     return record
 
@@ -228,7 +228,7 @@ def _create_branch(path: Path, checkout: Checkout, branch: str, base: str | None
 def _add(path: Path, git: Git, record: WorktreeRecord, before: list[Tip]) -> WorktreeRecord:
     """Let git add the worktree, over the remains of an attempt that failed before its agent began.
 
-    Raises RefusedError; after a failed merge nothing is left, and a retry begins anew.
+    Raises RefusedError; a failed merge leaves nothing, and a retry starts from the beginning.
     """
     forced = () if record.is_made else ("--force", "--force")
     if forced or not path.exists():
@@ -254,7 +254,7 @@ def _add(path: Path, git: Git, record: WorktreeRecord, before: list[Tip]) -> Wor
 
 
 def _clear(path: Path, git: Git, forced: Sequence[str]) -> None:
-    """Remove the remains of a worktree, so that it can be made."""
+    """Remove the remains of a worktree, so that it can be created."""
     import shutil
 
     with suppress(RefusedError):  # git rarely knows of one
@@ -265,7 +265,7 @@ def _clear(path: Path, git: Git, forced: Sequence[str]) -> None:
 
 @contextmanager
 def _lock_repository(directory: Path) -> Iterator[None]:
-    """Lock the directory against other processes of orchd: git fails while another worktree is half made."""
+    """Lock the directory against other processes of orchd: git fails while another worktree is being created."""
     import fcntl
 
     lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

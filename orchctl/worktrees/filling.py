@@ -1,6 +1,6 @@
 """Filling a new worktree: the files of its commit, submodules, copies of ignored files, the set-up command.
 
-All of it is part of the attempt. Problems without harm are lines in the agent's log.
+All steps are part of the attempt. Harmless problems are lines in the agent's log.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ def warn(text: str) -> None:
 
 
 def check_out(path: Path) -> None:
-    """Write the files of the branch. A hook that fails is a warning; raises RefusedError when the tree is not whole."""
+    """Write the files of the branch. A hook that fails is a warning; raises RefusedError when files are missing."""
     try:
         Git(path).tell("checkout", "--quiet", "--force")
     except RefusedError as error:
         if error.code != FAILED:
             raise
         Git(path, options=NO_HOOKS).tell("checkout", "--quiet", "--force")  # it fails too unless a hook was the reason
-        warn(f"a hook of git failed, and the worktree is whole without it: {error.message}")
+        warn(f"a git hook failed; the worktree is complete without it: {error.message}")
 
 
 def fill_submodules(path: Path, filling: Filling) -> None:
-    """Fill all submodules when `filling` has them; otherwise warn of the empty ones. Raises RefusedError."""
+    """Fill all submodules when `filling` has them; otherwise warn about empty submodules. Raises RefusedError."""
     git = Git(path)
     empty = [name for name in submodules(git) if not (path / name / ".git").exists()]
     if not empty:
@@ -64,7 +64,7 @@ def submodules(git: Git) -> Iterator[str]:
 
 
 def copy_ignored(source: Path, target: Path, patterns: Iterable[str]) -> dict[str, str]:
-    """Copy files that git ignores from a working tree to another, unless they are there already.
+    """Copy files that git ignores from a working tree to another, unless they exist there.
 
     Returns the digest of each file that was copied, by its path from the top. Raises OSError and RefusedError.
     """
@@ -74,20 +74,20 @@ def copy_ignored(source: Path, target: Path, patterns: Iterable[str]) -> dict[st
     others = ("ls-files", "--others", "--exclude-standard")
     git = Git(source)
     for name in git.entries(*others, "--", *specs):
-        warn(f"{name} is not copied: git does not ignore it, so that a commit of everything would take it along")
+        warn(f"{name} is not copied: git does not ignore it, so `git add --all` would commit it")
     copied = {}
     for name in git.entries(*others, "--ignored", "--", *specs):
         if name.endswith("/"):
-            warn(f"{name} is not copied: it is a repository of its own")
+            warn(f"{name} is not copied: it is a git repository")
         elif _copy(source / name, target / name, target):
             copied[name] = digest(target / name)
     return copied
 
 
 def _copy(source: Path, target: Path, top: Path) -> bool:
-    """Copy a file to a path below `top`; False when something is there. A link is copied as a link."""
+    """Copy a file to a path below `top`; False when the path exists. A link is copied as a link."""
     if not target.parent.resolve().is_relative_to(top.resolve()):  # the worktree has a link where the checkout has none
-        warn(f"{source} is not copied: its directory leads out of the worktree")
+        warn(f"{source} is not copied: its directory is outside the worktree")
         return False
     if os.path.lexists(target):
         return False
@@ -131,7 +131,5 @@ def set_up(path: Path, command: str, checkout: Path, env: Mapping[str, str]) -> 
     )
     if process.returncode:
         how = f"exit code {process.returncode}" if process.returncode > 0 else f"signal {-process.returncode}"
-        what = (
-            f"the set-up of the worktree ended with {how}: `{command}`; its output is in the log, its files in {path}"
-        )
+        what = f"the set-up command of the worktree failed, {how}: `{command}`; see the log, and its files in {path}"
         raise RefusedError(what, code="setup-failed")

@@ -72,11 +72,11 @@ class Git:
             return None
 
     def is_true(self, *words: str) -> bool:
-        """Whether the command exits with 0, which some commands mean as yes."""
+        """Whether the command exits with 0, which means yes for some commands."""
         return self._run(words, {"GIT_OPTIONAL_LOCKS": "0"}).returncode == 0
 
     def _patiently(self, words: tuple[str, ...], env: Mapping[str, str]) -> str:
-        """Return the output; the command is repeated while another git is in the way."""
+        """Return the output; the command is repeated while another git holds a lock."""
         import signal
         import time
 
@@ -108,12 +108,12 @@ class Git:
                 return CompletedProcess(process.args, process.returncode, _content(out), _content(err))
         except FileNotFoundError:
             if not self._directory.is_dir():
-                raise RefusedError(f"there is no directory {self._directory}", code=FAILED) from None
+                raise RefusedError(f"no such directory: {self._directory}", code=FAILED) from None
             raise RefusedError("git is not on the PATH: install it, or leave out --worktree", code="no-git") from None
 
 
 def _memory() -> IO[bytes]:
-    """Open a file in memory for the output: a process that a hook leaves behind would hold a pipe open for ever."""
+    """Open a file in memory for the output: a process that a hook leaves behind would keep a pipe open."""
     return os.fdopen(os.memfd_create("git"), "w+b")
 
 

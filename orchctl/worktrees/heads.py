@@ -1,7 +1,7 @@
 """Finds the HEAD of a worktree, and its commits that the branch of the worktree lacks.
 
-An agent can check out another branch, detach the HEAD or rename its branch. What it commits then is not on the branch
-that the daemon reports and that dependents begin at.
+An agent can check out another branch, detach the HEAD or rename its branch. Its later commits are not on the branch
+that the daemon reports and at which dependents start.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def listed_at(git: Git, path: Path) -> ReflogEntry | None:
 
 
 def place_of(git: Git, path: Path) -> Path:
-    """Return where the worktree made at `path` is now: `git worktree move` keeps the name that git has for it."""
+    """Return the current path of the worktree created at `path`: `git worktree move` keeps its name in git."""
     if path.exists():
         return path
     try:
@@ -85,7 +85,7 @@ def place_of(git: Git, path: Path) -> Path:
 
 
 def is_on(tree: Path, branch: str) -> bool:
-    """Whether the worktree at `tree` has this branch checked out: a short question to git, for the usual case."""
+    """Whether the worktree at `tree` has this branch checked out: a fast query, for the usual case."""
     is_there = (tree / ".git").is_file()
     return is_there and Git(tree).maybe("symbolic-ref", "--quiet", "HEAD") == f"{HEADS}{branch}"
 
@@ -115,7 +115,7 @@ def elsewhere(git: Git, entry: ReflogEntry | None, own: str, start: str, origin:
     if not git.is_true("merge-base", "--is-ancestor", tip or start, entry.head):
         doubt = f"{own} has commits that its HEAD lacks"
     elif (tree / ".git").exists() and (names := under_way(Path(Git(tree).ask("rev-parse", "--absolute-git-dir")))):
-        doubt = f"an operation of git is in progress in it ({', '.join(names)})"
+        doubt = f"a git operation is in progress in it ({', '.join(names)})"
     return Elsewhere(count, entry.head, branch, own, doubt)
 
 

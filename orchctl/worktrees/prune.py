@@ -1,4 +1,4 @@
-"""Worktrees of agents as they are now, and the removal of worktrees that hold no work of their own."""
+"""The current state of the worktrees of agents, and the removal of worktrees without work of their own."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from orchctl.worktrees.untracked import IgnoredRules, described, lost_modules, o
 
 
 class Kept(Exception):
-    """The reason why a worktree stays."""
+    """The reason why a worktree is kept."""
 
 
 class Agents(NamedTuple):
-    """The agents of a home, as far as they matter for worktrees."""
+    """The agents of a home that matter for worktrees."""
 
     known: Mapping[str, Mapping[str, Any]]  # by id; only agents that have worktrees
     living: Iterable[Mapping[str, Any]]  # all agents that are not finished
@@ -60,7 +60,7 @@ class Worktree:
         self.ref = f"{HEADS}{record.branch}"
 
     def has_repository(self) -> bool:
-        """Whether the repository is where it was, or where the worktree says that it is now."""
+        """Whether the repository is at its recorded path, or at the path in the worktree."""
         return Path(self.record.repository).is_dir()
 
     def changed(self) -> list[str]:
@@ -88,7 +88,7 @@ class Worktree:
             if self.place.exists():
                 return Removal(is_removed=False, is_branch_deleted=False, reason=str(why))
             if entry is None:
-                what = f"its directory is gone, and its branch {self.record.branch} stays: {why}"
+                what = f"its directory no longer exists; its branch {self.record.branch} is kept: {why}"
                 return Removal(is_removed=False, is_branch_deleted=False, reason=what)
             if not is_dry:
                 self.remove(entry)
@@ -102,14 +102,16 @@ class Worktree:
         return Removal(is_removed=True, is_branch_deleted=tip is not None, reason=None)
 
     def check_agents(self, agents: Agents) -> None:
-        """Raise Kept when an agent works in the worktree, or when its own agent is unknown."""
+        """Raise Kept when an agent is running in the worktree, or when its own agent is unknown."""
         name = self.path.name
         if name not in agents.known:
-            raise Kept(f"the state of {name} is unknown; `git worktree remove {self.place}` removes the worktree")
+            raise Kept(
+                f"the state of {name} is unknown; if the worktree is not needed, run `git worktree remove {self.place}`"
+            )
         if not text.is_over(agents.known[name]):
             raise Kept(f"{name} is {agents.known[name]['status']}")
         if (other := self.occupant(agents)) is not None:
-            raise Kept(f"{other} works in it")
+            raise Kept(f"{other} is running in it")
 
     def occupant(self, agents: Agents) -> str | None:
         """Return the id of an agent that is alive with its directory in the worktree; the own agent comes first."""
@@ -126,7 +128,7 @@ class Worktree:
             if not self.place.exists():
                 return None
             raise Kept(
-                f"its repository {self.record.repository} is gone, and with it what would tell what it holds; "
+                f"its repository {self.record.repository} no longer exists, so its work cannot be checked; "
                 f"if the repository was moved, run `git worktree repair {shlex.quote(str(self.path))}` in it"
             )
         return listed_at(self.git, self.place)
@@ -140,7 +142,7 @@ class Worktree:
         return None
 
     def _check_place(self, entry: ReflogEntry | None, *, with_ignored: bool) -> None:
-        """Raise Kept when the directory holds work that would be lost; no agent began in what was never made."""
+        """Raise Kept when the directory holds work that would be lost; a worktree that was never created holds none."""
         if not self.record.is_made:
             return
         self.check_lock(entry)
@@ -148,14 +150,14 @@ class Worktree:
             other = entry.branch.removeprefix(HEADS) if entry.branch else None
             if count := len(self.unmerged(str(entry.head), but_own=self.place.exists(), but=other)):
                 where = f"branch {other}" if other else f"commit {str(entry.head)[:12]}, which is checked out"
-                raise Kept(f"it has {_commits_that(count)} only in the {where}: merge that first")
+                raise Kept(f"it has {_commits_that(count)} only in the {where}: merge it first")
         if not self.place.exists():
             return
         self.check_known(entry)
         git = Git(self.place)
         own = Path(git.ask("rev-parse", "--absolute-git-dir"))
         if names := under_way(own):
-            raise Kept(f"something is under way in it ({', '.join(names)})")
+            raise Kept(f"a git operation is in progress in it ({', '.join(names)})")
         if files := [*self.changed(), *unseen(git, self.place)]:
             raise Kept(f"it has uncommitted work: {text.listed(self.described(files))}")
         self.check_hidden(own, with_ignored=with_ignored)
@@ -163,14 +165,14 @@ class Worktree:
     def check_lock(self, entry: ReflogEntry | None) -> None:
         """Raise Kept when git keeps the worktree locked."""
         if entry is not None and entry.lock is not None:
-            raise Kept(f"it is locked{entry.lock and f': {entry.lock}'}; `git worktree unlock` opens it")
+            raise Kept(f"it is locked{entry.lock and f': {entry.lock}'}; unlock it with `git worktree unlock`")
 
     def check_known(self, entry: ReflogEntry | None) -> None:
         """Raise Kept when the directory is no worktree of its repository."""
         if entry is None:
-            raise Kept(f"git knows of no worktree there: look what {self.place} is")
+            raise Kept(f"git lists no worktree there: inspect {self.place}")
         if not (self.place / ".git").exists():
-            raise Kept(f"its .git file is missing: `{self.repairing()}` writes it again")
+            raise Kept(f"its .git file is missing: `{self.repairing()}` restores it")
 
     def repairing(self) -> str:
         """Return the command that writes a missing .git file again."""
@@ -181,7 +183,7 @@ class Worktree:
         real = Path(os.path.realpath(self.place))
         trees = (Path(os.path.realpath(entry.path)) for entry in entries(self.git))
         if inner := [str(tree.relative_to(real)) for tree in trees if tree != real and tree.is_relative_to(real)]:
-            raise Kept(f"it has another worktree in it: {text.listed(inner)}; `git worktree move` takes that elsewhere")
+            raise Kept(f"it contains another worktree: {text.listed(inner)}; move it with `git worktree move`")
 
     def check_hidden(self, own: Path, *, with_ignored: bool) -> None:
         """Raise Kept for work in the worktree that git does not track; `own` is its git directory."""
@@ -194,8 +196,8 @@ class Worktree:
         pinned = [line.split(None, 3)[2] for line in tree.split("\0") if line.startswith("160000 ")]
         if repositories := sorted({*holdings.repositories, *lost_modules(own, pinned)}):
             raise Kept(
-                f"it has repositories in it, or work in submodules: {text.listed(self.described(repositories))}; "
-                "move or push what counts"
+                f"it contains repositories, or work in submodules: {text.listed(self.described(repositories))}; "
+                "move or push them first"
             )
         if holdings.files and not with_ignored:
             raise Kept(

@@ -57,7 +57,7 @@ class Lost(NamedTuple):
 
 
 def removed(worktree: Worktree, agents: Agents) -> Removal:
-    """Remove the worktree and its branch, when no work is lost by it; all or nothing."""
+    """Remove the worktree and its branch if no work is lost; all or nothing."""
     planned = worktree.pruned(agents, is_dry=True)
     if planned.is_removed and planned.reason is None:
         return worktree.pruned(agents, is_dry=False)
@@ -68,9 +68,9 @@ def removed(worktree: Worktree, agents: Agents) -> Removal:
 
 
 def forced(worktree: Worktree, agents: Agents, report: Callable[[Lost], None]) -> Removal:
-    """Remove the worktree and its branch with all that they hold; `report` gets the lost work before it is deleted.
+    """Remove the worktree and its branch with all their work; `report` gets the lost work before it is deleted.
 
-    Force does not remove a worktree in which an agent is alive, that is locked, that git does not know, or that has
+    Force does not remove a worktree in which an agent is running, that is locked, that git does not know, or that has
     other worktrees in it; nor a branch that is checked out elsewhere.
     """
     try:
@@ -102,7 +102,7 @@ def can_be_forced(worktree: Worktree, agents: Agents) -> bool:
 def _checked(worktree: Worktree, agents: Agents) -> ReflogEntry | None:
     """Return the entry that git lists of the worktree. Raises Kept when not even force removes it."""
     if (occupant := worktree.occupant(agents)) is not None:
-        raise Kept(f"{occupant} is alive in it")
+        raise Kept(f"{occupant} is running in it")
     entry = worktree.entry()
     if not worktree.record.is_made:  # git locks what it is just making
         return entry
@@ -152,7 +152,7 @@ def described(worktree: Worktree, commit: str) -> str:
 
 
 def restoring(worktree: Worktree, tip: LostCommits) -> str:
-    """Return the command that makes a branch of a tip again."""
+    """Return the command that restores a branch at a tip."""
     return shlex.join(["git", "-C", worktree.record.repository, "branch", tip.name, tip.commit])
 
 

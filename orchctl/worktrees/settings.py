@@ -1,6 +1,6 @@
 """How worktrees are filled: `[worktree]` of config.toml in the home, and of `.orchd.toml` at the top of a checkout.
 
-A checkout may come from anywhere, so a command in its `.orchd.toml` runs only where config.toml trusts the repository.
+A checkout may be untrusted, so a command in its `.orchd.toml` runs only if config.toml trusts the repository.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PROJECT = ".orchd.toml"
 
 
 class Filling(NamedTuple):
-    """What a worktree is filled with besides the files of its commit."""
+    """Settings for filling a worktree besides the files of its commit."""
 
     copy: tuple[str, ...] = ()  # patterns of git, from the top of the checkout
     setup: str | None = None  # a command of the shell
@@ -37,8 +37,8 @@ def filling(config: Path, checkout: Path, repository: Path) -> Filling:
     common, own = _common(config), _own(checkout)
     if own.setup is not None and not is_trusted(repository, common):
         what = (
-            f"{checkout / PROJECT} sets up each worktree with `{own.setup}`, and {repository} is not trusted: see what "
-            f'that does, then add its directory to `trusted = ["..."]` of the table [worktree] in {config}'
+            f"{checkout / PROJECT} has the set-up command `{own.setup}`, and {repository} is not trusted: review the "
+            f'command, then add its directory to `trusted = ["..."]` of the table [worktree] in {config}'
         )
         raise RefusedError(what, code="untrusted-setup", details={"setup": own.setup, "repository": str(repository)})
     submodules = common.submodules if own.submodules is None else own.submodules
@@ -51,18 +51,18 @@ def filling(config: Path, checkout: Path, repository: Path) -> Filling:
 
 
 def session_paths(config: Path) -> tuple[str, ...]:
-    """Return where the daemon writes session files, when config.toml moves them. Raises RefusedError (`bad-config`)."""
+    """Return the directories of session files that config.toml sets. Raises RefusedError (`bad-config`)."""
     whole = _built(config, lambda table: table)
     return tuple(str(whole[key]) for key in ("sessions_path", "state_path") if key in whole)
 
 
 def reproducible(config: Path, checkout: Path) -> tuple[str, ...]:
-    """Return the patterns of ignored files that can be made again. Raises RefusedError (`bad-config`)."""
+    """Return the patterns of ignored files that can be recreated. Raises RefusedError (`bad-config`)."""
     return (*_common(config).reproducible, *_own(checkout).reproducible)
 
 
 def is_trusted(repository: Path, common: settings.AllTrees) -> bool:
-    """Whether the configuration lets commands of this repository's `.orchd.toml` run."""
+    """Whether the configuration allows commands of this repository's `.orchd.toml`."""
     real = repository.resolve()
     return any(real.is_relative_to(Path(trusted).expanduser().resolve()) for trusted in common.trusted)
 

@@ -1,7 +1,7 @@
 """Finds the work in a tree that git does not track and that would be lost with the tree.
 
-Ignored files count as work unless they can be made again: they are as they were copied, a pattern of the configuration
-covers them, a tool has marked their directory, or tools give this name to files that they make.
+Ignored files count as work unless they can be recreated: they are unchanged copies, a pattern of the configuration
+covers them, a tool has marked their directory, or tools create files of this name.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Holdings(NamedTuple):
 
 
 class IgnoredRules(NamedTuple):
-    """What is known of the ignored files of a worktree."""
+    """Knowledge about the ignored files of a worktree."""
 
     copied: Mapping[str, str] = {}  # digests, by path
     patterns: tuple[str, ...] = ()  # of git: what can be made again

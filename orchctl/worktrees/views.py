@@ -1,4 +1,4 @@
-"""Views of worktrees: in a list and in detail, and the lookup by what a person types."""
+"""Views of worktrees: in a list and in detail, and the lookup by an id, a name, a branch or a path."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def named(word: str, worktrees: Sequence[Worktree]) -> Worktree:
         )
     if len(matches) > 1:
         ids = " and ".join(worktree.path.name for worktree in matches)
-        raise RefusedError(f"{word!r} means {ids}: give one of the ids", code="ambiguous-name")
+        raise RefusedError(f"{word!r} is ambiguous: {ids}; give one of these ids", code="ambiguous-name")
     return matches[0]
 
 
@@ -199,7 +199,7 @@ def lines(view: Mapping[str, Any]) -> list[str]:
         *_listing("uncommitted", view["changed"]),
         *_listing("untracked", view["untracked"]),
         *(_listing("repositories", view["repositories"]) if view["repositories"] else ()),
-        ["prune", f"no: {view['kept']}" if view["kept"] else "would remove it"],
+        ["prune", f"no: {view['kept']}" if view["kept"] else "would be removed"],
         *(["next" if index == 0 else "", command] for index, command in enumerate(view["next"])),
     ]
     return render.aligned([[label, render.clean(text)] for label, text in rows])

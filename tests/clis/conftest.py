@@ -98,7 +98,7 @@ class Clis:
         agent = self.instance.agent(agent_id)
         assert (agent["status"], agent["attempt"]) == ("completed", 2)
         assert (directory / "steps").read_text() == "step\n"
-        assert f"resumes session {first['cli_session']}" in self.log(agent_id)
+        assert f"resuming session {first['cli_session']}" in self.log(agent_id)
         return agent
 
     def until_asked(self, ending: str) -> None:

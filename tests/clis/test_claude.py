@@ -157,8 +157,8 @@ SERVER = {"command": "exec python3 -m http.server 0", "description": "the server
 @pytest.mark.parametrize(
     ("step", "reason"),
     [
-        (JOB, "it ended before its own tasks did: the job"),
-        ({"bash": "(sleep 25; make) & echo begun"}, "it ended and left work behind, which was cut off: "),
+        (JOB, "it ended before its background tasks ended: the job"),
+        ({"bash": "(sleep 25; make) & echo begun"}, "it exited and left work running, which was killed: "),
         (
             {"tool": "CronCreate", "input": {"cron": "*/5 * * * *", "prompt": "look again"}},
             "it ended to be woken later",
@@ -217,7 +217,7 @@ def test_denied_permissions_are_noted(clis: Clis) -> None:
         "completed",
         ["permissions-denied", "nothing-permitted"],
     )
-    assert "exit 0; 2 permissions denied; nothing permitted that changes anything" in clis.instance.ctl("status")
+    assert "exit 0; 2 permissions denied; no tool that makes changes was permitted" in clis.instance.ctl("status")
 
 
 def test_one_that_is_turned_away_goes_on_with_its_session(clis: Clis, tmp_path: Path) -> None:

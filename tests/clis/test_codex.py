@@ -90,10 +90,10 @@ def test_one_that_is_turned_away_reports_when_to_come_back(clis: Clis, error: di
 @pytest.mark.parametrize(
     ("command", "reason"),
     [
-        ("sleep 20; make", "it ended before its own commands did: sleep 20; make"),
+        ("sleep 20; make", "Codex exited before its commands ended: sleep 20; make"),
         (
             "setsid sh -c 'sleep 25; make' >/dev/null 2>&1 & echo begun",
-            "it ended and left work behind, which was cut off: ",
+            "it exited and left work running, which was killed: ",
         ),
     ],
     ids=["command", "process"],

@@ -55,7 +55,7 @@ print(json.dumps({{**result, "num_turns": 2, "modelUsage": {{}}, "total_cost_usd
 
 def script(page: str) -> str:
     """Return the blocks of a page as one script, without commands that a list runs elsewhere."""
-    commands = []
+    commands: list[str] = []
     for block in re.findall(r"^```\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
         lines = block.splitlines()
         typed = [line[2:] for line in lines if line.startswith("$ ")] or lines

@@ -75,7 +75,8 @@ def test_help_uses_plain_words() -> None:
     texts = {f"group {name}": text for name, text in GROUPS.items()}
     for name, command in COMMANDS.items():
         texts[name] = command.help
-        texts |= {f"{name} {field.name}": field.help for field in (*command.arguments, *command.options)}
+        texts |= {f"{name} {argument.name}": argument.help for argument in command.arguments}
+        texts |= {f"{name} {option.name}": option.help for option in command.options}
     assert {name: found(text) for name, text in texts.items() if found(text)} == {}
 
 

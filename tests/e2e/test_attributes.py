@@ -133,7 +133,7 @@ def test_what_the_daemon_may_not_give_is_said_by_why(stopped: Instance) -> None:
         pytest.skip("capsh is not installed")
     agent_id = stopped.ctl("spawn", "--wait", "--", "true").split()[0]
     output = stopped.ctl("why", agent_id)
-    assert "not granted, of the attributes of its caller: " in output
+    assert "attributes that its caller does not have:  " in output
     assert "nice 0: it is 5" in output
     assert "its hard limit is 256" in output
     assert "its hard limit is 256" in json.loads(stopped.ctl("why", "--json", agent_id))["unmet"]

@@ -59,7 +59,7 @@ def test_one_that_takes_too_much_has_failed_for_memory_and_all_others_go_on(boun
     lines = bounded.ctl("why", greedy).splitlines()
     assert lines[0].startswith(f"{greedy} ")
     assert "failed (memory): " in lines[0]
-    assert any(line.startswith("its bounds: memory ") and line.endswith(" MB at most, of 64 MB") for line in lines)
+    assert any(line.startswith("limits: memory ") and line.endswith(" MB at most, of 64 MB") for line in lines)
 
 
 def test_a_bound_holds_for_an_agent_of_a_daemon_that_was_killed(bounded: Instance, tmp_path: Path) -> None:
@@ -78,6 +78,6 @@ def test_a_bound_that_cannot_be_held_is_refused_and_doctor_says_so(stopped: Inst
         reply = json.loads(stopped.ctl("spawn", "--json", *words, "--", "true", code=1))
         assert reply["error"]["code"] == "cannot-bound"
     problems = [finding["what"] for finding in json.loads(stopped.ctl("doctor", "--json", code=None))["findings"]]
-    assert any(what.startswith("--memory-max is held by samples") for what in problems)
+    assert any(what.startswith("--memory-max is enforced by polling") for what in problems)
     assert sum("-max is refused: no controller" in what for what in problems) == 2
     assert stopped.status()["agents"] == []

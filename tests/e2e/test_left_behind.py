@@ -101,7 +101,7 @@ def test_no_agent_begins_after_the_reply_that_names_the_agents_left(instance: In
 def test_a_person_is_told_which_agents_go_on(instance: Instance) -> None:
     first, other = instance.spawn("sleep", "600"), instance.spawn("sleep", "600")
     output = instance.ctl("daemon", "stop", "--keep-agents")
-    assert output == f"keep running, for the next daemon to take over: {first}, {other}\n"
+    assert output == f"agents that keep running: {first}, {other}\n"
     assert f"shutting down; 2 agents keep running: {first}, {other}" in instance.log()
 
 

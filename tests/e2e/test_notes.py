@@ -18,7 +18,7 @@ DONE = {
     "num_turns": 1,
     "permission_denials": [DENIED],
 }
-TEXT = "1 permission denied; nothing permitted that changes anything; nothing committed, 1 changed file left"
+TEXT = "1 permission denied; no tool that makes changes was permitted; nothing committed, 1 changed file left"
 CODES = ["permissions-denied", "nothing-permitted", "nothing-committed"]
 
 

@@ -55,8 +55,8 @@ def test_a_limit_that_no_time_ends_fails_in_the_words_of_the_service(stopped: In
     stopped.ctl("wait", agent_id, code=1)
     agent = stopped.agent(agent_id)
     assert (agent["status"], agent["attempt"]) == ("failed", 3)
-    waits = "it has already waited 2 times (`rate_limit_waits`)"
-    assert agent["reason"] == f"mine was rate-limited, and {waits}: {message}"
+    bound = "and it has already waited 2 times (`rate_limit_waits`)"
+    assert agent["reason"] == f"mine was rate-limited, {bound}: {message}"
     assert (tmp_path / "starts").read_text() == "x\n" * 3
 
 

@@ -122,7 +122,7 @@ def test_a_key_that_is_not_authorised_never_gets_past_the_handshake(box: Instanc
     stranger.trust(server(box))
     assert stranger.ctl("status", code=1).startswith("key-refused: ")
     assert '"code":"key-refused"' in stranger.ctl("status", "--json", code=1)
-    assert "is not authorised" in box.log()
+    assert "is not authorized" in box.log()
 
 
 def test_a_revoked_key_gets_nothing_from_that_moment_on(box: Instance) -> None:
@@ -225,9 +225,8 @@ def test_secret_keys_are_private_and_never_shown(box: Instance, laptop: Laptop) 
 def test_a_role_says_what_is_forbidden(box: Instance) -> None:
     with closing(Raw(server(box), authorized(box, "eyes", "viewer"))) as raw:
         for op, args in (("spawn", LONG), ("pause", {}), ("limit", {"limit": 9}), ("stop", {"agents": "stop"})):
-            with pytest.raises(
-                WireError, match=f"permission denied: `{op}` needs the role .*, and the key eyes has the role viewer"
-            ) as refused:
+            words = f"permission denied: `{op}` needs the role .*, and the key eyes has the role viewer"
+            with pytest.raises(WireError, match=words) as refused:
                 raw.ask(op, args)
             assert refused.value.code == "forbidden"
     assert box.status()["agents"] == []

@@ -107,7 +107,7 @@ def test_a_process_that_fled_from_its_agent_has_not_become_its_owner(
         pytest.skip("no cgroup2 directory can be made here")
     stopped.start()
     _, answer = fled(stopped, tmp_path, is_restarted=is_restarted)
-    assert "forbidden: the calling process has detached" in answer
+    assert "forbidden: permission denied: the calling process has detached" in answer
     assert stopped.status()["limit"]["limit"] == 7
 
 
@@ -215,7 +215,7 @@ def test_in_other_namespaces_and_sessions_it_is_the_agent_that_it_was(box: Insta
         config.write('confined_callers = "accept"\n')
     box.ctl("config", "reload")
     limit, child = said(box, "limit 9", "spawn -- true", forged=way)
-    assert "forbidden: agent-002 is an agent" in limit
+    assert "forbidden: permission denied: agent-002 is an agent" in limit
     assert box.agent(child.split()[0])["parent"] == "agent-002"
 
 
@@ -285,7 +285,7 @@ def test_a_connection_does_not_pass_to_the_process_that_gets_the_pid_of_its_own(
     )
     assert process.returncode == 0, process.stderr
     answer, limit = process.stdout.splitlines()
-    assert "forbidden: the process that opened this connection has ended" in answer
+    assert "forbidden: permission denied: the process that opened this connection has ended" in answer
     assert limit == "7"
 
 

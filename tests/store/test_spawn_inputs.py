@@ -118,7 +118,7 @@ def test_what_a_newer_version_kept_is_an_error_that_names_both(box: Box) -> None
     box.end(agent)
     newer = {"version": VERSION + 1, "environment": {}, "input": None}
     (box.directory / "retry" / agent.id).write_bytes(pack(newer))
-    with pytest.raises(WireError, match=f"has the version {VERSION + 1}, and this daemon reads {VERSION}"):
+    with pytest.raises(WireError, match=f"has the version {VERSION + 1}, but this daemon reads {VERSION}"):
         box.given.retries.environment(agent.id)
 
 

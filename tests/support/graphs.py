@@ -37,6 +37,9 @@ class Counted(Mapping[str, list[str]]):
         self.asked += 1
         return self._graph[node]
 
+    def __contains__(self, node: object) -> bool:
+        return node in self._graph  # without a count: that reads no dependencies
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._graph)
 

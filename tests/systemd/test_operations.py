@@ -61,7 +61,7 @@ def test_every_command_does_what_it_is_there_for(shell: subprocess.Popen[str]) -
     assert "agent-001  hello  completed" in outputs[4]
     assert f"serving {HOME}" in outputs[5]
     assert "hello" in outputs[5]
-    assert outputs[6].splitlines()[1] == "0 agents and 0 runs pruned, 0 B of logs; 1 finished agents are kept"
+    assert outputs[6].splitlines()[1] == "0 agents and 0 runs pruned, 0 B of logs; 1 finished are kept"
     assert "agent-001  hello  completed" in outputs[8]
     assert outputs[9].endswith("hello\n")
     assert "removed" in outputs[10]

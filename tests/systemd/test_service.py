@@ -278,7 +278,7 @@ def test_a_full_disk_does_not_end_the_service(plain: Installed) -> None:
 def test_a_home_has_one_manager(system: Installed) -> None:
     env = {"ORCHD_HOME": system.home}
     output = system.box.run("orchctl", "service", "install", "--user", "--enable", who="ann", env=env, code=1)
-    assert f"{system.home} is served by orchd@ann.service of the machine's manager" in output
+    assert f"{system.home} is served by orchd@ann.service of the system manager" in output
     assert system.box.run("sh", "-c", "ls /run/ann/.config/systemd/user/orchd.service*", code=None).startswith("ls: ")
     assert system.shows("ActiveState") == "active"
 

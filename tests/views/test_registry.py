@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from orchd.core.handlers.backoff import MOST_SECONDS
@@ -11,9 +14,9 @@ from orchd.protocol.errors import WireError
 from tests.support.bench import Bench
 
 
-def waiting(**fields: float) -> Agent:
+def waiting(age: float = 0.0, **fields: Any) -> Agent:
     """An agent as an earlier daemon, on an earlier clock, left it."""
-    return Agent(agent_id(1), Spec(("true",), "true", "/", "e"), Level.PM, (), 0, **{"age": 0.0, **fields})
+    return Agent(agent_id(1), Spec(("true",), "true", "/", "e"), Level.PM, (), 0, age, **fields)
 
 
 @pytest.mark.parametrize("text", ["1", "01", "agent-1", "agent-001", "Agent-1", "AGENT-001"])
@@ -35,10 +38,15 @@ def test_what_names_no_agent_is_refused(bench: Bench, text: str) -> None:
 @pytest.mark.parametrize("what", ["agent", "run", "session"])
 def test_an_agent_that_was_there_once_was_pruned(bench: Bench, what: str) -> None:
     bench.state.last_number = bench.state.last_run = bench.state.last_session = 7
-    find = {"agent": bench.records.find, "run": bench.records.run, "session": bench.records.session}[what]
+    records = bench.records
+    finds: dict[str, Callable[[str], object]] = {
+        "agent": records.find,
+        "run": records.run,
+        "session": records.session,
+    }
     for number, code in (("007", "pruned"), ("008", f"unknown-{what}")):
         with pytest.raises(WireError, match=number) as caught:
-            find(f"{what}-{number}")
+            finds[what](f"{what}-{number}")
         assert caught.value.code == code
 
 
@@ -121,7 +129,7 @@ def test_a_name_means_the_agent_that_is_not_over_or_else_the_newest(bench: Bench
     bench.until_over(second)
     assert bench.records.find("api").id == second.id
     third, fourth = bench.spawn("sleep", "600", name="api"), bench.spawn("sleep", "600", name="api")
-    with pytest.raises(WireError, match=f"2 agents .*'api' are not over: {third.id}, {fourth.id}") as caught:
+    with pytest.raises(WireError, match=f"2 unfinished agents have the name 'api': {third.id}, {fourth.id}") as caught:
         bench.records.find("api")
     assert caught.value.code == "ambiguous"
 
@@ -143,7 +151,7 @@ def test_what_is_being_pruned_has_no_name(bench: Bench) -> None:
 
 
 def test_what_has_another_kind_of_id_is_named(bench: Bench) -> None:
-    with pytest.raises(WireError, match="session-001 is the id of a session") as caught:
+    with pytest.raises(WireError, match="it is the session session-001") as caught:
         bench.records.find("session-1")
     assert caught.value.code == "unknown-agent"
 

@@ -1,4 +1,4 @@
-"""`orchctl cancel`: end agents and all that is under them."""
+"""`orchctl cancel`: kill agents and all their descendants."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def run(args: SimpleNamespace) -> int:
     if bool(args.ids) == args.all:
         raise UsageError("give the ids or names of agents or runs, or --all" + (", not both" if args.all else ""))
     if args.wait_timeout is not None and not args.wait:
-        raise UsageError("--wait-timeout is for --wait: give both")
+        raise UsageError("--wait-timeout requires --wait: give both")
     with Client() as client:
         ids = args.ids
         if args.all:

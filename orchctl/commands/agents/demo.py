@@ -1,4 +1,4 @@
-"""`orchctl demo`: a real fleet in a temporary home: agents that nest, fail and retry, a composition, a `kill -9`."""
+"""`orchctl demo`: real agents in a temporary home: nesting, a retry, a composition, a `kill -9`."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _LEAD = (
 
 
 def run(args: SimpleNamespace) -> int:
-    """Show the fleet live, then sum it up. The exit code says whether all agents completed, within the limit."""
+    """Show the agents live, then print a summary. The exit code says whether all completed within the limit."""
     timeline.check(args.timeline)
     with _fleet() as client:
         developers = _agents(client.home.directory)
@@ -61,8 +61,8 @@ def run(args: SimpleNamespace) -> int:
         began = time.monotonic()
         if not args.json:
             console.print_line(
-                f"{len(developers)} developers in one request and the {len(members)} members of the composition "
-                f"{_COMPOSITION}, {_LIMIT} slots, a home of their own:"
+                f"{len(developers)} agents in one request and {len(members)} members of the composition "
+                f"{_COMPOSITION}, {_LIMIT} slots, in a temporary home:"
             )
         _watch(client, [*agents, *members], as_json=args.json)
         took = time.monotonic() - began
@@ -92,7 +92,7 @@ def _fleet() -> Iterator[Client]:
 
 
 def _agents(directory: Path) -> list[dict[str, object]]:
-    """Return the specs of the developers: three leads that spawn agents and wait, and four workers."""
+    """Return the specs of the agents: three leads that spawn agents and wait, and four workers."""
 
     def worker(name: str, seconds: float, **more: object) -> dict[str, object]:
         return {"name": name, "command": ["sh", "-c", _WORK.format(seconds=seconds)], **more}
@@ -101,20 +101,20 @@ def _agents(directory: Path) -> list[dict[str, object]]:
         script = ["sh", "-c", _LEAD.format(parts=parts), f"{directory}/{name}.ids"]
         return {"name": name, "command": script, "nesting": 1, "goal": f"spawns {parts} and waits for them"}
 
-    flaky = 'if [ "$ORCHD_ATTEMPT" = 1 ]; then echo "the first try fails"; exit 1; fi; sleep 0.3'
+    flaky = 'if [ "$ORCHD_ATTEMPT" = 1 ]; then echo "the first attempt fails"; exit 1; fi; sleep 0.3'
     return [
         lead("backend", "api migration docs"),
         lead("frontend", "components tests storybook"),
-        worker("mobile", 1.2, goal="waits for no agent"),
+        worker("mobile", 1.2, goal="has no dependencies"),
         worker("devops", 0.8),
         {"name": "flaky", "command": ["sh", "-c", flaky], "retries": 2, "goal": "fails once, then succeeds"},
         lead("qa", "unit end-to-end performance"),
-        worker("release", 0.3, after=["backend", "frontend", "qa"], goal="comes after backend, frontend and qa"),
+        worker("release", 0.3, after=["backend", "frontend", "qa"], goal="starts after backend, frontend and qa"),
     ]
 
 
 def _watch(client: Client, agents: list[dict[str, Any]], *, as_json: bool) -> None:
-    """Show what happens until all agents have ended, and kill the daemon on the way."""
+    """Show events until all agents have ended; kill the daemon once meanwhile."""
     wanted = {agent["id"] for agent in agents}
     since, ended = 0, 0
     with closing(Subscription(client.context, client.home)) as news:
@@ -142,18 +142,18 @@ def _watch(client: Client, agents: list[dict[str, Any]], *, as_json: bool) -> No
                 signal.pidfd_send_signal(process, signal.SIGKILL)
                 select.select([process], [], [])
                 os.close(process)
-                launcher.ensure(client.home)  # the next daemon takes up the agents, which go on
+                launcher.ensure(client.home)  # the next daemon recovers the agents, which keep running
                 if not as_json:
                     successor = client.call("daemon")["pid"]
                     console.print_line(
-                        f"--- kill -9 {pid}: the daemon died, its agents did not; pid {successor} took them up"
+                        f"--- kill -9 {pid}: the agents keep running; the new daemon, pid {successor}, recovered them"
                     )
             elif wanted:
                 news.wait()
 
 
 def _sum_up(client: Client, took: float, *, as_json: bool) -> int:
-    """Print the figures of the fleet after `took` seconds. Returns the exit code."""
+    """Print the figures of all agents after `took` seconds. Returns the exit code."""
     agents = client.call("status", {"all": True, "usage": False})["agents"]
     alone = sum(text.lifetime(agent, 0.0) or 0.0 for agent in agents if not agent["children"])
     at_work: set[str] = set()
@@ -177,7 +177,7 @@ def _sum_up(client: Client, took: float, *, as_json: bool) -> int:
         "",
         f"{result['completed']} of {result['agents']} agents completed in {result['attempts']} attempts; "
         f"at most {result['most_at_work']} of {result['limit']} slots were in use at once.",
-        f"{text.span(took)} together, {text.span(alone)} one by one, with one `kill -9` of the daemon on the way.",
+        f"{text.span(took)} wall time ({text.span(alone)} sequential); the daemon was killed once by `kill -9`.",
         "Next: `orchctl spawn -- COMMAND`, `orchctl status`, `orchctl --help`.",
     ]
     console.result(result, lines, as_json=as_json)

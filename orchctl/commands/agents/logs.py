@@ -64,7 +64,7 @@ def _opened(client: Client, place: dict[str, Any], lines: int | None) -> Followe
     try:
         return FollowedLog(_output(client, place), lines)
     except FileNotFoundError:
-        raise RefusedError(f"the output of {place['id']} is gone: no {place['path']}", code="no-log") from None
+        raise RefusedError(f"the log of {place['id']} no longer exists: {place['path']}", code="no-log") from None
 
 
 class _LogReader:
@@ -83,11 +83,11 @@ class _LogReader:
         self.is_over = False
 
     def sources(self) -> Iterable[zmq.Socket[bytes] | int]:
-        """Return what becomes readable when the file grows, and with news that may mean another attempt."""
+        """Return sources that are readable when the file has grown or another attempt may have begun."""
         return (self._changes.fd, *self._news.sources())
 
     def look(self) -> float | None:
-        """Copy the new bytes. Returns the seconds after which to look again, None when the sources tell."""
+        """Copy the new bytes. Returns the seconds until the next look, None to wait for the sources."""
         self._changes.drain()
         left = self._pace.seconds()
         if left == 0.0:

@@ -1,4 +1,4 @@
-"""`orchctl pause`: start no more agents until `resume`, or pause the agents that are named."""
+"""`orchctl pause`: stop starting agents until `resume`, or pause single agents."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from orchctl.terminal import console
 
 
 def run(args: SimpleNamespace) -> int:
-    """Print the slots as they are now; with ids, a line for each agent."""
+    """Print the slots; with ids, a line for each agent."""
     if args.release_slot and not args.ids:
-        raise UsageError("--release-slot is for agents: give their ids or names, or leave it out")
+        raise UsageError("--release-slot requires ids or names of agents: add them, or leave it out")
     with Client() as client:
         if args.ids:
             result = client.call("pause", {"ids": list(args.ids), "release_slot": args.release_slot})

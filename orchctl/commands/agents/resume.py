@@ -1,4 +1,4 @@
-"""`orchctl resume`: start agents again after `pause`, or let the agents that are named continue."""
+"""`orchctl resume`: start agents again after `pause`, or resume single agents."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from orchctl.terminal import console
 
 
 def run(args: SimpleNamespace) -> int:
-    """Print the slots as they are now; with ids, a line for each agent."""
+    """Print the slots; with ids, a line for each agent."""
     with Client() as client:
         result = client.call("resume", {"ids": list(args.ids)} if args.ids else {})
     console.result(result, text.steered_lines(result, console.dot()), as_json=args.json)

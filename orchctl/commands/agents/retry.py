@@ -1,4 +1,4 @@
-"""`orchctl retry`: a new attempt for agents that ended without completing, and for what was skipped because of them."""
+"""`orchctl retry`: a new attempt for agents that ended without completing, and for their skipped dependents."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Agents = Mapping[str, Mapping[str, Any]]  # by their ids
 def run(args: SimpleNamespace) -> int:
     """Print a line for each agent; exit code 1 when an agent is skipped again.
 
-    The new attempt has the environment of the first, and --env-file and --env over it.
+    The new attempt has the environment of the first; --env-file and --env override its variables.
     """
     variables = for_agents() if args.current_env and not target.is_remote() else {}
     variables |= env_files.read(args.env_file, here("/")) | env_files.pairs(args.env)
@@ -46,17 +46,17 @@ def run(args: SimpleNamespace) -> int:
     if skipped and not args.json:
         words = " ".join(skipped)
         console.warn(
-            f"what these come after did not complete: `orchctl retry {words} --with-dependencies` retries that too"
+            f"their dependencies did not complete: `orchctl retry {words} --with-dependencies` retries them too"
         )
     left = [agent for agent in behind if agent not in chosen]
     if left and not args.json:
-        what = f"{', '.join(left)} {'was' if len(left) == 1 else 'were'} skipped because of that and stay so"
-        console.warn(f"{what}: `orchctl retry {' '.join(left)}`, or --with-dependents the next time")
+        what = f"{', '.join(left)} {'was' if len(left) == 1 else 'were'}skipped because of that, and not retried"
+        console.warn(f"{what}: run `orchctl retry {' '.join(left)}`, or use --with-dependents")
     return exit_codes.REFUSED if skipped else exit_codes.OK
 
 
 def _badly_ended(known: Agents, ids: Iterable[str]) -> list[str]:
-    """Return the dependencies of `ids`, at any distance, that ended otherwise than required, in order."""
+    """Return the direct and indirect dependencies of `ids` that did not end as required, in order."""
     blockers: dict[str, None] = {}
     frontier = list(ids)
     while frontier:
@@ -74,7 +74,7 @@ def _badly_ended(known: Agents, ids: Iterable[str]) -> list[str]:
 
 
 def _skipped(known: Agents, ids: Iterable[str]) -> list[str]:
-    """Return the agents that were skipped and come after `ids`, at any distance."""
+    """Return the skipped agents that depend on `ids`, directly or indirectly."""
     reached = set(ids)
     skipped: list[str] = []
     for agent_id, agent in sorted(known.items(), key=lambda item: text.number(item[1])):

@@ -26,7 +26,7 @@ _OF_ONE = (
 def run(args: SimpleNamespace) -> int:
     """Print the new ids, one a line, or the result as JSON: with --wait, how the agents ended."""
     if args.wait_timeout is not None and not args.wait:
-        raise UsageError("--wait-timeout is for --wait: give both, or --timeout to end the agent itself")
+        raise UsageError("--wait-timeout requires --wait: give both, or use --timeout to kill the agent")
     if args.batch_example:
         from orchctl.spawn import batch
 
@@ -68,12 +68,12 @@ def _specs(args: SimpleNamespace) -> list[dict[str, object]]:
     if args.batch is not None:
         for key in given:
             word = "a command" if key == "command" else f"--{key.replace('_', '-')}"
-            raise UsageError(f"{word} does not go with --batch: write `{key}` into {args.batch} for each agent")
+            raise UsageError(f"{word} cannot be combined with --batch: set `{key}` for each agent in {args.batch}")
         from orchctl.spawn import batch  # checking shapes takes imports that one agent does not need
 
         return batch.read(args.batch, here())
     if not (args.command or args.goal or args.skill or args.stdin):
-        raise UsageError("nothing to run: write a command after `--`, as in `spawn -- claude -p ...`, or a --goal")
+        raise UsageError("nothing to run: give a command after `--`, e.g. `spawn -- claude -p ...`, or --goal")
     _check_word(args)
     if "env" in given:
         given["env"] = env_files.pairs(args.env)
@@ -84,7 +84,7 @@ def _specs(args: SimpleNamespace) -> list[dict[str, object]]:
 
 
 def _check_word(args: SimpleNamespace) -> None:
-    """Raise UsageError for a lone word that is no program, and most likely a goal, a runner or a batch file."""
+    """Raise UsageError for a single word that is not a program but probably a goal, a runner or a batch file."""
     if len(args.command) != 1 or target.is_remote():
         return
     (word,) = args.command
@@ -92,7 +92,7 @@ def _check_word(args: SimpleNamespace) -> None:
         from orchd.instance import runner_config  # most calls do without its imports
 
         if word in runner_config.BUILT_IN:
-            raise UsageError(f"the command is {word!r} alone, which gets no goal: did you mean --runner {word}?")
+            raise UsageError(f"the command {word!r} alone has no goal: did you mean --runner {word}?")
     is_file = word.endswith((".json", ".jsonl"))
     if not is_file and not any(map(str.isspace, word)):
         return
@@ -103,10 +103,10 @@ def _check_word(args: SimpleNamespace) -> None:
         return
     if is_file:
         what = f"did you mean --batch {word}, or `orchctl run {word}` for a composition?"
-        raise UsageError(f"{word!r} is no program: {what}")
+        raise UsageError(f"{word!r} is not a program: {what}")
     raise UsageError(
-        f"there is no program {word!r}: did you mean --goal {shlex.quote(word)}? The arguments of a command are words "
-        "of their own; `sh -c` takes a line"
+        f"no such program: {word!r}. Did you mean --goal {shlex.quote(word)}? Give each argument of a command "
+        "as a separate word, or use `sh -c 'LINE'`"
     )
 
 

@@ -1,4 +1,4 @@
-"""`orchctl status`: the picture of all agents, or of some. It never starts a daemon."""
+"""`orchctl status`: show all agents, or some. It never starts a daemon."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _answer(client: Client, args: SimpleNamespace) -> dict[str, Any]:
 
 
 def _watch(client: Client, args: SimpleNamespace) -> NoReturn:
-    """Print the answer after news that change it; on a terminal draw it, and once a second with new ages."""
+    """Print the answer after each change; on a terminal, redraw it also once a second with new ages."""
     from orchctl.client.live_query import LiveQuery
 
     with closing(LiveQuery(client, lambda client: _answer(client, args))) as watching:
@@ -56,7 +56,7 @@ def _watch(client: Client, args: SimpleNamespace) -> NoReturn:
 
 
 def _draw(watching: Any, args: SimpleNamespace) -> NoReturn:
-    """Draw the picture on the terminal: the daemon is asked only after news, ages move once a second."""
+    """Draw the tree on the terminal: query the daemon only after events, update ages once a second."""
     from orchctl.render.text import is_over
     from orchctl.terminal.screen import Screen
 
@@ -66,7 +66,7 @@ def _draw(watching: Any, args: SimpleNamespace) -> NoReturn:
             answer = watching.answer
             lines = _picture(answer, args)
             screen.draw(
-                [*lines, "no daemon answers; this is the last that was known"] if watching.is_cut_off else lines
+                [*lines, "no daemon is running; this is the last known state"] if watching.is_cut_off else lines
             )
             is_moving = not all(map(is_over, answer["agents"]))
             watching.wait(screen.sources(), _SECOND if is_moving else None)
@@ -74,7 +74,7 @@ def _draw(watching: Any, args: SimpleNamespace) -> NoReturn:
 
 
 def _print(answer: dict[str, Any], args: SimpleNamespace, *last: str) -> None:
-    """Print the answer as JSON, or as the picture and the lines `last`."""
+    """Print the answer as JSON, or as the tree and the lines `last`."""
     if args.json:
         console.say_json(answer)
     else:

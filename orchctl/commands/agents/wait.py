@@ -1,4 +1,4 @@
-"""`orchctl wait`: block until agents have ended, through any death of the daemon."""
+"""`orchctl wait`: block until agents have ended, also across daemon restarts."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _RUN = re.compile(r"run-[0-9]+")
 
 
 def run(args: SimpleNamespace) -> int:
-    """Print a line for each agent that ended and each run that ended; the exit code tells whether all completed."""
+    """Print a line for each agent and run that has ended; the exit code says whether all completed."""
     ways = sum((bool(args.ids), args.all, args.children))
     if ways != 1:
-        raise UsageError("say what to wait for: ids, --all or --children" + (", only one of them" if ways else ""))
+        raise UsageError("give " + ("only one of " if ways else "") + "ids, --all or --children")
     if args.tree and not args.ids:
-        raise UsageError("--tree is for ids: say below which agents")
+        raise UsageError("--tree requires ids: give the agents whose descendants to wait for")
     scope = "all" if args.all else "children" if args.children else "tree" if args.tree else "ids"
     with Client() as client:
         args.ids = client.ids(args.ids)
@@ -53,9 +53,7 @@ def wait(
         console.print_line(end)
     if result["timed_out"]:
         going = [agent for agent in result["agents"] if not text.is_over(agent)]
-        console.warn(
-            f"timed-out: {text.going(going)}; they keep running" if going else "timed-out; all have ended since"
-        )
+        console.warn(f"timed-out: {text.going(going)}; they continue" if going else "timed-out; all have ended since")
     return code_of(result)
 
 
@@ -63,7 +61,7 @@ def wait(
 def watched(client: Client, ids: Sequence[str], named: Sequence[str]) -> Iterator[Progress | None]:
     """Show the progress of a wait for `ids` on a line, to people only.
 
-    When a person interrupts the wait, a note says that the agents and runs `named` keep running, and how to wait again.
+    When the wait is interrupted, a note says that the agents and runs `named` continue, and how to wait again.
     """
     line: Progress | None = None
     if console.is_for_people():
@@ -75,8 +73,8 @@ def watched(client: Client, ids: Sequence[str], named: Sequence[str]) -> Iterato
     except KeyboardInterrupt:
         if named:
             words = " ".join(named[:_NAMED]) + (" ..." if len(named) > _NAMED else "")
-            goes = "goes" if len(named) == 1 else "go"
-            console.warn(f"no longer waiting; {words} {goes} on: `orchctl wait {words}`, `orchctl cancel {words}`")
+            verb = "continues" if len(named) == 1 else "continue"
+            console.warn(f"no longer waiting; {words} {verb}: `orchctl wait {words}`, `orchctl cancel {words}`")
         raise
     finally:
         if line:
@@ -96,7 +94,7 @@ def ended(client: Client, ids: Sequence[str], **how: Any) -> dict[str, Any]:
 
 
 def code_of(result: dict[str, Any]) -> int:
-    """Return the exit code for the result of a wait: of each run that was named the run counts, and not its members."""
+    """Return the exit code for the result of a wait: a run that was named counts as a whole, without its members."""
     if result["timed_out"]:
         return exit_codes.TIMED_OUT
     counted = _over(result)

@@ -46,7 +46,7 @@ def init(args: SimpleNamespace) -> int:
     try:
         write_private(file, config_example.text().encode(), is_new=True)
     except FileExistsError:
-        message = f"{file} exists: edit it, or print a complete example with `orchctl config init --print`"
+        message = f"{file} already exists: edit it, or print a complete example with `orchctl config init --print`"
         raise RefusedError(message, code="config-exists") from None
     console.result({"config": str(file)}, [text.clean_line(str(file))], as_json=args.json)
     return exit_codes.OK
@@ -86,7 +86,7 @@ def show(args: SimpleNamespace) -> int:
     lines = [*text.aligned(rows)]
     if answer is None:
         lines.append(
-            "no daemon runs: the next one reads these values; a limit that `orchctl limit` set comes before them"
+            "no daemon is running: the next daemon reads these values; a limit set by `orchctl limit` takes precedence"
         )
     console.result({"config": str(file), "daemon": answer is not None, "keys": keys}, lines, as_json=args.json)
     return exit_codes.OK
@@ -101,7 +101,7 @@ def check(args: SimpleNamespace) -> int:
     except settings.SettingsError as error:
         problems = error.problems
     if args.file and not file.exists():
-        raise RefusedError(f"there is no {file}: write the path of a config.toml", code="no-config")
+        raise RefusedError(f"no such file: {file}; give the path of a config.toml", code="no-config")
     value = {"config": str(file), "valid": not problems, "problems": [problem._asdict() for problem in problems]}
     lines = [f"error: {problem.message}" for problem in problems]
     lines.append(f"{file} is invalid, errors: {len(problems)}" if problems else f"{file} is valid")

@@ -25,7 +25,7 @@ _QUICK = 3.0  # seconds for a daemon to answer, and to end
 
 
 def start(args: SimpleNamespace) -> int:
-    """Start a daemon if none runs, and print its status."""
+    """Start a daemon if none is running, and print its status."""
     home = Home(default_home())
     check_outside(home)
     if is_running(home) or not systemd.act(home, "start"):
@@ -47,7 +47,7 @@ def run(_: SimpleNamespace) -> int:
 
 
 def status(args: SimpleNamespace) -> int:
-    """Print the status of the daemon that answers."""
+    """Print the status of the running daemon."""
     with Client(starts=False) as client:
         answer = client.call("daemon")
     console.result(answer, [text.daemon(answer)], as_json=args.json)
@@ -55,7 +55,7 @@ def status(args: SimpleNamespace) -> int:
 
 
 def restart(args: SimpleNamespace) -> int:
-    """Replace the daemon by a new one, a service by systemd. Agents keep running."""
+    """Replace the daemon by a new daemon, a service through systemd. Agents keep running."""
     home = Home(default_home())
     home.check()  # an error that keeps a daemon from starting must not end the daemon that serves
     if systemd.act(home, "restart"):
@@ -71,7 +71,7 @@ def restart(args: SimpleNamespace) -> int:
 
 
 def _kill(home: Home) -> None:
-    """End a daemon that does not answer: by SIGTERM, and by SIGKILL when it is still there. Agents outlive both.
+    """Kill a daemon that does not answer: by SIGTERM, then by SIGKILL if it is still running. Agents survive both.
 
     Raises NoDaemonError when it is not known which process the daemon is.
     """
@@ -79,7 +79,7 @@ def _kill(home: Home) -> None:
     pid = (holder.pid if holder else None) or sockets.listener(home.socket)
     if pid is None and locks.holder(home.lock) is not None:
         raise NoDaemonError(
-            f"the daemon of {home.directory} does not answer, and its pid is not known: `fuser {home.lock}` shows it"
+            f"the daemon of {home.directory} does not answer, and its pid is unknown: `fuser {home.lock}` shows it"
         )
     if pid is None:
         return

@@ -27,13 +27,13 @@ def run(args: SimpleNamespace) -> int:
         findings = list(_findings(home, daemon, is_fixing=args.fix))
     elif daemon.answer is not None or daemon.holder is not None:
         remedy = "`orchctl cancel --all --wait`, or `orchctl daemon stop --stop-agents`"
-        findings = [problem("orphans", "--end-agents is for a home that no daemon serves", remedy)]
+        findings = [problem("orphans", "--end-agents requires that no daemon is running for this home", remedy)]
     elif processes := marked(home):
         ended = [process for process in processes if end(process)]
         descriptions = [f"pid {process.pid} of {process.agent}: {process.command:.60}" for process in ended]
-        findings = [ok("orphans", f"{description}; it was ended") for description in descriptions]
+        findings = [ok("orphans", f"{description}; killed") for description in descriptions]
     else:
-        findings = [ok("orphans", "no process of an agent runs")]
+        findings = [ok("orphans", "no agent processes are running")]
     problems = sum(finding.state == PROBLEM for finding in findings)
     lines = [
         f"{finding.state:<8} {finding.check:<11} {finding.what}{f'; {finding.remedy}' if finding.remedy else ''}"
@@ -45,7 +45,7 @@ def run(args: SimpleNamespace) -> int:
 
 
 def _findings(home: Home, daemon: DaemonState, *, is_fixing: bool) -> Iterator[Finding]:
-    """Yield the findings of all checks; findings about processes that agents left come last."""
+    """Yield the findings of all checks; findings about orphan processes come last."""
     config, findings = instance.config(home)
     yield instance.home_directory(home)
     yield from findings
@@ -67,25 +67,25 @@ def _findings(home: Home, daemon: DaemonState, *, is_fixing: bool) -> Iterator[F
     living = set(_living(daemon))
     # a daemon that does not answer may be ending some of the processes: then they are left to it
     if daemon.error is not None or (daemon.answer is None and daemon.holder is not None):
-        yield warning("orphans", "not looked for: the daemon did not list its agents in time", "try again")
+        yield warning("orphans", "not checked: the daemon did not list its agents in time", "try again")
         return
     left = orphans(home, living)
     if not left:
-        yield ok("orphans", "no process of an agent that has ended is left")
+        yield ok("orphans", "no orphan processes")
     for orphan in left:
         is_left = orphan.is_known or daemon.answer is not None  # a daemon that serves the home knows its agents
-        state = "is left" if is_left else "runs, and the home has no record"
+        state = "is an orphan process" if is_left else "is running, and the home has no record"
         what = f"pid {orphan.pid} {state} of {orphan.agent}: {orphan.command:.60}"
         if not is_left:
-            yield problem("orphans", what, "put the home back as it was, or end it by `orchctl doctor --end-agents`")
+            yield problem("orphans", what, "restore the home, or kill the process with `orchctl doctor --end-agents`")
         elif is_fixing and end(orphan):
-            yield ok("orphans", f"{what}; it was ended")
+            yield ok("orphans", f"{what}; killed")
         else:
-            yield problem("orphans", what, "`orchctl doctor --fix` ends it")
+            yield problem("orphans", what, "`orchctl doctor --fix` kills it")
 
 
 def _living(daemon: DaemonState) -> Iterator[str]:
-    """Yield the ids of agents that live, as the daemon lists them: few agents may live, and many be queued."""
+    """Yield the ids of the agents that are alive, as the daemon lists them: few may be alive, and many queued."""
     first = daemon.ask("status", {"usage": False, "most": _FIRST})
     if first is None:
         return

@@ -16,11 +16,13 @@ from orchd.protocol import remote_operations
 
 
 def new(args: SimpleNamespace) -> int:
-    """Make a pair of keys for this machine's user and print the public key; the secret key stays in a file."""
+    """Create a key pair for the user of this machine and print the public key; the secret key stays in a file."""
     from orchctl.client import remote
 
     if not pairs.is_name(args.name):
-        raise UsageError(f"{args.name!r} names no key: write 1 to 64 letters, digits, dots, dashes and underscores")
+        raise UsageError(
+            f"{args.name!r} is not a valid key name: use 1 to 64 letters, digits, dots, dashes and underscores"
+        )
     path = remote.key_file(args.name)
     for level in (path.parent.parent, path.parent):
         level.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -28,14 +30,16 @@ def new(args: SimpleNamespace) -> int:
         secret = pairs.new_secret()
         private_file.write_private(path, f"{secret}\n".encode(), is_new=True)
     except FileExistsError:
-        what = f"there is a key {path} already: take another name, or move it away first"
+        what = f"the key {path} already exists: choose another name, or move the file"
         raise RefusedError(what, code="key-exists") from None
     except pairs.NoCurveError as error:
         raise RefusedError(str(error), code="bad-key-file") from None
     public = pairs.public_of(secret)
     console.result({"name": args.name, "public": public, "file": str(path)}, [public], as_json=args.json)
     if not args.json:
-        console.warn(f"the secret half is {path}; on the host: orchctl keys authorize {args.name} {public} --role user")
+        console.warn(
+            f"the secret key is {path}; on the host, run: orchctl keys authorize {args.name} {public} --role user"
+        )
     return exit_codes.OK
 
 
@@ -48,32 +52,33 @@ def show(args: SimpleNamespace) -> int:
     ]
     lines = [*_server_lines(answer["server"]), *text.aligned(rows)]
     console.result(
-        answer, lines or ["no key is authorised, and there is no [remote] listen in config.toml"], as_json=args.json
+        answer, lines or ["no keys are authorised, and [remote] listen is not set in config.toml"], as_json=args.json
     )
     return exit_codes.OK
 
 
 def authorize(args: SimpleNamespace) -> int:
-    """Authorise a key, and print what the other machine's profile must say."""
+    """Authorise a key, and print the values for the profile on the other machine."""
     if args.role not in remote_operations.ROLES:
         *roles, last = remote_operations.ROLES
-        raise UsageError(f"--role must be {', '.join(roles)} or {last}: say what this key may do")
+        raise UsageError(f"--role must be {', '.join(roles)} or {last}: it sets what the key may do")
     with Client() as client:
         answer = client.call("key-authorize", {"key": args.name, "public": args.public.lower(), "role": args.role})
     lines = [f"{answer['name']} may connect as {answer['role']}", *_server_lines(answer["server"])]
     console.result(answer, lines, as_json=args.json)
     if answer["server"] is None:
         console.warn(
-            'no client can connect yet: set `listen = "tcp://ADDRESS:PORT"` in [remote] of config.toml, and restart'
+            'remote clients cannot connect: set `listen = "tcp://ADDRESS:PORT"` in [remote] of config.toml, '
+            "and restart the daemon"
         )
     return exit_codes.OK
 
 
 def revoke(args: SimpleNamespace) -> int:
-    """Withdraw the authorisation of a key, and end its connections."""
+    """Revoke a key, and close its connections."""
     with Client() as client:
         answer = client.call("key-revoke", {"key": args.name})
-    console.result(answer, [f"{answer['name']} revoked"], as_json=args.json)
+    console.result(answer, [f"key {answer['name']} revoked"], as_json=args.json)
     return exit_codes.OK
 
 

@@ -1,4 +1,4 @@
-"""`orchctl limit`: show how many agents may work and live, or change it at once."""
+"""`orchctl limit`: show or set the number of slots, and how many agents may be alive."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from orchctl.terminal import console
 
 
 def run(args: SimpleNamespace) -> int:
-    """Print the slots as they are now."""
+    """Print the slots."""
     if args.reset and (args.limit, args.resident) != (None, None):
-        raise UsageError("--reset takes the numbers of config.toml: leave out N and --resident")
+        raise UsageError("--reset restores the limits of config.toml: leave out N and --resident")
     wanted: dict[str, object] = {"limit": args.limit, "resident": args.resident, "reset": args.reset or None}
     with Client() as client:
         result = client.call("limit", {key: number for key, number in wanted.items() if number is not None})

@@ -23,5 +23,5 @@ def run(args: SimpleNamespace) -> int:
         )
     verb = "would be pruned" if result["dry_run"] else "pruned"
     line = f"{result['agents']:,} agents and {result['runs']:,} runs {verb}, {text.size(result['bytes'])} of logs"
-    console.result(result, [f"{line}; {result['left']:,} finished agents are kept"], as_json=args.json)
+    console.result(result, [f"{line}; {result['left']:,} finished are kept"], as_json=args.json)
     return exit_codes.OK

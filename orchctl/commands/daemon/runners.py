@@ -1,4 +1,4 @@
-"""`orchctl runners`: the programs that can run an agent, as configured for the daemon. It asks no daemon."""
+"""`orchctl runners`: list the runners in the configuration of the daemon. It needs no daemon."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def run(args: SimpleNamespace) -> int:
             "program": program,
             "path": paths[name],
             "version": versions.get(name),
-            "ready": program is None or paths[name] is not None,  # a runner that only pretends needs no program
+            "ready": program is None or paths[name] is not None,  # a simulated runner needs no program
         }
         for name, program in programs.items()
     ]
     rows = []
     for name, program in programs.items():
-        state = "only pretends" if program is None else f"{program} is not on the PATH"
+        state = "simulated, does no real work" if program is None else f"{program} is not on the PATH"
         if (path := paths[name]) is not None:
             state = f"{path}, {versions[name]}" if name in versions else path
         rows.append([text.clean(name), "default" if name == default else "", text.clean(state)])
@@ -64,7 +64,7 @@ def run(args: SimpleNamespace) -> int:
 
 
 def _versions(paths: Mapping[str, str | None]) -> dict[str, str]:
-    """Return the versions that built-in runners print; another program might take the question for a prompt."""
+    """Return the versions that built-in runners print; another program might take `--version` for a prompt."""
     processes = {
         name: subprocess.Popen(
             [path, "--version"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL

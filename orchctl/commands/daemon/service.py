@@ -1,4 +1,4 @@
-"""`orchctl service install|uninstall|status`: the daemon as a service of systemd."""
+"""`orchctl service install|uninstall|status`: the daemon as a systemd service."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from orchd.instance.service import Service, served_by
 from orchd.instance.system import atomic_file, locks
 
 _LINGER = Path("/var/lib/systemd/linger")
-_MANAGERS = {"user": "user's own manager", "system": "machine's manager"}
+_MANAGERS = {"user": "user manager", "system": "system manager"}
 
 
 def install(args: SimpleNamespace) -> int:
@@ -32,7 +32,7 @@ def install(args: SimpleNamespace) -> int:
     scope, service = _chosen(args)
     if scope == "system" and (home := os.environ.get(environment.ENV_HOME)):
         raise UsageError(
-            f"a system service has a home for each user, not {home}: unset {environment.ENV_HOME}, or say --user"
+            f"a system service has a home for each user, not {home}: unset {environment.ENV_HOME}, or use --user"
         )
     _check_free(scope, service)
     systemd.reload(scope)  # raises where no manager runs that would read the unit
@@ -48,14 +48,14 @@ def install(args: SimpleNamespace) -> int:
     systemd.reload(scope)
     if args.enable:
         _enable(service)
-    lines = [f"{path}: written{f', the old one is {kept.name}' if kept else ''}"]
-    lines.append(f"{service.unit} runs" if args.enable else f"start it: {service.says('enable', '--now')}")
+    lines = [f"{path}: written{f', the old file is {kept.name}' if kept else ''}"]
+    lines.append(f"{service.unit} is running" if args.enable else f"start it: {service.says('enable', '--now')}")
     value = {"unit": service.unit, "path": str(path), "kept": str(kept) if kept else None, "enabled": args.enable}
     console.result(value, map(render.clean_line, lines), as_json=args.json)
     user = users.name()
     if scope == "user" and user is not None and not (_LINGER / user).exists():
         remedy = f"loginctl enable-linger {user}"
-        console.warn(f"it ends with your last session, and all agents with it, unless you say `{remedy}`")
+        console.warn(f"the daemon and all agents end with your last login session; to prevent that, run `{remedy}`")
     return exit_codes.OK
 
 
@@ -80,7 +80,7 @@ def _enable(service: Service) -> None:
 
 
 def _check_free(scope: str, service: Service) -> None:
-    """Raise RefusedError when the home has another service, or the service another home: two would fight for it."""
+    """Raise RefusedError when the home has another service, or the service another home: two daemons would compete."""
     is_own = scope == "user" or _user() == users.name()  # with sudo the home of the user who called it
     home = Home(default_home() if is_own else home_directory(_user()) / ".local/state/orchd")
     other = served_by(home)
@@ -93,7 +93,7 @@ def _check_free(scope: str, service: Service) -> None:
     elsewhere = systemd.home_in(systemd.properties_of(service))
     if scope == "user" and elsewhere not in (None, str(home.directory)) and _is_active(service):
         raise RefusedError(
-            f"{service.unit} runs for another home, {elsewhere}: `{service.says('stop')}` first; agents keep running",
+            f"{service.unit} serves another home, {elsewhere}: `{service.says('stop')}` first; agents keep running",
             code="service",
         )
 
@@ -116,7 +116,7 @@ def home_directory(user: str) -> Path:
     try:
         return Path(pwd.getpwnam(user).pw_dir)
     except KeyError:
-        raise RefusedError(f"there is no user {user!r} on this machine", code="no-user") from None
+        raise RefusedError(f"unknown user on this machine: {user!r}", code="no-user") from None
 
 
 def uninstall(args: SimpleNamespace) -> int:
@@ -130,13 +130,13 @@ def uninstall(args: SimpleNamespace) -> int:
         systemd.demand(Service(scope, path.name), "disable")
         path.unlink()
         systemd.reload(scope)
-    line = f"{path}: removed; agents keep running" if is_there else f"{path}: there is none"
+    line = f"{path}: removed; agents keep running" if is_there else f"{path}: not installed"
     console.result({"path": str(path), "removed": is_there}, [render.clean_line(line)], as_json=args.json)
     return exit_codes.OK
 
 
 def status(args: SimpleNamespace) -> int:
-    """Print the state of the service; exit code 1 unless it runs."""
+    """Print the state of the service; exit code 1 unless it is running."""
     _, service = _chosen(args)
     properties = systemd.properties_of(service)
     is_installed = properties.get("LoadState") != "not-found"

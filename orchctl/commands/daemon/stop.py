@@ -1,4 +1,4 @@
-"""`orchctl daemon stop`: end the daemon, and keep, stop or drain the agents that live."""
+"""`orchctl daemon stop`: stop the daemon, and keep, stop or drain its agents."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 _WAYS = {"keep_agents": "keep", "stop_agents": "stop", "drain": "drain"}
 _NOBODY = {"living": 0, "agents": []}
-_QUESTION = "{living} agents live: [k]eep them running, [s]top them, or [d]rain, which lets them end? "
+_QUESTION = "agents still running: {living}. [k]eep them running, [s]top them, or [d]rain (wait for them)? "
 
 
 def run(args: SimpleNamespace) -> int:
-    """Return when the daemon is gone: at once where none runs, whichever option is given.
+    """Stop the daemon and return when its process has ended; at once where no daemon is running.
 
-    Prints `{living, agents}` with `--json`: how many agents lived, and which of them keep running.
+    Prints `{living, agents}` with `--json`: how many agents were alive, and which keep running.
     """
     chosen = [way for name, way in _WAYS.items() if getattr(args, name)]
     if len(chosen) > 1:
@@ -54,7 +54,7 @@ def run(args: SimpleNamespace) -> int:
             if must_run or is_running(home) or locks.holder(home.lock) is not None:  # a daemon that does not answer
                 raise
             left = _living(home)
-            lines = [f"no daemon runs for {home.directory}", *_going_on(left)]
+            lines = [f"no daemon is running for {home.directory}", *_going_on(left)]
             console.result({"living": len(left), "agents": left}, lines, as_json=args.json)
             return exit_codes.OK
     with Client(home, starts=False) as client:
@@ -66,19 +66,17 @@ def run(args: SimpleNamespace) -> int:
 
 
 def _going_on(agents: Sequence[str]) -> list[str]:
-    return (
-        [f"{len(agents)} agents keep running, for the next daemon to take over: {', '.join(agents)}"] if agents else []
-    )
+    return [f"agents that keep running: {', '.join(agents)}"] if agents else []
 
 
 def _living(home: Home) -> list[str]:
-    """Return the ids of the agents that live, without a daemon: an agent that lives holds the lock of its record."""
+    """Return the ids of the agents that are alive, without a daemon: such an agent holds the lock of its record."""
     locked = {path.name.partition(".")[0] for path in home.agents.glob("*.exit") if locks.is_locked(path)}
     return sorted(locked, key=lambda agent: (len(agent), agent))
 
 
 def end(client: Client, pid: int, way: str) -> dict[str, Any]:
-    """Ask the daemon to leave and return when its process has ended: `{living, agents}`, the agents that lived before.
+    """Shut down the daemon and return when its process has ended: `{living, agents}`, the agents alive before that.
 
     `way` is keep, stop or drain. Raises TimedOutError when the daemon keeps its agents and does not end in time.
     """
@@ -89,7 +87,7 @@ def end(client: Client, pid: int, way: str) -> dict[str, Any]:
     with ExitStack() as stack:
         stack.callback(os.close, process)
         answer: dict[str, Any] = client.call("stop", {"agents": way})
-        # only leaving at once has a limit: agents may take as long as they need
+        # only an immediate shutdown has a limit: agents may take as long as they need
         until = time.monotonic() + PATIENCE if way == "keep" else math.inf
         line: Progress | None = None
         if console.is_for_people() and way != "keep":
@@ -102,19 +100,21 @@ def end(client: Client, pid: int, way: str) -> dict[str, Any]:
             poller.register(source, zmq.POLLIN)
         while process not in dict(poller.poll(milliseconds(until, line.look() if line else None))):
             if time.monotonic() >= until:
-                raise TimedOutError(f"the daemon has not left after {PATIENCE:.0f} s; see {log_of(client.home)}")
+                raise TimedOutError(f"the daemon did not shut down within {PATIENCE:.0f} s; see {log_of(client.home)}")
     return answer
 
 
 def _chosen(living: int, home: Home) -> str:
-    """Return the way to stop: keep when no agent lives, otherwise the choice of the person at the terminal."""
+    """Return the way to stop: keep when no agent is alive, otherwise the choice of the operator at the terminal."""
     if not living:
         return "keep"
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         if (evidence := inside.evidence(home)) is not None:  # no option would help
-            raise WireError("forbidden", f"an agent cannot stop its daemon ({evidence}): ask from outside every agent")
+            raise WireError("forbidden", f"permission denied: agents cannot stop the daemon ({evidence})")
         raise UsageError(
-            f"{living} agents live: say --keep-agents, --stop-agents or --drain", details={"living": living}
+            f"agents still running: {living}; choose --keep-agents (leave them running), --stop-agents (kill them) "
+            "or --drain (wait for them)",
+            details={"living": living},
         )
     ways = {way[0]: way for way in _WAYS.values()}
     answer = ""

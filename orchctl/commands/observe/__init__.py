@@ -1,1 +1,1 @@
-"""Commands that show or export what happens."""
+"""Commands that show or export events and metrics."""

@@ -1,4 +1,4 @@
-"""`orchctl events`: what happened, and with `-f` what happens."""
+"""`orchctl events`: the latest events, and with `-f` new events."""
 
 from __future__ import annotations
 

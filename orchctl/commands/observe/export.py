@@ -16,7 +16,7 @@ from orchctl.timeline.data import history_of
 def run(args: SimpleNamespace) -> int:
     """Print the agents with their totals as JSON, or the agents alone as CSV."""
     if args.json == args.csv:
-        raise UsageError("say in which form, --json or --csv" + (", not both" if args.csv else ""))
+        raise UsageError("choose a format: --json or --csv" + (", not both" if args.csv else ""))
     with Client(starts=False) as client:
         history = history_of(client, args.id, time.clock_gettime(time.CLOCK_REALTIME))
         if args.id is None:

@@ -13,16 +13,16 @@ from orchctl.errors import NoDaemonError, RefusedError, UsageError
 
 
 def run(args: SimpleNamespace) -> int:
-    """Run the command for each end until interrupted; with `--once` only for the ends since the last time."""
+    """Run the command for each end until interrupted; with `--once` only for ends since the last call."""
     from filelock import FileLock, Timeout
 
     from orchctl.client.subscription import Subscription
     from orchctl.exporters.hook import Hook, Position
 
     if not args.command or args.position is None:
-        raise UsageError("say which command, and where its position is kept: hook --position FILE -- COMMAND [ARG]...")
+        raise UsageError("give a command, and a file for its position: hook --position FILE -- COMMAND [ARG]...")
     if shutil.which(args.command[0]) is None:
-        raise UsageError(f"there is no program {args.command[0]!r}; name a program on PATH, or give its path")
+        raise UsageError(f"no such program: {args.command[0]!r}; give a program on PATH, or a path")
     path = Path(args.position).absolute()
     try:
         with (
@@ -38,5 +38,5 @@ def run(args: SimpleNamespace) -> int:
                 with suppress(NoDaemonError):
                     hook.catch_up(client)
     except Timeout:
-        raise RefusedError(f"another process uses {path}; give another file", code="in-use") from None
+        raise RefusedError(f"another process uses the position file {path}; give another file", code="in-use") from None
     return exit_codes.OK

@@ -10,7 +10,7 @@ from orchctl.terminal import console
 
 
 def run(args: SimpleNamespace) -> int:
-    """Print the metrics; with `--serve` serve them over HTTP, also while the daemon is away."""
+    """Print the metrics; with `--serve` serve them over HTTP, also while no daemon is running."""
     from orchctl.exporters.metrics import Counters, page, text
 
     counters = Counters()

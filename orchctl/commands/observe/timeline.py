@@ -53,7 +53,7 @@ def run(args: SimpleNamespace) -> int:
 def chosen(name: str | None, kind: str | None) -> str | None:
     """Return the format from `--format` or the suffix of the file. Raises UsageError for an unknown format."""
     if kind is not None and kind not in _FORMATS:
-        raise UsageError(f"--format: {kind!r} is not a format; use {', '.join(_FORMATS)}")
+        raise UsageError(f"--format: {kind!r} is not a valid format; use {', '.join(_FORMATS)}")
     if name is None:
         return kind
     if name == "-":

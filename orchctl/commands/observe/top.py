@@ -1,4 +1,4 @@
-"""`orchctl top`: agents on the whole terminal, live. It never starts a daemon."""
+"""`orchctl top`: a live full-screen view of agents. It never starts a daemon."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MOST = 500  # agents that can be scrolled through; the others are counted
 def run(_: SimpleNamespace) -> int:
     """Show agents, their CPU, memory and last output until `q`."""
     if not (console.is_terminal() and sys.stdin.isatty()):
-        raise UsageError("top needs a terminal; `orchctl status --watch` goes without one")
+        raise UsageError("top requires a terminal; `orchctl status --watch` works without a terminal")
     from orchctl.client.live_query import LiveQuery
     from orchctl.terminal.screen import Screen
     from orchctl.terminal.top import Top

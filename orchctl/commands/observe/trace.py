@@ -1,4 +1,4 @@
-"""`orchctl trace`: finished agents and runs, as spans of OpenTelemetry. It never starts a daemon."""
+"""`orchctl trace`: export finished agents and runs as OpenTelemetry spans. It never starts a daemon."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT
 
 
 def run(args: SimpleNamespace) -> int:
-    """Send the spans to a collector, or write them to a file; a second call makes the same spans."""
+    """Send the spans to a collector, or write them to a file; a second call produces the same spans."""
     from orchctl.exporters import otlp
     from orchctl.exporters import trace as tracing
 
     if args.out is not None and args.endpoint is not None:
         raise UsageError("--endpoint and -o exclude each other: choose one")
     if args.out is None and args.endpoint is None and not any(map(os.environ.get, _ENDPOINTS)):
-        raise UsageError(f"say where to: --endpoint http://127.0.0.1:4318, or -o FILE, or set {_ENDPOINTS[1]}")
+        raise UsageError(f"no destination: give --endpoint http://127.0.0.1:4318 or -o FILE, or set {_ENDPOINTS[1]}")
     otlp.check()
     where = otlp.endpoint(args.endpoint) if args.endpoint is not None else None
     with Client(starts=False) as client:

@@ -1,4 +1,4 @@
-"""`orchctl plan`: a forecast of a composition. A daemon that runs is asked; none is started."""
+"""`orchctl plan`: a forecast of a composition. It never starts a daemon."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def run(args: SimpleNamespace) -> int:
     except (NoDaemonError, HomeError, WireError):
         answer = {"skills": {}, "limit": {"limit": LIMIT}}
         if args.limit is None:
-            console.warn(f"no daemon answers: limit {LIMIT} is assumed, and nothing is known of how long skills take")
+            console.warn(f"no daemon is running: assuming limit {LIMIT}; durations of skills are unknown")
     seconds = {name: skill["seconds"] for name, skill in answer["skills"].items()}
     plan = foretold(tree, seconds=seconds, limit=args.limit or answer["limit"]["limit"])
     plan["warnings"] = [as_json(problem) for problem in note_risks(tree)]
@@ -57,10 +57,10 @@ def run(args: SimpleNamespace) -> int:
 def _check(args: SimpleNamespace) -> None:
     """Raise UsageError for options that contradict each other."""
     if args.limit is not None and args.limit < 1:
-        raise UsageError(f"--limit {args.limit}: it must be 1 or more")
+        raise UsageError(f"--limit must be 1 or more, not {args.limit}")
     if args.out is None:
         return
     if not args.graph:
-        raise UsageError(f"{args.out!r}: two files; `--graph {args.out}` writes the graph there")
+        raise UsageError(f"{args.out!r} is an output file: use `--graph {args.out}` to write the graph there")
     if not args.out.endswith(_FORMS):
-        raise UsageError(f"{args.out!r} is no .svg or .dot file: `orchctl plan FILE --graph OUT.svg`")
+        raise UsageError(f"{args.out!r} is not a .svg or .dot file: use `orchctl plan FILE --graph OUT.svg`")

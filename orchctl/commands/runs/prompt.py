@@ -1,4 +1,4 @@
-"""`orchctl prompt`: a composition as instructions for an LLM that spawns the agents itself. It needs no daemon."""
+"""`orchctl prompt`: print a composition as instructions for an LLM that uses its own Task tool. It needs no daemon."""
 
 from __future__ import annotations
 

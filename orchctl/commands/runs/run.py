@@ -1,4 +1,4 @@
-"""`orchctl run`: a composition as agents, all in one request, under the one limit."""
+"""`orchctl run`: run a composition as agents, all in one request."""
 
 from __future__ import annotations
 
@@ -71,12 +71,12 @@ def _lines(request: dict[str, Any]) -> Iterator[str]:
     yield f"{render.clean(request['name'])}: {len(request['members'])} members, results in {request['results']}"
     for group in request["groups"]:
         most = f"at most {group['max_parallel']} at once, " if group["max_parallel"] else ""
-        yield render.clean_line(f"{group['path'] or 'the whole'}: {most}{group['on_failure']}{_after(group)}")
+        yield render.clean_line(f"{group['path'] or 'whole run'}: {most}{group['on_failure']}{_after(group)}")
     yield ""
     for member in request["members"]:
         agent = member["agent"]
         program = shlex.join(agent["command"]) if "command" in agent else agent.get("runner", "the default runner")
-        yield render.clean_line(f"{member['path']}{'' if member['required'] else ', not required'}{_after(member)}")
+        yield render.clean_line(f"{member['path']}{'' if member['required'] else ', optional'}{_after(member)}")
         yield render.clean_line(f"    {program} <{shlex.quote(agent['stdin'])}")
 
 

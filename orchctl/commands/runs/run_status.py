@@ -1,4 +1,4 @@
-"""`orchctl run-status`: one run with its members. It never starts a daemon."""
+"""`orchctl run-status`: show a run with its members. It never starts a daemon."""
 
 from __future__ import annotations
 

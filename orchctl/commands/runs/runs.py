@@ -1,4 +1,4 @@
-"""`orchctl runs`: a list of runs. It never starts a daemon."""
+"""`orchctl runs`: list runs. It never starts a daemon."""
 
 from __future__ import annotations
 

@@ -18,11 +18,11 @@ def run(args: SimpleNamespace) -> int:
     """Print a line for each error and warning, or `{valid, errors, warnings}`; exit code 1 when there are errors."""
     if args.example:
         if args.file is not None:
-            raise UsageError(f"--example prints a file and checks none: `orchctl validate {args.file}` checks it")
+            raise UsageError(f"--example takes no file: `orchctl validate {args.file}` checks it")
         console.put(example_file())
         return exit_codes.OK
     if args.file is None:
-        raise UsageError("say what to check: `orchctl validate FILE`; --example prints a file to begin with")
+        raise UsageError("nothing to check: give FILE, or --example to print an example")
     directory = Path.cwd()
     valid, errors, warnings = validate_skill_composition(located(args.file, directory), directory=directory)
     value = {"valid": valid, "errors": [*map(as_json, errors)], "warnings": [*map(as_json, warnings)]}

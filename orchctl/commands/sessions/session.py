@@ -1,4 +1,4 @@
-"""`orchctl session new|list|show|close`: sessions, which hold the agents of a project directory."""
+"""`orchctl session new|list|show|close`: manage sessions (all agents started in a project)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from orchd.instance.projects import project_of
 
 
 def new(args: SimpleNamespace) -> int:
-    """Open a session here and print its id; the open session is closed. The directory becomes a project."""
+    """Start a session in this directory and print its id; the previous session is closed."""
     options = {"name": args.name, "max_tokens": args.max_tokens, "max_cost": args.max_cost}
     with Client() as client:
         if not target.is_remote():
@@ -24,7 +24,7 @@ def new(args: SimpleNamespace) -> int:
                 projects.mark(project)
             except OSError as error:  # sessions work without files
                 mark = project / projects.MARK
-                console.warn(f"there will be no session files: {mark} cannot be made: {error.strerror}")
+                console.warn(f"no session files will be written: cannot create {mark}: {error.strerror}")
         given = {key: value for key, value in options.items() if value is not None}
         answer = client.call("session-new", {"project": _here(), **given})
     console.result(answer, [answer["session"]["id"]], as_json=args.json)
@@ -36,7 +36,7 @@ def show_all(args: SimpleNamespace) -> int:
     where = {} if args.all or target.is_remote() else {"project": _here()}
     with Client(starts=False) as client:
         listed = pages.whole(client, "sessions", where, "sessions")["sessions"]
-    lines = sessions.session_lines(listed) or ["no sessions here; the first `orchctl spawn` begins one"]
+    lines = sessions.session_lines(listed) or ["no sessions here; `orchctl spawn` starts one"]
     console.result({"sessions": listed}, lines, as_json=args.json)
     return exit_codes.OK
 
@@ -58,7 +58,7 @@ def show(args: SimpleNamespace) -> int:
 
 
 def close(args: SimpleNamespace) -> int:
-    """Close a session: its agents keep running, later agents belong to another."""
+    """Close a session: its agents keep running, later agents belong to another session."""
     with Client(starts=False) as client:
         answer = client.call("session-close", {"id": args.id or pages.session(client, None)["session"]["id"]})
     console.result(answer, sessions.session_lines([answer["session"]]), as_json=args.json)

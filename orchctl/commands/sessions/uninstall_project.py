@@ -1,4 +1,4 @@
-"""`orchctl uninstall-project`: remove from a project the files and lines that orchd has put into it."""
+"""`orchctl uninstall-project`: remove the files and lines of orchd from a project."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ def run(args: SimpleNamespace) -> int:
         *(f"{path}: {REMOVED}" for path in removed),
         *(f".git/info/exclude: {line}: {REMOVED}" for line in excluded),
         *(
-            f".git/info/exclude: stays as it is: {path} has session files; `orchctl uninstall-project` there first"
+            f".git/info/exclude: not changed: {path} has session files; run `orchctl uninstall-project` there first"
             for path in in_use
         ),
-        *(f"{path}: {CHANGED}, it stays" for path in changed),
+        *(f"{path}: {CHANGED}, not removed" for path in changed),
     ]
-    lines = lines or [f"there is nothing of orchd in {project}"]
+    lines = lines or [f"no files of orchd in {project}"]
     console.result(value, map(text.clean_line, lines), as_json=args.json)
     return exit_codes.REFUSED if changed else exit_codes.OK
 
@@ -88,7 +88,7 @@ def _has_session_files(project: Path, places: Mapping[str, re.Pattern[str]]) -> 
 
 
 def _check_idle() -> None:
-    """Raise RefusedError for unfinished agents of this project's session: their next event would write the files."""
+    """Raise RefusedError while agents of this project are not finished: their next event would write the files."""
     try:
         with Client(starts=False) as client:
             agents = pages.session(client, None)["agents"]
@@ -100,5 +100,5 @@ def _check_idle() -> None:
         return
     living = [agent["id"] for agent in agents if not text.is_over(agent)]
     if living:
-        what = f"{', '.join(living[:5])} of this project are not over: wait for them, or cancel them"
+        what = f"agents of this project have not finished: {', '.join(living[:5])}. Wait for them, or cancel them"
         raise RefusedError(what, code="agents-not-over", details={"agents": living})

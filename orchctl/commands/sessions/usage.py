@@ -1,4 +1,4 @@
-"""`orchctl usage`: tokens and cost of agents, runs and sessions, expected and counted."""
+"""`orchctl usage`: expected and used tokens, and cost, of agents, runs and sessions."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def run(args: SimpleNamespace) -> int:
 
 
 def _rows(client: Client, word: str | None) -> Iterator[dict[str, Any]]:
-    """Yield the rows for the id or name of an agent, a run or a session; for None of the session of this project."""
+    """Yield the rows for the id or name of an agent, a run or a session; for None the session of this directory."""
     if word is None or word.startswith("session-"):
         answer = pages.session(client, word)
         agents = answer["agents"][::-1]

@@ -1,4 +1,4 @@
-"""`orchctl pm`: developers that do the ready work of a list at the same time, and a report of it."""
+"""`orchctl pm`: run one agent per ready task in parallel, and report the results."""
 
 from __future__ import annotations
 
@@ -57,19 +57,19 @@ def run(args: SimpleNamespace) -> int:
 def _check(args: SimpleNamespace) -> None:
     """Raise UsageError for options that contradict each other."""
     if args.max is not None and args.max < 1:
-        raise UsageError(f"--max {args.max}: it must be 1 or more")
+        raise UsageError(f"--max must be 1 or more, not {args.max}")
     if args.tasks is not None and (args.beads or args.close_failed):
-        raise UsageError("--tasks FILE and Beads are two lists: leave out --beads and --close-failed, or --tasks")
+        raise UsageError("--tasks cannot be combined with --beads or --close-failed: choose one list")
     if args.tick and args.tasks is None:
-        raise UsageError("--tick ticks the boxes of --tasks FILE: Beads closes issues by itself")
+        raise UsageError("--tick requires --tasks FILE: issues of Beads are closed automatically")
     if args.tasks is None and (args.format is not None or args.tag is not None or args.optional):
-        raise UsageError("--format, --tag and --optional say how --tasks FILE is read: give it")
+        raise UsageError("--format, --tag and --optional require --tasks FILE")
     if args.format not in {None, *FORMATS}:
-        raise UsageError(f"--format {args.format}: it must be one of {', '.join(FORMATS)}")
+        raise UsageError(f"--format must be one of {', '.join(FORMATS)}, not {args.format}")
 
 
 def _list_of(args: SimpleNamespace, directory: Path) -> tuple[str, list[Path]]:
-    """Return the name of the list in journals, and the paths in or on which only one pm may work.
+    """Return the name of the list in journals, and the paths that only one pm at a time may use.
 
     A file is replaced when it is ticked, so its directory is locked too; the file is locked for its other hard links.
     """
@@ -79,7 +79,7 @@ def _list_of(args: SimpleNamespace, directory: Path) -> tuple[str, list[Path]]:
         return _file(args, directory).name, [*places, path] if path.is_file() else places
     folder = Path(os.environ["BEADS_DIR"]).absolute() if os.environ.get("BEADS_DIR") else place(directory)
     if folder is None or not folder.is_dir():
-        what = f"no .beads directory in {directory} or above: run `bd init`, or give a list with --tasks FILE"
+        what = f"no .beads directory in {directory} or its parents: run `bd init`, or give a list with --tasks FILE"
         raise UsageError(what, code="no-tasks")
     return f"beads:{folder}", [folder]
 
@@ -147,10 +147,10 @@ def _work(args: SimpleNamespace, client: Client, source: WorkSource, journal: Jo
 
 
 def _going(conductor: PmLoop) -> str:
-    """Return the developers that keep running without a pm, and how to start a pm again."""
+    """Return which developers keep running without a pm, and how to start a pm again."""
     if not conductor.going:
-        return "no developer is running; the same command continues from here"
-    return f"at work without a pm: {', '.join(conductor.going)}; the same command waits for them again"
+        return "no developers are running; run the same command to continue"
+    return f"keep running without a pm: {', '.join(conductor.going)}; run the same command to wait for them"
 
 
 def _report(args: SimpleNamespace, conductor: PmLoop, journal: Journal, *, is_done: bool, warnings: list[str]) -> int:
@@ -233,7 +233,7 @@ def _lines(answer: Mapping[str, Any], rows: list[list[str]], planned: Collection
     cleaned = [[render.clean(cell) for cell in row] for row in rows]
     yield from render.aligned(render.filled(cleaned)) if rows else ["nothing is ready"]
     if answer["begun"]:
-        yield render.clean_line(f"started by an earlier pm, and continued: {', '.join(answer['begun'])}")
+        yield render.clean_line(f"already started, will be continued: {', '.join(answer['begun'])}")
     for item_id, why in answer["left"].items():
         if item_id not in planned:
             yield render.clean_line(f"{item_id}  not ready: {why}")

@@ -23,7 +23,7 @@ _EVERYBODY, _CLAUDE, _CODEX = skills.INSTALLED
 
 
 def install(args: SimpleNamespace) -> int:
-    """Write the skill that teaches an LLM to orchestrate; exit code 1 when a changed file was left alone."""
+    """Write the skill that teaches an LLM to orchestrate; exit code 1 when an edited file was not replaced."""
     places = [args.dir] if args.dir else [*_places(Path.cwd())]
     places += [place for place, is_chosen in ((_CLAUDE, args.claude), (_CODEX, args.codex)) if is_chosen]
     copies = {f"{place.rstrip('/')}/{SKILL}": Path.cwd() / place / SKILL for place in dict.fromkeys(places)}
@@ -36,7 +36,7 @@ def install(args: SimpleNamespace) -> int:
             lines.append(f"{name} is up to date")
             continue
         for file in copy:
-            kept = f", the old one is {file.kept.name}" if file.kept else ""
+            kept = f", the old file is {file.kept.name}" if file.kept else ""
             lines.append(f"{name}/{file.path.relative_to(folder)}: {file.done}{kept}")
     value = [
         {"path": str(file.path), "done": file.done, "kept": str(file.kept) if file.kept else None} for file in files
@@ -44,7 +44,9 @@ def install(args: SimpleNamespace) -> int:
     console.result({"files": value}, map(render.clean_line, lines), as_json=args.json)
     changed = [file for file in files if file.done == installing.CHANGED]
     if changed and not args.json:
-        console.warn("changed: what you changed was left alone; --force replaces it and keeps the old one as .bak")
+        console.warn(
+            "changed: files that you edited were not replaced; --force replaces them and keeps the old files as .bak"
+        )
     return exit_codes.REFUSED if changed else exit_codes.OK
 
 
@@ -60,7 +62,7 @@ def _places(directory: Path) -> Iterator[str]:
 
 
 def show_all(args: SimpleNamespace) -> int:
-    """Print a line for each skill that is found from here: its name, whether it is a composition, and its path."""
+    """Print a line for each skill that is available here: its name, whether it is a composition, and its path."""
     maps = [_map(folder) for folder in skills.all_from(Path.cwd())]
     rows = [
         [skill["name"], "composite" if skill["composite"] else "", skill["path"], skill["description"]]
@@ -75,7 +77,7 @@ def show(args: SimpleNamespace) -> int:
     folder = skills.find(args.skill, skills.places(Path.cwd()))
     if folder is None:
         known = ", ".join(folder.name for folder in skills.all_from(Path.cwd()))
-        raise UsageError(f"{args.skill!r} is no skill that is found from here; there are {known}", code="unknown-skill")
+        raise UsageError(f"unknown skill: {args.skill!r}; available skills: {known}", code="unknown-skill")
     path = folder / skills.SKILL
     text = _text(path if path.is_file() else folder / skills.COMPOSITION)
     console.result({**_map(folder), "text": text}, map(render.file_line, text.splitlines()), as_json=args.json)

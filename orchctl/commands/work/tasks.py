@@ -1,4 +1,4 @@
-"""`orchctl tasks new|list|check`: task files, which divide a piece of work."""
+"""`orchctl tasks new|list|check`: create, list and validate task files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def new(args: SimpleNamespace) -> int:
     if (why := task_file.why_no_name(name)) is not None:
         raise UsageError("; ".join(why), code="bad-name")
     if not args.goal:
-        raise UsageError(f"say what {name} is to achieve: orchctl tasks new {name} --goal TEXT")
+        raise UsageError(f"{name} has no goal: orchctl tasks new {name} --goal TEXT")
     where = place(args.dir)
     path = where.path / f"{PREFIX}{name}.md"
     given = {key: getattr(args, key) for key in _GIVEN if getattr(args, key)}
@@ -39,7 +39,7 @@ def new(args: SimpleNamespace) -> int:
         task_file.parse(path, text, path.name)
         data = text.encode()
     except UnicodeEncodeError:
-        what = f"the file is to say where its result goes, and {where.shown!r} is not UTF-8; name it so, or give --body"
+        what = f"the file contains the path of its result, and {where.shown!r} is not UTF-8; rename it, or give --body"
         raise UsageError(what, code="not-utf-8") from None
     except TasksError as error:
         raise UsageError("; ".join((error.problems[0].message, error.problems[0].way_out))) from None
@@ -48,7 +48,7 @@ def new(args: SimpleNamespace) -> int:
         with path.open("xb") as file:
             file.write(data)
     except FileExistsError:
-        what = f"{where.shown}/{path.name} is there already; change it, or choose another name than {name!r}"
+        what = f"{where.shown}/{path.name} already exists; edit it, or choose a name other than {name!r}"
         raise RefusedError(what, code="exists") from None
     console.result({"name": name, "path": str(path)}, [f"{where.shown}/{path.name}"], as_json=args.json)
     return exit_codes.OK
@@ -93,12 +93,10 @@ def check(args: SimpleNamespace) -> int:
     where = place(args.directory)
     read, problems = load(where)
     places = skills.places(Path.cwd())
-    way_out = (
-        "`orchctl skill list` lists the skills that are found; an agent with a skill of its own by that name is fine"
-    )
+    way_out = "`orchctl skill list` shows available skills; ignore this if the agent's CLI has a skill of this name"
     warnings = [
         TaskProblem(
-            "unknown-skill", where.file(task), task.lines.get("skill", 0), f"no skill {task.skill!r} is found", way_out
+            "unknown-skill", where.file(task), task.lines.get("skill", 0), f"unknown skill {task.skill!r}", way_out
         )
         for task in read.tasks
         if task.skill and skills.find(task.skill, places) is None
@@ -114,6 +112,6 @@ def check(args: SimpleNamespace) -> int:
         lines.append(f"and {len(problems) - len(listed):,} more errors: --all shows them")
     lines += [f"warning: {problem}" for problem in warnings]
     count = f"{len(read.tasks)} tasks" if len(read.tasks) != 1 else "1 task"
-    lines.append(f"{count}, errors: {len(problems):,}" if problems else f"{count}, all right")
+    lines.append(f"{count}, errors: {len(problems):,}" if problems else f"{count}, all valid")
     console.result(value, map(render.clean_line, lines), as_json=args.json)
     return exit_codes.REFUSED if problems else exit_codes.OK

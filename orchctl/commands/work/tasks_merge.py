@@ -1,4 +1,4 @@
-"""`orchctl tasks merge`: the results of all tasks as one document. A daemon is asked when one runs; none is started."""
+"""`orchctl tasks merge`: merge the results of all tasks into one document. It never starts a daemon."""
 
 from __future__ import annotations
 
@@ -39,6 +39,6 @@ def run(args: SimpleNamespace) -> int:
     console.result(value, harmless, as_json=args.json)
     if not args.json:
         for name, why in {**document.outdated, **document.lacking}.items():
-            verb = "is" if name in document.lacking else "may be old:"
+            verb = "is" if name in document.lacking else "may be outdated:"
             console.warn(render.clean_line(f"{name} {verb} {why}"))
     return exit_codes.REFUSED if document.lacking else exit_codes.OK

@@ -1,4 +1,4 @@
-"""`orchctl tasks run`: agents for all tasks that are not done, in one request and in the order of dependencies."""
+"""`orchctl tasks run`: spawn agents for all unfinished tasks, in one request and in dependency order."""
 
 from __future__ import annotations
 
@@ -33,9 +33,11 @@ States = Mapping[str, TaskState]
 
 
 def run(args: SimpleNamespace) -> int:
-    """Print the ids of the agents of all tasks that are on their way; with --wait, wait for them too."""
+    """Print the ids of the agents of all tasks in progress; with --wait, wait for them too."""
     if args.wait_timeout is not None and not args.wait:
-        raise UsageError("--wait-timeout is for --wait: give both; the agent's own is `timeout` in its task file")
+        raise UsageError(
+            "--wait-timeout requires --wait: give both; the timeout of an agent is `timeout` in its task file"
+        )
     where = place(args.directory)
     tasks = opened(where)
     only = tuple(map(plain, args.only))
@@ -93,14 +95,13 @@ def _spawned(
                 warnings = checks.check(specs, directory, client.home.config) if wanted.worktree else []
                 agents = client.call("spawn", {"agents": specs, **origin(directory)})["agents"]
     except Timeout:
-        raise RefusedError(
-            f"another process runs the tasks of {where.shown} and does not finish", code="busy"
-        ) from None
+        raise RefusedError(f"another client is starting the tasks of {where.shown}; try again", code="busy") from None
     for warning in warnings:
         console.warn(warning)
     for path in kept:
         console.warn(
-            f"{where.shown}/{RESULTS}/{path.name.partition('.md')[0]}.md is made anew; the old one is {path.name}"
+            f"{where.shown}/{RESULTS}/{path.name.partition('.md')[0]}.md will be written again; "
+            f"the old result is {path.name}"
         )
     return choice, states, agents, warnings
 
@@ -109,14 +110,14 @@ def _note_others(choice: Choice, states: States, where: Place, *, is_all: bool) 
     """Print for each task that gets no agent why not."""
     for task in choice.done:
         agent = states[task.name].agent
-        proof = f"{where.result(task)} is there"
+        proof = f"{where.result(task)} exists"
         if agent is not None and not task.result(where.path / RESULTS).exists():
             proof = f"{agent['id']} completed"
-        console.warn(f"{task.name} is done: {proof}; --again runs it once more")
+        console.warn(f"{task.name} is done: {proof}; --again runs it again")
     for task in choice.going:
-        console.warn(f"{task.name} is on its way: {states[task.name].summary()}")
+        console.warn(f"{task.name} is in progress: {states[task.name].summary()}")
     for task in choice.unneeded:
         console.warn(f"{task.name} is not needed: {states[task.name].why}")
     if not choice.run and not choice.going:
         every = "every task is done or not needed" if choice.unneeded else "every task is done"
-        console.warn(f"nothing to do: {every if is_all else 'what --only names is done'}")
+        console.warn(f"nothing to do: {every if is_all else 'the tasks of --only are done'}")

@@ -40,7 +40,7 @@ def show_all(args: SimpleNamespace) -> int:
             state += f", {count} elsewhere: on {head['branch'] or 'a detached HEAD'}"
         cells = [view["agent"], view["status"] or "?", view["branch"], ahead, state, view["path"]]
         rows.append([render.clean(cell) for cell in cells])
-    lines = render.aligned(rows) or ["no worktrees; `orchctl spawn --worktree` makes some"]
+    lines = render.aligned(rows) or ["no worktrees; `orchctl spawn --worktree` creates one"]
     console.result({"worktrees": maps}, lines, as_json=args.json)
     return exit_codes.OK
 
@@ -76,7 +76,7 @@ def remove(args: SimpleNamespace) -> int:
 
 
 def _removed(client: Client, worktree: Worktree, args: SimpleNamespace) -> dict[str, Any]:
-    """Remove the worktree, and print before what is lost, and after it the outcome."""
+    """Print the work that is lost, remove the worktree, and print the outcome."""
     from orchctl.worktrees import remove as worktree_removal
 
     agent, lost = worktree.path.name, []
@@ -106,16 +106,16 @@ def _removed(client: Client, worktree: Worktree, args: SimpleNamespace) -> dict[
 
 
 def _remedy(worktree: Worktree, agents: Agents, args: SimpleNamespace) -> str:
-    """Return how to remove a worktree that stays, as the end of a sentence."""
+    """Return how to remove a worktree that was kept, as the end of a sentence."""
     from orchctl.worktrees.remove import can_be_forced
 
     if (occupant := worktree.occupant(agents)) is not None:
         return f"; `orchctl cancel {occupant}` first"
-    return "" if args.force or not can_be_forced(worktree, agents) else "; --force removes it with what it holds"
+    return "" if args.force or not can_be_forced(worktree, agents) else "; --force removes it with its contents"
 
 
 def _living(client: Client) -> list[dict[str, Any]]:
-    """Return the agents that are not over."""
+    """Return the agents that have not finished."""
     return [agent for agent in pages.status(client, {})["agents"] if not render.is_over(agent)]
 
 
@@ -125,11 +125,11 @@ def _every(client: Client) -> list[Worktree]:
 
 
 def prune(args: SimpleNamespace) -> int:
-    """Remove worktrees that can go and print why the others stay: `{worktrees: [{agent, removed, reason, ...}]}`."""
+    """Remove worktrees without work and print why others are kept: `{worktrees: [{agent, removed, reason, ...}]}`."""
     maps = []
-    with Client() as client:  # only a daemon knows whether an agent still lives
+    with Client() as client:  # only a daemon knows whether an agent is alive
         for worktree in _chosen(client, args):
-            # agents are asked for anew each time: an agent that is over may get a new attempt, and commits that
+            # agents are asked for anew each time: a finished agent may get a new attempt, and commits that
             # two branches share are only in the second once the first is deleted
             with lock_worktrees(client.home.worktrees, is_alone=True):
                 known = Agents(pages.known(client, [worktree.path.name]), _living(client))
@@ -145,7 +145,7 @@ def _chosen(client: Client, args: SimpleNamespace) -> list[Worktree]:
     every = _every(client)
     if args.all:
         return every
-    repository = str(checkout_of(Path.cwd(), "--all shows all repositories").repository)
+    repository = str(checkout_of(Path.cwd(), "use --all for the worktrees of every repository").repository)
     return [worktree for worktree in every if worktree.record.repository == repository]
 
 
@@ -154,7 +154,7 @@ def _agents(client: Client, worktrees: list[Worktree]) -> Mapping[str, Mapping[s
     try:
         return pages.known(client, [worktree.path.name for worktree in worktrees])
     except NoDaemonError:
-        console.warn("no daemon answers: the state of the agents is unknown")
+        console.warn("no daemon is running: the states of the agents are unknown")
         return {}
 
 
@@ -174,7 +174,7 @@ def _sentence(view: Mapping[str, Any], verb: str) -> str:
     if not view["removed"]:
         text = f"{view['agent']}  kept {view['path']}: {view['reason']}"
     elif view["reason"]:
-        text = f"{view['agent']}  {verb}, but its branch {view['branch']} stays: {view['reason']}"
+        text = f"{view['agent']}  {verb}, but its branch {view['branch']} is kept: {view['reason']}"
     else:
         text = f"{view['agent']}  {verb}, with its branch {view['branch']}"
     return render.clean_line(text)

@@ -1,9 +1,9 @@
 """Task lists in Markdown.
 
     - [ ] Sign in with e-mail (id: login) (labels: backend, api) (priority: 1)
-      What stands below it, further in, is its description; boxes there are its acceptance criteria.
+      The indented text below it is its description; boxes there are its acceptance criteria.
     - [ ] The login page (after: login) (skill: skyfom-frontend-developer)
-    - [x] What is done is there for others to come after.
+    - [x] A done task can be a dependency of other tasks.
 
 Everything else in the file is left alone.
 """
@@ -51,16 +51,16 @@ def _node(box: Box) -> Node:
         if key not in _KEYS:
             near = difflib.get_close_matches(key, _KEYS, 1, _NEAR)
             if near:
-                raise PlanError(box.line, f"`({key}: ...)` is not known here; did you mean `({near[0]}: ...)`?")
+                raise PlanError(box.line, f"unknown key `({key}: ...)`; did you mean `({near[0]}: ...)`?")
             continue
         try:
             known[key] = _KEYS[key](value)
         except ValueError:
-            raise PlanError(box.line, f"({key}: {value}) is no whole number") from None
+            raise PlanError(box.line, f"({key}: {value}) is not a valid integer") from None
         title = title.replace(note[0], "", 1)
     title = title.strip()
     if not title or known.get("id") == "":
-        raise PlanError(box.line, "a task needs a title, and an id when it says `id:`")
+        raise PlanError(box.line, "a task needs a title, and `id:` needs a value")
     node = markdown.node(box, title, acceptance=box.boxes)
     node.title, node.description = title, flush([*box.more, *box.own])
     markdown.strike(node)

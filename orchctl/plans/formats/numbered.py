@@ -97,7 +97,7 @@ def _by_graph(plan: Plan, code: Code, counts: Counts) -> None:
     seen: set[str] = set()
     for number, ids in _waves(code):
         if unknown := [node_id for node_id in ids if node_id not in leaves]:
-            raise PlanError(code.line, f"the dependency graph names {unknown[0]!r}, which is no task here")
+            raise PlanError(code.line, f"the dependency graph contains the unknown task {unknown[0]!r}")
         tasks = [task for node_id in ids for task in leaves[node_id] if task.id not in seen]
         seen |= {task.id for task in tasks}
         stages.append(Stage(tasks, f"wave {number} of the dependency graph"))

@@ -34,10 +34,10 @@ def read(text: str, tag: str | None, current: str | None) -> Plan:
     """Return the tasks of `tag`, by default of `current`, `master`, or the only tag. Raises PlanError."""
     whole = json_entries.read(text)
     if not is_plan(whole.plain()):
-        raise PlanError(1, 'is no file of Task Master: it must be like {"master": {"tasks": [...]}}')
+        raise PlanError(1, 'is not a Task Master file: it must be like {"master": {"tasks": [...]}}')
     if "tasks" in whole.data and isinstance(whole.data["tasks"].data, list):
         if tag is not None:
-            raise PlanError(0, f"has no tags, and so no {tag!r}: leave out --tag")
+            raise PlanError(0, f"has no tags: leave out --tag {tag}")
         chosen, tasks = None, whole.data["tasks"]
     else:
         tags = {name: value.data["tasks"] for name, value in whole.data.items() if _has_tasks(value.plain())}
@@ -83,7 +83,7 @@ class _TaskReader:
         status = (_text(task, "status", line) or "pending").lower()
         if status not in _DONE | _OPEN | set(_HELD):
             known = ", ".join(sorted((_DONE | _OPEN | set(_HELD)) - {"todo", "canceled"}))
-            raise PlanError(line, f"the status {status!r} of {name} is not known; known are {known}")
+            raise PlanError(line, f"unknown status {status!r} of {name}; known statuses: {known}")
         priority = _text(task, "priority", line).lower()
         if "status" in value.data:
             spot = Spot(value.data["status"].start, value.data["status"].end)
@@ -123,8 +123,8 @@ def _listed(task: Mapping[str, Any], key: str, line: int) -> list[Any]:
 
 
 def _text(task: Mapping[str, Any], key: str, line: int) -> str:
-    """Return a text without lone surrogates."""
+    """Return a string without lone surrogates."""
     value = task.get(key)
     if value is not None and not isinstance(value, str):
-        raise PlanError(line, f"{key} must be a text, not {json.dumps(value)[:60]}")
+        raise PlanError(line, f"{key} must be a string, not {json.dumps(value)[:60]}")
     return (value or "").strip().encode(errors="replace").decode()

@@ -22,7 +22,7 @@ _OF_ANOTHER_SESSION = (
 
 
 class UnfitError(Exception):
-    """Why the attempt cannot even begin: a sentence with the way out."""
+    """The reason why the attempt cannot start, with its fix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Attempt:
         return Path(path) if path else None
 
     def environment(self, caps: Mapping[str, str]) -> dict[str, str]:
-        """Return the variables of its CLI: ours but internal ones, `caps` unless the user set them, the settings'."""
+        """Return the variables of its CLI: our public variables, `caps` unless the user set them, and the settings."""
         hidden = {*_OF_ANOTHER_SESSION, variables.ENV_REPORT, *self.settings.unset}
         env = {name: value for name, value in self.env.items() if name not in hidden}
         return {**caps, **env, **self.settings.env}
@@ -74,7 +74,7 @@ def attempt_of(env: Mapping[str, str], arguments: tuple[str, ...]) -> Attempt:
     except (schema.ShapeError, OSError) as error:
         raise UnfitError(f"{home}/config.toml: {error}") from None
     if name not in runners.names:
-        raise UnfitError(f"{name!r} is no runner any more: there are {', '.join(runners.names)}")
+        raise UnfitError(f"the runner {name!r} no longer exists: available runners: {', '.join(runners.names)}")
     return Attempt(name, runners.of(name), arguments, env)
 
 

@@ -1,4 +1,4 @@
-"""Processes that a CLI leaves running when it ends: unfinished work, or a server that was meant to stay.
+"""Processes that a CLI leaves running when it exits: unfinished work, or a server that was meant to stay.
 
 Every process of an attempt has the attempt's variables in its environment. The daemon kills all of them when the runner
 has ended, so work that still runs then is not finished.

@@ -15,7 +15,7 @@ _SHORT = 160  # characters of a shortened text
 
 
 class RunnerLog:
-    """The log. Writing never fails: when it cannot be written any more, lines are dropped."""
+    """The log. Writing never fails: when it cannot be written, lines are dropped and the agent keeps running."""
 
     def __init__(self, descriptor: int = 1) -> None:
         self._descriptor: int | None = descriptor

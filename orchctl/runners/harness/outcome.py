@@ -38,7 +38,7 @@ class RunnerOutcome:
     notes: list[runner_report.RunnerNote] = field(default_factory=list)
 
     def note(self, code: str, text: str) -> None:
-        """Add a note that a person should read and that is no failure."""
+        """Add a note for the operator that is not a failure."""
         self.notes.append(runner_report.RunnerNote(code, " ".join(text.split())[:_LONGEST]))
 
     def has_note(self, code: str) -> bool:
@@ -120,7 +120,7 @@ def keep_result(outcome: RunnerOutcome, path: Path, before: Stamp | None) -> Non
     if (now := stamp(path)) is not None and now != before:
         return
     if not outcome.result:
-        outcome.fault = f"it left no result at {path}"
+        outcome.fault = f"no result at {path}"
         return
     try:
         atomic_file.write(path, outcome.result.encode(errors="replace"))

@@ -47,7 +47,7 @@ def run(
     """Run the CLI to its end; `hear` gets all its output. Without `hear` the CLI writes to the runner's own stdout.
 
     Likewise `hear_error` for its standard error, if `hear` is given. With `end_rest`, a SIGTERM reaches this process
-    alone: the CLI gets SIGINT, and if it does not end by that, SIGTERM, and `end_rest` is called for the processes that
+    alone: the CLI gets SIGINT, and if it is still running, SIGTERM, and `end_rest` is called for the processes that
     it has started.
 
     Raises OSError when there is no such program.
@@ -75,7 +75,7 @@ def run(
 def _catching_signals(
     stopped: list[int], end_rest: Callable[[], None] | None = None
 ) -> Iterator[list[subprocess.Popen[bytes]]]:
-    """Note signals instead of dying from them; the first is passed on only if the process does not end by itself."""
+    """Record signals; the first is passed on only if the process does not end by itself."""
     watched: list[subprocess.Popen[bytes]] = []
 
     def note(number: int, _: object) -> None:
@@ -122,7 +122,7 @@ class _Deadline:
         return None if self._at is None else max(0.0, self._at - time.monotonic()) * 1000
 
     def heard(self) -> None:
-        """Restart the time after output, unless it has passed already."""
+        """Restart the time after output, unless it has elapsed."""
         if not self.has_come:
             seconds = self._patience(self._child.pid)
             self._at = None if seconds is None else time.monotonic() + seconds
@@ -130,7 +130,7 @@ class _Deadline:
                 self._size = os.fstat(self._log).st_size
 
     def keep(self) -> None:
-        """Signal the CLI when its time has passed."""
+        """Signal the CLI when its time has elapsed."""
         if self._at is None or time.monotonic() < self._at:
             return
         seconds = None if self.has_come else self._patience(self._child.pid)
@@ -147,7 +147,7 @@ class _Deadline:
 
 
 def _read(child: subprocess.Popen[bytes], pipes: Mapping[int, Callable[[bytes], None]], deadline: _Deadline) -> bool:
-    """Read all output until the CLI exits: processes that it leaves behind may keep a pipe open for ever.
+    """Read all output until the CLI exits: processes that it leaves behind may keep a pipe open.
 
     Returns whether the CLI had to be killed.
     """

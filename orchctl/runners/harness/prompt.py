@@ -37,15 +37,15 @@ def compose(env: Mapping[str, str], log: RunnerLog) -> str:
         directory = Path.cwd()
         folder = skills.find(skill, skills.places(directory))
         if folder is None:
-            log.say(f"there is no folder of the skill {skill!r} from {directory}: the prompt goes without its text")
+            log.say(f"the skill {skill!r} is not available in {directory}: the prompt does not have its text")
         try:
             skill_text = skills.text_of(folder) if folder is not None else ""
         except OSError as error:
-            log.say(f"the skill {skill!r} cannot be read: {error}; the prompt goes without its text")
+            log.say(f"the skill {skill!r} cannot be read: {error}; the prompt does not have its text")
     parts = [
         (
             "Goal" if goal.lstrip().startswith(_COMMANDING) else "",
-            goal or (f"Work with the skill {skill}." if skill else ""),
+            goal or (f"Use the skill {skill}." if skill else ""),
         ),
         ("Task", env.get(environment.ENV_TASK_ID, "")),
         (f"The skill {skill}", skill_text),

@@ -21,7 +21,7 @@ NOT_FOUND, NOT_RUN = 127, 126  # as a shell reports a missing program, and a pro
 
 
 class Cli(Protocol):
-    """A kind of CLI: how it is called, and what its output means."""
+    """A kind of CLI: its command, and the meaning of its output."""
 
     outcome: RunnerOutcome
     argv: list[str]
@@ -66,7 +66,7 @@ def run(attempt: Attempt, cli: Cli, log: RunnerLog) -> int:
             what = "no such program; install it, put it on the PATH, or choose another runner"
             outcome.fault = f"{program}: {what}"
         elif error.errno == errno.E2BIG:
-            what = 'the prompt is too long for an argument; give it by prompt = "stdin" in config.toml'
+            what = 'the prompt is too long for an argument; set prompt = "stdin" in config.toml'
             outcome.fault = f"{program}: {what}"
         return concluded(attempt, outcome, log, NOT_FOUND if error.errno == errno.ENOENT else NOT_RUN)
     code = 0 if ended.is_overdue else ended.code
@@ -75,7 +75,7 @@ def run(attempt: Attempt, cli: Cli, log: RunnerLog) -> int:
         outcome.fault, outcome.retry_at = f"ended by {signal.Signals(ended.stopped_by).name}", None
         return concluded(attempt, outcome, log, 128 + ended.stopped_by)
     if ended.is_overdue:
-        outcome.note(runner_report.CLI_ENDED, "its CLI did not exit after the result and was ended")
+        outcome.note(runner_report.CLI_ENDED, "its CLI did not exit after the result and was killed")
     _check_leftovers(attempt, cli, left)
     if outcome.fault is None and attempt.result is not None:
         keep_result(outcome, attempt.result, before)
@@ -83,10 +83,10 @@ def run(attempt: Attempt, cli: Cli, log: RunnerLog) -> int:
 
 
 def _check_leftovers(attempt: Attempt, cli: Cli, left: list[leftovers.LeftProcess]) -> None:
-    """Set a fault for work that the CLI left running, which ends with its agent unfinished; a server is only noted.
+    """Set a fault for unfinished work that the CLI left running; a server is only noted.
 
     For a CLI whose results are parsed, `left` are the processes at its last result, of which its own helpers do not
-    count as they take a moment to exit. For another CLI all processes of now count.
+    count as they take a moment to exit. For another CLI all current processes count.
     """
     outcome = cli.outcome
     begun = [member for member in left if not member.is_below] if cli.is_answered else leftovers.of_attempt(attempt.env)
@@ -97,7 +97,7 @@ def _check_leftovers(attempt: Attempt, cli: Cli, left: list[leftovers.LeftProces
         else:
             jobs.append(short(command))
     if jobs and outcome.fault is None:
-        outcome.fault = f"it ended and left work behind, which was cut off: {', '.join(jobs)}"
+        outcome.fault = f"it exited and left work running, which was killed: {', '.join(jobs)}"
 
 
 def concluded(attempt: Attempt, outcome: RunnerOutcome, log: RunnerLog, code: int = FAILED) -> int:

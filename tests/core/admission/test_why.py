@@ -121,8 +121,8 @@ def test_a_retry_waits_for_its_time_and_others_for_their_turn() -> None:
     box.now = box.agent(first).ready_at or 0.0
     box.state.queue.ripen(box.now)
     assert asked(box, first) == Verdict("order", "it starts next")
-    ahead = "other agents are ahead of it in the queue"
-    assert asked(box, second) == Verdict("order", ahead, (first,), 1, "wait for them to start")
+    sentence = "other agents are ahead of it in the queue"
+    assert asked(box, second) == Verdict("order", sentence, (first,), 1, "wait for them to start")
 
 
 def test_who_waits_is_held_by_whom_it_waits_for_and_then_by_those_in_its_place() -> None:
@@ -145,8 +145,8 @@ def test_who_waited_for_any_and_lacks_a_place_waits_for_none_of_the_others() -> 
     parent = box.spawn()
     first, second = box.spawn(caller=parent), box.spawn(caller=parent)
     box.wait(parent, first, second, is_any=True)
-    waits = f"waits for {first}, {second}"
-    assert asked(box, parent) == Verdict("waits", waits, (first, second), 2, "wait for them to end")
+    sentence = f"waits for {first}, {second}"
+    assert asked(box, parent) == Verdict("waits", sentence, (first, second), 2, "wait for them to end")
     box.limit(limit=1)
     box.exit(first)
     sentence, way_out = "waits for a slot", "wait for one of them to end, or run `orchctl limit 2`"

@@ -174,8 +174,8 @@ def test_a_cycle_is_told_from_whom_it_is_asked_for_back_to_it() -> None:
     box.retry(queued)
     (refusal,) = box.done(Refuse)
     way = f"{queued} -> {middle} -> {waiter} -> {queued}"
-    next_step = "retry it when the agents that wait for it have ended"
-    assert refusal.message == f"{queued} would wait for itself: {way}; {next_step}"
+    way_out = "retry it when the agents that wait for it have ended"
+    assert refusal.message == f"{queued} would wait for itself: {way}; {way_out}"
 
 
 def test_pausing_twice_is_pausing_and_so_is_resuming() -> None:

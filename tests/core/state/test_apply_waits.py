@@ -70,6 +70,6 @@ def test_the_time_of_a_withheld_reply_begins_when_a_slot_is_lacked_first() -> No
     state, agent = waiting()
     apply(state, events.SlotAwaited(agent.id), LATER)
     apply(state, events.AgentFrozen(agent.id, 1, Frozen.WAIT_CUT, request=FIRST), Instant(1200.0, 1200.0))
-    assert (agent.held_since, agent.started) == (1100.0, 1200.0)
+    assert (agent.held_since, agent.started) == (1100.0, 1000.0)
     apply(state, events.WaitReopened(agent.id), Instant(1300.0, 1300.0))
     assert (agent.held_since, agent.started) == (None, 1200.0)

@@ -53,7 +53,7 @@ def test_a_file_that_a_person_may_keep_elsewhere_is_followed_and_nothing_else_is
 def test_what_is_longer_than_its_reader_accepts_is_an_error_and_not_cut(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x" * 11)
     assert len(read_file(tmp_path / "file", 11)) == 11
-    with pytest.raises(OSError, match="more than 10 bytes"):
+    with pytest.raises(OSError, match="larger than 10 bytes"):
         read_file(tmp_path / "file", 10)
 
 

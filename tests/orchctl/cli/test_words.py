@@ -49,9 +49,9 @@ def test_an_alias_does_what_it_stands_for(orchctl: Orchctl) -> None:
     [
         ("submit x", "`orchctl spawn -- COMMAND`"),
         ("stop", "`orchctl cancel ID` ends an agent"),
-        ("spawn --prompt x", "--goal TEXT is what an agent is to do"),
-        ("spawn -pdo", "--goal TEXT is what an agent is to do"),
-        ("spawn -m x", "--model NAME is the model"),
+        ("spawn --prompt x", "--goal TEXT sets the goal of an agent"),
+        ("spawn -pdo", "--goal TEXT sets the goal of an agent"),
+        ("spawn -m x", "--model NAME sets the model"),
         ("spawn --parallel 3 -- true", "`orchctl limit N`"),
         ("prune agent-056", "`orchctl worktrees remove agent-056` removes"),
         ("worktrees prune 56", "`orchctl worktrees remove 56` removes"),

@@ -139,6 +139,6 @@ def test_a_command_for_this_machine_is_refused_with_connect(
 ) -> None:
     words = ["--connect", "tcp://127.0.0.1:1", "greet", "--loud", "api"]
     assert typer_app.main(words) == exit_codes.USAGE
-    assert "`greet` works on files and processes of the machine" in capsys.readouterr().err
+    assert "`greet` uses files and processes of this machine" in capsys.readouterr().err
     monkeypatch.setitem(COMMANDS, "greet", greet._replace(where=Where.ANY_DAEMON))
     assert typer_app.main(words) == 3

@@ -11,7 +11,7 @@ from orchctl.composition.checks import problems, warnings
 
 A = SubSkill("a")
 BY_ID = "name one of the sub-skills, by its `id` if it has one"
-OTHERWISE = "call it otherwise: results are files of that name, so no `/`, `.`, `..`, and no `.prompt` at its end"
+OTHERWISE = "choose another name: result files have this name, so not `.` or `..`, no `/`, and no `.prompt` at its end"
 
 
 def team(*sub_skills: SubSkill, mode: Literal["parallel", "hybrid"] = "hybrid", **fields: Any) -> Composition:
@@ -39,14 +39,14 @@ def test_nothing_is_wrong_with_a_good_one() -> None:
             "duplicate-name",
             "$.subSkills[1]",
             "a",
-            "'a' is the name of an earlier sub-skill too; give one of them an `id` of its own",
+            "the name 'a' is already used by an earlier sub-skill; give one of them its own `id`",
         ),
         (
             team(after("a", "a")),
             "self-dependency",
             "$.subSkills[0].dependencies[0]",
             "a",
-            "'a' depends on itself; take it away",
+            "'a' depends on itself; remove it",
         ),
         (
             team(SubSkill("backend"), after("b", "backnd")),
@@ -74,7 +74,7 @@ def test_nothing_is_wrong_with_a_good_one() -> None:
             "parallel-dependencies",
             "$.subSkills[1].dependencies",
             ["a"],
-            "'b' has dependencies, but in parallel mode all start at once; make `executionMode` hybrid",
+            "'b' has dependencies, but in parallel mode all start at once; set `executionMode` to hybrid",
         ),
         (
             team(A, max_parallel=0),
@@ -97,17 +97,23 @@ def test_nothing_is_wrong_with_a_good_one() -> None:
             -1,
             "maxRetries is -1; make it 0 or more, or leave it out",
         ),
-        (team(SubSkill("a/b")), "bad-name", "$.subSkills[0].skillName", "a/b", f"'a/b' cannot be a name; {OTHERWISE}"),
-        (team(SubSkill("a", id="..")), "bad-name", "$.subSkills[0].id", "..", f"'..' cannot be a name; {OTHERWISE}"),
+        (
+            team(SubSkill("a/b")),
+            "bad-name",
+            "$.subSkills[0].skillName",
+            "a/b",
+            f"'a/b' is not a valid name; {OTHERWISE}",
+        ),
+        (team(SubSkill("a", id="..")), "bad-name", "$.subSkills[0].id", "..", f"'..' is not a valid name; {OTHERWISE}"),
         (
             team(SubSkill("a.prompt")),
             "bad-name",
             "$.subSkills[0].skillName",
             "a.prompt",
-            f"'a.prompt' cannot be a name; {OTHERWISE}",
+            f"'a.prompt' is not a valid name; {OTHERWISE}",
         ),
-        (Composition("x/y", "hybrid", (A,)), "bad-name", "$.name", "x/y", f"'x/y' cannot be a name; {OTHERWISE}"),
-        (team(SubSkill("a", id=".")), "bad-name", "$.subSkills[0].id", ".", f"'.' cannot be a name; {OTHERWISE}"),
+        (Composition("x/y", "hybrid", (A,)), "bad-name", "$.name", "x/y", f"'x/y' is not a valid name; {OTHERWISE}"),
+        (team(SubSkill("a", id=".")), "bad-name", "$.subSkills[0].id", ".", f"'.' is not a valid name; {OTHERWISE}"),
         (
             team(SubSkill("a", command=("",))),
             "no-command",
@@ -176,13 +182,13 @@ def test_nearest_names_are_not_looked_for_without_end() -> None:
 
 
 def test_a_bound_above_the_limit_is_a_warning() -> None:
-    message, way_out = "maxParallel is 9, but only 7 agents may work at once", "the limit rules; nothing has to be done"
+    message, way_out = "maxParallel is 9, but there are only 7 slots", "the limit applies; no change is needed"
     assert warnings(team(A, max_parallel=9), 7) == [Problem("above-limit", "$.maxParallel", 9, message, way_out)]
     assert warnings(team(A, max_parallel=7), 7) == []
 
 
 def test_retries_that_are_never_made_are_a_warning() -> None:
-    path, way_out = "$.coordinationStrategy.maxRetries", "make `errorHandling` retry if it should"
-    expected = Problem("unused-retries", path, 2, "fail-fast does not try again", way_out)
+    path, way_out = "$.coordinationStrategy.maxRetries", "set `errorHandling` to retry, or remove `maxRetries`"
+    expected = Problem("unused-retries", path, 2, "fail-fast does not retry", way_out)
     assert warnings(team(A, coordination_strategy=CoordinationStrategy("fail-fast", 2)), 7) == [expected]
     assert warnings(team(A, coordination_strategy=CoordinationStrategy("retry", 2)), 7) == []

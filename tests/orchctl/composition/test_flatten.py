@@ -129,9 +129,9 @@ def test_what_grows_without_bound_is_refused() -> None:
         tree = Tree(Composition(f"l{level}", "parallel", tuple(map(SubSkill, names))), dict.fromkeys(names, tree))
     with pytest.raises(CompositionError) as refused:
         flatten(tree)
-    message = "'l4' has more than 10,000 members, members of nested compositions included"
+    message = "'l4' has more than 10,000 members, including members of nested compositions"
     assert refused.value.problems == (
-        Problem("too-many-members", "$.subSkills", None, message, "make several runs of it"),
+        Problem("too-many-members", "$.subSkills", None, message, "split it into several runs"),
     )
 
 

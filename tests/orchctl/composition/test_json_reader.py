@@ -20,7 +20,7 @@ def test_a_good_file_is_its_value(tmp_path: Path) -> None:
     [
         ('{"a": 1,\n "b": }', "not JSON: line 2 column 7: Expecting value; correct it there"),
         ("", "line 1 column 1"),
-        ('{"a": NaN}', "NaN is no number of JSON"),
+        ('{"a": NaN}', "NaN is not a JSON number"),
         ("[" * 100_000, "nested too deeply"),
         ("9" * 5000, "a number has too many digits"),
     ],
@@ -44,8 +44,8 @@ def test_half_a_character_is_told_wherever_it_stands() -> None:
     value = parse(r'{"name": "x\ud800", "env": {"\udcff": "1"}, "list": ["\ud83d\ude00", "\u00e9", 1, null]}')
     problems = {(problem.code, problem.path, problem.message) for problem in halves(value)}
     assert problems == {
-        ("half-character", "$.name", r"'\ud800' is half a character"),
-        ("half-character", "$.env", r"'\udcff' is half a character"),
+        ("half-character", "$.name", r"'\ud800' is a lone surrogate"),
+        ("half-character", "$.env", r"'\udcff' is a lone surrogate"),
     }
 
 

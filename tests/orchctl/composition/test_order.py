@@ -29,9 +29,9 @@ def names(groups: list[list[SubSkill]]) -> list[list[str]]:
     return [[name_of(sub_skill) for sub_skill in group] for group in groups]
 
 
-def composition(graph: Graph, mode: str) -> Composition:
-    """Return a composition with these dependencies."""
-    return Composition("team", mode, tuple(SubSkill(name, dependencies=tuple(graph[name])) for name in graph))
+def sequential(graph: Graph) -> Composition:
+    """Return a sequential composition with these dependencies."""
+    return Composition("team", "sequential", tuple(SubSkill(name, dependencies=tuple(graph[name])) for name in graph))
 
 
 def test_groups_run_one_after_the_other() -> None:
@@ -79,7 +79,7 @@ def test_in_sequential_mode_each_is_a_group_in_the_order_of_the_list() -> None:
 
 @given(acyclic())
 def test_a_sequence_is_a_topological_order_that_never_leaves_the_list_without_need(graph: Graph) -> None:
-    line = [name for (name,) in names(plan(composition(graph, "sequential")))]
+    line = [name for (name,) in names(plan(sequential(graph)))]
     assert sorted(line) == sorted(graph)
     waiting = list(graph)
     for name in line:
@@ -89,6 +89,6 @@ def test_a_sequence_is_a_topological_order_that_never_leaves_the_list_without_ne
 
 def test_the_problem_of_a_cycle_has_its_path() -> None:
     cycle = ["a", "b", "a"]
-    message, way_out = "a cycle of dependencies: a -> b -> a", "take one of these dependencies away"
+    message, way_out = "dependency cycle: a -> b -> a", "remove one of these dependencies"
     assert cyclic(cycle, "$") == Problem("cycle", "$", cycle, message, way_out)
     assert cyclic(cycle).path == "$.subSkills"

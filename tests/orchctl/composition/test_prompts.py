@@ -48,18 +48,18 @@ Use FastAPI.
 
 ## Read first
 
-Results of your dependencies:
+The results of your dependencies:
 
 - /r/design.md
 - /r/names.md
 
 ## Your result
 
-When you are done, write what you did and what others must know to the file
+When you are done, write what you did and what other agents need to know to the file
 
     /r/backend.md
 
-Others read it instead of your output. End with a failure if you could not do the task.
+Other agents read it instead of your output. End with a failure if you could not do the task.
 """
 SPAWN = """\
 Spawn ALL 2 agents below in ONE message with 2 Task calls. Calls in separate messages run one after the other; \
@@ -146,6 +146,6 @@ def test_groups_are_messages_one_after_the_other() -> None:
     assert generate_composition_prompt([[task]]) == generate_parallel_spawn_prompt([task])
     first, second = generate_parallel_spawn_prompt([task]), generate_parallel_spawn_prompt([task, task])
     assert generate_composition_prompt([[task], [task, task]]) == (
-        "There are 2 groups of agents. Spawn each group in a message of its own, and the next one only when every "
+        "There are 2 groups of agents. Spawn each group in a message of its own, and the next group only when every "
         f"agent of the one before has completed.\n\n## Group 1 of 2\n\n{first}\n## Group 2 of 2\n\n{second}"
     )

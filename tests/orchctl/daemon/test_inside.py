@@ -30,7 +30,7 @@ def test_a_variable_is_enough_and_nothing_is_started(home: Home, monkeypatch: py
     monkeypatch.setenv(ENV_AGENT, "agent-007")
     assert inside.evidence(home) == "ORCHD_AGENT is agent-007"
     with pytest.raises(
-        NoDaemonError, match=r"an agent must not start one \(ORCHD_AGENT is agent-007\)\. Start it from"
+        NoDaemonError, match=r"an agent may not start it \(ORCHD_AGENT is agent-007\)\. Start it outside"
     ):
         check_outside(home)
 
@@ -42,7 +42,7 @@ def test_a_process_above_with_the_variables_of_this_home_is_evidence(home: Home,
     words = ["sh", "-c", 'env -u ORCHD_AGENT -u ORCHD_HOME "$0" -c "$1" "$2"; true', sys.executable, SAY]
     env = {**bare, ENV_AGENT: "agent-001", ENV_HOME: f"{home.directory}{named}"}
     result = subprocess.run([*words, str(home.directory)], env=env, capture_output=True, text=True, check=True)
-    assert ("above it has ORCHD_AGENT" in result.stdout) is is_seen, result.stdout
+    assert ("has ORCHD_AGENT" in result.stdout) is is_seen, result.stdout
 
 
 def test_a_client_inside_an_agent_says_how_to_start_a_daemon_when_none_returns(
@@ -50,7 +50,7 @@ def test_a_client_inside_an_agent_says_how_to_start_a_daemon_when_none_returns(
 ) -> None:
     monkeypatch.setenv(ENV_AGENT, "agent-007")
     home.create()
-    with Client(home) as client, pytest.raises(NoDaemonError, match="outside every agent: `orchctl daemon start`"):
+    with Client(home) as client, pytest.raises(NoDaemonError, match="outside of agents with `orchctl daemon start`"):
         client.call("limit", patience=0.5)
     assert not home.log.exists()
 

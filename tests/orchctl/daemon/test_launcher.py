@@ -132,7 +132,7 @@ def test_the_last_words_of_one_that_died_are_shown(home: Home, tmp_path: Path, m
 
 def test_a_daemon_that_died_in_silence_is_told_of(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program(tmp_path, "exit 3", monkeypatch)
-    with pytest.raises(NoDaemonError, match="it died without a word"):
+    with pytest.raises(NoDaemonError, match="it exited without a message"):
         launcher.ensure(home)
 
 
@@ -149,7 +149,10 @@ def test_the_wait_for_a_daemon_that_never_gets_ready_ends(
 def test_a_start_that_never_finishes_is_not_waited_for_for_ever(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launcher, "_TURN", 0.1)
     home.create()
-    with FileLock(home.start_lock, is_singleton=False), pytest.raises(NoDaemonError, match="somebody else"):
+    with (
+        FileLock(home.start_lock, is_singleton=False),
+        pytest.raises(NoDaemonError, match="another process is starting"),
+    ):
         launcher.ensure(home)
 
 

@@ -56,8 +56,8 @@ def test_a_service_that_was_stopped_is_not_replaced(
     with pytest.raises(NoDaemonError) as refused, Client(home, starts=starts) as client:
         client.call("daemon")
     assert str(refused.value) == (
-        f"no-daemon: no daemon runs for {home.directory}: it is the service orchd.service, which is {state}; "
-        "`orchctl daemon start` starts it, `journalctl --user-unit orchd` says more"
+        f"no-daemon: no daemon is running for {home.directory}: the service orchd.service is {state}; "
+        "start it with `orchctl daemon start`; `journalctl --user-unit orchd` shows more"
     )
 
 
@@ -85,7 +85,7 @@ def test_what_systemd_refuses_is_passed_on(tmp_path: Path, monkeypatch: pytest.M
 
 def test_where_there_is_no_systemd_none_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manager(tmp_path, monkeypatch, None)
-    with pytest.raises(RefusedError, match="this machine has no systemctl"):
+    with pytest.raises(RefusedError, match="systemctl is not installed"):
         systemd.reload("user")
 
 

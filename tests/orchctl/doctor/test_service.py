@@ -33,7 +33,7 @@ def unit_findings(
 @pytest.mark.parametrize(
     ("properties", "detail", "remedy"),
     [
-        ({"ActiveState": "failed", "StatusText": "limit is 0"}, "is failed: limit is 0", "`orchctl daemon start`"),
+        ({"ActiveState": "failed", "StatusText": "limit is 0"}, "has failed: limit is 0", "`orchctl daemon start`"),
         ({"ActiveState": "failed", "Result": "start-limit-hit"}, "start-limit-hit", "`orchctl daemon start`"),
         ({"ActiveState": "failed", "ExecStart": "{ path=/gone ; argv[]=/gone -P }"}, "/gone", "service install --user"),
         ({"ActiveState": "inactive", "LoadState": "masked"}, "is masked", "unmask"),
@@ -87,4 +87,4 @@ def test_a_unit_of_another_home_is_not_ours(home: Home, tmp_path: Path, monkeypa
 
 def test_without_systemd_there_is_no_service(home: Home, tmp_path: Path) -> None:
     (finding,) = service.service(home, tmp_path / "none")
-    assert finding.what.startswith("no systemd runs here")
+    assert finding.what.startswith("systemd is not running")

@@ -64,7 +64,7 @@ def test_the_whole_file_is_shown_byte_for_byte(tmp_path: Path) -> None:
 def test_what_was_punched_out_is_said_and_never_shown_as_zeros(tmp_path: Path) -> None:
     path = tmp_path / "log"
     gapped(path, b"head " * 1000, 1 << 20, b"il\none\ntwo\n")
-    message = f"[orchd: {(1 << 20) - 8192:,} bytes were left out here]\n".encode()
+    message = f"[orchd: {(1 << 20) - 8192:,} bytes omitted here]\n".encode()
     head = (b"head " * 1000).ljust(8192, b"\0")
     assert last(path, None) == head + b"\n" + message + b"il\none\ntwo\n"
     assert last(path, 2) == b"one\ntwo\n"

@@ -48,7 +48,7 @@ def test_a_daemon_of_an_earlier_version_is_asked_for_all_that_happened_meanwhile
 
     def older(self: Client, op: str, args: Any = None, **options: Any) -> dict[str, Any]:
         if op == "events" and "agent" in (args or {}):
-            raise WireError("bad-request", "agent is not known here", {"unknown": "agent"})
+            raise WireError("bad-request", "agent is an unknown key", {"unknown": "agent"})
         return call(self, op, args, **options)
 
     monkeypatch.setattr(Client, "call", older)

@@ -39,8 +39,8 @@ def test_code_swallows_no_task_behind_it(between: str) -> None:
 def test_what_is_in_code_or_a_comment_is_noted() -> None:
     page = boxes.read("- [ ] a\n\n```\n- [ ] b\n* [x] c\n```\n\n<!--\n- [ ] d\n-->\n> - [ ] quoted\n")
     assert page.notes == [
-        "line 3: 2 boxes in code or a comment are no tasks",
-        "line 8: 1 box in code or a comment is no task",
+        "line 3: 2 boxes in code or a comment are not tasks",
+        "line 8: 1 box in code or a comment is not a task",
     ]
 
 
@@ -51,7 +51,7 @@ def test_what_is_in_code_or_a_comment_is_noted() -> None:
         (
             "```\nx\n```sh\n- [ ] b\n```\n",
             3,
-            "another code fence begins inside the one of line 1, with a task in line 4",
+            "a code fence begins inside the code fence of line 1, before the task in line 4",
         ),
         ("<!-- x\n- [ ] a\n", 1, "the comment that begins here never ends, and takes the task in line 2"),
         ("<details>\n- [ ] a\n\n- [ ] b\n", 2, "Markdown takes it for HTML"),
@@ -104,7 +104,7 @@ def test_boxes_know_their_lines_their_headings_and_each_other() -> None:
     assert (second.parent, first.boxes, third.parent) == (first, [second], None)
     assert [[heading.title for heading in box.headings] for box in page.boxes] == [["A", "B"], ["A", "B"], list("ABC")]
     assert (first.more, second.more) == (["  more"], ["      below", "  rest"])
-    assert (second.is_done, first.held, third.held) == (True, "", "its box says [~]")
+    assert (second.is_done, first.held, third.held) == (True, "", "its box is [~]")
 
 
 LINES = st.lists(

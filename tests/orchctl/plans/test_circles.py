@@ -1,4 +1,4 @@
-"""A task that comes after itself is refused as any circle is."""
+"""A task that depends on itself is refused as any circle is."""
 
 from __future__ import annotations
 

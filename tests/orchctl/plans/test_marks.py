@@ -29,7 +29,7 @@ def test_a_task_with_another_mark_is_held_and_what_comes_after_it_waits(
 ) -> None:
     plan = read(text.format(mark))
     assert wave_ids(plan) == []
-    assert reasons(plan)[marked_id] == f"its box says [{mark}]: set it back to have it started"
+    assert reasons(plan)[marked_id] == f"its box is [{mark}]: set it back to open to start it"
     assert reasons(plan)[waiting].startswith(f"after {marked_id}")
 
 
@@ -98,7 +98,7 @@ def test_the_subtasks_of_a_group_that_is_held_wait(group: str, indent: str) -> N
     assert wave_ids(plan) == []
     assert reasons(plan)["1.1"].startswith("its group 1 is ")
     spec = read("- [~] T001 G\n  - [ ] T002 B\n")
-    assert reasons(spec)["T002"].startswith("its group T001 is held: its box says [~]")
+    assert reasons(spec)["T002"].startswith("its group T001 is held: its box is [~]")
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_the_subtasks_of_a_group_that_is_held_wait(group: str, indent: str) -> N
     ["- [ ] ~~Uno~~\n", "- [ ] ~~Uno~~ (id: uno)\n", "- [ ] T001 ~~A~~\n", "- [ ] ~~T001 A~~\n", "- [ ] 1. ~~A~~\n"],
 )
 def test_a_title_that_is_struck_out_is_held(text: str) -> None:
-    assert list(reasons(read(text)).values()) == ["struck out: set it back to have it started"]
+    assert list(reasons(read(text)).values()) == ["struck out: set it back to open to start it"]
 
 
 def test_a_title_that_is_struck_out_in_part_is_open() -> None:
@@ -116,6 +116,6 @@ def test_a_title_that_is_struck_out_in_part_is_open() -> None:
 def test_a_comment_of_one_line_is_noted() -> None:
     text = "- [ ] A\n\n<!-- - [ ] B -->\n\n<!-- - [ ] C\n- [ ] D -->\n"
     assert boxes.read(text).notes == [
-        "line 3: 1 box in code or a comment is no task",
-        "line 5: 2 boxes in code or a comment are no tasks",
+        "line 3: 1 box in code or a comment is not a task",
+        "line 5: 2 boxes in code or a comment are not tasks",
     ]

@@ -36,5 +36,5 @@ def test_a_format_that_is_asked_for_rules() -> None:
 def test_a_plan_without_tasks_is_a_mistake() -> None:
     with pytest.raises(PlanError, match="holds no task"):
         read("# Nothing\n")
-    with pytest.raises(PlanError, match="an id of 201 characters: the most is 200"):
+    with pytest.raises(PlanError, match="an id has 201 characters: at most 200 are allowed"):
         read(f"- [ ] x (id: {'x' * 201})\n")

@@ -74,15 +74,18 @@ def test_one_at_a_time_works_in_a_place(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (b'{"id": "bd-1", "state": "ta\xffen"}', "the byte 0xff is none that a journal has"),
+        (b'{"id": "bd-1", "state": "ta\xffen"}', "the byte 0xff is not valid in a journal"),
         (b'{"id": "bd-1" "state": "taken"}', "column 15 is not JSON"),
         (b'"id": "bd-1", "state": "taken"}', "column 5 is not JSON"),
-        (b"[1]", "it is no JSON object"),
-        (b'{"id": 7, "state": "taken"}', "`id` is missing or no text"),
-        (b'{"id": "bd-1", "state": "token"}', "an item has no state 'token'"),
-        (b'{"id": "bd-1", "state": "started"}', "the item 'bd-1' is started, and its `agent` is missing or wrong"),
-        (b'{"id": "bd-9", "state": "taken"}', "the item 'bd-9' is taken, and its `item` is missing or wrong"),
-        (b'{"id": "bd-1", "state": "over", "row": 7}', "the item 'bd-1' is over, and its `row` is missing or wrong"),
+        (b"[1]", "it is not a JSON object"),
+        (b'{"id": 7, "state": "taken"}', "`id` is missing or not a string"),
+        (b'{"id": "bd-1", "state": "token"}', "unknown state of an item: 'token'"),
+        (b'{"id": "bd-1", "state": "started"}', "the item 'bd-1' is started, but its `agent` is missing or not valid"),
+        (b'{"id": "bd-9", "state": "taken"}', "the item 'bd-9' is taken, but its `item` is missing or not valid"),
+        (
+            b'{"id": "bd-1", "state": "over", "row": 7}',
+            "the item 'bd-1' is over, but its `row` is missing or not valid",
+        ),
     ],
 )
 def test_a_line_that_is_broken_is_an_error_with_its_place_and_the_way_on(

@@ -29,7 +29,7 @@ def test_seven_at_once_are_seven_times_as_fast() -> None:
     printed = list(lines(summary))
     assert printed[0] == "bd-1  agent-001  completed  30s  1,200 tokens  $0.50"
     assert printed[-1] == (
-        "pm-1: 7 developers, 7 completed; 3m 30s one by one, 30s like this: 7.0 times as fast; 8,400 tokens; $3.50"
+        "pm-1: 7 developers, 7 completed; 3m 30s wall time (30s sequential, 7.0x speed-up); 8,400 tokens; $3.50"
     )
 
 
@@ -57,7 +57,7 @@ def test_an_unknown_agent_is_lost() -> None:
     summary = report([lost_row(ENTRY, Path("/none"))], **MORE)
     assert (summary["counts"], summary["speed_up"], summary["cost_usd"]) == ({"lost": 1}, None, None)
     assert list(lines(summary)) == [
-        "bd-1  agent-001  lost  the daemon does not know it any more",
+        "bd-1  agent-001  lost  unknown to the daemon",
         "pm-1: 1 developer, 1 lost",
     ]
 

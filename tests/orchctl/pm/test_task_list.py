@@ -84,7 +84,7 @@ def test_the_task_of_a_row_is_what_the_file_says_then(tmp_path: Path) -> None:
     path.write_text("- [x] A\n- [~] C\n")
     assert file.finish("a", ended("completed")) == "done"
     assert file.finish("b", ended("completed")) == "gone"
-    assert file.finish("c", ended("failed")) == "its box says [~]"
+    assert file.finish("c", ended("failed")) == "its box is [~]"
     assert path.read_text() == "- [x] A\n- [~] C\n"
     path.unlink()
     file = read(tmp_path / "other.md", "- [ ] A\n")
@@ -121,19 +121,23 @@ def test_an_earlier_completion_is_ticked_only_for_the_same_task(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("p.md", "\n- [ ] A\n- [ ] A\n", "line 3: the id 'a' is there already, in line 2"),
-        ("p.md", "- [ ] A (after: b)\n", "line 1: 'a' comes after 'b', which is no task here"),
-        ("p.md", "- [ ] A (after: b)\n- [ ] B (after: a)\n", "these wait for each other: "),
+        ("p.md", "\n- [ ] A\n- [ ] A\n", "line 3: the id 'a' is already used in line 2"),
+        ("p.md", "- [ ] A (after: b)\n", "line 1: 'a' depends on the unknown task 'b'"),
+        ("p.md", "- [ ] A (after: b)\n- [ ] B (after: a)\n", "dependency cycle: "),
         ("p.md", "- [ ] A (prio: 1)\n- [ ] B (after: a, a\n- [ ] C (priorty: 1)\n", "line 3: `(priorty: ...)`"),
-        ("p.md", f"- [ ] A (id: {'x' * 201})\n", "line 1: an id of 201 characters: the most is 200"),
-        ("p.md", "# Nothing\n", "holds no task: write `- [ ] Title` lines"),
+        ("p.md", f"- [ ] A (id: {'x' * 201})\n", "line 1: an id has 201 characters: at most 200 are allowed"),
+        ("p.md", "# Nothing\n", "contains no tasks: write `- [ ] Title` lines"),
         ("p.json", "[]", "holds no task"),
         ("p.json", '{"id": "a", "title": "A"}\n{"id": "b"}\n', "line 2: title is missing"),
-        ("p.json", '{"id": "a", "title": "A", "aftr": []}', "line 1: aftr is not known here; known are acceptance"),
-        ("p.json", '{"id": " ", "title": "A"}', "line 1: id must be something that is not empty"),
+        (
+            "p.json",
+            '{"id": "a", "title": "A", "aftr": []}',
+            "line 1: aftr is an unknown key; known keys are acceptance",
+        ),
+        ("p.json", '{"id": " ", "title": "A"}', "line 1: id must be a string that is not empty"),
         ("p.json", '{"id": "a", "title": "A", "after": "b"}', "line 1: after must be a list, not a string"),
         ("p.json", '[{"id": "a", "title": "A"}, 7]', "index 1: the value must be a map, not a whole number"),
-        ("p.json", '{"id": "a", "title": "\\ud800"}', "line 1: '\\ud800' is half a character"),
+        ("p.json", '{"id": "a", "title": "\\ud800"}', "line 1: '\\ud800' is a lone surrogate"),
         ("p.json", '{"id": "a"', "line 1: column 11 is not JSON"),
     ],
 )

@@ -78,7 +78,7 @@ def test_a_run_is_shown_with_its_members() -> None:
         "results in /w/.agent/runs/team-1",
         "",
         "api     agent-001  completed  1m 1s                           /w/.agent/runs/team-1/api.md",
-        "web/ui  agent-002  running    1m     not required  after api                                hm",
+        "web/ui  agent-002  running    1m     optional  after api                                hm",
     ]
 
 

@@ -102,7 +102,7 @@ def test_an_unknown_status_has_no_colour() -> None:
 
 
 def test_what_is_not_shown_is_said() -> None:
-    assert picture_lines(Look(), agent(9))[-1] == "… and agents that ended earlier: `orchctl status --all`"
+    assert picture_lines(Look(), agent(9))[-1] == "… and older finished agents:  `orchctl status --all`"
     assert picture_lines(Look(is_plain=True), agent(9))[-1].startswith("... and")
     assert picture_lines(Look(is_whole=True), agent(9))[-1].startswith("agent-009")
     assert picture_lines(Look(), agent(2), agent(1))[-1].startswith("agent-002")
@@ -123,7 +123,7 @@ def test_what_keeps_agents_from_starting_is_said_above_them() -> None:
     lines = picture_lines(Look(is_whole=True), agent(1), paused=True, held={"claude": "2026-01-02T03:07:09.000Z"})
     assert lines[1:3] == [
         "paused: no new agents start; `orchctl resume` starts them again",
-        "claude is rate-limited for 1m 4s more; `orchctl resume` tries at once",
+        "claude is rate-limited for 1m 4s more; `orchctl resume` retries now",
     ]
 
 
@@ -159,7 +159,7 @@ def test_budgets_are_bars_too() -> None:
     lines = picture({**answer(agent(1)), "budgets": [session, reached]}, NOW, Look(is_whole=True))
     assert lines[1:3] == [
         "budget of session-001 [##########··········] 4.5k of 9.0k tokens [######··············] $0.30 of $1.00",
-        "budget of run-001 [####################!!] $1.10 of $1.00: nothing more of it starts",
+        "budget of run-001 [####################!!] $1.10 of $1.00: no new agents will start",
     ]
 
 

@@ -109,10 +109,10 @@ def test_the_words_of_every_turn_are_the_result(stage: Stage) -> None:
         ([[1]], "it ended without a result, saying: [1]"),
         ([{"type": 7}], "it ended without a result"),
         ([{"type": "result"}], "its result says nothing"),
-        ([task("task_started", description="tests"), DONE], "it ended before its own tasks did: tests"),
+        ([task("task_started", description="tests"), DONE], "it ended before its background tasks ended: tests"),
         (
             [task("task_started", description="tests"), task("task_progress"), task("task_updated", patch={}), DONE],
-            "it ended before its own tasks did: tests",
+            "it ended before its background tasks ended: tests",
         ),
     ],
 )
@@ -149,7 +149,7 @@ def test_a_task_that_was_ended_is_over_before_the_result_and_cut_off_after_it(
     assert stage.run("claude").code == 0
     stage.says("claude", task_started, DONE, ending)
     result = stage.run("claude")
-    assert (result.code, result.reason) == (1, "it ended before its own tasks did: tests")
+    assert (result.code, result.reason) == (1, "it ended before its background tasks ended: tests")
 
 
 def test_an_exit_code_is_its_own(stage: Stage) -> None:
@@ -328,8 +328,8 @@ def test_the_log_says_what_it_does(stage: Stage) -> None:
         "  failed: No such file",
         "  failed: Nor this",
         "  failed: tests",
-        "the service failed (529 overloaded), trying again in 1.5 s",
-        "rate limit five_hour: the service turns us away",
+        "the service failed (529 overloaded), retrying in 1.5 s",
+        "rate limit five_hour: rate-limited by the service",
         "not permitted: Write: /x",
     ]
 

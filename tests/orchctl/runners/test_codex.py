@@ -78,8 +78,8 @@ def test_totals_are_those_of_the_thread(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("messages", "code", "reason"),
     [
-        ([BEGUN], 0, "it ended without completing its turn"),
-        ([], 0, "it ended without completing its turn"),
+        ([BEGUN], 0, "Codex exited without completing its turn"),
+        ([], 0, "Codex exited without completing its turn"),
         ([COMPLETED, *failed("stream disconnected")], 0, "stream disconnected"),
         (failed("unexpected status 529: overloaded"), 1, "unexpected status 529: overloaded"),
         (failed("Quota exceeded. Check your plan and billing details."), 1, "Quota exceeded."),
@@ -173,7 +173,7 @@ def test_the_log_says_what_it_does(stage: Stage) -> None:
         "collab tool call: wait",
         "note: Model metadata not found",
         "error: stream disconnected",
-        "codex failed: stream disconnected; ended before it said what it took: tokens and cost are unknown",
+        "codex failed: stream disconnected; ended before it reported its usage: tokens and cost are unknown",
     ]
 
 
@@ -186,7 +186,7 @@ def test_what_its_sandbox_keeps_out_was_denied(stage: Stage) -> None:
     result = stage.run("codex")
     assert result.report["notes"] == [
         ["permissions-denied", "2 permissions denied"],
-        ["nothing-permitted", "nothing permitted that changes anything"],
+        ["nothing-permitted", "no tool that makes changes was permitted"],
     ]
     assert f"{rejected}\n" in result.log
     stage.says("codex", kept_out, done_item, COMPLETED, first=LAST)

@@ -49,7 +49,7 @@ def test_without_a_result_in_the_file_that_is_asked_for_it_has_failed(stage: Sta
     stage.result.write_text("old")
     stage.says("mine")
     result = stage.run("mine")
-    assert (result.code, result.reason) == (1, f"it left no result at {stage.result}")
+    assert (result.code, result.reason) == (1, f"no result at {stage.result}")
     stage.says("mine", first=f"echo new > {stage.result}")
     assert stage.run("mine").code == 0
     stage.says("mine")
@@ -141,7 +141,7 @@ def test_output_that_ends_inside_of_a_value_is_a_cut_stream(stage: Stage, end: s
     lines = f'yes \'{{"x": "{"y" * 100_000}"}}\' | head -n 50' if flood else "true"
     stage.program("mine", f'echo \'{{"a": [{{"b": "first"}}]}}\'; {lines}; cat {stage.directory}/end')
     result = stage.run("mine")
-    assert (result.code, result.reason) == (1, "its stream is cut: its output ends inside of a JSON value")
+    assert (result.code, result.reason) == (1, "its output is cut off inside a JSON value")
     assert not stage.result.exists()
 
 
@@ -179,7 +179,10 @@ def test_a_session_goes_on_where_the_table_says_how(stage: Stage, resume: str, a
 
 def test_a_runner_that_is_gone_from_the_file_is_said(stage: Stage) -> None:
     result = stage.run("mine")
-    assert (result.code, result.reason) == (1, "'mine' is no runner any more: there are mock, claude, codex")
+    assert (result.code, result.reason) == (
+        1,
+        "the runner 'mine' no longer exists: available runners: mock, claude, codex",
+    )
     stage.config.write_text("[runners.mine]\n")
     result = stage.run("mine")
     assert result.reason.startswith(f"{stage.config}: runners.mine.command is missing")

@@ -245,13 +245,13 @@ def test_the_page_names_every_note() -> None:
 def test_reasons_name_what_was_cut_off(stage: Stage) -> None:
     stage.config.write_text(OWN)
     stage.says("claude", *WORDS["its own background work is cut off", "claude"])
-    assert stage.run("claude").reason == "it ended before its own tasks did: the job"
+    assert stage.run("claude").reason == "it ended before its background tasks ended: the job"
     stage.says("codex", *WORDS["its own background work is cut off", "codex"])
-    assert stage.run("codex").reason == "it ended before its own commands did: make test"
+    assert stage.run("codex").reason == "Codex exited before its commands ended: make test"
     result = RUNS["it leaves a job running"](stage, "own")
-    assert result.reason.startswith("it ended and left work behind, which was cut off: sh -c sleep 300; echo")
+    assert result.reason.startswith("it exited and left work running, which was killed: sh -c sleep 300; echo")
     stage.says("claude", *WORDS["a wake-up never comes", "claude"])
-    assert stage.run("claude").reason == "it ended to be woken later, which never happens: look again"
+    assert stage.run("claude").reason == "it ended to be woken later, which is not supported: look again"
 
 
 def test_a_job_that_ends_by_itself_in_time_is_done(stage: Stage) -> None:
@@ -269,7 +269,7 @@ def test_a_wake_up_that_was_taken_back_is_none(stage: Stage) -> None:
     )
     assert stage.run("claude").status == "completed"
     stage.says("claude", tool_call("ScheduleWakeup", reason="CI"), tool_result(), DONE)
-    assert stage.run("claude").reason == "it ended to be woken later, which never happens: CI"
+    assert stage.run("claude").reason == "it ended to be woken later, which is not supported: CI"
 
 
 def test_a_turn_that_begins_after_the_result_and_does_not_end_is_a_cut_stream(stage: Stage) -> None:
@@ -277,7 +277,7 @@ def test_a_turn_that_begins_after_the_result_and_does_not_end_is_a_cut_stream(st
     result = stage.run("claude")
     assert (result.status, result.reason) == (
         "failed",
-        "it ended in the middle of a turn that it began after its result",
+        "it ended in the middle of a turn that began after its result",
     )
 
 
@@ -286,7 +286,7 @@ def test_a_turn_of_codex_that_begins_after_another_and_does_not_end_is_a_cut_str
     stage.says("codex", {"type": "thread.started", "thread_id": "t"}, turn_started, message("A"), TURN, turn_started)
     result = stage.run("codex")
     assert (result.status, result.code) == ("failed", 1)
-    assert result.reason == "it ended in the middle of a turn that it began after its result"
+    assert result.reason == "it ended in the middle of a turn that began after its result"
     stage.says("codex", turn_started, message("A"), TURN, turn_started, message("B"), TURN)
     assert stage.run("codex").code == 0
 
@@ -328,4 +328,4 @@ def test_a_job_is_seen_although_the_cli_exits_with_its_last_words(stage: Stage) 
     stage.program("claude", f"cat >/dev/null; {job} echo $! > {stage.directory}/left; printf '%s' '{json.dumps(DONE)}'")
     result = stage.run("claude", **MARKS)
     os.kill(int((stage.directory / "left").read_text()), signal.SIGKILL)
-    assert result.reason.startswith("it ended and left work behind, which was cut off: ")
+    assert result.reason.startswith("it exited and left work running, which was killed: ")

@@ -39,7 +39,7 @@ def test_it_pretends_to_have_spent_something(stage: Stage) -> None:
 
 def test_it_fails_when_it_is_named(stage: Stage) -> None:
     result = stage.run("mock", **QUICK, ORCHD_MOCK_FAIL="ui,api")
-    assert (result.code, result.status, result.reason) == (1, "failed", "failed, as ORCHD_MOCK_FAIL says")
+    assert (result.code, result.status, result.reason) == (1, "failed", "failed, as set by ORCHD_MOCK_FAIL")
     assert not stage.result.exists()
     assert stage.run("mock", **QUICK, ORCHD_MOCK_FAIL="ui").code == 0
 

@@ -59,12 +59,12 @@ def test_people_read_groups_paths_and_sums() -> None:
         "",
         "group 1  backend   4,000 tokens",
         "group 2  frontend  3,000 tokens                  after backend",
-        "         mobile    ~10,000 tokens  not required  after backend",
+        "         mobile    ~10,000 tokens  optional  after backend",
         "group 3  tests     1,000 tokens                  after frontend, mobile",
         "",
         "critical path    backend -> mobile -> tests: as long as 15,000 tokens take",
         "time at limit 7  as long as 18,000 tokens take; one by one as long as 18,000 tokens take",
-        "tokens           18,000, of them 10,000 estimated (~)",
+        "tokens           18,000, 10,000 of them estimated (~)",
     ]
 
 

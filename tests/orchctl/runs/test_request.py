@@ -152,7 +152,7 @@ def test_what_the_daemon_would_not_take_is_refused_before_anything_is_sent() -> 
 def test_a_request_that_is_too_large_is_refused() -> None:
     long = {f"V{index}": "x" * 1000 for index in range(9000)}
     tree = Tree(Composition("t", "parallel", (SubSkill("api", env=long),)))
-    with pytest.raises(UsageError, match="make several runs of it") as caught:
+    with pytest.raises(UsageError, match="split it into several runs") as caught:
         sendable(prepared_run(tree))
     assert caught.value.code == "too-large"
 

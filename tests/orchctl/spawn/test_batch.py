@@ -55,9 +55,9 @@ def test_sizes_and_shares_may_have_units(file: Path) -> None:
     assert spec == {"command": ["x"], "memory_max": 2 << 30, "cpu_max": 1.5, "pids_max": 200}
     (spec,) = read(file, '{"command": ["x"], "memory_max": 1048576, "cpu_max": 0.5}')
     assert spec == {"command": ["x"], "memory_max": 1 << 20, "cpu_max": 0.5}
-    with pytest.raises(UsageError, match="memory_max: 'much' is not a size: write bytes or a unit"):
+    with pytest.raises(UsageError, match="memory_max: 'much' is not a valid size; use bytes or a unit"):
         read(file, '{"command": ["x"], "memory_max": "much"}')
-    with pytest.raises(UsageError, match="memory_max must be at least 1M, in bytes 1048576, not 2"):
+    with pytest.raises(UsageError, match="memory_max must be at least 1M .1048576 bytes., not 2"):
         read(file, '{"command": ["x"], "memory_max": 2}')
 
 
@@ -69,20 +69,23 @@ def test_a_dash_is_the_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"command": ["x"]}\n\n{"command": ["x"], "timeout": "soon"}', "line 3: timeout: 'soon' is not a duration"),
+        (
+            '{"command": ["x"]}\n\n{"command": ["x"], "timeout": "soon"}',
+            "line 3: timeout: 'soon' is not a valid duration",
+        ),
         ('{"command": ["x"], "timeout": -1}', "line 1: timeout must be above 0, not -1"),
         ('{"command": ["x"], "priority": "high"}', "line 1: priority must be a whole number, not a string"),
-        ('{"command": ["x"], "goall": "y"}', "line 1: goall is not known here; known are"),
-        ('{"name": "y"}', "line 1: nothing to run: give `command`"),
+        ('{"command": ["x"], "goall": "y"}', "line 1: goall is an unknown key; known keys are"),
+        ('{"name": "y"}', "line 1: nothing to run: set `command`"),
         ('{"command": "x"}', "line 1: command must be a list, not a string"),
-        ('{"command": ["x"]}\n{"command": ', "line 2: column 13 is not JSON"),
+        ('{"command": ["x"]}\n{"command": ', "line 2: invalid JSON at column 13"),
         ('{"command": ["x"]}\n["x"]', "line 2: must be an object"),
         ('[{"command": ["x"]}, {"command": [""]}]', "index 1: command must be"),
         ('[{"command": ["x"]}, 3]', "index 1: must be an object"),
-        ('[\n{"command": ["x"]}\n{"command": ["x"]}]', "line 3: column 1 is not JSON"),
+        ('[\n{"command": ["x"]}\n{"command": ["x"]}]', "line 3: invalid JSON at column 1"),
         ('{"command": ["x"], "env": {"K": 1}}', "line 1: env must map strings to strings"),
-        (b'{"command": ["x"]}\n\xff', "line 2: is not UTF-8"),
-        ('{"command": ["\\ud800"]}', "line 1: '\\ud800' holds half a character"),
+        (b'{"command": ["x"]}\n\xff', "line 2: is not valid UTF-8"),
+        ('{"command": ["\\ud800"]}', "line 1: '\\ud800' is not valid Unicode: it has an unpaired surrogate"),
         ('{"command": ["x"], "timeout": NaN}', "line 1: timeout must be a finite number"),
         ('{"command": ["x"], "timeout": ' + "9" * 400 + "}", "line 1: "),
         ("[" * 100_000, "is nested too deeply"),
@@ -99,7 +102,7 @@ def test_a_mistake_names_its_place_its_key_and_the_way_out(file: Path, text: str
 
 @pytest.mark.parametrize("text", ["", "\n\n", "[]"])
 def test_a_file_without_agents_is_a_mistake(file: Path, text: str) -> None:
-    with pytest.raises(UsageError, match="holds no agent"):
+    with pytest.raises(UsageError, match="has no agents"):
         read(file, text)
 
 
@@ -122,7 +125,7 @@ def test_more_than_one_request_takes_is_refused_before_any_of_it_is_looked_at(fi
     with pytest.raises(UsageError) as caught:
         read(file, '{"nonsense": 1}\n' * 100_000)
     assert str(caught.value) == (
-        f"bad-batch: {file} holds 100,000 agents: a batch is spawned as a whole and takes at most 10,000. "
-        "Nothing was spawned; make several batches of it, for example with `split -l 10000`."
+        f"bad-batch: {file} has 100,000 agents; a batch can have at most 10,000. "
+        "Nothing was spawned; split the file, for example with `split -l 10000`."
     )
     assert caught.value.code == "bad-batch"

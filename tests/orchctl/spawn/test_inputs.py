@@ -24,7 +24,7 @@ def test_what_is_too_long_is_an_error_with_a_way_out(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x" * (inputs.LONGEST + 1))
     with (tmp_path / "file").open("rb") as file:
         source = f"/dev/fd/{file.fileno()}"
-        with pytest.raises(UsageError, match="more than 4,194,304 bytes: write it into a file"):
+        with pytest.raises(UsageError, match="larger than 4,194,304 bytes: write it to a file"):
             inputs.read(source, tmp_path)
 
 

@@ -32,30 +32,30 @@ def test_what_is_right_has_no_problem() -> None:
 
 def test_a_name_that_is_not_there_comes_with_the_nearest() -> None:
     assert problem_texts(*tasks(schema="", api="schemas", ui="something")) == [
-        "subtask-api.md: 'schemas' is no task here; did you mean 'schema'?",
-        "subtask-ui.md: 'something' is no task here; make it: orchctl tasks new something --goal TEXT",
+        "subtask-api.md: unknown task 'schemas'; did you mean 'schema'?",
+        "subtask-ui.md: unknown task 'something'; create it: orchctl tasks new something --goal TEXT",
     ]
 
 
 def test_cycles_are_told_with_their_path_each_once() -> None:
     assert problem_texts(*tasks(a="b", b="c", c="a", x="y", y="x", z="z")) == [
-        "subtask-z.md: 'z' comes after itself; take it away",
-        "subtask-a.md: a cycle: a -> b -> c -> a; take one of these `after` away",
-        "subtask-x.md: a cycle: x -> y -> x; take one of these `after` away",
+        "subtask-z.md: 'z' depends on itself; remove it",
+        "subtask-a.md: a cycle: a -> b -> c -> a; remove one of these `after`",
+        "subtask-x.md: a cycle: x -> y -> x; remove one of these `after`",
     ]
 
 
 def test_two_tasks_of_one_name() -> None:
     twice = [*tasks(a=""), TaskFile(Path("/t/subtask-b.md"), "a", lines={"name": 2})]
     assert problem_texts(*twice) == [
-        "subtask-b.md line 2: the name 'a' is that of subtask-a.md too; give each task a name of its own"
+        "subtask-b.md line 2: the name 'a' is already used in subtask-a.md; give each task its own name"
     ]
 
 
 def test_tasks_at_once_that_write_to_the_same_file_are_not_independent() -> None:
     assert problem_texts(writing("a", "src/api"), writing("b", "src/ui", "src/api/*.py"), writing("c", "docs")) == [
-        "subtask-b.md line 5: 'a' and 'b' can run at once and both write to src/api and src/api/*.py; "
-        "let one come after the other, as in `after: [a]`, or give them other files"
+        "subtask-b.md line 5: 'a' and 'b' can run at the same time and both write to src/api and src/api/*.py; "
+        "add a dependency, e.g. `after: [a]`, or use different files"
     ]
 
 

@@ -101,7 +101,7 @@ def test_front_matter_that_would_be_text_is_a_mistake(before: str, line: int) ->
     (mistake,) = parse(f"{before}---\nafter: schema\n---\nText\n").mistakes
     assert (mistake.line, mistake.message) == (
         line,
-        "the front matter does not begin in the first line, and would be text",
+        "the front matter does not begin on the first line, and would be read as text",
     )
 
 
@@ -135,48 +135,48 @@ def test_every_mistake_is_told_at_once_with_its_line() -> None:
         "x-f: 'a' b",
         "x-g: [a: b]",
     ) == [
-        (3, "'do this: that' has a `:` that means something else in YAML"),
-        (4, "`name` is there already in line 2"),
+        (3, "'do this: that' contains a `:`, which has a meaning in YAML"),
+        (4, "`name` is already given in line 2"),
         (5, "it continues the line before"),
-        (6, "no space behind the colon"),
+        (6, "no space after the colon"),
         (7, "while parsing a flow sequence: expected ',' or ']', but got '<stream end>'"),
-        (8, "a text cannot begin with '*'"),
+        (8, "a string cannot begin with '*'"),
         (9, "an item of no list"),
         (10, "'what is this' is no `key: value`"),
         (11, "while scanning a quoted scalar: found unexpected end of stream"),
-        (12, "a text of several lines"),
+        (12, "a string of several lines"),
         (13, "while parsing a flow node: expected the node content, but found ','"),
         (
             14,
             "while scanning a double-quoted scalar: expected escape sequence of 2 hexadecimal numbers, but found '\"'",
         ),
-        (15, "a text cannot begin with '*'"),
+        (15, "a string cannot begin with '*'"),
         (16, "it has a tab"),
         (17, "while parsing a block mapping: expected <block end>, but found '<scalar>'"),
-        (18, "'a: b' is a mapping and no text"),
+        (18, "'a: b' is a mapping, not a string"),
     ]
 
 
 @pytest.mark.parametrize(
     ("lines", "line", "message"),
     [
-        (["a: &b c"], 2, "a text cannot begin with '&'"),
-        (["a: [b, &c d]"], 2, "a text cannot begin with '&'"),
-        (["a: &b [c]"], 2, "a text cannot begin with '&'"),
-        (["a: !!str b"], 2, "a text cannot begin with '!'"),
-        (["a:", "- b", "- *c"], 4, "a text cannot begin with '*'"),
-        (["a: {b: c}"], 2, "'{b: c}' is a mapping and no text"),
-        (["a: [[b]]"], 2, "'[b]' is a sequence and no text"),
-        (["a:", "  b: c"], 3, "'b: c' is a mapping and no text"),
+        (["a: &b c"], 2, "a string cannot begin with '&'"),
+        (["a: [b, &c d]"], 2, "a string cannot begin with '&'"),
+        (["a: &b [c]"], 2, "a string cannot begin with '&'"),
+        (["a: !!str b"], 2, "a string cannot begin with '!'"),
+        (["a:", "- b", "- *c"], 4, "a string cannot begin with '*'"),
+        (["a: {b: c}"], 2, "'{b: c}' is a mapping, not a string"),
+        (["a: [[b]]"], 2, "'[b]' is a sequence, not a string"),
+        (["a:", "  b: c"], 3, "'b: c' is a mapping, not a string"),
         (["a:", "- b", "-"], 4, "an empty value"),
         (['a: "b', '  c"'], 3, "it continues the line before"),
-        (["a: >-", "  b"], 2, "a text of several lines"),
+        (["a: >-", "  b"], 2, "a string of several lines"),
         (["# why", "  a: b"], 3, "it continues the line before"),
         (["{a: b}"], 2, "'{a: b}' is no `key: value`"),
         (["<<: b"], 2, "'<<: b' is no `key: value`"),
-        (["a: b\u2028c: d"], 2, "'a: b\\u2028c: d' holds what cannot be shown on one line"),
-        (["a:", "- b\0"], 3, "'- b\\x00' holds what cannot be shown on one line"),
-        (['a: "\\u200b"'], 2, "'\\u200b' holds what cannot be shown on one line"),
+        (["a: b\u2028c: d"], 2, "'a: b\\u2028c: d' contains a character that cannot be shown on one line"),
+        (["a:", "- b\0"], 3, "'- b\\x00' contains a character that cannot be shown on one line"),
+        (['a: "\\u200b"'], 2, "'\\u200b' contains a character that cannot be shown on one line"),
     ],
 )
 def test_what_is_more_than_texts_is_a_mistake(lines: list[str], line: int, message: str) -> None:
@@ -206,7 +206,7 @@ def test_the_way_out_is_the_line_as_it_should_be() -> None:
 
 def test_front_matter_that_never_ends_is_a_mistake_of_the_whole() -> None:
     (mistake,) = parse("---\nname: a\n").mistakes
-    assert (mistake.line, mistake.message) == (1, "the front matter never ends")
+    assert (mistake.line, mistake.message) == (1, "the front matter has no end")
 
 
 TEXTS = st.text(st.characters(exclude_categories=("C", "Z"), include_characters=" "), max_size=12)

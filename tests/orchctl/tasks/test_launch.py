@@ -52,7 +52,7 @@ def test_what_failed_or_was_skipped_is_run_again() -> None:
 def test_only_some_are_run_if_what_they_come_after_is_there() -> None:
     states = {**ALL_MISSING, "a": TaskState(DONE)}
     assert names(chosen(TASKS, states, Wanted(only=("b",))).run) == "b"
-    with pytest.raises(RefusedError, match=r"'c' comes after 'b', which is missing; run that too, with `--only b`"):
+    with pytest.raises(RefusedError, match=r"'c' comes after 'b', which is missing; add `--only b`"):
         chosen(TASKS, states, Wanted(only=("c",)))
     assert (
         names(
@@ -64,7 +64,7 @@ def test_only_some_are_run_if_what_they_come_after_is_there() -> None:
 
 
 def test_a_name_that_is_no_task_comes_with_the_nearest() -> None:
-    with pytest.raises(UsageError, match=r"--only 'aa' is no task here; did you mean 'a'\?"):
+    with pytest.raises(UsageError, match=r"--only unknown task 'aa'; did you mean 'a'\?"):
         launch.known(TASKS, ["aa"])
     with pytest.raises(UsageError, match="there are a, b, c"):
         launch.known(TASKS, ["zzzz"])
@@ -190,6 +190,6 @@ def test_a_task_for_a_failure_runs_alone_after_one(word: str, runs: bool) -> Non
 def test_a_prompt_marks_results_that_may_not_exist(tmp_path: Path) -> None:
     (tmp_path / ".prompts").mkdir()
     launch.write_prompts(BEHIND[1:], tmp_path, tmp_path, BEHIND)
-    assert "a.md, if there is one: a has failed\n" in (tmp_path / ".prompts/b.md").read_text()
+    assert "a.md, if it exists: a has failed\n" in (tmp_path / ".prompts/b.md").read_text()
     assert "a.md\n" in (text := (tmp_path / ".prompts/c.md").read_text())
-    assert "b.md, if there is one: b may have failed\n" in text
+    assert "b.md, if it exists: b may have failed\n" in text

@@ -37,7 +37,7 @@ def test_a_result_makes_it_done_and_nothing_else_does(tmp_path: Path) -> None:
     task = minute_old_task(tmp_path, "a")
     assert state_texts(tmp_path, task) == {"a": ("missing", "")}
     result(tmp_path, "a", "")
-    assert state_texts(tmp_path, task, a=ended(1)) == {"a": ("missing", "it completed and left no result")}
+    assert state_texts(tmp_path, task, a=ended(1)) == {"a": ("missing", "completed without a result")}
     result(tmp_path, "a")
     assert state_texts(tmp_path, task) == {"a": ("done", "")}
     assert state_texts(tmp_path, task, a=ended(1)) == {"a": ("done", "")}
@@ -59,8 +59,8 @@ def test_a_task_after_a_newer_or_open_task_is_outdated(tmp_path: Path) -> None:
         aged(result(tmp_path, name), seconds)
     assert state_texts(tmp_path, *tasks) == {
         "a": ("done", ""),
-        "b": ("outdated", "the result of a, which it comes after, is newer"),
-        "c": ("outdated", "b, which it comes after, is not done"),
+        "b": ("outdated", "the result of its dependency a is newer"),
+        "c": ("outdated", "its dependency b is not done"),
     }
 
 
@@ -114,7 +114,7 @@ def test_a_command_that_completed_is_done_though_it_left_no_result(tmp_path: Pat
     aged(result(tmp_path, "b"), 40)
     assert state_texts(tmp_path, task, after, a=completed)["b"] == (
         "outdated",
-        "the result of a, which it comes after, is newer",
+        "the result of its dependency a is newer",
     )
 
 
@@ -141,8 +141,8 @@ def test_a_task_for_a_failure_is_not_needed_when_there_is_none_and_neither_is_wh
     result(tmp_path, "a")
     assert state_texts(tmp_path, *tasks) == {
         "a": ("done", ""),
-        "b": ("unneeded", "a is done, and this task comes after its failure"),
-        "c": ("unneeded", "b, which it comes after, is not needed"),
+        "b": ("unneeded", "a is done, and this task runs only if it fails"),
+        "c": ("unneeded", "its dependency b is not needed"),
         "d": ("missing", ""),
     }
 
@@ -160,4 +160,4 @@ def test_the_result_of_a_task_for_a_failure_stands_beside_a_later_result_of_the_
     assert state_texts(tmp_path, *tasks, a=failure)["c"] == ("done", "")
     aged(result(tmp_path, "a"), 10)
     assert state_texts(tmp_path, *tasks)["b"] == ("done", "")
-    assert state_texts(tmp_path, *tasks)["c"] == ("outdated", "the result of a, which it comes after, is newer")
+    assert state_texts(tmp_path, *tasks)["c"] == ("outdated", "the result of its dependency a is newer")

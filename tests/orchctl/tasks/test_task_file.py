@@ -77,9 +77,9 @@ def test_a_command_is_words_and_needs_no_goal(tmp_path: Path) -> None:
     ("lines", "message"),
     [
         (["command: make test"], 'command must be a list; write each word by itself, as in ["make", "test"], or'),
-        (['command: [""]'], "command has no program; write it first"),
-        (["command: [make]", "runner: claude"], "runner says nothing to a command; leave one of them out"),
-        (["command: [make]", "model: opus"], "model says nothing to a command; leave one of them out"),
+        (['command: [""]'], "command has no program; write the program first"),
+        (["command: [make]", "runner: claude"], "runner has no effect on a command; remove one of them"),
+        (["command: [make]", "model: opus"], "model has no effect on a command; remove one of them"),
     ],
 )
 def test_what_is_no_command(tmp_path: Path, lines: list[str], message: str) -> None:
@@ -130,23 +130,25 @@ def test_every_mistake_is_told_with_its_line_and_a_way_out(tmp_path: Path) -> No
         (
             2,
             "bad-name",
-            "subtask-a.md line 2: '../up' cannot be a name; use letters, digits, `.`, `_` and `-`, a letter or digit "
+            "subtask-a.md line 2: '../up' is not a valid name; "
+            "use letters, digits, `.`, `_` and `-`, a letter or digit "
             "first, at most 100 bytes, no `.prompt` last",
         ),
-        (3, "bad-value", "subtask-a.md line 3: goal must be a text, not a list; write one"),
-        (4, "unknown-key", "subtask-a.md line 4: `tiemout` is no key that is known here; did you mean `timeout`?"),
+        (3, "bad-value", "subtask-a.md line 3: goal must be a string, not a list; write one"),
+        (4, "unknown-key", "subtask-a.md line 4: unknown key `tiemout`; did you mean `timeout`?"),
         (
             5,
             "bad-value",
-            "subtask-a.md line 5: timeout: 'soon' is not a duration; write seconds or a unit, as in 90, 90s, 15m, 2h",
+            "subtask-a.md line 5: timeout: 'soon' is not a valid duration; "
+            "use seconds or a unit, e.g. 90, 90s, 15m, 2h",
         ),
         (6, "bad-value", "subtask-a.md line 6: retries must be between 0 and 1000, not 1001; correct it"),
-        (7, "bad-value", "subtask-a.md line 7: tokens: 'some' is no whole number; write one, as in 2"),
+        (7, "bad-value", "subtask-a.md line 7: tokens: 'some' is not a valid integer; write e.g. 2"),
         (
             8,
             "bad-front-matter",
             "subtask-a.md line 8: while parsing a flow sequence: expected ',' or ']', but got '<stream end>'; "
-            "end lists and quotes where the value ends, and put texts with special characters in quotes",
+            "close lists and quotes at the end of the value, and put strings with special characters in quotes",
         ),
     ]
 
@@ -186,11 +188,9 @@ def test_all_of_a_directory_in_the_order_that_people_count(tmp_path: Path) -> No
     assert [problem.file for problem in listing.problems] == ["docs/tasks/subtask-bad.md"]
 
 
-@pytest.mark.parametrize(
-    ("directory", "reason"), [("", "there is no subtask-NAME.md in it"), ("x", "there is no such directory")]
-)
+@pytest.mark.parametrize(("directory", "reason"), [("", "contains no subtask-NAME.md"), ("x", "no such directory")])
 def test_a_directory_without_tasks_says_how_to_make_one(tmp_path: Path, directory: str, reason: str) -> None:
-    with pytest.raises(TasksError, match=f"d: {reason}; make one: orchctl tasks new NAME --goal TEXT"):
+    with pytest.raises(TasksError, match=f"d: {reason}; create a task: orchctl tasks new NAME --goal TEXT"):
         read_all(tmp_path / directory, "d")
 
 
@@ -213,8 +213,11 @@ def test_dependencies_may_have_conditions(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('after: ["a:faild"]', "after: 'faild' in 'a:faild' is no condition; write a:completed, a:failed, a:any"),
-        ('after: [a, "a:any"]', "after: 'a' is given twice, with completed and any; give one condition"),
+        (
+            'after: ["a:faild"]',
+            "after: 'faild' in 'a:faild' is not a valid condition; write a:completed, a:failed, a:any",
+        ),
+        ('after: [a, "a:any"]', "after: 'a' is given twice, with completed and any; keep one of them"),
     ],
 )
 def test_what_is_no_condition(tmp_path: Path, line: str, message: str) -> None:

@@ -109,7 +109,7 @@ def test_work_that_was_not_committed_is_said_to_be_missing(bench: Bench) -> None
     tree = bench.made(1).worktree
     (tree / "draft").touch()
     code, _, err = bench.run(bench.runner(2), 1)
-    assert (code, err) == (0, "agent-001 left work that it did not commit, and this worktree does not have it: draft\n")
+    assert (code, err) == (0, "agent-001 left uncommitted work, which this worktree does not have: draft\n")
 
 
 def test_agents_without_a_worktree_of_this_repository_are_no_matter(bench: Bench, tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_a_dependent_begins_with_commits_of_a_head_that_is_not_the_branch(bench:
     code, out, err = bench.run(bench.runner(2), 1)
     assert (code, out) == (0, "")
     place = f"on a detached HEAD at {tip[:12]}" if way == "detached" else "on feature"
-    assert err == f"agent-001 has 1 commit elsewhere: {place}, not on orchd/dev-1; this worktree begins with them\n"
+    assert err == f"agent-001 has 1 commit elsewhere: {place}, not on orchd/dev-1; this worktree starts with them\n"
     assert git(bench.runner(2).worktree, "rev-parse", "HEAD") == tip
 
 

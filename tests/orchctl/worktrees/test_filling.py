@@ -63,7 +63,7 @@ def test_a_hook_that_fails_is_a_warning_when_the_tree_is_whole(bench: Bench, pla
     git(bench.repo, "config", "core.hooksPath", str(bench.repo / place))
     code, out, err = bench.run("cat a sub/b; git status --short")
     assert (code, out) == (0, "onetwo")
-    assert err.startswith("a hook of git failed, and the worktree is whole without it: ")
+    assert err.startswith("a git hook failed; the worktree is complete without it: ")
     assert "git-lfs is missing" in err
 
 
@@ -171,7 +171,9 @@ def test_a_set_up_that_fails_is_the_reason_and_is_tried_again(bench: Bench, tmp_
     assert (code, out) == (1, "no registry\n")
     reported = runner_report.read(str(report))
     assert reported is not None
-    assert str(reported.reason).startswith("setup-failed: the set-up of the worktree ended with exit code 3: `test -e ")
+    assert str(reported.reason).startswith(
+        "setup-failed: the set-up command of the worktree failed with exit code 3: `test -e "
+    )
     assert str(reported.reason) in err
     (bench.tree.parent / "ready").touch()
     assert bench.run("echo ran", attempt=2)[:2] == (0, "ran\n")
@@ -198,11 +200,11 @@ def test_a_set_up_of_a_project_that_is_not_trusted_does_not_run(bench: Bench, tr
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[worktree]\ncopi = []", "worktree.copi is not known here"),
-        ("[other]\n", "other is not known here"),
+        ("[worktree]\ncopi = []", "worktree.copi is an unknown key"),
+        ("[other]\n", "other is an unknown key"),
         ('[worktree]\ncopy = ["../x"]', "worktree.copy[0] must be a pattern inside the checkout"),
         ('[worktree]\ncopy = ["/etc/passwd"]', "worktree.copy[0] must be a pattern inside the checkout"),
-        ('[worktree]\ntrusted = ["/"]', "worktree.trusted is not known here"),
+        ('[worktree]\ntrusted = ["/"]', "worktree.trusted is an unknown key"),
         ("[worktree", ".orchd.toml: "),
     ],
 )

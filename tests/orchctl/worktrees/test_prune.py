@@ -192,16 +192,16 @@ def test_a_branch_that_is_checked_out_in_another_worktree_stays(bench: Bench) ->
 
 def test_a_locked_one_stays(bench: Bench) -> None:
     git(bench.repo, "worktree", "lock", "--reason", "on a stick", str(bench.tree))
-    assert bench.kept() == "it is locked: on a stick; `git worktree unlock` opens it"
+    assert bench.kept() == "it is locked: on a stick; unlock it with `git worktree unlock`"
     git(bench.repo, "worktree", "unlock", str(bench.tree))
     git(bench.repo, "worktree", "lock", str(bench.tree))
-    assert bench.kept() == "it is locked; `git worktree unlock` opens it"
+    assert bench.kept() == "it is locked; unlock it with `git worktree unlock`"
 
 
 def test_one_with_a_merge_under_way_stays(bench: Bench) -> None:
     git(bench.repo, "commit", "--quiet", "--allow-empty", "--message", "x")
     git(bench.tree, "merge", "--quiet", "--no-ff", "--no-commit", "main")
-    assert bench.kept() == "something is under way in it (MERGE_HEAD)"
+    assert bench.kept() == "a git operation is in progress in it (MERGE_HEAD)"
 
 
 def test_a_worktree_that_git_knows_nothing_of_stays(bench: Bench) -> None:
@@ -274,7 +274,9 @@ def test_what_is_gone_already_is_not_said_to_be_removed(bench: Bench) -> None:
     assert bench.pruned().is_removed
     outcome = bench.pruned()
     assert (outcome.is_removed, outcome.is_branch_deleted) == (False, False)
-    assert str(outcome.reason).startswith("its directory is gone, and its branch orchd/api stays: it has a commit")
+    assert str(outcome.reason).startswith(
+        "its directory no longer exists; its branch orchd/api is kept: it has a commit"
+    )
 
 
 def test_a_detached_commit_keeps_the_entry_of_a_directory_that_is_gone(bench: Bench) -> None:

@@ -65,7 +65,7 @@ def test_a_locked_one_stays_also_with_force(bench: Bench) -> None:
     git(bench.repo, "worktree", "lock", "--reason", "on a stick", str(bench.tree))
     outcome, lost = by_force(bench)
     assert (outcome.is_removed, lost) == (False, None)
-    assert outcome.reason == "it is locked: on a stick; `git worktree unlock` opens it"
+    assert outcome.reason == "it is locked: on a stick; unlock it with `git worktree unlock`"
 
 
 def test_a_directory_that_is_gone_is_removed_with_what_its_branch_had(bench: Bench) -> None:
@@ -143,7 +143,7 @@ def test_the_commits_of_a_repository_in_it_are_named_as_lost(bench: Bench) -> No
     assert str(removed(bench.worktree(), AGENTS).reason) == f"it has uncommitted work: {message}"
     _, lost = by_force(bench)
     assert lost is not None
-    assert lost.hidden == f"it has repositories in it, or work in submodules: {message}"
+    assert lost.hidden == f"it contains repositories, or work in submodules: {message}"
 
 
 def test_show_does_not_advise_to_add_a_repository_in_it(bench: Bench) -> None:

@@ -117,7 +117,7 @@ def test_a_repository_in_an_ignored_directory_stays(bench: Bench, place: str) ->
     bench.ignores("inner", ".worktrees", "node_modules", "env")
     repos.repository(bench.tree / place)
     written(bench.tree, "env/pyvenv.cfg")
-    assert bench.kept(with_ignored=True).startswith(f"it has repositories in it, or work in submodules: {place} (a ")
+    assert bench.kept(with_ignored=True).startswith(f"it contains repositories, or work in submodules: {place} (a ")
 
 
 def test_a_worktree_of_another_repository_stays(bench: Bench, tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_unpushed_commits_in_a_submodule_stay(nested: Nested) -> None:
     assert nested.kept() == "it has uncommitted work: lib"
     git(nested.tree, "commit", "--quiet", "--all", "--message", "lib")
     git(nested.repo, "merge", "--quiet", "orchd/api")
-    assert nested.kept() == "it has repositories in it, or work in submodules: lib; move or push what counts"
+    assert nested.kept() == "it contains repositories, or work in submodules: lib; move or push them first"
     git(nested.tree / "lib", "push", "--quiet", "origin", "HEAD:refs/heads/pushed")
     assert nested.pruned() == GONE
 
@@ -198,7 +198,7 @@ def test_commits_of_a_submodule_that_is_not_in_the_tree_any_more_stay(nested: Ne
     commit(nested.tree / "lib", own="x")
     git(nested.tree / "lib", "checkout", "--quiet", "--detach", "origin/main")
     git(nested.tree, "submodule", "--quiet", "deinit", "--all")
-    assert nested.kept() == "it has repositories in it, or work in submodules: lib; move or push what counts"
+    assert nested.kept() == "it contains repositories, or work in submodules: lib; move or push them first"
 
 
 def test_files_in_the_place_of_an_empty_submodule_stay(nested: Nested) -> None:

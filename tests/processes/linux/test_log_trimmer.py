@@ -296,10 +296,10 @@ def test_an_agent_that_floods_its_log_keeps_to_the_bound_also_through_the_death_
     until(lambda: path.stat().st_blocks * 512 <= MOST)
     output = stopped.ctl("logs", agent_id)
     assert output.startswith("first\ny\n")
-    assert output.count("bytes were left out here") == 1
+    assert output.count("bytes omitted here") == 1
     assert "\0" not in output
     assert len(output) < MOST + 100
     assert stopped.ctl("logs", agent_id, "--lines", "2") == output[-len("y\nTerminated\n") :]
-    note_size = len("[orchd: 1,000,000,000 bytes were left out here]\n\n")
+    note_size = len("[orchd: 1,000,000,000 bytes omitted here]\n\n")
     place = json.loads(stopped.ctl("logs", agent_id, "--json"))
     assert place["left_out"] == pytest.approx(path.stat().st_size - len(output), abs=note_size)

@@ -20,14 +20,14 @@ def test_an_agent_is_paused_and_shown_so_in_every_list(instance: Instance, orchc
     assert orchctl("pause", agent_id).out.split()[:3] == [agent_id, "sleep", "paused"]
     assert " paused " in orchctl("status").out
     assert orchctl("why", agent_id).out.splitlines() == [
-        f"{agent_id} sleep is paused (held): it keeps its slot; `orchctl resume {agent_id}` lets it continue",
+        f"{agent_id} sleep is paused (held): it keeps its slot; `orchctl resume {agent_id}` continues it",
         f"next step: `orchctl resume {agent_id}`",
         *orchctl("why", agent_id).out.splitlines()[2:],
     ]
     (agent,) = json.loads(orchctl("pause", agent_id, "--release-slot", "--json").out)["agents"]
     assert (agent["status"], agent["reason"]) == (
         "paused",
-        f"its slot is released; `orchctl resume {agent_id}` lets it continue",
+        f"its slot is released; `orchctl resume {agent_id}` continues it",
     )
 
 
@@ -35,5 +35,5 @@ def test_a_slot_is_released_of_agents_that_are_named(orchctl: Orchctl) -> None:
     result = orchctl("pause", "--release-slot")
     assert (result.code, result.err) == (
         2,
-        "usage: --release-slot is for agents: give their ids or names, or leave it out\n",
+        "usage: --release-slot requires ids or names of agents: add them, or leave it out\n",
     )

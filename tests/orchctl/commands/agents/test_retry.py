@@ -51,7 +51,7 @@ def test_an_environment_that_is_lost_is_an_error_and_the_callers_takes_its_place
     (instance.home.retry / agent_id).unlink()
     result = orchctl("retry", "1")
     assert result.code == 1
-    assert result.err.startswith("environment-lost: agent-001: the environment that it was spawned with is lost")
+    assert result.err.startswith("environment-lost: agent-001: its original environment is lost")
     assert "`orchctl retry --current-env agent-001`" in result.err
     assert instance.agent(agent_id)["status"] == "failed"
     orchctl("retry", "1", "--current-env", env={**instance.env, "MOOD": "now"})

@@ -92,7 +92,7 @@ def test_a_batch_is_one_request_and_its_ids_come_one_a_line(
 def test_one_mistake_in_a_batch_and_nothing_is_spawned(instance: Instance, orchctl: Orchctl) -> None:
     result = orchctl("spawn", "--batch", "-", input='{"command": ["true"]}\n{"command": ["true"], "timeout": "soon"}\n')
     assert (result.code, result.out) == (2, "")
-    assert result.err.startswith("bad-batch: stdin line 2: timeout: 'soon' is not a duration")
+    assert result.err.startswith("bad-batch: stdin line 2: timeout: 'soon' is not a valid duration")
     assert instance.status("--all")["agents"] == []
 
 
@@ -107,9 +107,7 @@ def test_options_of_one_agent_do_not_go_with_a_batch(words: tuple[str, ...], orc
 def test_no_command_is_a_usage_error(orchctl: Orchctl) -> None:
     result = orchctl("spawn", "--name", "x")
     assert result.code == 2
-    assert (
-        result.err == "usage: nothing to run: write a command after `--`, as in `spawn -- claude -p ...`, or a --goal\n"
-    )
+    assert result.err == "usage: nothing to run: give a command after `--`, e.g. `spawn -- claude -p ...`, or --goal\n"
 
 
 def test_a_refusal_is_one_line_or_an_object(instance: Instance, orchctl: Orchctl) -> None:
@@ -183,7 +181,7 @@ def test_a_name_is_taken_as_long_as_its_agent_goes_on(instance: Instance, orchct
     assert result.err.startswith("name-taken: 'api' is taken: agent-001 (running) has the result ")
     twice = '{"command": ["true"], "result": "x.md"}\n' * 2
     assert orchctl("spawn", "--batch", "-", input=twice).err.startswith(
-        "name-taken: two of this request have the result"
+        "name-taken: two agents of this request have the result"
     )
 
 

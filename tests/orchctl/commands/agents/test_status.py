@@ -14,7 +14,7 @@ from tests.orchctl.conftest import Background, Orchctl, Terminal
 
 
 def test_it_says_that_no_daemon_runs_and_starts_none(stopped: Instance, orchctl: Orchctl) -> None:
-    message = f"no-daemon: no daemon runs for {stopped.directory}; `orchctl daemon start` starts one\n"
+    message = f"no-daemon: no daemon is running for {stopped.directory}; start it with `orchctl daemon start`\n"
     assert orchctl("status") == (69, "", message)
     result = orchctl("status", "--json")
     assert (result.code, result.err) == (69, "")

@@ -156,4 +156,4 @@ def test_what_keeps_an_agent_in_the_queue_is_said_when_the_waiting_ends(instance
     instance.spawn("true")
     result = orchctl("wait", "1", "--timeout", "0.1")
     assert result.code == 75
-    assert "timed-out: agent-001 is queued (admissions are paused" in result.err
+    assert "timed-out: agent-001 is queued (paused" in result.err

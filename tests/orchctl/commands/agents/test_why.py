@@ -18,7 +18,7 @@ def test_one_in_the_queue_names_who_holds_the_places(instance: Instance, orchctl
     assert head == "agent-002 sleep is queued, position 1 (limit): 1 of 1 slots are in use"
     assert holding == "held by 1:"
     assert holder.split()[:3] == ["agent-001", "first", "running"]
-    assert way_out == "next step: the end of one of them, or `orchctl limit 2`"
+    assert way_out == "next step: wait for one of them to end, or run `orchctl limit 2`"
 
 
 def test_a_full_disk_is_told_and_what_would_change_it(stopped: Instance, orchctl: Orchctl) -> None:
@@ -33,7 +33,6 @@ def test_a_full_disk_is_told_and_what_would_change_it(stopped: Instance, orchctl
 def test_tries_that_the_machine_refused_alike_are_one_line_with_what_fits_the_error(
     instance: Instance, orchctl: Orchctl
 ) -> None:
-    assert instance.daemon is not None
     pid = instance.daemon.pid
     with instance.client() as client:
         client.call("limit")
@@ -64,7 +63,7 @@ def test_an_agent_that_was_skipped_is_tried_again_with_what_did_not_complete_bef
     last = instance.spawn("true", options=["--after", instance.spawn("true", options=["--after", first])])
     instance.ctl("wait", last, code=1)
     way_out = orchctl("why", last).out.splitlines()[1]
-    assert way_out == "next step: `orchctl retry agent-001 agent-002 agent-003` tries it again"
+    assert way_out == "next step: `orchctl retry agent-001 agent-002 agent-003`"
 
 
 def test_an_agent_that_failed_says_how_it_came_to_that_and_what_ended_with_it(
@@ -81,11 +80,11 @@ def test_an_agent_that_failed_says_how_it_came_to_that_and_what_ended_with_it(
     result = orchctl("why", "1")
     lines = [" ".join(line.split()) for line in result.out.splitlines()]
     assert lines[0] == "agent-001 lead failed: exit 3"
-    assert lines[1] == "next step: `orchctl retry agent-001` tries it again"
+    assert lines[1] == "next step: `orchctl retry agent-001`"
     assert lines[3].endswith("retried exit 3")
     assert lines[4].startswith("try 2 queued ")
     assert lines[5:9] == [
-        "3 ended with it:",
+        "3 ended because of it:",
         "agent-004 child cancelled its parent agent-001 did not complete",
         "agent-002 next skipped agent-001 did not complete: failed",
         "agent-003 last skipped agent-002 did not complete: skipped",
@@ -114,7 +113,7 @@ def test_a_run_names_the_member_to_blame_and_why_it_failed(instance: Instance, o
         client.call("run", {"name": "r", "cwd": "/", "env": instance.env, "groups": [{}], "members": members})
         waiting = orchctl("why", "run-1").out.splitlines()
         client.call("resume")
-    paused = "admissions are paused; `orchctl resume` lets it start"
+    paused = "paused: no new agents will start until `orchctl resume`"
     assert waiting[0] == f"run-001 is running: 0 of 2 members have ended; {paused}"
     instance.ctl("wait", "run-001", code=1)
     lines = [line.strip() for line in orchctl("why", "run-001").out.splitlines()]
@@ -129,7 +128,7 @@ def test_an_agent_may_ask_about_its_own_tree(instance: Instance, orchctl: Orchct
     agent_id = instance.spawn("sh", "-c", "orchctl why $ORCHD_AGENT; orchctl why 1")
     instance.ctl("wait", agent_id, code=1)
     log = instance.ctl("logs", agent_id).splitlines()
-    assert log[0] == "agent-002 sh is running: it holds a slot and works"
+    assert log[0] == "agent-002 sh is running: it holds a slot"
 
 
 def test_it_starts_no_daemon(stopped: Instance, orchctl: Orchctl) -> None:

@@ -40,7 +40,7 @@ def test_every_error_is_told_at_once(orchctl: Orchctl, stopped: Instance) -> Non
     result = orchctl("config", "check")
     assert (result.code, result.err) == (1, "")
     assert result.out.splitlines() == [
-        "error: limt is not known here; did you mean limit?",
+        "error: limt is an unknown key; did you mean limit?",
         "error: grace must be 0 or more, not -1.0",
         f"{stopped.home.config} is invalid, errors: 2",
     ]
@@ -72,20 +72,19 @@ def test_a_wrong_file_changes_nothing_and_says_why(orchctl: Orchctl, instance: I
     result = orchctl("config", "reload")
     assert result.code == 1
     assert result.err == (
-        f"bad-config: {instance.home.config}: depht is not known here; did you mean depth?; nothing was changed\n"
+        f"bad-config: {instance.home.config}: depht is an unknown key; did you mean depth?; no setting was changed\n"
     )
     assert instance.agent(instance.spawn("true"))["grace"] == 10.0
 
 
 def test_a_signal_reloads_too(instance: Instance) -> None:
-    assert instance.daemon is not None
     instance.configure("grace = 2\n")
     instance.daemon.send_signal(signal.SIGHUP)
     until(lambda: "grace changed" in instance.log())
     assert instance.agent(instance.spawn("true"))["grace"] == 2.0
     instance.configure("grace = -2\n")
     instance.daemon.send_signal(signal.SIGHUP)
-    until(lambda: "grace must be 0 or more, not -2.0; nothing was changed" in instance.log())
+    until(lambda: "grace must be 0 or more, not -2.0; no setting was changed" in instance.log())
     assert instance.agent(instance.spawn("true"))["grace"] == 2.0
 
 
@@ -158,5 +157,5 @@ def test_durations_and_sizes_are_written_as_on_the_command_line(orchctl: Orchctl
     assert [shown_value(orchctl, key)[0] for key in ("timeout", "grace", "log_bytes")] == [7200.0, 5.0, 524288]
     instance.configure('timeout = "2x"\nkeep_bytes = "much"\n')
     output = orchctl("config", "check").out
-    assert "timeout: '2x' is not a duration: write seconds or a unit" in output
-    assert "keep_bytes: 'much' is not a size" in output
+    assert "timeout: '2x' is not a valid duration; use seconds or a unit" in output
+    assert "keep_bytes: 'much' is not a valid size" in output

@@ -13,10 +13,10 @@ def test_it_says_what_goes_and_what_has_gone(instance: Instance, orchctl: Orchct
         instance.ctl("wait", instance.spawn("echo", str(number)))
     output = orchctl("prune", "--keep", "1", "--dry-run").out
     assert output.startswith("2 agents and 0 runs would be pruned, ")
-    assert output.endswith(" of logs; 1 finished agents are kept\n")
+    assert output.endswith(" of logs; 1 finished are kept\n")
     assert orchctl("prune", "--keep", "1").out == output.replace("would be pruned", "pruned")
     assert len(list(instance.home.agents.iterdir())) == 2
-    assert orchctl("logs", "1").err.startswith("pruned: agent-001 has ended and was pruned; ")
+    assert orchctl("logs", "1").err.startswith("pruned: agent-001 has finished and was pruned; ")
     assert orchctl("status", "4").err.startswith("unknown-agent: ")
     result = orchctl("events", "--since", "0", "--json")
     assert "some of the events up to" in result.err

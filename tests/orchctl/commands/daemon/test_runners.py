@@ -81,4 +81,4 @@ def test_why_nothing_is_chosen_is_shown(orchctl: Orchctl, env: dict[str, str]) -
     del env["ORCHD_DEFAULT_RUNNER"]
     result = orchctl("runners", env=env)
     assert (result.code, "default" in result.out) == (0, False)
-    assert result.err.startswith("nothing says what runs a goal, and claude and codex are installed")
+    assert result.err.startswith("no runner is chosen, and claude and codex are installed")

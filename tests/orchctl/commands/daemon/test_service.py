@@ -22,7 +22,7 @@ def test_nothing_is_written_where_no_manager_would_read_it(bare: Instance, tmp_p
     reply = json.loads(bare.ctl("service", "install", "--enable", "--json", code=1))
     assert reply["error"] == {
         "code": "service",
-        "message": "this machine has no systemctl; `orchctl daemon start` needs none",
+        "message": "systemctl is not installed; use `orchctl daemon start`, which does not need it",
         "details": {},
     }
     assert list(tmp_path.iterdir()) == []

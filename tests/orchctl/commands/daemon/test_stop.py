@@ -42,7 +42,7 @@ def test_where_none_runs_it_says_which_agents_go_on(
     instance.kill()
     result = orchctl("daemon", "stop", *option)
     assert (result.code, result.err) == (0, "")
-    assert result.out.endswith(f"keep running, for the next daemon to take over: {agent_id}\n")
+    assert result.out.endswith(f"agents that keep running: {agent_id}\n")
     assert json.loads(orchctl("daemon", "stop", *option, "--json").out) == {"living": 1, "agents": [agent_id]}
 
 

@@ -54,7 +54,7 @@ def test_each_agent_is_a_row_and_a_run_and_a_session_have_their_own(
 
 
 def test_one_form_is_asked_for(instance: Instance, orchctl: Orchctl) -> None:
-    assert orchctl("export").err == "usage: say in which form, --json or --csv\n"
+    assert orchctl("export").err == "usage: choose a format: --json or --csv\n"
     assert orchctl("export", "--json", "--csv").code == 2
     assert orchctl("export", "--csv").err.startswith("no-history: ")
     assert orchctl("export", "--csv", "agent-001").code == 2

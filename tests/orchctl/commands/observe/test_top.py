@@ -81,7 +81,7 @@ def test_it_shows_steers_and_leaves_the_terminal_as_it_was(instance: Instance, t
     tmux.type("p")
     tmux.until("agents start again")
     tmux.type("Down", "c")
-    tmux.until("cancel agent-002 talker and all under it? y or n")
+    tmux.until("cancel agent-002 talker and all its descendants? y or n")
     tmux.type("n")
     until(lambda: "y or n" not in tmux.shows())
     assert instance.agent("2")["status"] == "running"
@@ -103,7 +103,7 @@ def test_a_log_is_followed_and_why_is_said(instance: Instance, tmux: Tmux, tmp_p
     gate_path.touch()
     tmux.until("two")
     tmux.type("q", "w")
-    tmux.until("agent-001 talker is running: it holds a slot and works")
+    tmux.until("agent-001 talker is running: it holds a slot")
     tmux.type("q")
     tmux.until("q quit")
 
@@ -123,7 +123,10 @@ def test_it_outlives_the_daemon(instance: Instance, tmux: Tmux) -> None:
 
 def test_without_a_terminal_it_says_what_does_without(instance: Instance, orchctl: Orchctl) -> None:
     result = orchctl("top")
-    assert (result.code, result.err) == (2, "usage: top needs a terminal; `orchctl status --watch` goes without one\n")
+    assert (result.code, result.err) == (
+        2,
+        "usage: top requires a terminal; `orchctl status --watch` works without a terminal\n",
+    )
 
 
 def test_it_explains_its_keys_and_retries_what_failed(instance: Instance, tmux: Tmux, tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_something_required_behind_something_that_is_not_is_a_warning_everywhere
     lint = {"skillName": "lint", "role": "r", "required": False, "command": ["false"]}
     ship = after("ship", *(["lint"] if mode == "hybrid" else []), command=["true"])
     written(tmp_path / "team.json", composition(lint, ship, mode=mode))
-    message = "warning: $.subSkills[1]: 'ship' is required and comes after 'lint', which is not"
+    message = "warning: $.subSkills[1]: 'ship' is required, but its dependency 'lint' is optional"
     assert orchctl("validate", "team.json").out.startswith(message)
     plan = orchctl("plan", "team.json", "--json")
     assert [problem["code"] for problem in json.loads(plan.out)["warnings"]] == ["required-behind-optional"]

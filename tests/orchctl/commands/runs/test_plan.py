@@ -65,7 +65,7 @@ def test_the_graph_goes_into_a_file(team: str, orchctl: Orchctl, tmp_path: Path,
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--limit", "0"), "--limit 0: it must be 1 or more"),
+        (("--limit", "0"), "--limit must be 1 or more, not 0"),
         (("out.svg",), "--graph out.svg"),
         (("--graph", "out.png"), "no .svg or .dot file"),
     ],

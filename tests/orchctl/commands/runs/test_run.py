@@ -106,7 +106,7 @@ def test_mock_agents_run_where_there_is_no_claude(orchctl: Orchctl, instance: In
     env = {**instance.env, "ORCHD_MOCK_SECONDS": "0.01", "ORCHD_MOCK_FAIL": "b", "PATH": str(tmp_path / "bin")}
     written(tmp_path / "team.json", composition("a", after("b", required=False)))
     result = orchctl("run", "team.json", env=env)
-    assert result.err.startswith("mock agents only pretend to work")
+    assert result.err.startswith("using the mock runner, no real work is done")
     assert [line.split()[2] for line in result.out.splitlines()[1:3]] == ["completed", "failed"]
     assert (tmp_path / ".agent/runs/team-1/a.md").exists()
     assert orchctl("run", "team.json", "--runner", "mock", "--dry-run", env=env).err == ""
@@ -116,7 +116,7 @@ def test_a_runner_must_exist(orchctl: Orchctl, tmp_path: Path) -> None:
     written(tmp_path / "team.json", composition("a"))
     result = orchctl("run", "team.json", "--runner", "nothing")
     assert result.code == 1
-    assert result.err.startswith("unknown-runner: 'nothing' is no runner; there are mock, ")
+    assert result.err.startswith("unknown-runner: unknown runner 'nothing'; valid runners are mock, ")
     assert list((tmp_path / ".agent/runs").iterdir()) == []
 
 

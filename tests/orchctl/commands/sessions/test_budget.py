@@ -13,9 +13,9 @@ from tests.orchctl.spending import configure
 
 def test_it_is_shown_and_changed(instance: Instance, orchctl: Orchctl) -> None:
     orchctl("session", "new", "--max-tokens", "1000")
-    assert orchctl("budget", "session-001").out == "session-001 has spent nothing, and may spend 1,000 tokens\n"
+    assert orchctl("budget", "session-001").out == "session-001: spent nothing; budget 1,000 tokens\n"
     changed = orchctl("budget", "session-001", "--max-cost", "$2.5")
-    assert changed.out == "session-001 has spent nothing, and may spend 1,000 tokens and $2.50\n"
+    assert changed.out == "session-001: spent nothing; budget 1,000 tokens and $2.50\n"
     assert json.loads(orchctl("budget", "session-1", "--max-tokens", "7", "--json").out) == {
         "id": "session-001",
         "max_tokens": 7,
@@ -32,7 +32,7 @@ def test_what_makes_no_sense_is_refused(instance: Instance, orchctl: Orchctl) ->
     assert orchctl("budget", "session-009").err.startswith("unknown-session: ")
     assert orchctl("budget", "run-009", "--max-tokens", "5").err.startswith("unknown-run: ")
     assert orchctl("budget", "session-001", "--unlimited", "--max-tokens", "5").code == 2
-    assert "no amount of dollars" in orchctl("budget", "session-001", "--max-cost", "much").err
+    assert "is not a positive dollar amount" in orchctl("budget", "session-001", "--max-cost", "much").err
     assert orchctl("session", "new", "--max-tokens", "0").err.startswith("bad-request: ")
 
 
@@ -46,9 +46,13 @@ def test_a_session_that_has_spent_it_starts_nothing_more_until_it_gets_more(
     instance.ctl("wait", first)
     spent_tokens = instance.agent(first)["tokens"]
     assert spent_tokens > 1
-    assert f"session-001 has spent {spent_tokens:,} of 1 tokens; `orchctl budget" in instance.agent(second)["reason"]
-    assert "; nothing more of it is started" in orchctl("budget", "session-001").out
-    assert orchctl("session", "list").out.splitlines()[0].endswith(f"stopped: has spent {spent_tokens:,} of 1 tokens")
+    assert f"the budget of session-001 is used up: {spent_tokens:,} of 1 tokens" in instance.agent(second)["reason"]
+    assert "; no new agents will start" in orchctl("budget", "session-001").out
+    assert (
+        orchctl("session", "list")
+        .out.splitlines()[0]
+        .endswith(f"stopped: budget reached: {spent_tokens:,} of 1 tokens")
+    )
     orchctl("budget", "session-001", "--unlimited")
     instance.ctl("wait", second)
 
@@ -60,7 +64,7 @@ def test_a_run_that_is_held_by_a_budget_names_it(instance: Instance, orchctl: Or
     written(tmp_path / "team.json", composition("a", "b"))
     run = orchctl("run", "team.json", "--runner", "real", "--detach").out.split()[0]
     answer = json.loads(orchctl("why", run, "--json").out)
-    assert "session-001 has spent 4,400 of 1 tokens; `orchctl budget session-001` allows more" in answer["reason"]
+    assert "the budget of session-001 is used up: 4,400 of 1 tokens" in answer["reason"]
     assert answer["way_out"].startswith("`orchctl budget session-001`")
     orchctl("budget", "session-001", "--unlimited")
     assert orchctl("wait", run).code == 0

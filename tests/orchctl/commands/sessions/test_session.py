@@ -11,7 +11,7 @@ from tests.orchctl.conftest import Orchctl
 
 
 def test_the_first_agent_of_a_project_begins_its_session(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
-    assert orchctl("session", "list").out == "no sessions here; the first `orchctl spawn` begins one\n"
+    assert orchctl("session", "list").out == "no sessions here; `orchctl spawn` starts one\n"
     assert orchctl("session", "show").err.startswith("unknown-session: there is no session in ")
     orchctl("spawn", "--name", "api", "--wait", "--", "true")
     (line,) = orchctl("session", "list").out.splitlines()
@@ -74,7 +74,7 @@ def test_an_agent_sees_its_own_session_and_no_other(instance: Instance, orchctl:
     orchctl("spawn", "--wait", "--", "sh", "-c", script)
     log = instance.ctl("logs", "2").splitlines()
     assert log[0].split()[0] == "session-002"
-    assert log[1].startswith("forbidden: session-001 is not the session of agent-002")
+    assert log[1].startswith("forbidden: permission denied: session-001 is not the session of agent-002")
     assert [line.split(":")[0] for line in log[2:]] == ["forbidden", "forbidden"]
 
 
@@ -107,7 +107,7 @@ def test_a_session_of_a_directory_that_cannot_be_marked_works_without_files(
     (tmp_path / ".agent").touch()
     result = orchctl("session", "new")
     assert (result.code, result.out) == (0, "session-001\n")
-    assert result.err == f"there will be no session files: {tmp_path}/.agent cannot be made: File exists\n"
+    assert result.err == f"no session files will be written: cannot create {tmp_path}/.agent: File exists\n"
 
 
 def test_a_home_directory_gets_no_files_though_it_is_a_checkout(stopped: Instance, tmp_path: Path) -> None:

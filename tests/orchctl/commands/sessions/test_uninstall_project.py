@@ -41,7 +41,7 @@ def test_a_checkout_is_as_before(instance: Instance, orchctl: Orchctl, project: 
     assert everything(project) == before
     assert (project / ".git/info/exclude").read_text() == exclude
     second_result = orchctl("uninstall-project", cwd=project)
-    assert second_result == (0, f"there is nothing of orchd in {project}\n", "")
+    assert second_result == (0, f"no files of orchd in {project}\n", "")
 
 
 def test_a_marked_directory_is_as_before(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:

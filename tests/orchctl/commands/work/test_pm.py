@@ -306,7 +306,7 @@ def test_inside_an_agent_the_developers_are_its_children(quick: Instance, orchct
     ("words", "message"),
     [
         (("--tasks", "x.md", "--beads"), "usage: --tasks FILE and Beads are two lists"),
-        (("--max", "0", "--tasks", "x.md"), "usage: --max 0: it must be 1 or more"),
+        (("--max", "0", "--tasks", "x.md"), "usage: --max must be 1 or more, not 0"),
         (("--tick",), "usage: --tick ticks the boxes of --tasks FILE"),
         ((), "no-tasks: no .beads directory in "),
         (("--beads",), "no-tasks: no .beads directory in "),

@@ -110,7 +110,7 @@ def test_an_interrupt_leaves_the_developers_and_says_so(
     pm.send_signal(signal.SIGINT)
     _, err = pm.communicate(timeout=30)
     assert pm.returncode == 130
-    assert err == "interrupted: at work without a pm: agent-001; the same command waits for them again\n"
+    assert err == "interrupted: keep running without a pm: agent-001; run the same command to wait for them\n"
     quick.ctl("resume")
     assert pm_report(orchctl("pm", *MOCK, "--json"))["counts"] == {"completed": 1}
 
@@ -127,7 +127,7 @@ def test_a_timeout_is_exit_code_75_and_the_same_command_goes_on(
     quick.ctl("pause")
     result = orchctl("pm", *MOCK, "--wait-timeout", "0.2")
     assert result.code == 75
-    assert result.err == "timed-out: at work without a pm: agent-001; the same command waits for them again\n"
+    assert result.err == "timed-out: keep running without a pm: agent-001; run the same command to wait for them\n"
     report = pm_report(orchctl("pm", *MOCK, "--wait-timeout", "0.2", "--json"), code=75)
     assert (report["timed_out"], report["going"], report["developers"]) == (True, ["agent-001"], [])
     quick.ctl("resume")

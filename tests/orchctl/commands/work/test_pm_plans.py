@@ -61,7 +61,7 @@ def test_a_plan_of_kiro_is_worked_off_leaf_by_leaf(quick: Instance, orchctl: Orc
     (tmp_path / "tasks.md").write_text(KIRO)
     report = pm_report(orchctl("pm", "--tasks", "tasks.md", "--tick", *MOCK, "--json"))
     assert [row["id"] for row in report["developers"]] == ["1.1", "1.3", "2"]
-    assert report["left"] == {"1.2": "optional: --optional starts it"}
+    assert report["left"] == {"1.2": "optional: use --optional to start it"}
     assert (tmp_path / "tasks.md").read_text() == KIRO.replace("[ ] ", "[x] ")
     assert quick.agent(report["developers"][2]["agent"])["name"] == "task-2"
 
@@ -137,7 +137,7 @@ def test_a_dry_run_shows_waves_and_why_each_task_waits(stopped: Instance, orchct
     }
     (tmp_path / "tasks.md").write_text(KIRO)
     lines = orchctl("pm", "--tasks", "tasks.md", *MOCK, "--dry-run").out.splitlines()
-    assert lines[-1] == "1.2  not ready: optional: --optional starts it"
+    assert lines[-1] == "1.2  not ready: optional: use --optional to start it"
     assert [line.split()[2] for line in lines[:-1]] == ["1.1", "1.3", "2"]
     with_it = orchctl("pm", "--tasks", "tasks.md", *MOCK, "--optional", "--dry-run").out.splitlines()
     assert [line.split()[2] for line in with_it] == ["1.1", "1.2", "1.3", "2"]
@@ -146,7 +146,7 @@ def test_a_dry_run_shows_waves_and_why_each_task_waits(stopped: Instance, orchct
 def test_what_is_no_task_and_what_is_taken_as_done_is_said(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     text = "- [x] 1. A\n  - [ ] 1.1 B\n\n```\n- [ ] 9. C\n```\n"
     (tmp_path / "tasks.md").write_text(text)
-    notes = "line 1: 1 is done; taken as done with it: 1.1", "line 4: 1 box in code or a comment is no task"
+    notes = "line 1: 1 is done; taken as done with it: 1.1", "line 4: 1 box in code or a comment is not a task"
     result = orchctl("pm", "--tasks", "tasks.md", *MOCK)
     assert (result.code, result.err.splitlines()) == (0, [*notes])
     assert orchctl("pm", "--tasks", "tasks.md", "--dry-run").out.splitlines() == ["nothing is ready", *notes]
@@ -160,7 +160,7 @@ def test_what_is_no_task_and_what_is_taken_as_done_is_said(quick: Instance, orch
         ("t.json", '{\n "tasks": [\n  {"id" 1}\n ]\n}\n', (), "bad-tasks: {path} line 3: column 9 is not JSON: "),
         ("t.json", '{\n "a": 1\n}\n', (), "bad-tasks: {path} line 1: is no file of Task Master"),
         ("t.md", "- [ ] 1. A\n", ("--tag", "x"), "bad-tasks: {path} is read as kiro, which has no tags"),
-        ("t.md", "- [ ] 1. A\n", ("--format", "kira"), "usage: --format kira: it must be one of spec-kit, kiro"),
+        ("t.md", "- [ ] 1. A\n", ("--format", "kira"), "usage: --format must be one of spec-kit,, not kira kiro"),
     ],
 )
 def test_what_cannot_be_relied_on_starts_nothing(

@@ -167,5 +167,5 @@ def test_a_broken_byte_in_a_journal_is_said_with_its_place(quick: Instance, orch
     for words in ((), ("--dry-run",)):
         result = orchctl("pm", "--tasks", "plan.md", *MOCK, *words)
         assert (result.code, result.out) == (1, "")
-        assert result.err.startswith(f"broken-journal: {journal} line 3: the byte 0xff is none that a journal has; ")
+        assert result.err.startswith(f"broken-journal: {journal} line 3: the byte 0xff is not valid in a journal; ")
         assert f"move {journal.parent} away" in result.err

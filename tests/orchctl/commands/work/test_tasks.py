@@ -82,11 +82,11 @@ def test_the_prompt_may_come_from_a_file_or_from_stdin(orchctl: Orchctl, tmp_pat
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("../up", "--goal", "x"), "bad-name: '../up' cannot be a name; "),
-        (("agent-001", "--goal", "x"), "bad-name: 'agent-001' is what agents and runs are called; "),
-        (("a",), "usage: say what a is to achieve: orchctl tasks new a --goal TEXT"),
-        (("a", "--goal", "x", "--timeout", "soon"), "usage: timeout: 'soon' is not a duration; "),
-        (("a", "--goal", "x\ny"), "usage: 'x\\ny' holds what cannot be shown on one line; "),
+        (("../up", "--goal", "x"), "bad-name: '../up' is not a valid name; "),
+        (("agent-001", "--goal", "x"), "bad-name: 'agent-001' is reserved for ids of agents and runs; "),
+        (("a",), "usage: a has no goal: orchctl tasks new a --goal TEXT"),
+        (("a", "--goal", "x", "--timeout", "soon"), "usage: timeout: 'soon' is not a valid duration; "),
+        (("a", "--goal", "x\ny"), "usage: 'x\\ny' contains a character that cannot be shown on one line; "),
         (("a", "--goal", "x" * 4097), "usage: goal must be at most 4,096 characters"),
         (("a", "--goal", "x", "--body", "nowhere"), "usage: --body: nowhere cannot be read: "),
     ],
@@ -107,8 +107,8 @@ def test_every_mistake_is_told_at_once(orchctl: Orchctl, tmp_path: Path) -> None
     result = orchctl("tasks", "check")
     assert (result.code, result.err) == (1, "")
     assert [line.partition("; ")[0] for line in result.out.splitlines()] == [
-        "error: docs/tasks/subtask-a.md line 2: 'x: y' has a `:` that means something else in YAML",
-        "error: docs/tasks/subtask-a.md line 3: `tiemout` is no key that is known here",
+        "error: docs/tasks/subtask-a.md line 2: 'x: y' contains a `:`, which has a meaning in YAML",
+        "error: docs/tasks/subtask-a.md line 3: unknown key `tiemout`",
         "error: docs/tasks/subtask-b.md line 3: retries: 'many' is no whole number",
         "0 tasks, errors: 3",
     ]
@@ -132,7 +132,7 @@ def test_no_tasks_at_all(orchctl: Orchctl) -> None:
     result = orchctl("tasks", "check")
     assert result.code == 1
     assert result.out.startswith(
-        "error: docs/tasks: there is no such directory; make one: orchctl tasks new NAME --goal TEXT"
+        "error: docs/tasks: no such directory; create a task: orchctl tasks new NAME --goal TEXT"
     )
 
 
@@ -172,7 +172,7 @@ def test_wrong_tasks_are_not_listed(orchctl: Orchctl, tmp_path: Path) -> None:
     task(tmp_path / "docs/tasks", "a", "goal: x", "after: [b]")
     result = orchctl("tasks", "list")
     assert (result.code, result.out) == (1, "")
-    assert result.err.startswith("unknown-dependency: docs/tasks/subtask-a.md line 3: 'b' is no task here; ")
+    assert result.err.startswith("unknown-dependency: docs/tasks/subtask-a.md line 3: unknown task 'b'; ")
 
 
 def test_many_errors_are_counted_and_shown_when_asked_for(orchctl: Orchctl, tmp_path: Path) -> None:

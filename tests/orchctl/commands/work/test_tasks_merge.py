@@ -53,7 +53,7 @@ def test_it_goes_into_a_file(tasks: Path, orchctl: Orchctl, tmp_path: Path) -> N
     aged(tasks / "results/c.md", 90)
     process = orchctl("tasks", "merge", "docs/tasks", "--out", "report.md")
     assert (process.code, process.out) == (0, "report.md\n")
-    assert process.err == "c may be old: its task file is newer than its result\n"
+    assert process.err == "c may be outdated: its task file is newer than its result\n"
     assert (tmp_path / "report.md").read_text().startswith("# Results\n\n## b\n")
 
 

@@ -67,7 +67,7 @@ def test_what_is_done_is_not_run_again(tasks: Path, instance: Instance, orchctl:
     result = orchctl(*RUN, "--wait")
     assert (result.code, result.out) == (0, "")
     assert result.err.splitlines() == [
-        *(f"{name} is done: docs/tasks/results/{name}.md is there; --again runs it once more" for name in "abc"),
+        *(f"{name} is done: docs/tasks/results/{name}.md is there; --again runs it again" for name in "abc"),
         "nothing to do: every task is done",
     ]
     assert len(spawned(instance)) == 3
@@ -93,7 +93,7 @@ def test_a_result_that_a_failed_agent_left_does_not_count_and_is_kept(
     orchctl("wait", "1")
     result = orchctl(*RUN, "--wait", "--only", "a", "--only", "b")
     assert result.code == 0
-    assert "docs/tasks/results/b.md is made anew; the old one is b.md.bak\n" in result.err
+    assert "docs/tasks/results/b.md will be rewritten; the old result is b.md.bak\n" in result.err
     assert (tasks / "results/b.md.bak").read_text() == "half\n"
     assert "pretended" in (tasks / "results/b.md").read_text()
 
@@ -166,7 +166,7 @@ def test_json_is_one_answer(tasks: Path, instance: Instance, orchctl: Orchctl) -
 def test_without_a_runner_a_client_that_gets_mock_agents_gets_a_warning(
     tasks: Path, instance: Instance, orchctl: Orchctl
 ) -> None:
-    assert "mock agents only pretend to work" in orchctl("tasks", "run", "--wait").err
+    assert "using the mock runner, no real work is done" in orchctl("tasks", "run", "--wait").err
 
 
 def test_a_client_that_requests_mock_agents_gets_no_warning(
@@ -211,7 +211,7 @@ def test_the_time_for_waiting_goes_with_waiting(tasks: Path, orchctl: Orchctl) -
 
 
 def test_a_name_that_is_no_task(tasks: Path, orchctl: Orchctl) -> None:
-    assert orchctl(*RUN, "--only", "aa").err == "unknown-task: --only 'aa' is no task here; did you mean 'a'?\n"
+    assert orchctl(*RUN, "--only", "aa").err == "unknown-task: --only unknown task 'aa'; did you mean 'a'?\n"
 
 
 def test_an_agent_may_run_tasks_and_they_are_its_children(tasks: Path, instance: Instance, tmp_path: Path) -> None:
@@ -259,8 +259,8 @@ def test_a_command_runs_as_it_is_between_tasks_that_have_a_runner(
     agent = instance.agent("agent-004")
     assert (agent["command"], agent["runner"]) == (["sh", "-c", script], None)
     assert instance.ctl("logs", "agent-004") == "tested\n"
-    assert "b.md, if there is one: of a command\n" in (directory / "results/.prompts/c.md").read_text()
-    assert "b is done: agent-004 completed; --again runs it once more\n" in orchctl(*RUN).err
+    assert "b.md, if it exists: the task is a command\n" in (directory / "results/.prompts/c.md").read_text()
+    assert "b is done: agent-004 completed; --again runs it again\n" in orchctl(*RUN).err
     merged = orchctl("tasks", "merge")
     assert merged.code == 0
     assert "\n> The command completed without a result; `orchctl logs agent-004` shows its output.\n" in merged.out

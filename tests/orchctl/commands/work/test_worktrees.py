@@ -129,7 +129,7 @@ def test_list_shows_the_worktrees_of_this_repository_or_all(
 
 def test_list_needs_no_daemon_and_starts_none(orchctl: Orchctl, repo: Path, stopped: Instance) -> None:
     result = orchctl("worktrees", "list", cwd=repo)
-    assert (result.code, result.out) == (0, "no worktrees; `orchctl spawn --worktree` makes some\n")
+    assert (result.code, result.out) == (0, "no worktrees; `orchctl spawn --worktree` creates one\n")
     assert not stopped.home.socket.exists()
 
 
@@ -256,7 +256,7 @@ def test_remove_refuses_work_and_names_it_and_removes_the_rest(
     assert removed == "agent-001  removed, with its branch orchd/done"
     assert "in no other branch" in unmerged
     assert " unmerged; --force removes" in unmerged
-    assert dirty.endswith("it has uncommitted work: new; --force removes it with what it holds")
+    assert dirty.endswith("it has uncommitted work: new; --force removes it with its contents")
     assert repos.branches(repo) == ["main", "orchd/dirty", "orchd/unmerged"]
     assert orchctl("worktrees", "remove", "unmerged", "nope").code == 1  # one that is unknown: nothing is removed
     assert json.loads(orchctl("worktrees", "remove", "3", "--json").out)["worktrees"][0]["removed"] is False

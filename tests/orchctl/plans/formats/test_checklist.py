@@ -76,7 +76,7 @@ def test_what_stands_below_is_its_description_and_boxes_are_criteria() -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("- [ ] x (priority: high)", "(priority: high) is no whole number"),
+        ("- [ ] x (priority: high)", "(priority: high) is not a valid integer"),
         ("- [ ] x (aftr: y)", "did you mean `(after: ...)`"),
         ("- [ ] x (Label: y)", "did you mean `(labels: ...)`"),
         ("- [ ] (id: x)", "a task needs a title"),
@@ -99,7 +99,7 @@ def test_what_is_no_task_is_none(line: str) -> None:
 
 @pytest.mark.parametrize("line", ["- [] x", "-[ ] x", "-[ ]x", "- [ ]x", "- [ x ] y", "1.[ ] x", "* [X ] y"])
 def test_a_box_with_a_slip_in_it_is_a_mistake(line: str) -> None:
-    with pytest.raises(PlanError, match="looks like a task, and is none: write"):
+    with pytest.raises(PlanError, match="looks like a task, but is none: write"):
         read(line)
 
 

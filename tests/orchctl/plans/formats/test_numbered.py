@@ -53,7 +53,7 @@ def test_leaves_are_the_work_and_numbers_give_the_order() -> None:
     assert plan.format == "kiro"
     assert wave_ids(plan) == [["2.1"], ["2.3"], ["3.2"], ["4"]]
     assert [group.id for group in plan.groups] == ["2", "3"]
-    assert reasons(plan)["2.2"] == "optional: --optional starts it"
+    assert reasons(plan)["2.2"] == "optional: use --optional to start it"
     model = plan.tasks[1]
     assert (model.title, model.files) == ("Model in `src/model.ts`", ("src/model.ts",))
     assert model.description == (
@@ -95,7 +95,7 @@ def test_waves_follow_their_ids_and_stand_in_order_where_one_has_none() -> None:
 @pytest.mark.parametrize(
     ("graph", "line", "message"),
     [
-        (GRAPH.replace("2.3", "9.9"), 19, "the dependency graph names '9.9', which is no task here"),
+        (GRAPH.replace("2.3", "9.9"), 19, "the dependency graph contains the unknown task '9.9'"),
         (GRAPH.replace("] },", "] }"), 23, "the dependency graph is not JSON: Expecting ',' delimiter"),
         (GRAPH.replace('"id": 1', '"id": 0'), 19, "two waves of the dependency graph have the id 0"),
         (GRAPH.replace('"tasks"', '"task"'), 19, "a wave of the dependency graph must be like"),
@@ -133,7 +133,7 @@ def test_a_task_with_nothing_but_optional_ones_inside_is_the_work_itself() -> No
 
 def test_what_a_group_that_is_done_closes_does_not_open_the_way_around_what_is_not() -> None:
     text = "- [ ] 1. A\n- [x] 2. B\n  - [ ] 2.1 C\n  - [ ]* 2.2 D\n- [ ] 3. E\n"
-    assert reasons(read(text)) == {"2.2": "optional: --optional starts it", "3": "after 1 (in order)"}
+    assert reasons(read(text)) == {"2.2": "optional: use --optional to start it", "3": "after 1 (in order)"}
     assert wave_ids(read(text, with_optional=True)) == [["1"], ["2.2"], ["3"]]
 
 
@@ -166,5 +166,5 @@ def test_numbers_rule_over_places() -> None:
 
 
 def test_a_number_that_two_have_is_a_mistake() -> None:
-    with pytest.raises(PlanError, match="the id '1.1' is there already, in line 1"):
+    with pytest.raises(PlanError, match="the id '1.1' is already used in line 1"):
         read("- [ ] 1.1 A\n- [x] 1.1 B\n")

@@ -113,9 +113,9 @@ def test_other_marks_hold_a_task_and_all_behind_it() -> None:
     plan = read("- [-] T001 Begun\n- [~] T002 [P] Half\n- [ ] ~~T003~~ [P] Dropped\n- [ ] T004 Last\n")
     assert wave_ids(plan) == []
     assert reasons(plan) == {
-        "T001": "in progress: set it back when no one works on it",
-        "T002": "its box says [~]: set it back to have it started",
-        "T003": "struck out: set it back to have it started",
+        "T001": "in progress: set it back to open if no agent works on it",
+        "T002": "its box is [~]: set it back to open to start it",
+        "T003": "struck out: set it back to open to start it",
         "T004": "after T002, T003 (in order)",
     }
 
@@ -123,9 +123,9 @@ def test_other_marks_hold_a_task_and_all_behind_it() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
-        ("- [ ] T001 One\n\n- [ ] T001 Two\n", 3, "the id 'T001' is there already, in line 1"),
-        ("- [ ] T001 One (depends on T009)\n", 1, "'T001' comes after 'T009', which is no task here"),
-        ("- [ ] T001 One (depends on T002)\n- [ ] T002 Two\n", 1, "these wait for each other: T001 -> T002"),
+        ("- [ ] T001 One\n\n- [ ] T001 Two\n", 3, "the id 'T001' is already used in line 1"),
+        ("- [ ] T001 One (depends on T009)\n", 1, "'T001' depends on the unknown task 'T009'"),
+        ("- [ ] T001 One (depends on T002)\n- [ ] T002 Two\n", 1, "dependency cycle: T001 -> T002"),
     ],
 )
 def test_what_cannot_be_relied_on_is_a_mistake(text: str, line: int, message: str) -> None:
@@ -141,7 +141,7 @@ def test_an_id_that_two_have_is_no_matter_once_both_are_done() -> None:
 
 def test_tasks_that_may_run_at_once_and_name_one_file_are_noted() -> None:
     plan = read("- [ ] T001 [P] A in src/a.py\n- [ ] T002 [P] B in src/a.py\n- [ ] T003 C in src/a.py\n")
-    assert [*shared(waves(plan, (), {}))] == ["T001, T002 name the same file and may run at once: src/a.py"]
+    assert [*shared(waves(plan, (), {}))] == ["T001, T002 name the same file and may run at the same time: src/a.py"]
 
 
 def test_ticks_are_written_as_the_file_has_them() -> None:

@@ -46,8 +46,8 @@ def test_subtasks_are_the_work_and_dependencies_the_order() -> None:
         "2.2": "after 2.1",
         "2.3": "after 2.1",
         "3": "after 2.1, 2.2, 2.3",
-        "4.1": "its group 4 is deferred: set it back to have it started",
-        "5": "in progress: set it back when no one works on it",
+        "4.1": "its group 4 is deferred: set it back to open to start it",
+        "5": "in progress: set it back to open if no agent works on it",
     }
     assert plan.notes == ["line 4: 1 is done; taken as done with it: 1.1"]
 
@@ -107,16 +107,16 @@ def test_a_group_is_done_with_its_last_task() -> None:
 @pytest.mark.parametrize(
     ("tasks", "line", "message"),
     [
-        ([{"id": 1, "title": "A", "dependencies": [9]}], 4, "'1' comes after '9', which is no task here"),
-        ([{"id": 1, "title": "A"}, {"id": "1", "title": "B"}], 8, "the id '1' is there already, in line 4"),
-        ([{"id": 1, "title": "A", "status": "dnoe"}], 4, "the status 'dnoe' of 1 is not known; known are blocked"),
+        ([{"id": 1, "title": "A", "dependencies": [9]}], 4, "'1' depends on the unknown task '9'"),
+        ([{"id": 1, "title": "A"}, {"id": "1", "title": "B"}], 8, "the id '1' is already used in line 4"),
+        ([{"id": 1, "title": "A", "status": "dnoe"}], 4, "unknown status 'dnoe' of 1; known statuses: blocked"),
         ([{"title": "A"}], 4, "a task must be an object with an id"),
-        ([{"id": 1, "title": 7}], 4, "title must be a text, not 7"),
+        ([{"id": 1, "title": 7}], 4, "title must be a string, not 7"),
         ([{"id": 1, "title": "A", "dependencies": 2}], 4, "dependencies must be a list, not 2"),
         (
             [{"id": 1, "title": "A", "dependencies": [2]}, {"id": 2, "title": "B", "dependencies": [1]}],
             4,
-            "these wait for each other: 1 -> 2 -> 1",
+            "dependency cycle: 1 -> 2 -> 1",
         ),
     ],
 )

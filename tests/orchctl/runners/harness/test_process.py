@@ -134,5 +134,5 @@ def test_fifty_megabytes_and_a_line_of_thirty_more_do_not_grow_it(stage: Stage) 
             break
     result = stage.ended(running)
     assert (result.code, stage.result.read_text()) == (0, "All done.")
-    assert f"[a line of {30 * MEGABYTE + 2:,} bytes is left out]" in result.log
+    assert f"[a line of {30 * MEGABYTE + 2:,} bytes is omitted]" in result.log
     assert largest < 40 * MEGABYTE
