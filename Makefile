@@ -2,19 +2,24 @@
 PYTHON ?= $(shell for v in 3.13 3.12 3.11; do python$$v -c 'import venv, ssl' 2>/dev/null && { echo python$$v; exit; }; done; echo python3)
 VENV ?= .venv
 BIN = $(VENV)/bin
+UV := $(shell command -v uv)
 WORKERS ?= 2
 TESTS ?= tests
 MARKS ?= not stress
 # The suite starts thousands of processes: without bytecode each would compile all modules anew.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test lint types docs bench faults stress simulate mutation clean
+.PHONY: demo test lint types docs site release bench faults stress simulate mutation clean
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("orchd needs Python 3.11 or newer, this is " + sys.version) if sys.version_info < (3, 11) else None'
+ifneq ($(UV),)
+	UV_PROJECT_ENVIRONMENT=$(VENV) $(UV) sync --quiet --python $(PYTHON) --all-extras
+else
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[metrics,otel]' --group dev
+endif
 	touch $@
 
 demo: $(VENV)/ready ## a real fleet of mock agents in a temporary home, shown live
@@ -26,12 +31,21 @@ test: $(VENV)/ready ## the whole suite but what takes minutes
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 
 types: $(VENV)/ready
 	$(BIN)/mypy
 
 docs: $(VENV)/ready ## the parts of docs/ that are made from the code
 	$(BIN)/python docs/generate.py
+
+site: $(VENV)/ready ## the documents as a site in build/site; it is read offline, too
+	$(BIN)/python -m pip install --quiet --group docs
+	$(BIN)/zensical build --strict --config-file mkdocs.yml
+
+release: $(VENV)/ready ## wheel, sdist, checksums and notes in dist/, tried in fresh environments
+	$(BIN)/python -m pip install --quiet --group release
+	.ci/release $(BIN)/python
 
 bench: $(VENV)/ready ## orchd beside its peers, each ratio taken in one run: a quarter of an hour on two cores
 	$(BIN)/python -m benchmarks
@@ -48,7 +62,7 @@ simulate: $(VENV)/ready ## a million steps of the core with crashes; STEPS, and 
 
 # MODULES names what is mutated, as in `make mutation MODULES='orchd.core.handlers.schedule.*'`; what is known already is not tested again.
 mutation: $(VENV)/ready ## which changes to the core no test notices; the whole takes an hour
-	$(BIN)/python -m pip install --quiet -e '.[mutation]'
+	$(BIN)/python -m pip install --quiet --group mutation
 	nice -n 15 $(BIN)/mutmut run --max-children $(or $(CHILDREN),1) $(or $(MODULES),'orchd.core.*')
 	$(BIN)/mutmut results
 

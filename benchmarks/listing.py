@@ -44,8 +44,8 @@ def main() -> None:
     medians: dict[str, dict[int, list[float]]] = {}
     for (name, count), samples in samples_by_history.items():
         medians.setdefault(name, {})[max(count, 1)] = samples
-    axes = "tasks the daemon knows of (1: none)", "ms, the whole client process"
-    pictures.write("listing", pictures.growth("Asking what there is, as the history grows", axes, medians))
+    axes = "tasks known to the daemon (1: none)", "ms, the whole client process"
+    pictures.write("listing", pictures.growth("Listing agents as the history grows", axes, medians))
 
 
 if __name__ == "__main__":

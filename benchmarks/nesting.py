@@ -177,7 +177,7 @@ def figures(name: str, rounds: list[Round]) -> list[Figure]:
 def row(name: str, rounds: list[Round]) -> svg.Row:
     """Return a row of the picture."""
     times = [round_.seconds / BOUND for round_ in rounds if round_.seconds is not None]
-    took = pictures.cell(times, "{:.2f} x") if times else svg.Cell(0, 0, 0, "stands still for ever", is_bad=True)
+    took = pictures.cell(times, "{:.2f} x") if times else svg.Cell(0, 0, 0, "deadlocks", is_bad=True)
     working_cell = pictures.cell([round_.working for round_ in rounds], "{:g}")
     lived = pictures.cell([round_.alive for round_ in rounds], "{:g}")
     return svg.Row(
@@ -195,7 +195,11 @@ def main() -> None:
     report("nesting", [figure for name, measured in rounds.items() for figure in figures(name, measured)])
     median = statistics.median(round_.seconds or 0.0 for round_ in rounds["orchd, resident 28"])
     print(f"the lower bound is {BOUND:.2f} s: {AGENTS} agents of {float(SECONDS):.2f} s; orchd took {median:.2f} s")
-    columns = [svg.Column("time over the least there is", 1.0), svg.Column("most at work", 7), svg.Column("most alive")]
+    columns = [
+        svg.Column("time relative to the lower bound", 1.0),
+        svg.Column("most at work", 7),
+        svg.Column("most alive"),
+    ]
     title = "Agents that wait for agents: 7 x 3 x 2 of them at limit 7"
     rows = [row(name, measured) for name, measured in rounds.items()]
     pictures.write("nesting", svg.bars(title, pictures.taken(), columns, rows))

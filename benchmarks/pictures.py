@@ -19,7 +19,7 @@ def taken() -> str:
     """Return the text of a picture about the machine."""
     host = machine()
     made_of = f"{host['cores']} cores, {host['cpu']}, Linux {host['kernel']}, load {host['load']:.0f}"
-    return f"medians, least and most; {made_of}"
+    return f"median, minimum and maximum; {made_of}"
 
 
 def cell(samples: Sequence[float], text: str = "{:,.4g}") -> svg.Cell:

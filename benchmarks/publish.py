@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.harness import RESULTS
 
 ROOT = Path(__file__).parents[1]
-PICTURES = ("nesting", "listing")  # what the README shows
+PICTURES = ("nesting", "listing")  # shown in docs/benchmarks.md
 BEGIN, END = "<!-- made by benchmarks.publish -->", "<!-- end of figures -->"
 
 
@@ -26,7 +26,7 @@ def table(subject: str, result: Mapping[str, Any]) -> Iterable[str]:
     machine, figures = result["machine"], result["figures"]
     yield f"### {subject}"
     yield ""
-    yield f"Load {machine['load']:.1f} when it was over, {machine['cores']} cores."
+    yield f"Load {machine['load']:.1f} at the end, {machine['cores']} cores."
     yield ""
     yield "| what | figure | unit | ratio | |"
     yield "|---|---|---|---|---|"

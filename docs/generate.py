@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
+
+sys.path.insert(0, str(Path(__file__).parent))
+import man
+import pictures
 
 from orchctl.commands.registry import COMMANDS
 from orchctl.commands.spec import Argument, Option
 from orchd.core.state.agents import OVER, Status
-from orchd.core.state.events import AgentQueued
+from orchd.core.state.events import AgentQueued, Event
 from orchd.core.state.transitions import NEXT
 from orchd.instance.config import KEYS, Key, default
+from orchd.store import codec
 
 DOCS = Path(__file__).parent
 SCHEMA = DOCS.parent / "orchctl/schemas/skill-composition-schema.json"
@@ -172,11 +178,36 @@ def _unless(key: str, told: Key) -> str:
     return told.unset or f"`{json.dumps(default(key))}`"
 
 
+# The fields that orchd.store.codec.describe makes of other fields.
+_FIELDS = {
+    "agent-queued": ("name", "level", "parent", "session", "task_id"),
+    "wait-began": ("targets", "any"),
+    "run-began": ("run", "name"),
+    "process-ended": ("attempt", "exit_code", "tokens", "cost_usd", "cost_source", "notes"),
+}
+
+
+def events() -> str:
+    """The table of all events, from the classes that the core records."""
+    rows = ["| event | meaning | fields |", "|---|---|---|"]
+    for kind in get_args(Event):
+        name = codec.EVENT_NAMES[kind]
+        fields = _FIELDS.get(name) or tuple(
+            shown
+            for field in codec.EVENT_FIELDS[kind]
+            for shown in (("max_tokens", "max_cost") if field == "budget" else (field,))
+        )
+        meaning = " ".join((inspect.getdoc(kind) or "").partition("\n\n")[0].split())
+        rows.append(f"| `{name}` | {meaning} | {', '.join(f'`{field}`' for field in fields)} |")
+    return "\n".join(rows)
+
+
 MADE = {
-    "configuration.md": ("configuration", configuration),
-    "architecture.md": ("states", states),
-    "commands.md": ("commands", commands),
-    "compositions.md": ("keys", keys),
+    "reference/events.md": ("events", events),
+    "reference/configuration.md": ("configuration", configuration),
+    "internals/architecture.md": ("states", states),
+    "reference/commands.md": ("commands", commands),
+    "guides/compositions.md": ("keys", keys),
 }
 
 
@@ -194,6 +225,8 @@ def main() -> int:
     for file, (name, make) in MADE.items():
         path = DOCS / file
         path.write_text(written(path.read_text(), name, make()))
+    man.write()
+    pictures.draw()
     return 0
 
 

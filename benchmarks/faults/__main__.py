@@ -17,7 +17,7 @@ from benchmarks.faults.rows import ROWS, Row
 from benchmarks.faults.tally import COUNTED
 from benchmarks.harness import RESULTS, machine
 
-_HEAD = f"{'fault':52} {'tries':>7} {' '.join(f'{name:>6}' for name in COUNTED)}  planted bug, and what it cost"
+_HEAD = f"{'fault':52} {'tries':>7} {' '.join(f'{name:>10}' for name in COUNTED)}  planted bug, and what it cost"
 _SOON = "12"  # seconds after which a planted bug has kept something from coming
 
 
@@ -76,7 +76,7 @@ def _row(row: Row, options: argparse.Namespace) -> dict[str, Any]:
     began = time.monotonic()
     result["as it is"] = rows = _row_result(ROOT, row, options.seconds)
     result["seconds"] = round(time.monotonic() - began, 1)
-    line = f"{row.fault:52} {rows['tries']:7} {' '.join(f'{rows[name]:6}' for name in COUNTED)}"
+    line = f"{row.fault:52} {rows['tries']:7} {' '.join(f'{rows[name]:10}' for name in COUNTED)}"
     print(line, end="", flush=True)
     if not options.no_plants:
         result["bug"] = row.plant.what

@@ -90,11 +90,11 @@ def answered(tally: Tally, raw: Raw, frames: list[bytes], codes: set[str]) -> bo
         raw.send(frame)
     for number in range(len(frames)):
         if not raw.socket.poll(_PATIENCE):
-            tally.count("unsaid", len(frames) - number, "frames without an answer")
+            tally.count("unreported", len(frames) - number, "frames without an answer")
             return False
         reply = msgpack.unpackb(raw.socket.recv(), unicode_errors="surrogateescape")
         is_right = reply["ok"] or reply["error"]["code"] in codes
-        tally.count("unsaid", int(not is_right), f"answered {reply}")
+        tally.count("unreported", int(not is_right), f"answered {reply}")
     return True
 
 
@@ -123,7 +123,7 @@ def _listened(lab: Lab, context: zmq.Context[zmq.Socket[bytes]]) -> None:
         dead.kill()
         dead.communicate()
         lab.audit(dict.fromkeys(lab.spawn([lab.spec(BRIEF)] * 60), 0))
-        lab.tally.count("unsaid", int(not hears.poll(_PATIENCE)), "a subscriber that reads heard nothing")
+        lab.tally.count("unreported", int(not hears.poll(_PATIENCE)), "a subscriber that reads heard nothing")
     hears.close(linger=0)
     slow.communicate("")
     until(lambda: descriptors(pid) <= before + _SPARE, "the descriptors of those who left")
@@ -135,7 +135,7 @@ def crowd(lab: Lab, how: str, count: int) -> subprocess.Popen[str]:
     process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     reply = process.stdout.readline().strip()
-    lab.tally.count("unsaid", 0 if reply == "served" else int(reply.split()[0]), reply)
+    lab.tally.count("unreported", 0 if reply == "served" else int(reply.split()[0]), reply)
     return process
 
 

@@ -53,7 +53,7 @@ def _spawn_reply(lab: Lab) -> dict[str, int | str]:
             try:
                 expected[client.call("spawn", request)["agents"][0]["id"]] = code
             except WireError as refused:
-                lab.tally.count("unsaid", int(refused.code not in _REFUSALS), str(refused))
+                lab.tally.count("unreported", int(refused.code not in _REFUSALS), str(refused))
             except NoDaemonError:
                 break
     return expected
@@ -68,7 +68,7 @@ def _check_last_words(lab: Lab) -> None:
     daemon = lab.daemon
     if daemon is not None and daemon.poll() not in (None, 0):
         is_said = daemon.returncode == 1 and "CRITICAL" in lab.words()
-        lab.tally.count("unsaid", int(not is_said), f"ended with {daemon.returncode}: {lab.last_words()}")
+        lab.tally.count("unreported", int(not is_said), f"ended with {daemon.returncode}: {lab.last_words()}")
 
 
 def small(tally: Tally) -> Iterator[None]:

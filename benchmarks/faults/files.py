@@ -62,7 +62,7 @@ def in_the_place_of_logs(tally: Tally) -> Iterator[None]:
             tally.count("lost", len(mistakes), f"the output of an agent is not in its log: {mistakes}")
             nowhere = victim.with_name("nowhere").exists()
             tally.count("lost", int(nowhere or victim.read_text() != _MINE), "another file was written to")
-            tally.count("unsaid", int(lab.pid != pid), "the daemon died")
+            tally.count("unreported", int(lab.pid != pid), "the daemon died")
             _ask_for_output(lab, [*ids, without, *swapping])
         yield
 
@@ -73,7 +73,7 @@ def _ask_for_output(lab: Lab, ids: list[str]) -> None:
     for process in processes:
         errors = process.communicate(timeout=30)[1]
         is_answered = process.returncode == 0 or "in the place of the file" in errors
-        lab.tally.count("unsaid", int(not is_answered or "Traceback" in errors), f"{process.args!r}: {errors}")
+        lab.tally.count("unreported", int(not is_answered or "Traceback" in errors), f"{process.args!r}: {errors}")
 
 
 def database(tally: Tally) -> Iterator[None]:

@@ -140,7 +140,9 @@ def stopped(tally: Tally) -> Iterator[None]:
             answers = [process.communicate(timeout=90) for process in processes]
             for process, (_, errors) in zip(processes, answers, strict=True):
                 lab.tally.count(
-                    "unsaid", int(process.returncode not in (0, 1) or "error" in errors), f"{process.args!r}: {errors}"
+                    "unreported",
+                    int(process.returncode not in (0, 1) or "error" in errors),
+                    f"{process.args!r}: {errors}",
                 )
             expected = dict.fromkeys(answers[0][0].split(), 2)
             lab.tally.count("lost", int(len(expected) != 1), "what a client spawned meanwhile")

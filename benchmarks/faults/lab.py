@@ -243,7 +243,7 @@ class Lab:
         self.tally.count("left", len(processes), str(list(processes.values())[:5]))
         self.audit_witness()
         traces = self.words().count("Traceback")
-        self.tally.count("unsaid", traces, self.last_words())
+        self.tally.count("unreported", traces, self.last_words())
 
     def _witnesses(self) -> list[Witness | Runnable]:
         return [witness for witness in (self.witness, self.runnable) if witness is not None]

@@ -104,7 +104,7 @@ def _are_held(lab: Lab, parents: list[str], seconds: float | None = None) -> Non
         until(lambda: not others(), "agents that wait for a slot", seconds)
     except Stuck:
         agents = others()
-        lab.tally.count("unsaid", len(agents), f"not said to wait for a slot: {agents}")
+        lab.tally.count("unreported", len(agents), f"not said to wait for a slot: {agents}")
 
 
 killed: Callable[[Tally], Iterator[None]] = partial(_left, script=_KILLED, kills=True)

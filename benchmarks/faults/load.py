@@ -81,7 +81,7 @@ class Load:
         if beat % 4 == 0:
             process = self.lab.command(*_COMMANDS[beat // 4 % len(_COMMANDS)].split())
             _, errors = process.communicate(timeout=90)
-            self._tally.count("unsaid", int(process.returncode != 0), f"{process.args!r}: {errors}")
+            self._tally.count("unreported", int(process.returncode != 0), f"{process.args!r}: {errors}")
 
     def _harm(self, number: int) -> None:
         """Inject one fault after the other; the daemon itself dies in the first quarter only."""

@@ -66,7 +66,7 @@ def _unlimited(lab: Lab, before: tuple[int, tuple[int, int]]) -> None:
     try:
         resource.prlimit(before[0], resource.RLIMIT_NOFILE, before[1])
     except ProcessLookupError:  # it ended with a sentence, and another has all that it needs
-        lab.tally.count("unsaid", int("orchd cannot continue on this machine" not in lab.words()), lab.last_words())
+        lab.tally.count("unreported", int("this machine does not let orchd go on" not in lab.words()), lab.last_words())
 
 
 def _spawned(lab: Lab) -> dict[str, int | str]:
@@ -104,7 +104,9 @@ def without_memory(tally: Tally) -> Iterator[None]:
                 tally.count("lost", len(wrong), f"not told as killed: {wrong}")
                 scores = (lab.directory / "scores").read_text().split()
                 tally.count(
-                    "unsaid", sum(int(score) < 0 for score in scores), f"agents as protected as the daemon: {scores}"
+                    "unreported",
+                    sum(int(score) < 0 for score in scores),
+                    f"agents as protected as the daemon: {scores}",
                 )
                 lab.audit(dict(zip(other_ids, CODES, strict=True)))
         finally:
@@ -148,7 +150,7 @@ def clocks(tally: Tally) -> Iterator[None]:
                 layer.set(shift=shift)
                 (more,) = lab.spawn([lab.spec(BRIEF, 6, timeout=600)])
                 answer = lab.client.wait(ids=[more], timeout=30.0)
-                tally.count("unsaid", int(answer["timed_out"]), f"a wait of 30 s at {shift:+} s")
+                tally.count("unreported", int(answer["timed_out"]), f"a wait of 30 s at {shift:+} s")
                 ids.append(more)
             lab.audit({agent_id: 6 if number >= 9 else 0 for number, agent_id in enumerate(ids)})
             lab.client.wait(ids=retried, timeout=30.0)

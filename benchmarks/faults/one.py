@@ -27,7 +27,7 @@ def main(name: str, tries: int, seconds: float, *, until_trouble: bool) -> Tally
                 break
     except (Stuck, NoDaemonError, WireError, AssertionError, OSError, subprocess.TimeoutExpired) as trouble:
         tally.tries += 1
-        tally.count("unsaid", 1, f"{type(trouble).__name__}: {trouble}")
+        tally.count("unreported", 1, f"{type(trouble).__name__}: {trouble}")
     trying.close()  # type: ignore[attr-defined]
     return tally
 

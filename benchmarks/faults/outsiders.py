@@ -57,8 +57,8 @@ def _inherited(lab: Lab, victim: str) -> None:
     result = subprocess.run(words, env=lab.env, stdout=subprocess.PIPE, text=True, timeout=60, check=False)
     codes = result.stdout.split()
     granted = [code for code in codes if code != "forbidden"]
-    lab.tally.count("unsaid", len(granted), f"a connection whose process has ended is answered {granted}")
-    lab.tally.count("unsaid", int(not codes), "nothing was asked on the connection of a process that has ended")
+    lab.tally.count("unreported", len(granted), f"a connection whose process has ended is answered {granted}")
+    lab.tally.count("unreported", int(not codes), "nothing was asked on the connection of a process that has ended")
 
 
 def cannot_unshare() -> str:
@@ -107,7 +107,7 @@ def _daemon_elsewhere(lab: Lab) -> None:
         daemon.wait()
     else:
         has_sentence = "in another pid namespace" in lab.words()
-        lab.tally.count("unsaid", int(not has_sentence), lab.last_words())
+        lab.tally.count("unreported", int(not has_sentence), lab.last_words())
 
 
 def idle(tally: Tally) -> Iterator[None]:
@@ -122,7 +122,7 @@ def idle(tally: Tally) -> Iterator[None]:
                     _connect(stack, getattr(lab.home, name))
                     expected |= _spawned(lab)
                 lab.audit(expected)
-                tally.count("unsaid", int(lab.pid != pid), "the daemon died")
+                tally.count("unreported", int(lab.pid != pid), "the daemon died")
                 stack.close()
                 until(
                     lambda pid=pid: len(os.listdir(f"/proc/{pid}/fd")) < _FILES // 2, "the descriptors of all that left"
@@ -143,5 +143,5 @@ def _spawned(lab: Lab) -> dict[str, int | str]:
             agents = client.call("spawn", args, patience=10.0)["agents"]
             return dict(zip((agent["id"] for agent in agents), CODES, strict=True))
     except (NoDaemonError, WireError) as error:
-        lab.tally.count("unsaid", 1, f"a client among connections that ask nothing: {error}")
+        lab.tally.count("unreported", 1, f"a client among connections that ask nothing: {error}")
         return {}

@@ -35,7 +35,9 @@ def planted(plant: Plant, directory: Path) -> Path:
         path = directory / bug.file
         text = path.read_text()
         if text.count(bug.old) != 1:
-            raise SystemExit(f"{bug.file} has changed, the bug {bug.what!r} cannot be planted: mend {__name__}'s table")
+            raise SystemExit(
+                f"{bug.file} has changed, the bug {bug.what!r} cannot be planted: fix the table in {__name__}"
+            )
         path.write_text(text.replace(bug.old, bug.new))
         bug = bug.also
     return directory

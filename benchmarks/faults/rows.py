@@ -51,19 +51,19 @@ TOLD_EARLY = Plant(
 )
 ADOPTION = "            self._guard.begin(key)\n            return Adopted(*key)"
 FORGOTTEN = Plant(
-    "what lives after a crash is taken for what never ran",
+    "agents alive after a crash count as never run",
     LOCAL,
     ADOPTION,
     ADOPTION.replace("Adopted", "NeverRan"),
 )
 UNBEGUN = Plant(
-    "whoever had not begun is taken for lost",
+    "an attempt that had not begun counts as lost",
     "orchd/processes/shims/script.py",
     "if last not in (_SHUT_OUT, _NEVER):",
     "if last != _SHUT_OUT:",
 )
 TREES = Plant(
-    "nobody looks what is left of a tree",
+    "the rest of a process tree is not checked",
     "orchd/processes/linux/process_tree.py",
     "return not self.members()",
     "return True",
@@ -74,77 +74,80 @@ UNSYNCED = Plant(
     "commits are not synced", "orchd/store/database.py", "PRAGMA synchronous = FULL", "PRAGMA synchronous = OFF"
 )
 UNHEARD = Plant(
-    "a commit that failed is taken for one that did not",
+    "a failed commit counts as successful",
     "orchd/store/commit_thread.py",
     "            except sqlite3.Error as error:\n                self._error = error\n",
     "            except sqlite3.Error:\n                pass\n",
 )
 LATE = Plant(
-    "what failed for want of a file or process is not tried again",
+    "a start that failed for lack of descriptors or processes is not retried",
     "orchd/processes/failed_start.py",
     "is_passing=error.errno not in _PERMANENT",
     "is_passing=False",
 )
 CALENDAR = Plant(
-    "deadlines go by the calendar", "orchd/__main__.py", "time.clock_gettime(time.CLOCK_BOOTTIME)", "time.time()"
+    "deadlines use the wall clock", "orchd/__main__.py", "time.clock_gettime(time.CLOCK_BOOTTIME)", "time.time()"
 )
 SMOOTH = Plant(
-    "every end is told as a good one",
+    "every end is reported as a success",
     "orchd/processes/shims/script.py",
     'echo "$_orchd_name $?"',
     'echo "$_orchd_name 0"',
 )
 CRASHING = Plant(
-    "a request of the wrong shape is no error", "orchd/server/requests.py", "except ShapeError as", "except KeyError as"
+    "a malformed request is not an error", "orchd/server/requests.py", "except ShapeError as", "except KeyError as"
 )
 UNBOUNDED = Plant(
-    "replies are kept for ever",
+    "replies are kept without a bound",
     "orchd/network/connections.py",
     "_REPLIES_KEPT = 1200 ",
     "_REPLIES_KEPT = 1 << 60 ",
     Plant(
-        "a client that does not read is heard",
+        "requests of a client that does not read are accepted",
         "orchd/network/connections.py",
         "_REPLIES_WAITING = 64 ",
         "_REPLIES_WAITING = 1 << 60 ",
     ),
 )
 FEW_FILES = Plant(
-    "the daemon keeps to the files its shell allowed",
+    "the daemon does not raise its limit of open files",
     "orchd/processes/linux/descriptors.py",
     "    if before[0] < before[1]:",
     "    if before[0] > before[1]:",
 )
 NOT_GONE = Plant(
-    "an agent whose waiting client died is still said to wait",
+    "an agent whose waiting client died is still shown as waiting",
     "orchd/server/waits.py",
     "            if agent is not None:\n                gone.append",
     "            if agent is not None and not agent:\n                gone.append",
 )
 MILD = Plant(
-    "whoever ignores TERM is asked again",
+    "SIGTERM is sent again instead of SIGKILL",
     "orchd/processes/linux/process_tree.py",
     "send(process, signal.SIGKILL)",
     "send(process, signal.SIGTERM)",
 )
 OPEN_RECORD = Plant(
-    "agents hold their own record", "orchd/processes/shims/script.py", "exec 3<&- 4>&-; eval", "exec 3<&-; eval"
+    "agents inherit the descriptor of their exit record",
+    "orchd/processes/shims/script.py",
+    "exec 3<&- 4>&-; eval",
+    "exec 3<&-; eval",
 )
 RETURNING = "orchd/core/handlers/returning.py"
 UNFROZEN = Plant(
-    "an agent whose waiting client died works at once",
+    "an agent whose waiting client died runs at once",
     RETURNING,
     "    elif _may_work(turn.state, agent):",
     "    elif agent:",
 )
 UNWITHHELD = Plant(
-    "a wait whose time is up is answered at once",
+    "a wait that times out is answered at once",
     RETURNING,
     "may_overdraw = not state.is_strict and (",
     "may_overdraw = (",
 )
 UNNOTICED = Plant(
-    "work beside a wait is not looked for",
+    "work beside a wait is not detected",
     "orchd/monitors/background_work.py",
     "if seen.has_worked and before.has_worked:",
     "if seen.has_worked and before.has_worked and not agent:",
@@ -156,19 +159,19 @@ UNLENT = Plant(
     "        for may_use_reserve in ()\n",
 )
 UNWOKEN = Plant(
-    "a shim that was stopped is not woken",
+    "a stopped shim is not resumed",
     "orchd/processes/linux/process_tree.py",
     "send(shim, signal.SIGCONT)",
     "send(shim, signal.SIGURG)",
 )
 INSIDE = Plant(
-    "only what is in its cgroup is taken for an agent's",
+    "only processes in its cgroup count as an agent's",
     "orchd/processes/linux/process_tree.py",
     "members = self._near(inside)\n",
     "members = self._near(inside) if self.cgroup is None else inside\n",
 )
 ONCE = Plant(
-    "a shim enters its directory once, and not for each agent",
+    "a shim enters its directory once instead of for each agent",
     "orchd/processes/shims/script.py",
     """\
 while read -r _orchd_line <&3 && eval "$_orchd_line"; do
@@ -193,18 +196,18 @@ ANYWHERE = Plant(
     "alive = None",
 )
 ANY_FILE = Plant(
-    "any file in the place of a log is opened as it is",
+    "any file in the place of a log is opened",
     "orchd/processes/attempt_files.py",
     "            descriptor = open_file(self.log, flags)\n            status",
     "            descriptor = os.open(self.log, flags | os.O_CLOEXEC, 0o600)\n            status",
 )
 UNMISSED = Plant(
-    "the daemon does not look whether the database is still there",
+    "the daemon does not check that the database still exists",
     "orchd/daemon/presence.py",
     "        if not self._has_database():\n",
     "        if self._has_database() is None:\n",
     Plant(
-        "a database that is cut is written on",
+        "a truncated database is written to",
         "orchd/store/database.py",
         "            if now < size:\n",
         "            if now < 0:\n",
@@ -222,7 +225,7 @@ ROWS = (
     Row("kill-point", "SIGKILL of the daemon at each named point", 39, killing.at_points, GATES_EARLY, least=13),
     Row(
         "kill-follow",
-        "SIGKILL of the daemon while shims go on to serve others",
+        "SIGKILL of the daemon while shims serve more attempts",
         24,
         killing.of_followers,
         UNBEGUN,
@@ -246,10 +249,10 @@ ROWS = (
     Row("disk-error", "an I/O error at the n-th change", 60, disks.BROKEN, UNHEARD, _GCC, least=15),
     Row("disk-small", "a disk of 8 MiB, filled by the log of an agent", 6, disks.small, UNHEARD, disks.cannot_mount),
     Row("no-processes", "forks that fail", 8, machine.without_processes, LATE, _GCC),
-    Row("no-files", "no files left to open, or a few", 26, machine.without_files, LATE, least=13),
-    Row("clock", "the calendar jumps a day forth and back", 5, machine.clocks, CALENDAR, _GCC),
+    Row("no-files", "no free descriptors, or a few", 26, machine.without_files, LATE, least=13),
+    Row("clock", "the wall clock jumps a day forward and back", 5, machine.clocks, CALENDAR, _GCC),
     Row("nonsense", "malformed frames", 100_000, clients.nonsense, CRASHING, least=100000),
-    Row("listeners", "slow and dead subscribers, and who never reads", 3, clients.listeners, UNBOUNDED),
+    Row("listeners", "slow and dead subscribers, clients that never read", 3, clients.listeners, UNBOUNDED),
     Row("thousand", "1,000 clients at once", 3000, clients.thousand, FEW_FILES),
     Row(
         "no-memory",
@@ -261,18 +264,18 @@ ROWS = (
     ),
     Row("crowds", "agents that leave 500 processes", 4, agents.crowds, TREES),
     Row("deaf", "agents that ignore every signal", 6, agents.deaf, MILD),
-    Row("closers", "agents that write into and close all they hold", 6, agents.closers, OPEN_RECORD),
-    Row("patricides", "agents that kill what holds them", 6, agents.shim_killers, TREES),
+    Row("closers", "agents that write to and close all descriptors", 6, agents.closers, OPEN_RECORD),
+    Row("patricides", "agents that kill their shim", 6, agents.shim_killers, TREES),
     Row("wait-killed", "SIGKILL of clients of waits while no slot is free", 4, limits.killed, UNFROZEN),
     Row("wait-late", "waits that time out while no slot is free", 4, limits.late, UNWITHHELD),
     Row("wait-beside", "agents that work beside their wait while no slot is free", 4, limits.beside, UNNOTICED),
-    Row("polled", "agents that poll for what is queued behind them", 4, limits.polled, UNLENT),
+    Row("polled", "agents that poll for agents queued behind them", 4, limits.polled, UNLENT),
     Row("shims", "shims stopped, frozen, moved to another cgroup", 6, shims.kept_from_running, UNWOKEN),
     Row(
         "elsewhere", "processes that leave the cgroup of their agent", 6, shims.elsewhere, INSIDE, shims.without_cgroups
     ),
     Row(
-        "directories", "directories that are made anew under a queue", 6, shims.directories, ONCE, shims.without_cgroups
+        "directories", "directories that are replaced under a queue", 6, shims.directories, ONCE, shims.without_cgroups
     ),
     Row("pretenders", "agents and connections that pretend to be others", 4, outsiders.pretenders, INHERITED),
     Row(
@@ -283,7 +286,7 @@ ROWS = (
         ANYWHERE,
         outsiders.cannot_unshare,
     ),
-    Row("idle", "connections that ask nothing, until no file is left", 6, outsiders.idle, UNCOUNTED),
-    Row("logs", "FIFOs, links and directories in the places of logs", 6, files.in_the_place_of_logs, ANY_FILE),
+    Row("idle", "silent connections until no descriptor is left", 6, outsiders.idle, UNCOUNTED),
+    Row("logs", "FIFOs, links and directories in the place of logs", 6, files.in_the_place_of_logs, ANY_FILE),
     Row("database", "a database that is removed or replaced", 6, files.database, UNMISSED),
 )

@@ -78,7 +78,7 @@ def kept_from_running(tally: Tally) -> Iterator[None]:
                 after = lab.spawn([lab.spec(BRIEF, 4)] * 6)
                 lab.client.wait(ids=ids, timeout=_PROMPT)
                 took = time.monotonic() - began
-                tally.count("unsaid", int(took > _PROMPT), f"{took:.1f} s until they were cancelled")
+                tally.count("unreported", int(took > _PROMPT), f"{took:.1f} s until they were cancelled")
                 lab.audit({stops[0]: 3, stops[1]: 5} | dict.fromkeys(ids, "cancelled") | dict.fromkeys(after, 4))
             yield
 

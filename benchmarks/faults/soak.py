@@ -26,13 +26,13 @@ from benchmarks.harness import RESULTS, machine
 
 PLANTS = (
     Plant(
-        "descriptors of those who have ended are not closed",
+        "descriptors of ended agents are not closed",
         "orchd/processes/linux/exit_watch.py",
         "        os.close(descriptor)\n        key, pid = self._watched.pop",
         "        key, pid = self._watched.pop",
     ),
     Plant(
-        "16 kB of memory are kept for each agent that is over",
+        "16 kB of memory are kept for each agent that has ended",
         "orchd/daemon/engine.py",
         "        forget(self.state, over)\n",
         "        forget(self.state, over)\n"
@@ -103,7 +103,7 @@ def _report(summary: dict[str, Any]) -> None:
     tally = summary["tally"]
     print(f"{summary['minutes']:g} minutes, {summary['agents']} agents, faults: {summary['faults']}")
     print(f"witness: {summary['windows']} windows, at most {summary['peak']} at work where {LIMIT} may")
-    print("  ".join(f"{name} {tally[name]}" for name in ("lost", "twice", "left", "over", "unsaid")))
+    print("  ".join(f"{name} {tally[name]}" for name in ("lost", "twice", "left", "over", "unreported")))
     for name, values in summary["trends"].items():
         trend = Trend(**values)
         word = "flat" if trend.is_flat else "NOT FLAT"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 
-COUNTED = ("lost", "twice", "left", "over", "unsaid")
+COUNTED = ("lost", "twice", "left", "over", "unreported")
 _NOTES = 12
 
 
@@ -12,11 +12,11 @@ _NOTES = 12
 class Tally:
     """All of these but `tries` must be 0.
 
-    lost     agents that are not known any more, not over, or whose end is told otherwise than it was
-    twice    agents that began more often than once
-    left     processes of agents that are over, and what of the daemon's is not given back
-    over     windows in which a witness saw more at work than the limit
-    unsaid   requests that were not answered, or with what is no answer; daemons that died without a sentence
+    lost        agents that are unknown, do not end, or whose end is reported wrongly
+    twice       agents that began more than once
+    left        processes of ended agents, and resources of the daemon that are not released
+    over        windows in which a witness saw more agents at work than the limit
+    unreported  requests without a valid reply; daemons that exited without a message
     """
 
     tries: int = 0
@@ -24,7 +24,7 @@ class Tally:
     twice: int = 0
     left: int = 0
     over: int = 0
-    unsaid: int = 0
+    unreported: int = 0
     notes: list[str] = field(default_factory=list)
 
     def count(self, what: str, number: int, note: str) -> None:

@@ -12,13 +12,13 @@ from typing import Annotated, Any
 import typer
 
 from orchctl import exit_codes
-from orchctl.cli import completion
+from orchctl.cli import completion, help_text
+from orchctl.cli import version as version_text
 from orchctl.cli.words import extra, hint
 from orchctl.client import target
 from orchctl.commands.registry import COMMANDS, GROUPS
 from orchctl.commands.spec import KINDS, Argument, Command, Option
 from orchctl.terminal import console
-from orchd.protocol.frames import VERSION
 
 # The base class of all errors of the framework; its place and name differ between versions.
 _Complaint: type[Exception] = typer.BadParameter.__mro__[-4]
@@ -29,8 +29,6 @@ _TYPES: dict[str, type] = {
     "amount": float,
 }  # for the help; the table's kinds do the converting
 
-_CONNECT = "Ask the daemon at this address, as tcp://HOST:PORT, for which there is a profile."
-_PROFILE = "Ask the daemon of this profile of the client's config.toml."
 
 Runner = Callable[[Command, SimpleNamespace], int]
 
@@ -38,10 +36,12 @@ Runner = Callable[[Command, SimpleNamespace], int]
 def main(words: Sequence[str]) -> int:
     """Parse and run `words`. Returns the exit code."""
     is_bare = " ".join(words) in ("", *GROUPS)
-    is_completion = "_ORCHCTL_COMPLETE" in os.environ
-    args = [*words, "--help"] if is_bare and not is_completion else list(words)
+    if "_ORCHCTL_COMPLETE" not in os.environ and (lines := help_text.page(words)) is not None:
+        for line in lines:
+            console.print_line(line)
+        return exit_codes.USAGE if is_bare else exit_codes.OK
     try:
-        code = build(_run)(args=args, prog_name="orchctl", standalone_mode=False)
+        code = build(_run)(args=list(words), prog_name="orchctl", standalone_mode=False)
     except _Complaint as complaint:
         what = _hint(complaint, words) or getattr(complaint, "format_message", complaint.__str__)().rstrip(".")
         known = next((name for name in (" ".join(words[:2]), *words[:1]) if name in (*COMMANDS, *GROUPS)), "")
@@ -51,15 +51,13 @@ def main(words: Sequence[str]) -> int:
         return exit_codes.USAGE
     except typer.Abort:
         return exit_codes.INTERRUPTED
-    if is_bare:
-        return exit_codes.USAGE
     return code if isinstance(code, int) else exit_codes.OK
 
 
 def build(run: Runner) -> typer.Typer:
     """Return the app; `run` gets the command and its arguments."""
     app = typer.Typer(
-        help="One hard limit over every coding agent on this machine.",
+        help=help_text.ABOUT,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -81,19 +79,17 @@ def _run(command: Command, args: SimpleNamespace) -> int:
 
 def _show_version(is_asked: bool) -> None:  # noqa: FBT001 - the framework gives it by position
     if is_asked:
-        from importlib.metadata import version
-
-        console.print_line(f"orchctl {version('orchd')} (protocol {VERSION})")
+        console.print_line(version_text.text())
         raise typer.Exit
 
 
 def _options(
     *,
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_show_version)
+        bool, typer.Option("--version", help=help_text.VERSION, is_eager=True, callback=_show_version)
     ] = False,
-    connect: Annotated[str | None, typer.Option(metavar="URL", help=_CONNECT)] = None,
-    profile: Annotated[str | None, typer.Option(metavar="NAME", help=_PROFILE)] = None,
+    connect: Annotated[str | None, typer.Option(metavar="URL", help=help_text.CONNECT)] = None,
+    profile: Annotated[str | None, typer.Option(metavar="NAME", help=help_text.PROFILE)] = None,
 ) -> None:
     del version
     for flag, value in (("--connect", connect), ("--profile", profile)):

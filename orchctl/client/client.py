@@ -4,7 +4,7 @@
         client.call("limit", {"limit": 3})
         client.wait(ids=("agent-001",), timeout=90.0)
 
-Arguments and results of every operation are those of docs/protocol.md.
+docs/reference/protocol.md has the arguments and results of every operation.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Client:
         return self._context
 
     def call(self, op: str, args: Mapping[str, object] | None = None, *, patience: float = PATIENCE) -> dict[str, Any]:
-        """Send a request and return its result, as docs/protocol.md has it for each operation.
+        """Send a request and return its result, as docs/reference/protocol.md has it.
 
         Raises WireError when the daemon refuses it, and NoDaemonError when no daemon answers within `patience` seconds.
         """

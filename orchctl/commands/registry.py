@@ -16,4 +16,23 @@ COMMANDS: dict[str, Command] = {
 }
 
 GROUPS: dict[str, str] = {**daemon.GROUPS, **sessions.GROUPS, **work.GROUPS}
-"""The help of each command group, by the first word of its commands."""
+"""The help of each first word that commands of two words have in common."""
+
+PANELS: dict[str, tuple[str, ...]] = {
+    "Agents": ("spawn", "wait", "cancel", "retry", "pause", "resume", "session", "budget", "worktrees"),
+    "Compositions and tasks": ("plan", "validate", "prompt", "run", "runs", "run-status", "tasks", "pm", "skill"),
+    "Watching": ("status", "top", "logs", "why", "events", "usage", "timeline", "export", "metrics", "trace", "hook"),
+    "Daemon and host": (
+        "limit",
+        "daemon",
+        "service",
+        "config",
+        "keys",
+        "runners",
+        "doctor",
+        "prune",
+        "demo",
+        "uninstall-project",
+    ),
+}
+"""The first words of all commands, as `orchctl --help` groups them."""

@@ -170,22 +170,22 @@ KINDS: dict[str, Callable[[str], object]] = {
     "moment": moment,
 }
 
-JSON = Option("json", "Print the result, or the error, as JSON on stdout.")
-COMMAND = Argument("command", "The program and its arguments, after --.", "-- COMMAND [ARG]...", many=True)
-GOAL = Option("goal", "What it is to achieve.", "text", metavar="TEXT")
-SKILL = Option("skill", "The skill it works with.", "text", metavar="NAME", completes=Completion.SKILLS)
-MODEL = Option("model", "The model that its runner asks for.", "text", metavar="NAME")
-RETRIES = Option("retries", "New attempts when it fails.", "number", metavar="N")
+JSON = Option("json", "Print the result or the error as JSON.")
+COMMAND = Argument("command", "Program and arguments, after --.", "-- COMMAND [ARG]...", many=True)
+GOAL = Option("goal", "Goal, as text; the runner turns it into a prompt.", "text", metavar="TEXT")
+SKILL = Option("skill", "Skill to use.", "text", metavar="NAME", completes=Completion.SKILLS)
+MODEL = Option("model", "Model for the runner.", "text", metavar="NAME")
+RETRIES = Option("retries", "Number of new attempts after a failure (default: 0).", "number", metavar="N")
 BUDGET = (
     Option(
         "max_tokens",
-        "Start nothing more of it once it has taken this many tokens; mock agents count nothing.",
+        "Token budget: start no more members once it is used up; mock agents are not counted.",
         "number",
         metavar="N",
     ),
     Option(
         "max_cost",
-        "Start nothing more of it once it has cost this much; mock agents count nothing.",
+        "Cost budget in dollars: start no more members once it is used up; mock agents are not counted.",
         "amount",
         metavar="DOLLARS",
     ),

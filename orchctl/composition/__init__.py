@@ -5,7 +5,7 @@
     valid, errors, warnings = validate_skill_composition("team/composition.json")
     groups = plan_execution_order(load("team/composition.json").sub_skills)
 
-The file format is that of docs/compositions.md.
+The file format is that of docs/guides/compositions.md.
 """
 
 from orchctl.composition.estimates import makespan

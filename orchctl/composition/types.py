@@ -1,4 +1,4 @@
-"""What a composition.json says. Made from its JSON Schema: change that, then `make docs`."""
+"""Types of a composition.json. Generated from its JSON Schema: change the schema, then `make docs`."""
 
 from __future__ import annotations
 

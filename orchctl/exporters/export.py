@@ -1,4 +1,4 @@
-"""A row for each agent, with its times, tokens and costs. docs/watching.md has every column with its unit.
+"""A row for each agent, with its times, tokens and costs. docs/guides/watching.md has every column with its unit.
 
 Times come from the events of each attempt; attributes, tokens and costs come from the agent's status.
 """

@@ -1,6 +1,6 @@
 """The mock runner, which simulates an agent for tests and demos: it reads its prompt, waits, and writes a result.
 
-Whether it fails depends on ORCHD_MOCK_SEED, its name and its attempt alone. docs/runners.md has its variables.
+Whether it fails depends on ORCHD_MOCK_SEED, its name and its attempt alone. docs/guides/runners.md has its variables.
 """
 
 from __future__ import annotations

@@ -208,9 +208,11 @@ KEYS: dict[str, Key] = {
     "runner": Key(
         "name", "runner of an agent that names neither a runner nor a command", NEW_AGENTS, "the installed CLI"
     ),
-    "runners": Key("tables", "`[runners.NAME]`: see [runners](runners.md)", RUNNERS, "the built-in runners"),
+    "runners": Key("tables", "`[runners.NAME]`: see [runners](../guides/runners.md)", RUNNERS, "the built-in runners"),
     "pm": Key("table", "`[pm]`: `labels` maps the label of a task to a skill", AT_ONCE, "no labels"),
-    "worktree": Key("table", "`[worktree]`: see [worktrees](worktrees.md#what-git-does-not-track)", AT_ONCE, "empty"),
+    "worktree": Key(
+        "table", "`[worktree]`: see [worktrees](../guides/worktrees.md#what-git-does-not-track)", AT_ONCE, "empty"
+    ),
     "remote": Key("table", "`[remote]`: `listen` is the address for clients on other machines", RESTART, "disabled"),
 }
 

@@ -1,7 +1,7 @@
 """ZMTP 3.0 with the NULL mechanism (RFC 23): the server's side of one connection. Bytes in, messages out; no I/O.
 
 The daemon speaks it itself, because libzmq accepts connections on its own and keeps the accepted socket from us:
-docs/decisions/030-connections-and-callers.md.
+docs/internals/decisions/030-connections-and-callers.md.
 """
 
 from __future__ import annotations

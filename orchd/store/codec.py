@@ -194,7 +194,7 @@ def unpack_session(session_id: SessionId, blob: bytes) -> Session:
 
 def event_name(event: Event) -> str:
     """Return the name of an event: `agent-completed` for AgentCompleted."""
-    return _NAMES[type(event)]
+    return EVENT_NAMES[type(event)]
 
 
 def describe(event: Event) -> dict[str, object]:
@@ -208,7 +208,7 @@ def describe(event: Event) -> dict[str, object]:
         return {"targets": list(event.wait.targets), "any": event.wait.is_any}
     if isinstance(event, RunBegan):
         return {"run": event.run, "name": event.plan.name}
-    plain = {name: getattr(event, name) for name in _DESCRIBED[type(event)]}
+    plain = {name: getattr(event, name) for name in EVENT_FIELDS[type(event)]}
     if not plain.get("because", ""):  # no other agent caused it; events of earlier versions never have the key
         plain.pop("because", None)
     if isinstance(outcome := plain.pop("outcome", None), Outcome):
@@ -224,7 +224,7 @@ def describe(event: Event) -> dict[str, object]:
 
 _HIDDEN = ("agent", "seed", "environment", "cgroup", "attributes", "remedy")
 _KINDS: tuple[type[Any], ...] = get_args(Event)
-_NAMES = {kind: re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower() for kind in _KINDS}
-_DESCRIBED = {
+EVENT_NAMES = {kind: re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower() for kind in _KINDS}
+EVENT_FIELDS = {
     kind: tuple(field.name for field in dataclasses.fields(kind) if field.name not in _HIDDEN) for kind in _KINDS
 }

@@ -49,6 +49,7 @@ OPENERS = {
     "orchctl/daemon/units.py": "files of this package",
     "orchctl/composition/schema.py": "files of this package",
     "orchctl/skills/install.py": "files of this package",
+    "orchctl/cli/version.py": "files of this package",
     "orchctl/spawn/batch.py": "files of this package",
     "orchctl/commands/daemon/service.py": "the person's own units",
     "orchctl/spawn/inputs.py": "a pipe that the command line names",

@@ -1,4 +1,4 @@
-"""docs/protocol.md says what there is: every op, every error code, every key."""
+"""docs/reference/protocol.md says what there is: every op, every error code, every key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.conftest import Instance
 from tests.support.raw import Raw, documented_codes
 
 ROOT = Path(__file__).parents[2]
-PROTOCOL = (ROOT / "docs/protocol.md").read_text()
+PROTOCOL = (ROOT / "docs/reference/protocol.md").read_text()
 RAISERS = {"WireError": 0, "Refusal": 0, "refuse": 1, "Refuse": 1}  # which argument is the code
 
 
@@ -106,7 +106,7 @@ def test_every_result_has_the_keys_that_are_documented(instance: Instance) -> No
 
 
 def test_no_key_of_an_answer_is_documented_twice() -> None:
-    cells = [row.split("|")[1] for row in table_after("An agent:\n")]
+    cells = [row.split("|")[1] for row in table_after("\n## Agent\n")]
     keys = re.findall(r"`(\w+)`", "".join(cells))
     assert len(keys) > 50
     assert sorted(set(keys)) == sorted(keys)

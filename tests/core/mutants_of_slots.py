@@ -13,21 +13,21 @@ OF_SLOTS = (
         core("handlers/stalls", "an_announced_stall_ends_in_the_turn_in_which_it_is_broken"),
     ),
     Mutant(
-        "a wait whose time is up returns its agent only in a slot",
+        "a wait that times out returns its agent only in a slot",
         "handlers/returning.py",
         "may_overdraw = not state.is_strict and (",
         "may_overdraw = (",
         story("03-a-deadline-waits-for-a-slot"),
     ),
     Mutant(
-        "a wait that timed out says so",
+        "a wait that timed out reports it",
         "handlers/returning.py",
         "    turn.answer(wait.request, *wait.targets, timed_out=wait.is_expired)\n",
         "    turn.answer(wait.request, *wait.targets)\n",
         story("03-a-deadline-waits-for-a-slot"),
     ),
     Mutant(
-        "a lenient limit lets an agent whose wait timed out go on",
+        "a lenient limit lets an agent continue whose wait timed out",
         "handlers/returning.py",
         "may_overdraw = not state.is_strict and (",
         "may_overdraw = agent is None and (",
@@ -69,14 +69,14 @@ OF_SLOTS = (
         story("28-parents-that-wait-in-pieces-do-not-keep-out-their-children"),
     ),
     Mutant(
-        "the time for which only a slot is missing counts for no time-out",
+        "time for which only a slot is missing counts for no timeout",
         "state/apply_waits.py",
         "        agent.started += at.mono - agent.held_since\n",
         "        agent.started += 0.0\n",
         core("handlers/returning", "the_time_for_which_an_agent_is_frozen_counts_for_no_time_out"),
     ),
     Mutant(
-        "a frozen agent takes no time-out",
+        "a frozen agent does not time out",
         "handlers/processes.py",
         "if timeout is None or started is None or agent.held_since is not None else",
         "if timeout is None or started is None else",
@@ -97,7 +97,7 @@ OF_SLOTS = (
         story("26-an-agent-that-polls-lends-its-slot"),
     ),
     Mutant(
-        "a stall is no stall before its time",
+        "a stall is not reported before its time",
         "handlers/stalls.py",
         "    if turn.now < state.stalled_since + state.stall_after:\n",
         "    if turn.now < state.stalled_since:\n",
@@ -111,7 +111,7 @@ OF_SLOTS = (
         core("handlers/stalls", "an_agent_that_stands_still_in_a_lent_slot_is_announced_once_until_it_goes_on"),
     ),
     Mutant(
-        "one that stood still and is in no lent slot any more stands still no more",
+        "an agent that holds no lent slot any more no longer stands still",
         "handlers/stalls.py",
         "if kept_waiting_by(state, agent) is not None)",
         "if agent in state.living)",
@@ -170,7 +170,7 @@ OF_SLOTS = (
         story("26-an-agent-that-polls-lends-its-slot"),
     ),
     Mutant(
-        "there is room for a chain below whatever is alive",
+        "there is room for a chain below every alive agent",
         "admission/slots.py",
         "    return state.resident - below\n",
         "    return state.resident\n",

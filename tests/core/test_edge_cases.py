@@ -1,4 +1,4 @@
-"""What no test noticed when mutation testing broke it (docs/mutation.md): each of these kills one mutant or more."""
+"""Mutants that no other test noticed (docs/internals/mutation.md): each of these kills one mutant or more."""
 
 from __future__ import annotations
 

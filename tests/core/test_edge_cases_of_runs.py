@@ -1,4 +1,4 @@
-"""What no test of runs noticed when mutation testing broke it (docs/mutation.md)."""
+"""What no test of runs noticed when mutation testing broke it (docs/internals/mutation.md)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docs/commands.md is the whole reference: every argument, exit code and variable of the environment there is."""
+"""docs/reference has every command, argument, exit code and environment variable."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from orchctl import exit_codes
 from orchctl.commands.registry import COMMANDS
 
 ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "docs/commands.md").read_text()
+TEXT = (ROOT / "docs/reference/commands.md").read_text()
+VARIABLES = (ROOT / "docs/reference/environment.md").read_text()
+CODES = (ROOT / "docs/reference/exit-codes.md").read_text()
 # Of completion, which shells and our own script say to each other; and what we set for git, and nobody else need.
 OURS_ALONE = {"_ORCHCTL_COMPLETE"}
 THEIRS = {"XDG_STATE_HOME", "XDG_RUNTIME_DIR"}  # heeded by platformdirs, and by systemctl
-OURS = re.compile(r"(ORCHD|OTEL|NOTIFY|WATCHDOG|JOURNAL)_[A-Z_]*[A-Z]")
+OURS = re.compile(r"(ORCHD|ORCHCTL|OTEL|NOTIFY|WATCHDOG|JOURNAL)_[A-Z_]*[A-Z]")
 
 
 def section(title: str) -> str:
@@ -59,15 +61,15 @@ def test_a_variable_is_found_however_it_is_read() -> None:
 def test_every_variable_is_there_and_none_is_made_up() -> None:
     sources = [*(ROOT / "orchd").rglob("*.py"), *(ROOT / "orchctl").rglob("*.py")]
     variables = {name for path in sources if "skills" not in path.parts for name in read(path.read_text())}
-    named = set(re.findall(r"`([A-Z_]+)`", section("Environment")))
+    named = set(re.findall(r"`([A-Z_]+)`", VARIABLES))
     mock = {name for name in variables if name.startswith("ORCHD_MOCK_")}
-    assert variables - mock - OURS_ALONE - named == set(), "say what it is for in docs/commands.md, below Environment"
+    assert variables - mock - OURS_ALONE - named == set(), "explain it in docs/reference/environment.md"
     assert named - variables == THEIRS
 
 
 def test_every_exit_code_is_there_and_none_is_made_up() -> None:
     codes = {value for name, value in vars(exit_codes).items() if name.isupper() and isinstance(value, int)}
-    assert {int(code) for code in re.findall(r"^\| (\d+) \|", section("Exit codes"), re.MULTILINE)} == codes
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", CODES.partition("\n## ")[0], re.MULTILINE)} == codes
 
 
 def test_every_option_of_the_daemon_is_there() -> None:

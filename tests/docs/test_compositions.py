@@ -1,4 +1,4 @@
-"""docs/compositions.md shows what there is."""
+"""docs/guides/compositions.md lists them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import orchctl.composition
 from orchctl.composition import validate_skill_composition
 from tests.conftest import Instance
 
-TEXT = (Path(__file__).parents[2] / "docs/compositions.md").read_text()
+TEXT = (Path(__file__).parents[2] / "docs/guides/compositions.md").read_text()
 SHOWN = dict(re.findall(r"```\n\$ orchctl (.*?)\n(.*?)```", TEXT, re.DOTALL))
 BAD = {
     "name": "team",

@@ -36,13 +36,35 @@ def test_the_parts_that_are_made_from_the_code_are_up_to_date() -> None:
         assert module.written(text, name, make()) == text, f"docs/{file} is stale: run `make docs`"
 
 
+def test_manual_pages_are_up_to_date() -> None:
+    man = generator().man
+    for name, make in man.PAGES.items():
+        assert (man.MAN / name).read_text() == make(), f"docs/man/{name} is stale: run `make docs`"
+
+
+def test_pictures_of_the_terminal_show_what_the_code_prints() -> None:
+    pictures = generator().pictures
+    for name, (_, make) in pictures.PICTURES.items():
+        svg = (pictures.IMAGES / name).read_text()
+        assert pictures.shown(svg) == pictures.said(make()), f"docs/images/{name} is stale: run `make docs`"
+        assert "http" not in svg.replace("http://www.w3.org/2000/svg", "").replace("https://www.textualize.io", "")
+
+
+def test_the_recorded_fleet_has_the_keys_of_todays_status(instance: Instance) -> None:
+    instance.spawn("true")
+    status = instance.status("--all")
+    recorded = json.loads((ROOT / "docs/images/fleet.json").read_text())["answer"]
+    assert recorded["agents"][0].keys() == status["agents"][0].keys()
+    assert recorded["limit"].keys() == status["limit"].keys()
+
+
 def test_the_types_of_compositions_are_those_of_the_schema() -> None:
     module = generator()
     assert module.types() == module.TYPES.read_text(), "the types are stale: run `make docs`"
 
 
 def test_every_example_of_the_protocol_is_answered_with_a_result(instance: Instance) -> None:
-    examples = re.findall(r"```json\n(.*?)```", (ROOT / "docs/protocol.md").read_text(), re.DOTALL)
+    examples = re.findall(r"```json\n(.*?)```", (ROOT / "docs/reference/protocol.md").read_text(), re.DOTALL)
     requests = [json.loads(line) for line in examples[-1].splitlines()]
     context = zmq.Context()
     dealer = context.socket(zmq.DEALER)
@@ -57,13 +79,16 @@ def test_every_example_of_the_protocol_is_answered_with_a_result(instance: Insta
 
 
 def test_every_rule_that_holds_an_agent_back_is_in_the_protocol() -> None:
-    section = (ROOT / "docs/protocol.md").read_text().partition("\n## Why\n")[2].partition("\n## ")[0]
+    section = (ROOT / "docs/reference/protocol.md").read_text().partition("\n## Why\n")[2].partition("\n## ")[0]
     assert set(Rule) <= set(re.findall(r"`([a-z-]+)`", section))
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_every_file_a_document_names_exists(path: Path) -> None:
-    named = re.findall(r"`((?:orchd|orchctl|tests|benchmarks|docs(?!/tasks/)|systemd)/[\w./-]+)`", path.read_text())
+    named = re.findall(
+        r"`((?:orchd(?!/(?:api|docs|tests|login|profile)`)|orchctl|tests|benchmarks|docs(?!/tasks/)|systemd)/[\w./-]+)`",
+        path.read_text(),
+    )
     named += [f"docs/{link}" for link in re.findall(r"\]\(docs/([\w./-]+)\)", path.read_text())]
     assert [name for name in named if not (ROOT / name).exists()] == []
 
@@ -79,3 +104,17 @@ def test_every_command_a_document_shows_is_one(path: Path) -> None:
     commands = re.findall(r"^(?:\$ )?orchctl ([a-z][\w-]*)(?: (\w+))?", path.read_text(), re.MULTILINE)
     known = set(COMMANDS)
     assert [words for words in commands if words[0] not in known and " ".join(words) not in known] == []
+
+
+def test_every_field_of_an_event_is_explained() -> None:
+    page = (ROOT / "docs/reference/events.md").read_text()
+    table, _, fields = page.partition("\n## Fields\n")
+    shown = {
+        name
+        for row in re.findall(r"^\| `[a-z-]+` \|.*\| (.*) \|$", table, re.MULTILINE)
+        for name in re.findall(r"`(\w+)`", row)
+    }
+    explained = {
+        name for row in re.findall(r"^\| (`.*?) \|", fields, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
+    }
+    assert shown == explained

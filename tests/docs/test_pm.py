@@ -1,4 +1,4 @@
-"""docs/pm.md shows what there is."""
+"""docs/guides/pm.md lists them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from orchctl.plans.reading import FORMATS
 from orchctl.pm.developer import LABELS
 from tests.conftest import Instance
 
-TEXT = (Path(__file__).parents[2] / "docs/pm.md").read_text()
+TEXT = (Path(__file__).parents[2] / "docs/guides/pm.md").read_text()
 SHOWN = dict(re.findall(r"```\n\$ orchctl (pm .*?)\n(.*?)```", TEXT, re.DOTALL))
 PLAN = re.findall(r"```markdown\n(.*?)```", TEXT, re.DOTALL)[0]
 
@@ -33,7 +33,7 @@ def test_the_example_does_what_it_says(stopped: Instance, tmp_path: Path) -> Non
 
 
 def test_every_key_and_label_is_shown() -> None:
-    table = TEXT.split("| Markdown | JSON | |")[1].split("\n\n")[0]
+    table = TEXT.split("| Markdown | JSON | meaning |")[1].split("\n\n")[0]
     assert set(re.findall(r"\| `(\w+)`(?: \(required\))? \| ", table)) == set(PlanEntry.__dataclass_fields__)
     section = TEXT.split("Labels that stand for skills:")[1].split("`config.toml`")[0]
     assert set(re.findall(r"`(\w+)`", section)) == set(LABELS)

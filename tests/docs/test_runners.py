@@ -1,4 +1,4 @@
-"""docs/runners.md shows what there is."""
+"""docs/guides/runners.md lists them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from orchd.protocol.schema import parse
 from tests.conftest import Instance
 
 ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "docs/runners.md").read_text()
+TEXT = (ROOT / "docs/guides/runners.md").read_text()
 EXAMPLES = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
 TERSE = f"""#!{sys.executable}
 import json, os, sys

@@ -1,4 +1,4 @@
-"""docs/security.md: every claim has its tests, and what is not protected is said."""
+"""docs/internals/security.md: every claim has its tests, and what is not protected is said."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.docs.test_seeds import named_in
 
 ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "docs/security.md").read_text()
+TEXT = (ROOT / "docs/internals/security.md").read_text()
 PROTECTED, _, UNPROTECTED = TEXT.partition("\n## What is not protected\n")
 HEAD = "| claim | protects from | how | test |"
 ROWS = [line for line in PROTECTED.splitlines() if line.startswith("| ") and line != HEAD]
@@ -39,7 +39,7 @@ def test_every_name_is_written_so_that_it_is_looked_for() -> None:
 def test_who_reports_something_is_led_to_what_there_is() -> None:
     policy = (ROOT / "SECURITY.md").read_text()
     links = re.findall(r"\]\(([^)]+)\)", policy)
-    assert "docs/security.md" in links
+    assert "docs/internals/security.md" in links
     assert [link for link in links if not (ROOT / link).exists()] == []
     assert "## Reporting a vulnerability\n" in policy
     assert "## Supported versions\n" in policy

@@ -19,15 +19,20 @@ from tests.orchctl import repos
 from tests.orchctl.pm.fake_bd import FakeBd
 
 ROOT = Path(__file__).parents[2]
-PAGES = {path.name: path for path in (ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md")))}
+PAGES = {
+    path.name: path
+    for path in (ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md")))
+    if path.parent.name != "decisions"
+}
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SHELL = ("", "sh", "bash", "console")
-PROGRAMS = "orchctl|orchd|systemctl|journalctl|loginctl|make|pip|git|cat|tail|grep"
+PROGRAMS = "orchctl|orchd|systemctl|journalctl|loginctl|make|pip|pipx|uv|git|cat|tail|grep"
 COMMAND = re.compile(rf"(?:\w+=\$\()?(?:\w+=\S* )*(?:{PROGRAMS}) ")
 
 # Pages whose commands a test runs in their order, all of them.
 PAGES_ELSEWHERE = {
-    "README.md": "tests/docs/test_readme.py::test_every_block_runs_as_it_stands",
+    "README.md": "tests/docs/test_first_pages.py::test_the_quick_start_runs_as_it_stands",
+    "tutorial.md": "tests/docs/test_first_pages.py::test_the_tutorial_runs_as_it_stands",
     "operations.md": "tests/systemd/test_operations.py::test_every_command_does_what_it_is_there_for",
     "tasks.md": "tests/docs/test_tasks.py::test_every_command_puts_out_what_is_shown",
 }
@@ -38,6 +43,9 @@ HOOK = "tests/orchctl/commands/observe/test_hook.py::test_each_end_is_reported_o
 SIMULATION = (
     "tests/simulation/test_simulation.py::test_thousands_of_steps_keep_every_promise_and_reach_every_event_and_effect"
 )
+STOP = "tests/orchctl/commands/daemon/test_stop.py::test_agents_are_stopped_first"
+UNINSTALL = "tests/systemd/test_service.py::test_uninstalling_leaves_agents_and_a_daemon_can_be_started_as_before"
+WHEEL = "tests/e2e/test_upgrade_from_base.py::test_a_home_of_the_base_commit_goes_on_where_it_was"
 DEMO = (
     "tests/orchctl/commands/agents/test_demo.py::"
     "test_the_demo_shows_a_fleet_and_a_composition_through_a_kill_and_leaves_nothing"
@@ -46,6 +54,11 @@ DEMO = (
 ELSEWHERE = {
     "make demo": (DEMO, "makes an environment of its own, then `orchctl demo`, which that test runs"),
     "make test": ("", "is this"),
+    "pipx install .": (WHEEL, "installs the program, as that test does with pip"),
+    "uv tool install .": (WHEEL, "installs the program, as that test does with pip"),
+    "pip install .": (WHEEL, "installs the program, as that test does"),
+    "orchctl daemon stop --stop-agents": (STOP, "ends the daemon that the other pages need"),
+    "orchctl service uninstall": (UNINSTALL, "wants a service"),
     "make faults": (
         "tests/faults/test_table.py::test_the_table_shows_both_columns",
         "takes most of an hour; its parts are tried there",
@@ -62,6 +75,7 @@ ELSEWHERE = {
 NEEDS = {"sessions.md": "jq"}
 # What must have happened before a command has something to show.
 BEFORE = {
+    "orchctl uninstall-project": "orchctl spawn --wait -- true",
     "grep -A1 '  - name:' .agent/sessions/latest.yaml": "orchctl spawn --wait -- true",
     "orchctl worktrees show profile": "orchctl spawn --wait --worktree --name profile -- touch new",
 }

@@ -19,7 +19,7 @@ from tests.support.raw import documented_codes
 FOLDER = find.SHIPPED / "skill-parallel-orchestration"
 TEXT = (FOLDER / "SKILL.md").read_text()
 BLOCKS = re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL)
-# Of the client, of tasks, and of sessions, which docs/protocol.md explains elsewhere or not at all.
+# Of the client, of tasks, and of sessions, which docs/reference/protocol.md explains elsewhere or not at all.
 OTHERS = {
     "no-daemon",
     "timed-out",
@@ -74,7 +74,7 @@ def test_every_command_it_names_is_one() -> None:
 
 
 def test_it_explains_the_codes_there_are_and_all_that_an_agent_meets() -> None:
-    section = TEXT.split("## When you are refused")[1].split("\n## ")[0]
+    section = TEXT.split("\n## Errors\n")[1].split("\n## ")[0]
     explained = {
         code
         for line in section.splitlines()

@@ -1,4 +1,4 @@
-"""docs/tasks.md shows what happens: every command in it is run, in its order, and puts out what stands there."""
+"""docs/guides/tasks.md shows what happens: every command in it is run, in its order, and puts out what stands there."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import orchctl.tasks.task_file
 from tests.conftest import Instance
 
-TEXT = (Path(__file__).parents[2] / "docs/tasks.md").read_text()
+TEXT = (Path(__file__).parents[2] / "docs/guides/tasks.md").read_text()
 BLOCKS = re.findall(r"```\n(\$ .*?)```", TEXT, re.DOTALL)
 SHOWN = [pair for block in BLOCKS for pair in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE)]
 
@@ -44,7 +44,7 @@ def test_every_command_puts_out_what_is_shown(instance: Instance, tmp_path: Path
 
 
 def test_every_key_is_explained() -> None:
-    table = TEXT.split("| key | |")[1].split("\n\n")[0]
+    table = TEXT.split("| key | meaning |")[1].split("\n\n")[0]
     assert set(re.findall(r"`(\w+)`", re.sub(r"\|[^|]*\|$", "", table, flags=re.MULTILINE))) == set(
         orchctl.tasks.task_file.KEYS
     )

@@ -1,4 +1,4 @@
-"""The metrics of docs/watching.md are the metrics of the daemon."""
+"""The metrics of docs/guides/watching.md are the metrics of the daemon."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.conftest import Instance
 from tests.orchctl.exporters.test_metrics import parsed
 
-PAGE = (Path(__file__).parents[2] / "docs/watching.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs/guides/watching.md").read_text()
 
 
 def test_every_metric_is_documented_and_none_is_made_up(instance: Instance) -> None:

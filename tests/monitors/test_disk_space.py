@@ -44,7 +44,10 @@ def test_a_reload_of_the_floor_lets_them_start(stopped: Instance) -> None:
     stopped.ctl("config", "reload")
     stopped.ctl("wait", agent_id, "--timeout", "20s")
     assert stopped.status()["limit"]["disk_pressure"] is False
-    assert "bytes are free on the disk of the home, below the minimum of 1152921504606846976; no agent starts" in stopped.log()
+    assert (
+        "bytes are free on the disk of the home, below the minimum of 1152921504606846976; no agent starts"
+        in stopped.log()
+    )
     assert "low disk space has ended" in stopped.log()
 
 

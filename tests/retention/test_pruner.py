@@ -144,9 +144,7 @@ def test_an_agent_that_never_started_is_not_retried_when_what_it_came_after_is_u
     assert bench.prune(keep=3)["agents"] == 1
     assert shown(bench) == [skipped.id, completed.id, tried.id]
     bench.ask("cancel", {"ids": [skipped.id]})
-    with pytest.raises(
-        WireError, match="agent-002 never started, and how its dependency agent-001 ended is unknown"
-    ):
+    with pytest.raises(WireError, match="agent-002 never started, and how its dependency agent-001 ended is unknown"):
         bench.ask("retry", {"ids": [skipped.id], "env": ENV})
     assert bench.prune(keep=1)["agents"] == 2
     bench.ask("retry", {"ids": [tried.id], "env": ENV})

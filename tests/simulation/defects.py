@@ -61,7 +61,7 @@ DEFECTS = (
         "        turn.do(Thaw(agent.id, agent.attempt))\n",
     ),
     _defect(
-        "the time for which only a slot is missing counts for no time-out",
+        "time for which only a slot is missing counts for no timeout",
         "state/apply_waits.py",
         "        agent.started += at.mono - agent.held_since\n",
         "        pass\n",

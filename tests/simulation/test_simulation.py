@@ -24,35 +24,35 @@ from tests.simulation.steps import WEIGHTS, drawn
 from tests.stateful.stress import stress
 
 QUESTIONS = {"Launch", "CheckOutput"}
-# Rarely told from the right thing within so few steps; docs/simulation.md says why.
+# Rarely told from the right thing within so few steps; docs/internals/simulation.md says why.
 UNSEEN = {
     "a batch is all or nothing",
-    "a daemon on its way out starts what the living need",
-    "one that stood still and is in no lent slot any more stands still no more",
-    "trying again keeps the order of a chain",
+    "a draining daemon starts agents that alive agents need",
+    "an agent that holds no lent slot any more no longer stands still",
+    "a retry keeps the order of a chain",
     "any end satisfies the condition any",
     "an announced stall that is broken has ended",
     "a request on its way thaws no paused agent",
     "a held agent is no reason to lend a slot",
     "an agent that is retried waits again",
-    "trying again never deadlocks",
-    "trying again closes no cycle",
-    "what could never start is not queued again",
+    "a retry never deadlocks",
+    "a retry closes no cycle",
+    "an agent that can never start is not queued again",
     "a cancelled parent's children are cancelled",
     "a retry waits longer each time",
-    "grace ends with a kill",
-    "nobody starves",
-    "a shim that the kernel ended for the agent's own bound is no mystery",
+    "a grace period ends with SIGKILL",
+    "no agent starves",
+    "a shim that the kernel killed for the agent's memory limit is explained",
     "of two rate limits the later counts",
-    "the longest way goes first",
-    "a lenient limit lets an agent whose wait timed out go on",
+    "the longest path goes first",
+    "a lenient limit lets an agent continue whose wait timed out",
     "after a wait in pieces a new agent goes first",
     "the quietest agent lends",
     "a slot is lent only where a resident slot is left",
     "an agent that stands still in a lent slot is announced once",
     "a stall that may be broken is due after one that stood still",
     "an older attempt that stood still does not count",
-    "the time of all waits counts, and not of the last",
+    "the time of all waits counts, not only of the last",
 }
 
 

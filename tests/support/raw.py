@@ -18,8 +18,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def documented_codes() -> set[str]:
-    """Every error code that docs/protocol.md lists."""
-    section = (ROOT / "docs/protocol.md").read_text().split("## Errors")[1].split("\n## ")[0]
+    """Every error code that docs/reference/protocol.md lists."""
+    section = (ROOT / "docs/reference/protocol.md").read_text().split("## Errors")[1].split("\n## ")[0]
     cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
     return {code for cell in cells for code in re.findall(r"`([a-z-]+)`", cell)}
 

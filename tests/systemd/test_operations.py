@@ -1,4 +1,4 @@
-"""docs/operations.md: its commands run in their order, and its statements hold."""
+"""docs/guides/operations.md: its commands run in their order, and its statements hold."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.conftest import BIN
 from tests.installation import PROGRAM
 from tests.systemd.box import ROOT, Box, Installed
 
-TEXT = (ROOT / "docs/operations.md").read_text()
+TEXT = (ROOT / "docs/guides/operations.md").read_text()
 BLOCKS = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
 HOME = "/run/ann/.local/state/orchd"
 # What there is to install is this checkout, and the same with one more step for the database.

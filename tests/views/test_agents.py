@@ -25,8 +25,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def documented(heading: str) -> set[str]:
-    """The keys that a table of docs/protocol.md has in its first column."""
-    section = (ROOT / "docs/protocol.md").read_text().split(f"\n{heading}\n")[1].split("\n## ")[0]
+    """The keys that a table of docs/reference/protocol.md has in its first column."""
+    section = (ROOT / "docs/reference/protocol.md").read_text().split(f"\n{heading}\n")[1].split("\n## ")[0]
     return {
         key
         for line in section.splitlines()
@@ -47,12 +47,14 @@ def test_any_agent_can_be_shown_and_sent(agent: Agent, children: list[int]) -> N
 def test_the_keys_of_an_agent_are_those_of_the_documents(bench: Bench) -> None:
     bench.spawn("sleep", "600")
     (agent_map,) = bench.ask("status")["agents"]
-    assert set(agent_map) == documented("An agent:")
+    assert set(agent_map) == documented("## Agent")
 
 
 def test_the_statuses_of_the_documents_are_those_there_are() -> None:
     (row,) = [
-        line for line in (ROOT / "docs/protocol.md").read_text().splitlines() if line.startswith("| `status` | queued")
+        line
+        for line in (ROOT / "docs/reference/protocol.md").read_text().splitlines()
+        if line.startswith("| `status` | queued")
     ]
     words = [word.strip() for word in row.split("|")[2].split(",")]
     assert [word for word in words if word != "paused"] == [status.value for status in Status]

@@ -16,63 +16,71 @@ from orchctl.commands.spec import (
     Where,
 )
 
-_IDS = Argument("ids", "Agents: agent-001, agent-1, 1 or a name.", "[ID]...", many=True, completes=Completion.AGENTS)
-_WHAT = "Agents, as agent-001, agent-1, 1 or a name, or runs, as run-001."
+_IDS = Argument("ids", "Agents: agent-001, 1 or a name.", "[ID]...", many=True, completes=Completion.AGENTS)
+_WHAT = "Agents (agent-001, 1 or a name) or runs (run-001)."
 _THESE = Argument("ids", _WHAT, "[ID]...", many=True, completes=Completion.AGENTS)
 _PAUSED = Argument(
     "ids",
-    "Agents or runs, by id or name; the whole daemon otherwise.",
+    "Agents or runs, by id or name (default: the whole daemon).",
     "[ID]...",
     many=True,
     completes=Completion.AGENTS,
 )
 _SOME = Argument("ids", _WHAT, "ID...", many=True, required=True, completes=Completion.AGENTS)
-_ENV_FILE = Option("env_file", "Set the variables of this file: KEY=VALUE lines.", "text", many=True, metavar="FILE")
+_ENV_FILE = Option(
+    "env_file", "Set the environment variables in this file of KEY=VALUE lines.", "text", many=True, metavar="FILE"
+)
 _SPAWN = (
-    Option("name", "What to call it; the program's name otherwise.", "text", metavar="NAME"),
+    Option("name", "Name of the agent (default: the name of the program).", "text", metavar="NAME"),
     GOAL,
     SKILL,
-    Option("task_id", "The task it works on.", "text", metavar="ID"),
+    Option("task_id", "Id of the task, for reports.", "text", metavar="ID"),
     Option(
         "after",
-        "Start after this agent has completed; ID:failed, ID:any: has failed, has ended.",
+        "Start after this agent completed; ID:failed, ID:any: after it failed, after it ended.",
         "text",
         many=True,
         metavar="ID",
         completes=Completion.DEPENDENCIES,
     ),
-    Option("priority", "-100 to 100; higher starts earlier.", "number", metavar="N"),
-    Option("nesting", "How many levels of agents it will wait for.", "number", metavar="LEVELS"),
-    Option("timeout", "End it after this long: 90, 90s, 15m, 2h.", "duration", metavar="DURATION"),
-    Option("silence", "End it after this long without output.", "duration", metavar="DURATION"),
-    Option("grace", "Time between TERM and KILL when it is ended.", "duration", metavar="DURATION"),
+    Option("priority", "Priority from -100 to 100 (default: 0); higher starts earlier.", "number", metavar="N"),
+    Option(
+        "nesting", "Levels of agents below this agent that it will wait for (default: 0).", "number", metavar="LEVELS"
+    ),
+    Option("timeout", "Timeout of an attempt: 90, 90s, 15m, 2h (default: none).", "duration", metavar="DURATION"),
+    Option(
+        "silence", "End an attempt after this long without output (default: never).", "duration", metavar="DURATION"
+    ),
+    Option("grace", "Time between SIGTERM and SIGKILL (default: 10s).", "duration", metavar="DURATION"),
     RETRIES,
-    Option("memory_max", "End it when its tree takes more memory: 512M, 2G.", "size", metavar="SIZE"),
-    Option("cpu_max", "Let it keep no more than this busy, of one processor: 50%, 150%.", "share", metavar="PERCENT"),
-    Option("pids_max", "Let it have no more processes and threads than this.", "number", metavar="N"),
-    Option("cwd", "Its directory; this one otherwise.", "text", metavar="DIR"),
-    Option("env", "Set a variable in its environment.", "variable", many=True, metavar="KEY=VALUE"),
+    Option("memory_max", "Memory limit of the process tree: 512M, 2G (default: none).", "size", metavar="SIZE"),
+    Option("cpu_max", "CPU limit, as a percentage of one core: 50%, 150% (default: none).", "share", metavar="PERCENT"),
+    Option("pids_max", "Maximum number of processes and threads (default: none).", "number", metavar="N"),
+    Option("cwd", "Working directory (default: this directory).", "text", metavar="DIR"),
+    Option("env", "Set an environment variable.", "variable", many=True, metavar="KEY=VALUE"),
     _ENV_FILE,
-    Option("stdin", "Read this file or pipe on its standard input; - is this command's own.", "text", metavar="FILE"),
-    Option("output_dir", "A directory for what it makes, told to it as ORCHD_OUTPUT_DIR.", "text", metavar="DIR"),
-    Option("runner", "What runs it when it is no command; see `orchctl runners`.", "text", metavar="NAME"),
+    Option("stdin", "File for the standard input; - passes on this command's own.", "text", metavar="FILE"),
+    Option("output_dir", "Directory for output files, set as ORCHD_OUTPUT_DIR.", "text", metavar="DIR"),
+    Option("runner", "Runner for the goal (default: see `orchctl runners`).", "text", metavar="NAME"),
     MODEL,
-    Option("result", "The file for its result, told to it as ORCHD_RESULT.", "text", metavar="FILE"),
-    Option("worktree", "Give it a git worktree and branch of its own."),
-    Option("tokens", "How many tokens it is expected to take.", "number", metavar="N"),
-    Option("no_queue", "Refuse rather than queue."),
-    Option("wait", "Then wait for it, as `wait` does."),
-    Option("wait_timeout", "Give up the waiting after this long; it goes on.", "duration", metavar="DURATION"),
-    Option("parent", "The agent to spawn it under.", "text", metavar="ID", completes=Completion.AGENTS),
-    Option("batch", "Spawn what this file says: an object a line or one array; - is stdin.", "text", metavar="FILE"),
-    Option("batch_example", "Print an example of such a file, and do nothing else."),
+    Option(
+        "result", "File for the result, set as ORCHD_RESULT; without a result the agent fails.", "text", metavar="FILE"
+    ),
+    Option("worktree", "Create a git worktree and a branch for the agent."),
+    Option("tokens", "Expected number of tokens, for `usage`.", "number", metavar="N"),
+    Option("no_queue", "Refuse an agent that cannot start at once."),
+    Option("wait", "Wait for the agent to end."),
+    Option("wait_timeout", "Stop waiting after this long; the agent keeps running.", "duration", metavar="DURATION"),
+    Option("parent", "Parent of the agent.", "text", metavar="ID", completes=Completion.AGENTS),
+    Option("batch", "Start the agents in this file of JSON lines or one array; - is stdin.", "text", metavar="FILE"),
+    Option("batch_example", "Print an example of a batch file and exit."),
     JSON,
 )
 
 AGENTS = (
     Command(
         ("spawn",),
-        "Start an agent, or many at once.",
+        "Start an agent, or a batch of agents.",
         "agents.spawn",
         (COMMAND,),
         _SPAWN,
@@ -85,80 +93,87 @@ AGENTS = (
         "agents.status",
         (_IDS,),
         (
-            Option("all", "Show all agents, and the whole history; the first 100 otherwise."),
-            Option("watch", "Show it again whenever something happens, until interrupted."),
+            Option("all", "Show all agents with the whole history (default: the first 100)."),
+            Option("watch", "Show the status again after each change, until interrupted."),
             JSON,
         ),
         where=Where.ANY_DAEMON,
     ),
     Command(
         ("wait",),
-        "Wait until agents, or runs, have ended.",
+        "Wait for agents or runs to end.",
         "agents.wait",
         (_THESE,),
         (
-            Option("all", "Wait for every agent there is."),
-            Option("children", "Wait for the children of the agent this runs in."),
-            Option("tree", "Wait also until everything below them has ended."),
-            Option("any", "Return when the first has ended."),
-            Option("timeout", "Give up after this long: 90, 90s, 15m, 2h.", "duration", metavar="DURATION"),
+            Option("all", "Wait for all agents."),
+            Option("children", "Wait for the children of the calling agent."),
+            Option("tree", "Wait for all descendants, too."),
+            Option("any", "Return when the first of them has ended."),
+            Option(
+                "timeout",
+                "Stop waiting after this long: 90, 90s, 15m, 2h (default: never).",
+                "duration",
+                metavar="DURATION",
+            ),
             JSON,
         ),
         where=Where.ANY_DAEMON,
     ),
     Command(
         ("logs",),
-        "Show an agent's output.",
+        "Show the output of an agent.",
         "agents.logs",
-        (Argument("id", "The agent: agent-001, 1 or a name.", "ID", required=True, completes=Completion.AGENTS),),
+        (Argument("id", "Agent: agent-001, 1 or a name.", "ID", required=True, completes=Completion.AGENTS),),
         (
-            Option("follow", "Go on as it grows, until the agent has ended.", short="-f"),
-            Option("lines", "Only the last lines.", "number", metavar="N"),
-            Option("attempt", "Of this attempt; the last one otherwise.", "number", metavar="K"),
-            Option("json", "Print where the log is, as JSON."),
+            Option("follow", "Follow the output until the agent has ended.", short="-f"),
+            Option("lines", "Show only the last N lines.", "number", metavar="N"),
+            Option("attempt", "Show the output of this attempt (default: the last).", "number", metavar="K"),
+            Option("json", "Print the path of the log as JSON."),
         ),
         where=Where.ANY_DAEMON,
     ),
     Command(
         ("cancel",),
-        "End agents, or runs, and all under them.",
+        "Cancel agents or runs and all their descendants.",
         "agents.cancel",
         (_THESE,),
         (
-            Option("all", "End every agent that is not over."),
-            Option("wait", "Return when they and everything below them has ended."),
-            Option("wait_timeout", "Give up the waiting after this long.", "duration", metavar="DURATION"),
+            Option("all", "Cancel all unfinished agents."),
+            Option("wait", "Wait until they and all descendants have ended."),
+            Option("wait_timeout", "Stop waiting after this long.", "duration", metavar="DURATION"),
             JSON,
         ),
         where=Where.ANY_DAEMON,
     ),
     Command(
         ("retry",),
-        "Give ended agents, or members of runs, a new attempt, in the environment they were spawned with.",
+        "Start a new attempt of agents or members that ended without completing.",
         "agents.retry",
         (_SOME,),
         (
-            Option("env", "Set a variable over that environment.", "variable", many=True, metavar="KEY=VALUE"),
+            Option(
+                "env", "Set an environment variable for the new attempt.", "variable", many=True, metavar="KEY=VALUE"
+            ),
             _ENV_FILE,
-            Option("current_env", "Use the environment of this shell instead."),
-            Option("resume_session", "Go on with the last session of the agent's CLI."),
-            Option("with_dependents", "Retry also what was skipped because of them."),
-            Option("with_dependencies", "Retry also what they come after and did not complete."),
+            Option("current_env", "Use the environment of this shell, not the one of the first attempt."),
+            Option("resume_session", "Resume the last session of the agent's CLI."),
+            Option("with_dependents", "Also retry agents that were skipped because of them."),
+            Option("with_dependencies", "Also retry their dependencies that did not complete."),
             JSON,
         ),
         where=Where.ANY_DAEMON,
     ),
     Command(
         ("pause",),
-        "Start no more agents, or pause the agents that are named.",
+        "Pause agents, or stop starting new agents.",
         "agents.pause",
         (_PAUSED,),
-        (Option("release_slot", "Let other agents start in the slots of the paused agents."), JSON),
+        (Option("release_slot", "Release the slots of the paused agents."), JSON),
         where=Where.ANY_DAEMON,
     ),
     Command(
         ("resume",),
-        "Start agents again, or resume the agents that are named.",
+        "Resume agents, or start new agents again.",
         "agents.resume",
         (_PAUSED,),
         (JSON,),
@@ -166,12 +181,12 @@ AGENTS = (
     ),
     Command(
         ("why",),
-        "Say why an agent or run does not go on, or why it ended so.",
+        "Explain why an agent or run is blocked, or how it ended.",
         "agents.why",
         (
             Argument(
                 "id",
-                "The agent or run: agent-001, 1, a name, run-001.",
+                "Agent (agent-001, 1 or a name) or run (run-001).",
                 "ID",
                 required=True,
                 completes=Completion.AGENTS,
@@ -182,10 +197,15 @@ AGENTS = (
     ),
     Command(
         ("demo",),
-        "Show a real fleet at work, in a temporary home.",
+        "Run a demonstration fleet in a temporary home.",
         "agents.demo",
         (),
-        (Option("timeline", "Write its timeline here, as .svg or .html.", "text", metavar="FILE"), JSON),
+        (
+            Option(
+                "timeline", "Write a timeline of the demonstration to this .svg or .html file.", "text", metavar="FILE"
+            ),
+            JSON,
+        ),
         where=Where.THIS_MACHINE,
     ),
 )

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from orchctl.commands.spec import JSON, Argument, Command, Option, Where
 
-_NAME = Argument("name", "What the key is called.", "NAME", required=True)
+_NAME = Argument("name", "Name of the key.", "NAME", required=True)
 _SCOPE = (
-    Option("user", "Of this user; the default."),
-    Option("system", "Of the machine, one for each user: orchd@NAME. Needs root."),
+    Option("user", "Service of this user (default)."),
+    Option("system", "System service for each user, orchd@NAME; needs root."),
 )
 
 _CONFIG = (
     Command(
         ("config", "init"),
-        "Write a config.toml with every key as a comment.",
+        "Create a config.toml with every key as a comment.",
         "daemon.config",
         (),
-        (Option("print", "Print it to stdout; write no file."), JSON),
+        (Option("print", "Print it to stdout, and create no file."), JSON),
         function="init",
         where=Where.THIS_MACHINE,
     ),
     Command(
         ("config", "path"),
-        "Show where the configuration is.",
+        "Show the path of the configuration file.",
         "daemon.config",
         (),
         (JSON,),
@@ -40,16 +40,16 @@ _CONFIG = (
     ),
     Command(
         ("config", "check"),
-        "Check a configuration: every error at once.",
+        "Check a configuration file and report all errors.",
         "daemon.config",
-        (Argument("file", "The file; the daemon's own otherwise.", "[FILE]"),),
+        (Argument("file", "Configuration file (default: the daemon's).", "[FILE]"),),
         (JSON,),
         function="check",
         where=Where.THIS_MACHINE,
     ),
     Command(
         ("config", "reload"),
-        "Have the daemon read its configuration again; agents go on.",
+        "Reload the configuration; agents keep running.",
         "daemon.config",
         (),
         (JSON,),
@@ -61,7 +61,7 @@ _CONFIG = (
 _KEYS = (
     Command(
         ("keys", "new"),
-        "Make a key for this machine, and print its public half.",
+        "Create a key for this machine and print its public half.",
         "daemon.keys",
         (_NAME,),
         (JSON,),
@@ -70,7 +70,7 @@ _KEYS = (
     ),
     Command(
         ("keys", "list"),
-        "Show the daemon's own key, and those that are authorised.",
+        "List the daemon's key and the authorized keys.",
         "daemon.keys",
         (),
         (JSON,),
@@ -79,16 +79,16 @@ _KEYS = (
     ),
     Command(
         ("keys", "authorize"),
-        "Let whoever has a key drive this daemon from another machine.",
+        "Authorize a key for remote access.",
         "daemon.keys",
-        (_NAME, Argument("public", "Its public half: 64 hexadecimal digits.", "PUBLIC", required=True)),
-        (Option("role", "What it may: viewer, user or admin.", "text", metavar="ROLE"), JSON),
+        (_NAME, Argument("public", "Public half of the key: 64 hexadecimal digits.", "PUBLIC", required=True)),
+        (Option("role", "Role of the key: viewer, user or admin.", "text", metavar="ROLE"), JSON),
         function="authorize",
         where=Where.ANY_DAEMON,
     ),
     Command(
         ("keys", "revoke"),
-        "Let a key in no more, and cut it off at once.",
+        "Revoke a key and close its connections.",
         "daemon.keys",
         (_NAME,),
         (JSON,),
@@ -109,14 +109,14 @@ _LIFECYCLE = (
     ),
     Command(
         ("daemon", "run"),
-        "Be the daemon, in the foreground.",
+        "Run the daemon in the foreground.",
         "daemon.daemon",
         function="run",
         where=Where.THIS_MACHINE,
     ),
     Command(
         ("daemon", "status"),
-        "Show who answers.",
+        "Show the daemon's version, pid and paths.",
         "daemon.daemon",
         (),
         (JSON,),
@@ -125,7 +125,7 @@ _LIFECYCLE = (
     ),
     Command(
         ("daemon", "restart"),
-        "Stop the daemon and start it again; agents go on.",
+        "Restart the daemon; agents keep running.",
         "daemon.daemon",
         (),
         (JSON,),
@@ -134,13 +134,13 @@ _LIFECYCLE = (
     ),
     Command(
         ("daemon", "stop"),
-        "Stop the daemon. Where none runs it says so and exits with 0.",
+        "Stop the daemon.",
         "daemon.stop",
         (),
         (
-            Option("keep_agents", "Agents that live go on; the next daemon takes them over."),
-            Option("stop_agents", "End the agents that live, then stop."),
-            Option("drain", "Let the agents that live end, start no more, then stop."),
+            Option("keep_agents", "Keep agents running; the next daemon takes them over."),
+            Option("stop_agents", "End all agents, then stop."),
+            Option("drain", "Start no new agents, wait for running agents to end, then stop."),
             JSON,
         ),
         where=Where.THIS_MACHINE,
@@ -150,16 +150,16 @@ _LIFECYCLE = (
 _SERVICE = (
     Command(
         ("service", "install"),
-        "Make the daemon a service of systemd; agents go on.",
+        "Install the daemon as a systemd service; agents keep running.",
         "daemon.service",
         (),
-        (*_SCOPE, Option("enable", "Enable and start it too; a daemon that runs hands over to it."), JSON),
+        (*_SCOPE, Option("enable", "Enable and start the service; a running daemon hands over to it."), JSON),
         function="install",
         where=Where.THIS_MACHINE,
     ),
     Command(
         ("service", "uninstall"),
-        "Stop the service and take its unit away; agents go on.",
+        "Stop the service and remove its unit; agents keep running.",
         "daemon.service",
         (),
         (*_SCOPE, JSON),
@@ -168,7 +168,7 @@ _SERVICE = (
     ),
     Command(
         ("service", "status"),
-        "Show whether the daemon is a service, and how it is.",
+        "Show the state of the service.",
         "daemon.service",
         (),
         (*_SCOPE, JSON),
@@ -180,19 +180,19 @@ _SERVICE = (
 DAEMON = (
     Command(
         ("limit",),
-        "Show the limit, or change it at once.",
+        "Show or set the limit.",
         "daemon.limit",
-        (Argument("limit", "How many agents may work at once.", "[N]", "number"),),
+        (Argument("limit", "Maximum number of agents at work.", "[N]", "number"),),
         (
-            Option("resident", "How many may live at once, waiting ones included.", "number", metavar="M"),
-            Option("reset", "Set both numbers to those of config.toml, or to the defaults."),
+            Option("resident", "Maximum number of agents alive, waiting agents included.", "number", metavar="M"),
+            Option("reset", "Use the numbers of config.toml, or the defaults."),
             JSON,
         ),
         where=Where.ANY_DAEMON,
     ),
     Command(
         ("runners",),
-        "Show what can run an agent, and which is the default.",
+        "List runners, and show the default.",
         "daemon.runners",
         (),
         (JSON,),
@@ -201,25 +201,35 @@ DAEMON = (
     *_CONFIG,
     Command(
         ("prune",),
-        "Take what is over out of the history, with its logs; as the configuration says unless told.",
+        "Delete finished agents and their logs, by default according to the configuration.",
         "daemon.prune",
         (),
         (
-            Option("older_than", "What ended longer ago than this: 90s, 12h, 7d.", "duration", metavar="DURATION"),
-            Option("keep", "All but this many agents that are over, the oldest first.", "number", metavar="N"),
-            Option("dry_run", "Only say what would go."),
+            Option(
+                "older_than",
+                "Delete agents that ended longer ago than this: 90s, 12h, 7d.",
+                "duration",
+                metavar="DURATION",
+            ),
+            Option(
+                "keep",
+                "Keep at most this many finished agents; with --older-than, each limit is applied.",
+                "number",
+                metavar="N",
+            ),
+            Option("dry_run", "Show what would be deleted, and delete nothing."),
             JSON,
         ),
         where=Where.THIS_MACHINE,
     ),
     Command(
         ("doctor",),
-        "Look for what is wrong with this machine and instance, and say what to do.",
+        "Check the machine and the daemon, and show how to fix problems.",
         "daemon.doctor",
         (),
         (
-            Option("fix", "End processes that agents left behind."),
-            Option("end_agents", "Only end all processes of agents, where no daemon can serve."),
+            Option("fix", "End processes that finished agents left behind."),
+            Option("end_agents", "End all processes of agents, if no daemon can run."),
             JSON,
         ),
         where=Where.THIS_MACHINE,
@@ -230,8 +240,8 @@ DAEMON = (
 )
 
 GROUPS = {
-    "config": "See, check and reload the configuration.",
-    "daemon": "Start, stop and ask the daemon.",
-    "keys": "Whose keys let them drive a daemon from another machine.",
-    "service": "The daemon as a service of systemd.",
+    "config": "Show, check and reload the configuration.",
+    "daemon": "Start, stop and inspect the daemon.",
+    "keys": "Manage keys for remote access.",
+    "service": "Manage the daemon as a systemd service.",
 }

@@ -6,41 +6,41 @@ from orchctl.commands.spec import BUDGET, JSON, Argument, Command, Completion, O
 
 _FILE = Argument(
     "file",
-    "A composition.json, a skill folder, or the name of a composition.",
+    "composition.json, skill folder, or name of a composition.",
     "FILE",
     required=True,
     completes=Completion.COMPOSITIONS,
 )
 _TASK = (
-    Option("task_id", "The task that all members work on.", "text", metavar="ID"),
-    Option("requirements", "What is to be achieved.", "text", metavar="TEXT"),
-    Option("context", "Something that all members are told.", "pair", many=True, metavar="KEY=VALUE"),
+    Option("task_id", "Id of the task, for all members.", "text", metavar="ID"),
+    Option("requirements", "Requirements, for the prompts of all members.", "text", metavar="TEXT"),
+    Option("context", "Further context, for the prompts of all members.", "pair", many=True, metavar="KEY=VALUE"),
 )
 
 RUNS = (
     Command(
         ("validate",),
-        "Check a composition: every error at once.",
+        "Check a composition and report all errors.",
         "runs.validate",
         (_FILE._replace(metavar="[FILE]", required=False),),
-        (Option("example", "Print an example of a composition.json instead."), JSON),
+        (Option("example", "Print an example of a composition.json and exit."), JSON),
         where=Where.NO_DAEMON,
     ),
     Command(
         ("plan",),
-        "Foretell a composition: order, critical path, tokens, time.",
+        "Show execution order, critical path, and estimated tokens and duration.",
         "runs.plan",
-        (_FILE, Argument("out", "Where --graph writes it: a .svg or .dot file.", "[OUT]")),
+        (_FILE, Argument("out", "Output file for --graph: .svg or .dot.", "[OUT]")),
         (
-            Option("limit", "At this limit; the daemon's otherwise.", "number", metavar="N"),
-            Option("graph", "Show the graph instead, as text or into OUT."),
+            Option("limit", "Limit for the estimate (default: the daemon's limit).", "number", metavar="N"),
+            Option("graph", "Show the dependency graph, as text or in OUT."),
             JSON,
         ),
         where=Where.ANY_DAEMON,
     ),
     Command(
         ("prompt",),
-        "Say a composition to an LLM that spawns by itself.",
+        "Print a composition as instructions for an LLM that uses its own Task tool.",
         "runs.prompt",
         (_FILE,),
         (*_TASK, JSON),
@@ -53,33 +53,35 @@ RUNS = (
         (_FILE,),
         (
             *_TASK,
-            Option("runner", "For members that name none; see `orchctl runners`.", "text", metavar="NAME"),
+            Option(
+                "runner", "Runner for members that name none (default: see `orchctl runners`).", "text", metavar="NAME"
+            ),
             *BUDGET,
-            Option("dry_run", "Only show what would be run."),
+            Option("dry_run", "Show what would run, and start nothing."),
             Option(
                 "wait_timeout",
-                "Give up the waiting after this long; the run goes on.",
+                "Stop waiting after this long; the run continues.",
                 "duration",
                 metavar="DURATION",
             ),
-            Option("detach", "Do not wait."),
+            Option("detach", "Return at once, without waiting."),
             JSON,
         ),
         where=Where.THIS_MACHINE,
     ),
     Command(
         ("runs",),
-        "Show the runs there are.",
+        "List runs.",
         "runs.runs",
         (),
-        (Option("all", "Those that are over too, not only the last ten of them."), JSON),
+        (Option("all", "List all finished runs, not only the last ten."), JSON),
         where=Where.ANY_DAEMON,
     ),
     Command(
         ("run-status",),
-        "Show a run with its members.",
+        "Show a run and its members.",
         "runs.run_status",
-        (Argument("run", "The run: run-001.", "RUN", required=True, completes=Completion.RUNS),),
+        (Argument("run", "Run: run-001.", "RUN", required=True, completes=Completion.RUNS),),
         (JSON,),
         where=Where.ANY_DAEMON,
     ),

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from orchctl.commands.spec import BUDGET, JSON, Argument, Command, Completion, Option, Where
 
-_SESSION = Argument("id", "The session, as session-001; this project's newest otherwise.", "[ID]")
+_SESSION = Argument("id", "Session: session-001 (default: the newest of this project).", "[ID]")
 
 SESSIONS = (
     Command(
         ("session", "new"),
-        "Open a new session in this project; the one that is open is closed.",
+        "Open a new session in this project and close the current one.",
         "sessions.session",
         (),
-        (Option("name", "What to call it.", "text", metavar="NAME"), *BUDGET, JSON),
+        (Option("name", "Name of the session.", "text", metavar="NAME"), *BUDGET, JSON),
         function="new",
         where=Where.THIS_MACHINE,
     ),
     Command(
         ("session", "list"),
-        "Show the sessions of this project.",
+        "List the sessions of this project.",
         "sessions.session",
         (),
-        (Option("all", "Those of all projects."), JSON),
+        (Option("all", "List the sessions of all projects."), JSON),
         function="show_all",
         where=Where.ANY_DAEMON,
     ),
     Command(
         ("session", "show"),
-        "Show a session with its agents.",
+        "Show a session and its agents.",
         "sessions.session",
         (_SESSION,),
         (JSON,),
@@ -36,7 +36,7 @@ SESSIONS = (
     ),
     Command(
         ("session", "close"),
-        "Close a session: its agents go on, later ones belong to another.",
+        "Close a session; its agents keep running, later agents belong to a new session.",
         "sessions.session",
         (_SESSION,),
         (JSON,),
@@ -45,10 +45,10 @@ SESSIONS = (
     ),
     Command(
         ("budget",),
-        "Show how much a session or run may cost, or change it at once.",
+        "Show or set the budget of a session or run.",
         "sessions.budget",
-        (Argument("id", "The session or run: session-001, run-001.", "ID", required=True, completes=Completion.RUNS),),
-        (*BUDGET, Option("unlimited", "As much as it takes."), JSON),
+        (Argument("id", "Session or run: session-001, run-001.", "ID", required=True, completes=Completion.RUNS),),
+        (*BUDGET, Option("unlimited", "Remove the budget."), JSON),
         where=Where.ANY_DAEMON,
     ),
     Command(
@@ -58,7 +58,7 @@ SESSIONS = (
         (
             Argument(
                 "ids",
-                "Agents, runs or sessions; this project's session otherwise.",
+                "Agents, runs or sessions (default: the session of this project).",
                 "[ID]...",
                 many=True,
                 completes=Completion.AGENTS,
@@ -69,7 +69,7 @@ SESSIONS = (
     ),
     Command(
         ("uninstall-project",),
-        "Remove from this project session files, unchanged copies of the skill, and lines for git.",
+        "Remove the files that orchd wrote into this project, except results.",
         "sessions.uninstall_project",
         (),
         (JSON,),
@@ -77,4 +77,4 @@ SESSIONS = (
     ),
 )
 
-GROUPS = {"session": "What was begun in a project, as a whole."}
+GROUPS = {"session": "Manage sessions: all agents started in one project."}

@@ -4,87 +4,87 @@ from __future__ import annotations
 
 from orchctl.commands.spec import GOAL, JSON, MODEL, RETRIES, SKILL, Argument, Command, Completion, Option, Where
 
-_DIR = Argument("directory", "The directory of the task files; docs/tasks otherwise.", "[DIR]")
-_EACH_WORKTREE = Option("worktree", "Give each a git worktree and branch of its own.")
-_ALL_REPOSITORIES = Option("all", "Of every repository, not only of the one that this is in.")
+_DIR = Argument("directory", "Directory of the task files (default: docs/tasks).", "[DIR]")
+_EACH_WORKTREE = Option("worktree", "Create a git worktree and a branch for each developer.")
+_ALL_REPOSITORIES = Option("all", "Include all repositories, not only this one.")
 _PM = (
-    Option("tasks", "Take tasks from this file: a plan in Markdown or JSON.", "text", metavar="FILE"),
+    Option("tasks", "Task list: a plan in Markdown or JSON.", "text", metavar="FILE"),
     Option(
         "format",
-        "How FILE is read: spec-kit, kiro, openspec, task-master or checklist; by what it holds otherwise.",
+        "Format of FILE: spec-kit, kiro, openspec, task-master or checklist (default: detected).",
         "text",
         metavar="FORMAT",
     ),
-    Option("tag", "The tag of Task Master's tasks; its current one otherwise.", "text", metavar="NAME"),
-    Option("optional", "Start tasks too that FILE says are optional."),
-    Option("beads", "Take what `bd ready` shows; the default where there is a .beads directory."),
-    Option("max", "How many developers of its own work at once; the limit otherwise.", "number", metavar="N"),
-    Option("once", "Only what is ready now: start no more as developers end."),
-    Option(
-        "skill", "The skill of tasks whose labels stand for none.", "text", metavar="NAME", completes=Completion.SKILLS
-    ),
-    Option("runner", "What runs the developers: mock, claude, codex or one of your own.", "text", metavar="R"),
-    Option("model", "The model that their runner asks for.", "text", metavar="NAME"),
+    Option("tag", "Tag of Task Master's tasks (default: the current tag).", "text", metavar="NAME"),
+    Option("optional", "Also start tasks that FILE marks as optional."),
+    Option("beads", "Take the tasks of `bd ready` (default if there is a .beads directory)."),
+    Option("max", "Maximum number of concurrent developers (default: the global limit).", "number", metavar="N"),
+    Option("once", "Start only tasks that are ready now."),
+    Option("skill", "Skill for tasks whose labels map to none.", "text", metavar="NAME", completes=Completion.SKILLS),
+    Option("runner", "Runner of the developers: claude, codex, mock or one from config.toml.", "text", metavar="R"),
+    Option("model", "Model for the runner.", "text", metavar="NAME"),
     _EACH_WORKTREE,
-    Option("timeout", "End a developer after this long.", "duration", metavar="DURATION"),
-    Option("retries", "New attempts for a developer that fails.", "number", metavar="N"),
-    Option("tick", "Tick the box of a task in FILE when it completed, or set its status there."),
-    Option("close_failed", "Close the issue of a developer that failed, as failed, rather than open it again."),
-    Option("bd_timeout", "How long `bd` may take for one answer; 30s otherwise.", "duration", metavar="DURATION"),
-    Option("wait_timeout", "Give up the waiting after this long; developers go on.", "duration", metavar="DURATION"),
-    Option("dry_run", "Only show what would be started, in which waves, and why each task waits."),
+    Option("timeout", "Timeout of a developer (default: none).", "duration", metavar="DURATION"),
+    Option("retries", "Number of new attempts of a developer that fails (default: 0).", "number", metavar="N"),
+    Option("tick", "Tick completed tasks in FILE, or set their status there."),
+    Option("close_failed", "Close the issue of a failed developer as failed (default: reopen it)."),
+    Option("bd_timeout", "Timeout of a `bd` command (default: 30s).", "duration", metavar="DURATION"),
+    Option("wait_timeout", "Stop waiting after this long; developers keep running.", "duration", metavar="DURATION"),
+    Option("dry_run", "Show which tasks would start, in which order, and why the others wait."),
     JSON,
 )
 _NEW = (
     GOAL,
     SKILL,
-    Option("runner", "What runs it: mock, claude, codex or one of your own.", "text", metavar="R"),
+    Option("runner", "Runner: claude, codex, mock or one from config.toml.", "text", metavar="R"),
     MODEL,
     Option(
         "after",
-        "Start after this task has completed; NAME:failed, NAME:any: has failed, has ended.",
+        "Start after this task completed; NAME:failed, NAME:any: after it failed, after it ended.",
         "text",
         many=True,
         metavar="NAME",
         completes=Completion.TASKS,
     ),
-    Option("timeout", "End it after this long: 90, 90s, 15m, 2h.", "text", metavar="DURATION"),
+    Option("timeout", "Timeout of an attempt: 90, 90s, 15m, 2h (default: none).", "text", metavar="DURATION"),
     RETRIES,
-    Option("dir", "The directory of the task files; docs/tasks otherwise.", "text", metavar="DIR"),
-    Option("body", "The prompt, from this file instead of a skeleton; - is stdin.", "text", metavar="FILE"),
+    Option("dir", "Directory of the task files (default: docs/tasks).", "text", metavar="DIR"),
+    Option("body", "File with the prompt, in place of a skeleton; - is stdin.", "text", metavar="FILE"),
     JSON,
 )
 _RUN = (
     Option(
         "only",
-        "Run this task and no other that is not named so too.",
+        "Run only this task (repeatable).",
         "text",
         many=True,
         metavar="NAME",
         completes=Completion.TASKS,
     ),
-    Option("again", "Also what is done already; the old results are kept as .bak."),
-    Option("runner", "For tasks that name none: mock, claude, codex or one of your own.", "text", metavar="R"),
-    Option("model", "For tasks that name none.", "text", metavar="NAME"),
+    Option("again", "Run finished tasks again; old results are kept as .bak."),
+    Option(
+        "runner", "Runner for tasks that name none: claude, codex, mock or one from config.toml.", "text", metavar="R"
+    ),
+    Option("model", "Model for tasks that name none.", "text", metavar="NAME"),
     _EACH_WORKTREE,
-    Option("wait", "Then wait for them, as `wait` does."),
-    Option("wait_timeout", "With --wait: give up the waiting after this long.", "duration", metavar="DURATION"),
+    Option("wait", "Wait for the tasks to end."),
+    Option("wait_timeout", "With --wait: stop waiting after this long.", "duration", metavar="DURATION"),
     JSON,
 )
 
 _TASKS = (
     Command(
         ("tasks", "new"),
-        "Write a task file.",
+        "Create a task file.",
         "work.tasks",
-        (Argument("name", "Its name: the file is subtask-NAME.md.", "NAME", required=True),),
+        (Argument("name", "Name of the task; the file is subtask-NAME.md.", "NAME", required=True),),
         _NEW,
         function="new",
         where=Where.NO_DAEMON,
     ),
     Command(
         ("tasks", "list"),
-        "Show tasks and where they stand.",
+        "List tasks with their state.",
         "work.tasks",
         (_DIR,),
         (JSON,),
@@ -93,16 +93,16 @@ _TASKS = (
     ),
     Command(
         ("tasks", "check"),
-        "Check task files: every mistake at once, and that those at once keep apart.",
+        "Validate task files, and check that parallel tasks do not write the same files.",
         "work.tasks",
         (_DIR,),
-        (Option("all", "Show every error; the first 20 otherwise."), JSON),
+        (Option("all", "Show all errors (default: the first 20)."), JSON),
         function="check",
         where=Where.THIS_MACHINE,
     ),
     Command(
         ("tasks", "run"),
-        "Run every task that is not done, all in one batch.",
+        "Run all tasks that are not done.",
         "work.tasks_run",
         (_DIR,),
         _RUN,
@@ -110,10 +110,10 @@ _TASKS = (
     ),
     Command(
         ("tasks", "merge"),
-        "Put all results together in one document.",
+        "Merge all results into one document.",
         "work.tasks_merge",
         (_DIR,),
-        (Option("out", "Write it to this file; stdout otherwise.", "text", metavar="FILE"), JSON),
+        (Option("out", "Output file (default: stdout).", "text", metavar="FILE"), JSON),
         where=Where.THIS_MACHINE,
     ),
 )
@@ -121,14 +121,14 @@ _TASKS = (
 _SKILLS = (
     Command(
         ("skill", "install"),
-        "Install the skill that teaches an LLM to orchestrate.",
+        "Install the skill that teaches an LLM to use orchctl.",
         "work.skill",
         (),
         (
-            Option("dir", "Only in this directory of skills; otherwise where the CLIs look.", "text", metavar="DIR"),
-            Option("claude", "In .claude/skills too, though no claude is found."),
-            Option("codex", "In .agents/skills too, though no codex is found."),
-            Option("force", "Replace files that were changed; the old ones are kept as .bak."),
+            Option("dir", "Directory of skills (default: where the CLIs look for skills).", "text", metavar="DIR"),
+            Option("claude", "Also install to .claude/skills if no claude is installed."),
+            Option("codex", "Also install to .agents/skills if no codex is installed."),
+            Option("force", "Replace changed files; the old files are kept as .bak."),
             JSON,
         ),
         function="install",
@@ -136,7 +136,7 @@ _SKILLS = (
     ),
     Command(
         ("skill", "list"),
-        "Show the skills that are found from here.",
+        "List the skills that are found from this directory.",
         "work.skill",
         (),
         (JSON,),
@@ -145,9 +145,9 @@ _SKILLS = (
     ),
     Command(
         ("skill", "show"),
-        "Show what a skill says.",
+        "Show the text of a skill.",
         "work.skill",
-        (Argument("skill", "Its name.", "NAME", required=True, completes=Completion.SKILLS),),
+        (Argument("skill", "Name of the skill.", "NAME", required=True, completes=Completion.SKILLS),),
         (JSON,),
         function="show",
         where=Where.NO_DAEMON,
@@ -157,7 +157,7 @@ _SKILLS = (
 _WORKTREES = (
     Command(
         ("worktrees", "list"),
-        "Show the git worktrees of agents.",
+        "List the git worktrees of agents.",
         "work.worktrees",
         (),
         (_ALL_REPOSITORIES, JSON),
@@ -166,13 +166,9 @@ _WORKTREES = (
     ),
     Command(
         ("worktrees", "show"),
-        "Show a worktree: its branch, its work, what keeps it from being pruned, and the next commands.",
+        "Show a worktree: branch, changes, why it is not pruned, and the next commands.",
         "work.worktrees",
-        (
-            Argument(
-                "id", "The agent, by its id or name; or the branch.", "ID", required=True, completes=Completion.AGENTS
-            ),
-        ),
+        (Argument("id", "Agent (id or name) or branch.", "ID", required=True, completes=Completion.AGENTS),),
         (JSON,),
         function="show",
         where=Where.THIS_MACHINE,
@@ -184,7 +180,7 @@ _WORKTREES = (
         (
             Argument(
                 "ids",
-                "The agents, by their ids or names.",
+                "Agents, by id or name.",
                 "ID...",
                 many=True,
                 required=True,
@@ -192,7 +188,7 @@ _WORKTREES = (
             ),
         ),
         (
-            Option("force", "Remove uncommitted changes and unmerged commits too; prints first what is lost."),
+            Option("force", "Also remove uncommitted changes and unmerged commits; prints what is lost."),
             JSON,
         ),
         function="remove",
@@ -200,13 +196,13 @@ _WORKTREES = (
     ),
     Command(
         ("worktrees", "prune"),
-        "Remove worktrees that are over, clean and merged, with their branches.",
+        "Remove finished, clean and merged worktrees with their branches.",
         "work.worktrees",
         (),
         (
             _ALL_REPOSITORIES,
-            Option("dry_run", "Only say what would be removed."),
-            Option("ignored", "Remove files that git ignores, too, but no repositories."),
+            Option("dry_run", "Show what would be removed, and remove nothing."),
+            Option("ignored", "Also remove files that git ignores, but no repositories."),
             JSON,
         ),
         function="prune",
@@ -217,7 +213,7 @@ _WORKTREES = (
 WORK = (
     Command(
         ("pm",),
-        "Have ready work done by developers, as many at once as may be.",
+        "Run one agent per ready task of a task list or of Beads, in parallel.",
         "work.pm",
         (),
         _PM,
@@ -229,7 +225,7 @@ WORK = (
 )
 
 GROUPS = {
-    "tasks": "Take work apart into task files, run them at once, put the results together.",
-    "skill": "Skills that are found from here, and the one that teaches an LLM to orchestrate.",
-    "worktrees": "List, show and remove the git worktrees of agents.",
+    "tasks": "Split work into task files, run them in parallel and merge the results.",
+    "skill": "List skills, and install the skill that teaches an LLM to use orchctl.",
+    "worktrees": "List and remove the git worktrees of agents.",
 }

@@ -2,7 +2,7 @@
 
 A cgroup that passes controllers on holds no process itself. A manager that puts each new daemon into the unit's own
 cgroup could never start a daemon beside running agents, so controllers are passed on only from cgroups in which no
-manager puts processes: docs/decisions/020-bounds-of-an-agent.md.
+manager puts processes: docs/internals/decisions/020-bounds-of-an-agent.md.
 """
 
 from __future__ import annotations

@@ -97,7 +97,13 @@ def test_nothing_is_wrong_with_a_good_one() -> None:
             -1,
             "maxRetries must be 0 or more, not -1; correct it, or remove it",
         ),
-        (team(SubSkill("a/b")), "bad-name", "$.subSkills[0].skillName", "a/b", f"'a/b' is not a valid name; {OTHERWISE}"),
+        (
+            team(SubSkill("a/b")),
+            "bad-name",
+            "$.subSkills[0].skillName",
+            "a/b",
+            f"'a/b' is not a valid name; {OTHERWISE}",
+        ),
         (team(SubSkill("a", id="..")), "bad-name", "$.subSkills[0].id", "..", f"'..' is not a valid name; {OTHERWISE}"),
         (
             team(SubSkill("a.prompt")),

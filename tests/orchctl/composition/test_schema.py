@@ -66,7 +66,11 @@ def test_nothing_is_wrong_with_what_may_be_said() -> None:
         ({"subSkills": [7]}, "$.subSkills[0]", "7 is not an object"),
         ({"subSkills": [{}]}, "$.subSkills[0].skillName", "'skillName' is missing; add"),
         ({"subSkills": [after("a", timeout=0)]}, "$.subSkills[0].timeout", "timeout is 0; make it more than 0"),
-        ({"subSkills": [after("a", timeout="0s")]}, "$.subSkills[0].timeout", '"0s" is not a valid duration; use seconds'),
+        (
+            {"subSkills": [after("a", timeout="0s")]},
+            "$.subSkills[0].timeout",
+            '"0s" is not a valid duration; use seconds',
+        ),
         ({"subSkills": [after("a", env={"A=": ""})]}, "$.subSkills[0].env", '"A=" is not a valid variable name'),
         ({"subSkills": [after("a", tokenEstimate=-1)]}, "$.subSkills[0].tokenEstimate", "make it 0 or more"),
         ({"name": ["x" * 90]}, "$.name", "... is not text"),

@@ -80,8 +80,8 @@ def test_csv_is_read_as_it_was_written() -> None:
 
 
 def test_the_page_has_every_column_and_no_other() -> None:
-    text = (Path(__file__).parents[3] / "docs/watching.md").read_text()
-    table = text.split("| column | unit | |")[1].split("\n\n")[0]
+    text = (Path(__file__).parents[3] / "docs/guides/watching.md").read_text()
+    table = text.split("| column | unit | meaning |")[1].split("\n\n")[0]
     cells = [line.split("|")[1] for line in table.splitlines() if line]
     named = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
     assert sorted(named) == sorted(export.COLUMNS)

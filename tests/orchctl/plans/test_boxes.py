@@ -47,7 +47,11 @@ def test_what_is_in_code_or_a_comment_is_noted() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
-        ("- [ ] a\n\n```sh\n- [ ] b\n", 3, "the code fence that begins here has no end and includes the task in line 4"),
+        (
+            "- [ ] a\n\n```sh\n- [ ] b\n",
+            3,
+            "the code fence that begins here has no end and includes the task in line 4",
+        ),
         (
             "```\nx\n```sh\n- [ ] b\n```\n",
             3,

@@ -12,7 +12,7 @@ from orchctl.plans.shape import PlanError
 from tests.orchctl.plans.plan_texts import marked_text, read, reasons, wave_ids
 
 FOREIGN = [*"yYvVoOnNDP1é", "✗", "~", "?", "✗\ufe0f"]
-PM = (Path(__file__).parents[3] / "docs/pm.md").read_text()
+PM = (Path(__file__).parents[3] / "docs/guides/pm.md").read_text()
 
 
 @pytest.mark.parametrize("mark", FOREIGN)

@@ -82,7 +82,10 @@ def test_one_at_a_time_works_in_a_place(tmp_path: Path) -> None:
         (b'{"id": "bd-1", "state": "token"}', "unknown state of an item: 'token'"),
         (b'{"id": "bd-1", "state": "started"}', "the item 'bd-1' is started, but its `agent` is missing or not valid"),
         (b'{"id": "bd-9", "state": "taken"}', "the item 'bd-9' is taken, but its `item` is missing or not valid"),
-        (b'{"id": "bd-1", "state": "over", "row": 7}', "the item 'bd-1' is over, but its `row` is missing or not valid"),
+        (
+            b'{"id": "bd-1", "state": "over", "row": 7}',
+            "the item 'bd-1' is over, but its `row` is missing or not valid",
+        ),
     ],
 )
 def test_a_line_that_is_broken_is_an_error_with_its_place_and_the_way_on(

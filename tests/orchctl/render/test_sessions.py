@@ -22,7 +22,14 @@ SESSION = {
 
 def test_a_session_is_one_line_that_no_name_can_break() -> None:
     (line,) = sessions.session_lines([SESSION])
-    assert line.split("  ") == ["session-001", "evil?[2J", "open", "2 agents, 1 unfinished", "12,345 tokens $0.50", "/w"]
+    assert line.split("  ") == [
+        "session-001",
+        "evil?[2J",
+        "open",
+        "2 agents, 1 unfinished",
+        "12,345 tokens $0.50",
+        "/w",
+    ]
 
 
 @pytest.mark.parametrize(

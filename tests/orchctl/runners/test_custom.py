@@ -179,7 +179,10 @@ def test_a_session_goes_on_where_the_table_says_how(stage: Stage, resume: str, a
 
 def test_a_runner_that_is_gone_from_the_file_is_said(stage: Stage) -> None:
     result = stage.run("mine")
-    assert (result.code, result.reason) == (1, "the runner 'mine' no longer exists: available runners: mock, claude, codex")
+    assert (result.code, result.reason) == (
+        1,
+        "the runner 'mine' no longer exists: available runners: mock, claude, codex",
+    )
     stage.config.write_text("[runners.mine]\n")
     result = stage.run("mine")
     assert result.reason.startswith(f"{stage.config}: runners.mine.command is missing")

@@ -1,4 +1,4 @@
-"""Each ending of docs/done.md, run through the runner: its status and its notes."""
+"""Each ending of docs/guides/done.md, run through the runner: its status and its notes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from orchd.instance import runner_report
 from tests.conftest import until
 from tests.orchctl.runners.conftest import RunnerResult, Stage
 
-PAGE = Path(__file__).parents[3] / "docs/done.md"
+PAGE = Path(__file__).parents[3] / "docs/guides/done.md"
 MARKS = {"ORCHD_AGENT": "agent-001", "ORCHD_ATTEMPT": "1"}
 OWN = '[runners.own]\ncommand = ["own"]\nresult = "json"\ntext = "text"\nerror = "error"\n'
 DONE = {"type": "result", "subtype": "success", "is_error": False, "result": "All done.", "num_turns": 2}
@@ -198,7 +198,7 @@ RUNS: dict[str, Callable[[Stage, str], RunnerResult]] = {
 
 
 def table() -> Iterator[Case]:
-    """Yield the cell of docs/done.md for each ending and CLI."""
+    """Yield the cell of docs/guides/done.md for each ending and CLI."""
     rows = [line.strip("| \n").split(" | ") for line in PAGE.read_text().splitlines() if line.startswith("| ")]
     head = next(row for row in rows if row[0] == "ending")
     for row in rows[rows.index(head) + 1 :]:

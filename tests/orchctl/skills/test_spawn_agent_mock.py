@@ -128,7 +128,7 @@ def test_a_signal_ends_the_script_and_not_its_agent(instance: Instance, tmp_path
         process.send_signal(number)
         assert process.wait(DEADLINE) == 128 + number
         assert process.stderr.read() == (
-            "spawn_agent_mock.py: agent-001 goes on: `orchctl wait agent-001` waits for it, "
+            "spawn_agent_mock.py: agent-001 keeps running: `orchctl wait agent-001` waits for it, "
             "`orchctl cancel agent-001` ends it\n"
         )
     assert instance.agent("agent-001")["status"] == "running"
@@ -145,7 +145,7 @@ def test_a_signal_that_comes_before_there_is_an_agent_leaves_none_unnamed(instan
         process.terminate()
         (tmp_path / "gate").write_text("\n")
         assert process.wait(DEADLINE) == 143
-        assert "agent-001 goes on" in process.stderr.read()
+        assert "agent-001 keeps running" in process.stderr.read()
 
 
 def test_without_orchctl_it_says_what_to_do(stopped: Instance, tmp_path: Path) -> None:

@@ -130,7 +130,8 @@ def test_every_mistake_is_told_with_its_line_and_a_way_out(tmp_path: Path) -> No
         (
             2,
             "bad-name",
-            "subtask-a.md line 2: '../up' is not a valid name; use letters, digits, `.`, `_` and `-`, a letter or digit "
+            "subtask-a.md line 2: '../up' is not a valid name; "
+            "use letters, digits, `.`, `_` and `-`, a letter or digit "
             "first, at most 100 bytes, no `.prompt` last",
         ),
         (3, "bad-value", "subtask-a.md line 3: goal must be a string, not a list; write one string"),
@@ -138,7 +139,8 @@ def test_every_mistake_is_told_with_its_line_and_a_way_out(tmp_path: Path) -> No
         (
             5,
             "bad-value",
-            "subtask-a.md line 5: timeout: 'soon' is not a valid duration; use seconds or a unit, e.g. 90, 90s, 15m, 2h",
+            "subtask-a.md line 5: timeout: 'soon' is not a valid duration; "
+            "use seconds or a unit, e.g. 90, 90s, 15m, 2h",
         ),
         (6, "bad-value", "subtask-a.md line 6: retries must be between 0 and 1000, not 1001; correct it"),
         (7, "bad-value", "subtask-a.md line 7: tokens: 'some' is not a valid integer; write e.g. 2"),
@@ -186,9 +188,7 @@ def test_all_of_a_directory_in_the_order_that_people_count(tmp_path: Path) -> No
     assert [problem.file for problem in listing.problems] == ["docs/tasks/subtask-bad.md"]
 
 
-@pytest.mark.parametrize(
-    ("directory", "reason"), [("", "contains no subtask-NAME.md"), ("x", "no such directory")]
-)
+@pytest.mark.parametrize(("directory", "reason"), [("", "contains no subtask-NAME.md"), ("x", "no such directory")])
 def test_a_directory_without_tasks_says_how_to_make_one(tmp_path: Path, directory: str, reason: str) -> None:
     with pytest.raises(TasksError, match=f"d: {reason}; create a task: orchctl tasks new NAME --goal TEXT"):
         read_all(tmp_path / directory, "d")
@@ -213,7 +213,10 @@ def test_dependencies_may_have_conditions(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('after: ["a:faild"]', "after: 'faild' in 'a:faild' is not a valid condition; write a:completed, a:failed, a:any"),
+        (
+            'after: ["a:faild"]',
+            "after: 'faild' in 'a:faild' is not a valid condition; write a:completed, a:failed, a:any",
+        ),
         ('after: [a, "a:any"]', "after: 'a' is given twice, with completed and any; keep one of them"),
     ],
 )

@@ -15,7 +15,22 @@ from orchctl.terminal import top_view
 from orchctl.terminal.top_view import Loads, Size
 from tests.orchctl.agents import NOW, agent, answer, ended, queued
 
-COLUMNS = ["agent", "name", "status", "age", "cpu", "memory", "tokens", "last", "output,", "or", "why", "it", "is", "waiting"]
+COLUMNS = [
+    "agent",
+    "name",
+    "status",
+    "age",
+    "cpu",
+    "memory",
+    "tokens",
+    "last",
+    "output,",
+    "or",
+    "why",
+    "it",
+    "is",
+    "waiting",
+]
 
 
 def plain(lines: list[str]) -> list[str]:

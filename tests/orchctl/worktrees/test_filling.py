@@ -171,7 +171,9 @@ def test_a_set_up_that_fails_is_the_reason_and_is_tried_again(bench: Bench, tmp_
     assert (code, out) == (1, "no registry\n")
     reported = runner_report.read(str(report))
     assert reported is not None
-    assert str(reported.reason).startswith("setup-failed: the set-up command of the worktree failed with exit code 3: `test -e ")
+    assert str(reported.reason).startswith(
+        "setup-failed: the set-up command of the worktree failed with exit code 3: `test -e "
+    )
     assert str(reported.reason) in err
     (bench.tree.parent / "ready").touch()
     assert bench.run("echo ran", attempt=2)[:2] == (0, "ran\n")

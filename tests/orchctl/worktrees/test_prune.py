@@ -274,7 +274,9 @@ def test_what_is_gone_already_is_not_said_to_be_removed(bench: Bench) -> None:
     assert bench.pruned().is_removed
     outcome = bench.pruned()
     assert (outcome.is_removed, outcome.is_branch_deleted) == (False, False)
-    assert str(outcome.reason).startswith("its directory no longer exists; its branch orchd/api is kept: it has a commit")
+    assert str(outcome.reason).startswith(
+        "its directory no longer exists; its branch orchd/api is kept: it has a commit"
+    )
 
 
 def test_a_detached_commit_keeps_the_entry_of_a_directory_that_is_gone(bench: Bench) -> None:

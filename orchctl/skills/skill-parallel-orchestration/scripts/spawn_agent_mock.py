@@ -8,7 +8,7 @@ It needs Python 3.8 and `orchctl`, which is looked for on the PATH unless the va
 
 Exit codes: 0 it completed; its own code when it failed; 75 it timed out; 143 it was cancelled; 1 it was lost, or
 skipped, or `orchctl` refused; 2 wrong words; 69 no daemon; 127 no `orchctl`; 130 and 143 this script was interrupted or
-terminated, and the agent goes on.
+terminated, and the agent keeps running.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def leave(process: subprocess.Popen[bytes], agent: str, number: int) -> int:
     """Report that the agent continues. Returns the exit code of a script that the signal `number` ended."""
     process.terminate()
     process.wait()
-    print_error("%s goes on: `orchctl wait %s` waits for it, `orchctl cancel %s` ends it" % (agent, agent, agent))
+    print_error("%s keeps running: `orchctl wait %s` waits for it, `orchctl cancel %s` ends it" % (agent, agent, agent))
     return 128 + number
 
 

@@ -21,7 +21,7 @@ def test_an_agent_is_paused_and_shown_so_in_every_list(instance: Instance, orchc
     assert " paused " in orchctl("status").out
     assert orchctl("why", agent_id).out.splitlines() == [
         f"{agent_id} sleep is paused (held): it keeps its slot; `orchctl resume {agent_id}` continues it",
-        f"what would change it: `orchctl resume {agent_id}`",
+        f"next step: `orchctl resume {agent_id}`",
         *orchctl("why", agent_id).out.splitlines()[2:],
     ]
     (agent,) = json.loads(orchctl("pause", agent_id, "--release-slot", "--json").out)["agents"]

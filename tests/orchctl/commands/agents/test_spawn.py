@@ -107,9 +107,7 @@ def test_options_of_one_agent_do_not_go_with_a_batch(words: tuple[str, ...], orc
 def test_no_command_is_a_usage_error(orchctl: Orchctl) -> None:
     result = orchctl("spawn", "--name", "x")
     assert result.code == 2
-    assert (
-        result.err == "usage: nothing to run: give a command after `--`, e.g. `spawn -- claude -p ...`, or --goal\n"
-    )
+    assert result.err == "usage: nothing to run: give a command after `--`, e.g. `spawn -- claude -p ...`, or --goal\n"
 
 
 def test_a_refusal_is_one_line_or_an_object(instance: Instance, orchctl: Orchctl) -> None:

@@ -18,7 +18,7 @@ def test_one_in_the_queue_names_who_holds_the_places(instance: Instance, orchctl
     assert head == "agent-002 sleep is queued, position 1 (limit): 1 of 1 slots are in use"
     assert holding == "held by 1:"
     assert holder.split()[:3] == ["agent-001", "first", "running"]
-    assert way_out == "what would change it: wait for one of them to end, or run `orchctl limit 2`"
+    assert way_out == "next step: wait for one of them to end, or run `orchctl limit 2`"
 
 
 def test_a_full_disk_is_told_and_what_would_change_it(stopped: Instance, orchctl: Orchctl) -> None:
@@ -63,7 +63,7 @@ def test_an_agent_that_was_skipped_is_tried_again_with_what_did_not_complete_bef
     last = instance.spawn("true", options=["--after", instance.spawn("true", options=["--after", first])])
     instance.ctl("wait", last, code=1)
     way_out = orchctl("why", last).out.splitlines()[1]
-    assert way_out == "what would change it: `orchctl retry agent-001 agent-002 agent-003`"
+    assert way_out == "next step: `orchctl retry agent-001 agent-002 agent-003`"
 
 
 def test_an_agent_that_failed_says_how_it_came_to_that_and_what_ended_with_it(
@@ -80,7 +80,7 @@ def test_an_agent_that_failed_says_how_it_came_to_that_and_what_ended_with_it(
     result = orchctl("why", "1")
     lines = [" ".join(line.split()) for line in result.out.splitlines()]
     assert lines[0] == "agent-001 lead failed: exit 3"
-    assert lines[1] == "what would change it: `orchctl retry agent-001`"
+    assert lines[1] == "next step: `orchctl retry agent-001`"
     assert lines[3].endswith("retried exit 3")
     assert lines[4].startswith("attempt 2 queued ")
     assert lines[5:9] == [

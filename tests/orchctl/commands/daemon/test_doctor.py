@@ -120,9 +120,7 @@ def test_processes_of_an_ended_agent_are_found_and_ended_and_no_others(
     assert findings(orchctl, "orphans") == [("problem", f"pid {orphan.pid} is left of {ended}: sleep 600")]
     assert orchctl("doctor").code == 1
     assert orphan.poll() is None
-    assert findings(orchctl, "orphans", "--fix") == [
-        ("ok", f"pid {orphan.pid} is left of {ended}: sleep 600; killed")
-    ]
+    assert findings(orchctl, "orphans", "--fix") == [("ok", f"pid {orphan.pid} is left of {ended}: sleep 600; killed")]
     assert orphan.wait(DEADLINE) == -9
     assert own_process.poll() is None
     assert instance.agent(living)["status"] == "running"

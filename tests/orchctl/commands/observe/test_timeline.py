@@ -105,7 +105,10 @@ def test_the_format_is_chosen_by_option_suffix_and_terminal(
     assert (tmp_path / "chart.txt").read_text() == text
     assert orchctl("timeline", "-o", "chart", "--format", "svg").code == 0
     assert (tmp_path / "chart").read_text().startswith("<svg ")
-    assert orchctl("timeline", "--format", "png").err == "usage: --format: 'png' is not a valid format; use svg, html, text\n"
+    assert (
+        orchctl("timeline", "--format", "png").err
+        == "usage: --format: 'png' is not a valid format; use svg, html, text\n"
+    )
     result = orchctl("timeline", "--format", "svg", "-o", "x.html")
     assert (result.code, result.err[:45]) == (2, "usage: --format svg and -o x.html contradict ")
     background("timeline", stdout=terminal.theirs)

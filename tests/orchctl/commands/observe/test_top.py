@@ -123,7 +123,10 @@ def test_it_outlives_the_daemon(instance: Instance, tmux: Tmux) -> None:
 
 def test_without_a_terminal_it_says_what_does_without(instance: Instance, orchctl: Orchctl) -> None:
     result = orchctl("top")
-    assert (result.code, result.err) == (2, "usage: top requires a terminal; `orchctl status --watch` works without a terminal\n")
+    assert (result.code, result.err) == (
+        2,
+        "usage: top requires a terminal; `orchctl status --watch` works without a terminal\n",
+    )
 
 
 def test_it_explains_its_keys_and_retries_what_failed(instance: Instance, tmux: Tmux, tmp_path: Path) -> None:

@@ -201,5 +201,5 @@ def test_the_waiting_ends_and_the_run_goes_on(instance: Instance, orchctl: Orchc
     env = {**instance.env, "ORCHD_MOCK_SECONDS": "600"}
     result = orchctl("run", "team.json", "--wait-timeout", "0.1", env=env)
     assert result.code == 75
-    assert "timed-out: run-001 goes on" in result.err
+    assert "timed-out: run-001 continues" in result.err
     assert "running" in orchctl("runs").out

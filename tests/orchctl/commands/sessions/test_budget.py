@@ -48,7 +48,11 @@ def test_a_session_that_has_spent_it_starts_nothing_more_until_it_gets_more(
     assert spent_tokens > 1
     assert f"the budget of session-001 is used up: {spent_tokens:,} of 1 tokens" in instance.agent(second)["reason"]
     assert "; no new agents will start" in orchctl("budget", "session-001").out
-    assert orchctl("session", "list").out.splitlines()[0].endswith(f"stopped: budget reached: {spent_tokens:,} of 1 tokens")
+    assert (
+        orchctl("session", "list")
+        .out.splitlines()[0]
+        .endswith(f"stopped: budget reached: {spent_tokens:,} of 1 tokens")
+    )
     orchctl("budget", "session-001", "--unlimited")
     instance.ctl("wait", second)
 

@@ -94,7 +94,10 @@ def test_a_changed_file_is_never_written_over_without_saying_so(orchctl: Orchctl
     result = orchctl("skill", "install")
     assert (result.code, path.read_text()) == (1, "mine")
     assert result.out.splitlines()[0] == f".agent/skills/{NAME}/SKILL.md: changed"
-    assert result.err == "changed: files that you edited were not replaced; --force replaces them and keeps the old files as .bak\n"
+    assert (
+        result.err
+        == "changed: files that you edited were not replaced; --force replaces them and keeps the old files as .bak\n"
+    )
     result = orchctl("skill", "install", "--force", "--json")
     assert [file["done"] for file in json.loads(result.out)["files"]] == ["replaced", "up to date"]
     assert path.with_name("SKILL.md.bak").read_text() == "mine"
@@ -136,6 +139,4 @@ def test_a_makefile_in_a_skill_keeps_its_tabs(orchctl: Orchctl, tmp_path: Path) 
 def test_what_is_no_skill(orchctl: Orchctl) -> None:
     result = orchctl("skill", "show", "nowhere")
     assert result.code == 2
-    assert result.err.startswith(
-        "unknown-skill: unknown skill: 'nowhere'; available skills: skill-parallel-orch"
-    )
+    assert result.err.startswith("unknown-skill: unknown skill: 'nowhere'; available skills: skill-parallel-orch")

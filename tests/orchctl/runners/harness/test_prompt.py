@@ -39,7 +39,8 @@ def test_otherwise_it_is_made_of_all_that_is_known(prompted: Stage) -> None:
         "Build the API.\n\n## Task\n\nbd-1\n\n## The skill api\n\nBuild carefully.\n\n"
         "## Read first\n\nThe results of your dependencies:\n\n- /a.md\n- /b.md\n\n"
         "## Your result\n\nWhen you are done, write what you did and what other agents need to know to the file\n\n"
-        "    /tmp/r.md\n\nOther agents read it instead of your output. End with a failure if you could not do the task.\n"
+        "    /tmp/r.md\n\nOther agents read it instead of your output. "
+        "End with a failure if you could not do the task.\n"
     )
 
 
@@ -47,9 +48,7 @@ def test_what_is_not_known_is_left_out(prompted: Stage) -> None:
     prompted.run("mine", ORCHD_RESULT="")
     assert prompted.prompt == "Build the API.\n"
     prompted.run("mine", ORCHD_RESULT="", ORCHD_GOAL="", ORCHD_SKILL="skyfom-backend-developer")
-    assert prompted.prompt.startswith(
-        "Use the skill skyfom-backend-developer.\n\n## The skill skyfom-backend-dev"
-    )
+    assert prompted.prompt.startswith("Use the skill skyfom-backend-developer.\n\n## The skill skyfom-backend-dev")
 
 
 def test_a_skill_that_is_nowhere_is_a_note_and_no_failure(prompted: Stage) -> None:

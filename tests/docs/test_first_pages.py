@@ -1,0 +1,157 @@
+"""Every block of README.md and of the tutorial runs as it stands, in its order, and does what the page says.
+
+The agents are the real claude, which talks to a stand-in of its service, and a program in its place that runs where no
+claude is installed. The answers of the model stand here, by the goals that the pages give.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from orchd.instance import runner_config
+from tests.clis.conftest import Clis, found
+from tests.clis.standin import StandIn
+from tests.conftest import Instance
+from tests.docs.test_shown_commands import ELSEWHERE, plain
+from tests.orchctl import repos
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+TUTORIAL = (ROOT / "docs/guides/tutorial.md").read_text()
+# The file that the agent with each goal writes; it commits the file if the goal asks for that.
+FILES = {
+    "Write primes.py, which prints the first ten primes": "primes.py",
+    "Write test_primes.py for primes.py": "test_primes.py",
+    "Write api.py with a function that adds two prices, and commit it": "api.py",
+    "Write guide.md, which explains how to add two prices, and commit it": "guide.md",
+    "Write test_api.py with tests for api.py, and commit it": "test_api.py",
+}
+PROGRAM = f"""#!{sys.executable}
+import json, subprocess, sys
+prompt, words = sys.stdin.read(), sys.argv
+for goal, name in {FILES!r}.items():
+    if goal in prompt and "acceptEdits" in words:
+        open(name, "w").write("text\\n")
+        if "commit" in goal and "Bash(git commit:*)" in words:
+            subprocess.run(["git", "add", name], check=True)
+            subprocess.run(["git", "commit", "-qm", name], check=True)
+print(json.dumps({{"type": "system", "subtype": "init", "session_id": "s-1"}}))
+usage = {{"input_tokens": 100, "output_tokens": 10}}
+result = {{"type": "result", "subtype": "success", "is_error": False, "result": "Done.", "usage": usage}}
+print(json.dumps({{**result, "num_turns": 2, "modelUsage": {{}}, "total_cost_usd": 0.01}}))
+"""
+
+
+def script(page: str) -> str:
+    """Return the blocks of a page as one script, without commands that a list runs elsewhere."""
+    commands: list[str] = []
+    for block in re.findall(r"^```\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
+        lines = block.splitlines()
+        typed = [line[2:] for line in lines if line.startswith("$ ")] or lines
+        if not all(plain(line) in ELSEWHERE for line in typed):
+            commands += typed
+    return "\n".join(commands) + "\n"
+
+
+def answers() -> dict[str, list[dict[str, Any]]]:
+    """Return the steps of the model for each goal."""
+    steps = {}
+    for goal, name in FILES.items():
+        steps[goal] = [{"tool": "Write", "input": {"file_path": name, "content": "text\n"}}]
+        if "commit" in goal:
+            steps[goal] += [{"bash": f"git add {name}"}, {"bash": f"git commit -m {name}"}]
+        steps[goal].append({"say": "Done."})
+    return steps
+
+
+@pytest.fixture(params=["claude", "program"])
+def new_user(request: pytest.FixtureRequest, stopped: Instance, tmp_path: Path) -> Iterator[Instance]:
+    """An instance whose home does not exist yet, and a claude."""
+    stopped.env.update(repos.SETTINGS)
+    del stopped.env["ORCHD_DEFAULT_RUNNER"]
+    shutil.rmtree(stopped.directory)
+    if request.param == "program":
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin/claude").write_text(PROGRAM)
+        (tmp_path / "bin/claude").chmod(0o755)
+        stopped.env.update(PATH=f"{tmp_path}/bin:{stopped.env['PATH']}", HOME=str(tmp_path / "home"))
+        yield stopped
+        return
+    programs = found("claude")
+    with closing(StandIn()) as service:
+        service.answers = answers()
+        stopped.env.update(Clis(stopped, service, tmp_path, programs).env)
+        yield stopped
+
+
+def run(page: str, user: Instance, directory: Path) -> str:
+    """Return what the blocks of a page print."""
+    process = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script(page)],
+        env=user.env,
+        cwd=directory,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+    assert process.returncode == 0, f"{process.stdout}\n{process.stderr}"
+    return process.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)  # several agents, each the real claude
+def test_the_quick_start_runs_as_it_stands(new_user: Instance, tmp_path: Path) -> None:
+    project = repos.repository(tmp_path / "project")
+    began = time.monotonic()
+    output = run(README, new_user, project)
+    assert time.monotonic() - began < 60, "a new user waits for a minute at most"
+    agents = json.loads(new_user.ctl("status", "--all", "--json"))["agents"]
+    assert [agent["status"] for agent in agents] == ["completed"] * 3
+    assert {agent["runner"] for agent in agents} == {"claude", None}
+    assert (project / "primes.py").is_file()
+    assert re.search(r"^ *1 test_primes\.py$", output, re.MULTILINE)
+    assert not repos.git(project, "status", "--porcelain", "--", ".agent/sessions", ".claude/state")
+    new_user.ctl("daemon", "stop")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)  # several agents, each the real claude
+def test_the_tutorial_runs_as_it_stands(new_user: Instance, tmp_path: Path) -> None:
+    output = run(TUTORIAL, new_user, tmp_path)
+    names = {"api.py", "guide.md", "test_api.py"}
+    assert {path.name for path in (tmp_path / "shop").iterdir()} >= names
+    assert names <= set(repos.git(tmp_path / "shop", "log", "--format=%s").splitlines())
+    assert "released 1.0" in output
+    assert output.count("removed, with its branch") == 3
+    assert not (tmp_path / "shop/.agent/sessions").exists()
+    for block in re.findall(r"^```\n(\$ .*?)^```", TUTORIAL, re.MULTILINE | re.DOTALL):
+        for line in block.splitlines():
+            if not line.startswith("$ "):
+                expected = re.sub(r"\\?\d+\\?\.\\?\ds", r"[\\d.]+s", re.escape(line))
+                assert re.search(rf"^{expected}$", output, re.MULTILINE), line
+
+
+def test_the_first_configuration_grants_edits_and_commits_and_no_other_command(tmp_path: Path) -> None:
+    for page in (README, TUTORIAL):
+        (config,) = re.findall(r"config path\)\" <<'END'\n(.*?)^END", page, re.MULTILINE | re.DOTALL)
+        (tmp_path / "config.toml").write_text(config)
+        known = runner_config.read(tmp_path / "config.toml")
+        assert (known.default, known.of("claude").args[:2]) == ("claude", ("--permission-mode", "acceptEdits"))
+        assert "Bash" not in known.of("claude").args, "every command"
+
+
+def test_no_block_uses_the_mock_runner() -> None:
+    assert "mock" not in script(README) + script(TUTORIAL)
