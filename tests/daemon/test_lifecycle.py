@@ -138,7 +138,7 @@ def test_a_home_that_moved_elsewhere_is_served_there(stopped: Instance, tmp_path
         preexec_fn=lambda: _file(elsewhere),
     )
     assert process.returncode == 1
-    assert "cannot make" in process.stderr
+    assert "cannot create" in process.stderr
     assert "ORCHD_HOME" in process.stderr
 
 
