@@ -28,6 +28,8 @@ DEADLINE = 30.0
 settings.register_profile(
     "default", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True, print_blob=True
 )
+# Which lines run is seen with few examples; `derandomize` makes them the same in every run.
+settings.register_profile("coverage", parent=settings.get_profile("default"), max_examples=10)
 settings.register_profile("stress", parent=settings.get_profile("default"), max_examples=3000, derandomize=False)
 settings.load_profile(os.environ.get("ORCHD_PROFILE", "default"))
 

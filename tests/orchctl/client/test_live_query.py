@@ -1,4 +1,4 @@
-"""An answer of the daemon that is kept current."""
+"""A reply of the daemon that is kept current."""
 
 from __future__ import annotations
 

@@ -147,5 +147,5 @@ def test_groups_are_messages_one_after_the_other() -> None:
     first, second = generate_parallel_spawn_prompt([task]), generate_parallel_spawn_prompt([task, task])
     assert generate_composition_prompt([[task], [task, task]]) == (
         "There are 2 groups of agents. Spawn each group in a message of its own, and the next group only when every "
-        f"agent of the one before has completed.\n\n## Group 1 of 2\n\n{first}\n## Group 2 of 2\n\n{second}"
+        f"agent of the previous group has completed.\n\n## Group 1 of 2\n\n{first}\n## Group 2 of 2\n\n{second}"
     )

@@ -49,7 +49,7 @@ def test_nothing_is_wrong_with_what_may_be_said() -> None:
 @pytest.mark.parametrize(
     ("change", "path", "message"),
     [
-        ({"name": 3}, "$.name", "3 is not text; write text"),
+        ({"name": 3}, "$.name", "3 is not a string; write a string"),
         ({"name": ""}, "$.name", "name is empty"),
         ({"name": "x" * 201}, "$.name", "name has 201 characters; use 200 characters or fewer"),
         ({"executionMode": "hybird"}, "$.executionMode", "did you mean 'hybrid'?"),
@@ -73,7 +73,7 @@ def test_nothing_is_wrong_with_what_may_be_said() -> None:
         ),
         ({"subSkills": [after("a", env={"A=": ""})]}, "$.subSkills[0].env", '"A=" is not a valid variable name'),
         ({"subSkills": [after("a", tokenEstimate=-1)]}, "$.subSkills[0].tokenEstimate", "make it 0 or more"),
-        ({"name": ["x" * 90]}, "$.name", "... is not text"),
+        ({"name": ["x" * 90]}, "$.name", "... is not a string"),
     ],
     ids=lambda value: value if isinstance(value, str) and value.startswith("$") else "",
 )

@@ -29,10 +29,10 @@ def picture_lines(look: Look, *agents: dict[str, Any], **limit: Any) -> list[str
 def test_children_are_under_their_parents_in_the_order_of_their_making() -> None:
     assert picture_lines(Look(is_whole=True), *FAMILY) == [
         "slots [###····] 3/7 in use · 4/28 alive · 1 queued · 2 pm · 1 sub-skill",
-        "agent-002     pm     waiting    1m                pm                         pid 4711  after agent-003  the app",
+        "agent-002     pm     waiting    1m                pm                         pid 4711  after agent-003  the app",  # noqa: E501
         "├─ agent-003  code   running    1m     attempt 2  sub-skill  12s cpu  45 MB  pid 4711",
         "└─ agent-004  check  completed  1m 1s             sub-skill                            exit 0",
-        "agent-005     api    queued     2m                pm                                   #1: 7 of 7 places  tests",
+        "agent-005     api    queued     2m                pm                                   #1: 7 of 7 places  tests",  # noqa: E501
     ]
 
 

@@ -45,7 +45,7 @@ def leave(stopped: Instance) -> Iterator[Left]:
 def test_without_a_daemon_it_looks_and_starts_none(orchctl: Orchctl, stopped: Instance) -> None:
     result = orchctl("doctor")
     assert result.code == 0, result.out
-    assert "ok       daemon      none runs" in result.out
+    assert "ok       daemon      not running" in result.out
     assert not stopped.home.socket.exists()
     checks = {finding["check"] for finding in json.loads(orchctl("doctor", "--json").out)["findings"]}
     expected_checks = {
@@ -117,10 +117,12 @@ def test_processes_of_an_ended_agent_are_found_and_ended_and_no_others(
     ended, living = instance.spawn("true"), instance.spawn("sleep", "600")
     instance.ctl("wait", ended)
     orphan, own_process = leave(ended, "1"), leave(living, "1")
-    assert findings(orchctl, "orphans") == [("problem", f"pid {orphan.pid} is left of {ended}: sleep 600")]
+    assert findings(orchctl, "orphans") == [("problem", f"pid {orphan.pid} is an orphan process of {ended}: sleep 600")]
     assert orchctl("doctor").code == 1
     assert orphan.poll() is None
-    assert findings(orchctl, "orphans", "--fix") == [("ok", f"pid {orphan.pid} is left of {ended}: sleep 600; killed")]
+    assert findings(orchctl, "orphans", "--fix") == [
+        ("ok", f"pid {orphan.pid} is an orphan process of {ended}: sleep 600; killed")
+    ]
     assert orphan.wait(DEADLINE) == -9
     assert own_process.poll() is None
     assert instance.agent(living)["status"] == "running"
@@ -133,7 +135,7 @@ def test_without_a_daemon_agents_that_live_are_no_strays(orchctl: Orchctl, stopp
     stopped.ctl("wait", ended)
     stopped.stop("--keep-agents")
     orphan = leave(ended, "1")
-    assert findings(orchctl, "orphans", "--fix")[0][1].startswith(f"pid {orphan.pid} is left of {ended}")
+    assert findings(orchctl, "orphans", "--fix")[0][1].startswith(f"pid {orphan.pid} is an orphan process of {ended}")
     stopped.start()
     assert stopped.agent(agent_id)["status"] == "running"
 
