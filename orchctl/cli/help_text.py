@@ -65,10 +65,8 @@ def _top() -> Iterator[str]:
     others = dict.fromkeys(command.words[0] for command in COMMANDS.values() if command.words[0] not in listed)
     yield from _section("Other", [(name, GROUPS.get(name) or COMMANDS[name].help) for name in others])
     yield from _section("Options", [*_GLOBAL, _SHOW_HELP])
-    yield from (
-        "",
-        "`orchctl COMMAND --help` shows the options of a command. Most commands have --json.",
-    )
+    hint = "`orchctl COMMAND --help` shows the options of a command. Most commands have --json."
+    yield from ("", *wrap(hint, _width()))
 
 
 def _group(name: str) -> Iterator[str]:

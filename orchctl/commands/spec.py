@@ -179,13 +179,13 @@ RETRIES = Option("retries", "Number of new attempts after a failure (default: 0)
 BUDGET = (
     Option(
         "max_tokens",
-        "Token budget: start no more members once it is used up; mock agents are not counted.",
+        "Token budget: start no more agents once it is used up; mock agents are not counted.",
         "number",
         metavar="N",
     ),
     Option(
         "max_cost",
-        "Cost budget in dollars: start no more members once it is used up; mock agents are not counted.",
+        "Cost budget in dollars: start no more agents once it is used up; mock agents are not counted.",
         "amount",
         metavar="DOLLARS",
     ),

@@ -32,4 +32,4 @@ def test_the_conditions_are_those_of_the_core() -> None:
 def test_an_unknown_condition_lists_the_three() -> None:
     message = unknown("api:faild")
     assert "'faild' is not a condition" in message
-    assert "write api:completed, api:failed, api:any, or api alone" in message
+    assert "use api:completed, api:failed, api:any, or api alone" in message

@@ -47,20 +47,44 @@ _SPAWN = (
     Option(
         "nesting", "Levels of agents below this agent that it will wait for (default: 0).", "number", metavar="LEVELS"
     ),
-    Option("timeout", "Timeout of an attempt: 90, 90s, 15m, 2h (default: none).", "duration", metavar="DURATION"),
     Option(
-        "silence", "End an attempt after this long without output (default: never).", "duration", metavar="DURATION"
+        "timeout",
+        "Timeout of an attempt: 90, 90s, 15m, 2h (default: config.toml, else none).",
+        "duration",
+        metavar="DURATION",
     ),
-    Option("grace", "Time between SIGTERM and SIGKILL (default: 10s).", "duration", metavar="DURATION"),
+    Option(
+        "silence",
+        "End an attempt after this long without output (default: config.toml, else never).",
+        "duration",
+        metavar="DURATION",
+    ),
+    Option(
+        "grace", "Time between SIGTERM and SIGKILL (default: config.toml, else 10s).", "duration", metavar="DURATION"
+    ),
     RETRIES,
-    Option("memory_max", "Memory limit of the process tree: 512M, 2G (default: none).", "size", metavar="SIZE"),
-    Option("cpu_max", "CPU limit, as a percentage of one core: 50%, 150% (default: none).", "share", metavar="PERCENT"),
-    Option("pids_max", "Maximum number of processes and threads (default: none).", "number", metavar="N"),
+    Option(
+        "memory_max",
+        "Memory limit of the process tree: 512M, 2G (default: config.toml, else none).",
+        "size",
+        metavar="SIZE",
+    ),
+    Option(
+        "cpu_max",
+        "CPU limit, as a percentage of one core: 50%, 150% (default: config.toml, else none).",
+        "share",
+        metavar="PERCENT",
+    ),
+    Option(
+        "pids_max", "Maximum number of processes and threads (default: config.toml, else none).", "number", metavar="N"
+    ),
     Option("cwd", "Working directory (default: this directory).", "text", metavar="DIR"),
     Option("env", "Set an environment variable.", "variable", many=True, metavar="KEY=VALUE"),
     _ENV_FILE,
-    Option("stdin", "File for the standard input; - passes on this command's own.", "text", metavar="FILE"),
-    Option("output_dir", "Directory for output files, set as ORCHD_OUTPUT_DIR.", "text", metavar="DIR"),
+    Option(
+        "stdin", "File or pipe for the standard input; - is the standard input of this command.", "text", metavar="FILE"
+    ),
+    Option("output_dir", "Directory for output files; the agent gets it as ORCHD_OUTPUT_DIR.", "text", metavar="DIR"),
     Option("runner", "Runner for the goal (default: see `orchctl runners`).", "text", metavar="NAME"),
     MODEL,
     Option(
@@ -68,7 +92,7 @@ _SPAWN = (
     ),
     Option("worktree", "Create a git worktree and a branch for the agent."),
     Option("tokens", "Expected number of tokens, for `usage`.", "number", metavar="N"),
-    Option("no_queue", "Refuse an agent that cannot start at once."),
+    Option("no_queue", "Fail if the agent cannot start at once, instead of queueing it."),
     Option("wait", "Wait for the agent to end."),
     Option("wait_timeout", "Stop waiting after this long; the agent keeps running.", "duration", metavar="DURATION"),
     Option("parent", "Parent of the agent.", "text", metavar="ID", completes=Completion.AGENTS),
@@ -107,7 +131,7 @@ AGENTS = (
         (
             Option("all", "Wait for all agents."),
             Option("children", "Wait for the children of the calling agent."),
-            Option("tree", "Wait for all descendants, too."),
+            Option("tree", "Also wait for all descendants."),
             Option("any", "Return when the first of them has ended."),
             Option(
                 "timeout",

@@ -1,4 +1,4 @@
-"""The commands about the daemon: its life, limit, configuration, history, keys and service."""
+"""The commands about the daemon: start and stop, limit, configuration, history, keys and service."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ _KEYS = (
         "Authorize a key for remote access.",
         "daemon.keys",
         (_NAME, Argument("public", "Public half of the key: 64 hexadecimal digits.", "PUBLIC", required=True)),
-        (Option("role", "Role of the key: viewer, user or admin.", "text", metavar="ROLE"), JSON),
+        (Option("role", "Role of the key: viewer, user or admin (required).", "text", metavar="ROLE"), JSON),
         function="authorize",
         where=Where.ANY_DAEMON,
     ),
@@ -182,7 +182,7 @@ DAEMON = (
         ("limit",),
         "Show or set the limit.",
         "daemon.limit",
-        (Argument("limit", "Maximum number of agents at work.", "[N]", "number"),),
+        (Argument("limit", "Maximum number of agents running at once.", "[N]", "number"),),
         (
             Option("resident", "Maximum number of agents alive, waiting agents included.", "number", metavar="M"),
             Option("reset", "Use the numbers of config.toml, or the defaults."),
@@ -213,7 +213,7 @@ DAEMON = (
             ),
             Option(
                 "keep",
-                "Keep at most this many finished agents; with --older-than, each limit is applied.",
+                "Delete the oldest finished agents until this many are left.",
                 "number",
                 metavar="N",
             ),

@@ -1,4 +1,4 @@
-"""The commands that show what happens and what happened, and hand it to other programs."""
+"""The commands that observe agents and events, and export them to other programs."""
 
 from __future__ import annotations
 

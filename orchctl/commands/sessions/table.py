@@ -1,4 +1,4 @@
-"""The commands about projects: their sessions, what they cost, and the files of orchctl in them."""
+"""The commands about projects: sessions, budgets, usage, and the files of orchd in a project."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from orchctl.commands.spec import GOAL, JSON, MODEL, RETRIES, SKILL, Argument, Command, Completion, Option, Where
 
 _DIR = Argument("directory", "Directory of the task files (default: docs/tasks).", "[DIR]")
-_EACH_WORKTREE = Option("worktree", "Create a git worktree and a branch for each developer.")
+_EACH_WORKTREE = Option("worktree", "Create a git worktree and a branch for each agent.")
 _ALL_REPOSITORIES = Option("all", "Include all repositories, not only this one.")
 _PM = (
     Option("tasks", "Task list: a plan in Markdown or JSON.", "text", metavar="FILE"),
@@ -24,7 +24,7 @@ _PM = (
     Option("runner", "Runner of the developers: claude, codex, mock or one from config.toml.", "text", metavar="R"),
     Option("model", "Model for the runner.", "text", metavar="NAME"),
     _EACH_WORKTREE,
-    Option("timeout", "Timeout of a developer (default: none).", "duration", metavar="DURATION"),
+    Option("timeout", "Timeout of a developer (default: config.toml, else none).", "duration", metavar="DURATION"),
     Option("retries", "Number of new attempts of a developer that fails (default: 0).", "number", metavar="N"),
     Option("tick", "Tick completed tasks in FILE, or set their status there."),
     Option("close_failed", "Close the issue of a failed developer as failed (default: reopen it)."),
@@ -46,7 +46,12 @@ _NEW = (
         metavar="NAME",
         completes=Completion.TASKS,
     ),
-    Option("timeout", "Timeout of an attempt: 90, 90s, 15m, 2h (default: none).", "text", metavar="DURATION"),
+    Option(
+        "timeout",
+        "Timeout of an attempt: 90, 90s, 15m, 2h (default: config.toml, else none).",
+        "text",
+        metavar="DURATION",
+    ),
     RETRIES,
     Option("dir", "Directory of the task files (default: docs/tasks).", "text", metavar="DIR"),
     Option("body", "File with the prompt, in place of a skeleton; - is stdin.", "text", metavar="FILE"),
@@ -55,7 +60,7 @@ _NEW = (
 _RUN = (
     Option(
         "only",
-        "Run only this task (repeatable).",
+        "Run only this task.",
         "text",
         many=True,
         metavar="NAME",
