@@ -50,7 +50,11 @@ def test_one_skill_may_appear_twice_under_two_names() -> None:
         ([SubSkill("a", dependencies=("b",)), SubSkill("b", dependencies=("a",))], "cycle", " -> "),
         ([SubSkill("a", dependencies=("a",))], "cycle", "a -> a"),
         ([SubSkill("a", dependencies=("z",))], "unknown-dependency", "'a' depends on 'z'"),
-        ([SubSkill("a"), SubSkill("a")], "duplicate-name", r"\$\.subSkills\[1\]: the name 'a'.*give one of them its own `id`"),
+        (
+            [SubSkill("a"), SubSkill("a")],
+            "duplicate-name",
+            r"\$\.subSkills\[1\]: the name 'a'.*give one of them its own `id`",
+        ),
     ],
     ids=["cycle", "self", "unknown", "duplicate"],
 )
