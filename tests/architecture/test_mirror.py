@@ -19,7 +19,6 @@ ELSEWHERE = {
     "orchd/server/operations/runs.py": "tests/server/operations/test_agents.py",
     "orchd/server/operations/sessions.py": "tests/server/operations/test_agents.py",
     "orchd/server/operations/spawn.py": "tests/server/operations/test_specs.py",
-    "orchd/core/admission/without_slot.py": "tests/core/handlers/test_returning.py",
     "orchd/core/state/apply_attempts.py": "tests/core/state/test_apply.py",
     "orchd/core/state/state.py": "tests/core/state/test_agents.py",
     "orchd/processes/failed_start.py": "tests/processes/test_limited_attempts.py",
@@ -64,7 +63,6 @@ ELSEWHERE = {
     "orchctl/worktrees/settings.py": "tests/orchctl/worktrees/test_filling.py",
     "orchctl/worktrees/views.py": "tests/orchctl/commands/work/test_worktrees.py",
     "orchd/daemon/wiring.py": "tests/daemon/test_lifecycle.py",
-    "orchd/store/reader.py": "tests/store/test_database.py",
 }
 MODULES = sorted(
     str(path.relative_to(ROOT))
