@@ -87,9 +87,7 @@ _SPAWN = (
     Option("output_dir", "Directory for output files; the agent gets it as ORCHD_OUTPUT_DIR.", "text", metavar="DIR"),
     Option("runner", "Runner for the goal (default: see `orchctl runners`).", "text", metavar="NAME"),
     MODEL,
-    Option(
-        "result", "File for the result, set as ORCHD_RESULT; without a result the agent fails.", "text", metavar="FILE"
-    ),
+    Option("result", "File for the result; the agent gets it as ORCHD_RESULT.", "text", metavar="FILE"),
     Option("worktree", "Create a git worktree and a branch for the agent."),
     Option("tokens", "Expected number of tokens, for `usage`.", "number", metavar="N"),
     Option("no_queue", "Fail if the agent cannot start at once, instead of queueing it."),
