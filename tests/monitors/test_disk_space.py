@@ -38,7 +38,7 @@ def test_a_reload_of_the_floor_lets_them_start(stopped: Instance) -> None:
     stopped.start()
     agent_id = stopped.spawn("true")
     assert stopped.agent(agent_id)["status"] == "queued"
-    assert "the disk is nearly full" in stopped.agent(agent_id)["reason"]
+    assert "low disk space" in stopped.agent(agent_id)["reason"]
     assert "low disk space: no new agents will start" in stopped.ctl("limit")
     stopped.configure("free_bytes = 0\n")
     stopped.ctl("config", "reload")

@@ -113,7 +113,7 @@ def test_an_agent_that_runs_and_that_an_older_copy_does_not_know_keeps_the_daemo
     put_back(instance, tmp_path / "copy")
     message = refused(instance)
     assert f"{agent_id} (attempt {1 if is_new else 2}) of {instance.directory} is running" in message
-    assert "put the newer one back" in message
+    assert "restore the newer database" in message
     ((state, what),) = findings(instance, "orphans")
     assert (state, f"has no record of {agent_id}: " in what and "sleep 600" in what) == ("problem", True)
     put_back(instance, tmp_path / "newer")

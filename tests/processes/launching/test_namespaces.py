@@ -42,7 +42,7 @@ def test_agents_that_run_in_others_keep_a_daemon_out_until_they_have_ended(home:
     alive = files_of(home, "agent-001", 1).open_record()
     with open(alive, "ab"):
         with pytest.raises(
-            OrchdError, match=rf"another {kind} namespace \(agent-001\.1\.exit is locked\): .* Start it"
+            OrchdError, match=rf"another {kind} namespace \(agent-001\.1\.exit is locked\), .* start it"
         ):
             check_namespaces(home)
         assert recorded(home)[kind] == f"{kind}:[1]"

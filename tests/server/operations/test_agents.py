@@ -74,7 +74,7 @@ def test_an_agent_sees_its_own_tree_and_no_other(bench: Bench) -> None:
     assert "session-opened" not in {event["event"] for event in events}
     about = bench.run(first.id, parse(operations.Events, {"agent": "1"}))["events"]
     assert about == [event for event in events if event["agent"] == first.id]
-    with pytest.raises(WireError, match="not of the tree"):
+    with pytest.raises(WireError, match="not in the tree"):
         bench.run(first.id, parse(operations.Events, {"agent": other.id}))
 
 
@@ -122,7 +122,7 @@ def test_why_names_who_is_in_the_way_and_an_agent_sees_only_its_own_tree_there(b
     assert set(reply["blockers"][0]) == {"id", "name", "status", "since"}
     own_reply = bench.run(other.id, parse(operations.Why, {"id": other.id}))
     assert (own_reply["blocked_by"], own_reply["blockers"]) == (1, [])
-    with pytest.raises(WireError, match="not of the tree"):
+    with pytest.raises(WireError, match="not in the tree"):
         bench.run(other.id, parse(operations.Why, {"id": first.id}))
     assert bench.code("why", {"id": "9"}) == "unknown-agent"
 

@@ -139,7 +139,10 @@ def test_what_is_no_command_has_a_runner(
 
 @pytest.mark.parametrize(
     ("fields", "message"),
-    [({"name": "x"}, "bad-request: nothing to run"), ({"goal": "x", "runner": "no"}, "unknown-runner: 'no' is no")],
+    [
+        ({"name": "x"}, "bad-request: nothing to run"),
+        ({"goal": "x", "runner": "no"}, "unknown-runner: unknown runner 'no'"),
+    ],
 )
 def test_what_nothing_can_run_is_refused(bench: Bench, fields: dict[str, object], message: str) -> None:
     with pytest.raises(WireError, match=message):
