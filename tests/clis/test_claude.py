@@ -66,8 +66,8 @@ def test_its_own_agents_are_heard_where_they_are_allowed(clis: Clis, tmp_path: P
 @pytest.mark.parametrize(
     ("step", "reason"),
     [
-        ({"status": 529, "type": "overloaded_error"}, "its result says is_error (529): API Error: 529"),
-        ({"cut": True}, "its result says is_error: API Error: Connection to the API was lost"),
+        ({"status": 529, "type": "overloaded_error"}, "Claude reported an error (529): API Error: 529"),
+        ({"cut": True}, "Claude reported an error: API Error: Connection to the API was lost"),
     ],
     ids=["529", "cut"],
 )
@@ -122,7 +122,7 @@ def test_one_that_is_turned_away_reports_when_to_come_back(clis: Clis, *, is_sub
     (agent_id,) = clis.spawn(clis.spec("claude", step), **env)
     report, code = clis.reported(agent_id)
     assert (code, report["status"]) == (75, "rate-limited")
-    assert report["reason"].startswith("its result says is_error (429): ")
+    assert report["reason"].startswith("Claude reported an error (429): ")
     if is_subscription:
         assert report["retry_at"] == reset
     else:

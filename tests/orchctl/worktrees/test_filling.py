@@ -193,7 +193,7 @@ def test_a_set_up_of_a_project_that_is_not_trusted_does_not_run(bench: Bench, tr
     bench.says("setup = 'echo ran'")
     code, out, err = bench.run("echo ran")
     assert (code, out) == (1, "")
-    assert err.startswith(f"untrusted-setup: {bench.repo}/.orchd.toml sets up each worktree with `echo ran`, and ")
+    assert err.startswith(f"untrusted-setup: {bench.repo}/.orchd.toml has the set-up command `echo ran`, and ")
     assert f"{bench.home}/config.toml" in err
 
 
