@@ -131,5 +131,5 @@ def set_up(path: Path, command: str, checkout: Path, env: Mapping[str, str]) -> 
     )
     if process.returncode:
         how = f"exit code {process.returncode}" if process.returncode > 0 else f"signal {-process.returncode}"
-        what = f"the set-up command of the worktree failed, {how}: `{command}`; see the log, and its files in {path}"
+        what = f"the set-up of the worktree failed with {how}: `{command}`; see the log, the files in {path}"
         raise RefusedError(what, code="setup-failed")

@@ -153,7 +153,8 @@ def test_what_has_ended_is_refused_with_its_status(fleet: Fleet) -> None:
     agent_id = fleet.spawn("exit 3")
     fleet.ends(agent_id)
     for op, code in (("pause", "cannot-pause"), ("resume", "cannot-resume")):
-        with pytest.raises(WireError, match=f"{agent_id} is failed and cannot be {op}d; only agents") as refused:
+        message = f"{agent_id} is failed and cannot be {op}d; only unfinished agents"
+        with pytest.raises(WireError, match=message) as refused:
             fleet.client.call(op, {"ids": [agent_id]})
         assert refused.value.code == code
     with pytest.raises(WireError, match="`release_slot` is for agents"):

@@ -34,7 +34,7 @@ def test_a_runner_is_held_through_the_death_of_the_daemon_and_others_go_on(insta
     instance.ctl("wait", instance.spawn("true"))
     for waiting in (agent_id, another):
         assert instance.agent(waiting)["status"] == "queued"
-        assert "mock is rate-limited for 3" in instance.agent(waiting)["reason"]
+        assert "mock is rate-limited for another 3" in instance.agent(waiting)["reason"]
     assert "\nmock is rate-limited for 5" in instance.ctl("status")
     assert instance.ctl("spawn", "--no-queue", *MOCK, code=1) == ""
     instance.ctl("resume")

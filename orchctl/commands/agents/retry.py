@@ -50,7 +50,7 @@ def run(args: SimpleNamespace) -> int:
         )
     left = [agent for agent in behind if agent not in chosen]
     if left and not args.json:
-        what = f"{', '.join(left)} {'was' if len(left) == 1 else 'were'}skipped because of that, and not retried"
+        what = f"{', '.join(left)} {'was' if len(left) == 1 else 'were'} skipped because of that, and not retried"
         console.warn(f"{what}: run `orchctl retry {' '.join(left)}`, or use --with-dependents")
     return exit_codes.REFUSED if skipped else exit_codes.OK
 

@@ -94,7 +94,7 @@ def test_a_conflict_is_reported_and_nothing_is_left_of_the_worktree(bench: Bench
     runner = bench.runner(3)
     code, _, err = bench.run(runner, 1, 2, ORCHD_REPORT=str(report))
     assert (code, err.count("\n")) == (1, 1)
-    assert err.startswith("merge-conflict: orchd/dev-3 cannot begin with the work of all that it comes after: ")
+    assert err.startswith("merge-conflict: orchd/dev-3 cannot start with the work of all its dependencies: ")
     assert "orchd/dev-2 conflicts in a; " in err
     reported = runner_report.read(str(report))
     assert reported is not None

@@ -144,7 +144,7 @@ def test_nothing_is_copied_over_a_file_or_out_of_the_worktree(bench: Bench, tmp_
     bench.says('copy = [".env", "local"]')
     code, out, err = bench.run("cat .env", ORCHD_WORKTREE_BASE=base)
     assert (code, out) == (0, "committed")
-    assert "its directory leads out of the worktree" in err
+    assert "its directory is outside the worktree" in err
     assert list(outside.iterdir()) == []
 
 
@@ -172,7 +172,7 @@ def test_a_set_up_that_fails_is_the_reason_and_is_tried_again(bench: Bench, tmp_
     reported = runner_report.read(str(report))
     assert reported is not None
     assert str(reported.reason).startswith(
-        "setup-failed: the set-up command of the worktree failed with exit code 3: `test -e "
+        "setup-failed: the set-up of the worktree failed with exit code 3: `test -e "
     )
     assert str(reported.reason) in err
     (bench.tree.parent / "ready").touch()

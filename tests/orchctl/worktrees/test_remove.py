@@ -86,7 +86,7 @@ def test_a_worktree_that_git_does_not_list_stays_also_with_force(bench: Bench) -
     git(bench.repo, "worktree", "prune")
     bench.tree.mkdir()
     outcome, _ = by_force(bench)
-    assert str(outcome.reason).startswith("git knows of no worktree there")
+    assert str(outcome.reason).startswith("git lists no worktree there")
 
 
 def test_a_branch_that_is_checked_out_elsewhere_stays(bench: Bench) -> None:

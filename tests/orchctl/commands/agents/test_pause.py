@@ -27,7 +27,7 @@ def test_an_agent_is_paused_and_shown_so_in_every_list(instance: Instance, orchc
     (agent,) = json.loads(orchctl("pause", agent_id, "--release-slot", "--json").out)["agents"]
     assert (agent["status"], agent["reason"]) == (
         "paused",
-        f"its slot is released; `orchctl resume {agent_id}` continues it",
+        f"its slot was released; `orchctl resume {agent_id}` continues it",
     )
 
 

@@ -16,7 +16,7 @@ def test_one_in_the_queue_names_who_holds_the_places(instance: Instance, orchctl
     instance.spawn("sleep", "60")
     head, holding, holder, way_out = orchctl("why", "2").out.splitlines()
     assert head == "agent-002 sleep is queued, position 1 (limit): 1 of 1 slots are in use"
-    assert holding == "held by 1:"
+    assert holding == "blocked by 1:"
     assert holder.split()[:3] == ["agent-001", "first", "running"]
     assert way_out == "next step: wait for one of them to end, or run `orchctl limit 2`"
 
@@ -26,8 +26,8 @@ def test_a_full_disk_is_told_and_what_would_change_it(stopped: Instance, orchctl
     stopped.start()
     stopped.spawn("true")
     head, way_out = orchctl("why", "1").out.splitlines()
-    assert head.startswith("agent-001 true is queued, position 1 (disk): the disk is nearly full; ")
-    assert way_out.endswith("room on the disk, or a smaller `free_bytes` in config.toml and `orchctl config reload`")
+    assert head.startswith("agent-001 true is queued, position 1 (disk): low disk space ")
+    assert way_out.endswith("free disk space, or lower `free_bytes` in config.toml and run `orchctl config reload`")
 
 
 def test_tries_that_the_machine_refused_alike_are_one_line_with_what_fits_the_error(
@@ -49,11 +49,11 @@ def test_tries_that_the_machine_refused_alike_are_one_line_with_what_fits_the_er
     instance.ctl("wait", "agent-001")
     past = orchctl("why", "agent-001").out.partition("attempts:\n")[2].splitlines()
     assert past[0].split()[:2] == [
-        "tries",
+        "attempts",
         f"1-{len(json.loads(orchctl('why', '--json', 'agent-001').out)['attempts']) - 1}",
     ]
     assert past[0].endswith(" cannot start: Too many open files")
-    assert past[1].split()[0] == "try"
+    assert past[1].split()[0] == "attempt"
 
 
 def test_an_agent_that_was_skipped_is_tried_again_with_what_did_not_complete_before_it(

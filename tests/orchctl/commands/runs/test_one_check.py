@@ -74,7 +74,7 @@ def test_members_so_deep_that_no_run_could_hold_them_are_refused_by_all(orchctl:
     for words in (("validate",), ("plan",), ("run", "--dry-run"), ("run",)):
         result = orchctl(words[0], "0" * 200, *words[1:])
         assert result.code == 1
-        assert "has more than 1,000 bytes; nest less deeply" in result.out + result.err
+        assert "has more than 1,000 bytes; reduce the nesting" in result.out + result.err
 
 
 def test_what_the_words_make_wrong_is_refused_by_the_dry_run_too(orchctl: Orchctl, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_what_the_session_counts_is_what_its_agents_took(spent: Orchctl) -> None
 def test_named_rows_are_shown(spent: Orchctl) -> None:
     assert list(usage(spent, "agent-002", "run-1")) == ["agent-002", "run-001", "agent-003", "agent-004"]
     head, session, *_ = spent("usage").out.splitlines()
-    assert head.split() == ["expected", "tokens", "of", "them", "in", "out", "cached", "cost"]
+    assert head.split() == ["expected", "tokens", "input", "output", "cached", "cost"]
     assert session.split()[0] == "session-001"
     assert session.split()[-1].startswith("~$0.0")
     assert spent("usage", "agent-099").err.startswith("unknown-agent: ")

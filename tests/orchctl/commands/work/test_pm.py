@@ -305,9 +305,9 @@ def test_inside_an_agent_the_developers_are_its_children(quick: Instance, orchct
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--tasks", "x.md", "--beads"), "usage: --tasks FILE and Beads are two lists"),
+        (("--tasks", "x.md", "--beads"), "usage: --tasks cannot be combined with --beads"),
         (("--max", "0", "--tasks", "x.md"), "usage: --max must be 1 or more, not 0"),
-        (("--tick",), "usage: --tick ticks the boxes of --tasks FILE"),
+        (("--tick",), "usage: --tick requires --tasks FILE"),
         ((), "no-tasks: no .beads directory in "),
         (("--beads",), "no-tasks: no .beads directory in "),
         (("--tasks", "none.md"), "bad-tasks: "),

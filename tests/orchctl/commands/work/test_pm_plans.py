@@ -155,12 +155,17 @@ def test_what_is_no_task_and_what_is_taken_as_done_is_said(quick: Instance, orch
 @pytest.mark.parametrize(
     ("name", "text", "words", "error"),
     [
-        ("t.md", "- [ ] T001 A (depends on T002)\n", (), "bad-tasks: {path} line 1: 'T001' comes after 'T002', which"),
-        ("t.md", "\n```\n- [ ] T001 A\n", (), "bad-tasks: {path} line 2: the code fence that begins here never ends"),
+        (
+            "t.md",
+            "- [ ] T001 A (depends on T002)\n",
+            (),
+            "bad-tasks: {path} line 1: 'T001' depends on the unknown task 'T002'",
+        ),
+        ("t.md", "\n```\n- [ ] T001 A\n", (), "bad-tasks: {path} line 2: the code fence that begins here has no end"),
         ("t.json", '{\n "tasks": [\n  {"id" 1}\n ]\n}\n', (), "bad-tasks: {path} line 3: column 9 is not JSON: "),
-        ("t.json", '{\n "a": 1\n}\n', (), "bad-tasks: {path} line 1: is no file of Task Master"),
+        ("t.json", '{\n "a": 1\n}\n', (), "bad-tasks: {path} line 1: is not a Task Master file"),
         ("t.md", "- [ ] 1. A\n", ("--tag", "x"), "bad-tasks: {path} is read as kiro, which has no tags"),
-        ("t.md", "- [ ] 1. A\n", ("--format", "kira"), "usage: --format must be one of spec-kit,, not kira kiro"),
+        ("t.md", "- [ ] 1. A\n", ("--format", "kira"), "usage: --format must be one of spec-kit, kiro"),
     ],
 )
 def test_what_cannot_be_relied_on_starts_nothing(
@@ -176,4 +181,4 @@ def test_what_cannot_be_relied_on_starts_nothing(
 def test_how_a_file_is_read_needs_a_file(stopped: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     (tmp_path / ".beads").mkdir()
     for words in (("--format", "kiro"), ("--tag", "x"), ("--optional",)):
-        assert orchctl("pm", *words).err.startswith("usage: --format, --tag and --optional say how --tasks FILE")
+        assert orchctl("pm", *words).err.startswith("usage: --format, --tag and --optional require --tasks FILE")
