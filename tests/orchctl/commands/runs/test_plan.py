@@ -67,7 +67,7 @@ def test_the_graph_goes_into_a_file(team: str, orchctl: Orchctl, tmp_path: Path,
     [
         (("--limit", "0"), "--limit must be 1 or more, not 0"),
         (("out.svg",), "--graph out.svg"),
-        (("--graph", "out.png"), "no .svg or .dot file"),
+        (("--graph", "out.png"), "not a .svg or .dot file"),
     ],
 )
 def test_what_makes_no_sense_is_a_usage_error(

@@ -168,4 +168,4 @@ def test_a_broken_byte_in_a_journal_is_said_with_its_place(quick: Instance, orch
         result = orchctl("pm", "--tasks", "plan.md", *MOCK, *words)
         assert (result.code, result.out) == (1, "")
         assert result.err.startswith(f"broken-journal: {journal} line 3: the byte 0xff is not valid in a journal; ")
-        assert f"move {journal.parent} away" in result.err
+        assert f"move {journal.parent} elsewhere" in result.err

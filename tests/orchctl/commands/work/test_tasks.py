@@ -67,7 +67,7 @@ def test_nothing_is_written_over(orchctl: Orchctl, tmp_path: Path) -> None:
     orchctl("tasks", "new", "a", "--goal", "first")
     result = orchctl("tasks", "new", "a", "--goal", "second")
     assert (result.code, result.out) == (1, "")
-    assert result.err.startswith("exists: docs/tasks/subtask-a.md is there already; ")
+    assert result.err.startswith("exists: docs/tasks/subtask-a.md already exists; ")
     assert read(tmp_path / "docs/tasks/subtask-a.md", "f").goal == "first"
 
 
@@ -109,7 +109,7 @@ def test_every_mistake_is_told_at_once(orchctl: Orchctl, tmp_path: Path) -> None
     assert [line.partition("; ")[0] for line in result.out.splitlines()] == [
         "error: docs/tasks/subtask-a.md line 2: 'x: y' contains a `:`, which has a meaning in YAML",
         "error: docs/tasks/subtask-a.md line 3: unknown key `tiemout`",
-        "error: docs/tasks/subtask-b.md line 3: retries: 'many' is no whole number",
+        "error: docs/tasks/subtask-b.md line 3: retries: 'many' is not a valid integer",
         "0 tasks, errors: 3",
     ]
 

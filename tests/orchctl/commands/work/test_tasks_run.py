@@ -93,7 +93,7 @@ def test_a_result_that_a_failed_agent_left_does_not_count_and_is_kept(
     orchctl("wait", "1")
     result = orchctl(*RUN, "--wait", "--only", "a", "--only", "b")
     assert result.code == 0
-    assert "docs/tasks/results/b.md will be rewritten; the old result is b.md.bak\n" in result.err
+    assert "docs/tasks/results/b.md will be written again; the old result is b.md.bak\n" in result.err
     assert (tasks / "results/b.md.bak").read_text() == "half\n"
     assert "pretended" in (tasks / "results/b.md").read_text()
 
@@ -130,7 +130,7 @@ def test_what_is_on_its_way_is_waited_for_and_not_run_twice(
     gate()
     output = running.communicate(timeout=30)
     assert running.returncode == 0
-    assert output[1] == "a is on its way: running: agent-001\n"
+    assert output[1] == "a is in progress: running: agent-001\n"
     assert len(output[0].splitlines()) == 3
 
 
@@ -177,7 +177,7 @@ def test_a_client_that_requests_mock_agents_gets_no_warning(
     assert orchctl("tasks", "run").err == ""
     instance.ctl("wait", "--all")
     task(tmp_path / "docs/tasks", "c", "goal: x")
-    assert "only pretend" in orchctl("tasks", "run", "--only", "c", "--wait").err
+    assert "no real work" in orchctl("tasks", "run", "--only", "c", "--wait").err
 
 
 def test_wrong_tasks_are_not_run(tasks: Path, orchctl: Orchctl, stopped: Instance) -> None:
@@ -185,7 +185,9 @@ def test_wrong_tasks_are_not_run(tasks: Path, orchctl: Orchctl, stopped: Instanc
     task(tasks, "e", "goal: x", "files: [src]")
     result = orchctl(*RUN)
     assert (result.code, result.out) == (1, "")
-    assert result.err.startswith("not-independent: docs/tasks/subtask-e.md line 3: 'd' and 'e' can run at once ")
+    assert result.err.startswith(
+        "not-independent: docs/tasks/subtask-e.md line 3: 'd' and 'e' can run at the same time "
+    )
     assert not (tasks / "results").exists()
     assert not stopped.home.socket.exists()
 
@@ -207,11 +209,11 @@ def test_a_refusal_leaves_the_results_where_they_were(tasks: Path, instance: Ins
 def test_the_time_for_waiting_goes_with_waiting(tasks: Path, orchctl: Orchctl) -> None:
     result = orchctl(*RUN, "--wait-timeout", "5")
     assert result.code == 2
-    assert result.err.startswith("usage: --wait-timeout is for --wait")
+    assert result.err.startswith("usage: --wait-timeout requires --wait")
 
 
 def test_a_name_that_is_no_task(tasks: Path, orchctl: Orchctl) -> None:
-    assert orchctl(*RUN, "--only", "aa").err == "unknown-task: --only unknown task 'aa'; did you mean 'a'?\n"
+    assert orchctl(*RUN, "--only", "aa").err == "unknown-task: --only 'aa': unknown task; did you mean 'a'?\n"
 
 
 def test_an_agent_may_run_tasks_and_they_are_its_children(tasks: Path, instance: Instance, tmp_path: Path) -> None:
