@@ -157,7 +157,7 @@ def test_what_has_ended_is_refused_with_its_status(fleet: Fleet) -> None:
         with pytest.raises(WireError, match=message) as refused:
             fleet.client.call(op, {"ids": [agent_id]})
         assert refused.value.code == code
-    with pytest.raises(WireError, match="`release_slot` is for agents"):
+    with pytest.raises(WireError, match="`release_slot` applies to agents only"):
         fleet.client.call("pause", {"release_slot": True})
 
 

@@ -118,9 +118,9 @@ def test_a_stall_that_cannot_be_resolved_is_announced(resting: Fleet) -> None:
         poller = resting.spawn(pollers.script("child", "exit 0"))
         (began,) = until(lambda: pollers.events("stall-began"))
         assert (began["agents"], "orchctl limit --resident" in began["reason"]) == ([poller], True)
-        assert "stalled: every running agent depends on a queued agent" in resting.instance.ctl("status")
+        assert "stalled: every agent in a slot depends on a queued agent" in resting.instance.ctl("status")
         assert resting.client.call("limit")["stalled"] is True
-        assert "every running agent depends on a queued agent" in resting.instance.ctl("why", "agent-002")
+        assert "every agent in a slot depends on a queued agent" in resting.instance.ctl("why", "agent-002")
         resting.client.call("limit", {"resident": 2})
         pollers.all_complete(2)
         assert len(pollers.events("stall-began")) == len(pollers.events("stall-ended")) == 1
@@ -163,7 +163,7 @@ def test_an_agent_that_needs_what_an_agent_holds_whose_wait_is_over_is_announced
         )
         began = until(lambda: pollers.events("stall-began"))[0]
         assert (began["agents"], "orchctl limit" in began["reason"]) == (["agent-002"], True)
-        assert "while another waits for a slot" in resting.instance.ctl("status")
+        assert "made no progress, others wait for a slot" in resting.instance.ctl("status")
         assert f"it may need a lock or pipe of {parent}" in resting.instance.ctl("why", "agent-002")
         assert pollers.witness.violations == []
         resting.client.call("limit", {"limit": 2})

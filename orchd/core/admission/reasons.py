@@ -94,7 +94,7 @@ def _why_no_slot(state: State, agent: Agent) -> Block:
         over = f", {busy - state.limit} over the limit" if busy > state.limit else ""
         paused = slots_of_paused(state)
         over += f", {len(paused)} of them by paused agents: {listed(paused)}" if paused else ""
-        stalled = "; every running agent depends on a queued agent" if state.stalled_since is not None else ""
+        stalled = "; every agent in a slot depends on a queued agent" if state.stalled_since is not None else ""
         return Block(Rule.LIMIT, f"{busy} of {state.limit} slots are in use{over}{stalled}")
     if not has_resident_slot(state, agent.depth):
         kept = state.resident - resident_bound(state, agent.depth)
