@@ -80,8 +80,8 @@ def _dependencies(composition: Composition) -> Iterator[Problem]:
                 way_out = f"did you mean {nearest[0]!r}?" if nearest else unknown
                 if dependency.rpartition(":")[2] in CONDITIONS:
                     way_out = (
-                        f"dependencies here have no conditions; {way_out} Only `spawn --after` and task files "
-                        "have conditions"
+                        f"dependencies of compositions have no conditions: only `spawn --after` and task "
+                        f"files have them; {way_out}"
                     )
                 yield Problem("unknown-dependency", path, dependency, f"{dependency!r} is not a sub-skill", way_out)
 

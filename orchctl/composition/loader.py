@@ -89,7 +89,7 @@ def plan_execution_order(sub_skills: Sequence[SubSkill]) -> list[list[SubSkill]]
 
 
 def at_risk(tree: Tree) -> list[Problem]:
-    """Return warnings about what can make a valid composition fail, in the whole tree."""
+    """Return warnings about causes that can make a valid composition fail, in the whole tree."""
     risks: dict[tuple[str, str], Problem] = {}
     pending = [tree]
     while pending:

@@ -51,9 +51,9 @@ def _validator() -> Validator:
 
 
 def checked(value: Any) -> tuple[list[Problem], dict[str, Any] | None]:
-    """Return the problems of the structure, and `value` without what is wrong; None when it is no object.
+    """Return the problems of the structure, and `value` without its invalid parts; None when it is not an object.
 
-    The second has the right structure, so that the rest can be checked too: empty where something was wrong.
+    The second has the right structure, so that the rest can be checked too: empty in place of invalid parts.
     """
     errors = [
         _Error(

@@ -110,7 +110,7 @@ def lines(answer: Mapping[str, Any], now: float) -> Iterator[str]:
     colon = f": {reason}" if reason else ""
     yield f"{answer['id']} {name}{verb}{answer['status']}{position}{rule}{colon}"
     if answer["blockers"] and "member" not in answer:
-        yield f"blocked by {answer['blocked_by']}:"
+        yield f"blocked by {answer['blocked_by']} agent{'' if answer['blocked_by'] == 1 else 's'}:"
         yield from _holders(answer["blockers"], now)
     if answer["way_out"]:
         yield f"next step: {answer['way_out']}"

@@ -174,7 +174,7 @@ def outcome(agent: Agent) -> str:
 
 
 def notes(agent: Agent) -> str:
-    """Return `nothing committed; 3 permissions denied`: notes of the runner that are no failures."""
+    """Return `nothing committed; 3 permissions denied`: notes of the runner that are not failures."""
     return "; ".join(clean(note["text"]) for note in agent.get("notes") or ())  # an older daemon does not report any
 
 

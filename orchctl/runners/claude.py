@@ -2,7 +2,7 @@
 
 Its exit code is not sufficient: a turn that the service refused ends as `success` with `is_error`, and a turn that
 was cut off has no `result`. So it has completed only if it exited with 0, every result is a plain success of at
-least one turn, and nothing that it started in the background was cut off with its last turn.
+least one turn, and nothing that it started in the background was killed with its last turn.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ class Codex:
             self._item(at(event, "item"), is_over=kind == "item.completed")
 
     def hear_error(self, line: OutputLine) -> None:
-        """Note a patch that was not permitted: it is no event, and only in standard error."""
+        """Record a patch that was not permitted: it is only in standard error, not an event."""
         if _REJECTED in line.data:
             self._acted.append(_DENIED)
 

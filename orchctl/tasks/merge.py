@@ -35,7 +35,7 @@ def merged(tasks: Sequence[TaskFile], states: Mapping[str, TaskState], results: 
             text = ""
         parts.append(f"## {task.name}")
         if not state.is_done and state.word not in (OUTDATED, UNNEEDED):
-            partly = ", what follows may be part of it" if text else ""
+            partly = ", the following text may be part of it" if text else ""
             lacking[task.name] = f"{state.summary()}{partly}"
             parts.append(f"> **There is no result.** {lacking[task.name]}")
         if text:

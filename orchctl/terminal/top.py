@@ -59,7 +59,7 @@ class Top:
         return agents
 
     def _chosen(self) -> text.Agent | None:
-        """Return the selected agent, or the first agent if the selected one is gone."""
+        """Return the selected agent, or the first agent if the selected agent no longer exists."""
         rows = [agent for _, agent in top_view.ordered(self._watching.answer, Look())]
         chosen = next((agent for agent in rows if agent["id"] == self._selected), rows[0] if rows else None)
         self._selected = chosen["id"] if chosen else None

@@ -1,4 +1,4 @@
-"""Attempts assigned to lanes, one for each slot held at once, and counts over time: the input of a drawing."""
+"""Attempts assigned to lanes, a lane for each slot in use, and counts over time: the input of a drawing."""
 
 from __future__ import annotations
 

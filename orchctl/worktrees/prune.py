@@ -168,7 +168,7 @@ class Worktree:
             raise Kept(f"it is locked{entry.lock and f': {entry.lock}'}; unlock it with `git worktree unlock`")
 
     def check_known(self, entry: ReflogEntry | None) -> None:
-        """Raise Kept when the directory is no worktree of its repository."""
+        """Raise Kept when the directory is not a worktree of its repository."""
         if entry is None:
             raise Kept(f"git lists no worktree there: inspect {self.place}")
         if not (self.place / ".git").exists():

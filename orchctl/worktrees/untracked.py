@@ -153,7 +153,7 @@ def unseen(git: Git, path: Path) -> Iterator[str]:
 
 
 def nested(names: Iterable[str]) -> list[str]:
-    """Return the repositories among untracked paths: git lists each as a directory, and never what is in it."""
+    """Return the repositories among untracked paths: git lists each as a directory, without its contents."""
     return [name for name in names if name.endswith("/")]
 
 

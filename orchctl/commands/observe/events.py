@@ -53,7 +53,7 @@ class _Printer:
         self._as_json = as_json
 
     def catch_up(self, client: Client) -> None:
-        """Print the events after the last that was printed, and once a warning if older ones were pruned."""
+        """Print the events after the last that was printed, and once a warning if older events were pruned."""
         while True:
             page = client.call("events", {"since": self._since, "count": _PAGE})
             if self._is_asked and self._since < page.get("pruned", 0):

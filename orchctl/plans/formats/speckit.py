@@ -34,7 +34,7 @@ def is_task(box: Box) -> bool:
 def read(page: Page, counts: Counts) -> Plan:
     """Return the plan of a page. `counts` decides which tasks must still be done.
 
-    `[P] tasks = ...`, a note in every plan of spec-kit, explains the label and is no task.
+    `[P] tasks = ...`, a note in every plan of spec-kit, explains the label and is not a task.
     """
     boxes = [box for box in page.boxes if is_task(box) or (box.parent is None and box.mark != "P")]
     names = markdown.Names()

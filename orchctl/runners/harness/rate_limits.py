@@ -73,7 +73,7 @@ def has_code(error: Any) -> bool:
 
 
 def retry_at(text: str, reset: float | None, at: float) -> float:
-    """Return when to try again (Unix time): at `reset` if known, else as `text` says, else a minute after `at`."""
+    """Return when to try again (Unix time): at `reset` if known, else the time in `text`, else a minute after `at`."""
     for when in (reset, _after_delay(text, at), _at_clock_time(text, at)):
         if when is not None and at < when <= at + _LATEST:
             return when

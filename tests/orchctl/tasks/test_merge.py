@@ -33,7 +33,7 @@ def test_what_lacks_is_named_where_it_would_stand(tmp_path: Path) -> None:
     document = merged(tasks, states, tmp_path / "results")
     assert document.text == (
         "# Results\n\n## a\n\n> **There is no result.** missing\n\n## b\n\n> **There is no result.** failed: "
-        "agent-003, exit 2: it broke, what follows may be part of it\n\nhalf of it\n\n## c\n\nold\n"
+        "agent-003, exit 2: it broke, the following text may be part of it\n\nhalf of it\n\n## c\n\nold\n"
     )
     assert document.lacking.keys() == {"a", "b"}
     assert document.outdated == {"c": "it is old"}

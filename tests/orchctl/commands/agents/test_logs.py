@@ -49,7 +49,7 @@ def test_output_that_was_deleted_is_told_of(instance: Instance, orchctl: Orchctl
     Path(instance.agent(agent_id)["log"]).unlink()
     result = orchctl("logs", agent_id)
     assert result.code == 1
-    assert result.err.startswith("no-log: the output of agent-001 is gone")
+    assert result.err.startswith("no-log: the log of agent-001 no longer exists: ")
 
 
 def test_each_attempt_has_its_own(instance: Instance, orchctl: Orchctl) -> None:

@@ -199,7 +199,7 @@ def test_a_lone_word_that_is_no_program_is_refused_with_what_is_meant(
 ) -> None:
     result = orchctl("spawn", *line)
     assert result.code == 2
-    assert f"did you mean {suggestion}" in result.err
+    assert f"did you mean {suggestion}" in result.err.lower()
 
 
 def test_a_program_with_a_space_in_its_name_is_a_program(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:

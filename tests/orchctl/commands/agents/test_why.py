@@ -16,7 +16,7 @@ def test_one_in_the_queue_names_who_holds_the_places(instance: Instance, orchctl
     instance.spawn("sleep", "60")
     head, holding, holder, way_out = orchctl("why", "2").out.splitlines()
     assert head == "agent-002 sleep is queued, position 1 (limit): 1 of 1 slots are in use"
-    assert holding == "blocked by 1:"
+    assert holding == "blocked by 1 agent:"
     assert holder.split()[:3] == ["agent-001", "first", "running"]
     assert way_out == "next step: wait for one of them to end, or run `orchctl limit 2`"
 

@@ -115,7 +115,7 @@ def test_a_person_is_asked(
 ) -> None:
     before = instance.agent(instance.spawn("sleep", "60"))["pid"]
     command = background("daemon", "stop", stdin=terminal.theirs, stderr=terminal.theirs)
-    terminal.until("1 agents live: [k]eep")
+    terminal.until("agents still running: 1. [k]eep")
     terminal.type(answer)
     assert command.wait(30) == 0
     assert Path(f"/proc/{before}").exists() is lives
@@ -142,7 +142,7 @@ def test_an_agent_that_names_no_option_learns_that_none_would_help(instance: Ins
     agent = instance.spawn("sh", "-c", "orchctl daemon stop")
     instance.ctl("wait", agent, code=1)
     log = instance.ctl("logs", agent)
-    assert log.startswith("forbidden: an agent cannot stop its daemon (ORCHD_AGENT is agent-001)")
+    assert log.startswith("forbidden: permission denied: agents cannot stop the daemon (ORCHD_AGENT is agent-001)")
     assert "--keep-agents" not in log
 
 
@@ -150,7 +150,7 @@ def test_a_daemon_that_does_not_leave_is_not_waited_for_for_ever(
     instance: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stop, "PATIENCE", 0.1)
-    with instance.client() as client, pytest.raises(TimedOutError, match="has not left"):
+    with instance.client() as client, pytest.raises(TimedOutError, match="did not shut down"):
         stop.end(client, 1, "keep")
 
 

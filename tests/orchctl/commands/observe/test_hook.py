@@ -106,7 +106,7 @@ def test_two_cannot_go_on_from_the_same_file(instance: Instance, background: Bac
 def test_what_is_missing_is_said(instance: Instance, orchctl: Orchctl) -> None:
     assert orchctl("hook", "--", "true").code == 2
     assert orchctl("hook", "--position", "p").code == 2
-    assert "no program 'nowhere'" in orchctl("hook", "--position", "p", "--", "nowhere").err
+    assert "no such program: 'nowhere'" in orchctl("hook", "--position", "p", "--", "nowhere").err
 
 
 def test_the_command_is_run_for_a_stall(stopped: Instance, background: Background) -> None:

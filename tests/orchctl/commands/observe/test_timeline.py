@@ -29,7 +29,7 @@ def test_all_that_happened_is_in_it_with_its_retry_and_its_wait(
     titles_shown = titles(tmp_path / "all.svg")
     assert titles_shown[0] == "orchd: all agents"
     assert [title for title in titles_shown if "flaky, pm, attempt 1: retried (exit code 1)" in title]
-    assert [title for title in titles_shown if title.startswith("agent-001 sh waits for others")]
+    assert [title for title in titles_shown if title.startswith("agent-001 sh waiting for other agents")]
     assert not [title for title in titles_shown if "slot 2" in title]
     assert orchctl("timeline").out == (tmp_path / "all.svg").read_text()
 
@@ -51,7 +51,7 @@ def test_a_run_and_a_session_have_only_their_own(instance: Instance, orchctl: Or
 def test_what_is_under_way_is_drawn_as_far_as_it_is(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     instance.spawn("sleep", "60")
     assert orchctl("timeline", "-o", "now.svg").code == 0
-    assert [title for title in titles(tmp_path / "now.svg") if "still at work" in title]
+    assert [title for title in titles(tmp_path / "now.svg") if ": running; " in title]
 
 
 def test_what_can_be_no_timeline_is_refused(instance: Instance, orchctl: Orchctl) -> None:

@@ -73,9 +73,9 @@ def test_it_shows_steers_and_leaves_the_terminal_as_it_was(instance: Instance, t
     tmux.until("2/2 in use", "the last words", "#1: 2 of 2 slots are in use")
     until(lambda: any("busy" in line and "%" in line and " 0%" not in line for line in tmux.shows().splitlines()))
     tmux.type("+")
-    tmux.until("the limit is 3", "3/3 in use")
+    tmux.until("limit set to 3", "3/3 in use")
     tmux.type("-")
-    tmux.until("3/2 in use, 1 overdrawn")
+    tmux.until("3/2 in use, 1 over the limit")
     tmux.type("p")
     tmux.until("paused: no new agents will start")
     tmux.type("p")
@@ -113,12 +113,12 @@ def test_it_outlives_the_daemon(instance: Instance, tmux: Tmux) -> None:
     start_top(tmux)
     tmux.until("survivor")
     instance.kill()
-    tmux.until("no daemon is running", "survivor")
+    tmux.until("this is the last known state", "survivor")
     tmux.type("p")
     instance.start()
     instance.spawn("sleep", "60", options=["--name", "newcomer"])
     screen = tmux.until("newcomer", "2/7 in use")
-    assert "no daemon is running" not in screen
+    assert "this is the last known state" not in screen
 
 
 def test_without_a_terminal_it_says_what_does_without(instance: Instance, orchctl: Orchctl) -> None:
@@ -134,7 +134,7 @@ def test_it_explains_its_keys_and_retries_what_failed(instance: Instance, tmux: 
     start_top(tmux)
     tmux.until("failed")
     tmux.type("?")
-    tmux.until("give it a new attempt", "q goes back")
+    tmux.until("retry it if it ended", "q goes back")
     tmux.type("q")
     tmux.until("q quit")
     tmux.type("c")
