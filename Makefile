@@ -9,7 +9,7 @@ MARKS ?= not stress
 # The suite starts thousands of processes: without bytecode each would compile all modules anew.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo test lint types docs site release bench faults stress simulate mutation clean
+.PHONY: demo test lowest lint types coverage docs site release bench faults stress simulate mutation clean
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("orchd needs Python 3.11 or newer, this is " + sys.version) if sys.version_info < (3, 11) else None'
@@ -27,6 +27,14 @@ demo: $(VENV)/ready ## a real fleet of mock agents in a temporary home, shown li
 
 test: $(VENV)/ready ## the whole suite but what takes minutes
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal -m '$(MARKS)' $(TESTS)
+
+# Tools of the tests are new; what pyproject.toml requires to run is as old as it permits.
+lowest: $(VENV)/ready ## the quick tests with the lowest versions of the dependencies that pyproject.toml permits
+	$(PYTHON) -m venv --clear .venvs/lowest
+	.venvs/lowest/bin/python -m pip install --quiet uv
+	.venvs/lowest/bin/uv pip install --quiet --python .venvs/lowest/bin/python --group test
+	.venvs/lowest/bin/uv pip install --quiet --python .venvs/lowest/bin/python --resolution lowest-direct --editable '.[metrics,otel]'
+	.venvs/lowest/bin/python -m pytest -q -n $(WORKERS) --dist worksteal -m 'not stress and not slow' $(TESTS)
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

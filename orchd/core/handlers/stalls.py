@@ -131,10 +131,10 @@ def _needed_by(state: State, agent: Agent) -> Iterator[Agent]:
 
 
 def _lend(turn: Turn, lender: Agent, borrower: Agent, *, may_use_reserve: bool) -> bool:
-    """Give `borrower` a slot, that of `lender` where none is free. Returns whether the borrower got a slot.
+    """Give `borrower` a free slot, or freeze `lender` and give its slot. Returns False if nothing was changed.
 
-    It gets a slot only if all agents alive can still end. While more slots are
-    in use than the limit allows, the slot is not lent.
+    Nothing is changed unless all agents alive can still end. While more slots are in use than the limit allows,
+    `lender` is frozen and `borrower` gets no slot yet.
     """
     state, line, is_new = turn.state, line_of(borrower), borrower.status is Status.QUEUED
     has_place = len(state.living) < state.resident if may_use_reserve else has_resident_slot(state, line.depth)

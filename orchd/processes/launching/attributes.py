@@ -51,14 +51,12 @@ def staged_limits(attributes: ProcessAttributes) -> str:
 
 def apply(pid: int, attributes: ProcessAttributes) -> str | None:
     """Set attributes on a shim that has no agent yet. Returns a message for each that could not be set."""
-    with suppress(ProcessLookupError):  # its end is news of its own
+    with suppress(ProcessLookupError, FileNotFoundError):  # the end of a shim is reported by its own event
         unmet = [*_limits(pid, attributes), *_schedule(pid, attributes), *_cpus(pid, attributes.cpus)]
         if attributes.oom_score_adj and attributes.oom_score_adj > 0:  # the protection of a caller is not for agents
             place = PROC / str(pid) / "oom_score_adj"
             try:
                 place.write_text(str(attributes.oom_score_adj), encoding="ascii")
-            except FileNotFoundError:
-                return None
             except PermissionError:  # lower than that of the daemon's start
                 unmet.append(
                     f"oom_score_adj {attributes.oom_score_adj}: it is {place.read_text(encoding='ascii').strip()}"

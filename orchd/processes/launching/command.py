@@ -39,6 +39,7 @@ class AgentCommand(NamedTuple):
     variables: dict[str, str]
     slots: handover.Slots
     begin: str
+    is_staged: bool  # whether a program stands between shim and agent that does what a shell cannot
     attributes: ProcessAttributes
     limits: str  # resource limits that are too low for its shim
     carried: str | None  # its words in one variable, where its shim may serve others too
@@ -49,10 +50,12 @@ def command(words: list[str], variables: dict[str, str], attributes: ProcessAttr
     slots = handover.slots_of(variables)
     # /usr/bin/env, which may be needed for one variable, would take such a program for another variable
     limits = staged_limits(attributes)
-    is_staged = bool(limits) or ("=" in words[0] and handover.BY_BASH in variables)
+    is_staged = (
+        bool(limits) or ("=" in words[0] and handover.BY_BASH in variables) or not all(map(handover.can_export, slots))
+    )
     umask = PRIVATE if attributes.umask is None else attributes.umask
     begin = handover.begin(slots, umask=umask, is_staged=is_staged)
-    return AgentCommand(words, variables, slots, begin, attributes, limits, handover.carried(words))
+    return AgentCommand(words, variables, slots, begin, is_staged, attributes, limits, handover.carried(words))
 
 
 def command_of(home: Home, agent: Agent, environment: Mapping[str, str], defaults: ProcessAttributes) -> AgentCommand:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from pathlib import Path
 from shlex import quote
@@ -22,6 +23,8 @@ DIRECTORY, BEGIN, LOGS, LIMITS = "_orchd_cwd", "_orchd_begin", "_orchd_logs", "_
 FIRST, WORDS = "_orchd_first", "_orchd_words"  # the name and the words of the attempt that a shim is made for
 _MOST_WORDS = 32768  # bytes: the kernel allows four times as many in one variable
 _SLOT = "_orchd_"
+_SPARE = "_orchd_spare"  # the name in a slot for a variable that a later agent has and the first has not
+_SPARES = 8
 _STAGE = str(Path(__file__).with_name("stage.py"))
 BY_BASH = "_"  # bash alone sets this one for each program, over any that was exported
 _WORD = re.compile("[A-Za-z_][A-Za-z0-9_]*")
@@ -33,11 +36,24 @@ _OF_SHELLS = re.compile(
 )
 
 Slots = tuple[str, ...]
+"""The name of the variable in each slot of a shim."""
 
 
 def slots_of(variables: Mapping[str, str]) -> Slots:
-    """Return variable names in the order of their slots, with names that a later agent may have too."""
-    return tuple(sorted((variables.keys() | OF_ONE_AGENT) - MARKS))
+    """Return variable names in the order of their slots: these, names that a later agent may have too, and spares."""
+    return (*sorted((variables.keys() | OF_ONE_AGENT) - MARKS), *[_SPARE] * _SPARES)
+
+
+def refilled(slots: Slots, names: AbstractSet[str]) -> Slots | None:
+    """Return `slots` with a slot for each of `names`, taken from spares and from unused names; None without enough."""
+    missing = sorted(names - MARKS - set(slots))
+    if not missing:
+        return slots
+    free = [number for number, name in enumerate(slots) if name not in names and name not in OF_ONE_AGENT]
+    if len(free) < len(missing):
+        return None
+    taken = dict(zip(sorted(free, key=lambda number: slots[number] != _SPARE), missing, strict=False))
+    return tuple(taken.get(number, name) for number, name in enumerate(slots))
 
 
 def shim_environment(slots: Slots, variables: Mapping[str, str]) -> dict[str, str]:
@@ -64,12 +80,16 @@ def carried(words: Sequence[str]) -> str | None:
     return text if text.isascii() and text.isprintable() and len(text) < _MOST_WORDS else None
 
 
+@lru_cache(maxsize=4096)
+def can_export(name: str) -> bool:
+    """Return whether every shell passes a variable of this name on as it is."""
+    return name == _SPARE or bool(_WORD.fullmatch(name) and not _OF_SHELLS.fullmatch(name))
+
+
 @lru_cache(maxsize=64)
 def begin(slots: Slots, *, umask: int, is_staged: bool) -> str:
     """Return the shell code by which the subshell becomes the agent."""
-    # every shell passes variables of these names on as they are
-    can_be_exported = all(_WORD.fullmatch(name) and not _OF_SHELLS.fullmatch(name) for name in slots)
-    if is_staged or not can_be_exported:
+    if is_staged:
         return f'umask {umask:04o}; exec {quote(sys.executable)} -I -S {quote(_STAGE)} "$@"'
     ours = [slot(number) for number in range(len(slots))]
     words = [f"umask {umask:04o}", "unset OLDPWD SHLVL"]

@@ -1,7 +1,7 @@
 """The daemon's side of a shim, and its reuse for the next attempt, which saves the start of a program.
 
-A shim is reused if the variables of the agent have the same names as before, it begins in the same way, and what is
-different fits in one line of ASCII. All others get a shim of their own.
+A shim is reused if the agent begins in the same way as the one before, the shim has a slot for each of its variables,
+and what is different fits in one line of ASCII. All others get a shim of their own.
 """
 
 from __future__ import annotations
@@ -63,40 +63,43 @@ class Shim:
 
     def follow(self, spec: Spec, command: AgentCommand, files: AttemptFiles) -> bool:
         """Prepare the shim for the next attempt. Returns whether it will serve it when its gate is opened."""
-        line = self._line(spec, command, files)
-        if (
-            line is None
-            or command.attributes != self.command.attributes
-            or apply(self.pid, command.attributes) != self.unmet  # the agent before may have changed them
-        ):
+        prepared = self.prepared(spec, command, files)
+        if prepared is None or apply(self.pid, command.attributes) != self.unmet:  # an agent may have changed them
             return False
         try:
             files.share_record(self.pid)
             os.close(files.open_log())
         except OSError:  # as without hard links: a shim of its own makes the files in another way, or reports the fault
             return False
-        self.spec, self.command, self.line = spec, command, line
+        slots, self.line = prepared
+        self.spec, self.command = spec, command._replace(slots=slots)
         self.attempts += 1
         return True
 
-    def _line(self, spec: Spec, command: AgentCommand, files: AttemptFiles) -> bytes | None:
-        """Return the line that prepares the shim for an attempt; None when none can."""
+    def prepared(self, spec: Spec, command: AgentCommand, files: AttemptFiles) -> tuple[handover.Slots, bytes] | None:
+        """Return the slots for an attempt and the line that fills them; None when it needs a shim of its own."""
         old, new = self.command.variables, command.variables
-        # it has a slot for each variable, and what marks its processes is the same
-        has_slots = command.slots == self.command.slots and old[ENV_HOME] == new[ENV_HOME]
-        if not _is_plain(spec) or command.begin != self.command.begin or not has_slots:
+        begins_alike = (
+            _is_plain(spec)
+            and command.attributes == self.command.attributes
+            and command.is_staged == self.command.is_staged
+            and (handover.BY_BASH in new) == (handover.BY_BASH in old)  # what the shim begins with has a part for it
+            and new[ENV_HOME] == old[ENV_HOME]  # it marks processes
+        )
+        slots = handover.refilled(self.command.slots, new.keys()) if begins_alike else None
+        if slots is None:
             return None
         changed = {
             handover.slot(number): handover.held(name, new.get(name))
-            for number, name in enumerate(self.command.slots)
-            if old.get(name) != new.get(name)
+            for number, (before, name) in enumerate(zip(self.command.slots, slots, strict=True))
+            if before != name or old.get(name) != new.get(name)
         }
         if spec.cwd != self.spec.cwd:
             changed[handover.DIRECTORY] = spec.cwd
         steps = [f"next {files.name}", *(f"{name}={quote(value)}" for name, value in changed.items())]
         line = "&&".join([*steps, f"set -- {' '.join(map(quote, command.words))}"])
         is_fit = line.isascii() and line.isprintable() and len(line) < _LONGEST
-        return f"{line}\n".encode() if is_fit else None
+        return (slots, f"{line}\n".encode()) if is_fit else None
 
 
 def _is_plain(spec: Spec) -> bool:

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import pytest
@@ -16,7 +17,8 @@ from hypothesis import strategies as st
 
 from orchd.core.state.agents import ProcessAttributes, Spec
 from orchd.processes.attempt_files import AttemptFiles
-from orchd.processes.launching.command import command
+from orchd.processes.launching import handover
+from orchd.processes.launching.command import AgentCommand, command
 from orchd.processes.linux.cgroups import Cgroup
 from orchd.processes.shims.shim import MOST, Shim
 
@@ -29,6 +31,12 @@ FILES = AttemptFiles("/h/agents/agent-002.1")
 def shim(gate: int | None = None, **fields: Any) -> Shim:
     """One in a cgroup of its own."""
     return replace(Shim(0, gate, Cgroup(Path("/nowhere")), SPEC, TRUE), **fields)
+
+
+def line(spec: Spec, agent_command: AgentCommand) -> bytes | None:
+    """Return the line that the shim gets for the next attempt."""
+    prepared = shim().prepared(spec, agent_command, FILES)
+    return None if prepared is None else prepared[1]
 
 
 @pytest.fixture
@@ -89,9 +97,8 @@ def test_the_line_tells_what_is_different_and_nothing_else() -> None:
     goal, skill, pwd = (f"_orchd_{TRUE.slots.index(name)}" for name in names)
     variables = {**VARIABLES, "PWD": "/a b", "ORCHD_AGENT": "agent-002", "ORCHD_SKILL": "s"}
     del variables["ORCHD_GOAL"]
-    line = shim()._line(replace(SPEC, cwd="/a b"), command(["/bin/echo", "it's"], variables), FILES)
     assert (
-        line
+        line(replace(SPEC, cwd="/a b"), command(["/bin/echo", "it's"], variables))
         == (
             f"next agent-002.1&&{goal}=ORCHD_GOAL&&{skill}=ORCHD_SKILL=s&&{pwd}='PWD=/a b'&&_orchd_cwd='/a b'"
             """&&set -- /bin/echo 'it'"'"'s'\n"""
@@ -104,7 +111,9 @@ def test_the_line_tells_what_is_different_and_nothing_else() -> None:
     [
         (replace(SPEC, stdin="/x"), {}),
         (replace(SPEC, cpu_max=0.5), {}),
-        (SPEC, {"MINE": "1"}),
+        (SPEC, {f"MINE_{number}": "1" for number in range(9)}),
+        (SPEC, {"not a word": "1"}),
+        (SPEC, {"_": "/bin/true"}),
         (SPEC, {"ORCHD_HOME": "/other"}),
         (SPEC, {"ORCHD_GOAL": "two\nlines"}),
         (SPEC, {"ORCHD_GOAL": "g\u00f6al"}),
@@ -112,29 +121,47 @@ def test_the_line_tells_what_is_different_and_nothing_else() -> None:
     ],
 )
 def test_there_is_no_line_for_an_agent_that_needs_a_shim_of_its_own(spec: Spec, variables: dict[str, str]) -> None:
-    assert shim()._line(SPEC, TRUE, FILES) is not None
-    assert shim()._line(spec, command(["/bin/true"], {**VARIABLES, **variables}), FILES) is None
+    assert line(SPEC, TRUE) is not None
+    assert line(spec, command(["/bin/true"], {**VARIABLES, **variables})) is None
 
 
 def test_there_is_no_line_for_an_agent_that_begins_in_another_way() -> None:
     for attributes in (ProcessAttributes(umask=0o022), ProcessAttributes(limits=(("nofile", 9, 9),))):
-        assert shim()._line(SPEC, command(["/bin/true"], VARIABLES, attributes), FILES) is None
+        assert line(SPEC, command(["/bin/true"], VARIABLES, attributes)) is None
 
 
 def test_a_variable_that_has_another_value_is_told() -> None:
-    line = shim()._line(SPEC, command(["/bin/true"], {**VARIABLES, "PATH": "/x y"}), FILES)
-    assert line == f"next agent-002.1&&_orchd_{TRUE.slots.index('PATH')}='PATH=/x y'&&set -- /bin/true\n".encode()
+    assert (
+        line(SPEC, command(["/bin/true"], {**VARIABLES, "PATH": "/x y"}))
+        == f"next agent-002.1&&_orchd_{TRUE.slots.index('PATH')}='PATH=/x y'&&set -- /bin/true\n".encode()
+    )
 
 
 @given(st.lists(st.text(st.characters(min_codepoint=32, max_codepoint=126)), max_size=4), st.text(max_size=20))
 def test_whatever_the_words_are_a_shell_takes_them_for_words(words: list[str], goal: str) -> None:
-    line = shim()._line(SPEC, command(["/bin/x", *words], {**VARIABLES, "ORCHD_GOAL": goal}), FILES)
-    if line is None:
+    written = line(SPEC, command(["/bin/x", *words], {**VARIABLES, "ORCHD_GOAL": goal}))
+    if written is None:
         assert not goal.isascii() or not goal.isprintable()
         return
     variable = f"_orchd_{TRUE.slots.index('ORCHD_GOAL')}"
     show = f"""printf '%s\\0' "${variable}" "$@" """
-    script = f"next() {{ :; }}; {line.decode()}{show}"
+    script = f"next() {{ :; }}; {written.decode()}{show}"
     env = {variable: "ORCHD_GOAL=one"}
     output = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True, env=env).stdout
     assert os.fsdecode(output).split("\0")[:-1] == [f"ORCHD_GOAL={goal}", "/bin/x", *words]
+
+
+def test_an_agent_gets_its_own_variables_and_none_of_the_agents_before_it() -> None:
+    handle, names = shim(), [f"MINE_{number}" for number in range(20)]
+    shell = [f"{name}={quote(value)}" for name, value in handover.shim_environment(TRUE.slots, VARIABLES).items()]
+    for name in names:
+        agent_command = command(["/usr/bin/env", "-0"], {**VARIABLES, name: f"of {name}"})
+        prepared = handle.prepared(SPEC, agent_command, FILES)
+        assert prepared is not None
+        handle.command = agent_command._replace(slots=prepared[0])
+        shell.append(f'{prepared[1].decode()}(export ORCHD_HOME=/h; eval "$_orchd_begin")')
+    script = "\n".join(["next() { :; }", f"_orchd_begin={quote(TRUE.begin)}", *shell])
+    output = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True, env={}).stdout
+    mine = [entry for entry in os.fsdecode(output).split("\0") if entry.startswith("MINE_")]
+    assert mine == [f"{name}=of {name}" for name in names]
+    assert "_orchd_" not in os.fsdecode(output)
