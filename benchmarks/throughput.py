@@ -1,4 +1,8 @@
-"""Agents a second: 2,000 x /bin/true, 7 in flight, as one batch and one by one; beside the loops and the peers."""
+"""Agents a second: /bin/true, 7 in flight; beside the loops and the peers.
+
+First 1,000 agents that differ as those of a real batch do, each with a variable and a directory of its own; then 2,000
+that are alike, as one batch and one by one.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,10 @@ from benchmarks.peers import DAEMONS, Orchd, Peer, at_hand, loops
 from benchmarks.peers.cache import find
 
 COUNT, ROUNDS = 2000, 5
+DIFFERENT = 1000
 BASE = "bare loop, Python"
 BATCH = "orchd, one batch"
+UNLIKE = f"each with a variable and a directory of its own ({DIFFERENT})"
 FEWER = {"GNU parallel": 500, "nq": 200}  # they are slow
 BY_CLIENTS = 40
 
@@ -30,9 +36,18 @@ def of_peer(peer: type[Peer], verb: str, count: int) -> float:
         return rate(getattr(running, verb), count)
 
 
+def of_different(peer: type[Peer]) -> float:
+    """Measure a round of agents that differ, with a daemon of its own; their directories are made before."""
+    with peer() as running:
+        directories = running.prepare(DIFFERENT)
+        return DIFFERENT / timed(lambda: running.run_different(directories))
+
+
 def programs() -> dict[str, Way]:
     """Return each measured program with its name."""
-    factories: dict[str, Way] = {BASE: partial(rate, loops.python, COUNT)}
+    different = [peer for peer in at_hand(DAEMONS) if peer.can("run_different")]
+    factories: dict[str, Way] = {f"{peer.name}, {UNLIKE}": partial(of_different, peer) for peer in different}
+    factories[BASE] = partial(rate, loops.python, COUNT)
     if loops.compiled():
         factories["bare loop, C"] = partial(rate, loops.c, COUNT)
     factories[BATCH] = partial(of_peer, Orchd, "run", COUNT)
@@ -59,9 +74,11 @@ def main() -> None:
         for name, measure in measures.items():
             rates[name].append(measure())
     figures = [Figure(name, "agents/s", values, over(values, rates[BASE])) for name, values in rates.items()]
-    spooler = [values for name, values in rates.items() if name.startswith("task-spooler")]
     ahead = [
-        Figure(f"{BATCH} over task-spooler", "x", over(rates[BATCH], values), goal="more than 1") for values in spooler
+        Figure(f"orchd over task-spooler, {what}", "x", over(rates[ours], rates[theirs]), goal="more than 1")
+        for what, ours in (("each different", f"orchd, {UNLIKE}"), ("all alike", BATCH))
+        for theirs in rates
+        if theirs.startswith("task-spooler") and (UNLIKE in theirs) == (UNLIKE in ours)
     ]
     report("throughput", [*figures, *ahead])
     pictures.write("throughput", pictures.rates("Short agents a second, 7 at once", figures))

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -72,6 +72,16 @@ class Peer:
 
     def run(self, count: int) -> None:
         """Submit `count` short programs and return when they have ended."""
+
+    def prepare(self, count: int) -> list[Path]:
+        """Make and return `count` directories to work in."""
+        directories = [self.directory / "work" / str(number) for number in range(count)]
+        for directory in directories:
+            directory.mkdir(parents=True)
+        return directories
+
+    def run_different(self, directories: Sequence[Path]) -> None:
+        """Submit a short program for each directory, with a variable of its own, and return when all have ended."""
 
     def submit(self) -> None:
         """Submit one program over an open connection and return when the daemon acknowledges it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from benchmarks import history
@@ -59,6 +60,14 @@ class Orchd(Peer):
     def run(self, count: int) -> None:
         """Run one batch."""
         self.call("wait", ids=self.spawn([TRUE] * count))
+
+    def run_different(self, directories: Sequence[Path]) -> None:
+        """Run one batch of agents that differ in their variables and directories."""
+        agents = [
+            {**TRUE, "cwd": str(directory), "env": {"TASK": str(number)}}
+            for number, directory in enumerate(directories)
+        ]
+        self.call("wait", ids=self.spawn(agents))
 
     def run_one_by_one(self, count: int) -> None:
         """Send one request per agent."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from benchmarks.peers.base import LIMIT, WRITER, Peer, until
@@ -32,6 +34,12 @@ class Spooler(Peer):
     def run(self, count: int) -> None:
         for _ in range(count):
             self.ctl(self.submission())
+        self.drain()
+
+    def run_different(self, directories: Sequence[Path]) -> None:
+        for number, directory in enumerate(directories):
+            env = {**self.env, "TASK": str(number)}
+            subprocess.run(self.submission(), cwd=directory, env=env, check=True, stdout=subprocess.DEVNULL)
         self.drain()
 
     def drain(self) -> None:

@@ -140,6 +140,30 @@ def test_an_agent_with_other_variables_follows_in_a_shim_and_gets_exactly_them(
     )
 
 
+def test_each_enters_its_own_directory_and_enters_it_anew(attempts: Attempts, tmp_path: Path) -> None:
+    first, second, current = tmp_path / "it's", tmp_path / "2", tmp_path / "current"
+    for directory in (first, second):
+        directory.mkdir()
+    current.symlink_to(first)
+    pid = attempts.run("pwd", "-P", cwd=str(current))
+    for number, (words, cwd) in enumerate(
+        [
+            (("ln", "-sfn", "2", "current"), tmp_path),
+            (("sh", "-c", "pwd -P; echo $PWD"), current),
+            (("sh", "-c", "rm -rf ../2 && mkdir ../2"), second),
+            (("touch", "made"), second),
+            (("pwd", "-P"), first),
+        ],
+        2,
+    ):
+        new_agent = agent(*words, number=number, cwd=str(cwd))
+        assert attempts.start(new_agent) == pid
+        assert attempts.end(new_agent).outcome.code == 0
+    assert attempts.log(agent(number=3)) == f"{second}\n{current}\n"
+    assert (second / "made").exists()
+    assert attempts.log(agent(number=6)) == f"{first}\n"
+
+
 @pytest.mark.parametrize("is_first", [True, False])
 def test_one_whose_directory_goes_before_its_gate_opens_says_so(
     attempts: Attempts, tmp_path: Path, is_first: bool
