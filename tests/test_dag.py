@@ -30,13 +30,13 @@ def slow_remaining(graph: Graph, durations: dict[str, float], node: str) -> floa
     return durations[node] + max((slow_remaining(graph, durations, other) for other in after), default=0.0)
 
 
-def test_groups_are_what_may_run_at_once() -> None:
+def test_levels_group_the_nodes_that_may_run_at_once() -> None:
     assert levels(TEAM) == [["backend"], ["frontend", "mobile"], ["tests"]]
     assert levels({}) == []
 
 
 @given(acyclic())
-def test_no_node_comes_before_what_it_depends_on(graph: Graph) -> None:
+def test_no_node_comes_before_its_dependencies(graph: Graph) -> None:
     order = topological(graph)
     assert sorted(order) == sorted(graph)
     assert all(order.index(dependency) < order.index(node) for node in graph for dependency in graph[node])
@@ -73,11 +73,11 @@ def test_the_critical_path_is_a_path_as_long_as_the_longest(data: st.DataObject)
         assert not successors(graph)[path[-1]]
 
 
-def test_of_equal_paths_the_first_is_named() -> None:
+def test_the_critical_path_is_the_first_of_equal_paths() -> None:
     assert critical_path(TEAM, dict.fromkeys(TEAM, 1.0)) == ["backend", "frontend", "tests"]
 
 
-def test_a_cycle_is_a_path_in_which_each_depends_on_the_next() -> None:
+def test_a_cycle_is_a_path_where_each_node_depends_on_the_next() -> None:
     graph = {"x": [], "a": ["b", "x"], "b": ["c"], "c": ["a"]}
     cycle = cycle_in(graph)
     assert cycle is not None
@@ -91,7 +91,7 @@ def test_a_cycle_is_a_path_in_which_each_depends_on_the_next() -> None:
     [topological, levels, lambda graph: remaining_paths(graph, {"a": 1, "b": 1})],
     ids=["topological", "levels", "remaining_paths"],
 )
-def test_what_cannot_be_ordered_is_refused_and_named(function: Callable[[Graph], object]) -> None:
+def test_a_cycle_or_unknown_node_is_refused_and_named(function: Callable[[Graph], object]) -> None:
     with pytest.raises(CyclicGraphError, match=r"dependency cycle: (a -> b -> a|b -> a -> b)") as refused:
         function({"a": ["b"], "b": ["a"]})
     assert sorted(set(refused.value.cycle)) == ["a", "b"]
@@ -100,13 +100,13 @@ def test_what_cannot_be_ordered_is_refused_and_named(function: Callable[[Graph],
     assert (missing.value.node, missing.value.dependency) == ("a", "z")
 
 
-def test_who_depends_on_whom_is_told_once() -> None:
+def test_successors_lists_each_dependent_once() -> None:
     assert successors({"a": [], "b": ["a", "a"]}) == {"a": ["b"], "b": []}
 
 
 @pytest.mark.parametrize("shape", [chain, fan])
 @pytest.mark.parametrize("function", [topological, levels, remaining_paths, critical_path])
-def test_the_work_grows_as_the_graph_does(shape: Callable[[int], Graph], function: Callable[..., object]) -> None:
+def test_the_work_grows_linearly_with_the_graph(shape: Callable[[int], Graph], function: Callable[..., object]) -> None:
     def asked(count: int) -> int:
         graph = Counted(shape(count))
         function(graph, dict.fromkeys(graph, 1.0)) if "path" in function.__name__ else function(graph)

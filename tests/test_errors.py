@@ -71,7 +71,7 @@ def test_a_second_daemon_is_refused_and_the_first_is_not_disturbed(instance: Ins
     assert instance.agent(agent_id)["status"] == "running"
 
 
-def test_a_socket_that_was_left_behind_is_replaced(stopped: Instance) -> None:
+def test_a_leftover_socket_is_replaced(stopped: Instance) -> None:
     stopped.home.create()
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(stopped.home.socket))
@@ -86,7 +86,7 @@ def vanish(instance: Instance, agent: str) -> None:
         path.unlink()
 
 
-def test_when_the_directory_of_all_logs_has_vanished_the_next_agent_makes_it_again(instance: Instance) -> None:
+def test_the_next_agent_recreates_a_deleted_log_directory(instance: Instance) -> None:
     lives = instance.spawn("sleep", "1000")
     shutil.rmtree(instance.home.agents)
     agent_id = instance.spawn("sh", "-c", "echo here")
@@ -98,7 +98,7 @@ def test_when_the_directory_of_all_logs_has_vanished_the_next_agent_makes_it_aga
 
 
 @needs_root
-def test_without_a_free_pid_agents_are_queued_with_the_reason_and_start_by_themselves(instance: Instance) -> None:
+def test_an_agent_without_a_free_pid_is_queued_and_starts_later(instance: Instance) -> None:
     group = Path("/sys/fs/cgroup/pids") / instance.directory.name
     try:
         group.mkdir()
@@ -120,7 +120,7 @@ def test_without_a_free_pid_agents_are_queued_with_the_reason_and_start_by_thems
         group.rmdir()
 
 
-def test_an_environment_that_was_deleted_fails_its_agent_and_no_other(instance: Instance) -> None:
+def test_an_agent_with_a_deleted_environment_fails_and_can_be_retried(instance: Instance) -> None:
     instance.ctl("pause")
     agent_id = instance.spawn("true")
     instance.kill()
@@ -145,7 +145,7 @@ def test_an_environment_that_was_deleted_fails_its_agent_and_no_other(instance: 
         (["--output-dir", "/proc/nowhere"], ["true"], "cannot create the output directory /proc/nowhere"),
     ],
 )
-def test_what_can_never_start_fails_and_says_why(
+def test_an_agent_that_can_never_start_fails_with_the_reason(
     instance: Instance, options: list[str], command: list[str], reason: str
 ) -> None:
     agent_id = instance.spawn(*command, options=options)
@@ -155,7 +155,7 @@ def test_what_can_never_start_fails_and_says_why(
     assert reason in agent["reason"]
 
 
-def test_an_argument_that_is_too_long_for_any_program_fails_and_says_what_to_do(instance: Instance) -> None:
+def test_an_agent_with_a_too_long_argument_fails_with_the_reason(instance: Instance) -> None:
     with instance.client() as client:
         client.call("spawn", {"agents": [{"command": ["/bin/echo", "x" * 200_000]}], "cwd": "/"})
         (agent,) = client.wait(ids=["agent-001"])["agents"]
@@ -163,7 +163,7 @@ def test_an_argument_that_is_too_long_for_any_program_fails_and_says_what_to_do(
     assert "argument 1 of its command takes 200,001 bytes" in agent["reason"]
 
 
-def test_when_files_cannot_be_opened_agents_wait_until_they_can(instance: Instance) -> None:
+def test_agents_are_queued_while_no_file_descriptor_is_free(instance: Instance) -> None:
     opened = len(list(Path(f"/proc/{instance.daemon.pid}/fd").iterdir()))
     with instance.client() as client:
         client.call("limit")
@@ -199,9 +199,7 @@ def test_a_wait_that_cannot_be_watched_is_answered_with_busy_and_ends_no_daemon(
         assert raw.ask("wait", {"ids": [agent_id]})["result"]["agents"][0]["status"] == "cancelled"
 
 
-def test_an_agents_wait_that_cannot_be_watched_is_answered_with_busy_and_the_agent_works_on(
-    instance: Instance, tmp_path: Path
-) -> None:
+def test_an_agent_keeps_running_when_its_unwatchable_wait_gets_busy(instance: Instance, tmp_path: Path) -> None:
     go, answer = tmp_path / "go", tmp_path / "answer"
     os.mkfifo(go)
     child = "orchctl spawn -- sleep 1000 >/dev/null"
@@ -215,7 +213,7 @@ def test_an_agents_wait_that_cannot_be_watched_is_answered_with_busy_and_the_age
     assert instance.agent(agent_id)["status"] == "running"
 
 
-def test_when_an_attempts_files_have_vanished_what_is_asked_gets_an_error_and_nothing_else_is_lost(
+def test_an_attempt_with_deleted_files_has_no_logs_but_keeps_running(
     instance: Instance,
 ) -> None:
     lost, other = instance.spawn("sleep", "600"), instance.spawn("sh", "-c", "echo here; exit 3")
@@ -230,7 +228,7 @@ def test_when_an_attempts_files_have_vanished_what_is_asked_gets_an_error_and_no
     assert instance.ctl("logs", other) == "here\n"
 
 
-def test_when_an_attempts_files_have_vanished_the_next_daemon_ends_what_is_left_of_it(instance: Instance) -> None:
+def test_the_next_daemon_ends_an_attempt_with_deleted_files(instance: Instance) -> None:
     """Its lock is gone, so nobody can know that it lives; what bears its marks is stopped before it is given up."""
     agent_id = instance.spawn("sleep", "600")
     pid = instance.agent(agent_id)["pid"]
@@ -242,7 +240,7 @@ def test_when_an_attempts_files_have_vanished_the_next_daemon_ends_what_is_left_
     assert (process := read_process(pid)) is None or process.is_zombie
 
 
-def test_when_the_environments_have_vanished_their_directory_is_made_again_and_all_goes_on(instance: Instance) -> None:
+def test_a_deleted_environment_directory_is_recreated(instance: Instance) -> None:
     agent_id = instance.spawn("sleep", "600")
     shutil.rmtree(instance.home.environments)
     until(instance.home.environments.exists, what="a directory that is made again")
@@ -251,7 +249,7 @@ def test_when_the_environments_have_vanished_their_directory_is_made_again_and_a
 
 
 @needs_root
-def test_a_full_disk_is_said_before_anything_else_is_promised(stopped: Instance) -> None:
+def test_a_spawn_on_a_full_disk_is_refused_and_the_daemon_survives(stopped: Instance) -> None:
     """An environment that finds no room is refused; a commit that finds none is in test_fulldisk."""
     with tmpfs(stopped.directory, "4m"):
         stopped.start()
@@ -274,9 +272,7 @@ def is_gone(directory: Path) -> bool:
 
 
 @pytest.mark.parametrize("how", ["database", "emptied", "home"])
-def test_a_daemon_whose_database_vanishes_leaves_and_no_other_begins_with_an_empty_history(
-    instance: Instance, how: str
-) -> None:
+def test_a_daemon_without_its_database_exits_and_no_other_starts_empty(instance: Instance, how: str) -> None:
     shim = psutil.Process(instance.agent(instance.spawn("sleep", "600"))["pid"])
     tree = [shim, *shim.children(recursive=True)]
     try:
@@ -298,7 +294,7 @@ def test_a_daemon_whose_database_vanishes_leaves_and_no_other_begins_with_an_emp
             process.kill()
 
 
-def test_a_user_who_may_have_no_more_processes_waits_for_one(stopped: Instance) -> None:
+def test_an_agent_is_queued_while_its_user_may_start_no_process(stopped: Instance) -> None:
     """The limit of a user's processes counts for everybody but root, so the daemon is somebody else's here."""
     if os.getuid() != 0:
         pytest.skip("needs root to be another user")

@@ -11,12 +11,12 @@ from orchd.__main__ import clock
 from tests.conftest import DEADLINE, Instance
 
 
-def test_it_says_its_version() -> None:
+def test_orchd_prints_its_version() -> None:
     process = subprocess.run([sys.executable, "-m", "orchd", "--version"], capture_output=True, text=True, check=True)
     assert process.stdout.startswith("orchd 0.")
 
 
-def test_what_it_is_not_given_is_usage() -> None:
+def test_an_unknown_option_prints_the_usage() -> None:
     process = subprocess.run(
         [sys.executable, "-m", "orchd", "--hmoe", "/"], capture_output=True, text=True, check=False
     )
@@ -24,7 +24,7 @@ def test_what_it_is_not_given_is_usage() -> None:
     assert "usage: orchd" in process.stderr
 
 
-def test_the_process_that_starts_it_is_told_why_it_does_not_run(stopped: Instance) -> None:
+def test_a_failed_start_is_reported_through_the_ready_fd(stopped: Instance) -> None:
     stopped.home.create()
     stopped.configure("limit = 0")
     reader, writer = os.pipe()
@@ -38,7 +38,7 @@ def test_the_process_that_starts_it_is_told_why_it_does_not_run(stopped: Instanc
     assert process.returncode == 1
 
 
-def test_the_process_that_started_it_may_be_gone_by_then(stopped: Instance) -> None:
+def test_a_failed_start_exits_with_1_when_the_ready_fd_is_closed(stopped: Instance) -> None:
     stopped.home.create()
     stopped.configure("limit = 0")
     reader, writer = os.pipe()
@@ -51,7 +51,7 @@ def test_the_process_that_started_it_may_be_gone_by_then(stopped: Instance) -> N
     assert process.returncode == 1
 
 
-def test_a_machine_that_lacks_something_is_a_sentence_and_no_traceback(stopped: Instance) -> None:
+def test_an_invalid_lock_file_is_reported_without_a_traceback(stopped: Instance) -> None:
     stopped.home.create()
     stopped.home.lock.mkdir()
     command = [sys.executable, "-m", "orchd", "--home", str(stopped.directory)]
@@ -61,6 +61,6 @@ def test_a_machine_that_lacks_something_is_a_sentence_and_no_traceback(stopped: 
     assert "Traceback" not in process.stderr
 
 
-def test_one_clock_is_compared_and_one_is_shown() -> None:
+def test_the_clock_has_monotonic_and_wall_time() -> None:
     assert abs(clock().wall - time.time()) < 5
     assert clock().mono <= clock().mono

@@ -138,24 +138,24 @@ def name_of(path: object) -> str | None:
     return str(path.relative_to(ROOT)) if isinstance(path, Path) else None
 
 
-def test_a_stranger_is_seen() -> None:
+def test_a_disallowed_import_is_detected() -> None:
     text = "import os.path\nfrom time import time\ndef f():\n    import orchd.store\n"
     assert strangers(text, PURE | {"orchd.core"}) == ["os.path", "time", "orchd.store"]
 
 
-def test_an_import_from_a_floor_above_is_seen() -> None:
+def test_an_import_from_a_floor_above_is_detected() -> None:
     assert upward("orchd", "store", "from orchd.core import inputs\nfrom orchd.store.rows import row\n") == []
     assert upward("orchd", "store", "def f():\n    from orchd.views import agents\n") == ["views"]
     assert upward("orchd", "store", "from orchd.network.peers import Peer\n") == ["network"]
 
 
 @pytest.mark.parametrize("path", sources("orchd/core"), ids=name_of)
-def test_the_core_imports_nothing_that_can_touch_the_world(path: Path) -> None:
+def test_the_core_imports_only_pure_modules(path: Path) -> None:
     assert strangers(path.read_text(), PURE | {"orchd.core", "orchd.dag", "orchd.protocol.ids"}) == []
 
 
 @pytest.mark.parametrize("name", ["dag", "protocol/ids"])
-def test_graphs_and_ids_import_nothing_that_can_touch_the_world(name: str) -> None:
+def test_graphs_and_ids_import_only_pure_modules(name: str) -> None:
     assert strangers((ROOT / f"orchd/{name}.py").read_text(), PURE) == []
 
 
@@ -171,21 +171,21 @@ def test_the_client_imports_only_from_floors_below(entry: str, path: Path) -> No
 
 
 @pytest.mark.parametrize("path", sources("orchctl"), ids=name_of)
-def test_the_client_imports_of_the_daemon_only_what_both_share(path: Path) -> None:
+def test_the_client_imports_only_shared_modules_of_the_daemon(path: Path) -> None:
     of_the_daemon = [name for name in imports(path.read_text()) if name.split(".")[0] == "orchd"]
     assert [name for name in of_the_daemon if not f"{name}.".startswith(tuple(f"{top}." for top in SHARED))] == []
 
 
 @pytest.mark.parametrize("package", FLOORS)
 @pytest.mark.parametrize("unit", [folder, lambda module: module], ids=["folders", "modules"])
-def test_no_two_import_each_other(package: str, unit: Callable[[Path], Path]) -> None:
+def test_no_import_cycle_exists_between_folders_or_modules(package: str, unit: Callable[[Path], Path]) -> None:
     graph = graph_of(package, unit)
     assert len(graph) > len(FLOORS[package])
     assert cycle_in(graph) is None
 
 
 @pytest.mark.parametrize("path", sources("orchd"), ids=name_of)
-def test_only_modules_that_must_know_that_an_attempt_is_a_process(path: Path) -> None:
+def test_only_listed_modules_import_the_process_implementation(path: Path) -> None:
     name = str(path.relative_to(ROOT))
     if not name.startswith("orchd/processes/") and name not in KNOW_PROCESSES:
         local = [module for module in imports(path.read_text()) if module.startswith(LOCAL)]
@@ -193,23 +193,23 @@ def test_only_modules_that_must_know_that_an_attempt_is_a_process(path: Path) ->
 
 
 @pytest.mark.parametrize("path", sources("orchd"), ids=name_of)
-def test_one_thread_and_no_event_loop_but_ours(path: Path) -> None:
+def test_no_module_imports_concurrency_libraries_but_the_commit_thread(path: Path) -> None:
     names = {name.split(".")[0] for name in imports(path.read_text())}
     waits_for_the_disk = {"threading"} if path.name == "commit_thread.py" else set()
     assert not names & {"asyncio", "threading", "concurrent", "multiprocessing", "subprocess"} - waits_for_the_disk
 
 
 @pytest.mark.parametrize("path", sources("orchd"), ids=name_of)
-def test_only_the_entry_knows_what_time_it_is(path: Path) -> None:
+def test_only_the_entry_module_reads_the_clock(path: Path) -> None:
     if path.name != "__main__.py":
         assert "time" not in imports(path.read_text())
         assert "datetime.now" not in path.read_text()
 
 
-def test_the_packages_themselves_are_empty() -> None:
+def test_the_package_init_files_are_empty() -> None:
     assert (ROOT / "orchd/__init__.py").read_text() == ""
     assert (ROOT / "orchctl/__init__.py").read_text() == ""
 
 
-def test_what_the_core_may_import_is_of_the_standard_library() -> None:
+def test_the_modules_allowed_to_the_core_are_of_the_standard_library() -> None:
     assert sys.stdlib_module_names | {"__future__"} >= PURE

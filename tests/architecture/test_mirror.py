@@ -79,7 +79,7 @@ def expected(module: str) -> str:
     return ELSEWHERE.get(module) or str("tests" / folder / f"test_{path.stem.strip('_')}.py")
 
 
-def test_a_module_without_tests_would_be_seen() -> None:
+def test_a_module_without_a_test_file_is_detected() -> None:
     assert not (ROOT / expected("orchd/core/nothing_yet.py")).exists()
     assert expected("orchd/processes/shims/pool.py") == "tests/processes/shims/test_pool.py"
     assert expected("orchctl/spawn/batch.py") == "tests/orchctl/spawn/test_batch.py"
@@ -98,6 +98,6 @@ def test_a_module_that_is_tested_elsewhere_exists_and_has_no_file_of_its_own(mod
 
 
 @pytest.mark.parametrize("module", [module for module in MODULES if module.endswith("__init__.py")])
-def test_a_package_itself_does_nothing(module: str) -> None:
+def test_a_package_init_file_has_only_imports_and_assignments(module: str) -> None:
     body = ast.parse((ROOT / module).read_text()).body
     assert [node for node in body if not isinstance(node, (ast.Expr, ast.ImportFrom, ast.Assign))] == []

@@ -75,13 +75,13 @@ def openings(text: str) -> Iterator[str]:
             yield node.func.attr
 
 
-def test_an_opening_is_seen() -> None:
+def test_a_call_that_opens_a_path_is_detected() -> None:
     text = "import os\nos.open('x', 0)\nwith open('x') as f: f.read()\npath.read_text()\nopened('x')\n"
     assert sorted(openings(text)) == ["open", "open", "read_text"]
 
 
 @pytest.mark.parametrize("path", [*sources("orchd"), *sources("orchctl")], ids=lambda path: str(path.relative_to(ROOT)))
-def test_paths_that_agents_can_write_are_opened_in_one_way(path: Path) -> None:
+def test_only_listed_modules_open_paths_directly(path: Path) -> None:
     name = str(path.relative_to(ROOT))
     if not name.startswith("orchctl/skills/"):  # programs that run without this package
         assert bool(list(openings(path.read_text()))) == (name in OPENERS)

@@ -43,18 +43,18 @@ def operations() -> dict[str, str]:
     return {op: result for cell, result in rows for op in re.findall(r"`([\w-]+)`", cell)}
 
 
-def test_a_code_is_found_wherever_it_is_given() -> None:
+def test_error_codes_are_extracted_from_calls_and_returned_pairs() -> None:
     text = (
         'raise WireError("a", "x")\nturn.refuse(r, "b", "x")\nraise Refusal("c", "x")\ndef f():\n    return "d", "x"\n'
     )
     assert set(codes(text)) == {"a", "b", "c", "d"}
 
 
-def test_every_error_code_is_documented_and_none_is_made_up() -> None:
+def test_the_documented_error_codes_are_exactly_the_raised_codes() -> None:
     assert raised() == documented_codes()
 
 
-def test_every_op_is_documented_and_none_is_made_up() -> None:
+def test_the_documented_ops_are_exactly_the_existing_ops() -> None:
     assert set(operations()) == set(OPS)
 
 
@@ -105,7 +105,7 @@ def test_every_result_has_the_keys_that_are_documented(instance: Instance) -> No
     instance.daemon.wait(30)
 
 
-def test_no_key_of_an_answer_is_documented_twice() -> None:
+def test_no_agent_key_is_documented_twice() -> None:
     cells = [row.split("|")[1] for row in table_after("\n## Agent\n")]
     keys = re.findall(r"`(\w+)`", "".join(cells))
     assert len(keys) > 50
@@ -126,6 +126,6 @@ def documented_keys(title: str, *, but: bool) -> set[str]:
     return keys - {"groups", "members"} if but else keys
 
 
-def test_the_levels_are_those_that_are_documented(instance: Instance) -> None:
+def test_status_reports_the_documented_levels(instance: Instance) -> None:
     (levels,) = re.findall(r"working agents by level, `\{(.*?)\}`", PROTOCOL)
     assert list(instance.status()["levels"]) == levels.split(", ")

@@ -49,19 +49,19 @@ def test_a_program_that_the_machine_lacks_is_left_out_with_one_line(
     assert capsys.readouterr().out == "a peer: left out: no-such-program is not installed\n"
 
 
-def test_a_missing_installer_is_said_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_installer_is_reported(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     known(monkeypatch, Source("npm", "pm2", "pm2"))
     assert cache.find("a peer") is None
     assert "a peer: left out: " in capsys.readouterr().out
 
 
-def test_what_an_installer_says_is_why(tmp_path: Path) -> None:
+def test_an_installer_failure_reports_its_error_output(tmp_path: Path) -> None:
     with pytest.raises(LeftOutError, match="no such package"):
         cache._output(["sh", "-c", "echo fetching >&2; echo no such package >&2; exit 1"])
 
 
-def test_it_is_installed_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_package_is_installed_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     tries: list[str] = []
     installs(monkeypatch, tries)
     known(monkeypatch, Source("pip", "package", "program"))
@@ -71,7 +71,9 @@ def test_it_is_installed_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     assert tries == ["package"]
 
 
-def test_what_was_half_made_is_made_anew(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_partial_installation_is_repeated(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     tries: list[str] = []
     installs(monkeypatch, tries, breaks_off=1)
     known(monkeypatch, Source("pip", "package", "program"))
@@ -91,7 +93,7 @@ def test_a_package_without_its_program_is_left_out(
     assert "package of pip has no another" in capsys.readouterr().out
 
 
-def test_a_peer_that_lacks_one_thing_is_not_at_hand(
+def test_a_peer_with_a_missing_requirement_is_not_available(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Lacking(Peer):

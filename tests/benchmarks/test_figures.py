@@ -27,7 +27,7 @@ def test_every_benchmark_can_be_called(name: str) -> None:
     assert callable(import_module(f"benchmarks.{name}").main)
 
 
-def test_one_that_fails_is_said_and_does_not_keep_the_rest_away(
+def test_a_failed_benchmark_is_reported_and_the_next_benchmark_runs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fails() -> None:
@@ -51,16 +51,16 @@ def test_a_table_has_medians_spreads_and_ratios_and_its_samples_are_written(
     assert json.loads((tmp_path / "results/subject.json").read_text())["figures"][0]["samples"] == samples
 
 
-def test_rounds_that_do_not_match_are_no_ratio() -> None:
+def test_a_ratio_of_samples_of_unequal_length_is_refused() -> None:
     with pytest.raises(ValueError, match="shorter"):
         harness.over([1.0, 2.0], [1.0])
 
 
-def test_a_step_is_between_neighbours_in_time() -> None:
+def test_a_step_is_the_median_gap_between_sorted_times() -> None:
     assert step("10.004 10.000\n10.001 10.010") == pytest.approx(3.0)
 
 
-def test_a_history_is_in_the_store_and_leaves_the_limit_as_it_is(tmp_path: Path) -> None:
+def test_a_written_history_is_restored_and_leaves_the_limit_unchanged(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     history.write(home, 1010)
     store, state = Store(home.database), State()
@@ -69,7 +69,7 @@ def test_a_history_is_in_the_store_and_leaves_the_limit_as_it_is(tmp_path: Path)
     assert (state.last_number, state.limit, state.resident) == (1010, State().limit, State().resident)
 
 
-def test_no_schedule_is_shorter_than_the_bound() -> None:
+def test_the_bound_is_the_longest_path_or_the_work_divided_by_the_limit() -> None:
     chain = Dag({"a": [], "b": ["a"]}, {"a": 100, "b": 200})
     wide = Dag({f"n{number}": [] for number in range(14)}, {f"n{number}": 100 for number in range(14)})
     assert chain.bound == pytest.approx(0.3)
@@ -77,14 +77,14 @@ def test_no_schedule_is_shorter_than_the_bound() -> None:
     assert drawn(random.Random(1)) == drawn(random.Random(1))
 
 
-def test_a_node_of_a_graph_is_what_a_run_takes() -> None:
+def test_a_graph_node_becomes_a_valid_run_member() -> None:
     dag = Dag({"a": [], "b": ["a"]}, {"a": 100, "b": 200})
     members = [member(dag, node, node, after) for node, after in dag.after.items()]
     run = schema.parse(operations.Run, {"name": "dag", "cwd": "/", "groups": [{"path": ""}], "members": members})
     assert [member.agent.tokens for member in run.members] == [100, 200]
 
 
-def test_the_tree_has_as_many_as_its_bound_is_worked_out_of() -> None:
+def test_the_tree_has_the_agent_count_that_its_bound_assumes() -> None:
     ids, level = [], [""]
     while level:
         level = [below for node in level for below in nesting.below(node)]
@@ -92,7 +92,7 @@ def test_the_tree_has_as_many_as_its_bound_is_worked_out_of() -> None:
     assert len(ids) == len(set(ids)) == nesting.AGENTS == 70
 
 
-def test_rounds_that_stood_still_are_said_and_have_no_time() -> None:
+def test_stalled_rounds_are_reported_and_have_no_time() -> None:
     stuck = nesting.Round(None, 7, 7)
     results = nesting.figures("tsp", [stuck, stuck])
     assert [figure.name for figure in results] == ["tsp: most at work", "tsp: most alive"]
@@ -103,12 +103,12 @@ def test_rounds_that_stood_still_are_said_and_have_no_time() -> None:
     assert ended[0].note == "stood still in 1 of 2 rounds"
 
 
-def test_who_is_above_the_limit_is_shown_as_bad() -> None:
+def test_a_count_above_the_limit_is_marked_as_bad() -> None:
     assert nesting.row("x", [nesting.Round(1.0, 8, 8)]).cells[1].is_bad
     assert not nesting.row("x", [nesting.Round(1.0, 7, 8)]).cells[1].is_bad
 
 
-def test_an_agent_of_the_tree_ends_where_no_agent_is_below_it() -> None:
+def test_a_tree_node_starts_its_children_and_a_leaf_ends() -> None:
     script = Path(nesting.__file__).parent / "node.sh"
     subprocess.run(["sh", script, "orchd", "111", "0"], check=True)
     process = subprocess.run(
@@ -117,7 +117,7 @@ def test_an_agent_of_the_tree_ends_where_no_agent_is_below_it() -> None:
     assert process.stdout.split()[-2:] == ["121", "122"]
 
 
-def test_processes_are_found_by_the_mark_of_their_peer_and_ended_with_it() -> None:
+def test_processes_are_identified_by_their_peer_mark_and_killed_with_it() -> None:
     class Sleeper(Peer):
         def begin(self) -> None:
             self.process = subprocess.Popen(["sleep", "1000"], env=self.env)

@@ -16,7 +16,7 @@ def bars(*rows: svg.Row) -> ET.Element:
     return ET.fromstring(svg.bars("a <title> & more", "said", [svg.Column("MB/s", 7.0)], rows))
 
 
-def test_bars_are_to_scale_and_a_bad_one_is_in_another_colour() -> None:
+def test_bars_are_to_scale_and_a_bad_bar_has_another_colour() -> None:
     root = bars(
         svg.Row("ours", [svg.Cell(2.0, 1.0, 4.0, "2")], is_ours=True),
         svg.Row("theirs", [svg.Cell(8.0, 8.0, 8.0, "8", is_bad=True)]),
@@ -26,7 +26,7 @@ def test_bars_are_to_scale_and_a_bad_one_is_in_another_colour() -> None:
     assert [element.get("class") for element in root.iter(f"{SVG}line")].count("bound") == 1
 
 
-def test_names_are_escaped_and_dark_readers_are_served() -> None:
+def test_names_are_escaped_and_dark_mode_is_supported() -> None:
     root = bars(svg.Row("<&>", [svg.Cell(1, 1, 1, "<1>")]))
     texts = ["".join(element.itertext()) for element in root.iter(f"{SVG}text")]
     assert {"<&>", "<1>", "a <title> & more"} <= set(texts)
@@ -34,13 +34,13 @@ def test_names_are_escaped_and_dark_readers_are_served() -> None:
     assert "prefers-color-scheme:dark" in "".join(style.itertext())
 
 
-def test_nothing_is_divided_by_a_scale_of_nothing() -> None:
+def test_an_empty_scale_causes_no_division_by_zero() -> None:
     assert ET.fromstring(svg.bars("t", "s", [svg.Column("x")], [svg.Row("r", [svg.Cell(0, 0, 0, "0")])])) is not None
     flat = pictures.growth("t", ("x", "y"), {"a": {10: [1.0]}})
     assert ET.fromstring(flat) is not None
 
 
-def test_a_line_that_is_flat_stays_at_its_height_and_one_that_is_proportional_rises() -> None:
+def test_a_flat_line_is_level_and_a_proportional_line_rises() -> None:
     root = ET.fromstring(pictures.growth("t", ("x", "y"), {"flat": {10: [5], 100: [5]}, "not": {10: [1], 100: [10]}}))
     flat, rising = (
         [float(element.attrib["cy"]) for element in group.iter(f"{SVG}circle")] for group in root.iter(f"{SVG}g")
@@ -49,7 +49,7 @@ def test_a_line_that_is_flat_stays_at_its_height_and_one_that_is_proportional_ri
     assert rising[0] > rising[1]
 
 
-def test_names_at_the_ends_of_lines_do_not_stand_upon_each_other() -> None:
+def test_labels_at_line_ends_do_not_overlap() -> None:
     assert svg.apart([30.0, 10.0, 12.0]) == [40.0, 10.0, 25.0]
 
 

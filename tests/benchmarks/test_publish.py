@@ -14,26 +14,26 @@ FIGURE = {"name": "a peer", "unit": "ms", "samples": [3.0, 1.0, 2.0], "ratios": 
 RESULT = {"machine": {"load": 0.5, "cores": 2}, "figures": [FIGURE, {**FIGURE, "ratios": [], "goal": "", "note": ""}]}
 
 
-def test_a_table_says_figures_ratios_and_the_load() -> None:
+def test_a_table_shows_figures_ratios_and_the_load() -> None:
     lines = list(publish.table("latency", RESULT))
     assert "| a peer | 2 [1-3] | ms | 0.75 [0.5-1] | goal 1; n |" in lines
     assert "| a peer | 2 [1-3] | ms |  |  |" in lines
     assert any("Load 0.5" in line for line in lines)
 
 
-def test_only_what_stands_between_the_marks_is_exchanged() -> None:
+def test_only_text_between_the_marks_is_replaced() -> None:
     text = f"above\n{publish.BEGIN}\nold\n{publish.END}\nbelow\n"
     once = publish.replaced(text, ["new"])
     assert once == f"above\n{publish.BEGIN}\nnew\n{publish.END}\nbelow\n"
     assert publish.replaced(once, ["new"]) == once
 
 
-def test_a_document_without_marks_is_left_as_it_is() -> None:
+def test_a_document_without_marks_is_refused() -> None:
     with pytest.raises(SystemExit, match="there is no"):
         publish.replaced("text", ["new"])
 
 
-def test_tables_and_pictures_are_those_that_there_are(tmp_path: Path) -> None:
+def test_existing_results_are_published_as_tables_and_pictures(tmp_path: Path) -> None:
     results, root = tmp_path / "results", tmp_path / "root"
     results.mkdir()
     (root / "docs/images").mkdir(parents=True)

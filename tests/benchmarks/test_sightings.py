@@ -22,18 +22,18 @@ LINES = [
 ]
 
 
-def test_agents_are_counted_once_and_others_never() -> None:
+def test_agents_are_counted_once_and_other_processes_never() -> None:
     assert look(LINES, SCRIPT, SECONDS) == Look(frozenset({"11", "12"}), frozenset({3}))
 
 
-def test_only_what_two_looks_show_is_counted() -> None:
+def test_only_agents_seen_in_two_consecutive_looks_are_counted() -> None:
     watch = Watch(SCRIPT, SECONDS)
     watch.count(Look(frozenset("ab"), frozenset({1, 2})))
     watch.count(Look(frozenset("bc"), frozenset({2, 3})))
     assert (watch.most_alive, watch.most_working) == (1, 1)
 
 
-def test_it_stands_still_when_no_agent_works_and_none_comes_or_goes() -> None:
+def test_a_watch_sees_no_movement_while_no_agent_works_starts_or_ends() -> None:
     watch, still = Watch(SCRIPT, SECONDS), Look(frozenset("a"), frozenset())
     watch.count(still)
     moved = watch.moved_at
@@ -43,7 +43,7 @@ def test_it_stands_still_when_no_agent_works_and_none_comes_or_goes() -> None:
     assert moved < watch.moved_at <= time.monotonic()
 
 
-def test_a_process_that_lives_is_seen() -> None:
+def test_a_running_process_is_counted_as_working() -> None:
     seconds = f"1000.{os.getpid()}"
     with subprocess.Popen(["sleep", seconds]) as process:
         try:

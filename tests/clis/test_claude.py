@@ -20,7 +20,7 @@ NEEDED = ("claude",)
 pytestmark = [pytest.mark.clis, pytest.mark.slow]
 
 
-def test_it_completes_with_its_result_its_tokens_and_its_session(clis: Clis, tmp_path: Path) -> None:
+def test_a_claude_agent_completes_with_result_tokens_and_session(clis: Clis, tmp_path: Path) -> None:
     steps = [{"bash": "echo hi; exit 3"}, {"say": "All done."}]
     agent = clis.ended(clis.spec("claude", *steps, result=str(tmp_path / "result.md")))
     assert (agent["status"], agent["exit_code"], agent["reason"]) == ("completed", 0, None)
@@ -33,7 +33,7 @@ def test_it_completes_with_its_result_its_tokens_and_its_session(clis: Clis, tmp
     assert "\nAll done.\nclaude completed (2,080 tokens in, 40 out, 600 from a cache, $" in log
 
 
-def test_what_it_spawns_is_its_child_though_it_is_inside_claude(clis: Clis) -> None:
+def test_an_agent_spawned_inside_claude_is_a_child_of_its_spawner(clis: Clis) -> None:
     command = 'test $CLAUDECODE && orchctl spawn --runner claude --goal \'STEPS [{"say": "child"}]\' -- --verbose'
     agent = clis.ended(clis.spec("claude", {"bash": f"orchctl wait $({command})"}, {"say": "ok"}, nesting=1))
     assert agent["status"] == "completed"
@@ -42,7 +42,7 @@ def test_what_it_spawns_is_its_child_though_it_is_inside_claude(clis: Clis) -> N
     assert child["cli_session"] != agent["cli_session"]
 
 
-def test_it_has_no_agents_of_its_own(clis: Clis) -> None:
+def test_a_claude_agent_has_no_subagent_tools_by_default(clis: Clis) -> None:
     below = {"description": "x", "prompt": prompt({"say": "below"}), "subagent_type": "general-purpose"}
     agent = clis.ended(clis.spec("claude", {"tool": "Task", "input": below}, {"say": "ok"}))
     assert agent["status"] == "completed"
@@ -52,7 +52,7 @@ def test_it_has_no_agents_of_its_own(clis: Clis) -> None:
     assert "No such tool available" in clis.log(agent["id"])
 
 
-def test_its_own_agents_are_heard_where_they_are_allowed(clis: Clis, tmp_path: Path) -> None:
+def test_allowed_claude_subagents_count_in_tokens_result_and_log(clis: Clis, tmp_path: Path) -> None:
     (clis.instance.home.config).write_text("[runners.claude]\nsubagents = true\n")
     below = {"description": "look around", "prompt": prompt({"bash": "sleep 0.2"}, {"say": "below"})}
     task = {"tool": "Task", "input": {**below, "subagent_type": "general-purpose", "run_in_background": True}}
@@ -71,13 +71,13 @@ def test_its_own_agents_are_heard_where_they_are_allowed(clis: Clis, tmp_path: P
     ],
     ids=["529", "cut"],
 )
-def test_an_answer_that_failed_is_a_failure(clis: Clis, step: dict[str, object], reason: str) -> None:
+def test_an_api_error_fails_the_agent(clis: Clis, step: dict[str, object], reason: str) -> None:
     agent = clis.ended(clis.spec("claude", step))
     assert (agent["status"], agent["exit_code"]) == ("failed", 1)
     assert agent["reason"].startswith(reason)
 
 
-def test_one_that_is_killed_leaves_no_result_and_has_failed(clis: Clis) -> None:
+def test_a_killed_claude_process_fails_its_agent_without_a_result(clis: Clis) -> None:
     (agent_id,) = clis.spawn(clis.spec("claude", {"hang": True}))
     clis.until_asked("/messages")
     (pid,) = (pid for pid, line in processes_of(clis.instance.directory).items() if line.startswith("claude -p"))
@@ -92,7 +92,7 @@ def test_one_that_is_killed_leaves_no_result_and_has_failed(clis: Clis) -> None:
 @pytest.mark.parametrize(
     ("how", "status"), [("cancel", "cancelled"), ("timeout", "timed-out"), ("silence", "timed-out")]
 )
-def test_one_that_is_ended_says_what_it_spent_and_a_budget_counts_it(clis: Clis, how: str, status: str) -> None:
+def test_a_stopped_agent_reports_its_cost_and_its_budget_counts_it(clis: Clis, how: str, status: str) -> None:
     bound = {} if how == "cancel" else {how: 15.0}
     clis.instance.ctl("session", "new", "--max-cost", "0.0001", cwd=clis.directory)
     (agent_id,) = clis.spawn(clis.spec("claude", {"bash": "sleep 600"}, **bound))
@@ -110,7 +110,7 @@ def test_one_that_is_ended_says_what_it_spent_and_a_budget_counts_it(clis: Clis,
 
 
 @pytest.mark.parametrize("is_subscription", [False, True])
-def test_one_that_is_turned_away_reports_when_to_come_back(clis: Clis, *, is_subscription: bool) -> None:
+def test_a_rate_limited_agent_reports_when_to_retry(clis: Clis, *, is_subscription: bool) -> None:
     reset = int(time.time()) + 600
     headers = {
         "anthropic-ratelimit-unified-status": "rejected",
@@ -129,7 +129,7 @@ def test_one_that_is_turned_away_reports_when_to_come_back(clis: Clis, *, is_sub
         assert 30 < report["retry_at"] - time.time() <= 60
 
 
-def test_seven_at_once_are_seven_and_no_more(clis: Clis, tmp_path: Path) -> None:
+def test_at_most_seven_agents_work_at_a_limit_of_seven(clis: Clis, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "gate")
     gate = os.open(tmp_path / "gate", os.O_RDWR)
     waits = f"read x <{tmp_path}/gate"
@@ -170,21 +170,21 @@ SERVER = {"command": "exec python3 -m http.server 0", "description": "the server
     ],
     ids=["task", "process", "timer", "wake-up"],
 )
-def test_work_that_is_cut_off_is_a_failure(clis: Clis, step: dict[str, object], reason: str) -> None:
+def test_unfinished_background_work_fails_the_agent(clis: Clis, step: dict[str, object], reason: str) -> None:
     spec = clis.spec("claude", step, {"say": "I have begun, and will look again."})
     agent = clis.ended({**spec, "command": ["--allowedTools", "Bash", "CronCreate", "ScheduleWakeup"]})
     assert (agent["status"], agent["exit_code"]) == ("failed", 1)
     assert agent["reason"].startswith(reason)
 
 
-def test_a_job_in_the_background_that_ends_in_time_is_done(clis: Clis, tmp_path: Path) -> None:
+def test_an_agent_with_a_background_job_that_ends_in_time_completes(clis: Clis, tmp_path: Path) -> None:
     job = {"tool": "Bash", "input": {**JOB["input"], "command": f"sleep 1; echo x > {tmp_path}/marker"}}  # type: ignore[dict-item]
     agent = clis.ended(clis.spec("claude", job, {"say": "I have begun."}, {"say": "It is over."}))
     assert (agent["status"], agent["notes"]) == ("completed", [])
     assert (tmp_path / "marker").exists()
 
 
-def test_a_server_that_was_to_stay_is_noted(clis: Clis) -> None:
+def test_a_killed_background_server_is_noted(clis: Clis) -> None:
     agent = clis.ended(clis.spec("claude", {"tool": "Bash", "input": SERVER}, {"say": "It serves."}))
     assert agent["status"] == "completed"
     assert agent["notes"] == [{"code": "background-killed", "text": "background work killed: the server"}]
@@ -204,7 +204,7 @@ def test_a_goal_reaches_the_model_as_text(clis: Clis, goal: str) -> None:
     assert goal in json.dumps(request["messages"])
 
 
-def test_a_prompt_that_the_cli_takes_for_itself_is_no_success(clis: Clis, tmp_path: Path) -> None:
+def test_a_prompt_that_the_cli_handles_without_the_model_fails(clis: Clis, tmp_path: Path) -> None:
     (tmp_path / "prompt").write_text("/login")
     agent = clis.ended({"runner": "claude", "stdin": str(tmp_path / "prompt"), "cwd": str(tmp_path)})
     assert (agent["status"], agent["reason"].partition(":")[0]) == ("failed", "the model was not asked")
@@ -220,12 +220,12 @@ def test_denied_permissions_are_noted(clis: Clis) -> None:
     assert "exit 0; 2 permissions denied; no tool that makes changes was permitted" in clis.instance.ctl("status")
 
 
-def test_one_that_is_turned_away_goes_on_with_its_session(clis: Clis, tmp_path: Path) -> None:
+def test_a_rate_limited_agent_resumes_its_cli_session(clis: Clis, tmp_path: Path) -> None:
     agent = clis.goes_on("claude", tmp_path)
     assert agent["tokens"] == 2 * 1060
 
 
-def test_a_retry_goes_on_with_its_session_when_asked(clis: Clis, tmp_path: Path) -> None:
+def test_a_retry_resumes_the_cli_session_on_request(clis: Clis, tmp_path: Path) -> None:
     step = {"bash": "echo step >> steps"}
     agent = clis.ended(clis.spec("claude", step, {"status": 500, "times": 1}, {"say": "All done."}))
     assert agent["status"] == "failed"

@@ -16,7 +16,7 @@ NEEDED = ("codex",)
 pytestmark = [pytest.mark.clis, pytest.mark.slow]
 
 
-def test_it_completes_with_its_result_its_tokens_and_its_session(clis: Clis, tmp_path: Path) -> None:
+def test_a_codex_agent_completes_with_result_tokens_and_session(clis: Clis, tmp_path: Path) -> None:
     steps = [{"bash": "echo no; exit 3"}, {"say": "All done."}]
     agent = clis.ended(clis.spec("codex", *steps, result=str(tmp_path / "result.md")))
     assert (agent["status"], agent["exit_code"], agent["reason"]) == ("completed", 0, None)
@@ -28,19 +28,19 @@ def test_it_completes_with_its_result_its_tokens_and_its_session(clis: Clis, tmp
     assert "exit 3'\n  exit 3: no\nAll done.\ncodex completed (2,000 tokens in, 40 out, 600 from a cache, $" in log
 
 
-def test_what_it_spawns_is_its_child(clis: Clis) -> None:
+def test_an_agent_spawned_inside_codex_is_a_child_of_its_spawner(clis: Clis) -> None:
     agent = clis.ended(clis.spec("codex", {"bash": "orchctl spawn -- true"}, {"say": "ok"}))
     assert agent["status"] == "completed"
     assert clis.instance.agent("agent-002")["parent"] == agent["id"]
 
 
-def test_it_has_no_agents_of_its_own(clis: Clis) -> None:
+def test_a_codex_agent_has_no_subagent_tools_by_default(clis: Clis) -> None:
     assert clis.ended(clis.spec("codex", {"say": "ok"}))["status"] == "completed"
     (first,) = clis.service.requests("/responses")
     assert not {tool.get("name") for tool in first["tools"]} & {"multi_agent_v1", "collaboration"}
 
 
-def test_it_has_one_at_a_time_where_they_are_allowed(clis: Clis) -> None:
+def test_allowed_codex_subagents_are_limited_to_one_at_a_time(clis: Clis) -> None:
     clis.instance.home.config.write_text('[runners.codex]\nsubagents = true\nargs = ["--skip-git-repo-check"]\n')
     below = {"tool": "spawn_agent", "namespace": "multi_agent_v1", "input": {"message": "Look around."}}
     agent = clis.ended(clis.spec("codex", below, below, {"say": "ok"}))
@@ -52,13 +52,13 @@ def test_it_has_one_at_a_time_where_they_are_allowed(clis: Clis) -> None:
     [({"status": 529}, "unexpected status 529"), ({"cut": True}, "stream disconnected before completion")],
     ids=["529", "cut"],
 )
-def test_an_answer_that_failed_is_a_failure(clis: Clis, step: dict[str, object], reason: str) -> None:
+def test_an_api_error_fails_the_agent(clis: Clis, step: dict[str, object], reason: str) -> None:
     agent = clis.ended(clis.spec("codex", step))
     assert (agent["status"], agent["exit_code"]) == ("failed", 1)
     assert agent["reason"].startswith(reason)
 
 
-def test_one_that_is_killed_has_failed(clis: Clis) -> None:
+def test_a_killed_codex_process_fails_its_agent(clis: Clis) -> None:
     (agent_id,) = clis.spawn(clis.spec("codex", {"hang": True}))
     clis.until_asked("/responses")
     for pid, line in processes_of(clis.instance.directory).items():
@@ -78,7 +78,7 @@ def test_one_that_is_killed_has_failed(clis: Clis) -> None:
     ],
     ids=["today", "later", "unsaid"],
 )
-def test_one_that_is_turned_away_reports_when_to_come_back(clis: Clis, error: dict[str, object], wait: int) -> None:
+def test_a_rate_limited_agent_reports_when_to_retry(clis: Clis, error: dict[str, object], wait: int) -> None:
     now = time.time()
     reset = {"resets_at": int(now) + wait} if "resets_at" in error else {}
     (agent_id,) = clis.spawn(clis.spec("codex", {"status": 429, "error": {**error, **reset}}))
@@ -98,20 +98,20 @@ def test_one_that_is_turned_away_reports_when_to_come_back(clis: Clis, error: di
     ],
     ids=["command", "process"],
 )
-def test_work_that_is_cut_off_is_a_failure(clis: Clis, command: str, reason: str) -> None:
+def test_unfinished_background_work_fails_the_agent(clis: Clis, command: str, reason: str) -> None:
     begun = {"tool": "exec_command", "input": {"cmd": command, "yield_time_ms": 1000}}
     agent = clis.ended(clis.spec("codex", begun, {"say": "I have begun."}))
     assert (agent["status"], agent["exit_code"]) == ("failed", 1)
     assert agent["reason"].startswith(reason)
 
 
-def test_a_server_that_was_to_stay_is_noted(clis: Clis) -> None:
+def test_a_killed_background_server_is_noted(clis: Clis) -> None:
     begun = {"tool": "exec_command", "input": {"cmd": "python3 -m http.server 0", "yield_time_ms": 1000}}
     agent = clis.ended(clis.spec("codex", begun, {"say": "It serves."}))
     assert (agent["status"], [note["code"] for note in agent["notes"]]) == ("completed", ["background-killed"])
 
 
-def test_what_its_sandbox_keeps_out_was_denied(clis: Clis) -> None:
+def test_a_write_refused_by_the_codex_sandbox_is_noted_as_denied(clis: Clis) -> None:
     clis.instance.home.config.write_text(
         '[runners.codex]\nargs = ["--skip-git-repo-check", "--sandbox", "read-only"]\n'
     )
@@ -123,5 +123,5 @@ def test_what_its_sandbox_keeps_out_was_denied(clis: Clis) -> None:
     )
 
 
-def test_one_that_is_turned_away_goes_on_with_its_session(clis: Clis, tmp_path: Path) -> None:
+def test_a_rate_limited_agent_resumes_its_cli_session(clis: Clis, tmp_path: Path) -> None:
     clis.goes_on("codex", tmp_path)

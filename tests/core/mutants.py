@@ -11,7 +11,7 @@ from tests.core.mutants_of_scopes import OF_SCOPES
 from tests.core.mutants_of_slots import OF_SLOTS
 from tests.core.planting import Mutant, core, is_killed, story
 
-FORESTS = "tests/stateful/test_forests.py::test_random_forests_end_or_are_told_that_they_could_not"
+FORESTS = "tests/stateful/test_forests.py::test_random_forests_end_or_are_refused"
 SEVEN = "tests/stateful/test_forests.py::test_seven_parents_with_three_children_with_two_each_all_end"
 
 MUTANTS = (

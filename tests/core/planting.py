@@ -33,7 +33,7 @@ def core(module: str, function: str) -> str:
 
 def story(name: str) -> str:
     """A transcript."""
-    return f"tests/transcripts/test_transcripts.py::test_a_story_goes_as_it_is_told[{name}]"
+    return f"tests/transcripts/test_transcripts.py::test_a_transcript_matches_the_replies_of_the_core[{name}]"
 
 
 def copy_to(directory: Path) -> None:

@@ -44,7 +44,9 @@ def end(box: Box, agent_id: AgentId, how: str, first: AgentId | None) -> None:
 @pytest.mark.parametrize("is_late", [False, True], ids=["before", "late"])
 @pytest.mark.parametrize("condition", Condition)
 @pytest.mark.parametrize("how", ENDS)
-def test_an_agent_starts_after_the_ends_that_its_condition_names(how: str, condition: Condition, is_late: bool) -> None:
+def test_an_agent_starts_only_after_an_end_that_satisfies_its_condition(
+    how: str, condition: Condition, is_late: bool
+) -> None:
     satisfying = {Condition.COMPLETED: {"completed"}, Condition.ANY: {*ENDS}, Condition.FAILED: {*ENDS[1:4]}}[condition]
     box = Box()
     blocker, first = blocked(box, how)
@@ -61,7 +63,7 @@ def test_an_agent_starts_after_the_ends_that_its_condition_names(how: str, condi
         assert box.agent(dependent).reason == f"{blocker} did not {what}: {how}"
 
 
-def test_an_agent_of_the_same_request_is_named_with_its_condition() -> None:
+def test_a_condition_may_name_an_agent_of_the_same_request() -> None:
     box = Box()
     first, second = box.batch(
         spec("a"), spec("b", after=(AgentId("a"),), conditions=((AgentId("a"), Condition.FAILED),))
@@ -81,7 +83,7 @@ def test_all_conditions_must_be_satisfied() -> None:
     assert box.agent(dependent).reason == f"{second} did not complete: failed"
 
 
-def test_an_agent_behind_one_that_is_skipped_for_its_condition_may_start() -> None:
+def test_a_dependent_on_any_end_starts_after_its_blocker_is_skipped() -> None:
     box = Box()
     first = box.spawn("first")
     repair = behind(box, first, Condition.FAILED)
@@ -90,7 +92,7 @@ def test_an_agent_behind_one_that_is_skipped_for_its_condition_may_start() -> No
     assert box.status(repair, report) == ["skipped", "running"]
 
 
-def test_a_queued_agent_waits_again_for_what_is_retried() -> None:
+def test_a_queued_dependent_waits_again_for_a_retried_blocker() -> None:
     box = Box()
     first, second = box.spawn("first"), box.spawn("other")
     dependent = behind(box, first, Condition.FAILED, second)
@@ -102,7 +104,7 @@ def test_a_queued_agent_waits_again_for_what_is_retried() -> None:
     assert box.agent(dependent).reason == f"{first} did not fail: completed"
 
 
-def test_what_is_retried_is_waited_for_again_in_a_full_queue_too() -> None:
+def test_a_dependent_ready_for_a_slot_waits_again_for_a_retried_blocker() -> None:
     box = Box(limit=1)
     first = box.spawn("first")
     busy = box.spawn("busy")
@@ -118,7 +120,7 @@ def test_what_is_retried_is_waited_for_again_in_a_full_queue_too() -> None:
     assert box.status(dependent) == ["running"]
 
 
-def test_an_agent_that_has_started_depends_on_no_other_when_it_is_queued_again() -> None:
+def test_a_started_agent_that_is_queued_again_has_no_blockers() -> None:
     """Otherwise an agent that is retried and then waits for it would wait for itself."""
     box = Box()
     first = box.spawn("first")
@@ -134,7 +136,7 @@ def test_an_agent_that_has_started_depends_on_no_other_when_it_is_queued_again()
     assert box.status(first) == ["running"]
 
 
-def test_an_agent_that_is_retried_waits_again() -> None:
+def test_a_retried_dependent_waits_again_for_its_retried_blocker() -> None:
     box = Box()
     first = box.spawn("first")
     dependent = behind(box, first, Condition.ANY)
@@ -190,7 +192,7 @@ def test_why_names_the_condition(conditions: tuple[Condition, ...], sentence: st
     assert (answer.rule, answer.sentence, answer.way_out) == ("after", sentence, way_out)
 
 
-def test_why_of_a_skipped_agent_names_what_a_retry_takes() -> None:
+def test_why_of_a_skipped_agent_names_the_agents_to_retry() -> None:
     box = Box()
     first, second = box.batch(spec("a"), spec("b"))
     repair = behind(box, first, Condition.FAILED)
@@ -207,7 +209,7 @@ def test_why_of_a_skipped_agent_names_what_a_retry_takes() -> None:
     )
 
 
-def test_a_failure_that_satisfied_a_condition_is_not_retried_with_what_was_skipped() -> None:
+def test_why_proposes_no_retry_of_a_blocker_with_a_satisfied_condition() -> None:
     box = Box()
     first, second = box.batch(spec("a"), spec("b"))
     dependent = behind(box, first, Condition.FAILED, second)

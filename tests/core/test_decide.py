@@ -14,7 +14,7 @@ from orchd.core.turn import Turn
 from tests.core.box import Box, names, spec
 
 
-def test_a_launch_is_a_question_whose_answer_is_decided_in_the_same_turn() -> None:
+def test_the_answer_to_a_launch_is_decided_in_the_same_turn() -> None:
     turn = Turn(State(), Instant(1.0, 1.0))
     decide(turn, inputs.SpawnAgents(RequestId("r"), None, (spec(),)))
     assert turn.questions == [Launch(agent_id(1), 1)]
@@ -24,7 +24,7 @@ def test_a_launch_is_a_question_whose_answer_is_decided_in_the_same_turn() -> No
     assert names(turn.events) == ["AgentQueued", "AttemptAdmitted", "AttemptStarted"]
 
 
-def test_admission_follows_from_every_input() -> None:
+def test_every_input_triggers_admission() -> None:
     box = Box(limit=1)
     box.batch(spec("a"), spec("b"))
     box.state.limit = 2
@@ -32,7 +32,7 @@ def test_admission_follows_from_every_input() -> None:
     assert box.status(agent_id(2)) == ["running"]
 
 
-def test_nothing_is_due_when_nothing_is_timed() -> None:
+def test_there_is_no_deadline_without_timed_agents() -> None:
     box = Box(limit=1)
     assert next_deadline(box.state) is None
     parent = box.spawn()
@@ -41,7 +41,7 @@ def test_nothing_is_due_when_nothing_is_timed() -> None:
     assert next_deadline(box.state) is None
 
 
-def test_the_next_deadline_is_the_first_of_all() -> None:
+def test_the_next_deadline_is_the_earliest_deadline() -> None:
     box = Box()
     now = box.now
     parent = box.spawn(timeout=50.0)
@@ -57,7 +57,7 @@ def test_the_next_deadline_is_the_first_of_all() -> None:
     assert next_deadline(box.state) == box.agent(agent).ready_at
 
 
-def test_the_deadlines_of_what_is_being_ended_are_over() -> None:
+def test_a_stopping_agent_keeps_only_its_grace_deadline() -> None:
     box = Box()
     agent_id = box.spawn(timeout=5.0, silence=3.0, grace=60.0)
     box.cancel(agent_id)
@@ -66,7 +66,7 @@ def test_the_deadlines_of_what_is_being_ended_are_over() -> None:
     assert next_deadline(box.state) is None
 
 
-def test_a_hold_is_due_only_while_an_agent_is_queued_and_only_once() -> None:
+def test_a_hold_is_a_deadline_only_once_and_only_with_a_queued_agent() -> None:
     box = Box(limit=1)
     agent = agent_id(1)
     box.broken[agent] = ("no pids", True)
@@ -81,7 +81,7 @@ def test_a_hold_is_due_only_while_an_agent_is_queued_and_only_once() -> None:
     assert next_deadline(box.state) is None
 
 
-def test_a_withheld_end_of_a_wait_is_no_deadline_once_its_time_was_up() -> None:
+def test_a_withheld_wait_reply_has_no_deadline_after_its_timeout() -> None:
     box = Box(limit=2)
     parent = box.spawn()
     child = box.spawn(caller=parent)
@@ -105,7 +105,7 @@ def test_a_tick_at_the_deadline_is_not_too_early(grace: float) -> None:
     assert (box.status(agent_id), next_deadline(box.state)) == (["stopping"], None)
 
 
-def test_members_that_were_admitted_together_with_one_that_cannot_start_are_ended_once_they_have_started() -> None:
+def test_members_admitted_with_a_member_that_cannot_start_are_stopped() -> None:
     box = Box()
     box.broken[agent_id(1)] = ("no such program", False)
     parts = (inputs.Part("a", spec("a")), inputs.Part("b", spec("b")))

@@ -37,14 +37,14 @@ def end(box: Box, agent_id: AgentId, report: Report, code: int = 75) -> None:
 # Ends, and what is said of them.
 
 
-def test_what_its_runner_says_is_the_reason() -> None:
+def test_the_reason_in_a_runner_report_becomes_the_reason_of_the_agent() -> None:
     box = Box()
     agent_id = box.spawn()
     end(box, agent_id, Report(reason="ran out of turns"), 1)
     assert box.agent(agent_id).reason == "ran out of turns"
 
 
-def test_only_a_runners_own_end_is_turned_away() -> None:
+def test_only_an_attempt_that_its_runner_ended_itself_is_rate_limited() -> None:
     box = Box()
     plain, late = box.spawn("plain"), box.spawn("late", runner="claude", timeout=5.0)
     report = Report(limited_until=WALL + box.now + 60.0)
@@ -54,7 +54,7 @@ def test_only_a_runners_own_end_is_turned_away() -> None:
     assert box.status(plain, late) == ["failed", "timed-out"]
 
 
-def test_who_was_turned_away_is_told_when_and_by_whom_and_a_limit_is_noted_once() -> None:
+def test_a_deferred_attempt_records_reason_and_time_and_the_limit_once() -> None:
     box = Box()
     first, second = box.spawn("first", runner="claude"), box.spawn("second", runner="claude")
     report = Report(limited_until=WALL + box.now + 60.0)
@@ -68,7 +68,7 @@ def test_who_was_turned_away_is_told_when_and_by_whom_and_a_limit_is_noted_once(
     assert box.events(RunnerLimited) == []
 
 
-def test_who_is_cancelled_while_it_stops_says_so_at_its_end() -> None:
+def test_an_agent_cancelled_while_stopping_ends_as_cancelled() -> None:
     box = Box()
     agent_id = box.spawn()
     box.exit(agent_id, 0, is_tree_gone=False)
@@ -78,7 +78,7 @@ def test_who_is_cancelled_while_it_stops_says_so_at_its_end() -> None:
     assert box.events(AgentCancelled) == [AgentCancelled(agent_id, "cancelled")]
 
 
-def test_where_an_attempt_is_confined_is_remembered() -> None:
+def test_an_attempt_records_its_pid_and_cgroup() -> None:
     box = Box(limit=0)
     agent_id = box.spawn()
     box.state.limit = 1
@@ -87,7 +87,7 @@ def test_where_an_attempt_is_confined_is_remembered() -> None:
     assert (box.agent(agent_id).pid, box.agent(agent_id).cgroup) == (7, "/sys/fs/cgroup/x")
 
 
-def test_who_never_ran_is_cancelled_for_the_reason_that_was_given() -> None:
+def test_a_child_that_never_ran_is_cancelled_with_its_original_reason() -> None:
     box = Box()
     parent = box.spawn()
     child = box.spawn(caller=parent)
@@ -99,7 +99,7 @@ def test_who_never_ran_is_cancelled_for_the_reason_that_was_given() -> None:
 # Time and room.
 
 
-def test_what_was_heard_before_is_no_news() -> None:
+def test_output_older_than_the_last_recorded_output_emits_no_event() -> None:
     box = Box()
     agent_id = box.spawn(silence=50.0)
     for ago in (0.0, 5.0):
@@ -112,7 +112,7 @@ def test_what_was_heard_before_is_no_news() -> None:
     assert box.events(AgentHeard) == []
 
 
-def test_who_is_blocked_is_not_listened_to() -> None:
+def test_output_of_a_waiting_agent_emits_no_event() -> None:
     box = Box()
     parent = box.spawn(silence=50.0)
     child = box.spawn(caller=parent)
@@ -122,14 +122,14 @@ def test_who_is_blocked_is_not_listened_to() -> None:
     assert box.events(AgentHeard) == []
 
 
-def test_who_is_being_ended_hides_no_other_deadline() -> None:
+def test_a_stopping_agent_does_not_hide_the_deadline_of_another_agent() -> None:
     box = Box()
     first, _ = box.spawn(grace=100.0), box.spawn(timeout=5.0)
     box.cancel(first)
     assert next_deadline(box.state) == box.now + 5.0
 
 
-def test_as_much_room_as_there_shall_be_is_enough() -> None:
+def test_free_space_equal_to_the_minimum_causes_no_disk_pressure() -> None:
     box = Box()
     box.tell(DiskSpaceChanged(100, 100))
     assert not box.state.has_disk_pressure
@@ -140,7 +140,7 @@ def test_as_much_room_as_there_shall_be_is_enough() -> None:
 # Waits.
 
 
-def test_of_two_waits_one_may_end_without_a_place_and_the_agent_goes_on_waiting() -> None:
+def test_the_first_of_two_waits_ends_while_its_agent_keeps_waiting() -> None:
     box = Box(limit=1)
     parent = box.spawn()
     first, second = box.batch(spec("first"), spec("second"), caller=parent)
@@ -151,7 +151,7 @@ def test_of_two_waits_one_may_end_without_a_place_and_the_agent_goes_on_waiting(
     assert box.status(parent, second) == ["waiting", "running"]
 
 
-def test_nor_does_it_need_one_when_there_is_none() -> None:
+def test_the_first_of_two_waits_ends_while_no_slot_is_free() -> None:
     box = Box(limit=2)
     parent = box.spawn()
     first, second, third = box.batch(spec("first"), spec("second"), spec("third"), caller=parent)
@@ -162,7 +162,7 @@ def test_nor_does_it_need_one_when_there_is_none() -> None:
     assert box.status(parent, second, third) == ["waiting", "running", "queued"]
 
 
-def test_to_wait_for_no_time_is_to_ask_and_for_a_second_is_to_wait() -> None:
+def test_a_wait_with_timeout_zero_is_answered_at_once() -> None:
     box = Box()
     parent = box.spawn()
     child = box.spawn(caller=parent)
@@ -174,7 +174,7 @@ def test_to_wait_for_no_time_is_to_ask_and_for_a_second_is_to_wait() -> None:
     assert (wait.caller, wait.caller_started) == (9, 1.0)
 
 
-def test_who_is_in_the_way_of_a_wait_is_named_with_its_claim() -> None:
+def test_a_would_deadlock_refusal_names_the_holders_and_their_claims() -> None:
     box = Box(limit=3, resident=3)
     first, second = box.spawn("first"), box.spawn("second")
     first_child, second_child, _ = box.spawn("one", caller=first), box.spawn("two", caller=second), box.spawn("plain")
@@ -186,7 +186,7 @@ def test_who_is_in_the_way_of_a_wait_is_named_with_its_claim() -> None:
     assert refusal.details["holders"] == {first: 1}
 
 
-def test_all_that_any_of_the_living_wait_for_is_needed() -> None:
+def test_needed_agents_include_wait_targets_and_their_blockers() -> None:
     box = Box(limit=2)
     first, second = box.spawn("first"), box.spawn("second")
     first_target, second_target = box.spawn("one"), box.spawn("two")
@@ -205,7 +205,7 @@ def said(box: Box) -> str:
     return str(refusal.message)
 
 
-def test_who_asks_for_a_session_or_run_is_told_which() -> None:
+def test_replies_to_session_requests_carry_the_session_id() -> None:
     box = Box()
     box.tell(OpenSession(box.request(), Scope("/project"), None, Budget()))
     session = SessionId("session-001")
@@ -214,7 +214,7 @@ def test_who_asks_for_a_session_or_run_is_told_which() -> None:
         assert [reply.subject for reply in box.done(Answer)] == [session]
 
 
-def test_what_holds_back_a_line_is_a_rule_with_what_it_is_about() -> None:
+def test_why_blocked_returns_the_rule_and_its_scope() -> None:
     box = Box()
     box.tell(OpenSession(box.request(), Scope("/project"), None, Budget(tokens=0)))
     box.batch(spec("one"), scope=Scope("/project"))
@@ -235,7 +235,7 @@ def test_the_numbers_in_refusals_are_right() -> None:
     assert f"2 agents could never start, first {deep[0]}; use at least 3" in said(box)
 
 
-def test_only_who_is_paused_is_told_so() -> None:
+def test_a_would_queue_refusal_mentions_a_pause_only_while_paused() -> None:
     box = Box(limit=1)
     box.spawn()
     assert now(box) == "would-queue"
@@ -254,11 +254,11 @@ def now(box: Box, **fields: object) -> str | None:
     return box.refusal()
 
 
-def test_now_or_never_fills_the_last_resident_place() -> None:
+def test_a_no_queue_request_fills_the_last_resident_slot() -> None:
     assert now(Box(limit=1, resident=1)) is None
 
 
-def test_now_or_never_minds_what_its_runner_and_its_session_allow() -> None:
+def test_a_no_queue_request_respects_rate_limits_and_session_budgets() -> None:
     box = Box()
     agent_id = box.spawn(runner="claude")
     end(box, agent_id, Report(limited_until=WALL + box.now + 60.0))
@@ -267,7 +267,7 @@ def test_now_or_never_minds_what_its_runner_and_its_session_allow() -> None:
     assert now(box) == "would-queue"
 
 
-def test_now_or_never_of_an_agent_minds_the_session_of_the_agent() -> None:
+def test_a_no_queue_request_of_an_agent_respects_its_session_budget() -> None:
     box = Box()
     (parent,) = box.batch(spec("parent"), scope=Scope("/project"))
     box.state.sessions[box.agent(parent).spec.session].budget = Budget(tokens=0)  # type: ignore[index]
@@ -278,7 +278,7 @@ def test_now_or_never_of_an_agent_minds_the_session_of_the_agent() -> None:
 # The graph.
 
 
-def test_who_is_over_hides_no_way_behind_others() -> None:
+def test_a_finished_agent_hides_no_path_from_other_agents() -> None:
     box = Box()
     first, over, goal = box.spawn(), box.spawn(), box.spawn()
     box.exit(over)
@@ -286,19 +286,19 @@ def test_who_is_over_hides_no_way_behind_others() -> None:
     assert path_to(box.state, [first, over], goal) == [first, goal]
 
 
-def test_an_agent_that_is_named_twice_hides_no_target_of_a_wait() -> None:
+def test_a_duplicate_wait_target_hides_no_other_target() -> None:
     box = Box()
     waiter, deep, plain = box.spawn(), box.spawn(nesting=2), box.spawn()
     assert claims_needed(box.state, box.agent(waiter), (deep, plain, plain)) == {waiter: 3}
 
 
-def test_to_wait_for_no_agent_needs_no_claim() -> None:
+def test_a_wait_without_targets_needs_no_claim() -> None:
     box = Box()
     waiter = box.spawn()
     assert claims_needed(box.state, box.agent(waiter), ()) == {}
 
 
-def test_a_cycle_behind_an_agent_that_is_not_in_memory_is_not_known() -> None:
+def test_cycle_from_ignores_an_agent_that_is_not_in_memory() -> None:
     assert cycle_from(Box().state, [AgentId("agent-999")]) is None
 
 

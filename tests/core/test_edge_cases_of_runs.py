@@ -30,7 +30,7 @@ def part(path: str, *after: str, is_required: bool = True, **fields: object) -> 
     return Part(path, spec(path.replace("/", "-"), **fields), after, is_required)
 
 
-def test_a_nested_group_that_fails_fast_ends_nothing_around_it() -> None:
+def test_a_nested_group_that_fails_fast_stops_no_member_outside_the_group() -> None:
     box = Box()
     inner, beside, outer = begin(box, part("g/a"), part("g/b"), part("c"), groups=(PATIENT, GroupPlan("g")))
     box.exit(inner, 1)
@@ -38,14 +38,14 @@ def test_a_nested_group_that_fails_fast_ends_nothing_around_it() -> None:
     assert box.agent(beside).reason == "g/a failed, and g fails fast"
 
 
-def test_a_group_that_has_failed_at_its_end_fails_the_one_around_it_fast() -> None:
+def test_a_failed_nested_group_makes_its_enclosing_group_fail_fast() -> None:
     box = Box()
     inner, outer = begin(box, part("g/a"), part("b"), groups=(WHOLE, GroupPlan("g", is_fail_fast=False)))
     box.exit(inner, 1)
     assert box.status(inner, outer) == ["failed", "stopping"]
 
 
-def test_what_cannot_be_cancelled_any_more_is_not_tried_again_in_a_run_that_is_cut_short() -> None:
+def test_a_stopping_member_is_not_retried_after_its_run_failed_fast() -> None:
     box = Box()
     first, second = begin(box, part("a"), part("b", retries=1))
     box.exit(second, 1, is_tree_gone=False)
@@ -54,7 +54,7 @@ def test_what_cannot_be_cancelled_any_more_is_not_tried_again_in_a_run_that_is_c
     assert box.status(first, second) == ["failed", "failed"]
 
 
-def test_a_member_is_turned_away_like_any_agent_while_its_run_goes_on() -> None:
+def test_a_rate_limited_member_is_queued_again_while_its_run_continues() -> None:
     box = Box()
     first, second = begin(box, part("a", runner="claude"), part("b"))
     report = Report(limited_until=WALL + box.now + 60.0)
@@ -62,7 +62,7 @@ def test_a_member_is_turned_away_like_any_agent_while_its_run_goes_on() -> None:
     assert box.status(first, second) == ["queued", "running"]
 
 
-def test_the_bound_of_a_group_is_that_of_the_groups_in_it_too() -> None:
+def test_max_parallel_of_a_group_applies_to_its_nested_groups() -> None:
     box = Box()
     groups = (PATIENT, GroupPlan("g", max_parallel=1), GroupPlan("g/h"))
     ids = begin(box, part("g/b"), part("g/h/a"), part("c"), groups=groups)
@@ -73,7 +73,7 @@ def test_the_bound_of_a_group_is_that_of_the_groups_in_it_too() -> None:
     assert sorted(again.status(*ids)) == ["queued", "running"]
 
 
-def test_two_groups_side_by_side_are_both_waited_for() -> None:
+def test_a_run_completes_only_after_both_of_its_groups() -> None:
     box = Box()
     first, second = begin(box, part("g/a"), part("h/b"), groups=(WHOLE, GroupPlan("g"), GroupPlan("h")))
     (run,) = box.state.runs.values()
@@ -83,7 +83,7 @@ def test_two_groups_side_by_side_are_both_waited_for() -> None:
     assert run.status.value == "completed"
 
 
-def test_what_comes_after_a_group_of_which_all_was_skipped_is_skipped() -> None:
+def test_dependents_of_a_group_with_only_skipped_members_are_skipped() -> None:
     box = Box()
     parts = (part("a"), part("z", "g"), Part("g/h/b", spec("b")))
     groups = (PATIENT, GroupPlan("g", is_fail_fast=False, is_required=False), GroupPlan("g/h", is_fail_fast=False))
@@ -100,7 +100,7 @@ def test_what_comes_after_a_group_of_which_all_was_skipped_is_skipped() -> None:
     assert {group: tally.tried for group, tally in run.tallies.items()} == {"": 0, "g": 0, "g/h": 0}
 
 
-def test_a_group_blames_one_of_its_own() -> None:
+def test_fail_fast_names_a_failed_member_of_the_same_group() -> None:
     box = Box()
     groups = (PATIENT, GroupPlan("g", is_fail_fast=False), GroupPlan("h"))
     other, first, second = begin(box, part("g/a"), part("h/b"), part("h/c"), groups=groups)
@@ -109,7 +109,7 @@ def test_a_group_blames_one_of_its_own() -> None:
     assert box.agent(second).reason == "h/b failed, and h fails fast"
 
 
-def test_a_run_inside_an_agent_belongs_where_the_agent_does() -> None:
+def test_a_run_started_by_an_agent_inherits_its_session_and_ancestors() -> None:
     box = Box()
     (parent,) = box.batch(spec("parent", retries=1), scope=Scope("/project"))
     box.exit(parent, 1)
@@ -125,12 +125,12 @@ def test_a_run_inside_an_agent_belongs_where_the_agent_does() -> None:
     assert box.agent(agent_id(3)).parent_attempt == 0
 
 
-def test_as_many_dependencies_as_may_be_are_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_with_the_maximum_number_of_dependencies_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "MOST_EDGES", 2)
     assert len(begin(Box(), part("a"), part("b", "a"), part("c", "b"))) == 3
 
 
-def test_members_that_wait_for_each_other_are_named() -> None:
+def test_a_cycle_refusal_names_the_members_of_the_cycle() -> None:
     box = Box()
     assert begin(box, part("a", "b"), part("b", "a")) == []
     (refusal,) = box.done(Refuse)

@@ -14,7 +14,7 @@ from orchd.core.turn import Question
 from tests.core.box import declared_in
 
 
-def test_every_effect_is_known_and_two_are_questions() -> None:
+def test_the_effect_union_is_complete_and_two_effects_are_questions() -> None:
     declared = declared_in(effects)
     assert declared == set(get_args(Effect))
     assert set(get_args(Question)) == {effects.Launch, effects.CheckOutput}
@@ -23,11 +23,11 @@ def test_every_effect_is_known_and_two_are_questions() -> None:
 @pytest.mark.parametrize(
     "kind", [effects.Launch, effects.Release, effects.Terminate, effects.Kill, effects.CheckOutput]
 )
-def test_what_is_done_to_a_process_names_the_attempt(kind: type) -> None:
+def test_process_effects_carry_agent_and_attempt(kind: type) -> None:
     assert [field.name for field in dataclasses.fields(kind)] == ["agent", "attempt"]
 
 
-def test_a_reply_names_by_default_no_agent_and_is_in_time() -> None:
+def test_a_reply_has_no_agents_and_no_timeout_by_default() -> None:
     request = RequestId("r")
     assert Answer(request) == Answer(request, (), timed_out=False)
     assert Refuse(request, "code", "message").details == {}

@@ -43,10 +43,10 @@ def test_every_input_has_a_handler() -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(ASKED, key=str))
-def test_what_is_asked_can_be_answered(kind: type) -> None:
+def test_every_request_input_carries_its_request_id(kind: type) -> None:
     assert dataclasses.fields(kind)[0].name == "request"
 
 
 @pytest.mark.parametrize("kind", sorted(OF_AN_ATTEMPT, key=str))
-def test_news_of_a_process_carries_the_number_of_its_attempt(kind: type) -> None:
+def test_process_inputs_carry_agent_and_attempt(kind: type) -> None:
     assert [field.name for field in dataclasses.fields(kind)][:2] == ["agent", "attempt"]

@@ -14,7 +14,7 @@ IDS = [mutant.promise.replace(" ", "-") for mutant in MUTANTS]
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=IDS)
-def test_a_defect_still_has_its_one_place_in_the_source(mutant: Mutant) -> None:
+def test_each_planted_defect_matches_the_source_exactly_once(mutant: Mutant) -> None:
     assert (ROOT / "orchd" / "core" / mutant.file).read_text().count(mutant.old) == 1
     assert mutant.old != mutant.new
     path, _, function = mutant.test.partition("::")
@@ -26,12 +26,12 @@ def test_no_defect_is_planted_twice() -> None:
 
 
 @stress
-def test_without_a_defect_every_one_of_these_tests_passes(tmp_path: Path) -> None:
+def test_the_tests_of_the_planted_defects_pass_without_a_defect(tmp_path: Path) -> None:
     copy_to(tmp_path)
     assert run(tmp_path, sorted({mutant.test for mutant in MUTANTS})) == 0
 
 
 @stress
 @pytest.mark.parametrize("mutant", MUTANTS, ids=IDS)
-def test_a_defect_is_noticed(mutant: Mutant) -> None:
+def test_each_planted_defect_makes_its_test_fail(mutant: Mutant) -> None:
     assert is_killed(mutant)

@@ -13,7 +13,7 @@ ONE = agent_id(1)
 REQUEST = RequestId("r")
 
 
-def test_a_event_is_applied_at_once_and_kept_for_the_store() -> None:
+def test_an_event_is_applied_at_once_and_kept_for_the_store() -> None:
     turn = Turn(State(), Instant(5.0, 6.0))
     turn.record(AdmissionsPaused())
     assert turn.state.is_paused
@@ -21,7 +21,7 @@ def test_a_event_is_applied_at_once_and_kept_for_the_store() -> None:
     assert turn.now == 5.0
 
 
-def test_questions_do_not_wait_with_the_effects() -> None:
+def test_questions_are_kept_apart_from_effects() -> None:
     turn = Turn(State(), Instant(5.0, 6.0))
     turn.ask(Launch(ONE, 1))
     turn.do(Release(ONE, 1))
@@ -40,7 +40,7 @@ def test_replies_are_effects() -> None:
     ]
 
 
-def test_only_the_attempt_that_lives_is_current() -> None:
+def test_only_the_running_attempt_is_current() -> None:
     box = Box(limit=1)
     agent, queued = box.spawn(), box.spawn()
     assert box.turn.current(agent, 1) is box.agent(agent)
@@ -52,7 +52,7 @@ def test_only_the_attempt_that_lives_is_current() -> None:
     assert box.turn.current(agent, 1) is None
 
 
-def test_a_turn_launches_as_many_as_it_may_and_says_that_it_was_cut_short() -> None:
+def test_a_turn_that_reaches_its_launch_limit_is_marked_as_cut_short() -> None:
     turn = Turn(State(), Instant(5.0, 6.0))
     assert [turn.may_launch() for _ in range(3)] == [True] * 3
     turn.launches_left = 2

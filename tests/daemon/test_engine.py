@@ -67,12 +67,12 @@ def spawn(request: str, count: int = 1) -> SpawnAgents:
     return SpawnAgents(RequestId(request), None, (SPEC,) * count)
 
 
-def test_a_process_is_made_before_the_commit_and_released_after_it(engine: Engine, diary: Diary) -> None:
+def test_a_process_is_created_before_the_commit_and_released_after_it(engine: Engine, diary: Diary) -> None:
     engine.feed([spawn("a")])
     assert diary.entries == ["Launch at 0", "Answer at 3", "Release at 3"]
 
 
-def test_an_answer_that_must_survive_is_on_the_disk_before_it_is_given(engine: Engine, store: Store) -> None:
+def test_a_spawn_reply_is_recorded_in_the_store(engine: Engine, store: Store) -> None:
     engine.feed([spawn("a")])
     assert store.answer("a") == StoredReply("a", "spawn", None, "said")
 
@@ -82,7 +82,7 @@ def test_inputs_are_decided_in_their_order_and_committed_together(engine: Engine
     assert [event.event for event in store.events(0, 9)] == ["admissions-paused", "agent-queued"]
 
 
-def test_who_is_over_is_told_and_let_go_and_found_in_the_store(engine: Engine, store: Store) -> None:
+def test_a_finished_agent_is_reported_and_moved_from_state_to_store(engine: Engine, store: Store) -> None:
     engine.feed([spawn("a")])
     agent_id = AgentId("agent-001")
     engine.feed([Exited(agent_id, 1, Outcome(0), is_tree_gone=True)])
@@ -95,7 +95,7 @@ def test_who_is_over_is_told_and_let_go_and_found_in_the_store(engine: Engine, s
     assert agent.is_over
 
 
-def test_when_the_disk_refuses_no_client_is_told_yes(tmp_path: Path, store: Store, diary: Diary) -> None:
+def test_no_reply_is_sent_when_the_commit_fails(tmp_path: Path, store: Store, diary: Diary) -> None:
     engine = Engine(State(limit=1, resident=4), store, diary, lambda: NOW)
     store.close()
     with pytest.raises(StoreError):
@@ -103,7 +103,7 @@ def test_when_the_disk_refuses_no_client_is_told_yes(tmp_path: Path, store: Stor
     assert diary.entries == ["Launch at 0"]
 
 
-def test_nothing_to_remember_is_not_committed(engine: Engine, store: Store, diary: Diary) -> None:
+def test_a_turn_without_events_is_not_committed(engine: Engine, store: Store, diary: Diary) -> None:
     diary.promised = lambda effects: []  # type: ignore[method-assign]
     engine.feed([Exited(AgentId("agent-009"), 1, Outcome(0), is_tree_gone=True)])
     assert store.last_seq() == 0
@@ -124,9 +124,7 @@ def ends(*numbers: int) -> list[Input]:
     return [Exited(agent_id(number), 1, Outcome(0), is_tree_gone=True) for number in numbers]
 
 
-def test_a_gate_is_opened_only_when_the_turn_that_made_it_is_on_the_disk(
-    engine: Engine, store: Store, diary: Diary
-) -> None:
+def test_a_process_is_released_only_after_its_turn_is_committed(engine: Engine, store: Store, diary: Diary) -> None:
     connection, before = gates(engine, store, 1), store.last_seq()
     diary.entries.clear()
     connection.hold()
@@ -142,7 +140,7 @@ def test_a_gate_is_opened_only_when_the_turn_that_made_it_is_on_the_disk(
     assert engine.ended() == {agent_id(1)}
 
 
-def test_the_next_turn_begins_meanwhile_and_opens_the_gates_of_the_last_as_soon_as_it_may(
+def test_processes_are_released_within_the_next_turn_after_their_commit(
     engine: Engine, store: Store, diary: Diary
 ) -> None:
     connection, original = gates(engine, store, 2), diary.ask
@@ -166,7 +164,7 @@ def test_the_next_turn_begins_meanwhile_and_opens_the_gates_of_the_last_as_soon_
     assert [entry.split()[0] for entry in diary.entries] == ["Launch", "Release", "Launch", "Release", "Release"]
 
 
-def test_a_client_is_answered_from_the_disk(engine: Engine, store: Store, diary: Diary) -> None:
+def test_a_reply_is_sent_only_after_all_turns_are_committed(engine: Engine, store: Store, diary: Diary) -> None:
     gates(engine, store, 1)
     engine.feed(ends(1))
     diary.entries.clear()
@@ -175,7 +173,9 @@ def test_a_client_is_answered_from_the_disk(engine: Engine, store: Store, diary:
     assert diary.entries == [f"Release at {store.last_seq() - 1}", f"Answer at {store.last_seq()}"]
 
 
-def test_nothing_is_done_for_a_turn_that_the_disk_refused_late(engine: Engine, store: Store, diary: Diary) -> None:
+def test_no_effect_is_performed_for_a_turn_when_its_commit_fails_late(
+    engine: Engine, store: Store, diary: Diary
+) -> None:
     connection = gates(engine, store, 1)
     diary.entries.clear()
     connection.hold()
@@ -187,7 +187,7 @@ def test_nothing_is_done_for_a_turn_that_the_disk_refused_late(engine: Engine, s
     assert [entry.split()[0] for entry in diary.entries] == ["Launch"]
 
 
-def test_events_are_shown_when_they_are_on_the_disk_and_before_any_reply(
+def test_events_are_published_after_their_commit_and_before_any_reply(
     engine: Engine, store: Store, diary: Diary
 ) -> None:
     engine.feed([spawn("a")])
@@ -236,9 +236,7 @@ def slices(engine: Engine, shell: Slow) -> list[int]:
 
 
 @pytest.mark.parametrize(("seconds", "most"), [(0.003, 4), (0.5, 2)])
-def test_a_large_fleet_is_answered_when_it_is_queued_and_starts_in_slices(
-    store: Store, seconds: float, most: int
-) -> None:
+def test_a_large_batch_is_answered_when_queued_and_started_in_slices(store: Store, seconds: float, most: int) -> None:
     shell = Slow(store, seconds)
     engine = Engine(State(limit=100, resident=100), store, shell, shell.clock)
     engine.feed([spawn("a", 90)])
@@ -251,7 +249,7 @@ def test_a_large_fleet_is_answered_when_it_is_queued_and_starts_in_slices(
     assert [effect.agent for effect in shell.done if isinstance(effect, Release)] == shell.launched
 
 
-def test_a_few_agents_start_in_one_turn_however_long_it_takes(store: Store) -> None:
+def test_a_few_agents_start_in_one_turn_even_if_launches_are_slow(store: Store) -> None:
     shell = Slow(store, 60.0)
     engine = Engine(State(limit=16, resident=16), store, shell, shell.clock)
     engine.feed([spawn("a", 1000)])
@@ -259,7 +257,7 @@ def test_a_few_agents_start_in_one_turn_however_long_it_takes(store: Store) -> N
     assert not engine.has_more
 
 
-def test_no_slice_exceeds_a_limit_that_was_lowered_meanwhile_nor_starts_what_was_paused(store: Store) -> None:
+def test_later_slices_respect_a_lowered_limit_and_a_pause(store: Store) -> None:
     shell = Slow(store, 0.5)
     engine = Engine(State(limit=100, resident=100), store, shell, shell.clock)
     engine.feed([spawn("a", 90)])
@@ -272,7 +270,7 @@ def test_no_slice_exceeds_a_limit_that_was_lowered_meanwhile_nor_starts_what_was
     assert len(shell.launched) == 42
 
 
-def test_those_that_start_in_later_turns_are_before_a_request_that_must_not_queue(store: Store) -> None:
+def test_agents_of_pending_slices_precede_a_no_queue_request(store: Store) -> None:
     shell = Slow(store, 0.5)
     engine = Engine(State(limit=100, resident=100), store, shell, shell.clock)
     engine.feed([spawn("a", 90)])

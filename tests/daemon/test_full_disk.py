@@ -44,7 +44,7 @@ def until_full(instance: Instance) -> None:
         assert not raw.socket.poll(0), "a change was answered that is not on the disk"
 
 
-def test_it_stays_up_answers_what_can_be_read_and_refuses_the_rest(small: Instance, tmp_path: Path) -> None:
+def test_a_daemon_on_a_full_disk_answers_reads_and_refuses_changes(small: Instance, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "go")
     agent_id = small.spawn("sh", "-c", f"read x < {tmp_path}/go; exit 7")
     queued = small.spawn("sh", "-c", "exit 8", options=["--after", agent_id])
@@ -76,7 +76,7 @@ def test_it_stays_up_answers_what_can_be_read_and_refuses_the_rest(small: Instan
 
 
 @pytest.mark.parametrize("has_reserve", [True, False])
-def test_prune_makes_room_on_a_full_disk(small: Instance, has_reserve: bool) -> None:
+def test_prune_frees_space_on_a_full_disk(small: Instance, has_reserve: bool) -> None:
     small.ctl("wait", small.spawn("sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' x"))
     until(small.home.reserve.exists)
     if not has_reserve:
@@ -99,7 +99,7 @@ def waits(instance: Instance, *words: str) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize("has_reserve", [True, False])
 @pytest.mark.parametrize("is_begun", [True, False])
-def test_prune_leaves_an_agent_whose_end_is_not_recorded(
+def test_prune_keeps_an_agent_until_its_end_is_recorded(
     small: Instance, tmp_path: Path, is_begun: bool, has_reserve: bool
 ) -> None:
     os.mkfifo(tmp_path / "go")
@@ -124,7 +124,7 @@ def test_prune_leaves_an_agent_whose_end_is_not_recorded(
         assert (client.wait(DEADLINE), "exit 7" in client.communicate()[0]) == (1, True)
 
 
-def test_prune_leaves_what_a_client_waits_for(small: Instance) -> None:
+def test_prune_keeps_an_agent_that_a_client_waits_for(small: Instance) -> None:
     completed, going = small.spawn("true"), small.spawn("sleep", "600")
     small.ctl("wait", completed)
     with full(small.directory):
@@ -137,7 +137,7 @@ def test_prune_leaves_what_a_client_waits_for(small: Instance) -> None:
     assert small.agent(completed)["status"] == "completed"
 
 
-def test_a_wait_is_answered_where_its_outcome_is_recorded(small: Instance) -> None:
+def test_a_wait_is_answered_on_a_full_disk_if_its_outcome_is_recorded(small: Instance) -> None:
     completed, going = small.spawn("true"), small.spawn("sleep", "600")
     small.ctl("wait", completed)
     with full(small.directory):
@@ -148,7 +148,7 @@ def test_a_wait_is_answered_where_its_outcome_is_recorded(small: Instance) -> No
     until(lambda: not daemon(small)["disk_full"])  # so that it can end what goes on
 
 
-def test_a_daemon_that_starts_on_a_full_disk_waits_for_room(stopped: Instance) -> None:
+def test_a_daemon_that_starts_on_a_full_disk_waits_for_free_space(stopped: Instance) -> None:
     with tmpfs(stopped.directory, "4m"):
         stopped.start()
         stopped.ctl("wait", stopped.spawn("true"))
@@ -161,7 +161,7 @@ def test_a_daemon_that_starts_on_a_full_disk_waits_for_room(stopped: Instance) -
         stopped.stop()
 
 
-def test_where_there_is_no_database_yet_it_says_who_it_is_and_no_more(stopped: Instance) -> None:
+def test_a_daemon_without_a_database_refuses_status_on_a_full_disk(stopped: Instance) -> None:
     with tmpfs(stopped.directory, "1m"):
         stopped.home.create()
         with full(stopped.directory):
@@ -174,7 +174,7 @@ def test_where_there_is_no_database_yet_it_says_who_it_is_and_no_more(stopped: I
             assert stopped.daemon.wait(DEADLINE) == 0
 
 
-def test_it_can_be_stopped_and_leaves_agents(small: Instance) -> None:
+def test_a_daemon_on_a_full_disk_can_stop_and_keep_its_agents(small: Instance) -> None:
     agent_id = small.spawn("sleep", "600")
     with full(small.directory):
         until_full(small)
@@ -184,7 +184,7 @@ def test_it_can_be_stopped_and_leaves_agents(small: Instance) -> None:
     assert small.agent(agent_id)["status"] == "running"
 
 
-def test_an_agent_is_still_known_and_may_not_do_more_than_before(small: Instance, tmp_path: Path) -> None:
+def test_an_agent_on_a_full_disk_is_still_forbidden_to_prune(small: Instance, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "go")
     agent_id = small.spawn("sh", "-c", f"read x < {tmp_path}/go; orchctl prune --keep 0 2> {tmp_path}/said; exit 0")
     with full(small.directory):

@@ -21,20 +21,20 @@ from tests.support.machine import NOBODY, descriptors, needs_root
 KINDS = ("inh", "ambient")
 
 
-def test_everything_it_makes_is_private(instance: Instance) -> None:
+def test_files_in_the_home_are_accessible_only_to_their_owner(instance: Instance) -> None:
     instance.ctl("wait", instance.spawn("sh", "-c", "echo x"), code=None)
     for path in instance.directory.rglob("*"):
         if path.name != "daemon.log" and not path.is_symlink():
             assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
 
 
-def test_an_agent_finds_the_client_on_its_path_before_any_other(instance: Instance) -> None:
+def test_the_client_of_the_daemon_is_first_on_the_path_of_an_agent(instance: Instance) -> None:
     agent_id = instance.spawn("sh", "-c", "command -v orchctl")
     instance.ctl("wait", agent_id)
     assert instance.ctl("logs", agent_id).strip() == str(instance.home.bin / "orchctl")
 
 
-def test_where_no_client_is_installed_the_one_that_is_made_is_not_what_lies_where_it_is_called(
+def test_the_generated_client_ignores_a_package_in_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = Home(tmp_path / "home")
@@ -53,7 +53,7 @@ def test_where_no_client_is_installed_the_one_that_is_made_is_not_what_lies_wher
     assert version.startswith("orchctl ")
 
 
-def test_a_daemon_that_cannot_serve_leaves_no_cgroup_behind(stopped: Instance) -> None:
+def test_a_daemon_that_fails_to_start_leaves_no_cgroup(stopped: Instance) -> None:
     stopped.home.create()
     if (cgroups := Cgroups.where_allowed(stopped.home.tag)) is None:
         pytest.skip("no cgroup2 directory can be made here")
@@ -68,7 +68,7 @@ def test_a_daemon_that_cannot_serve_leaves_no_cgroup_behind(stopped: Instance) -
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_and_its_agents_go_on(stopped: Instance, number: signal.Signals) -> None:
+def test_a_signal_stops_the_daemon_and_its_agents_keep_running(stopped: Instance, number: signal.Signals) -> None:
     stopped.start()
     agent_id = stopped.spawn("sleep", "600")
     stopped.daemon.send_signal(number)
@@ -91,7 +91,7 @@ os.execv(sys.executable, [sys.executable, "-m", "orchd", *sys.argv[2:]])
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("how", ["blocks", "ignores"])
-def test_a_signal_ends_it_though_what_started_it_hears_none(
+def test_a_signal_stops_a_daemon_after_its_launcher_blocked_or_ignored_it(
     stopped: Instance, how: str, number: signal.Signals
 ) -> None:
     stopped.start(sys.executable, "-c", _DEAF, how)
@@ -100,19 +100,19 @@ def test_a_signal_ends_it_though_what_started_it_hears_none(
     assert "shutting down; 0 agents keep running" in stopped.log()
 
 
-def test_the_end_of_its_terminal_is_not_its_end(instance: Instance) -> None:
+def test_sighup_does_not_stop_the_daemon(instance: Instance) -> None:
     instance.daemon.send_signal(signal.SIGHUP)
     assert instance.status()["daemon"]["pid"] == instance.daemon.pid
 
 
-def test_it_leaves_nothing_of_a_write_ahead_log_behind(stopped: Instance) -> None:
+def test_a_stopped_daemon_leaves_no_write_ahead_log(stopped: Instance) -> None:
     stopped.start()
     stopped.ctl("pause")
     stopped.stop()
     assert not stopped.home.database.with_name("orchd.db-wal").exists()
 
 
-def test_agents_inherit_neither_its_lock_nor_its_sockets(instance: Instance) -> None:
+def test_agents_inherit_neither_the_lock_nor_the_sockets_of_the_daemon(instance: Instance) -> None:
     agent_id = instance.spawn("sleep", "600")
     shim = instance.agent(agent_id)["pid"]
     (agent,) = until(lambda: psutil.Process(shim).children())
@@ -126,7 +126,7 @@ def test_agents_inherit_neither_its_lock_nor_its_sockets(instance: Instance) -> 
     assert gate not in descriptors(instance.daemon.pid).values()
 
 
-def test_a_home_that_moved_elsewhere_is_served_there(stopped: Instance, tmp_path: Path) -> None:
+def test_a_home_that_cannot_be_created_is_refused(stopped: Instance, tmp_path: Path) -> None:
     elsewhere = tmp_path / "x"
     process = subprocess.run(
         [sys.executable, "-m", "orchd", "--home", str(elsewhere / "file" / "below")],
@@ -155,9 +155,7 @@ def _file(directory: Path) -> None:
         ("limit = ", "Invalid value"),
     ],
 )
-def test_a_configuration_that_cannot_be_used_is_refused_with_its_place(
-    stopped: Instance, text: str, message: str
-) -> None:
+def test_an_invalid_configuration_is_refused_with_its_path(stopped: Instance, text: str, message: str) -> None:
     stopped.home.create()
     stopped.configure(text)
     process = stopped.refusal()
@@ -168,7 +166,7 @@ def test_a_configuration_that_cannot_be_used_is_refused_with_its_place(
 
 @needs_root
 @pytest.mark.parametrize("how", [1, 2])
-def test_where_processes_of_others_are_hidden_it_does_not_start_and_doctor_says_so(tmp_path: Path, how: int) -> None:
+def test_a_proc_mount_with_hidepid_is_refused_and_reported_by_doctor(tmp_path: Path, how: int) -> None:
     """Another user, who may read all files, so that they can run this Python."""
     script = f'mount -t proc -o hidepid={how} proc /proc && exec setpriv "$@"'
     user = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
@@ -190,11 +188,11 @@ def test_where_processes_of_others_are_hidden_it_does_not_start_and_doctor_says_
     assert "problem  processes   /proc hides" in said(sys.executable, "-m", "orchctl", "doctor")
 
 
-def test_children_without_a_waiting_parent_are_not_zombies(instance: Instance) -> None:
+def test_the_daemon_reaps_orphaned_processes(instance: Instance) -> None:
     instance.ctl("wait", instance.spawn("sh", "-c", "for i in 1 2 3; do setsid true & done; wait"))
     children = f"/proc/{instance.daemon.pid}/task/{instance.daemon.pid}/children"
     until(lambda: not Path(children).read_text().split())
 
 
-def test_its_directory_is_in_no_other_programs_way(instance: Instance) -> None:
+def test_the_working_directory_of_the_daemon_is_the_root(instance: Instance) -> None:
     assert os.readlink(f"/proc/{instance.daemon.pid}/cwd") == "/"

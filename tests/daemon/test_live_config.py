@@ -74,7 +74,7 @@ def written(path: Path, text: str) -> Path:
     return file
 
 
-def test_without_a_file_there_are_the_defaults(tmp_path: Path) -> None:
+def test_a_missing_file_yields_the_defaults(tmp_path: Path) -> None:
     assert read(tmp_path / "config.toml") == Config()
     assert (Config().limit, Config().resident) == (7, None)
 
@@ -86,14 +86,14 @@ def test_every_key_can_be_changed(tmp_path: Path, key: str) -> None:
     assert read(written(tmp_path, text)) == dataclasses.replace(Config(), **{key: value})
 
 
-def test_the_runners_are_those_that_are_built_in_and_those_of_the_file(tmp_path: Path) -> None:
+def test_runners_are_the_built_in_runners_and_the_runners_of_the_file(tmp_path: Path) -> None:
     assert (Config().known_runners.names, Config().known_runners.default) == (("mock", "claude", "codex"), None)
     text = 'runner = "mine"\n[runners.mine]\ncommand = ["x"]\n[runners.codex]\n'
     known = read(written(tmp_path, text)).known_runners
     assert (known.names, known.default) == (("mock", "claude", "codex", "mine"), "mine")
 
 
-def test_the_guards_are_those_of_the_file(tmp_path: Path) -> None:
+def test_the_guards_are_read_from_the_file(tmp_path: Path) -> None:
     state = State()
     configure_core(state, read(written(tmp_path, "depth = 5\nchildren = 6\nagents = 70\n")))
     assert (state.guards.depth, state.guards.children, state.guards.agents) == (5, 6, 70)
@@ -103,7 +103,9 @@ def test_the_guards_are_those_of_the_file(tmp_path: Path) -> None:
     ("text", "strict", "stall"),
     [("", True, 30.0), ('enforcement = "lenient"\nstall_after = "2m"\n', False, 120.0), ("stall_after = 0", True, 0.0)],
 )
-def test_how_the_limit_is_kept_is_what_the_file_says(tmp_path: Path, text: str, strict: bool, stall: float) -> None:
+def test_enforcement_and_stall_time_are_read_from_the_file(
+    tmp_path: Path, text: str, strict: bool, stall: float
+) -> None:
     state = State()
     configure_core(state, read(written(tmp_path, text)))
     assert (state.is_strict, state.stall_after) == (strict, stall)
@@ -132,7 +134,7 @@ def test_how_the_limit_is_kept_is_what_the_file_says(tmp_path: Path, text: str, 
         ("[pm]\nlabel = {}", "pm.label is an unknown key; did you mean pm.labels?"),
     ],
 )
-def test_a_mistake_is_named_with_its_file_and_the_way_out(tmp_path: Path, text: str, message: str) -> None:
+def test_an_error_names_the_file_and_the_fix(tmp_path: Path, text: str, message: str) -> None:
     file = written(tmp_path, text)
     with pytest.raises(ConfigError, match="config.toml") as caught:
         read(file)
@@ -140,7 +142,7 @@ def test_a_mistake_is_named_with_its_file_and_the_way_out(tmp_path: Path, text: 
 
 
 @pytest.mark.parametrize("text", [f"limit = {'9' * 5000}", f"limit = {'[' * 5000}"], ids=["digits", "brackets"])
-def test_what_no_parser_reads_is_a_mistake_like_any_other(tmp_path: Path, text: str) -> None:
+def test_a_file_that_breaks_the_parser_raises_a_configuration_error(tmp_path: Path, text: str) -> None:
     file = written(tmp_path, text)
     with pytest.raises(ConfigError, match="config.toml"):
         read(file)
@@ -148,7 +150,7 @@ def test_what_no_parser_reads_is_a_mistake_like_any_other(tmp_path: Path, text: 
         runner_config.read(written(tmp_path, f"runner = 'mock'\n{text}"))
 
 
-def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
+def test_all_errors_are_reported_together(tmp_path: Path) -> None:
     text = 'limit = "7"\nresident = 1\ngraec = 3\ndepth = 0\n[runners.mine]\nmodel = 1\n[runners.codex]\nprompt = "x"\n'
     with pytest.raises(ConfigError) as caught:
         read(written(tmp_path, text))
@@ -162,7 +164,7 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     assert "config.toml: 5 problems: graec is an unknown key; did you mean grace?; limit must be" in str(caught.value)
 
 
-def test_what_cannot_be_together_is_said_beside_what_is_wrong_alone(tmp_path: Path) -> None:
+def test_conflicting_keys_are_reported_together_with_invalid_keys(tmp_path: Path) -> None:
     text = 'resident = 1\ngrace = -1\nrunner = "gpt"\n[runners.mine]\nmodel = "x"\n[runners.claude]\ncost = "a"\n'
     with pytest.raises(ConfigError) as caught:
         read(written(tmp_path, text))
@@ -171,21 +173,21 @@ def test_what_cannot_be_together_is_said_beside_what_is_wrong_alone(tmp_path: Pa
     ]
 
 
-def test_a_secret_in_the_environment_of_a_runner_is_not_said(tmp_path: Path) -> None:
+def test_an_error_in_the_environment_of_a_runner_reveals_no_value(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         read(written(tmp_path, '[runners.claude.env]\nTOKEN = "hush"\nOTHER = 7\n'))
     assert "runners.claude.env must map strings to strings" in str(caught.value)
     assert "hush" not in str(caught.value)
 
 
-def test_what_is_told_of_each_key_is_told_of_no_other() -> None:
+def test_every_key_has_a_description() -> None:
     assert list(KEYS) == [field.name for field in dataclasses.fields(Config)]
     assert all(
         description.unset for key, description in KEYS.items() if default(key) in (None, {}, ProjectManagement())
     )
 
 
-def test_a_reload_says_what_holds_now_and_what_waits(tmp_path: Path) -> None:
+def test_a_reload_reports_the_applied_keys_and_the_deferred_keys(tmp_path: Path) -> None:
     file = written(tmp_path, "grace = 1\n")
     applied: list[Config] = []
     settings = LiveConfig(file, read(file), State(), Notifier(), applied.append)
@@ -196,7 +198,7 @@ def test_a_reload_says_what_holds_now_and_what_waits(tmp_path: Path) -> None:
     assert settings.reload()["changed"] == []
 
 
-def test_a_file_that_is_wrong_changes_nothing(tmp_path: Path) -> None:
+def test_a_reload_of_an_invalid_file_changes_nothing(tmp_path: Path) -> None:
     file = written(tmp_path, "grace = 1\n")
     applied: list[Config] = []
     settings = LiveConfig(file, read(file), State(), Notifier(), applied.append)
@@ -208,13 +210,13 @@ def test_a_file_that_is_wrong_changes_nothing(tmp_path: Path) -> None:
     assert settings.reload()["changed"] == ["grace"]
 
 
-def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+def test_an_unreadable_file_raises_a_configuration_error(tmp_path: Path) -> None:
     (tmp_path / "config.toml").mkdir()
     with pytest.raises(ConfigError, match="cannot be read"):
         read(tmp_path / "config.toml")
 
 
-def test_a_table_of_the_limit_has_the_same_keys(tmp_path: Path) -> None:
+def test_a_limit_table_sets_the_limit_keys(tmp_path: Path) -> None:
     text = '[limit]\nagents = 3\nresident = 9\nenforcement = "lenient"\nstall_after = "1m"\n'
     config = read(written(tmp_path, text))
     assert (config.limit, config.resident, config.enforcement, config.stall_after) == (3, 9, "lenient", 60.0)
@@ -230,6 +232,6 @@ def test_a_table_of_the_limit_has_the_same_keys(tmp_path: Path) -> None:
         ("[limit]\nagents = 0\n", "limit must be between 1 and 10,000, not 0"),
     ],
 )
-def test_what_is_wrong_with_the_limit_is_named(tmp_path: Path, text: str, problem: str) -> None:
+def test_an_error_in_the_limit_settings_is_named(tmp_path: Path, text: str, problem: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(problem)):
         read(written(tmp_path, text))

@@ -31,11 +31,11 @@ def said_by_a_daemon(stopped: Instance, tmp_path: Path, *, is_journal: bool) -> 
     return (tmp_path / "said").read_text()
 
 
-def test_the_journal_gets_priorities_and_no_times(stopped: Instance, tmp_path: Path) -> None:
+def test_the_journal_gets_priorities_and_no_timestamps(stopped: Instance, tmp_path: Path) -> None:
     assert said_by_a_daemon(stopped, tmp_path, is_journal=True).startswith(f"<2>{stopped.home.config}: limit must be")
 
 
-def test_a_file_gets_times_though_the_variable_was_inherited(stopped: Instance, tmp_path: Path) -> None:
+def test_a_log_file_gets_timestamps_despite_an_inherited_journal_stream(stopped: Instance, tmp_path: Path) -> None:
     text = said_by_a_daemon(stopped, tmp_path, is_journal=False)
     assert text[:2] == "20"
     assert " CRITICAL " in text
@@ -56,5 +56,5 @@ def test_every_line_of_a_message_has_its_priority(level: int, number: int) -> No
     assert JournalFormatter("%(message)s").format(record) == f"<{number}>one\n<{number}>two"
 
 
-def test_without_a_journal_nothing_goes_there() -> None:
+def test_a_descriptor_is_not_the_journal_without_a_journal_stream() -> None:
     assert not goes_to_the_journal(0, {})

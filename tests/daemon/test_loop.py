@@ -51,7 +51,7 @@ def test_an_idle_daemon_does_not_wake_up(instance: Instance, living: int) -> Non
 
 
 @pytest.mark.slow
-def test_hundreds_of_agents_clients_and_waits_leave_nothing_open_and_little_in_memory(instance: Instance) -> None:
+def test_agents_clients_and_waits_leak_no_descriptors_memory_or_files(instance: Instance) -> None:
     pid = instance.daemon.pid
 
     def work(rounds: int) -> None:
@@ -72,7 +72,7 @@ def test_hundreds_of_agents_clients_and_waits_leave_nothing_open_and_little_in_m
     until(lambda: not list(instance.home.environments.iterdir()))
 
 
-def test_a_wait_that_is_over_holds_no_descriptor_while_its_client_lives_on(instance: Instance) -> None:
+def test_a_finished_wait_holds_no_descriptor_while_its_client_is_connected(instance: Instance) -> None:
     with Raw(instance.home) as raw:
         raw.ask("spawn", {"agents": [{"command": ["sleep", "600"]}], "cwd": "/", "env": PATIENT})
         before = len(descriptors(instance.daemon.pid))
@@ -86,7 +86,7 @@ def test_a_wait_that_is_over_holds_no_descriptor_while_its_client_lives_on(insta
         until(lambda: len(descriptors(instance.daemon.pid)) <= before)
 
 
-def test_a_listener_is_told_the_number_of_the_newest_event(instance: Instance) -> None:
+def test_a_listener_receives_the_number_of_the_newest_event(instance: Instance) -> None:
     context = zmq.Context()
     listener = context.socket(zmq.SUB)
     listener.setsockopt(zmq.SUBSCRIBE, b"")
@@ -115,14 +115,14 @@ def test_a_deadline_is_kept_while_nothing_else_happens(instance: Instance) -> No
     assert agent["status"] == "timed-out"
 
 
-def test_a_deadline_beyond_any_timer_is_none(instance: Instance) -> None:
+def test_a_deadline_beyond_the_range_of_timers_is_ignored(instance: Instance) -> None:
     with Raw(instance.home) as raw:
         args = {"agents": [{"command": ["true"], "timeout": 1e300, "silence": 1e18}], "cwd": "/", "env": PATIENT}
         raw.ask("spawn", args)
         assert raw.ask("wait", {"ids": ["1"], "timeout": 1e300})["result"]["agents"][0]["status"] == "completed"
 
 
-def test_requests_sent_in_one_go_are_answered_in_their_order(instance: Instance) -> None:
+def test_requests_sent_in_a_burst_are_answered_in_order(instance: Instance) -> None:
     with Raw(instance.home) as raw:
         for number in range(400):
             raw.send(request(f"r{number}", ("pause", "resume", "limit")[number % 3]))
@@ -221,12 +221,12 @@ def stage() -> Any:
     new_stage.close()
 
 
-def test_news_of_processes_waits_for_no_disk(stage: Stage) -> None:
+def test_process_events_are_handled_while_a_commit_is_pending(stage: Stage) -> None:
     assert stage.turn("processes") == ["feed"]
     assert stage.turn("commits", "processes") == ["finish", "feed"]
 
 
-def test_it_wakes_up_to_weigh_agents_and_not_for_nothing(stage: Stage) -> None:
+def test_the_loop_sleeps_until_the_next_weighing_of_agents(stage: Stage) -> None:
     loop = Loop(stage.parts, stage.fds["wakeup"], Notifier())
     assert loop._patience() is None
     stage.weighed_due = 5.25
@@ -235,7 +235,7 @@ def test_it_wakes_up_to_weigh_agents_and_not_for_nothing(stage: Stage) -> None:
     assert "hear" not in stage.diary
 
 
-def test_what_a_turn_left_to_the_next_is_not_slept_over_and_comes_after_the_requests(stage: Stage) -> None:
+def test_remaining_work_prevents_sleep_and_is_done_after_the_requests(stage: Stage) -> None:
     loop = Loop(stage.parts, stage.fds["wakeup"], Notifier())
     assert loop._patience() is None
     for part in (stage.parts.engine, stage.parts.shell):
@@ -247,12 +247,12 @@ def test_what_a_turn_left_to_the_next_is_not_slept_over_and_comes_after_the_requ
     assert stage.turn("router")[-3:] == ["finish", "tidy", "admit"]
 
 
-def test_environments_are_only_taken_away_when_no_commit_is_on_its_way(stage: Stage) -> None:
+def test_environments_are_removed_only_without_a_pending_commit(stage: Stage) -> None:
     stage.parts.engine.is_ahead = False
     assert stage.turn("processes") == ["feed", "tidy"]
 
 
-def test_nothing_is_pruned_before_all_that_was_decided_is_on_the_disk_and_forgotten(stage: Stage) -> None:
+def test_prune_runs_only_after_all_decisions_are_committed(stage: Stage) -> None:
     stage.is_pruning = True
     assert stage.turn("processes") == ["feed", "finish", "tidy", "prune"]
     stage.parts.context.store.commits.is_pending = True  # the rows that are leaving
@@ -260,7 +260,7 @@ def test_nothing_is_pruned_before_all_that_was_decided_is_on_the_disk_and_forgot
 
 
 @pytest.mark.parametrize("ready", ["router", "waits", "deadline"])
-def test_no_request_is_read_or_answered_before_all_that_was_decided_is_on_the_disk(stage: Stage, ready: str) -> None:
+def test_requests_are_read_and_answered_only_after_all_commits(stage: Stage, ready: str) -> None:
     stage.deadline = 4.0 if ready == "deadline" else 6.0
     calls = stage.turn("processes", *({ready} & stage.fds.keys()))
     assert calls[:3] == ["feed", "finish", "tidy"]
@@ -268,7 +268,7 @@ def test_no_request_is_read_or_answered_before_all_that_was_decided_is_on_the_di
     assert calls[-2:] == ["finish", "tidy"]
 
 
-def test_idle_shims_are_let_go_when_all_of_the_turn_is_decided_that_might_need_them(stage: Stage) -> None:
+def test_idle_shims_are_released_at_the_end_of_a_turn(stage: Stage) -> None:
     stage.parts.context.processes.rest = lambda: stage.diary.append("rest")
     assert stage.turn("processes") == ["feed", "rest"]
     calls = stage.turn("processes", "router")
@@ -276,7 +276,7 @@ def test_idle_shims_are_let_go_when_all_of_the_turn_is_decided_that_might_need_t
     assert "feed" not in calls[calls.index("rest") :]
 
 
-def test_a_waiting_client_is_told_of_ends_whose_commit_is_over_though_nothing_else_is_to_be_decided(
+def test_a_waiting_client_is_notified_of_ends_after_their_commit(
     stage: Stage,
 ) -> None:
     stage.parts.engine.is_ahead, ended = False, [{"agent-001"}]
@@ -286,7 +286,7 @@ def test_a_waiting_client_is_told_of_ends_whose_commit_is_over_though_nothing_el
     assert stage.turn("router", "commits")[:2] == ["finish", "tell"]
 
 
-def test_files_are_written_when_it_is_time_and_tell_nothing_that_is_not_on_the_disk(stage: Stage) -> None:
+def test_files_are_written_when_due_and_only_after_the_commit(stage: Stage) -> None:
     stage.files_due = 6.0
     assert "write" not in stage.turn("processes")
     stage.files_due = 5.0

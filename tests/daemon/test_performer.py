@@ -14,12 +14,12 @@ from orchd.daemon.performer import PERFORM
 from tests.support.bench import Bench
 
 
-def test_every_effect_has_one_who_performs_it() -> None:
+def test_every_effect_has_a_performer() -> None:
     asked_before_the_commit = {Launch, CheckOutput}
     assert set(PERFORM) == set(typing.get_args(Effect)) - asked_before_the_commit
 
 
-def test_it_hears_how_long_an_attempt_has_been_silent(bench: Bench) -> None:
+def test_the_shell_reports_how_long_an_attempt_has_been_silent(bench: Bench) -> None:
     agent = bench.spawn("sleep", "600")
     bench.ahead += 30
     answer = bench.shell.ask(CheckOutput(agent.id, 1))
@@ -28,7 +28,7 @@ def test_it_hears_how_long_an_attempt_has_been_silent(bench: Bench) -> None:
     assert 30 <= answer.ago < 60
 
 
-def test_a_client_that_has_died_before_it_can_be_watched_is_news_at_once(bench: Bench) -> None:
+def test_a_client_that_died_before_its_watch_began_is_reported_at_once(bench: Bench) -> None:
     agent = bench.spawn("sleep", "600")
     agent.waits[RequestId("w")] = Wait(RequestId("w"), (), False, None, 2**22 - 1, 1.0)
     bench.shell.do(effects.WatchCaller(agent.id, RequestId("w")))
@@ -38,7 +38,7 @@ def test_a_client_that_has_died_before_it_can_be_watched_is_news_at_once(bench: 
     agent.waits.clear()
 
 
-def test_many_trees_are_ended_in_slices_in_their_order_and_all_of_them_before_the_daemon_leaves(
+def test_process_trees_are_stopped_in_slices_and_all_before_shutdown(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended: list[tuple[str, bool]] = []

@@ -26,14 +26,14 @@ def pid(instance: Instance) -> int:
     return int(json.loads(instance.ctl("daemon", "status", "--json"))["pid"])
 
 
-def test_the_lock_contains_who_holds_it(instance: Instance) -> None:
+def test_the_lock_file_contains_its_holder(instance: Instance) -> None:
     holder = locks.holder(instance.home.lock)
     assert holder is not None
     assert holder.pid == instance.daemon.pid
     assert json.loads(instance.home.lock.read_text())["format"] == locks.FORMAT
 
 
-def test_sockets_that_are_removed_are_made_again_and_every_command_finds_the_same_daemon(instance: Instance) -> None:
+def test_removed_sockets_are_recreated_and_commands_reach_the_same_daemon(instance: Instance) -> None:
     old = instance.home.socket.stat()
     for path in (instance.home.socket, instance.home.events):
         path.unlink()
@@ -48,7 +48,7 @@ def test_sockets_that_are_removed_are_made_again_and_every_command_finds_the_sam
     assert not instance.home.socket.exists()
 
 
-def test_a_socket_that_is_replaced_by_a_file_is_put_back(instance: Instance) -> None:
+def test_a_socket_that_is_replaced_by_a_file_is_restored(instance: Instance) -> None:
     other = instance.directory / "other"
     other.write_text("mine")
     other.replace(instance.home.socket)
@@ -56,7 +56,7 @@ def test_a_socket_that_is_replaced_by_a_file_is_put_back(instance: Instance) -> 
     assert instance.status()["daemon"]["pid"]
 
 
-def test_a_client_that_waits_goes_on_waiting(instance: Instance, tmp_path: Path) -> None:
+def test_a_waiting_client_survives_the_removal_of_the_socket(instance: Instance, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "go")
     agent_id = instance.spawn("sh", "-c", f"read x < {tmp_path}/go")
     waiting = subprocess.Popen([BIN / "orchctl", "wait", agent_id], env=instance.env, stdout=subprocess.PIPE)
@@ -68,14 +68,14 @@ def test_a_client_that_waits_goes_on_waiting(instance: Instance, tmp_path: Path)
     waiting.communicate()
 
 
-def test_a_lock_that_is_removed_is_made_again_and_keeps_others_out(instance: Instance) -> None:
+def test_a_removed_lock_is_recreated_and_excludes_other_daemons(instance: Instance) -> None:
     instance.home.lock.unlink()
     until(lambda: locks.holder(instance.home.lock) == (instance.daemon.pid, "0.1.0"))
     with pytest.raises(AlreadyRunning, match=f"pid {instance.daemon.pid}"):
         Lock(instance.home).acquire()
 
 
-def test_a_daemon_whose_lock_another_has_taken_leaves_and_takes_nothing_along(instance: Instance) -> None:
+def test_a_daemon_that_lost_its_lock_stops_and_leaves_the_socket(instance: Instance) -> None:
     instance.daemon.send_signal(signal.SIGSTOP)
     instance.home.lock.unlink()
     with instance.home.lock.open("w") as file:
@@ -90,7 +90,9 @@ def test_a_daemon_whose_lock_another_has_taken_leaves_and_takes_nothing_along(in
 
 @pytest.mark.parametrize("how", ["removed", "replaced", "cut"])
 @pytest.mark.parametrize("ending", ["", "-wal"])
-def test_a_daemon_whose_database_goes_acknowledges_nothing_more(instance: Instance, ending: str, how: str) -> None:
+def test_a_daemon_that_loses_its_database_stops_without_another_reply(
+    instance: Instance, ending: str, how: str
+) -> None:
     instance.ctl("limit", "3")
     instance.ctl("spawn", "--wait", "--", "true")
     path = Path(f"{instance.home.database}{ending}")
@@ -111,7 +113,7 @@ def test_a_daemon_whose_database_goes_acknowledges_nothing_more(instance: Instan
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can mount")
-def test_a_daemon_leaves_when_a_file_system_is_mounted_over_its_home(stopped: Instance) -> None:
+def test_a_daemon_stops_when_a_file_system_is_mounted_over_its_home(stopped: Instance) -> None:
     stopped.start("unshare", "--mount", "--propagation", "private", sys.executable, "-m", "orchd")
     inside = ["nsenter", "--mount", f"--target={stopped.daemon.pid}"]
     subprocess.run([*inside, "mount", "-t", "tmpfs", "tmpfs", str(stopped.directory)], check=True)
@@ -119,7 +121,7 @@ def test_a_daemon_leaves_when_a_file_system_is_mounted_over_its_home(stopped: In
     assert "a file system was mounted over it" in stopped.log()
 
 
-def test_the_directory_of_the_sockets_is_made_again(stopped: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_removed_socket_directory_is_recreated(stopped: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
     deep = stopped.directory / ("d" * 90)
     stopped.env["ORCHD_HOME"] = str(deep)
     home = Home(deep)
@@ -133,14 +135,14 @@ def test_the_directory_of_the_sockets_is_made_again(stopped: Instance, monkeypat
     shutil.rmtree(home.sockets, ignore_errors=True)
 
 
-def test_a_lock_that_cannot_be_made_is_an_error_with_its_place(tmp_path: Path) -> None:
+def test_a_lock_that_cannot_be_created_raises_an_error_with_its_path(tmp_path: Path) -> None:
     home = Home(tmp_path)
     home.lock.mkdir()
     with pytest.raises(HomeError, match="cannot lock .*orchd.lock: a directory is in the place of the file"):
         Lock(home).acquire()
 
 
-def test_a_lock_goes_through_execve_only_when_it_is_handed_over(tmp_path: Path) -> None:
+def test_a_lock_is_inheritable_only_while_it_is_handed_to_execve(tmp_path: Path) -> None:
     home = Home(tmp_path)
     lock = Lock(home)
     assert lock.hand_over() is None

@@ -72,9 +72,7 @@ def start(instance: Instance, manager: Manager, **more: str) -> None:
     instance.start()
 
 
-def test_it_is_ready_once_it_answers_says_its_places_when_they_change_and_that_it_leaves(
-    stopped: Instance, either: Manager
-) -> None:
+def test_the_daemon_notifies_readiness_slot_changes_and_stopping(stopped: Instance, either: Manager) -> None:
     stopped.home.create()
     start(stopped, either)
     assert either.hear() == "READY=1"
@@ -90,7 +88,7 @@ def test_it_is_ready_once_it_answers_says_its_places_when_they_change_and_that_i
     assert until(lambda: either.has_heard()[-1:]) == ["STOPPING=1"]
 
 
-def test_a_daemon_that_cannot_serve_was_never_ready(stopped: Instance, manager: Manager) -> None:
+def test_a_daemon_that_fails_to_start_never_notifies_readiness(stopped: Instance, manager: Manager) -> None:
     stopped.home.create()
     stopped.configure("limit = 0")
     with pytest.raises(AssertionError, match="limit must be"):
@@ -98,7 +96,7 @@ def test_a_daemon_that_cannot_serve_was_never_ready(stopped: Instance, manager: 
     assert manager.has_heard() == [f"STATUS={stopped.home.config}: limit must be between 1 and 10,000, not 0"]
 
 
-def test_agents_are_told_nothing_of_the_manager(stopped: Instance, manager: Manager) -> None:
+def test_agents_inherit_no_variable_or_socket_of_the_service_manager(stopped: Instance, manager: Manager) -> None:
     start(stopped, manager)
     for name in ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
         stopped.env.pop(name, None)
@@ -110,9 +108,7 @@ def test_agents_are_told_nothing_of_the_manager(stopped: Instance, manager: Mana
     assert [what for what in descriptors(stopped.daemon.pid).values() if what.startswith("socket:")]
 
 
-def test_signs_of_life_come_twice_a_period_from_a_daemon_with_nothing_else_to_do(
-    stopped: Instance, manager: Manager
-) -> None:
+def test_an_idle_daemon_sends_watchdog_messages(stopped: Instance, manager: Manager) -> None:
     start(stopped, manager, WATCHDOG_USEC="200000")
     manager.wait_for("READY=1")
     lines = [manager.hear() for _ in range(8)]
@@ -130,7 +126,7 @@ def test_an_idle_daemon_without_listeners_does_not_wake_up(stopped: Instance, ma
         assert switches(stopped.daemon.pid) == before
 
 
-def test_lines_of_status_that_follow_each_other_at_once_are_not_all_sent(manager: Manager) -> None:
+def test_status_lines_in_quick_succession_are_not_all_sent(manager: Manager) -> None:
     notify = Notifier(manager.address)
     notify.status("a", 5.0)
     assert notify.next_deadline() is None
@@ -143,7 +139,7 @@ def test_lines_of_status_that_follow_each_other_at_once_are_not_all_sent(manager
     notify.close()
 
 
-def test_a_reload_is_told_from_its_beginning_to_its_end(manager: Manager) -> None:
+def test_the_notifier_reports_the_start_and_the_end_of_a_reload(manager: Manager) -> None:
     notify = Notifier(manager.address)
     notify.reloading()
     notify.ready()
@@ -152,7 +148,7 @@ def test_a_reload_is_told_from_its_beginning_to_its_end(manager: Manager) -> Non
 
 
 @pytest.mark.parametrize("way", ["signal", "request"])
-def test_a_daemon_that_reads_its_configuration_again_says_so(stopped: Instance, manager: Manager, way: str) -> None:
+def test_a_daemon_notifies_the_manager_of_a_configuration_reload(stopped: Instance, manager: Manager, way: str) -> None:
     start(stopped, manager)
     manager.wait_for("READY=1")
     if way == "signal":
@@ -163,7 +159,7 @@ def test_a_daemon_that_reads_its_configuration_again_says_so(stopped: Instance, 
     assert lines == ["RELOADING=1", "READY=1"]
 
 
-def test_what_the_manager_said_is_taken_out_and_is_for_one_process_only() -> None:
+def test_manager_variables_are_removed_and_apply_only_to_their_process() -> None:
     variables = {"NOTIFY_SOCKET": "/n", "WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "12", "HOME": "/"}
     environ = dict(variables)
     own = Notifier.from_environment(environ, 12)
@@ -179,7 +175,7 @@ def test_what_the_manager_said_is_taken_out_and_is_for_one_process_only() -> Non
         notifier.close()
 
 
-def test_a_manager_that_is_gone_is_said_once_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_missing_service_manager_is_logged_only_once(caplog: pytest.LogCaptureFixture) -> None:
     notify = Notifier("/nowhere/n", 1.0)
     notify.ready()
     notify.live(1.0)
@@ -189,7 +185,7 @@ def test_a_manager_that_is_gone_is_said_once_and_nothing_else(caplog: pytest.Log
     notify.close()
 
 
-def test_a_stopped_loop_gives_no_sign_of_life(stopped: Instance, manager: Manager) -> None:
+def test_a_stopped_loop_sends_no_watchdog_message(stopped: Instance, manager: Manager) -> None:
     start(stopped, manager, WATCHDOG_USEC="200000")
     manager.wait_for("READY=1")  # what is said before the first sign of life must not be taken for one
     manager.wait_for("WATCHDOG=1")

@@ -53,12 +53,12 @@ def read(text: str) -> Iterator[str]:
         )
 
 
-def test_a_variable_is_found_however_it_is_read() -> None:
+def test_the_scan_detects_every_way_to_read_a_variable() -> None:
     text = 'os.environ["A"]; environ.get("B"); "C" in os.environ; x = "ORCHD_D"; y = "ORCHD_"; os.environ.pop("E")'
     assert set(read(text)) == {"A", "B", "C", "ORCHD_D", "E"}
 
 
-def test_every_variable_is_there_and_none_is_made_up() -> None:
+def test_the_page_lists_exactly_the_environment_variables() -> None:
     sources = [*(ROOT / "orchd").rglob("*.py"), *(ROOT / "orchctl").rglob("*.py")]
     variables = {name for path in sources if "skills" not in path.parts for name in read(path.read_text())}
     named = set(re.findall(r"`([A-Z_]+)`", VARIABLES))
@@ -67,19 +67,19 @@ def test_every_variable_is_there_and_none_is_made_up() -> None:
     assert named - variables == THEIRS
 
 
-def test_every_exit_code_is_there_and_none_is_made_up() -> None:
+def test_the_page_lists_exactly_the_exit_codes() -> None:
     codes = {value for name, value in vars(exit_codes).items() if name.isupper() and isinstance(value, int)}
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", CODES.partition("\n## ")[0], re.MULTILINE)} == codes
 
 
-def test_every_option_of_the_daemon_is_there() -> None:
+def test_the_page_lists_exactly_the_options_of_the_daemon() -> None:
     output = subprocess.run(
         [sys.executable, "-m", "orchd", "--help"], capture_output=True, text=True, check=True
     ).stdout
     assert set(re.findall(r"(--[a-z-]+)", output)) - {"--help"} == set(re.findall(r"`(--[a-z-]+)`", section("orchd")))
 
 
-def test_every_argument_says_what_it_is() -> None:
+def test_the_page_describes_every_command_and_argument() -> None:
     commands_text = TEXT.split("<!-- made by generate.py: commands -->")[1].split("<!-- end of commands -->")[0]
     parts = re.split(r"^### orchctl ", commands_text, flags=re.MULTILINE)[1:]
     assert len(parts) == len(COMMANDS)

@@ -31,12 +31,12 @@ def test_the_example_is_valid() -> None:
 
 
 @pytest.mark.parametrize("words", [words for words in SHOWN if words.split()[0] in ("validate", "plan")])
-def test_the_output_of_commands_is_what_they_say(words: str, stopped: Instance, tmp_path: Path) -> None:
+def test_commands_print_the_output_that_the_page_shows(words: str, stopped: Instance, tmp_path: Path) -> None:
     (tmp_path / "team.json").write_text(json.dumps(BAD))
     assert stopped.ctl(*words.split(), code=None, cwd=tmp_path) == SHOWN[words]
 
 
-def test_every_function_of_the_library_is_there() -> None:
+def test_every_function_that_the_page_names_is_in_the_library() -> None:
     rows = [line for line in TEXT.split("| function |")[1].splitlines() if line.startswith("| `")]
     named = re.findall(r"`(\w+)\(", "".join(rows))
     assert len(named) > 5

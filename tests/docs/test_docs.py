@@ -29,7 +29,7 @@ def generator() -> Any:
     return module
 
 
-def test_the_parts_that_are_made_from_the_code_are_up_to_date() -> None:
+def test_parts_generated_from_the_code_are_up_to_date() -> None:
     module = generator()
     for file, (name, make) in module.MADE.items():
         text = (ROOT / "docs" / file).read_text()
@@ -50,7 +50,7 @@ def test_pictures_of_the_terminal_show_what_the_code_prints() -> None:
         assert "http" not in svg.replace("http://www.w3.org/2000/svg", "").replace("https://www.textualize.io", "")
 
 
-def test_the_recorded_fleet_has_the_keys_of_todays_status(instance: Instance) -> None:
+def test_the_recorded_fleet_has_the_keys_of_the_current_status(instance: Instance) -> None:
     instance.spawn("true")
     status = instance.status("--all")
     recorded = json.loads((ROOT / "docs/images/fleet.json").read_text())["answer"]
@@ -58,7 +58,7 @@ def test_the_recorded_fleet_has_the_keys_of_todays_status(instance: Instance) ->
     assert recorded["limit"].keys() == status["limit"].keys()
 
 
-def test_the_types_of_compositions_are_those_of_the_schema() -> None:
+def test_the_composition_types_match_the_schema() -> None:
     module = generator()
     assert module.types() == module.TYPES.read_text(), "the types are stale: run `make docs`"
 
@@ -78,7 +78,7 @@ def test_every_example_of_the_protocol_is_answered_with_a_result(instance: Insta
     context.destroy(linger=0)
 
 
-def test_every_rule_that_holds_an_agent_back_is_in_the_protocol() -> None:
+def test_every_rule_that_blocks_an_agent_is_in_the_protocol() -> None:
     section = (ROOT / "docs/reference/protocol.md").read_text().partition("\n## Why\n")[2].partition("\n## ")[0]
     assert set(Rule) <= set(re.findall(r"`([a-z-]+)`", section))
 
@@ -100,7 +100,7 @@ def test_every_test_a_document_names_exists(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_every_command_a_document_shows_is_one(path: Path) -> None:
+def test_every_command_a_document_shows_exists(path: Path) -> None:
     commands = re.findall(r"^(?:\$ )?orchctl ([a-z][\w-]*)(?: (\w+))?", path.read_text(), re.MULTILINE)
     known = set(COMMANDS)
     assert [words for words in commands if words[0] not in known and " ".join(words) not in known] == []

@@ -162,7 +162,7 @@ def differences(value: Any, shape: Any, path: str = "$") -> list[str]:
     return sorted([*missing, *more, *inner])
 
 
-def test_every_command_with_json_has_a_row_and_no_other() -> None:
+def test_the_page_has_a_row_for_exactly_the_commands_with_json() -> None:
     expected = {name for name, command in COMMANDS.items() if any(option.name == "json" for option in command.options)}
     shown = {
         next((name for name in sorted(COMMANDS, key=len)[::-1] if f"{row} ".startswith(f"{name} ")), row)
@@ -205,14 +205,14 @@ def test_commands_print_what_the_page_shows(instance: Instance, tmp_path: Path) 
     assert wrong == {}
 
 
-def test_an_error_is_the_object_on_the_page(instance: Instance) -> None:
+def test_commands_print_the_error_object_that_the_page_shows(instance: Instance) -> None:
     (shown,) = re.findall(r"```json\n(.*?)\n```", PAGE)
     assert json.loads(instance.ctl("status", "tests", "--json", code=1)) == json.loads(shown)
     usage = json.loads(instance.ctl("status", "--json", "--unknown", code=2))["error"]
     assert (usage["code"], usage.keys()) == ("usage", {"code", "message", "details"})
 
 
-def test_a_difference_is_found() -> None:
+def test_differences_detects_missing_and_undocumented_keys() -> None:
     shape = shape_of("{a, b?: [{c}], d: {NAME: number}}")
     assert differences({"a": 1, "d": {"x": 1}}, shape) == []
     assert differences({"b": [{"e": 1}], "d": 1}, shape) == [

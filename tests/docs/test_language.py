@@ -103,6 +103,6 @@ def test_docstrings_outputs_and_errors_use_plain_words(package: str) -> None:
     assert wrong == {}
 
 
-def test_the_list_finds_its_words() -> None:
+def test_the_check_detects_the_listed_words() -> None:
     assert len(found("Whoever is over there heeds those that were turned away; it goes on.")) == 6
     assert found("The agent has ended.") == []

@@ -22,7 +22,7 @@ def blurred(text: str) -> list[str]:
     return sorted(re.sub(r"\d+\.\d+|\d+,\d+|\s+", " ", line) for line in text.splitlines())
 
 
-def test_the_example_does_what_it_says(stopped: Instance, tmp_path: Path) -> None:
+def test_the_example_prints_what_the_page_shows(stopped: Instance, tmp_path: Path) -> None:
     (tmp_path / "plan.md").write_text(PLAN)
     stopped.env["ORCHD_MOCK_SECONDS"] = "0.1"
     dry, real = [words for words in SHOWN if "--tasks plan.md --runner mock" in words]

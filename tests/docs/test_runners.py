@@ -42,34 +42,34 @@ def shown(field: Field[object]) -> str:
     return "none" if value is None or field.name == "command" else f"`{json.dumps(value)}`"
 
 
-def test_every_key_is_there_with_its_default() -> None:
+def test_the_page_lists_every_key_with_its_default() -> None:
     documented = rows("### Keys")
     assert {key: cell[2] for key, cell in documented.items()} == {
         field.name: shown(field) for field in fields(RunnerSettings)
     }
 
 
-def test_every_key_of_a_price_is_there() -> None:
+def test_the_page_lists_every_key_of_a_price() -> None:
     assert list(rows("[runners.NAME.prices.MODEL]")) == [field.name for field in fields(Price)]
 
 
-def test_every_placeholder_is_there() -> None:
+def test_the_page_lists_every_placeholder() -> None:
     assert set(re.findall(r"`\{([a-z_]+)\}`", TEXT.split("## Your own")[1].split("### Keys")[0])) == set(PLACEHOLDERS)
 
 
-def test_every_variable_of_the_mock_is_there() -> None:
+def test_the_page_lists_every_variable_of_the_mock_runner() -> None:
     source = (ROOT / "orchctl/runners/mock.py").read_text()
     assert set(re.findall(r"ORCHD_MOCK_\w+", source)) == set(re.findall(r"\| `(ORCHD_MOCK_\w+)`", TEXT))
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_every_example_is_a_configuration(example: str, tmp_path: Path) -> None:
+def test_every_example_is_a_valid_configuration(example: str, tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(example)
     assert read(tmp_path / "config.toml").settings
     assert tomllib.loads(example).keys() <= {"runner", "runners"}
 
 
-def test_the_example_of_an_own_runner_runs(stopped: Instance, tmp_path: Path) -> None:
+def test_the_example_of_a_custom_runner_runs(stopped: Instance, tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/terse-agent").write_text(TERSE)
     (tmp_path / "bin/terse-agent").chmod(0o755)
@@ -86,6 +86,6 @@ def test_the_example_of_an_own_runner_runs(stopped: Instance, tmp_path: Path) ->
     assert content.endswith(" never")
 
 
-def test_the_settings_of_the_examples_are_what_they_seem() -> None:
+def test_the_example_of_a_custom_runner_has_valid_settings() -> None:
     table = tomllib.loads(EXAMPLES[-1])["runners"]["terse"]
     assert checked("terse", {"terse": parse(RunnerSettings, table)}).default == "terse"

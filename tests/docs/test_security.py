@@ -22,7 +22,7 @@ def test_every_test_that_is_named_exists(file: str, name: str) -> None:
     assert name in named_in(file)
 
 
-def test_every_claim_says_from_whom_and_how_and_names_its_test() -> None:
+def test_every_claim_has_four_cells_and_names_its_tests() -> None:
     assert PROTECTED.count(HEAD) > 1
     for row in ROWS:
         cells = [cell.strip() for cell in row.strip("|").split(" | ")]
@@ -31,12 +31,12 @@ def test_every_claim_says_from_whom_and_how_and_names_its_test() -> None:
         assert re.fullmatch(r"(`tests/[\w/]+\.py::\w+`(, )?)+", cells[-1]), row
 
 
-def test_every_name_is_written_so_that_it_is_looked_for() -> None:
+def test_every_test_reference_has_the_form_that_is_checked() -> None:
     assert len(NAMED) == TEXT.count("::")
     assert "|" not in UNPROTECTED, "a claim stands where only what is not protected belongs"
 
 
-def test_who_reports_something_is_led_to_what_there_is() -> None:
+def test_the_security_policy_has_its_sections_and_valid_links() -> None:
     policy = (ROOT / "SECURITY.md").read_text()
     links = re.findall(r"\]\(([^)]+)\)", policy)
     assert "docs/internals/security.md" in links

@@ -27,10 +27,10 @@ def test_every_test_that_is_named_exists(file: str, name: str) -> None:
     assert name in named_in(file)
 
 
-def test_every_row_is_shown_by_a_test() -> None:
+def test_every_row_names_a_test() -> None:
     assert [row for row in ROWS if "::" not in row.rpartition(" | ")[2]] == []
     assert len(ROWS) > 80
 
 
-def test_every_name_is_written_so_that_it_is_looked_for() -> None:
+def test_every_test_reference_has_the_form_that_is_checked() -> None:
     assert len(NAMED) == TEXT.count("::")

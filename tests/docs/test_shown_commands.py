@@ -33,23 +33,22 @@ COMMAND = re.compile(rf"(?:\w+=\$\()?(?:\w+=\S* )*(?:{PROGRAMS}) ")
 PAGES_ELSEWHERE = {
     "README.md": "tests/docs/test_first_pages.py::test_the_quick_start_runs_as_it_stands",
     "tutorial.md": "tests/docs/test_first_pages.py::test_the_tutorial_runs_as_it_stands",
-    "operations.md": "tests/systemd/test_operations.py::test_every_command_does_what_it_is_there_for",
-    "tasks.md": "tests/docs/test_tasks.py::test_every_command_puts_out_what_is_shown",
+    "operations.md": "tests/systemd/test_operations.py::test_the_documented_commands_run_in_order_with_expected_output",
+    "tasks.md": "tests/docs/test_tasks.py::test_every_command_prints_what_the_page_shows",
 }
-PORT = "tests/orchctl/commands/observe/test_metrics.py::test_a_port_answers_through_the_death_of_the_daemon"
-SOCKET = "tests/orchctl/commands/observe/test_metrics.py::test_a_socket_is_the_users_own_and_goes_with_its_server"
-TRACE = "tests/orchctl/commands/observe/test_trace.py::test_spans_have_their_parents_and_are_the_same_every_time"
-HOOK = "tests/orchctl/commands/observe/test_hook.py::test_each_end_is_reported_once_whichever_process_dies"
+PORT = "tests/orchctl/commands/observe/test_metrics.py::test_metrics_server_answers_while_the_daemon_is_down"
+SOCKET = (
+    "tests/orchctl/commands/observe/test_metrics.py::test_metrics_socket_is_private_and_removed_when_the_server_stops"
+)
+TRACE = "tests/orchctl/commands/observe/test_trace.py::test_spans_have_correct_parents_and_are_equal_in_every_export"
+HOOK = "tests/orchctl/commands/observe/test_hook.py::test_hook_reports_each_end_once_across_kills_of_daemon_and_hook"
 SIMULATION = (
     "tests/simulation/test_simulation.py::test_thousands_of_steps_keep_every_promise_and_reach_every_event_and_effect"
 )
-STOP = "tests/orchctl/commands/daemon/test_stop.py::test_agents_are_stopped_first"
+STOP = "tests/orchctl/commands/daemon/test_stop.py::test_stop_agents_ends_running_agents"
 UNINSTALL = "tests/systemd/test_service.py::test_uninstalling_leaves_agents_and_a_daemon_can_be_started_as_before"
-WHEEL = "tests/e2e/test_upgrade_from_base.py::test_a_home_of_the_base_commit_goes_on_where_it_was"
-DEMO = (
-    "tests/orchctl/commands/agents/test_demo.py::"
-    "test_the_demo_shows_a_fleet_and_a_composition_through_a_kill_and_leaves_nothing"
-)
+WHEEL = "tests/e2e/test_upgrade_from_base.py::test_a_home_of_the_base_commit_continues_without_loss"
+DEMO = "tests/orchctl/commands/agents/test_demo.py::test_the_demo_completes_all_agents_after_a_kill_and_leaves_no_files"
 # Commands that cannot be run here: the test that runs the same, and why.
 ELSEWHERE = {
     "make demo": (DEMO, "makes an environment of its own, then `orchctl demo`, which that test runs"),
@@ -60,7 +59,7 @@ ELSEWHERE = {
     "orchctl daemon stop --stop-agents": (STOP, "ends the daemon that the other pages need"),
     "orchctl service uninstall": (UNINSTALL, "wants a service"),
     "make faults": (
-        "tests/faults/test_table.py::test_the_table_shows_both_columns",
+        "tests/faults/test_table.py::test_the_table_shows_the_losses_and_the_planted_bug",
         "takes most of an hour; its parts are tried there",
     ),
     "make simulate": (SIMULATION, "takes minutes; that test takes thousands of its steps"),
@@ -144,7 +143,7 @@ def stage(instance: Instance, tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)  # some eighty programs, one after the other
-def test_every_command_does_something(instance: Instance, stage: Path, tmp_path: Path) -> None:
+def test_every_shown_command_runs_with_the_expected_exit_code(instance: Instance, stage: Path, tmp_path: Path) -> None:
     for page in HERE:
         project = shutil.copytree(stage, tmp_path / page, symlinks=True)
         commands = [line for block in SHOWN[page] for line in block if line not in ELSEWHERE]
@@ -161,7 +160,7 @@ def test_every_command_does_something(instance: Instance, stage: Path, tmp_path:
         assert process.returncode == 0, f"{page}: the last of these ended with an error\n{process.stderr}\n{__doc__}"
 
 
-def test_every_page_is_looked_at() -> None:
+def test_every_exception_refers_to_a_shown_page_or_command() -> None:
     lines = [line for page_blocks in SHOWN.values() for commands in page_blocks for line in commands]
     assert len(lines) > 60
     assert set(PAGES_ELSEWHERE) <= set(SHOWN)
@@ -169,12 +168,12 @@ def test_every_page_is_looked_at() -> None:
 
 
 @pytest.mark.parametrize("name", sorted({*PAGES_ELSEWHERE.values(), *(test for test, _ in ELSEWHERE.values() if test)}))
-def test_what_runs_the_others_exists(name: str) -> None:
+def test_every_test_that_runs_the_other_commands_exists(name: str) -> None:
     file, _, test = name.partition("::")
     assert test in named_in(file)
 
 
-def test_a_command_is_found_wherever_it_stands() -> None:
+def test_blocks_extracts_the_commands_of_every_kind_of_block() -> None:
     text = "```\norchctl a   # why\nids=$(orchctl b)\nno command\n```\n```sh\nX=1 orchctl c [--all]\n```\n"
     text += "```\n$ z 1\nout\n```\n"
     assert blocks(text) == [["orchctl a", "ids=$(orchctl b)"], ["X=1 orchctl c [--all]"], ["z 1"]]

@@ -31,7 +31,7 @@ OTHERS = {
 }
 
 
-def test_all_its_commands_work_one_after_the_other(instance: Instance, tmp_path: Path) -> None:
+def test_all_commands_of_the_skill_run_in_sequence(instance: Instance, tmp_path: Path) -> None:
     project = repos.repository(tmp_path / "project")
     env = {**instance.env, **repos.SETTINGS, "ORCHD_MOCK_SECONDS": "0.05"}
     instance.ctl("skill", "install", cwd=project)
@@ -56,24 +56,24 @@ def test_all_its_commands_work_one_after_the_other(instance: Instance, tmp_path:
     assert re.findall(r"^## (\w+)$", report, re.MULTILINE) == ["docs", "schema", "api", "ui", "check"]
 
 
-def test_its_main_path_is_no_pretence() -> None:
+def test_no_example_but_the_last_uses_the_mock_runner() -> None:
     """An LLM does what the examples do."""
     assert [block for block in BLOCKS[:-1] if "mock" in block] == []
 
 
-def test_the_permissions_it_shows_are_a_configuration(tmp_path: Path) -> None:
+def test_the_permissions_in_the_skill_are_a_valid_configuration(tmp_path: Path) -> None:
     (example,) = re.findall(r"```toml\n(.*?)```", TEXT, re.DOTALL)
     (tmp_path / "config.toml").write_text(example)
     assert runner_config.read(tmp_path / "config.toml").of("claude").args
 
 
-def test_every_command_it_names_is_one() -> None:
+def test_every_command_that_the_skill_names_exists() -> None:
     named = re.findall(r"orchctl ([a-z][\w-]*)(?: ([a-z][\w-]*))?", TEXT)
     assert len(named) > 20
     assert [words for words in named if words[0] not in COMMANDS and " ".join(words) not in COMMANDS] == []
 
 
-def test_it_explains_the_codes_there_are_and_all_that_an_agent_meets() -> None:
+def test_the_skill_explains_valid_codes_and_all_that_an_agent_can_get() -> None:
     section = TEXT.split("\n## Errors\n")[1].split("\n## ")[0]
     explained = {
         code
@@ -101,6 +101,6 @@ def test_the_front_matter_of_a_shipped_skill_is_yaml(path: Path) -> None:
     assert isinstance(values["description"], str)
 
 
-def test_it_says_what_its_front_matter_must() -> None:
+def test_the_front_matter_of_the_skill_has_the_required_keys() -> None:
     head = TEXT.split("---\n")[1]
     assert re.findall(r"^(\w+):", head, re.MULTILINE) == ["name", "description", "tier", "version"]

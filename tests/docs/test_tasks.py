@@ -35,7 +35,7 @@ def ran(command: str, instance: Instance, directory: Path) -> tuple[str, str]:
     return process.stdout, process.stderr
 
 
-def test_every_command_puts_out_what_is_shown(instance: Instance, tmp_path: Path) -> None:
+def test_every_command_prints_what_the_page_shows(instance: Instance, tmp_path: Path) -> None:
     for command, expected in SHOWN:
         out, err = ran(command, instance, tmp_path)
         # a terminal shows both as they come: notes before the result of a run, and after that of a merge

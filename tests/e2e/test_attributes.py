@@ -59,7 +59,7 @@ def test_an_agent_has_its_callers_attributes(stopped: Instance, tmp_path: Path) 
     assert {path.stat().st_mode & 0o777 for path in stopped.home.agents.iterdir()} == {0o600}
 
 
-def test_attempts_that_share_a_shim_each_have_their_own(stopped: Instance) -> None:
+def test_attempts_that_share_a_shim_have_separate_attributes(stopped: Instance) -> None:
     stopped.start(*DAEMON)
     callers = [CALLER, ["sh", "-c", 'umask 002; ulimit -Sn 100; exec "$@"', "sh"], CALLER, []]
     command = ["spawn", "--wait", "--cwd", "/", "--", sys.executable, "-c", SHOW]
@@ -69,7 +69,7 @@ def test_attempts_that_share_a_shim_each_have_their_own(stopped: Instance) -> No
     assert [shown(stopped, agent_id)["limits"]["nofile"][0] for agent_id in ids] == [300, 100, 300, soft]
 
 
-def test_they_outlive_the_daemon_and_a_retry(stopped: Instance, tmp_path: Path) -> None:
+def test_attributes_survive_a_daemon_crash_and_a_retry(stopped: Instance, tmp_path: Path) -> None:
     stopped.configure("limit = 1\n")
     stopped.start(*DAEMON)
     os.mkfifo(tmp_path / "go")
@@ -95,7 +95,7 @@ def test_they_outlive_the_daemon_and_a_retry(stopped: Instance, tmp_path: Path) 
         ({"nproc": [5, 5]}, "exit $(ulimit -p)", 5),
     ],
 )
-def test_a_limit_that_is_too_low_for_the_shim_is_its_agents_alone(
+def test_a_resource_limit_too_low_for_the_shim_applies_only_to_the_agent(
     instance: Instance, limits: dict[str, list[int]], script: str, code: int
 ) -> None:
     agents = [{"command": ["/bin/sh", "-c", script]}]
@@ -112,7 +112,7 @@ def test_the_configuration_may_set_one_umask_for_all(stopped: Instance) -> None:
     assert (stopped.home.agents / f"{agent_id}.1.log").read_text().strip() == "0007"
 
 
-def test_without_attributes_an_agent_has_those_that_the_daemon_was_started_with(stopped: Instance) -> None:
+def test_an_agent_without_attributes_inherits_the_daemons_attributes(stopped: Instance) -> None:
     stopped.start(*DAEMON)
     with stopped.client() as client:
         agents = [{"command": [sys.executable, "-c", SHOW]}]
@@ -125,7 +125,7 @@ def test_without_attributes_an_agent_has_those_that_the_daemon_was_started_with(
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may raise limits, and give that right up")
-def test_what_the_daemon_may_not_give_is_said_by_why(stopped: Instance) -> None:
+def test_why_reports_attributes_that_the_daemon_could_not_grant(stopped: Instance) -> None:
     without = ["capsh", "--drop=cap_sys_resource,cap_sys_nice", "--", "-c", 'ulimit -n 256; exec nice -n 5 "$0" "$@"']
     try:
         stopped.start(*without, sys.executable, "-m", "orchd")
@@ -140,7 +140,7 @@ def test_what_the_daemon_may_not_give_is_said_by_why(stopped: Instance) -> None:
 
 
 @pytest.mark.parametrize(("score", "expected"), [("300", "300"), ("-300", "0")])
-def test_an_agent_is_ended_as_soon_as_its_caller_when_memory_runs_out_and_not_later(
+def test_an_agent_inherits_the_oom_score_of_its_caller_unless_protected(
     stopped: Instance, score: str, expected: str
 ) -> None:
     """A caller that is protected is one that a service manager or root has protected: that is not for its agents."""

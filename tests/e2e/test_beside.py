@@ -133,7 +133,7 @@ class Workers:
 
 
 @pytest.mark.slow
-def test_whatever_works_beside_a_wait_is_frozen(fleet: Fleet) -> None:
+def test_an_agent_that_works_during_its_wait_is_frozen(fleet: Fleet) -> None:
     workers = Workers(fleet, list(WAYS_TO_WORK))
     until(workers.are_frozen, what="all frozen")
     causes = dict(zip(WAYS_TO_WORK, workers.causes().values(), strict=True))

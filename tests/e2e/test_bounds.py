@@ -43,7 +43,7 @@ def heavy(instance: Instance, gate: Path, *options: str) -> str:
     return agent_id
 
 
-def test_one_that_takes_too_much_has_failed_for_memory_and_all_others_go_on(bounded: Instance, tmp_path: Path) -> None:
+def test_only_the_agent_that_exceeds_its_memory_limit_fails(bounded: Instance, tmp_path: Path) -> None:
     other = bounded.spawn("sleep", "600")
     roomy = heavy(bounded, tmp_path / "roomy", "--memory-max", "1G")
     greedy = heavy(bounded, tmp_path / "greedy", "--memory-max", "64M")
@@ -62,7 +62,7 @@ def test_one_that_takes_too_much_has_failed_for_memory_and_all_others_go_on(boun
     assert any(line.startswith("limits: memory peak ") and "limit 64 MB" in line for line in lines)
 
 
-def test_a_bound_holds_for_an_agent_of_a_daemon_that_was_killed(bounded: Instance, tmp_path: Path) -> None:
+def test_a_memory_limit_applies_after_the_daemon_was_killed(bounded: Instance, tmp_path: Path) -> None:
     greedy = heavy(bounded, tmp_path / "greedy", "--memory-max", "64M")
     bounded.kill()
     (tmp_path / "greedy").write_text("go")
@@ -71,7 +71,7 @@ def test_a_bound_holds_for_an_agent_of_a_daemon_that_was_killed(bounded: Instanc
     assert bounded.agent(greedy)["reason"] == "memory"
 
 
-def test_a_bound_that_cannot_be_held_is_refused_and_doctor_says_so(stopped: Instance) -> None:
+def test_unenforceable_resource_limits_are_refused_and_in_doctor(stopped: Instance) -> None:
     stopped.configure('cgroups = "off"\n')
     stopped.start()
     for words in (["--cpu-max", "50%"], ["--pids-max", "50"]):

@@ -225,7 +225,7 @@ def keys_of(shape: Any, above: str = "") -> Iterator[str]:
             yield f"{above}{name}"
 
 
-def test_every_key_is_tried() -> None:
+def test_every_configuration_key_is_tested() -> None:
     tried = {*EFFECTS, *(f"{above}.{key}" for above, keys in ELSEWHERE.items() for key in keys)}
     keys = set(keys_of(Config))
     assert keys - tried == set(), (

@@ -73,7 +73,7 @@ def test_a_daemon_that_dies_in_a_turn_loses_nothing_and_repeats_nothing(
 
 @pytest.mark.parametrize("point", STOP)
 @pytest.mark.parametrize("cgroups", ["auto", "off"])
-def test_a_daemon_that_dies_while_it_ends_an_agent_ends_it_later(
+def test_an_agent_is_stopped_although_the_daemon_is_killed_meanwhile(
     resting: Fleet, tmp_path: Path, point: str, cgroups: str
 ) -> None:
     fleet, armed, pids = resting, tmp_path / "armed", tmp_path / "pids"
@@ -92,7 +92,7 @@ def test_a_daemon_that_dies_while_it_ends_an_agent_ends_it_later(
     assert fleet.book.agents() == [first_id, second_id]
 
 
-def test_a_spawn_that_is_sent_again_is_the_same_spawn(fleet: Fleet) -> None:
+def test_a_spawned_agent_survives_a_daemon_crash_and_runs_once(fleet: Fleet) -> None:
     gate = fleet.gate()
     spawned = fleet.command("spawn", "--", "sh", "-c", f"{fleet.book.script}; {gate.script}")
     ids = spawned.communicate(timeout=DEADLINE)[0].split()
@@ -129,20 +129,18 @@ def live_through_deaths(fleet: Fleet, deaths: int, agents: int) -> None:
 
 
 @pytest.mark.slow
-def test_eight_deaths_under_load(fleet: Fleet) -> None:
+def test_agents_survive_eight_daemon_crashes_under_load(fleet: Fleet) -> None:
     live_through_deaths(fleet, 8, 300)
 
 
 @pytest.mark.stress
 @pytest.mark.timeout(300)
-def test_fifty_deaths_under_load(fleet: Fleet) -> None:
+def test_agents_survive_fifty_daemon_crashes_under_load(fleet: Fleet) -> None:
     live_through_deaths(fleet, 50, 2500)
 
 
 @pytest.mark.parametrize("cgroups", ["auto", "off"])
-def test_a_shim_that_is_killed_leaves_its_agent_lost_its_tree_ended_and_its_place_free(
-    resting: Fleet, tmp_path: Path, cgroups: str
-) -> None:
+def test_a_killed_shim_makes_its_agent_lost_and_frees_its_slot(resting: Fleet, tmp_path: Path, cgroups: str) -> None:
     resting.instance.configure(f'limit = 1\ngrace = 0.2\ncgroups = "{cgroups}"\n')
     resting.instance.start()
     pids = tmp_path / "pids"
@@ -155,7 +153,7 @@ def test_a_shim_that_is_killed_leaves_its_agent_lost_its_tree_ended_and_its_plac
     assert not is_alive(pid)
 
 
-def test_a_shim_that_is_killed_while_no_daemon_runs_leaves_its_agent_lost(fleet: Fleet, tmp_path: Path) -> None:
+def test_a_shim_killed_while_no_daemon_runs_makes_its_agent_lost(fleet: Fleet, tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     agent_id = fleet.spawn(f"echo $$ >> {pids}; sleep 1000", grace=0.2)
     (pid,) = until(lambda: pids_in(pids))
@@ -169,7 +167,7 @@ def test_a_shim_that_is_killed_while_no_daemon_runs_leaves_its_agent_lost(fleet:
     assert not is_alive(pid)
 
 
-def test_an_agent_whose_waiting_client_is_killed_works_again_when_a_slot_is_free(fleet: Fleet, tmp_path: Path) -> None:
+def test_an_agent_with_a_killed_waiting_client_resumes_in_a_free_slot(fleet: Fleet, tmp_path: Path) -> None:
     inner, outer, client = fleet.gate(), fleet.gate(), tmp_path / "client"
     fleet.client.call("limit", {"limit": 1})
     spawns = f"orchctl spawn -- sh -c '{inner.script}' >/dev/null"
@@ -190,9 +188,7 @@ def test_an_agent_whose_waiting_client_is_killed_works_again_when_a_slot_is_free
     assert fleet.ends(parent, third)[1]["status"] == "completed"
 
 
-def test_a_waiting_client_that_is_killed_while_no_daemon_runs_puts_its_agent_back_to_work(
-    fleet: Fleet, tmp_path: Path
-) -> None:
+def test_a_waiting_client_killed_without_a_daemon_sets_its_agent_running(fleet: Fleet, tmp_path: Path) -> None:
     inner, outer, client = fleet.gate(), fleet.gate(), tmp_path / "client"
     spawns = f"orchctl spawn -- sh -c '{inner.script}' >/dev/null"
     parent = fleet.spawn(f"{spawns}; orchctl wait --children & echo $! > {client}; wait $!; {outer.script}")
@@ -209,7 +205,7 @@ def test_a_waiting_client_that_is_killed_while_no_daemon_runs_puts_its_agent_bac
     assert {agent["status"] for agent in fleet.all_end()} == {"completed"}
 
 
-def test_a_daemon_that_was_stopped_by_a_signal_goes_on(fleet: Fleet) -> None:
+def test_a_daemon_continues_after_sigstop_and_sigcont(fleet: Fleet) -> None:
     gate = fleet.gate()
     agent_id = fleet.spawn(f"{gate.script}; exit 8")
     fleet.started(agent_id)
@@ -226,7 +222,7 @@ def test_a_daemon_that_was_stopped_by_a_signal_goes_on(fleet: Fleet) -> None:
     assert [agent["exit_code"] for agent in fleet.all_end()] == [8, 2]
 
 
-def test_a_daemon_that_is_asked_to_end_by_a_signal_leaves_its_agents_alone(fleet: Fleet) -> None:
+def test_sigterm_stops_the_daemon_and_leaves_its_agents_running(fleet: Fleet) -> None:
     gate = fleet.gate()
     agent_id = fleet.spawn(f"{gate.script}; exit 8")
     fleet.started(agent_id)
@@ -236,7 +232,7 @@ def test_a_daemon_that_is_asked_to_end_by_a_signal_leaves_its_agents_alone(fleet
     assert fleet.ends(agent_id)[0]["exit_code"] == 8
 
 
-def test_every_exit_code_comes_through(fleet: Fleet) -> None:
+def test_every_exit_code_is_reported(fleet: Fleet) -> None:
     ids = fleet.batch([{"command": ["sh", "-c", f"exit {code}"]} for code in range(256)])
     ended = fleet.ends(*ids)
     assert [agent["exit_code"] for agent in ended] == list(range(256))
@@ -244,14 +240,14 @@ def test_every_exit_code_comes_through(fleet: Fleet) -> None:
 
 
 @pytest.mark.parametrize("name", ["TERM", "KILL", "SEGV", "HUP", "INT", "PIPE", "USR1"])
-def test_death_by_a_signal_is_told(fleet: Fleet, name: str) -> None:
+def test_an_agent_killed_by_a_signal_reports_the_signal(fleet: Fleet, name: str) -> None:
     number = signal.Signals[f"SIG{name}"]
     agent_id = fleet.spawn(f"ulimit -c 0; kill -{name} $$; sleep 1000")
     (agent,) = fleet.ends(agent_id)
     assert (agent["status"], agent["exit_code"], agent["signal"]) == ("failed", 128 + number, number)
 
 
-def test_the_code_of_an_agent_that_ended_while_no_daemon_ran_is_known(fleet: Fleet) -> None:
+def test_the_exit_code_of_an_agent_that_ended_without_a_daemon_is_kept(fleet: Fleet) -> None:
     gate = fleet.gate()
     ids = fleet.batch([fleet.spec(f"{gate.script}; exit {code}") for code in (0, 21, 22)])
     fleet.started(*ids)
@@ -264,7 +260,7 @@ def test_the_code_of_an_agent_that_ended_while_no_daemon_ran_is_known(fleet: Fle
     assert sorted(fleet.book.entries()) == [(agent_id, 1) for agent_id in ids]
 
 
-def test_an_outside_wait_goes_on_when_the_daemon_is_restarted(fleet: Fleet) -> None:
+def test_a_wait_outside_any_agent_survives_daemon_restarts(fleet: Fleet) -> None:
     gate = fleet.gate()
     agent_id = fleet.spawn(gate.script)
     waiting = fleet.waiting(agent_id)

@@ -37,9 +37,7 @@ def begun(instance: Instance, script: str, go: Path) -> str:
 
 
 @pytest.mark.parametrize("bare", ["", BARE])
-def test_a_client_inside_an_agent_starts_no_daemon_and_goes_on_when_one_is_there(
-    box: Instance, bare: str, tmp_path: Path
-) -> None:
+def test_a_client_in_an_agent_waits_for_a_daemon_and_starts_none(box: Instance, bare: str, tmp_path: Path) -> None:
     script = f"{bare} orchctl daemon start; echo start $?; {bare} orchctl spawn -- true"
     agent_id = begun(box, script, tmp_path / "go")
     (tmp_path / "go").write_text("\n")

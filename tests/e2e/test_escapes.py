@@ -50,7 +50,7 @@ def is_outside(pid: int) -> bool:
 @pytest.mark.parametrize("crash", [False, True], ids=["", "after-a-crash"])
 @pytest.mark.parametrize("how", ["child", "orphan"])
 @pytest.mark.parametrize("end", ["end", "failure", "cancel", "timeout"])
-def test_what_left_the_cgroup_ends_with_its_agent(
+def test_a_process_that_left_the_cgroup_ends_with_its_agent(
     forest: Fleet, pids_path: Path, how: str, end: str, *, crash: bool
 ) -> None:
     gate = forest.gate()
@@ -77,7 +77,7 @@ def test_what_left_the_cgroup_ends_with_its_agent(
     assert f"sh (pid {pid})" in processes.split(", ")
 
 
-def test_an_agent_that_leaves_the_cgroup_itself_is_ended_by_its_time_out(forest: Fleet, pids_path: Path) -> None:
+def test_an_agent_that_left_its_cgroup_is_ended_by_its_timeout(forest: Fleet, pids_path: Path) -> None:
     agent_id = forest.spawn(leaves(pids_path, "exec sleep 61"), timeout=1.0)
     (pid,) = until(lambda: pids_in(pids_path))
     (agent,) = forest.ends(agent_id)
@@ -85,7 +85,7 @@ def test_an_agent_that_leaves_the_cgroup_itself_is_ended_by_its_time_out(forest:
     assert not is_alive(pid)
 
 
-def test_while_it_runs_it_is_shown(forest: Fleet, pids_path: Path) -> None:
+def test_why_shows_a_running_process_that_left_the_cgroup(forest: Fleet, pids_path: Path) -> None:
     agent_id = forest.spawn(leaves(pids_path, "exec sleep 600"))
     (pid,) = until(lambda: pids_in(pids_path))
     until(lambda: "sleep" in Path(f"/proc/{pid}/comm").read_text())
@@ -94,7 +94,7 @@ def test_while_it_runs_it_is_shown(forest: Fleet, pids_path: Path) -> None:
     forest.ends(agent_id)
 
 
-def test_what_never_left_is_not_shown(forest: Fleet) -> None:
+def test_why_shows_no_process_that_stayed_in_the_cgroup(forest: Fleet) -> None:
     gate = forest.gate()
     agent_id = forest.spawn(f"sleep 600 & (setsid sleep 600 &); {gate.script}")
     forest.started(agent_id)
@@ -104,7 +104,7 @@ def test_what_never_left_is_not_shown(forest: Fleet) -> None:
     assert agent["escaped"] == []
 
 
-def test_what_left_the_cgroup_is_bounded_too(forest: Fleet, pids_path: Path) -> None:
+def test_the_memory_limit_applies_to_a_process_that_left_the_cgroup(forest: Fleet, pids_path: Path) -> None:
     heavy = f'{sys.executable} -S -c "{HEAVY}"'
     agent_id = forest.spawn(leaves(pids_path, f"exec {heavy}"), memory_max=64 << 20)
     (agent,) = forest.ends(agent_id)
@@ -114,7 +114,7 @@ def test_what_left_the_cgroup_is_bounded_too(forest: Fleet, pids_path: Path) -> 
     assert not any(map(is_alive, pids_in(pids_path)))
 
 
-def test_a_shim_whose_agent_left_something_behind_serves_no_other(forest: Fleet, pids_path: Path) -> None:
+def test_an_orphan_outside_the_cgroup_ends_and_later_agents_complete(forest: Fleet, pids_path: Path) -> None:
     orphan = in_background(leaves(pids_path), "orphan")
     script = f"{orphan} until [ -s {pids_path} ]; do :; done"
     ids = forest.batch([forest.spec(script), *[forest.spec("true")] * 3])

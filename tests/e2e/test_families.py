@@ -53,7 +53,7 @@ def test_a_failed_parents_children_are_cancelled(fleet: Fleet) -> None:
     assert ended[1]["reason"] == f"its parent {parent} did not complete"
 
 
-def test_a_completed_parents_children_go_on_and_are_shown_under_it(fleet: Fleet) -> None:
+def test_children_of_a_completed_parent_run_on_and_are_shown_below_it(fleet: Fleet) -> None:
     gate = fleet.gate()
     parent, children = parent_of(fleet, gate.script, f"{gate.script}; exit 4", then="exit 0")
     fleet.started(*children)
@@ -81,7 +81,7 @@ def test_each_attempt_of_a_retried_agent_keeps_its_log(fleet: Fleet) -> None:
     fleet.instance.ctl("logs", agent_id, "--attempt", "3", code=1)
 
 
-def test_retries_that_are_used_up_leave_it_failed_and_a_person_may_try_again(fleet: Fleet) -> None:
+def test_an_agent_without_retries_left_fails_and_a_user_can_retry_it(fleet: Fleet) -> None:
     flag = fleet.directory / "flag"
     agent_id = fleet.spawn(f"[ -e {flag} ]", retries=1)
     (agent,) = fleet.ends(agent_id)
@@ -92,7 +92,7 @@ def test_retries_that_are_used_up_leave_it_failed_and_a_person_may_try_again(fle
     assert (agent["status"], agent["attempt"]) == ("completed", 3)
 
 
-def test_the_children_of_an_attempt_that_failed_end_before_the_next_one(fleet: Fleet) -> None:
+def test_children_of_a_failed_attempt_are_cancelled(fleet: Fleet) -> None:
     gate = fleet.gate()
     child = f"orchctl spawn -- sh -c '{fleet.book.script}; {gate.script}' > {fleet.directory}/child"
     agent_id = fleet.spawn(f'[ "$ORCHD_ATTEMPT" = 2 ] || {{ {child}; exit 1; }}', retries=1)
@@ -102,7 +102,7 @@ def test_the_children_of_an_attempt_that_failed_end_before_the_next_one(fleet: F
     assert (child_agent["status"], child_agent["reason"]) == ("cancelled", f"its parent {agent_id} did not complete")
 
 
-def test_a_chain_of_after_runs_in_its_order(fleet: Fleet) -> None:
+def test_a_chain_of_dependencies_runs_in_order(fleet: Fleet) -> None:
     names = [f"step-{number}" for number in range(6)]
     links: list[list[str]] = [[], *([name] for name in names)]
     specs = [fleet.spec("true", name=name, after=after) for name, after in zip(names, links, strict=False)]
@@ -111,7 +111,7 @@ def test_a_chain_of_after_runs_in_its_order(fleet: Fleet) -> None:
     assert fleet.book.agents() == ids
 
 
-def test_what_comes_after_a_failure_is_skipped_and_all_behind_it(fleet: Fleet) -> None:
+def test_direct_and_indirect_dependents_of_a_failed_agent_are_skipped(fleet: Fleet) -> None:
     gate = fleet.gate()
     first = fleet.spawn(f"{gate.script}; exit 1")
     second = fleet.spawn("true", after=[first])
@@ -124,7 +124,7 @@ def test_what_comes_after_a_failure_is_skipped_and_all_behind_it(fleet: Fleet) -
     assert fleet.agent(late)["status"] == "skipped"
 
 
-def test_a_failure_starts_what_repairs_and_any_end_what_reports_also_after_a_death_of_the_daemon(fleet: Fleet) -> None:
+def test_all_conditions_are_evaluated_correctly_after_a_daemon_crash(fleet: Fleet) -> None:
     gate, fails = fleet.gate(), fleet.gate()
     good = fleet.spawn(gate.script, name="good")
     bad = fleet.spawn(f"{fails.script}; exit 1", name="bad")
@@ -149,7 +149,7 @@ def test_a_failure_starts_what_repairs_and_any_end_what_reports_also_after_a_dea
     assert ended[3]["reason"] == f"{bad} did not complete: failed"
 
 
-def test_an_unknown_condition_is_an_error_that_lists_the_three(fleet: Fleet) -> None:
+def test_an_unknown_condition_is_refused_with_a_list_of_valid_conditions(fleet: Fleet) -> None:
     agent_id = fleet.spawn("true")
     with pytest.raises(
         WireError, match=f"write {agent_id}:completed, {agent_id}:failed, {agent_id}:any, or {agent_id} alone"
@@ -158,7 +158,7 @@ def test_an_unknown_condition_is_an_error_that_lists_the_three(fleet: Fleet) -> 
     assert refused.value.code == "unknown-condition"
 
 
-def test_a_name_with_a_colon_wins_over_a_condition(fleet: Fleet) -> None:
+def test_a_name_with_a_colon_takes_precedence_over_a_condition(fleet: Fleet) -> None:
     gate = fleet.gate()
     plain, colon = fleet.spawn("true", name="api"), fleet.spawn(gate.script, name="api:any")
     named, other = fleet.spawn("true", after=["api:any"]), fleet.spawn("true", after=["api:completed"])
@@ -168,7 +168,7 @@ def test_a_name_with_a_colon_wins_over_a_condition(fleet: Fleet) -> None:
     fleet.ends()
 
 
-def test_no_queue_refuses_what_does_not_fit_and_takes_what_does(fleet: Fleet) -> None:
+def test_no_queue_starts_agents_that_fit_and_refuses_larger_batches(fleet: Fleet) -> None:
     gate = fleet.gate()
     fleet.client.call("limit", {"limit": 2})
     first = fleet.spawn(gate.script)
@@ -201,7 +201,7 @@ def test_a_batch_prints_its_ids_in_its_order(instance: Instance) -> None:
     assert [instance.agent(agent_id)["exit_code"] for agent_id in ids] == [0, 5, 6]
 
 
-def test_priority_goes_before_first_come(fleet: Fleet) -> None:
+def test_priority_outranks_arrival_order(fleet: Fleet) -> None:
     gate = fleet.gate()
     fleet.client.call("limit", {"limit": 1})
     first = fleet.spawn(gate.script)
@@ -226,7 +226,7 @@ def test_a_pause_admits_no_agent_and_stops_no_agent(fleet: Fleet) -> None:
     assert fleet.ends(second)[0]["status"] == "completed"
 
 
-def test_a_pause_outlives_the_daemon(fleet: Fleet) -> None:
+def test_a_pause_survives_a_daemon_crash(fleet: Fleet) -> None:
     fleet.instance.ctl("pause")
     agent_id = fleet.spawn("true")
     fleet.daemon_dies()
@@ -236,7 +236,7 @@ def test_a_pause_outlives_the_daemon(fleet: Fleet) -> None:
     assert fleet.ends(agent_id)[0]["status"] == "completed"
 
 
-def test_the_limit_changes_live_and_outlives_the_daemon(fleet: Fleet) -> None:
+def test_the_limit_changes_at_run_time_and_survives_a_daemon_crash(fleet: Fleet) -> None:
     gate = fleet.gate()
     fleet.client.call("limit", {"limit": 1})
     ids = fleet.batch([fleet.spec(gate.script) for _ in range(4)])
@@ -255,7 +255,7 @@ def test_the_limit_changes_live_and_outlives_the_daemon(fleet: Fleet) -> None:
     fleet.ends()
 
 
-def test_what_was_asked_for_is_what_the_agent_finds(fleet: Fleet) -> None:
+def test_an_agent_gets_the_requested_environment_directories_and_stdin(fleet: Fleet) -> None:
     given_file, made_directory, here = (
         fleet.directory / "given",
         fleet.directory / "made/deep",
@@ -273,7 +273,7 @@ def test_what_was_asked_for_is_what_the_agent_finds(fleet: Fleet) -> None:
     assert fleet.instance.ctl("logs", agent_id).splitlines() == expected
 
 
-def test_an_agent_knows_whose_it_is_and_has_the_client_on_its_path(fleet: Fleet) -> None:
+def test_an_agent_gets_its_identity_variables_and_the_client_on_its_path(fleet: Fleet) -> None:
     script = 'printf "%s\\n" "$ORCHD_HOME" "$ORCHD_AGENT" "$ORCHD_ATTEMPT"; command -v orchctl; orchctl spawn -- true'
     # not where the tests found it: the daemon itself puts it on the PATH
     env = {**fleet.instance.env, "PATH": "/usr/bin:/bin"}
@@ -301,7 +301,7 @@ def test_an_agent_holds_no_descriptor_of_the_daemon(fleet: Fleet) -> None:
     ]  # the last is the directory being listed
 
 
-def test_use_is_shown_while_it_lives_and_kept_when_it_ended(fleet: Fleet) -> None:
+def test_resource_usage_is_shown_for_running_agents_and_kept_afterwards(fleet: Fleet) -> None:
     gate, pid = fleet.gate(), fleet.directory / "pid"
     burn = "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done"
     agent_id = fleet.spawn(f"{burn}; sh -c '{burn}'; echo $$ > {pid}; {gate.script}")

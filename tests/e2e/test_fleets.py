@@ -11,7 +11,7 @@ from tests.witness import Witness
 LIMIT, MANY = 40, 60
 
 
-def test_a_daemon_that_dies_while_a_large_fleet_starts_starts_nothing_twice_and_nothing_over_the_limit(
+def test_crashes_in_a_large_batch_repeat_no_start_and_keep_the_limit(
     resting: Fleet,
 ) -> None:
     resting.instance.configure(f"limit = {LIMIT}\nresident = {LIMIT}\n")
@@ -33,7 +33,7 @@ def test_a_daemon_that_dies_while_a_large_fleet_starts_starts_nothing_twice_and_
     assert resting.admitted() == ids
 
 
-def test_a_large_fleet_that_is_cancelled_ends_though_the_daemon_dies_meanwhile(resting: Fleet) -> None:
+def test_a_cancelled_large_batch_ends_although_the_daemon_crashes(resting: Fleet) -> None:
     resting.instance.configure(f"limit = {LIMIT}\nresident = {LIMIT}\n")
     resting.instance.start()
     gate = resting.gate()

@@ -24,7 +24,7 @@ def followed(resting: Fleet, request: pytest.FixtureRequest) -> Fleet:
 
 
 @pytest.mark.parametrize("followed", [BY_CGROUP, "off"], indirect=True)
-def test_a_batch_is_served_by_few_shims_where_there_are_cgroups_and_by_one_each_elsewhere(
+def test_agents_share_shims_with_cgroups_and_have_their_own_otherwise(
     followed: Fleet, request: pytest.FixtureRequest
 ) -> None:
     ids = followed.batch([{"command": ["sh", "-c", f"echo $ORCHD_AGENT; exit {code}"]} for code in range(COUNT)])
@@ -41,7 +41,7 @@ def test_a_batch_is_served_by_few_shims_where_there_are_cgroups_and_by_one_each_
 
 
 @pytest.mark.parametrize("followed", [BY_CGROUP], indirect=True)
-def test_the_limit_holds_while_shims_serve_again_and_daemons_die(followed: Fleet) -> None:
+def test_the_limit_holds_while_shims_are_reused_and_daemons_crash(followed: Fleet) -> None:
     gate = followed.gate()
     with closing(Witness(followed.instance.directory, limit=LIMIT, resident=4 * LIMIT)) as witness:
         codes = [number % 5 for number in range(COUNT)]

@@ -29,7 +29,7 @@ def newer(path: Path, record: dict[str, object], version: int = 2) -> bytes:
     return path.read_bytes()
 
 
-def test_keys(tmp_path: Path) -> None:
+def test_a_keyring_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     Keyring(path).authorize(KeyAuthorize("laptop", "a1" * 32, "user"), "now")
     record = json.loads(path.read_bytes())
@@ -42,7 +42,7 @@ def test_keys(tmp_path: Path) -> None:
     assert path.read_bytes() == content
 
 
-def test_records_of_worktrees(tmp_path: Path) -> None:
+def test_a_worktree_record_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     worktree = tmp_path / "agent-001"
     create.write(worktree, RECORD)
     path = create.record_path(worktree)
@@ -55,7 +55,7 @@ def test_records_of_worktrees(tmp_path: Path) -> None:
         create.read(worktree)
 
 
-def test_journals(tmp_path: Path) -> None:
+def test_a_journal_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     begun = journal.begun(tmp_path, "plan.md")
     path = begun.directory / "journal.jsonl"
     first = json.loads(path.read_text().splitlines()[0])
@@ -69,7 +69,7 @@ def test_journals(tmp_path: Path) -> None:
         journal.unfinished(tmp_path, "plan.md")
 
 
-def test_manifests_of_skills(tmp_path: Path) -> None:
+def test_a_skill_manifest_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     skill = next(path for path in find.SHIPPED.iterdir() if (path / find.SKILL).is_file())
     installing.install(skill, tmp_path, is_forced=False)
     path = tmp_path / installing.MANIFEST
@@ -82,7 +82,7 @@ def test_manifests_of_skills(tmp_path: Path) -> None:
         installing.install(skill, tmp_path, is_forced=False)
 
 
-def test_reports_are_read_with_more_keys_and_not_in_a_newer_version(tmp_path: Path) -> None:
+def test_reports_with_extra_keys_are_read_and_newer_versions_ignored(tmp_path: Path) -> None:
     path = tmp_path / "report"
     runner_report.write(path, runner_report.RunnerReport("completed", input_tokens=3))
     assert "version" not in json.loads(path.read_bytes())
@@ -92,7 +92,7 @@ def test_reports_are_read_with_more_keys_and_not_in_a_newer_version(tmp_path: Pa
     assert runner_report.read(str(path)) is None
 
 
-def test_versions_are_shown(instance: Instance) -> None:
+def test_commands_print_the_schema_and_protocol_versions(instance: Instance) -> None:
     answer = json.loads(instance.ctl("daemon", "status", "--json"))
     assert isinstance(answer["schema"], int)
     assert answer["protocol"] == 1

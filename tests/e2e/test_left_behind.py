@@ -49,7 +49,7 @@ def counted(pids_by_agent: dict[str, set[int]], agents: list[str]) -> dict[str, 
 
 
 @pytest.mark.timeout(180)
-def test_what_lives_afterwards_is_what_was_said(instance: Instance, tmp_path: Path) -> None:
+def test_a_stopped_daemon_leaves_only_the_processes_of_the_kept_agents(instance: Instance, tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     forks = FORKS.format(pids=pids)
     plain = instance.spawn("sleep", "600")
@@ -83,7 +83,7 @@ def test_what_lives_afterwards_is_what_was_said(instance: Instance, tmp_path: Pa
     assert instance.agent(queued)["status"] == "queued"
 
 
-def test_no_agent_begins_after_the_reply_that_names_the_agents_left(instance: Instance) -> None:
+def test_no_agent_starts_after_the_stop_reply_that_lists_kept_agents(instance: Instance) -> None:
     agent_id = instance.spawn("sleep", "600")
     with Raw(instance.home) as raw:
         raw.ask("daemon")
@@ -98,14 +98,14 @@ def test_no_agent_begins_after_the_reply_that_names_the_agents_left(instance: In
     until(lambda: list(left(instance)) == [agent_id])  # a process that is just becoming the agent bears no marks yet
 
 
-def test_a_person_is_told_which_agents_go_on(instance: Instance) -> None:
+def test_daemon_stop_prints_the_agents_that_keep_running(instance: Instance) -> None:
     first, other = instance.spawn("sleep", "600"), instance.spawn("sleep", "600")
     output = instance.ctl("daemon", "stop", "--keep-agents")
     assert output == f"agents that keep running: {first}, {other}\n"
     assert f"shutting down; 2 agents keep running: {first}, {other}" in instance.log()
 
 
-def test_with_its_agents_ended_nothing_is_left(instance: Instance, tmp_path: Path) -> None:
+def test_a_daemon_stopped_with_its_agents_leaves_no_process(instance: Instance, tmp_path: Path) -> None:
     forks = FORKS.format(pids=tmp_path / "pids")
     agent_id = instance.spawn("sh", "-c", f"trap '' TERM; {forks}", options=["--grace", "0.2s"])
     until(lambda: "up" in instance.ctl("logs", agent_id))

@@ -127,12 +127,12 @@ def run_scenario(fleet: Fleet, widths: tuple[int, int, int]) -> Scenario:
 
 
 @pytest.mark.slow
-def test_no_more_than_the_limit_work_among_two_hundred_in_three_levels(fleet: Fleet) -> None:
+def test_at_most_limit_of_200_agents_in_three_levels_run_at_once(fleet: Fleet) -> None:
     scenario = run_scenario(fleet, (8, 4, 5))
     assert len(scenario.codes) == 200
 
 
-def test_no_more_than_resident_live_when_all_wait(fleet: Fleet) -> None:
+def test_at_most_resident_agents_are_alive_when_all_wait(fleet: Fleet) -> None:
     fleet.client.call("limit", {"limit": 2, "resident": 3})
     gate = fleet.gate()
     with closing(Witness(fleet.instance.directory, limit=2, resident=3)) as witness:
@@ -146,7 +146,7 @@ def test_no_more_than_resident_live_when_all_wait(fleet: Fleet) -> None:
     assert len(fleet.book.entries()) == 12
 
 
-def test_the_witness_shares_no_code_with_what_it_watches() -> None:
+def test_the_witness_shares_no_code_with_the_daemon() -> None:
     tree = ast.parse(Path(witness_module.__file__).read_text())
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
     names = {
@@ -158,7 +158,7 @@ def test_the_witness_shares_no_code_with_what_it_watches() -> None:
 
 
 @pytest.mark.parametrize(("count", "is_seen"), [(LIMIT, False), (LIMIT + 1, True)])
-def test_the_witness_sees_one_agent_too_many(home_directory: Path, count: int, *, is_seen: bool) -> None:
+def test_the_witness_detects_an_agent_above_the_limit(home_directory: Path, count: int, *, is_seen: bool) -> None:
     env = {**os.environ, "ORCHD_HOME": str(home_directory), "ORCHD_ATTEMPT": "1"}
     planted = [
         subprocess.Popen(["/bin/sleep", "1000"], env={**env, "ORCHD_AGENT": f"agent-{number:03d}"})

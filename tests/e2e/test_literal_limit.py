@@ -47,7 +47,7 @@ def tell(
     ("limit", "way", "family"),
     [(1, "off", True), pytest.param(2, *BY_CGROUP.values, False, marks=BY_CGROUP.marks), (7, "off", False)],
 )
-def test_no_more_than_the_limit_can_run_however_they_wait_and_whichever_process_dies(
+def test_the_limit_holds_for_every_kind_of_wait_and_killed_process(
     resting: Fleet, limit: int, way: str, *, family: bool
 ) -> None:
     kinds = MIXED + ("timeouts", "killed") * 2 * (limit == 7)
@@ -59,7 +59,7 @@ def test_no_more_than_the_limit_can_run_however_they_wait_and_whichever_process_
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "code"), [("timeouts", 75), ("killed", 137), ("background", 0)])
-def test_five_parents_at_limit_one(resting: Fleet, kind: str, code: int) -> None:
+def test_five_waiting_parents_respect_a_limit_of_one(resting: Fleet, kind: str, code: int) -> None:
     witness, parents = tell(resting, "auto", 1, (kind,) * 5)
     assert witness.violations == []
     assert parents.noted() == {code}
@@ -67,7 +67,7 @@ def test_five_parents_at_limit_one(resting: Fleet, kind: str, code: int) -> None
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_witness_sees_the_excess_that_a_lenient_daemon_allows(resting: Fleet, kind: str) -> None:
+def test_the_witness_detects_the_excess_that_a_lenient_daemon_allows(resting: Fleet, kind: str) -> None:
     resting.instance.configure('limit = 1\nresident = 64\nenforcement = "lenient"\n')
     resting.instance.start()
     with closing(Runnable(resting.instance.directory, pinging(resting), limit=1)) as witness:
@@ -107,7 +107,7 @@ class BlockedAgents:
 
 
 @pytest.mark.slow
-def test_time_for_which_only_a_slot_is_missing_counts_for_no_time_out(resting: Fleet) -> None:
+def test_time_spent_waiting_for_a_slot_does_not_count_toward_timeouts(resting: Fleet) -> None:
     blocked = BlockedAgents(resting, "off", timeout=TIMEOUT, silence=TIMEOUT)
     over = time.monotonic() + TIMEOUT + 0.5
     until(lambda: time.monotonic() >= over)
@@ -121,7 +121,7 @@ def test_time_for_which_only_a_slot_is_missing_counts_for_no_time_out(resting: F
 @pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("how", ["cancel", "stop-agents", "cancel-after-death"])
-def test_agents_that_are_held_end_in_time_when_they_are_stopped(resting: Fleet, way: str, how: str) -> None:
+def test_agents_blocked_on_a_slot_end_in_time_when_stopped(resting: Fleet, way: str, how: str) -> None:
     blocked = BlockedAgents(resting, way)
     took, ended = resting.stopped(how, blocked.ids)
     assert took < GRACE + SLACK + LOAD
@@ -133,6 +133,8 @@ def test_agents_that_are_held_end_in_time_when_they_are_stopped(resting: Fleet, 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("limit", [1, 2, 7])
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_more_than_the_limit_can_run_at_any_limit(resting: Fleet, kind: str, limit: int, way: str) -> None:
+def test_runnable_agents_never_exceed_the_limit_at_any_limit_value(
+    resting: Fleet, kind: str, limit: int, way: str
+) -> None:
     witness, _ = tell(resting, way, limit, (kind,) * (5 if limit < 7 else 14), family=True, deaths=(5, 17, 29))
     assert witness.violations == []

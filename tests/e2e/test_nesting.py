@@ -42,7 +42,9 @@ def run(fleet: Fleet, widths: list[int], *, declared: bool) -> tuple[Counter[str
 
 @pytest.mark.parametrize("declared", [True, False], ids=["declared", "undeclared"])
 @pytest.mark.parametrize(("limit", "resident"), PLACES)
-def test_everything_ends_in_however_few_places(fleet: Fleet, limit: int, resident: int, *, declared: bool) -> None:
+def test_nested_agents_end_or_are_refused_with_any_number_of_slots(
+    fleet: Fleet, limit: int, resident: int, *, declared: bool
+) -> None:
     fleet.client.call("limit", {"limit": limit, "resident": resident})
     if declared and resident <= 2:
         with pytest.raises(WireError) as refused:
@@ -58,7 +60,7 @@ def test_everything_ends_in_however_few_places(fleet: Fleet, limit: int, residen
 
 
 @pytest.mark.slow
-def test_seven_parents_with_three_children_with_two_each_in_three_places(fleet: Fleet) -> None:
+def test_seven_parents_with_nested_children_finish_with_three_slots(fleet: Fleet) -> None:
     fleet.client.call("limit", {"limit": 3, "resident": 3})
     answers, count = run(fleet, [7, 3, 2], declared=True)
     assert (count, answers) == (7 + 21 + 42, {"0 ": 28})
@@ -68,7 +70,9 @@ def test_seven_parents_with_three_children_with_two_each_in_three_places(fleet: 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("declared", [True, False], ids=["declared", "undeclared"])
 @pytest.mark.parametrize(("limit", "resident"), PLACES[:-1])
-def test_seven_parents_in_however_few_places(fleet: Fleet, limit: int, resident: int, *, declared: bool) -> None:
+def test_seven_parents_finish_with_any_number_of_slots(
+    fleet: Fleet, limit: int, resident: int, *, declared: bool
+) -> None:
     fleet.client.call("limit", {"limit": limit, "resident": resident})
     answers, count = run(fleet, [7, 3, 2], declared=declared)
     assert count == 7 + 21 + 42
@@ -76,7 +80,7 @@ def test_seven_parents_in_however_few_places(fleet: Fleet, limit: int, resident:
     assert set(answers) <= {"0 "} if declared else {"0 ", "1 would-deadlock"}
 
 
-def test_a_wait_that_could_never_end_is_answered_at_once_and_says_what_to_do(fleet: Fleet) -> None:
+def test_a_wait_that_would_deadlock_is_refused_at_once_with_a_hint(fleet: Fleet) -> None:
     fleet.client.call("limit", {"limit": 1, "resident": 1})
     answer_path = fleet.directory / "told"
     agent_id = fleet.spawn(
@@ -91,7 +95,7 @@ def test_a_wait_that_could_never_end_is_answered_at_once_and_says_what_to_do(fle
     assert "--resident" in error["message"]
 
 
-def test_a_child_that_would_wait_for_its_waiting_parent_is_told_the_path(fleet: Fleet) -> None:
+def test_a_child_waiting_for_its_waiting_parent_is_refused_with_the_path(fleet: Fleet) -> None:
     gate, answer_path = fleet.gate(), fleet.directory / "told"
     child = f"{gate.script}; orchctl wait agent-001 --json > {answer_path}; echo $? >> {answer_path}"
     parent = fleet.spawn(f"orchctl spawn --nesting 1 -- sh -c '{child}' >/dev/null; orchctl wait --children", nesting=2)
@@ -105,7 +109,7 @@ def test_a_child_that_would_wait_for_its_waiting_parent_is_told_the_path(fleet: 
     assert "agent-002 -> agent-001 -> agent-002" in error["message"]
 
 
-def test_siblings_that_would_wait_in_a_ring_are_told_the_path(fleet: Fleet) -> None:
+def test_a_cycle_of_waiting_siblings_is_refused_with_its_path(fleet: Fleet) -> None:
     gate, answer_path = fleet.gate(), fleet.directory / "told"
     last = f"{gate.script}; orchctl wait agent-002 --json > {answer_path}"
     lines = [
@@ -126,7 +130,7 @@ def test_siblings_that_would_wait_in_a_ring_are_told_the_path(fleet: Fleet) -> N
     assert error["details"]["path"] == ["agent-004", "agent-002", "agent-003", "agent-004"]
 
 
-def test_a_ring_of_after_is_refused_with_its_path(fleet: Fleet) -> None:
+def test_a_cycle_of_dependencies_is_refused_with_its_path(fleet: Fleet) -> None:
     ring = [fleet.spec("true", name=name, after=[after]) for name, after in (("a", "b"), ("b", "c"), ("c", "a"))]
     with pytest.raises(WireError) as refused:
         fleet.batch(ring)
@@ -137,7 +141,7 @@ def test_a_ring_of_after_is_refused_with_its_path(fleet: Fleet) -> None:
     assert fleet.show() == []
 
 
-def test_a_parent_that_waits_gives_its_place_to_its_child_and_gets_it_back(fleet: Fleet) -> None:
+def test_a_waiting_parent_releases_its_slot_to_its_child_and_regains_it(fleet: Fleet) -> None:
     gate, back = fleet.gate(), fleet.gate()
     fleet.client.call("limit", {"limit": 1})
     parent = fleet.spawn(f"orchctl spawn -- sh -c '{gate.script}' >/dev/null; orchctl wait --children; {back.script}")

@@ -39,7 +39,7 @@ def denied(instance: Instance, tmp_path: Path) -> str:
     return output.strip()
 
 
-def test_notes_are_in_status_why_wait_events_and_json_also_after_a_death(instance: Instance, denied: str) -> None:
+def test_notes_appear_in_status_why_wait_and_events_after_a_crash(instance: Instance, denied: str) -> None:
     for _ in range(2):
         agent = instance.agent(denied)
         assert (agent["status"], agent["exit_code"]) == ("completed", 0)

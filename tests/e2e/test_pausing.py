@@ -51,7 +51,7 @@ def assert_frozen(fleet: Fleet, agent_id: str) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_paused_agent_is_frozen_through_a_death_of_the_daemon_and_continues(resting: Fleet, way: str) -> None:
+def test_a_paused_agent_stays_frozen_after_a_daemon_crash_and_resumes(resting: Fleet, way: str) -> None:
     started(resting, way)
     gate = resting.gate()
     agent_id = resting.spawn(f"{gate.script}", name="one")
@@ -78,7 +78,7 @@ def test_a_paused_agent_is_frozen_through_a_death_of_the_daemon_and_continues(re
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_released_slot_goes_to_another_agent_and_is_waited_for(resting: Fleet, way: str) -> None:
+def test_a_resumed_agent_waits_for_the_slot_that_its_pause_released(resting: Fleet, way: str) -> None:
     started(resting, way, limit=1)
     gate, other_gate = resting.gate(), resting.gate()
     agent_id = resting.spawn(gate.script)
@@ -115,7 +115,7 @@ def test_a_paused_agent_ends_in_time(resting: Fleet, way: str, how: str, release
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
 
 
-def test_a_queued_agent_is_held_and_a_parent_in_a_wait_gets_no_reply_until_they_are_resumed(fleet: Fleet) -> None:
+def test_paused_queued_and_waiting_agents_are_held_until_resumed(fleet: Fleet) -> None:
     gate = fleet.gate()
     parent = fleet.spawn(f"orchctl spawn --name child -- sh -c '{gate.script}' && orchctl wait --children && echo back")
     until(lambda: fleet.agent(parent)["status"] == "waiting")
@@ -136,7 +136,7 @@ def test_a_queued_agent_is_held_and_a_parent_in_a_wait_gets_no_reply_until_they_
 
 
 @pytest.mark.slow
-def test_paused_time_counts_for_no_time_out(fleet: Fleet) -> None:
+def test_paused_time_does_not_count_toward_timeouts(fleet: Fleet) -> None:
     gate = fleet.gate()
     agent_id = fleet.spawn(gate.script, timeout=2.0, silence=2.0)
     fleet.started(agent_id)
@@ -149,7 +149,7 @@ def test_paused_time_counts_for_no_time_out(fleet: Fleet) -> None:
     assert fleet.ends(agent_id)[0]["status"] == "completed"
 
 
-def test_what_has_ended_is_refused_with_its_status(fleet: Fleet) -> None:
+def test_pause_and_resume_of_a_finished_agent_are_refused_with_its_status(fleet: Fleet) -> None:
     agent_id = fleet.spawn("exit 3")
     fleet.ends(agent_id)
     for op, code in (("pause", "cannot-pause"), ("resume", "cannot-resume")):
@@ -161,7 +161,7 @@ def test_what_has_ended_is_refused_with_its_status(fleet: Fleet) -> None:
         fleet.client.call("pause", {"release_slot": True})
 
 
-def test_an_agent_pauses_what_is_below_it_and_nothing_else(fleet: Fleet) -> None:
+def test_an_agent_may_pause_only_its_descendants(fleet: Fleet) -> None:
     gate = fleet.gate()
     stranger = fleet.spawn(gate.script)
     commands = (

@@ -20,7 +20,7 @@ PLANTS = {
 
 
 @pytest.mark.parametrize("kind", PLANTS)
-def test_the_next_attempt_runs_and_the_daemon_answers(instance: Instance, tmp_path: Path, kind: str) -> None:
+def test_planted_pipes_and_links_do_not_affect_the_next_attempt(instance: Instance, tmp_path: Path, kind: str) -> None:
     target = tmp_path / "target"
     target.write_text("precious")
     script = FIRST.replace("{plant}", PLANTS[kind].replace("{target}", str(target)))
@@ -30,7 +30,7 @@ def test_the_next_attempt_runs_and_the_daemon_answers(instance: Instance, tmp_pa
     assert target.read_text() == "precious"
 
 
-def test_a_daemon_that_is_started_anew_reads_no_pipe_of_an_agent_that_lives(instance: Instance, tmp_path: Path) -> None:
+def test_a_restarted_daemon_reads_no_pipe_planted_by_a_running_agent(instance: Instance, tmp_path: Path) -> None:
     go = tmp_path / "go"
     os.mkfifo(go)
     plant = "for kind in exit log report; do rm -f $name.$kind; mkfifo $name.$kind; done"
@@ -46,7 +46,7 @@ def test_a_daemon_that_is_started_anew_reads_no_pipe_of_an_agent_that_lives(inst
 
 
 @pytest.mark.parametrize("name", ["orchd.lock", "start.lock", "orchd.db", "daemon.log", "config.toml", "service"])
-def test_a_pipe_in_the_place_of_a_file_of_the_home_blocks_no_start(stopped: Instance, name: str) -> None:
+def test_a_pipe_that_replaces_a_file_of_the_home_blocks_no_startup(stopped: Instance, name: str) -> None:
     stopped.home.create()
     path = stopped.directory / name
     path.unlink(missing_ok=True)

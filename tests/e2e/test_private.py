@@ -43,9 +43,7 @@ def used(stopped: Instance, tmp_path: Path) -> Instance:
     return stopped
 
 
-def test_nothing_that_is_left_in_a_home_or_a_project_can_be_opened_by_another_user(
-    used: Instance, tmp_path: Path
-) -> None:
+def test_state_files_in_home_and_project_are_closed_to_other_users(used: Instance, tmp_path: Path) -> None:
     names = {path.name for path in used.directory.rglob("*")}
     assert {"orchd.db", "daemon.log", "orchd.sock", "events.sock", "agent-001.1.log", "agent-003.2.exit"} <= names
     worktree = used.home.worktrees / "agent-001"

@@ -25,7 +25,7 @@ def rows_of(instance: Instance) -> set[str]:
 
 
 @pytest.mark.parametrize("point", PRUNE)
-def test_a_daemon_that_dies_while_it_prunes_leaves_nothing_that_the_next_one_does_not_finish(
+def test_a_prune_interrupted_by_a_crash_is_finished_by_the_next_daemon(
     stopped: Instance, tmp_path: Path, point: str
 ) -> None:
     armed = tmp_path / "armed"

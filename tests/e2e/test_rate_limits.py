@@ -15,7 +15,7 @@ def spawned(instance: Instance, name: str, seconds: int) -> str:
     return instance.ctl("spawn", "--name", name, *MOCK, *limit).strip()
 
 
-def test_one_that_was_turned_away_waits_for_its_service_and_not_for_a_retry(instance: Instance) -> None:
+def test_a_rate_limited_agent_waits_for_its_service_without_a_retry(instance: Instance) -> None:
     agent_id = spawned(instance, "api", 4)
     until(lambda: "mock is rate-limited for " in (instance.agent(agent_id)["reason"] or ""))
     instance.ctl("wait", agent_id)
@@ -26,7 +26,7 @@ def test_one_that_was_turned_away_waits_for_its_service_and_not_for_a_retry(inst
     assert "attempt-retried" not in events
 
 
-def test_a_runner_is_held_through_the_death_of_the_daemon_and_others_go_on(instance: Instance) -> None:
+def test_a_rate_limit_survives_a_daemon_crash_and_other_agents_run(instance: Instance) -> None:
     agent_id = spawned(instance, "api", 3600)
     until(lambda: instance.agent(agent_id)["status"] == "queued" and instance.agent(agent_id)["attempt"] == 1)
     instance.kill()
@@ -42,7 +42,7 @@ def test_a_runner_is_held_through_the_death_of_the_daemon_and_others_go_on(insta
     assert instance.status()["limit"]["held"] == {}
 
 
-def test_a_limit_that_no_time_ends_fails_in_the_words_of_the_service(stopped: Instance, tmp_path: Path) -> None:
+def test_an_agent_fails_with_the_service_message_after_rate_limit_waits(stopped: Instance, tmp_path: Path) -> None:
     message = "Rate limit reached: extra usage is required, try again in 1s"
     stopped.configure(
         "rate_limit_waits = 2\n[runners.mine]\n"
@@ -60,7 +60,7 @@ def test_a_limit_that_no_time_ends_fails_in_the_words_of_the_service(stopped: In
     assert (tmp_path / "starts").read_text() == "x\n" * 3
 
 
-def test_a_waiting_parent_whose_child_is_held_back_gets_its_answer_later(instance: Instance) -> None:
+def test_a_parent_waits_until_its_rate_limited_child_completes(instance: Instance) -> None:
     child = "orchctl spawn --name api --wait --runner mock --goal x --env ORCHD_MOCK_SECONDS=0"
     script = f"{child} --env ORCHD_MOCK_RATE_LIMIT=api:1"
     parent = instance.spawn("sh", "-c", script, options=["--nesting", "1"])

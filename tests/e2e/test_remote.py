@@ -35,7 +35,7 @@ def laptop(box: Instance, tmp_path: Path) -> Laptop:
     return Laptop(box, tmp_path).authorized("user")
 
 
-def test_a_user_starts_follows_and_ends_agents_from_afar(box: Instance, laptop: Laptop, tmp_path: Path) -> None:
+def test_a_remote_user_starts_follows_and_cancels_agents(box: Instance, laptop: Laptop, tmp_path: Path) -> None:
     go = tmp_path / "go"
     os.mkfifo(go)
     script = f'echo "$WHO in $PWD, here: $ONLY_HERE"; read x <{go}; echo bye'
@@ -58,7 +58,7 @@ def test_a_user_starts_follows_and_ends_agents_from_afar(box: Instance, laptop: 
     assert not (tmp_path / "none").exists(), "a daemon was started here"
 
 
-def test_events_and_status_are_told_as_they_happen(box: Instance, laptop: Laptop) -> None:
+def test_a_remote_client_receives_events_and_status_live_until_revoked(box: Instance, laptop: Laptop) -> None:
     events = laptop.begin("--profile", "box", "events", "-f", "--since", "0", "--json")
     status_watch = laptop.begin("--profile", "box", "status", "--watch", "--json")
     assert events.stdout is not None
@@ -77,9 +77,7 @@ def test_events_and_status_are_told_as_they_happen(box: Instance, laptop: Laptop
         assert json.loads(out.splitlines()[-1])["error"]["code"] == "key-refused"
 
 
-def test_a_client_that_waits_goes_on_waiting_when_the_daemon_is_another(
-    box: Instance, laptop: Laptop, tmp_path: Path
-) -> None:
+def test_a_waiting_remote_client_survives_a_daemon_restart(box: Instance, laptop: Laptop, tmp_path: Path) -> None:
     box.kill()
     box.configure(f'[remote]\nlisten = "tcp://127.0.0.1:{lasting_port()}"\n')
     box.start()
@@ -112,7 +110,7 @@ def connections(address: str) -> str:
     return "ESTAB" if any(row[1].endswith(f":{port}") and row[3] == "01" for row in rows) else ""
 
 
-def test_a_key_that_is_not_authorised_never_gets_past_the_handshake(box: Instance, tmp_path: Path) -> None:
+def test_an_unauthorized_key_fails_the_handshake(box: Instance, tmp_path: Path) -> None:
     with closing(Raw(server(box))) as raw:
         raw.send("status")
         raw.until(REFUSED)
@@ -125,7 +123,7 @@ def test_a_key_that_is_not_authorised_never_gets_past_the_handshake(box: Instanc
     assert "is not authorized" in box.log()
 
 
-def test_a_revoked_key_gets_nothing_from_that_moment_on(box: Instance) -> None:
+def test_a_revoked_key_gets_no_reply_or_event_after_its_revocation(box: Instance) -> None:
     secret, other = authorized(box, "lost", "admin"), authorized(box, "kept", "viewer")
     address = server(box)
     with (
@@ -157,7 +155,7 @@ def test_a_revoked_key_gets_nothing_from_that_moment_on(box: Instance) -> None:
     assert "lost" not in box.ctl("keys", "list")
 
 
-def test_it_is_revoked_for_the_next_daemon_too(box: Instance) -> None:
+def test_a_revoked_key_stays_revoked_after_a_daemon_crash(box: Instance) -> None:
     secret = authorized(box, "lost", "user")
     box.ctl("keys", "revoke", "lost")
     box.kill()
@@ -167,7 +165,7 @@ def test_it_is_revoked_for_the_next_daemon_too(box: Instance) -> None:
         raw.until(REFUSED)
 
 
-def test_an_admin_who_revokes_their_own_key_and_one_who_revokes_another(box: Instance, tmp_path: Path) -> None:
+def test_an_admin_key_can_revoke_another_key_and_then_itself(box: Instance, tmp_path: Path) -> None:
     chief = Laptop(box, tmp_path, "chief").authorized("admin")
     authorized(box, "other", "user")
     assert "key other revoked" in chief.ctl("keys", "revoke", "other")
@@ -176,14 +174,14 @@ def test_an_admin_who_revokes_their_own_key_and_one_who_revokes_another(box: Ins
     assert box.ctl("keys", "list").count("chief") == 0
 
 
-def test_an_agent_on_the_box_may_not_manage_keys(box: Instance) -> None:
+def test_an_agent_on_the_host_may_not_manage_keys(box: Instance) -> None:
     for words in ("keys list", f"keys authorize me {'a1' * 32} --role admin", "keys revoke me"):
         agent_id = box.spawn("sh", "-c", f"orchctl {words}")
         box.ctl("wait", agent_id, code=1)
         assert "forbidden: " in box.ctl("logs", agent_id)
 
 
-def test_what_is_plain_or_something_else_is_not_spoken_to(box: Instance, laptop: Laptop, tmp_path: Path) -> None:
+def test_unencrypted_peers_and_wrong_servers_are_refused(box: Instance, laptop: Laptop, tmp_path: Path) -> None:
     with closing(Raw(server(box), is_plain=True)) as raw:
         raw.send("status")
         raw.until(zmq.Event.HANDSHAKE_FAILED_PROTOCOL | zmq.Event.HANDSHAKE_FAILED_NO_DETAIL)
@@ -201,7 +199,7 @@ def test_what_is_plain_or_something_else_is_not_spoken_to(box: Instance, laptop:
     assert laptop.ctl("status", code=69).startswith("no-daemon: no daemon answers at ")
 
 
-def test_what_is_of_this_machine_is_not_asked_of_another(laptop: Laptop) -> None:
+def test_local_commands_and_relative_paths_are_refused_with_a_profile(laptop: Laptop) -> None:
     for words in (["daemon", "start"], ["run", "x"]):
         assert "another" in laptop.ctl(*words, code=2)
     assert "--cwd" in laptop.ctl("spawn", "--", "true", code=2)
@@ -222,7 +220,7 @@ def test_secret_keys_are_private_and_never_shown(box: Instance, laptop: Laptop) 
     assert "key-exists" in laptop.run("keys", "new", "second", code=1)
 
 
-def test_a_role_says_what_is_forbidden(box: Instance) -> None:
+def test_requests_beyond_the_role_of_a_key_are_forbidden(box: Instance) -> None:
     with closing(Raw(server(box), authorized(box, "eyes", "viewer"))) as raw:
         for op, args in (("spawn", LONG), ("pause", {}), ("limit", {"limit": 9}), ("stop", {"agents": "stop"})):
             words = f"permission denied: `{op}` needs the role .*, and the key eyes has the role viewer"

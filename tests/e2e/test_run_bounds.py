@@ -137,7 +137,7 @@ class Stage:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", SEEDS)
-def test_bounds_hold_at_every_instant_and_nothing_that_may_start_is_held_back(fleet: Fleet, seed: int) -> None:
+def test_bounds_always_hold_and_no_startable_member_is_held_back(fleet: Fleet, seed: int) -> None:
     run_fleet, chance = RunFleet(fleet), random.Random(seed)
     for number in range(ROUNDS):
         limit = chance.randint(1, 5)
@@ -148,7 +148,7 @@ def test_bounds_hold_at_every_instant_and_nothing_that_may_start_is_held_back(fl
 
 
 @pytest.mark.parametrize(("whole", "nested", "most"), [(2, None, 4), (None, 1, 4), (2, 1, 2), (1, 2, 2), (4, 2, 5)])
-def test_a_nested_group_counts_as_one_and_bounds_its_own(
+def test_a_nested_group_counts_as_one_member_and_bounds_its_own_members(
     fleet: Fleet, whole: int | None, nested: int | None, most: int
 ) -> None:
     paths = ["web", "web/x", "web/y", "web/z", "a", "b", "c"]

@@ -37,7 +37,7 @@ def two_ways(run_fleet: RunFleet, first: Gate, second: Gate) -> tuple[list[Map],
 
 @pytest.mark.parametrize("point", TURN)
 @pytest.mark.parametrize("action", ["begin", "succeed"])
-def test_a_run_outlives_a_daemon_that_dies_in_a_turn(resting: Fleet, tmp_path: Path, point: str, action: str) -> None:
+def test_a_run_survives_a_daemon_crash_within_a_turn(resting: Fleet, tmp_path: Path, point: str, action: str) -> None:
     armed = tmp_path / "armed"
     run_fleet, first, second = prepared(resting, point, armed, "limit = 2\n"), resting.gate(), resting.gate()
     members, groups = two_ways(run_fleet, first, second)
@@ -63,7 +63,7 @@ def test_a_run_outlives_a_daemon_that_dies_in_a_turn(resting: Fleet, tmp_path: P
 
 
 @pytest.mark.parametrize("point", [*TURN, *STOP])
-def test_failing_fast_outlives_a_daemon_that_dies_meanwhile(resting: Fleet, tmp_path: Path, point: str) -> None:
+def test_fail_fast_completes_despite_a_daemon_crash(resting: Fleet, tmp_path: Path, point: str) -> None:
     armed, pids = tmp_path / "armed", tmp_path / "pids"
     run_fleet, fails = prepared(resting, point, armed, "grace = 0.3\nlimit = 2\n"), resting.gate()
     run = run_fleet.begin(
@@ -90,7 +90,7 @@ def test_failing_fast_outlives_a_daemon_that_dies_meanwhile(resting: Fleet, tmp_
     assert not any(map(is_alive, pids_in(pids)))
 
 
-def test_what_ended_while_no_daemon_ran_is_counted_by_the_next(fleet: Fleet) -> None:
+def test_members_that_ended_without_a_daemon_are_counted_by_the_next(fleet: Fleet) -> None:
     run_fleet, gate, fails = RunFleet(fleet), fleet.gate(), fleet.gate()
     run = run_fleet.begin(
         [
@@ -114,7 +114,7 @@ def test_what_ended_while_no_daemon_ran_is_counted_by_the_next(fleet: Fleet) -> 
     assert sorted(run_fleet.parts.entries()) == [("extra", 1), ("next", 1), ("web/a", 1), ("web/b", 1)]
 
 
-def test_a_run_that_is_over_is_gone_on_with_by_the_next_daemon(fleet: Fleet) -> None:
+def test_a_failed_run_can_be_retried_after_a_daemon_crash(fleet: Fleet) -> None:
     run_fleet, flag = RunFleet(fleet), fleet.directory / "flag"
     run = run_fleet.begin(
         [run_fleet.member("a"), run_fleet.member("web/b", f"[ -e {flag} ]"), run_fleet.member("c", after=["web"])],
@@ -180,11 +180,11 @@ def each_came_once_and_in_its_turn(run_fleet: RunFleet, members: list[Map], afte
 
 
 @pytest.mark.slow
-def test_six_deaths_in_one_run(fleet: Fleet) -> None:
+def test_a_run_survives_six_daemon_crashes(fleet: Fleet) -> None:
     lives_through_deaths(fleet, 6, 100)
 
 
 @pytest.mark.stress
 @pytest.mark.timeout(300)
-def test_forty_deaths_in_one_run(fleet: Fleet) -> None:
+def test_a_run_survives_forty_daemon_crashes(fleet: Fleet) -> None:
     lives_through_deaths(fleet, 40, 1000)

@@ -23,7 +23,7 @@ def run_fleet(fleet: Fleet) -> RunFleet:
     return RunFleet(fleet)
 
 
-def test_variables_are_found_at_every_attempt_and_under_every_daemon(run_fleet: RunFleet) -> None:
+def test_member_variables_survive_retries_and_daemon_crashes(run_fleet: RunFleet) -> None:
     output_file = run_fleet.fleet.directory / "found"
     writes = f'echo "$ORCHD_ATTEMPT $ORCHD_RESULT $COLOUR $SHELL_OF" >> {output_file}'
     gate = run_fleet.fleet.gate()
@@ -49,7 +49,7 @@ def test_variables_are_found_at_every_attempt_and_under_every_daemon(run_fleet: 
     ] + [["3", "/tmp/r.json", "blue", "second"]]
 
 
-def test_variables_cannot_make_a_member_another_agent(run_fleet: RunFleet) -> None:
+def test_variables_cannot_change_the_identity_of_a_member(run_fleet: RunFleet) -> None:
     output_file = run_fleet.fleet.directory / "found"
     forged = {"ORCHD_AGENT": "agent-099", "ORCHD_ATTEMPT": "9", "ORCHD_HOME": "/nowhere"}
     run = run_fleet.begin([run_fleet.member("a", f"echo $ORCHD_AGENT $ORCHD_HOME > {output_file}", variables=forged)])
@@ -84,7 +84,7 @@ def wrong(run_fleet: RunFleet) -> dict[str, tuple[list[Map], list[Map], str, str
     }  # fmt: skip
 
 
-def test_what_makes_no_sense_is_refused_and_nothing_of_it_is_queued(run_fleet: RunFleet) -> None:
+def test_an_invalid_run_is_refused_and_none_of_its_members_is_queued(run_fleet: RunFleet) -> None:
     for name, (members, groups, code, words) in wrong(run_fleet).items():
         with pytest.raises(WireError, match=words) as refused:
             run_fleet.begin(members, groups)
@@ -94,7 +94,7 @@ def test_what_makes_no_sense_is_refused_and_nothing_of_it_is_queued(run_fleet: R
     assert run_fleet.ends(run_fleet.begin([run_fleet.member("a")]))["id"] == "run-001"
 
 
-def test_a_cycle_is_told_as_a_path_on_which_each_comes_after_the_next(run_fleet: RunFleet) -> None:
+def test_a_cycle_is_reported_as_a_path_of_dependencies(run_fleet: RunFleet) -> None:
     with pytest.raises(WireError) as refused:
         run_fleet.begin([run_fleet.member(path, after=[other]) for path, other in (("a", "c"), ("b", "a"), ("c", "b"))])
     path: Any = refused.value.details["path"]
@@ -104,7 +104,7 @@ def test_a_cycle_is_told_as_a_path_on_which_each_comes_after_the_next(run_fleet:
 
 @pytest.mark.parametrize("op", ["run-status", "cancel", "retry", "wait"])
 @pytest.mark.parametrize("subject", ["run-002", "run-x", "run-0"])
-def test_a_run_that_is_not_there_is_unknown(run_fleet: RunFleet, op: str, subject: str) -> None:
+def test_a_request_for_an_unknown_run_is_refused(run_fleet: RunFleet, op: str, subject: str) -> None:
     run_fleet.ends(run_fleet.begin([run_fleet.member("a")]))
     with pytest.raises(WireError) as refused:
         run_fleet.fleet.client.call(op, {"id": subject} if op == "run-status" else {"ids": [subject]})
@@ -154,7 +154,7 @@ class Timed:
 @pytest.mark.parametrize(
     "shape", ["star", *(pytest.param(kind, marks=pytest.mark.stress) for kind in ("chain", "fan"))]
 )
-def test_ten_thousand_members_are_taken_shown_and_cancelled(run_fleet: RunFleet, shape: str) -> None:
+def test_a_run_of_ten_thousand_members_is_accepted_shown_and_cancelled(run_fleet: RunFleet, shape: str) -> None:
     timed, args = Timed(run_fleet), {"ids": ["run-001"]}
     timed.client.call("pause")
     members = [
@@ -185,7 +185,7 @@ def inside(run_fleet: RunFleet, members: list[Map], groups: list[Map] | None = N
     )
 
 
-def test_a_run_begun_by_an_agent_is_its_children_and_ends_at_limit_1(run_fleet: RunFleet) -> None:
+def test_members_of_a_run_are_children_of_its_agent_and_end_at_limit_1(run_fleet: RunFleet) -> None:
     fleet = run_fleet.fleet
     fleet.client.call("limit", {"limit": 1})
     below = f"orchctl spawn -- sh -c '{fleet.book.script}' >/dev/null; orchctl wait --children >/dev/null"
@@ -209,7 +209,7 @@ def test_a_run_begun_by_an_agent_is_its_children_and_ends_at_limit_1(run_fleet: 
     assert lines_of(fleet.directory / "said") == [["0"]]
 
 
-def test_a_run_begun_by_an_agent_counts_in_the_limit(run_fleet: RunFleet) -> None:
+def test_a_run_started_by_an_agent_counts_in_the_limit(run_fleet: RunFleet) -> None:
     gate, fleet = run_fleet.fleet.gate(), run_fleet.fleet
     fleet.client.call("limit", {"limit": 2})
     with closing(Witness(fleet.instance.directory, limit=2, resident=28)) as witness:
@@ -225,7 +225,7 @@ def test_a_run_begun_by_an_agent_counts_in_the_limit(run_fleet: RunFleet) -> Non
     assert run_fleet.show()["status"] == "completed"
 
 
-def test_a_run_is_cancelled_with_the_agent_that_began_it(run_fleet: RunFleet) -> None:
+def test_a_run_is_cancelled_with_the_agent_that_started_it(run_fleet: RunFleet) -> None:
     gate = run_fleet.fleet.gate()
     parent = inside(run_fleet, [run_fleet.member("a", gate.script), run_fleet.member("b", after=["a"])])
     run_fleet.started("a")
@@ -238,7 +238,7 @@ def test_a_run_is_cancelled_with_the_agent_that_began_it(run_fleet: RunFleet) ->
     assert run_fleet.parts.agents() == ["a"]
 
 
-def test_an_agent_survives_the_failure_of_its_run_and_is_told(run_fleet: RunFleet) -> None:
+def test_an_agent_gets_exit_code_1_for_its_failed_run_and_completes(run_fleet: RunFleet) -> None:
     parent = inside(run_fleet, [run_fleet.member("a", "exit 3"), run_fleet.member("b", after=["a"])])
     (agent,) = run_fleet.fleet.ends(parent)
     assert agent["status"] == "completed"

@@ -15,7 +15,7 @@ def run_fleet(fleet: Fleet) -> RunFleet:
     return RunFleet(fleet)
 
 
-def test_a_retried_run_goes_on_and_does_nothing_twice(run_fleet: RunFleet) -> None:
+def test_a_retried_run_repeats_no_completed_member(run_fleet: RunFleet) -> None:
     flag = run_fleet.fleet.directory / "flag"
     run = run_fleet.begin(
         [
@@ -38,7 +38,7 @@ def test_a_retried_run_goes_on_and_does_nothing_twice(run_fleet: RunFleet) -> No
     assert refused.value.code == "cannot-retry"
 
 
-def test_a_cancelled_run_ends_with_all_its_members_and_may_be_gone_on_with(run_fleet: RunFleet) -> None:
+def test_a_cancelled_run_ends_with_all_its_members_and_can_be_retried(run_fleet: RunFleet) -> None:
     gate = run_fleet.fleet.gate()
     members = [
         run_fleet.member("a"),
@@ -60,7 +60,7 @@ def test_a_cancelled_run_ends_with_all_its_members_and_may_be_gone_on_with(run_f
     run_fleet.fleet.ends(other)
 
 
-def test_one_that_is_tried_again_and_completes_ends_no_other_that_is(run_fleet: RunFleet) -> None:
+def test_a_retried_member_that_completes_stops_no_other_retried_member(run_fleet: RunFleet) -> None:
     gate = run_fleet.fleet.gate()
     run = run_fleet.begin([run_fleet.member(path, gate.script) for path in ("a", "b", "c")])
     run_fleet.started("a", "b", "c")
@@ -76,7 +76,7 @@ def test_one_that_is_tried_again_and_completes_ends_no_other_that_is(run_fleet: 
     assert (ended_run["status"], ended_run["reason"]) == ("cancelled", "c (agent-003) cancelled: cancelled")
 
 
-def test_the_cancelling_of_one_member_is_its_failure(run_fleet: RunFleet) -> None:
+def test_a_cancelled_member_counts_as_failed(run_fleet: RunFleet) -> None:
     gate = run_fleet.fleet.gate()
     run = run_fleet.begin(
         [run_fleet.member("a", gate.script), run_fleet.member("b", gate.script), run_fleet.member("c")]

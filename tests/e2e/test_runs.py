@@ -38,7 +38,7 @@ def test_a_member_starts_the_moment_its_own_dependencies_have_completed(run_flee
     assert run_fleet.parts.agents()[-1] == "held"
 
 
-def test_a_nested_group_starts_and_is_over_by_itself_while_others_go_on(run_fleet: RunFleet) -> None:
+def test_a_nested_group_starts_and_ends_independently_of_other_members(run_fleet: RunFleet) -> None:
     slow, first, inner = run_fleet.fleet.gate(), run_fleet.fleet.gate(), run_fleet.fleet.gate()
     run = run_fleet.begin(
         [
@@ -65,7 +65,7 @@ def test_a_nested_group_starts_and_is_over_by_itself_while_others_go_on(run_flee
     assert order == ["first", "web/page", "web/form", "ship", "all"]
 
 
-def test_the_longest_way_goes_first(run_fleet: RunFleet) -> None:
+def test_the_member_with_the_longest_remaining_path_starts_first(run_fleet: RunFleet) -> None:
     gate = run_fleet.fleet.gate()
     run_fleet.fleet.client.call("limit", {"limit": 1})
     run_fleet.fleet.spawn(gate.script)
@@ -99,7 +99,7 @@ def failing(run_fleet: RunFleet, on_failure: str) -> tuple[Map, Any, Any]:
     return run_fleet.show(run), fails, works
 
 
-def test_fail_fast_ends_what_works_skips_the_rest_and_says_for_whom(run_fleet: RunFleet) -> None:
+def test_fail_fast_cancels_running_members_and_skips_queued_members(run_fleet: RunFleet) -> None:
     failing(run_fleet, "fail-fast")
     ended_run = run_fleet.ends()
     why = "bad failed, and whole fails fast"
@@ -111,7 +111,7 @@ def test_fail_fast_ends_what_works_skips_the_rest_and_says_for_whom(run_fleet: R
     assert sorted(run_fleet.parts.agents()) == ["bad", "busy"]
 
 
-def test_continue_on_error_runs_all_that_can(run_fleet: RunFleet) -> None:
+def test_continue_on_error_runs_every_member_that_can_run(run_fleet: RunFleet) -> None:
     _, _, works = failing(run_fleet, "continue")
     run_fleet.fleet.reaches("agent-004", "skipped")
     assert statuses(run_fleet.show())["busy"] == "running"
@@ -121,7 +121,7 @@ def test_continue_on_error_runs_all_that_can(run_fleet: RunFleet) -> None:
     assert (ended_run["status"], ended_run["reason"]) == ("failed", "bad (agent-001) failed: exit code 3")
 
 
-def test_a_member_is_tried_again_before_anything_fails_with_it(run_fleet: RunFleet) -> None:
+def test_a_member_uses_its_retries_before_its_run_fails(run_fleet: RunFleet) -> None:
     gate = run_fleet.fleet.gate()
     flaky = '[ "$ORCHD_ATTEMPT" = 2 ]'
     run = run_fleet.begin(
@@ -138,7 +138,7 @@ def test_a_member_is_tried_again_before_anything_fails_with_it(run_fleet: RunFle
     assert entries == [("flaky", 1), ("flaky", 2), ("next", 1), ("next", 2)]
 
 
-def test_what_was_to_be_tried_again_is_not_once_its_group_has_failed(run_fleet: RunFleet) -> None:
+def test_a_member_is_not_retried_after_its_group_failed(run_fleet: RunFleet) -> None:
     fails, leaves, rest = run_fleet.fleet.gate(), run_fleet.fleet.gate(), run_fleet.fleet.gate()
     stays = f"(trap '' TERM; setsid sh -c \"{rest.script}\" &)"  # with it the attempt is not over yet
     run = run_fleet.begin(
@@ -171,7 +171,7 @@ def test_what_was_to_be_tried_again_is_not_once_its_group_has_failed(run_fleet: 
     assert sorted(run_fleet.parts.entries()) == [("again", 1), ("bad", 1), ("soon", 1)]
 
 
-def test_what_is_not_required_fails_no_group_and_what_comes_after_it_is_skipped(run_fleet: RunFleet) -> None:
+def test_an_optional_member_fails_no_group_but_its_dependents_are_skipped(run_fleet: RunFleet) -> None:
     gate = run_fleet.fleet.gate()
     run = run_fleet.begin(
         [
@@ -198,9 +198,7 @@ def test_what_is_not_required_fails_no_group_and_what_comes_after_it_is_skipped(
 
 
 @pytest.mark.parametrize("required", [False, True])
-def test_a_nested_group_that_fails_takes_the_whole_with_it_only_when_it_is_required(
-    run_fleet: RunFleet, *, required: bool
-) -> None:
+def test_a_failed_nested_group_fails_its_run_only_if_required(run_fleet: RunFleet, *, required: bool) -> None:
     gate, ready = run_fleet.fleet.gate(), run_fleet.fleet.gate()
     run = run_fleet.begin(
         [
@@ -225,7 +223,7 @@ def test_a_nested_group_that_fails_takes_the_whole_with_it_only_when_it_is_requi
         assert reasons(ended_run)["after"] == "web did not complete: failed"
 
 
-def test_what_comes_after_a_group_that_was_skipped_is_skipped_too(run_fleet: RunFleet) -> None:
+def test_dependents_of_a_skipped_group_are_skipped(run_fleet: RunFleet) -> None:
     run = run_fleet.begin(
         [
             run_fleet.member("extra", "exit 5", required=False),

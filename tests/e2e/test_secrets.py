@@ -64,9 +64,7 @@ def planted(instance: Instance, directory: Path) -> list[str]:
 
 
 @pytest.mark.slow
-def test_a_secret_is_in_private_files_until_its_agent_completes_or_is_pruned_and_nowhere_else(
-    instance: Instance, tmp_path: Path
-) -> None:
+def test_a_secret_is_only_in_private_files_until_completion_or_prune(instance: Instance, tmp_path: Path) -> None:
     context = zmq.Context()
     news = context.socket(zmq.SUB)
     news.subscribe(b"")
@@ -100,7 +98,7 @@ def test_a_secret_is_in_private_files_until_its_agent_completes_or_is_pruned_and
     assert holders(tmp_path) == {}
 
 
-def test_one_that_is_tried_again_has_it_until_it_completes(instance: Instance, tmp_path: Path) -> None:
+def test_a_retried_agent_keeps_its_secret_until_it_completes(instance: Instance, tmp_path: Path) -> None:
     script = 'echo "has ${C:-nothing}" | cut -c1-8; test -e done'
     (tmp_path / "vars").write_text(f"C={HUSH['file']}\n")
     words = ["--cwd", str(tmp_path), "--env-file", str(tmp_path / "vars"), "--", "sh", "-c", script]
@@ -118,7 +116,7 @@ def test_one_that_is_tried_again_has_it_until_it_completes(instance: Instance, t
     until(lambda: not holders(instance.directory))
 
 
-def test_a_daemon_that_was_killed_leaves_no_secret_behind_for_ever(stopped: Instance, tmp_path: Path) -> None:
+def test_prune_removes_secrets_after_the_daemon_was_killed(stopped: Instance, tmp_path: Path) -> None:
     stopped.start()
     os.mkfifo(tmp_path / "gate")
     agent_id = stopped.ctl(
@@ -136,9 +134,7 @@ def test_a_daemon_that_was_killed_leaves_no_secret_behind_for_ever(stopped: Inst
     until(lambda: not holders(stopped.directory))
 
 
-def test_a_run_keeps_what_its_composition_says_and_nothing_of_the_environment(
-    instance: Instance, tmp_path: Path
-) -> None:
+def test_a_run_stores_no_variable_of_the_environment_of_its_caller(instance: Instance, tmp_path: Path) -> None:
     part = {"skillName": "api", "command": ["true"], "runner": "command", "env": {"SAID": "aloud"}}
     composition = {"name": "team", "executionMode": "hybrid", "subSkills": [part]}
     (tmp_path / "composition.json").write_text(json.dumps(composition))

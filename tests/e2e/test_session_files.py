@@ -39,7 +39,7 @@ def agents(project: Path) -> list[dict[str, str]]:
 
 
 @needs_jq
-def test_the_agents_that_run_are_found_with_jq(instance: Instance, project: Path) -> None:
+def test_jq_lists_the_running_agents_from_the_agents_file(instance: Instance, project: Path) -> None:
     gate = project / "gate"
     instance.ctl("spawn", "--name", "a", "--skill", "backend", "--task-id", "bd-1", "--", "true", cwd=project)
     instance.ctl("wait", "1")
@@ -61,7 +61,7 @@ def test_the_agents_that_run_are_found_with_jq(instance: Instance, project: Path
     assert said(running, project) == ""
 
 
-def test_events_can_be_followed_with_tail_through_the_death_of_the_daemon(instance: Instance, project: Path) -> None:
+def test_tail_follows_the_events_through_a_daemon_crash(instance: Instance, project: Path) -> None:
     instance.ctl("spawn", "--wait", "--", "true", cwd=project)
     tail = subprocess.Popen(
         ["tail", "-n", "+1", "-f", ".claude/state/events.jsonl"], cwd=project, stdout=subprocess.PIPE, text=True

@@ -37,7 +37,7 @@ ACCEPTS = 'confined_callers = "accept"\n'  # the daemon is in a mount namespace 
 
 
 @pytest.mark.parametrize("shell", WANTED)
-def test_variables_arrive_and_ends_are_known_whatever_the_shell_is(stopped: Instance, shell: str) -> None:
+def test_variables_and_exit_status_are_preserved_under_every_shell(stopped: Instance, shell: str) -> None:
     stopped.configure(ACCEPTS)
     stopped.start(*with_shell(shell, sys.executable, "-m", "orchd"))
     output = stopped.ctl("spawn", "--wait", "--json", "--", sys.executable, "-c", SHOW, env=ODD)
@@ -50,7 +50,7 @@ def test_variables_arrive_and_ends_are_known_whatever_the_shell_is(stopped: Inst
 
 
 @pytest.mark.parametrize("shell", WANTED)
-def test_each_variable_alone_does_no_harm(stopped: Instance, shell: str) -> None:
+def test_each_variable_alone_is_preserved_under_every_shell(stopped: Instance, shell: str) -> None:
     """Together one may hide what another does."""
     stopped.configure(ACCEPTS)
     stopped.start(*with_shell(shell, sys.executable, "-m", "orchd"))

@@ -112,7 +112,7 @@ class Crowd:
 
 
 @pytest.mark.parametrize("how", ["timeout", "cancel", "stop-agents"])
-def test_whatever_happened_to_a_tree_it_ends_in_time(forest: Fleet, yard: Yard, how: str) -> None:
+def test_an_agent_ends_in_time_whatever_happened_to_its_process_tree(forest: Fleet, yard: Yard, how: str) -> None:
     crowd = Crowd(forest, **({"timeout": TIMEOUT} if how == "timeout" else {}))
     pids = crowd.suffer(yard)
     if how == "cancel":
@@ -125,7 +125,9 @@ def test_whatever_happened_to_a_tree_it_ends_in_time(forest: Fleet, yard: Yard, 
 
 @pytest.mark.parametrize("how", ["timeout", "cancel", pytest.param("stop-agents", marks=pytest.mark.stress)])
 @pytest.mark.parametrize("action", DEEDS)
-def test_also_when_it_happens_to_the_daemon(forest: Fleet, yard: Yard, action: str, how: str) -> None:
+def test_agents_end_in_time_after_the_daemon_was_stopped_killed_or_frozen(
+    forest: Fleet, yard: Yard, action: str, how: str
+) -> None:
     if action not in ("stop", "kill") and not HAS_CGROUPS:
         pytest.skip("no cgroup v2 to be had")
     crowd = Crowd(forest, **({"timeout": TIMEOUT} if how == "timeout" else {}))
@@ -187,7 +189,7 @@ def test_an_agent_that_stops_its_whole_group_is_timed_out(forest: Fleet, target:
     assert [(agent["status"], agent["exit_code"]) for agent in ended] == [("timed-out", 143), ("failed", 4)]
 
 
-def test_a_shim_that_is_stopped_again_and_again_loses_its_slot_to_the_next(forest: Fleet) -> None:
+def test_a_repeatedly_stopped_shim_releases_its_slot_to_the_next_agent(forest: Fleet) -> None:
     forest.client.call("limit", {"limit": 1})
     first = forest.spawn("shim=$PPID; " + STOPS_ALL.format(shim="$shim"))
     second = forest.spawn("exit 4")

@@ -129,7 +129,7 @@ def test_a_stall_that_cannot_be_resolved_is_announced(resting: Fleet) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", [BY_CGROUP, "off"])
-def test_an_agent_that_needs_what_its_lender_holds_is_announced(resting: Fleet, way: str) -> None:
+def test_a_stall_is_announced_when_an_agent_needs_a_pipe_of_its_lender(resting: Fleet, way: str) -> None:
     """Each end of a FIFO is opened only when the other one is: both can go on only side by side."""
     with made(resting, way, 1) as pollers:
         meets = resting.directory / "meets"
@@ -154,7 +154,7 @@ def test_an_agent_that_needs_what_its_lender_holds_is_announced(resting: Fleet, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", [BY_CGROUP, "off"])
-def test_an_agent_that_needs_what_an_agent_holds_whose_wait_is_over_is_announced(resting: Fleet, way: str) -> None:
+def test_a_stall_is_announced_when_an_agent_needs_a_lock_of_its_parent(resting: Fleet, way: str) -> None:
     with made(resting, way, 1) as pollers:
         lock = resting.directory / "lock"
         spawns = f"orchctl spawn -- flock {lock} true"
@@ -172,7 +172,7 @@ def test_an_agent_that_needs_what_an_agent_holds_whose_wait_is_over_is_announced
 
 
 @pytest.mark.slow
-def test_time_for_which_a_slot_was_lent_counts_for_no_time_out(resting: Fleet) -> None:
+def test_time_with_a_lent_slot_does_not_count_toward_timeouts(resting: Fleet) -> None:
     with made(resting, "auto", 1) as pollers:
         gate = resting.gate()
         lender = resting.spawn(pollers.script("child", gate.script), timeout=TIMEOUT, silence=TIMEOUT)

@@ -113,7 +113,7 @@ def check(words: list[str], text: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-def test_no_command_prints_what_would_control_a_terminal(instance: Instance, project: Path) -> None:
+def test_no_command_prints_terminal_control_characters(instance: Instance, project: Path) -> None:
     for words in (*ROUNDS, *WRONG):
         check(words, ctl(instance, project, *words))
 

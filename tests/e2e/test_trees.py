@@ -50,7 +50,7 @@ def gone(pids: list[int]) -> bool:
     return not any(map(is_alive, pids))
 
 
-def test_the_way_that_is_tested_is_the_way_that_is_taken(forest: Fleet, request: pytest.FixtureRequest) -> None:
+def test_agents_run_in_the_cgroup_mode_under_test(forest: Fleet, request: pytest.FixtureRequest) -> None:
     gate = forest.gate()
     agent_id = forest.spawn(gate.script)
     cgroups = Path(f"/proc/{forest.agent(agent_id)['pid']}/cgroup")
@@ -62,7 +62,7 @@ def test_the_way_that_is_tested_is_the_way_that_is_taken(forest: Fleet, request:
 
 @pytest.mark.parametrize("crash", [False, True], ids=["", "after-a-crash"])
 @pytest.mark.parametrize("end", ["end", "failure", "cancel", "timeout", "silence"])
-def test_what_hid_from_its_agent_ends_with_it(forest: Fleet, pids_path: Path, end: str, *, crash: bool) -> None:
+def test_a_hidden_process_ends_with_its_agent(forest: Fleet, pids_path: Path, end: str, *, crash: bool) -> None:
     gate = forest.gate()
     code = 5 if end == "failure" else 0
     limits = {"timeout": {"timeout": 1.0}, "silence": {"silence": 1.0}}.get(end, {})
@@ -80,7 +80,7 @@ def test_what_hid_from_its_agent_ends_with_it(forest: Fleet, pids_path: Path, en
     assert (agent["status"], agent["exit_code"]) == (expected, 143 if limits or end == "cancel" else code)
 
 
-def test_a_crowd_that_ignores_everything_ends_with_its_agent(forest: Fleet, pids_path: Path) -> None:
+def test_two_hundred_processes_that_ignore_sigterm_end_with_their_agent(forest: Fleet, pids_path: Path) -> None:
     crowd = f"i=0; while [ $i -lt 200 ]; do (trap '' TERM; sleep 1000 & echo $! >> {pids_path}); i=$((i+1)); done"
     agent_id = forest.spawn(crowd)
     (agent,) = forest.ends(agent_id)
@@ -103,7 +103,7 @@ def test_a_fork_loop_ends_with_its_agent(forest: Fleet, pids_path: Path, end: st
     assert gone(pids_in(pids_path))
 
 
-def test_a_process_that_never_stays_ends_with_its_agent(forest: Fleet, pids_path: Path) -> None:
+def test_a_process_that_forks_continuously_ends_with_its_agent(forest: Fleet, pids_path: Path) -> None:
     program = forest.directory / "hops.py"
     program.write_text(HOPPING)
     agent_id = forest.spawn(f"({sys.executable} -S {program} {pids_path} &); until [ -s {pids_path} ]; do :; done")
@@ -137,7 +137,7 @@ def test_a_stopped_agent_can_be_cancelled(forest: Fleet, pids_path: Path) -> Non
     assert gone([pid])
 
 
-def test_an_agent_that_hears_term_may_clean_up(forest: Fleet) -> None:
+def test_an_agent_may_clean_up_after_sigterm(forest: Fleet) -> None:
     gate = forest.gate()
     cleaning = forest.gate()
     clean = f"echo cleaning; {cleaning.script}; echo cleaned; exit 7"
@@ -154,7 +154,7 @@ def test_an_agent_that_hears_term_may_clean_up(forest: Fleet) -> None:
 
 
 @pytest.mark.parametrize("crash", [False, True], ids=["", "after-a-crash"])
-def test_an_agent_that_ignores_term_is_killed_when_its_grace_is_over(
+def test_an_agent_that_ignores_sigterm_is_killed_after_its_grace_period(
     forest: Fleet, pids_path: Path, *, crash: bool
 ) -> None:
     agent_id = forest.spawn(f"echo $$ > {pids_path}; {STUBBORN}", grace=0.7)
@@ -172,7 +172,7 @@ def test_an_agent_that_ignores_term_is_killed_when_its_grace_is_over(
     assert at["stop-began"] < at["kill-began"] <= at["agent-cancelled"]
 
 
-def test_a_place_is_free_only_when_the_tree_is_gone(forest: Fleet, pids_path: Path) -> None:
+def test_a_slot_is_free_only_after_the_process_tree_has_ended(forest: Fleet, pids_path: Path) -> None:
     forest.client.call("limit", {"limit": 1})
     first = forest.spawn(hidden(pids_path), grace=0.5)
     # the successor looks whether what its predecessor hid is still there
@@ -184,7 +184,7 @@ def test_a_place_is_free_only_when_the_tree_is_gone(forest: Fleet, pids_path: Pa
     assert [agent["status"] for agent in forest.ends(first, second)] == ["completed", "completed"]
 
 
-def test_an_agent_that_ended_while_no_daemon_ran_leaves_nothing_behind(forest: Fleet, pids_path: Path) -> None:
+def test_an_agent_that_ended_while_no_daemon_ran_leaves_no_process(forest: Fleet, pids_path: Path) -> None:
     gate = forest.gate()
     agent_id = forest.spawn(f"{hidden(pids_path)}; {gate.script}; exit 6")
     until(lambda: pids_in(pids_path))
@@ -199,7 +199,7 @@ def test_an_agent_that_ended_while_no_daemon_ran_leaves_nothing_behind(forest: F
     assert gone(pids_in(pids_path))
 
 
-def test_output_keeps_an_agent_from_being_silent(forest: Fleet) -> None:
+def test_output_resets_the_silence_timeout(forest: Fleet) -> None:
     gate = forest.gate()
     agent_id = forest.spawn(f"echo a; {gate.script}; echo b; {gate.script}", silence=1.0)
     other = forest.spawn("while :; do echo again; sleep 0.3; done", silence=1.0, timeout=2.5)

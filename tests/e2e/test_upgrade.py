@@ -34,9 +34,7 @@ def schema(path: Path) -> tuple[int, list[str]]:
 @pytest.mark.timeout(180)
 # in an orderly way is what the drill under systemd does
 @pytest.mark.parametrize("leaves", [pytest.param("in order", marks=pytest.mark.stress), "killed"])
-def test_seven_at_work_and_twenty_queued_live_through_an_upgrade(
-    stopped: Instance, tmp_path: Path, leaves: str
-) -> None:
+def test_running_and_queued_agents_survive_an_upgrade(stopped: Instance, tmp_path: Path, leaves: str) -> None:
     app = install(tmp_path / "app", "older")
     book, database = Book(tmp_path / "book"), stopped.home.database
     stopped.start(*of(app))
@@ -68,9 +66,7 @@ def test_seven_at_work_and_twenty_queued_live_through_an_upgrade(
 
 
 @pytest.mark.timeout(180)
-def test_who_goes_back_is_refused_with_the_name_of_the_copy_and_goes_on_from_it(
-    stopped: Instance, tmp_path: Path
-) -> None:
+def test_a_downgrade_is_refused_and_works_from_the_kept_database_copy(stopped: Instance, tmp_path: Path) -> None:
     app, database = install(tmp_path / "app", "older"), stopped.home.database
     stopped.start(*of(app))
     agent_id = stopped.spawn("true")

@@ -121,7 +121,7 @@ def work(older: Older, tmp_path: Path) -> Iterator[Work]:
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("leaves", ["in order", "killed"])
-def test_a_home_of_the_base_commit_goes_on_where_it_was(
+def test_a_home_of_the_base_commit_continues_without_loss(
     older: Older, work: Work, stopped: Instance, leaves: str
 ) -> None:
     pids = {agent_id: stopped.agent(agent_id)["pid"] for agent_id in work.living.values()}

@@ -6,13 +6,13 @@ from benchmarks.faults.flat import BOUNDS, trend
 from benchmarks.faults.plot import Panel, svg
 
 
-def test_what_grows_is_not_flat() -> None:
+def test_a_growing_series_is_not_flat() -> None:
     result = trend([(float(at), 30.0 + at / 100) for at in range(600)], BOUNDS["memory"])
     assert round(result.growth, 2) == 5.99
     assert not result.is_flat
 
 
-def test_a_spike_and_what_falls_are_flat() -> None:
+def test_a_spike_and_a_falling_series_are_flat() -> None:
     spiky = [(float(at), 90.0 if at % 50 == 0 else 30.0) for at in range(600)]
     assert trend(spiky, BOUNDS["memory"]).growth == 0
     falling = trend([(float(at), 60.0 - at / 100) for at in range(600)], BOUNDS["memory"])

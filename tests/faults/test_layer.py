@@ -40,7 +40,7 @@ def run(layer: Layer, tmp_path: Path, program: str = PROGRAM) -> subprocess.Comp
     return subprocess.run(words, env={**os.environ, **layer.env}, capture_output=True, text=True)
 
 
-def test_changes_are_counted_and_written_down_in_their_order(layer: Layer, tmp_path: Path) -> None:
+def test_changes_are_counted_and_recorded_in_order(layer: Layer, tmp_path: Path) -> None:
     assert run(layer, tmp_path).stdout == ""
     assert layer["counted"] == 15
     changes = [(change.kind, change.path, change.data) for change in journal.read(layer.journal)]
@@ -57,31 +57,31 @@ with open(f"{sys.argv[1]}/one", "wb", buffering=0) as file:
 """
 
 
-def test_a_file_that_is_given_another_name_is_written_down_with_both(layer: Layer, tmp_path: Path) -> None:
+def test_a_hard_link_is_recorded_with_both_names(layer: Layer, tmp_path: Path) -> None:
     assert run(layer, tmp_path, LINKING).stderr == ""
     assert (tmp_path / "root/other").read_text() == "content"
     changes = [(change.kind, change.path, change.data) for change in journal.read(layer.journal)]
     assert changes == [("c", "one", b""), ("l", "one", b"other"), ("w", "one", b"content")]
 
 
-def test_one_change_is_refused_with_the_error_that_is_wanted(layer: Layer, tmp_path: Path) -> None:
+def test_a_single_change_fails_with_the_armed_error(layer: Layer, tmp_path: Path) -> None:
     layer.arm(FAIL, after=5, times=1, error=errno.EIO)
     assert run(layer, tmp_path).stdout == f"1 {errno.EIO}\n"
     assert layer["refused"] == 1
 
 
-def test_all_that_follow_are_refused(layer: Layer, tmp_path: Path) -> None:
+def test_all_changes_after_the_armed_count_fail(layer: Layer, tmp_path: Path) -> None:
     layer.arm(FAIL, after=7, error=errno.ENOSPC)
     assert run(layer, tmp_path).stdout == "".join(f"{number} {errno.ENOSPC}\n" for number in (2, 3, 4))
 
 
-def test_a_program_is_gone_before_its_change(layer: Layer, tmp_path: Path) -> None:
+def test_the_program_is_killed_before_the_armed_change(layer: Layer, tmp_path: Path) -> None:
     layer.arm(KILL, after=8)
     assert run(layer, tmp_path).returncode == -signal.SIGKILL
     assert (tmp_path / "root/file-2").read_bytes() == b""
 
 
-def test_the_calendar_is_shifted_and_no_other_clock(layer: Layer, tmp_path: Path) -> None:
+def test_the_wall_clock_is_shifted_and_the_boot_clock_is_not(layer: Layer, tmp_path: Path) -> None:
     layer.set(shift=86_400)
     output = run(layer, tmp_path, "import time; print(time.time(), time.clock_gettime(time.CLOCK_BOOTTIME))").stdout
     wall, boot = map(float, output.split())
@@ -89,7 +89,7 @@ def test_the_calendar_is_shifted_and_no_other_clock(layer: Layer, tmp_path: Path
     assert abs(boot - time.clock_gettime(time.CLOCK_BOOTTIME)) < 600
 
 
-def test_what_is_elsewhere_is_left_alone(layer: Layer, tmp_path: Path) -> None:
+def test_changes_outside_the_root_are_neither_counted_nor_refused(layer: Layer, tmp_path: Path) -> None:
     layer.arm(FAIL, after=1, error=errno.EIO)
     assert run(layer, tmp_path, f"open({str(tmp_path / 'other')!r}, 'w').write('x')").returncode == 0
     assert layer["counted"] == 0

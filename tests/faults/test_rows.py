@@ -14,23 +14,23 @@ PLANTS = {row.name: row.plant for row in ROWS} | {plant.what: plant for plant in
 
 
 @pytest.mark.parametrize("plant", PLANTS.values(), ids=PLANTS)
-def test_a_bug_still_has_its_one_place_in_the_source(plant: Plant) -> None:
+def test_a_planted_bug_still_matches_the_source(plant: Plant) -> None:
     assert planting.fits(plant)
     assert plant.old != plant.new
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_a_row_is_tried_more_than_once_and_has_a_name_of_its_own(row: Row) -> None:
+def test_a_row_has_several_tries_and_a_unique_name(row: Row) -> None:
     assert row.tries > 1
     assert [other.name for other in ROWS].count(row.name) == 1
 
 
-def test_a_client_is_killed_in_every_command_that_asks_this_instance() -> None:
+def test_every_command_is_classified_for_the_client_kill_fault() -> None:
     assert set(COMMANDS) == commands.ASKED.keys() | commands.ELSEWHERE
     assert not commands.ASKED.keys() & commands.ELSEWHERE
 
 
-def test_what_is_counted_is_a_trouble_and_is_noted() -> None:
+def test_a_nonzero_count_is_a_trouble_and_is_noted() -> None:
     tally = Tally()
     tally.count("lost", 0, "nothing")
     assert (tally.troubles, tally.notes) == ({}, [])

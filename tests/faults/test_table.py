@@ -30,11 +30,11 @@ def result(outcome: dict[str, object], planted: dict[str, object] | None) -> dic
     ],
     ids=["caught", "not caught", "costs something", "nothing planted", "left out"],
 )
-def test_zeros_are_good_only_beside_a_bug_that_was_caught(row: dict[str, Any], *, expected: bool) -> None:
+def test_a_row_with_losses_or_an_uncaught_planted_bug_is_bad(row: dict[str, Any], *, expected: bool) -> None:
     assert is_bad(row) is expected
 
 
-def test_the_table_shows_both_columns() -> None:
+def test_the_table_shows_the_losses_and_the_planted_bug() -> None:
     lines = markdown([result(CLEAN, COSTLY), result(CLEAN, CLEAN), LEFT_OUT]).splitlines()
     assert lines[2] == "| an x | 3 | 0 | 0 | 0 | 0 | 0 | a bug | yes: lost 1 |"
     assert lines[3].endswith("| a bug | NO |")

@@ -25,7 +25,7 @@ def _home_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", QUICK)
-def test_a_fault_costs_nothing(name: str) -> None:
+def test_a_quick_fault_causes_no_trouble(name: str) -> None:
     row, tally = HERE[name], Tally()
     if why_not := row.why_not():
         pytest.skip(why_not)
@@ -38,7 +38,7 @@ def test_a_fault_costs_nothing(name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(bool(layer.is_missing()), reason=layer.is_missing())
-def test_whatever_was_acknowledged_is_there_when_the_power_was_cut(tmp_path: Path) -> None:
+def test_acknowledged_changes_survive_a_power_cut(tmp_path: Path) -> None:
     tally = Tally()
     with Lab(tally, "limit = 2\n") as lab:
         changes = power.recorded(lab, batches=1)

@@ -10,17 +10,17 @@ from orchd.instance.config import Config, ProjectManagement, SettingsError, chan
 from orchd.protocol.schema import ShapeError, parse
 
 
-def test_labels_stand_for_skills() -> None:
+def test_labels_map_to_skills() -> None:
     assert parse(ProjectManagement, {}).labels == {}
     assert parse(ProjectManagement, {"labels": {"backend": "mine"}}).labels == {"backend": "mine"}
 
 
-def test_a_label_stands_for_one_skill() -> None:
+def test_a_label_that_maps_to_a_list_is_refused() -> None:
     with pytest.raises(ShapeError, match=r"pm\.labels must map strings to strings"):
         parse(ProjectManagement, {"labels": {"backend": ["one", "two"]}}, "pm")
 
 
-def test_what_is_wrong_is_kept_problem_by_problem(tmp_path: Path) -> None:
+def test_configuration_problems_are_listed_by_key(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("limt = 1\ngrace = -1\n")
     with pytest.raises(SettingsError) as caught:
         read(tmp_path / "config.toml")
@@ -28,6 +28,6 @@ def test_what_is_wrong_is_kept_problem_by_problem(tmp_path: Path) -> None:
     assert read(tmp_path / "none.toml") == Config()
 
 
-def test_a_difference_is_a_list_of_keys() -> None:
+def test_changed_lists_the_keys_that_differ() -> None:
     assert changed(Config(), Config(depth=1, limit=2)) == ["limit", "depth"]
     assert (default("limit"), default("runners"), default("pm")) == (7, {}, ProjectManagement())

@@ -34,11 +34,11 @@ def found(path: Path, seconds: float = 5.0) -> Checked:
     return result
 
 
-def test_the_layouts_are_those_that_the_daemon_makes() -> None:
+def test_the_checked_schema_versions_match_the_migrations() -> None:
     assert (migrations.FIRST, migrations.newest()) == SCHEMAS
 
 
-def test_a_sound_one_is_no_problem_while_it_is_open_and_afterwards(tmp_path: Path) -> None:
+def test_a_sound_database_has_no_problem_while_open_or_closed(tmp_path: Path) -> None:
     path = tmp_path / "orchd.db"
     assert found(path) == Checked(None, "it does not exist yet", is_empty=True)
     path.touch()
@@ -48,7 +48,7 @@ def test_a_sound_one_is_no_problem_while_it_is_open_and_afterwards(tmp_path: Pat
     assert found(path) == Checked(None, f"schema {SCHEMAS[1]}, undamaged")
 
 
-def test_what_a_daemon_cannot_use_is_a_problem(tmp_path: Path) -> None:
+def test_an_unusable_database_is_reported_with_a_problem(tmp_path: Path) -> None:
     path = tmp_path / "orchd.db"
     Store(path).close()
     content = path.read_bytes()
@@ -69,7 +69,7 @@ def test_what_a_daemon_cannot_use_is_a_problem(tmp_path: Path) -> None:
     assert "is not a file" in str(check(path, time.monotonic, 1.0).problem)
 
 
-def test_a_large_one_is_looked_at_for_a_bounded_time(tmp_path: Path) -> None:
+def test_the_check_of_a_large_database_is_bounded_in_time(tmp_path: Path) -> None:
     path = tmp_path / "orchd.db"
     Store(path).close()
     run(path, "CREATE TABLE big (x)")
@@ -83,7 +83,7 @@ def run(path: Path, statement: str) -> None:
         database.execute(statement)
 
 
-def test_one_that_a_daemon_has_for_itself_is_no_problem(tmp_path: Path) -> None:
+def test_a_database_locked_exclusively_by_a_daemon_is_no_problem(tmp_path: Path) -> None:
     path = tmp_path / "orchd.db"
     with closing(Store(path)) as store:
         store.commit(State(), 1.0, [LimitChanged(3, 4)])

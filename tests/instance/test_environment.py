@@ -10,11 +10,11 @@ from orchd.instance import environment
 
 
 @pytest.mark.parametrize("paths", [[], ["/a"], ["/a:b", "/c\nd", '/"e"', "/caf\udce9", "/é"]])
-def test_every_path_survives(paths: list[str]) -> None:
+def test_every_path_survives_a_round_trip(paths: list[str]) -> None:
     text = environment.listed(paths)
     assert environment.paths(os.fsdecode(os.fsencode(text))) == paths
 
 
-def test_paths_that_are_separated_by_colons_are_read_too() -> None:
+def test_colon_separated_paths_are_read_too() -> None:
     assert environment.paths("/a.md:/b.md") == ["/a.md", "/b.md"]
     assert environment.paths("") == []

@@ -8,12 +8,12 @@ from orchd.instance.formats import NewerFormatError, check
 
 
 @pytest.mark.parametrize("document", [{}, {"version": 1}, {"version": 2}])
-def test_a_version_up_to_the_known_one_is_read_and_a_missing_one_is_the_first(document: dict[str, object]) -> None:
+def test_a_known_or_missing_version_is_accepted(document: dict[str, object]) -> None:
     check("/f", document, 2, "delete it")
 
 
 @pytest.mark.parametrize("version", [3, 0, -1, True, "1", None, 1.0])
-def test_any_other_is_refused_with_the_file_both_versions_and_the_way_out(version: object) -> None:
+def test_an_unknown_version_is_refused_with_both_versions_and_a_remedy(version: object) -> None:
     with pytest.raises(NewerFormatError) as caught:
         check("/f", {"version": version}, 2, "delete it")
     message = (

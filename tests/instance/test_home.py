@@ -35,7 +35,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_every_place_is_in_the_home(short: Path) -> None:
+def test_every_path_of_an_instance_is_in_its_home(short: Path) -> None:
     home = Home(short)
     places = [
         home.database,
@@ -50,26 +50,26 @@ def test_every_place_is_in_the_home(short: Path) -> None:
     assert {place.parent for place in [*places, home.socket, home.events]} == {short}
 
 
-def test_what_is_made_is_closed_to_others(short: Path) -> None:
+def test_created_directories_are_private(short: Path) -> None:
     home = Home(short / "a" / "b")
     home.create()
     for path in (short / "a", home.directory, home.agents, home.environments, home.bin):
         assert mode(path) == 0o700
 
 
-def test_a_home_that_others_could_enter_is_closed(short: Path) -> None:
+def test_a_home_with_access_for_other_users_is_made_private(short: Path) -> None:
     short.chmod(0o755)
     Home(short).create()
     assert mode(short) == 0o700
 
 
-def test_what_was_above_it_is_left_as_it_is(short: Path) -> None:
+def test_the_parent_of_a_home_keeps_its_mode(short: Path) -> None:
     short.chmod(0o755)
     Home(short / "inner").create()
     assert mode(short) == 0o755
 
 
-def test_making_it_twice_is_making_it(short: Path) -> None:
+def test_creating_a_home_twice_keeps_its_files(short: Path) -> None:
     Home(short).create()
     (short / "orchd.db").write_text("x")
     Home(short).create()
@@ -90,7 +90,7 @@ def test_a_deep_home_gets_a_short_socket_that_can_be_bound(short: Path) -> None:
         shutil.rmtree(home.sockets)
 
 
-def test_the_longest_home_that_holds_its_own_sockets(short: Path) -> None:
+def test_the_longest_home_with_its_own_sockets_fills_the_path_limit(short: Path) -> None:
     room = MAX_SOCKET_PATH - len(os.fsencode(short)) - len("/x/events.sock")
     longest = Home(short / ("x" * (room + 1)))
     assert longest.sockets == longest.directory
@@ -104,7 +104,7 @@ def test_two_deep_homes_do_not_share_a_socket(short: Path) -> None:
     assert Home(short / DEEP / DEEP / "a").socket == Home(short / DEEP / DEEP / "a").socket
 
 
-def test_where_a_deep_homes_socket_is_does_not_depend_on_variables(short: Path) -> None:
+def test_the_socket_path_of_a_deep_home_ignores_environment_variables(short: Path) -> None:
     script = (
         "import sys; from orchd.instance.home import Home; from pathlib import Path; "
         "print(Home(Path(sys.argv[1])).socket)"
@@ -118,13 +118,13 @@ def test_where_a_deep_homes_socket_is_does_not_depend_on_variables(short: Path) 
     assert sockets == {str(Home(deep).socket)}
 
 
-def test_with_a_runtime_directory_a_deep_homes_socket_is_there(short: Path) -> None:
+def test_the_socket_of_a_deep_home_is_in_the_runtime_directory_or_in_tmp(short: Path) -> None:
     run = Path(f"/run/user/{os.getuid()}")
     expected = run if run.is_dir() and os.access(run, os.W_OK) else Path(f"/tmp/orchd-{os.getuid()}")
     assert Home(short / DEEP / DEEP).sockets.parent == expected
 
 
-def test_a_home_that_is_a_file_is_refused_with_a_way_out(short: Path) -> None:
+def test_a_home_that_is_a_file_is_refused_with_a_remedy(short: Path) -> None:
     (short / "file").write_text("mine")
     with pytest.raises(HomeError, match=f"not a directory that you own; set {ENV_HOME}"):
         Home(short / "file").create()
@@ -133,7 +133,7 @@ def test_a_home_that_is_a_file_is_refused_with_a_way_out(short: Path) -> None:
     assert (short / "file").read_text() == "mine"
 
 
-def test_a_home_whose_name_is_too_long_is_refused(short: Path) -> None:
+def test_a_home_with_a_too_long_name_is_refused(short: Path) -> None:
     with pytest.raises(HomeError, match="File name too long"):
         Home(short / ("x" * 300)).create()
 
@@ -160,7 +160,7 @@ def test_a_home_on_a_read_only_disk_is_refused(short: Path) -> None:
 
 
 @needs_root
-def test_a_runtime_directory_is_taken_before_the_directory_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_runtime_directory_takes_precedence_over_tmp(monkeypatch: pytest.MonkeyPatch) -> None:
     uid = 70_000 + os.getpid()
     run = Path(f"/run/user/{uid}")
     was_there = run.parent.is_dir()
@@ -193,7 +193,7 @@ def test_a_runtime_directory_of_another_user_is_refused(short: Path) -> None:
             squatted.rmdir()
 
 
-def test_the_default_is_the_variable_or_the_state_directory(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_home_is_the_variable_or_the_state_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ENV_HOME, "/somewhere")
     assert default_home() == Path("/somewhere")
     monkeypatch.setenv(ENV_HOME, "relative")

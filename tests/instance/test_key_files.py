@@ -13,7 +13,7 @@ from tests.support.machine import needs_root
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o602, 0o610, 0o666])
-def test_a_file_that_is_open_to_others_is_not_used(tmp_path: Path, mode: int) -> None:
+def test_a_key_file_with_access_for_other_users_is_refused(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "key"
     write_private(path, b"a" * 64)
     path.chmod(mode)
@@ -21,7 +21,7 @@ def test_a_file_that_is_open_to_others_is_not_used(tmp_path: Path, mode: int) ->
         read_secret(path)
 
 
-def test_a_link_a_pipe_and_a_directory_are_not_used(tmp_path: Path) -> None:
+def test_a_symlink_a_fifo_and_a_directory_are_refused(tmp_path: Path) -> None:
     write_private(tmp_path / "key", b"a" * 64)
     (tmp_path / "link").symlink_to(tmp_path / "key")
     os.mkfifo(tmp_path / "pipe", 0o600)
@@ -32,7 +32,7 @@ def test_a_link_a_pipe_and_a_directory_are_not_used(tmp_path: Path) -> None:
 
 
 @needs_root
-def test_a_file_of_another_user_is_not_used(tmp_path: Path) -> None:
+def test_a_key_file_of_another_user_is_refused(tmp_path: Path) -> None:
     write_private(tmp_path / "key", b"a" * 64)
     os.chown(tmp_path / "key", 12345, 12345)
     with pytest.raises(KeyFileError, match="belongs to uid 12345"):
@@ -40,7 +40,7 @@ def test_a_file_of_another_user_is_not_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"a" * 63, b"\xff" * 64, b"x" * 64])
-def test_what_holds_no_key_is_named_without_what_it_holds(tmp_path: Path, content: bytes) -> None:
+def test_the_error_for_a_file_without_a_key_omits_its_content(tmp_path: Path, content: bytes) -> None:
     write_private(tmp_path / "key", content)
     with pytest.raises(KeyFileError, match="does not contain a key") as refused:
         read_secret(tmp_path / "key")

@@ -26,7 +26,7 @@ def excluded(repository: Path) -> list[str]:
     return [line for line in lines if line.startswith("/") or "orchd" in line]
 
 
-def test_a_checkout_and_what_is_marked_are_projects_and_nothing_else(tmp_path: Path, main: Path) -> None:
+def test_only_checkouts_and_marked_directories_are_projects(tmp_path: Path, main: Path) -> None:
     assert projects.is_project(main)
     assert not projects.is_project(main / "sub")
     assert not projects.is_project(tmp_path)
@@ -48,7 +48,7 @@ def test_the_project_of_a_directory_is_the_nearest_checkout_around_it(tmp_path: 
     assert projects.project_of(inner) == tmp_path / "outer/inner"
 
 
-def test_a_home_directory_is_one_only_when_it_is_marked(main: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_home_directory_is_a_project_only_if_marked(main: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A person may keep their settings in a repository."""
     monkeypatch.setenv("HOME", str(main))
     assert not projects.is_project(main)
@@ -56,7 +56,7 @@ def test_a_home_directory_is_one_only_when_it_is_marked(main: Path, monkeypatch:
     assert projects.is_project(main)
 
 
-def test_a_directory_that_cannot_be_searched_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unsearchable_directory_is_no_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError
 
@@ -64,7 +64,7 @@ def test_a_directory_that_cannot_be_searched_is_none(tmp_path: Path, monkeypatch
     assert not projects.is_project(tmp_path)
 
 
-def test_lines_are_added_once_and_taken_back_and_others_stay(main: Path) -> None:
+def test_exclude_lines_are_added_once_and_removed_without_other_lines(main: Path) -> None:
     exclude = main / ".git/info/exclude"
     exclude.write_text("mine")
     assert projects.exclude(main, PLACES)
@@ -77,14 +77,14 @@ def test_lines_are_added_once_and_taken_back_and_others_stay(main: Path) -> None
     assert projects.include(main, PLACES) == []
 
 
-def test_without_a_list_one_is_made(main: Path) -> None:
+def test_a_missing_exclude_file_is_created(main: Path) -> None:
     (main / ".git/info/exclude").unlink(missing_ok=True)
     (main / ".git/info").rmdir()
     assert projects.exclude(main, PLACES)
     assert excluded(main) == [projects.HEAD, *LINES]
 
 
-def test_a_worktree_and_a_submodule_are_told_where_git_looks(main: Path, tmp_path: Path) -> None:
+def test_a_worktree_and_a_submodule_use_the_exclude_file_that_git_reads(main: Path, tmp_path: Path) -> None:
     repos.git(main, "worktree", "add", "-q", str(tmp_path / "tree"))
     assert projects.exclude(tmp_path / "tree", PLACES)
     assert excluded(main) == [projects.HEAD, *LINES]
@@ -98,7 +98,7 @@ def test_a_worktree_and_a_submodule_are_told_where_git_looks(main: Path, tmp_pat
 
 
 @pytest.mark.parametrize("place", ["a b", "[x]", "a*", "\\", "!x", "#x", "é"])
-def test_any_place_is_matched_and_no_other(main: Path, place: str) -> None:
+def test_an_excluded_path_matches_only_itself(main: Path, place: str) -> None:
     assert projects.exclude(main, (place,))
     for name in (place, "axb", "sub"):
         (main / name).mkdir(exist_ok=True)
@@ -109,12 +109,12 @@ def test_any_place_is_matched_and_no_other(main: Path, place: str) -> None:
     assert len(lines) == 4, lines
 
 
-def test_a_place_that_is_no_line_is_not_told(main: Path) -> None:
+def test_a_path_with_a_newline_is_not_excluded(main: Path) -> None:
     assert not projects.exclude(main, ("a\nb",))
     assert excluded(main) == []
 
 
-def test_no_link_is_followed_and_no_strange_directory_written(main: Path, tmp_path: Path) -> None:
+def test_exclude_follows_no_symlink_and_writes_to_no_foreign_repository(main: Path, tmp_path: Path) -> None:
     """An agent can put anything in the place of `.git`, and of what is in it."""
     other = repos.repository(tmp_path / "other")
     fake = tmp_path / "fake"

@@ -17,13 +17,13 @@ def of(tmp_path: Path, text: str) -> Runners:
     return read(tmp_path / "config.toml")
 
 
-def test_without_a_word_of_them_there_are_those_that_are_built_in(tmp_path: Path) -> None:
+def test_built_in_runners_are_available_without_configuration(tmp_path: Path) -> None:
     for runners in (read(tmp_path / "config.toml"), of(tmp_path, "limit = 3\n")):
         assert (runners.names, runners.default) == (("mock", "claude", "codex"), None)
         assert runners.of("claude") == RunnerSettings()
 
 
-def test_a_table_changes_one_or_makes_one(tmp_path: Path) -> None:
+def test_a_runner_table_changes_or_defines_a_runner(tmp_path: Path) -> None:
     runners = of(
         tmp_path,
         'limit = 3\nrunner = "mine"\n[runners.mine]\ncommand = ["x", "{prompt}"]\nprompt = "argument"\n'
@@ -66,13 +66,13 @@ SAYS_NOTHING = "is not valid for this runner; valid keys are"
         ('[runners."a b"]\ncommand = ["a"]', "runners.a b is not a valid name: use letters, "),
     ],
 )
-def test_what_is_wrong_is_said_with_the_key_to_it(tmp_path: Path, text: str, sentence: str) -> None:
+def test_an_invalid_runner_configuration_is_reported(tmp_path: Path, text: str, sentence: str) -> None:
     with pytest.raises(ShapeError) as caught:
         of(tmp_path, text)
     assert str(caught.value).startswith(sentence)
 
 
-def test_bytes_that_are_no_text_are_said(tmp_path: Path) -> None:
+def test_a_configuration_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_bytes(b'runner = "\xff"')
     with pytest.raises(ShapeError, match="utf-8"):
         read(tmp_path / "config.toml")
@@ -84,7 +84,7 @@ def program(directory: Path, name: str) -> None:
     (directory / name).chmod(0o755)
 
 
-def test_the_only_installed_runner_runs_what_names_none(tmp_path: Path) -> None:
+def test_the_only_installed_runner_is_the_default(tmp_path: Path) -> None:
     known = Runners(None, {"own": RunnerSettings(command=("own-cli",))})
     for name, runner in (("codex", "codex"), ("own-cli", "own")):
         directory = tmp_path / name
@@ -101,7 +101,9 @@ def test_the_only_installed_runner_runs_what_names_none(tmp_path: Path) -> None:
         (("mock",), "none of claude, codex is on PATH"),
     ],
 )
-def test_without_one_choice_the_error_lists_the_choices(tmp_path: Path, programs: tuple[str, ...], state: str) -> None:
+def test_no_runner_or_several_runners_raise_an_error_that_lists_the_choices(
+    tmp_path: Path, programs: tuple[str, ...], state: str
+) -> None:
     for name in programs:
         program(tmp_path, name)
     with pytest.raises(WireError, match=state) as caught:
@@ -109,7 +111,7 @@ def test_without_one_choice_the_error_lists_the_choices(tmp_path: Path, programs
     assert caught.value.code == "no-runner"
 
 
-def test_the_variable_goes_before_the_configuration_and_that_before_what_is_installed(tmp_path: Path) -> None:
+def test_the_runner_is_chosen_by_variable_then_configuration_then_path(tmp_path: Path) -> None:
     program(tmp_path, "claude")
     path = {"PATH": str(tmp_path)}
     assert Runners("codex", {}).chosen(path) == "codex"

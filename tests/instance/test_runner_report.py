@@ -18,7 +18,7 @@ FULL = RunnerReport("failed", "it said so", 1, 2, 3, 4, 0.5, "cli", "s-1", "opus
 
 
 @pytest.mark.parametrize("report", [RunnerReport("completed"), FULL], ids=["short", "full"])
-def test_what_was_written_is_read(tmp_path: Path, report: RunnerReport) -> None:
+def test_a_written_report_is_read_back_unchanged(tmp_path: Path, report: RunnerReport) -> None:
     write(tmp_path / "r", RunnerReport("failed"))
     write(tmp_path / "r", report)
     assert read(str(tmp_path / "r")) == report
@@ -44,24 +44,24 @@ def test_what_was_written_is_read(tmp_path: Path, report: RunnerReport) -> None:
         '{"status": "completed", "cost_usd": 1%s}' % ("0" * 400),
     ],
 )
-def test_what_makes_no_sense_is_no_report(tmp_path: Path, text: str) -> None:
+def test_an_invalid_report_is_ignored(tmp_path: Path, text: str) -> None:
     (tmp_path / "r").write_text(text)
     assert read(str(tmp_path / "r")) is None
 
 
 @given(st.binary(max_size=50))
-def test_bytes_that_are_no_report_do_no_harm(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+def test_arbitrary_bytes_are_read_as_no_report(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "bytes"
     path.write_bytes(content)
     assert read(str(path)) is None
 
 
-def test_where_there_is_none_or_no_file_there_is_no_report(tmp_path: Path) -> None:
+def test_a_missing_or_nonregular_file_is_read_as_no_report(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     assert [read(str(tmp_path / name)) for name in ("nothing", "fifo", ".")] == [None, None, None]
 
 
-def test_half_a_character_becomes_a_whole_one(tmp_path: Path) -> None:
+def test_a_lone_surrogate_is_replaced(tmp_path: Path) -> None:
     """A CLI that cuts its text in the middle of an emoji writes that as JSON, and no database takes it."""
     (tmp_path / "r").write_text('{"status": "failed", "reason": "could not edit \\ud83d", "model": "\\udcff"}')
     report = read(str(tmp_path / "r"))
@@ -69,7 +69,7 @@ def test_half_a_character_becomes_a_whole_one(tmp_path: Path) -> None:
     assert (report.reason, report.model) == ("could not edit ?", "?")
 
 
-def test_control_characters_cost_nothing(tmp_path: Path) -> None:
+def test_control_characters_are_cleaned_and_the_report_is_kept(tmp_path: Path) -> None:
     report = RunnerReport(
         "failed", "a \0 b\x1b[2J\r\nc", cost_usd=3.5, session_id="\0", notes=(RunnerNote("x", "y\0"),)
     )

@@ -17,7 +17,7 @@ USER = Service("user", "orchd.service")
 SYSTEM = Service("system", "orchd@ann.service")
 
 
-def test_what_was_left_is_found_and_taken_back(tmp_path: Path) -> None:
+def test_a_recorded_service_is_read_back_and_removed(tmp_path: Path) -> None:
     home = Home(tmp_path)
     assert served_by(home) is None
     for unit in (USER, SYSTEM):
@@ -29,35 +29,35 @@ def test_what_was_left_is_found_and_taken_back(tmp_path: Path) -> None:
     assert served_by(home) is None
 
 
-def test_the_log_is_the_journals_for_a_service_and_a_file_otherwise(tmp_path: Path) -> None:
+def test_the_log_is_the_journal_for_a_service_and_a_file_otherwise(tmp_path: Path) -> None:
     home = Home(tmp_path)
     assert log_of(home) == str(home.log)
     record_service(home, SYSTEM)
     assert log_of(home) == "`journalctl --unit orchd@ann`"
 
 
-def test_what_a_daemon_that_died_was_writing_disturbs_no_later_writer(tmp_path: Path) -> None:
+def test_a_leftover_draft_does_not_disturb_a_later_service_record(tmp_path: Path) -> None:
     (tmp_path / ".service.new").write_text("user:")
     record_service(Home(tmp_path), USER)
     assert served_by(Home(tmp_path)) == USER
 
 
 @pytest.mark.parametrize("text", ["", "user", "user:", "root:orchd.service", "user:orchd", "user:../x.service"])
-def test_what_is_no_service_is_refused_and_not_believed(tmp_path: Path, text: str) -> None:
+def test_an_invalid_service_is_refused_and_its_record_is_ignored(tmp_path: Path, text: str) -> None:
     with pytest.raises(ValueError, match="is not a valid service"):
         parse(text)
     Home(tmp_path).service.write_text(text)
     assert served_by(Home(tmp_path)) is None
 
 
-def test_commands_are_what_a_person_would_type() -> None:
+def test_service_commands_have_the_form_that_users_type() -> None:
     assert USER.says("enable", "--now") == "systemctl --user enable --now orchd"
     assert SYSTEM.says("start") == "systemctl start orchd@ann"
     assert USER.log == "journalctl --user-unit orchd"
     assert SYSTEM.log == "journalctl --unit orchd@ann"
 
 
-def test_a_daemon_says_which_service_it_is_and_a_plain_one_takes_that_back(stopped: Instance) -> None:
+def test_a_plain_daemon_removes_the_record_of_a_service_daemon(stopped: Instance) -> None:
     stopped.home.create()
     stopped.start(sys.executable, "-m", "orchd", "--service=user:orchd.service")
     assert served_by(stopped.home) == USER
@@ -66,7 +66,7 @@ def test_a_daemon_says_which_service_it_is_and_a_plain_one_takes_that_back(stopp
     assert served_by(stopped.home) is None
 
 
-def test_a_daemon_that_is_told_nonsense_does_not_start(stopped: Instance) -> None:
+def test_a_daemon_with_an_invalid_service_option_does_not_start(stopped: Instance) -> None:
     process = subprocess.run([sys.executable, "-m", "orchd", "--service=me"], capture_output=True, text=True)
     assert process.returncode == 2
     assert "--service" in process.stderr

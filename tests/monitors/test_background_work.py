@@ -68,12 +68,12 @@ def scene() -> Scene:
     return Scene()
 
 
-def test_nothing_is_looked_at_while_no_agent_waits(scene: Scene) -> None:
+def test_no_look_is_scheduled_while_no_agent_waits(scene: Scene) -> None:
     assert scene.parked.next_deadline() is None
     assert (scene.parked.look(), scene.asked) == ([], [])
 
 
-def test_nothing_is_looked_at_where_the_limit_is_lenient(scene: Scene) -> None:
+def test_no_look_is_scheduled_with_a_lenient_limit(scene: Scene) -> None:
     scene.waiter()
     scene.parked.next_deadline()
     scene.state.is_strict = False
@@ -81,7 +81,7 @@ def test_nothing_is_looked_at_where_the_limit_is_lenient(scene: Scene) -> None:
     assert scene.parked.look() == []
 
 
-def test_an_agent_that_only_waits_is_looked_at_ever_less_often(scene: Scene) -> None:
+def test_an_idle_waiting_agent_is_inspected_less_and_less_often(scene: Scene) -> None:
     scene.waiter()
     pauses, last = [], scene.now
     for _ in range(7):
@@ -91,14 +91,14 @@ def test_an_agent_that_only_waits_is_looked_at_ever_less_often(scene: Scene) -> 
     assert pauses == pytest.approx([FIRST, 2 * FIRST, 4 * FIRST, 8 * FIRST, 16 * FIRST, LONGEST, LONGEST])
 
 
-def test_an_agent_that_works_from_the_beginning_is_noticed_within_a_second(scene: Scene) -> None:
+def test_a_waiting_agent_at_work_from_the_start_is_detected_in_a_second(scene: Scene) -> None:
     agent, began = scene.waiter(), scene.now
     assert scene.after(agent, cpu=1.0) == []
     assert scene.after(agent, cpu=1.0) == [agent.id]
     assert scene.now - began == pytest.approx(FIRST + AGAIN)
 
 
-def test_an_agent_that_begins_to_work_late_is_noticed_within_three_seconds(scene: Scene) -> None:
+def test_a_waiting_agent_that_works_late_is_detected_in_three_seconds(scene: Scene) -> None:
     agent = scene.waiter()
     for _ in range(8):
         assert scene.turn() == []
@@ -108,7 +108,7 @@ def test_an_agent_that_begins_to_work_late_is_noticed_within_three_seconds(scene
     assert scene.now - began == pytest.approx(LONGEST + AGAIN)
 
 
-def test_one_burst_is_no_work(scene: Scene) -> None:
+def test_a_single_cpu_burst_is_not_background_work(scene: Scene) -> None:
     agent = scene.waiter()
     assert scene.after(agent, cpu=1.0) == []
     assert scene.turn() == []
@@ -116,7 +116,7 @@ def test_one_burst_is_no_work(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(("share", "is_work"), [(SHARE * 0.9, False), (SHARE * 1.1, True)])
-def test_a_share_of_a_cpu_is_work(scene: Scene, share: float, *, is_work: bool) -> None:
+def test_a_cpu_share_above_the_threshold_is_background_work(scene: Scene, share: float, *, is_work: bool) -> None:
     agent = scene.waiter()
     scene.turn()
     assert scene.after(agent, cpu=share) == []
@@ -124,7 +124,7 @@ def test_a_share_of_a_cpu_is_work(scene: Scene, share: float, *, is_work: bool) 
 
 
 @pytest.mark.parametrize(("share", "is_work"), [(WANTED * 0.8, False), (0.95, True)])
-def test_a_tree_that_waits_for_a_cpu_works(scene: Scene, share: float, *, is_work: bool) -> None:
+def test_a_process_tree_that_waits_for_a_cpu_counts_as_working(scene: Scene, share: float, *, is_work: bool) -> None:
     agent = scene.waiter()
     for _ in range(5):
         scene.turn()
@@ -132,7 +132,7 @@ def test_a_tree_that_waits_for_a_cpu_works(scene: Scene, share: float, *, is_wor
     assert scene.after(agent, delay=share) == ([agent.id] if is_work else [])
 
 
-def test_waits_that_come_and_go_hide_no_work(scene: Scene) -> None:
+def test_further_waits_do_not_hide_background_work(scene: Scene) -> None:
     waiting = scene.waiter()
     scene.turn()
     agent_ids: list[str] = []
@@ -142,7 +142,7 @@ def test_waits_that_come_and_go_hide_no_work(scene: Scene) -> None:
     assert waiting.id in agent_ids
 
 
-def test_what_an_earlier_attempt_used_does_not_count(scene: Scene) -> None:
+def test_cpu_time_of_an_earlier_attempt_does_not_count(scene: Scene) -> None:
     agent = scene.waiter()
     scene.after(agent, cpu=1.0)
     agent.attempt = 2
@@ -151,7 +151,7 @@ def test_what_an_earlier_attempt_used_does_not_count(scene: Scene) -> None:
     assert scene.turn() == []
 
 
-def test_a_frozen_agent_that_was_woken_is_frozen_again(scene: Scene) -> None:
+def test_a_frozen_agent_that_uses_cpu_is_frozen_again(scene: Scene) -> None:
     agent = scene.waiter()
     scene.turn()
     agent.frozen = Frozen.BUSY
@@ -164,7 +164,7 @@ def test_a_frozen_agent_that_was_woken_is_frozen_again(scene: Scene) -> None:
     assert scene.frozen == [agent.id]
 
 
-def test_what_was_used_before_a_thaw_does_not_count(scene: Scene) -> None:
+def test_cpu_time_used_before_a_thaw_does_not_count(scene: Scene) -> None:
     agent = scene.waiter()
     agent.frozen = Frozen.LENT
     scene.turn()
@@ -175,7 +175,7 @@ def test_what_was_used_before_a_thaw_does_not_count(scene: Scene) -> None:
     assert scene.frozen == []
 
 
-def test_an_agent_that_waits_no_more_is_forgotten(scene: Scene) -> None:
+def test_an_agent_that_no_longer_waits_is_not_inspected(scene: Scene) -> None:
     agent, _ = scene.waiter(1), scene.waiter(2)
     scene.turn()
     del scene.state.waiting[agent.id]

@@ -13,7 +13,7 @@ from tests.conftest import Instance
 from tests.support.machine import needs_root, tmpfs
 
 
-def test_only_what_changes_something_is_told(tmp_path: Path) -> None:
+def test_only_changes_of_disk_pressure_are_reported(tmp_path: Path) -> None:
     space = DiskSpace(tmp_path, 0)
     assert (space.look(has_disk_pressure=False), space.look(has_disk_pressure=True) is not None) == (None, True)
     space.reconfigure(Config(free_bytes=1 << 60))
@@ -27,13 +27,13 @@ def test_only_what_changes_something_is_told(tmp_path: Path) -> None:
     assert DiskSpace(tmp_path / "gone", 1 << 60).look(has_disk_pressure=False) is None
 
 
-def test_one_at_the_brink_is_told_of_once(tmp_path: Path) -> None:
+def test_free_space_just_above_the_floor_keeps_disk_pressure_unchanged(tmp_path: Path) -> None:
     disk = os.statvfs(tmp_path)
     space = DiskSpace(tmp_path, disk.f_bavail * disk.f_frsize * 31 // 32)
     assert (space.look(has_disk_pressure=False), space.look(has_disk_pressure=True)) == (None, None)
 
 
-def test_a_reload_of_the_floor_lets_them_start(stopped: Instance) -> None:
+def test_queued_agents_start_after_a_reload_lowers_the_floor(stopped: Instance) -> None:
     stopped.configure(f"free_bytes = {1 << 60}\n")
     stopped.start()
     agent_id = stopped.spawn("true")
@@ -53,7 +53,7 @@ def test_a_reload_of_the_floor_lets_them_start(stopped: Instance) -> None:
 
 @needs_root
 @pytest.mark.slow
-def test_what_lives_goes_on_while_no_agent_starts_and_room_is_noticed_without_a_request(
+def test_disk_pressure_blocks_starts_only_and_ends_without_a_request(
     stopped: Instance,
 ) -> None:
     with tmpfs(stopped.directory, "64m"):

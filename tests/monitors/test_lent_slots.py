@@ -58,7 +58,7 @@ def scene() -> Scene:
     return Scene()
 
 
-def test_nothing_is_looked_at_while_no_slot_is_lent(scene: Scene) -> None:
+def test_no_look_is_scheduled_while_no_slot_is_lent(scene: Scene) -> None:
     assert scene.borrowers.next_deadline() is None
     assert scene.borrowers.look() == []
     scene.lend()
@@ -68,7 +68,7 @@ def test_nothing_is_looked_at_while_no_slot_is_lent(scene: Scene) -> None:
     assert scene.borrowers.next_deadline() is None
 
 
-def test_one_that_uses_no_cpu_and_puts_nothing_out_is_reported_once(scene: Scene) -> None:
+def test_a_borrower_without_cpu_time_or_output_is_reported_once(scene: Scene) -> None:
     borrower = scene.lend()
     scene.look()
     assert scene.looks(AFTER - 1.0) == [StoodStill(frozenset({(borrower.id, borrower.attempt)}))]
@@ -76,7 +76,7 @@ def test_one_that_uses_no_cpu_and_puts_nothing_out_is_reported_once(scene: Scene
 
 
 @pytest.mark.parametrize("how", ["cpu", "waiting for a cpu", "output"])
-def test_progress_is_cpu_time_or_output_and_is_reported_too(scene: Scene, how: str) -> None:
+def test_progress_by_cpu_time_or_output_resets_the_stall_report(scene: Scene, how: str) -> None:
     scene.lend()
     scene.look()
     for _ in range(3 * LOOKS):
@@ -91,12 +91,12 @@ def test_progress_is_cpu_time_or_output_and_is_reported_too(scene: Scene, how: s
     assert scene.look() == [StoodStill(frozenset())]
 
 
-def test_one_that_waits_itself_is_not_looked_at(scene: Scene) -> None:
+def test_a_waiting_borrower_is_not_reported(scene: Scene) -> None:
     scene.lend().status = Status.WAITING
     assert scene.looks(3 * AFTER) == []
 
 
-def test_each_attempt_has_its_own_time(scene: Scene) -> None:
+def test_the_stall_time_restarts_with_each_attempt(scene: Scene) -> None:
     borrower = scene.lend()
     scene.looks(AFTER)
     borrower.attempt += 1
@@ -127,7 +127,7 @@ class Returning(Scene):
         self.state.waiting[first.id] = self.state.due[first.id] = first
 
 
-def test_while_an_agent_waits_for_a_slot_only_the_stand_still_of_all_at_work_is_reported() -> None:
+def test_a_stall_is_reported_only_if_all_running_agents_stand_still() -> None:
     scene = Returning()
     reports: list[StoodStill] = []
     for _ in range(3 * LOOKS):

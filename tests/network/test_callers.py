@@ -41,14 +41,16 @@ def child_of(bench: Bench, script: str) -> int:
     return int(until(lambda: pid_file.exists() and pid_file.read_text().strip()))
 
 
-def test_where_processes_of_others_are_hidden_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hidden_processes_of_other_users_are_reported_with_a_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     check_proc()
     monkeypatch.setattr(procfs, "PROC", tmp_path)
     with pytest.raises(OrchdError, match="hidepid=0, or with gid="):
         check_proc()
 
 
-def test_where_processes_of_others_are_shown_and_may_not_be_read_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreadable_processes_of_other_users_are_reported_with_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(_: int) -> None:
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
@@ -58,7 +60,7 @@ def test_where_processes_of_others_are_shown_and_may_not_be_read_it_is_said(monk
 
 
 @needs_root
-def test_a_daemon_whose_uid_stands_for_all_unknown_users_does_not_start() -> None:
+def test_a_daemon_with_the_overflow_uid_does_not_start() -> None:
     check_uid()
     words = ["unshare", "-U", sys.executable, "-c", "import orchd.network.callers; orchd.network.callers.check_uid()"]
     process = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -66,7 +68,7 @@ def test_a_daemon_whose_uid_stands_for_all_unknown_users_does_not_start() -> Non
     subprocess.run(["unshare", "-Ur", *words[2:]], cwd=ROOT, check=True)
 
 
-def test_a_process_outside_is_the_owner(bench: Bench) -> None:
+def test_a_process_outside_the_daemons_tree_is_the_owner(bench: Bench) -> None:
     assert who(bench, SOMEBODY) is Outside.OWNER
     assert who(bench, os.getppid()) is Outside.OWNER
 
@@ -81,24 +83,24 @@ def test_a_process_that_has_ended_is_no_caller(bench: Bench) -> None:
     assert who(bench, ended_process.pid) is Outside.ENDED
 
 
-def test_a_process_that_the_daemon_cannot_see_is_no_caller(bench: Bench) -> None:
+def test_a_process_in_an_invisible_pid_namespace_is_refused(bench: Bench) -> None:
     """The kernel reports pid 0 for a process outside the daemon's own pid namespace."""
     assert who(bench, 0) is Outside.HIDDEN
     assert bench.code("limit", pid=0) == "forbidden"
 
 
-def test_a_process_below_the_daemon_that_shows_no_agent_is_no_agent(bench: Bench) -> None:
+def test_a_process_below_the_daemon_without_an_agent_is_unidentified(bench: Bench) -> None:
     with subprocess.Popen(SLEEPER, env={}) as other:
         assert who(bench, other.pid) is Outside.NOBODY
         other.kill()
 
 
-def test_an_agents_own_process_and_those_below_it_are_the_agent(bench: Bench) -> None:
+def test_a_descendant_process_of_an_agent_is_identified_as_the_agent(bench: Bench) -> None:
     pid = child_of(bench, "bash -c 'echo $$ > PID; sleep 600'; true")
     assert who(bench, pid) == "agent-001"
 
 
-def test_an_agents_process_in_a_session_of_its_own_is_the_agent_whatever_it_shows(bench: Bench) -> None:
+def test_an_agent_process_with_forged_variables_keeps_its_identity(bench: Bench) -> None:
     bench.spawn(*SLEEPER)
     pid_file = bench.home.directory / "pid"
     bench.spawn("bash", "-c", f"ORCHD_AGENT=agent-001 setsid -w bash -c 'echo $$ > {pid_file}; exec sleep 600'; true")
@@ -107,7 +109,7 @@ def test_an_agents_process_in_a_session_of_its_own_is_the_agent_whatever_it_show
     assert who(bench, pid) == "agent-002"
 
 
-def test_one_that_left_its_parents_but_not_its_session_is_the_agents(bench: Bench) -> None:
+def test_an_orphan_in_the_session_of_its_agent_is_identified_as_the_agent(bench: Bench) -> None:
     pid = child_of(bench, "( env -i sleep 600 & echo $! > PID ); sleep 600")
     assert who(bench, pid) == "agent-001"
 
@@ -119,7 +121,7 @@ def parent_of(pid: int) -> int:
     return info.parent
 
 
-def test_variables_do_not_say_whose_an_orphan_is(bench: Bench) -> None:
+def test_environment_variables_do_not_identify_an_orphan(bench: Bench) -> None:
     """It has detached from its agent, and has the variables of that agent, or of another: nothing proves them."""
     bench.spawn(*SLEEPER)
     for forged in ("", "env ORCHD_AGENT=agent-001 ORCHD_ATTEMPT=1"):
@@ -173,12 +175,12 @@ def _mark(marks: dict[str, str]) -> bytes:
     return f"{name}={value}".encode()
 
 
-def test_a_person_who_has_only_set_the_home_is_still_the_owner(instance: Instance) -> None:
+def test_a_caller_with_only_the_home_variable_is_the_owner(instance: Instance) -> None:
     assert instance.env["ORCHD_HOME"] == str(instance.directory)
     instance.ctl("limit", "3")
 
 
-def test_a_connection_of_an_attempt_that_has_ended_may_do_nothing(bench: Bench) -> None:
+def test_a_connection_of_an_ended_attempt_has_no_rights(bench: Bench) -> None:
     pid = child_of(bench, "echo $$ > PID; exec sleep 600")
     peer = peer_of(bench.callers, pid)
     assert bench.callers.who(peer) == "agent-001"
@@ -212,7 +214,7 @@ def reaper() -> Iterator[None]:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("reaper")
-def test_one_whose_parents_leave_while_they_are_looked_at_does_not_become_the_owner(bench: Bench) -> None:
+def test_a_process_with_ancestors_exiting_during_the_walk_is_not_the_owner(bench: Bench) -> None:
     """The walk up comes to an end where somebody has just died, and that is no top."""
     callers: Counter[object] = Counter()
     for _ in range(12):

@@ -53,7 +53,7 @@ def filled(pairs: list[socket.socket], table: Table, identity: Identity) -> int:
     return count
 
 
-def test_each_has_a_share_and_none_takes_the_room_of_the_owner_or_of_all_others(pairs: list[socket.socket]) -> None:
+def test_connection_shares_keep_room_for_the_owner_and_for_others(pairs: list[socket.socket]) -> None:
     table = Table(16)
     assert filled(pairs, table, ONE) == 4
     assert table.has_room(TWO)
@@ -66,7 +66,7 @@ def test_each_has_a_share_and_none_takes_the_room_of_the_owner_or_of_all_others(
     assert filled(pairs, other, ONE) == 4
 
 
-def test_a_connection_that_left_makes_room(pairs: list[socket.socket]) -> None:
+def test_a_removed_connection_makes_room(pairs: list[socket.socket]) -> None:
     table = Table(8)
     new_connection = connection(pairs, ONE)
     table.add(new_connection)
@@ -78,7 +78,7 @@ def test_a_connection_that_left_makes_room(pairs: list[socket.socket]) -> None:
     assert table.get(new_connection.number) is None
 
 
-def test_one_without_a_handshake_is_in_the_way_of_its_own_kind_first(pairs: list[socket.socket]) -> None:
+def test_an_unready_connection_of_the_same_caller_is_evicted_first(pairs: list[socket.socket]) -> None:
     table = Table(8)
     silent = [connection(pairs, identity, is_ready=False) for identity in (TWO, ONE, ONE)]
     for accepted in silent:
@@ -91,7 +91,7 @@ def test_one_without_a_handshake_is_in_the_way_of_its_own_kind_first(pairs: list
     assert table.in_the_way(THREE) is silent[0], "all are taken: the oldest of any makes room"
 
 
-def test_a_client_that_does_not_read_is_not_heard_and_is_cut_off_in_the_end(pairs: list[socket.socket]) -> None:
+def test_a_client_that_does_not_read_is_paused_and_finally_disconnected(pairs: list[socket.socket]) -> None:
     new_connection = connection(pairs)
     reply = encode([b"x" * 60_000])
     while new_connection.reads:
@@ -103,7 +103,7 @@ def test_a_client_that_does_not_read_is_not_heard_and_is_cut_off_in_the_end(pair
             new_connection.send(reply)
 
 
-def test_what_is_sent_arrives_in_order_however_slowly_it_is_read(pairs: list[socket.socket]) -> None:
+def test_sent_bytes_arrive_in_order_at_a_slow_reader(pairs: list[socket.socket]) -> None:
     new_connection = connection(pairs)
     far_end = pairs[-2]
     sent = b"".join(encode([bytes([number]) * 50_000]) for number in range(20))
@@ -117,7 +117,7 @@ def test_what_is_sent_arrives_in_order_however_slowly_it_is_read(pairs: list[soc
     assert not new_connection.has_to_send
 
 
-def test_one_whose_client_left_is_gone(pairs: list[socket.socket]) -> None:
+def test_a_connection_is_gone_after_its_client_left(pairs: list[socket.socket]) -> None:
     new_connection = connection(pairs)
     pairs[-2].close()
     with pytest.raises(Gone):

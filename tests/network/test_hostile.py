@@ -92,7 +92,7 @@ def garbage() -> list[bytes]:
     return [*noise, b"", b"\xc1", b"\x91" * 100_000, b"\xdd\x00\x70\x00\x00" * 100_000, b"GET / HTTP/1.1\r\n\r\n"]
 
 
-def test_frames_of_garbage_are_answered_with_an_error(served: Instance) -> None:
+def test_garbage_frames_get_an_error_reply(served: Instance) -> None:
     with Raw(served.home) as raw:
         for frame in garbage():
             raw.send(frame)
@@ -101,7 +101,7 @@ def test_frames_of_garbage_are_answered_with_an_error(served: Instance) -> None:
             assert not reply["ok"]
 
 
-def test_a_frame_of_9_mib_is_answered_with_too_large(served: Instance) -> None:
+def test_a_frame_of_9_mib_gets_the_error_too_large(served: Instance) -> None:
     with Raw(served.home) as raw:
         for frame in (b"\0" * 9 * 2**20, request("big", "status", {"ids": ["x" * 9 * 2**20]}), b"\0" * (MAX_FRAME + 1)):
             raw.send(frame)
@@ -117,7 +117,7 @@ def test_a_frame_of_17_mib_ends_its_own_connection_only(served: Instance) -> Non
         assert raw.ask("limit")["ok"]
 
 
-def test_an_unknown_op_is_answered_with_those_that_there_are(served: Instance) -> None:
+def test_the_error_for_an_unknown_op_lists_the_known_ops(served: Instance) -> None:
     with Raw(served.home) as raw:
         for op in ("", "fly", "__class__", "spawn ", "Spawn", "\udcff", "x" * 1_000_000):
             reply = raw.ask(op)
@@ -126,7 +126,7 @@ def test_an_unknown_op_is_answered_with_those_that_there_are(served: Instance) -
             check_reply(reply)
 
 
-def test_what_once_ended_the_daemon_is_an_error_now(served: Instance) -> None:
+def test_out_of_range_numbers_and_invalid_ids_do_not_crash_the_daemon(served: Instance) -> None:
     """Numbers that no database holds, ids that are no text, deadlines that no timer counts."""
     with Raw(served.home) as raw:
         assert raw.code("status", {"all": True, "before": 2**63}) == "bad-request"
@@ -180,7 +180,7 @@ def test_a_valid_request_with_its_envelope_replaced_is_an_error_or_a_result(serv
 
 @pytest.mark.slow
 @pytest.mark.parametrize("op", [op for op in OPS if op not in ("stop", "wait")])
-def test_a_valid_request_is_never_a_bad_one(served: Instance, op: str) -> None:
+def test_a_valid_request_is_never_refused_as_malformed(served: Instance, op: str) -> None:
     with Raw(served.home) as raw:
 
         @SHARED
@@ -194,7 +194,7 @@ def test_a_valid_request_is_never_a_bad_one(served: Instance, op: str) -> None:
         raw.ask("resume")
 
 
-def test_a_message_of_many_parts_belongs_to_no_request(served: Instance) -> None:
+def test_a_multipart_message_is_ignored(served: Instance) -> None:
     with Raw(served.home) as raw:
         raw.send(*[b"x"] * 10_000)
         raw.send(b"not empty", request("a", "daemon"))
@@ -202,14 +202,14 @@ def test_a_message_of_many_parts_belongs_to_no_request(served: Instance) -> None
         assert raw.ask("limit")["ok"]
 
 
-def test_a_req_socket_is_served_as_well(served: Instance) -> None:
+def test_a_req_socket_is_served_too(served: Instance) -> None:
     with Raw(served.home, zmq.REQ) as raw:
         assert raw.ask("limit")["result"]["limit"] == 7
         raw.send(b"garbage")
         assert raw.recv()["error"]["code"] == "bad-frame"
 
 
-def test_other_kinds_of_sockets_disturb_no_client(served: Instance) -> None:
+def test_other_socket_types_disturb_no_client(served: Instance) -> None:
     with ExitStack() as stack:
         for kind in (zmq.PUSH, zmq.SUB, zmq.PAIR, zmq.ROUTER, zmq.PUB):
             raw = stack.enter_context(Raw(served.home, kind))
@@ -218,7 +218,7 @@ def test_other_kinds_of_sockets_disturb_no_client(served: Instance) -> None:
 
 
 @pytest.mark.slow
-def test_a_client_that_asks_and_never_reads_costs_a_bounded_amount(served: Instance) -> None:
+def test_a_client_that_never_reads_costs_bounded_memory(served: Instance) -> None:
     with Raw(served.home) as raw:
         many = [{**LONG, "goal": "g" * 4000, "after": ["blocker"]} for _ in range(100)]
         agents = [{**LONG, "name": "blocker"}, *many]
@@ -240,7 +240,7 @@ def test_a_client_that_asks_and_never_reads_costs_a_bounded_amount(served: Insta
         assert grown * 1024 < 300 * size, f"{grown} KiB for replies of {size} bytes"
 
 
-def test_clients_that_connect_and_say_nothing_cost_little_and_leave_nothing(served: Instance) -> None:
+def test_silent_clients_leave_no_descriptors(served: Instance) -> None:
     before = len(descriptors(served.daemon.pid))
     mute = [socket.socket(socket.AF_UNIX) for _ in range(200)]
     for client in mute:
@@ -252,7 +252,7 @@ def test_clients_that_connect_and_say_nothing_cost_little_and_leave_nothing(serv
 
 
 @pytest.mark.parametrize("path", ["socket", "events"])
-def test_raw_bytes_that_are_no_zmtp_disturb_no_client(served: Instance, path: str) -> None:
+def test_raw_bytes_other_than_zmtp_disturb_no_client(served: Instance, path: str) -> None:
     for content in (b"GET / HTTP/1.1\r\n\r\n", b"\0" * 100, b"\xff" * 500, GREETING + b"\xff" * 100, os.urandom(4096)):
         with socket.socket(socket.AF_UNIX) as client, suppress(OSError):
             client.connect(str(getattr(served.home, path)))
@@ -261,7 +261,7 @@ def test_raw_bytes_that_are_no_zmtp_disturb_no_client(served: Instance, path: st
             client.recv(4096)
 
 
-def test_a_subscription_to_more_than_can_be_news_is_refused(served: Instance) -> None:
+def test_an_oversized_subscription_is_refused(served: Instance) -> None:
     before = status_of(served.daemon.pid, "VmRSS")
     ready = b"\x05READY\x0bSocket-Type\0\0\0\x03SUB"
     with socket.socket(socket.AF_UNIX) as listener:
@@ -297,7 +297,7 @@ context.destroy(linger=0)
 
 
 @pytest.mark.slow
-def test_500_clients_at_once_are_all_served_and_leave_no_descriptor(served: Instance) -> None:
+def test_500_concurrent_clients_are_served_and_leave_no_descriptor(served: Instance) -> None:
     before = len(descriptors(served.daemon.pid))
     crowds = [
         subprocess.Popen([sys.executable, "-c", CROWD, f"ipc://{served.home.socket}", "125", str(number)])
@@ -318,7 +318,7 @@ def watched_by(pid: int) -> set[int]:
     return watched
 
 
-def test_a_client_that_dies_in_the_middle_of_its_wait_leaves_nothing(served: Instance) -> None:
+def test_a_client_killed_during_its_wait_leaves_no_watch_or_connection(served: Instance) -> None:
     daemon = served.daemon.pid
     served.spawn("sleep", "600")
     before = sum("socket" in target for target in descriptors(daemon).values())
@@ -337,7 +337,7 @@ def test_a_client_that_dies_in_the_middle_of_its_wait_leaves_nothing(served: Ins
     )
 
 
-def test_a_client_that_dies_in_the_middle_of_a_message_disturbs_no_other_client(served: Instance) -> None:
+def test_a_client_that_disconnects_amid_a_message_disturbs_no_other_client(served: Instance) -> None:
     for _ in range(20):
         with Raw(served.home) as raw:
             raw.socket.setsockopt(zmq.LINGER, 0)
@@ -352,7 +352,7 @@ def test_the_same_id_from_two_connections_is_one_request(served: Instance) -> No
     assert len(served.status("--all")["agents"]) == 1
 
 
-def test_the_same_id_with_different_content_is_answered_as_the_first(served: Instance) -> None:
+def test_a_repeated_id_with_other_content_gets_the_first_reply(served: Instance) -> None:
     with Raw(served.home) as raw:
         first = raw.ask("spawn", {"agents": [{"command": ["true"]}], "cwd": "/"}, "same")
         second = raw.ask("spawn", {"agents": [{"command": ["false"]}] * 2, "cwd": "/"}, "same")
@@ -360,7 +360,7 @@ def test_the_same_id_with_different_content_is_answered_as_the_first(served: Ins
     assert len(served.status("--all")["agents"]) == 1
 
 
-def test_the_same_id_for_another_op_is_refused(served: Instance) -> None:
+def test_a_repeated_id_for_another_op_is_refused(served: Instance) -> None:
     with Raw(served.home) as raw:
         assert raw.ask("spawn", {"agents": [LONG], "cwd": "/", "env": {"PATH": "/bin:/usr/bin"}}, "same")["ok"]
         assert raw.ask("cancel", {"ids": ["1"]}, "same")["error"]["code"] == "bad-request"
@@ -369,7 +369,7 @@ def test_the_same_id_for_another_op_is_refused(served: Instance) -> None:
         assert raw.ask("daemon", {}, "same")["ok"], "what changes nothing may be asked with any id"
 
 
-def test_an_id_is_another_requests_while_that_is_in_hand(served: Instance) -> None:
+def test_the_id_of_a_pending_request_is_refused_for_another_op(served: Instance) -> None:
     with Raw(served.home) as raw:
         raw.ask("spawn", {"agents": [LONG], "cwd": "/", "env": {"PATH": "/bin:/usr/bin"}})
         raw.send(request("same", "wait", {"ids": ["1"]}))
@@ -379,7 +379,7 @@ def test_an_id_is_another_requests_while_that_is_in_hand(served: Instance) -> No
 
 
 @pytest.mark.slow
-def test_waits_without_end_do_not_use_up_the_daemon(served: Instance) -> None:
+def test_too_many_pending_waits_are_refused_as_busy(served: Instance) -> None:
     """Each takes a descriptor; beyond a thousand of one process they are refused, and others have some left."""
     with Raw(served.home) as raw:
         raw.ask("spawn", {"agents": [LONG], "cwd": "/", "env": {"PATH": "/bin:/usr/bin"}})
@@ -389,7 +389,7 @@ def test_waits_without_end_do_not_use_up_the_daemon(served: Instance) -> None:
 
 
 @needs_root
-def test_another_user_cannot_even_reach_the_socket(served: Instance) -> None:
+def test_another_user_cannot_reach_the_socket(served: Instance) -> None:
     def connect() -> str:
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(str(served.home.socket))
@@ -399,7 +399,7 @@ def test_another_user_cannot_even_reach_the_socket(served: Instance) -> None:
 
 
 @needs_root
-def test_another_user_who_gets_there_is_refused_and_logged(served: Instance) -> None:
+def test_a_request_of_another_user_is_refused_and_logged(served: Instance) -> None:
     os.chmod(served.directory, 0o711)
     os.chmod(served.home.socket, 0o666)
 

@@ -16,7 +16,7 @@ from orchd.protocol.remote_operations import KeyAuthorize
 ONE, TWO = "a1" * 32, "b2" * 32
 
 
-def test_a_key_is_let_in_until_it_is_revoked_by_this_daemon_and_the_next(tmp_path: Path) -> None:
+def test_an_authorized_key_is_accepted_until_revoked_also_after_a_restart(tmp_path: Path) -> None:
     keyring = Keyring(tmp_path / "keys.json")
     assert keyring.remote_client(ONE) is None
     record = keyring.authorize(KeyAuthorize("laptop", ONE, "user"), "now")
@@ -31,7 +31,7 @@ def test_a_key_is_let_in_until_it_is_revoked_by_this_daemon_and_the_next(tmp_pat
         keyring.revoke("laptop")
 
 
-def test_no_key_gets_another_role_or_name_by_being_authorised_again(tmp_path: Path) -> None:
+def test_authorizing_a_known_key_or_name_again_changes_nothing(tmp_path: Path) -> None:
     keyring = Keyring(tmp_path / "keys.json")
     keyring.authorize(KeyAuthorize("laptop", ONE, "viewer"), "now")
     for key in (("laptop", ONE, "admin"), ("laptop", TWO, "viewer"), ("other", ONE, "viewer")):
@@ -40,7 +40,7 @@ def test_no_key_gets_another_role_or_name_by_being_authorised_again(tmp_path: Pa
     assert keyring.remote_client(ONE) == RemoteClient("laptop", "viewer")
 
 
-def test_a_key_that_the_disk_does_not_take_is_not_let_in_and_one_that_is_revoked_is_refused_all_the_same(
+def test_unstored_keys_are_refused_and_unstored_revocations_take_effect(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "home" / "keys.json"
@@ -67,13 +67,13 @@ GOOD = {"name": "laptop", "public": ONE, "role": "user", "added_at": "now"}
     ["", "[]", "{}", '{"keys": 1}', '{"keys": [1]}', '{"keys": [{}]}']
     + [json.dumps({"keys": [{**GOOD, **wrong}]}) for wrong in ({"role": "root"}, {"public": "x"}, {"more": 1})],
 )
-def test_a_list_that_makes_no_sense_lets_no_client_in(tmp_path: Path, text: str) -> None:
+def test_an_invalid_key_list_is_refused(tmp_path: Path, text: str) -> None:
     write_private(tmp_path / "keys.json", text.encode())
     with pytest.raises(KeyringError, match="is not a valid list of keys"):
         Keyring(tmp_path / "keys.json")
 
 
-def test_a_list_that_others_could_write_is_not_believed(tmp_path: Path) -> None:
+def test_a_key_list_that_other_users_may_access_is_refused(tmp_path: Path) -> None:
     write_private(tmp_path / "keys.json", json.dumps({"keys": [GOOD]}).encode())
     assert Keyring(tmp_path / "keys.json").remote_client(ONE)
     (tmp_path / "keys.json").chmod(0o660)
@@ -81,7 +81,7 @@ def test_a_list_that_others_could_write_is_not_believed(tmp_path: Path) -> None:
         Keyring(tmp_path / "keys.json")
 
 
-def test_the_daemons_key_is_made_once_and_stays(tmp_path: Path) -> None:
+def test_the_server_key_is_created_once_and_reused(tmp_path: Path) -> None:
     path = tmp_path / "server.key"
     assert server_secret(path) == server_secret(path)
     path.chmod(0o644)

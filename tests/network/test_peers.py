@@ -36,7 +36,7 @@ def path(listener: socket.socket) -> str:
     return str(listener.getsockname())
 
 
-def test_a_process_is_known_while_it_runs_and_not_afterwards(listener: socket.socket) -> None:
+def test_a_peer_process_is_alive_until_it_ends(listener: socket.socket) -> None:
     client = subprocess.Popen(
         [sys.executable, "-c", STAY, path(listener)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -61,7 +61,7 @@ def test_a_process_that_ended_before_the_accept_is_not_alive(
         assert not credentials.is_alive()
 
 
-def test_one_in_another_pid_namespace_has_no_pid() -> None:
+def test_a_peer_in_another_pid_namespace_is_not_alive() -> None:
     assert not Credentials(0, 0, None).is_alive()
 
 
@@ -109,7 +109,7 @@ print("ok")
 
 
 @needs_root
-def test_a_process_that_has_the_pid_of_one_that_connected_is_not_taken_for_it(tmp_path: Path) -> None:
+def test_a_process_with_a_reused_pid_is_not_taken_for_the_peer(tmp_path: Path) -> None:
     root = str(Path(__file__).parents[2])
     words = ["unshare", "-pf", "--mount-proc", "--kill-child", sys.executable, "-c", REUSE, root, str(tmp_path / "s")]
     process = subprocess.run(words, capture_output=True, text=True, check=False)

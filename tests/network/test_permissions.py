@@ -62,7 +62,7 @@ def said(instance: Instance, *commands: str, forged: str = "") -> list[str]:
     return [part.strip() for part in instance.ctl("logs", agent_id).split("--\n") if part.strip()]
 
 
-def test_what_an_agent_may_not_do_is_forbidden(box: Instance) -> None:
+def test_forbidden_commands_of_an_agent_are_refused(box: Instance) -> None:
     for command, answer in zip(FORBIDDEN, said(box, *FORBIDDEN), strict=True):
         assert "forbidden: " in answer, (command, answer)
         assert answer.endswith("exit 1"), (command, answer)
@@ -71,7 +71,7 @@ def test_what_an_agent_may_not_do_is_forbidden(box: Instance) -> None:
 
 
 @pytest.mark.parametrize("forged", ["env -u ORCHD_AGENT -u ORCHD_ATTEMPT", "env ORCHD_AGENT=agent-001 ORCHD_ATTEMPT=1"])
-def test_what_an_agent_says_of_itself_does_not_count(box: Instance, forged: str) -> None:
+def test_forged_variables_do_not_change_the_identity_of_an_agent(box: Instance, forged: str) -> None:
     answers = said(box, "limit 9", "spawn -- true", "cancel agent-001", forged=forged)
     assert "forbidden: " in answers[0]
     child = answers[1].split()[0]
@@ -80,7 +80,7 @@ def test_what_an_agent_says_of_itself_does_not_count(box: Instance, forged: str)
     assert "forbidden: " in answers[2]
 
 
-def test_what_an_agent_may_do_it_can(box: Instance) -> None:
+def test_an_agent_may_spawn_inspect_and_cancel_its_own_children(box: Instance) -> None:
     answers = said(
         box,
         "spawn --name child -- sleep 1000",
@@ -98,7 +98,7 @@ def test_what_an_agent_may_do_it_can(box: Instance) -> None:
 
 
 @pytest.mark.parametrize("is_restarted", [False, True], ids=["", "restarted"])
-def test_a_process_that_fled_from_its_agent_has_not_become_its_owner(
+def test_a_process_detached_from_its_agent_gets_no_owner_rights(
     stopped: Instance, tmp_path: Path, *, is_restarted: bool
 ) -> None:
     """An orphan without any mark that is in a cgroup of an agent may do nothing, also after a restart."""
@@ -146,7 +146,7 @@ JOINED = (
         ("without_variables", False),
     ],
 )
-def test_a_process_that_moves_into_the_cgroup_of_an_agent_does_not_become_that_agent(
+def test_joining_the_cgroup_of_an_agent_does_not_grant_its_identity(
     stopped: Instance, tmp_path: Path, way: str, *, is_known: bool
 ) -> None:
     """With its parents it stays what it was; without them nothing proves that it was in that cgroup from the start."""
@@ -166,7 +166,7 @@ def test_a_process_that_moves_into_the_cgroup_of_an_agent_does_not_become_that_a
 
 
 @pytest.mark.parametrize("cgroups", ["auto", "off"])
-def test_an_orphan_is_the_agents_while_the_leader_of_its_session_is(
+def test_an_orphan_belongs_to_the_agent_while_its_session_leader_does(
     stopped: Instance, tmp_path: Path, cgroups: str
 ) -> None:
     """As with a job that a shell in a session of its own leaves in the background."""
@@ -179,7 +179,7 @@ def test_an_orphan_is_the_agents_while_the_leader_of_its_session_is(
     assert stopped.agent("child")["parent"] == agent_id
 
 
-def test_an_orphan_without_any_mark_is_no_agent(stopped: Instance, tmp_path: Path) -> None:
+def test_an_orphan_without_any_mark_gets_no_rights(stopped: Instance, tmp_path: Path) -> None:
     """Without cgroups nothing tells whose it was; below the daemon, it is then nobody and may do nothing."""
     stopped.home.create()
     stopped.configure('cgroups = "off"\n')
@@ -210,7 +210,7 @@ def fled(instance: Instance, tmp_path: Path, *, is_restarted: bool) -> tuple[str
 
 @needs_root
 @pytest.mark.parametrize("way", ["unshare -Ur", "unshare -pf --mount-proc", "unshare -m", "setsid -w", "unshare -C"])
-def test_in_other_namespaces_and_sessions_it_is_the_agent_that_it_was(box: Instance, way: str) -> None:
+def test_an_agent_keeps_its_identity_in_other_namespaces_and_sessions(box: Instance, way: str) -> None:
     with box.home.config.open("a") as config:
         config.write('confined_callers = "accept"\n')
     box.ctl("config", "reload")
@@ -229,7 +229,7 @@ def test_in_other_namespaces_and_sessions_it_is_the_agent_that_it_was(box: Insta
         ("setpriv --no-new-privs", "it has NoNewPrivs set"),
     ],
 )
-def test_what_is_confined_starts_nothing_outside_of_it(instance: Instance, way: str, named: str) -> None:
+def test_a_confined_caller_may_not_start_unconfined_agents(instance: Instance, way: str, named: str) -> None:
     first = instance.spawn("false")
     instance.ctl("wait", first, code=1)
     for words in (["spawn", "--", "true"], ["retry", first]):
@@ -250,7 +250,7 @@ def test_what_is_confined_starts_nothing_outside_of_it(instance: Instance, way: 
 
 
 @needs_root
-def test_a_daemon_that_is_confined_itself_serves_callers_beside_it_and_none_outside(stopped: Instance) -> None:
+def test_a_confined_daemon_spawns_only_for_callers_in_its_namespace(stopped: Instance) -> None:
     stopped.home.create()
     stopped.start("unshare", "-n", "setpriv", "--no-new-privs", sys.executable, "-m", "orchd")
     words = ["nsenter", "-t", str(stopped.daemon.pid), "-n", str(BIN / "orchctl"), "spawn", "--", "true"]
@@ -260,7 +260,7 @@ def test_a_daemon_that_is_confined_itself_serves_callers_beside_it_and_none_outs
 
 
 @needs_root
-def test_a_daemon_in_a_container_serves_those_that_it_sees_and_no_others(stopped: Instance) -> None:
+def test_a_daemon_in_a_pid_namespace_serves_only_visible_callers(stopped: Instance) -> None:
     stopped.home.create()
     stopped.start("unshare", "-pf", "--mount-proc", "--kill-child", sys.executable, "-m", "orchd")
     assert "in a pid namespace that the daemon cannot see" in refused(stopped, "limit", "9", "--json")
@@ -273,9 +273,7 @@ def test_a_daemon_in_a_container_serves_those_that_it_sees_and_no_others(stopped
 
 @needs_root
 @pytest.mark.parametrize("cgroups", ["auto", "off"])
-def test_a_connection_does_not_pass_to_the_process_that_gets_the_pid_of_its_own(
-    stopped: Instance, cgroups: str
-) -> None:
+def test_a_connection_is_not_inherited_by_a_process_with_a_reused_pid(stopped: Instance, cgroups: str) -> None:
     stopped.home.create()
     stopped.configure(f'cgroups = "{cgroups}"\nsession_files = false\n')
     words = ["unshare", "-pf", "--mount-proc", "--kill-child", sys.executable, "-m", "tests.support.reused_pid"]
@@ -289,7 +287,7 @@ def test_a_connection_does_not_pass_to_the_process_that_gets_the_pid_of_its_own(
     assert limit == "7"
 
 
-def test_from_outside_all_of_it_works(box: Instance) -> None:
+def test_the_owner_may_control_the_daemon_and_its_agents(box: Instance) -> None:
     box.ctl("limit", "9")
     box.ctl("pause")
     box.ctl("resume")

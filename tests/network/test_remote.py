@@ -44,7 +44,7 @@ def refused(box: Instance) -> str:
 
 
 @pytest.mark.parametrize("name", ["server.key", "keys.json"])
-def test_keys_that_others_could_have_seen_or_written_are_refused_at_the_start(stopped: Instance, name: str) -> None:
+def test_key_files_that_other_users_may_access_are_refused_at_start(stopped: Instance, name: str) -> None:
     stopped.home.create()
     stopped.configure(LISTEN.format(0))
     path = stopped.directory / name
@@ -53,7 +53,7 @@ def test_keys_that_others_could_have_seen_or_written_are_refused_at_the_start(st
     assert f"{path} cannot be used: other users have access" in refused(stopped)
 
 
-def test_what_would_be_plain_or_cannot_be_is_refused_at_the_start(stopped: Instance) -> None:
+def test_an_invalid_or_unusable_remote_configuration_is_refused_at_start(stopped: Instance) -> None:
     stopped.home.create()
     stopped.configure('[remote]\nlisten = "ipc:///tmp/x"\nplain = true\n')
     message = refused(stopped)
@@ -66,13 +66,13 @@ def test_what_would_be_plain_or_cannot_be_is_refused_at_the_start(stopped: Insta
         assert "cannot listen on tcp://127.0.0.1:" in refused(stopped)
 
 
-def test_without_the_line_nothing_is_opened_or_made(instance: Instance) -> None:
+def test_no_port_or_server_key_exists_without_remote_configuration(instance: Instance) -> None:
     assert not instance.home.server_key.exists()
     assert "Keys" not in instance.ctl("keys", "list")
     assert server(instance) is None
 
 
-def test_garbage_and_silent_connections_cost_no_client_an_answer(box: Instance) -> None:
+def test_garbage_and_silent_connections_disturb_no_remote_client(box: Instance) -> None:
     address = server(box)
     port = int(address["listens"].rpartition(":")[2])
     before = len(descriptors(box.daemon.pid))
@@ -95,7 +95,7 @@ def test_garbage_and_silent_connections_cost_no_client_an_answer(box: Instance) 
     assert "Traceback" not in box.log()
 
 
-def test_500_connections_that_say_nothing_take_a_bounded_number_of_descriptors_and_no_answer(box: Instance) -> None:
+def test_500_silent_connections_take_bounded_descriptors(box: Instance) -> None:
     address = server(box)
     port = int(address["listens"].rpartition(":")[2])
     with ExitStack() as stack, closing(Raw(address, authorized(box, "eyes", "viewer"))) as old:
@@ -112,7 +112,7 @@ def test_500_connections_that_say_nothing_take_a_bounded_number_of_descriptors_a
         assert box.status()["limit"]["limit"] == 7
 
 
-def test_a_flood_of_strangers_keys_is_refused_while_others_are_served_and_fills_no_log(box: Instance) -> None:
+def test_a_flood_of_unauthorized_keys_is_refused_with_bounded_logging(box: Instance) -> None:
     address = server(box)
     with ExitStack() as stack, closing(Raw(address, authorized(box, "eyes", "viewer"))) as raw:
         strangers = [stack.enter_context(closing(Raw(address, new_secret()))) for _ in range(120)]
@@ -124,7 +124,7 @@ def test_a_flood_of_strangers_keys_is_refused_while_others_are_served_and_fills_
     assert box.log().count("is not authorized") == 100
 
 
-def test_an_id_that_a_client_chose_itself_is_passed_over(box: Instance) -> None:
+def test_a_client_chosen_routing_id_is_ignored(box: Instance) -> None:
     """It might be that of another connection, whose answers it would get."""
     address, secret = server(box), authorized(box, "eyes", "viewer")
     with closing(Raw(address, secret)) as raw, closing(Raw(address, secret)) as chosen:
@@ -136,7 +136,7 @@ def test_an_id_that_a_client_chose_itself_is_passed_over(box: Instance) -> None:
         assert not chosen.socket.poll(200)
 
 
-def test_a_visitor_is_no_agent_and_brings_no_environment(box: Instance) -> None:
+def test_a_remote_client_is_no_agent_and_passes_no_environment(box: Instance) -> None:
     with closing(Raw(server(box), authorized(box, "hands", "user"))) as raw:
         agents = [{"command": ["sh", "-c", 'echo "$PATH" "$A" "$ORCHD_AGENT"'], "env": {"A": "mine"}}]
         (agent,) = raw.ask("spawn", {"agents": agents, "cwd": "/", "env": {"ORCHD_AGENT": "agent-009"}})["agents"]
@@ -148,7 +148,7 @@ def test_a_visitor_is_no_agent_and_brings_no_environment(box: Instance) -> None:
                 raw.ask("wait", args, f"{args}"[:60])
 
 
-def test_waits_of_connections_that_are_gone_make_room_for_others(box: Instance) -> None:
+def test_pending_waits_of_a_closed_connection_make_room_for_new_waits(box: Instance) -> None:
     address, secret = server(box), authorized(box, "eyes", "viewer")
     agent_id = box.spawn("sleep", "600")
     leaving = Raw(address, secret)
@@ -171,7 +171,7 @@ def answered(raw: Raw, agent_id: str, number: int) -> bool:
         return False
 
 
-def test_agents_hold_nothing_of_the_door(box: Instance) -> None:
+def test_agents_inherit_no_socket_of_the_daemon(box: Instance) -> None:
     agent_id = box.spawn("sh", "-c", "ls -l /proc/self/fd")
     box.ctl("wait", agent_id)
     assert "socket:" not in box.ctl("logs", agent_id)

@@ -40,7 +40,7 @@ def is_ended(client: socket.socket) -> bool:
     return bool(select.select([client], [], [], 0)[0])
 
 
-def test_the_oldest_silent_one_of_the_address_that_has_most_makes_room(port: Port) -> None:
+def test_the_oldest_silent_connection_of_the_busiest_address_is_closed(port: Port) -> None:
     guests = RemoteConnections(100, 4)
     first, server_end = port.connect("127.0.0.2")
     guests.accepted(server_end.fileno())
@@ -51,7 +51,7 @@ def test_the_oldest_silent_one_of_the_address_that_has_most_makes_room(port: Por
     assert not is_ended(first)
 
 
-def test_those_that_have_asked_stay_and_count(port: Port) -> None:
+def test_active_connections_stay_and_count_towards_the_limit(port: Port) -> None:
     guests = RemoteConnections(4, 2)
     known = [port.connect() for _ in range(4)]
     for _, server_end in known:
@@ -66,7 +66,7 @@ def test_those_that_have_asked_stay_and_count(port: Port) -> None:
     assert not any(is_ended(client) for client in (other, *[client for client, _ in known]))
 
 
-def test_a_descriptor_that_is_another_connections_by_now_is_let_alone(port: Port) -> None:
+def test_a_reused_descriptor_of_another_connection_is_not_closed(port: Port) -> None:
     guests = RemoteConnections(100, 1)
     _, old = port.connect()
     guests.accepted(old.fileno())
@@ -78,7 +78,7 @@ def test_a_descriptor_that_is_another_connections_by_now_is_let_alone(port: Port
     assert not is_ended(new)
 
 
-def test_what_is_no_connection_any_more_is_passed_over() -> None:
+def test_a_descriptor_that_is_no_connection_is_ignored() -> None:
     guests = RemoteConnections(100, 1)
     reader, writer = os.pipe()
     try:

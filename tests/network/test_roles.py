@@ -12,7 +12,7 @@ from orchd.protocol.remote_operations import ROLES
 
 @pytest.mark.parametrize("least", ROLES)
 @pytest.mark.parametrize("role", ROLES)
-def test_a_role_includes_those_below_it(role: str, least: str) -> None:
+def test_a_role_includes_all_lower_roles(role: str, least: str) -> None:
     if ROLES.index(role) >= ROLES.index(least):
         check_op(RemoteClient("laptop", role), "something", least, for_agents=False)
         return
@@ -20,7 +20,7 @@ def test_a_role_includes_those_below_it(role: str, least: str) -> None:
         check_op(RemoteClient("laptop", role), "something", least, for_agents=False)
 
 
-def test_a_refusal_names_the_role_that_is_needed() -> None:
+def test_a_refusal_names_the_required_role() -> None:
     with pytest.raises(WireError) as refused:
         check_op(RemoteClient("laptop", USER), "pause", "admin", for_agents=False)
     message = "permission denied: `pause` needs the role admin, and the key laptop has the role user"

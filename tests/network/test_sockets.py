@@ -43,7 +43,7 @@ def heard(ports: LocalSockets) -> list[tuple[Peer, bytes]]:
     return requests
 
 
-def test_a_request_comes_with_the_kernels_word_for_its_sender_and_its_reply_goes_back(
+def test_a_request_carries_kernel_credentials_and_its_sender_gets_the_reply(
     ports: LocalSockets, home_directory: Path
 ) -> None:
     with Raw(Home(home_directory)) as raw:
@@ -54,7 +54,7 @@ def test_a_request_comes_with_the_kernels_word_for_its_sender_and_its_reply_goes
         assert raw.socket.recv() == b"answer"
 
 
-def test_a_req_socket_gets_its_reply_as_it_wants_it(ports: LocalSockets, home_directory: Path) -> None:
+def test_a_req_socket_gets_its_reply_with_a_delimiter(ports: LocalSockets, home_directory: Path) -> None:
     with Raw(Home(home_directory), zmq.REQ) as raw:
         raw.send(b"question")
         ((peer, _),) = heard(ports)
@@ -64,7 +64,7 @@ def test_a_req_socket_gets_its_reply_as_it_wants_it(ports: LocalSockets, home_di
         assert raw.socket.recv() == b"answer"
 
 
-def test_what_has_another_form_is_passed_over(ports: LocalSockets, home_directory: Path) -> None:
+def test_messages_of_another_form_are_ignored(ports: LocalSockets, home_directory: Path) -> None:
     with Raw(Home(home_directory)) as raw:
         raw.send(b"a", b"b")
         raw.send(b"", b"", b"c")
@@ -72,7 +72,7 @@ def test_what_has_another_form_is_passed_over(ports: LocalSockets, home_director
         assert until(lambda: [frame for _, frame in ports.requests()]) == [b"last"]
 
 
-def test_a_turn_takes_a_bounded_number(ports: LocalSockets, home_directory: Path) -> None:
+def test_a_turn_takes_a_bounded_number_of_requests(ports: LocalSockets, home_directory: Path) -> None:
     with Raw(Home(home_directory)) as raw:
         for _ in range(300):
             raw.send(b"x")
@@ -83,7 +83,7 @@ def test_a_turn_takes_a_bounded_number(ports: LocalSockets, home_directory: Path
         assert max(counts) <= 256
 
 
-def test_a_reply_to_one_who_left_or_never_was_is_nothing(ports: LocalSockets, home_directory: Path) -> None:
+def test_a_reply_to_a_closed_or_unknown_route_is_dropped(ports: LocalSockets, home_directory: Path) -> None:
     ports.reply((b"never",), b"answer")
     with Raw(Home(home_directory)) as raw:
         raw.send(b"question")
@@ -92,7 +92,7 @@ def test_a_reply_to_one_who_left_or_never_was_is_nothing(ports: LocalSockets, ho
         ports.reply(peer.route, b"answer" * 1000)
 
 
-def test_news_reaches_those_who_listen(ports: LocalSockets, home_directory: Path) -> None:
+def test_a_published_hint_reaches_subscribers(ports: LocalSockets, home_directory: Path) -> None:
     context = zmq.Context()
     listener = context.socket(zmq.SUB)
     listener.setsockopt(zmq.SUBSCRIBE, b"")
@@ -108,7 +108,7 @@ def test_news_reaches_those_who_listen(ports: LocalSockets, home_directory: Path
     context.destroy(linger=0)
 
 
-def test_the_sockets_are_private_and_one_that_was_left_behind_is_replaced(home_directory: Path) -> None:
+def test_the_sockets_are_private_and_replace_a_leftover_file(home_directory: Path) -> None:
     home = Home(home_directory)
     home.socket.write_text("stale")
     ports = LocalSockets(home, lambda _: Outside.NOBODY)
@@ -119,7 +119,7 @@ def test_the_sockets_are_private_and_one_that_was_left_behind_is_replaced(home_d
     ports.close()
 
 
-def test_what_a_client_sent_before_it_left_arrives(ports: LocalSockets, home_directory: Path) -> None:
+def test_requests_sent_before_a_disconnect_arrive(ports: LocalSockets, home_directory: Path) -> None:
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(Home(home_directory).socket))
         client.sendall(OPENING + b"".join(encode([b"%d" % number]) for number in range(600)))
@@ -139,9 +139,7 @@ def test_a_route_is_given_to_one_connection_only(ports: LocalSockets, home_direc
     assert len(routes) == 20
 
 
-def test_messages_of_a_client_that_does_not_read_wait_and_others_are_heard(
-    ports: LocalSockets, home_directory: Path
-) -> None:
+def test_requests_of_a_client_that_does_not_read_are_held_back(ports: LocalSockets, home_directory: Path) -> None:
     with Raw(Home(home_directory)) as polite, socket.socket(socket.AF_UNIX) as rude:
         rude.connect(str(Home(home_directory).socket))
         rude.sendall(OPENING + b"".join(encode([b"rude"]) for _ in range(500)))
@@ -165,9 +163,7 @@ def test_messages_of_a_client_that_does_not_read_wait_and_others_are_heard(
                 ports.reply(peer.route, b"x" * 100_000)
 
 
-def test_without_a_free_descriptor_a_client_is_refused_and_nothing_waits_in_vain(
-    ports: LocalSockets, home_directory: Path
-) -> None:
+def test_a_client_is_refused_when_no_descriptor_is_free(ports: LocalSockets, home_directory: Path) -> None:
     taken: list[int] = []
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     client = socket.socket(socket.AF_UNIX)

@@ -53,9 +53,7 @@ def routes(count: int) -> list[RemoteRoute]:
     return [RemoteRoute((b"\0" + number.to_bytes(4, "big"),)) for number in range(count)]
 
 
-def test_a_hint_goes_to_all_who_are_there_and_those_who_left_are_forgotten(
-    subscribers: Subscribers, door: Door
-) -> None:
+def test_a_hint_reaches_all_subscribers_and_departed_routes_are_dropped(subscribers: Subscribers, door: Door) -> None:
     first, second = routes(2)
     subscribers.listen(LAPTOP, first)
     subscribers.listen(LAPTOP, second)
@@ -65,7 +63,7 @@ def test_a_hint_goes_to_all_who_are_there_and_those_who_left_are_forgotten(
     assert door.sent == [first, second, first]
 
 
-def test_a_key_listens_on_so_many_connections_and_not_one_more(subscribers: Subscribers, door: Door) -> None:
+def test_the_number_of_subscriptions_per_key_is_limited(subscribers: Subscribers, door: Door) -> None:
     many = routes(66)
     door.there = set(many)
     for route in many[:64]:
@@ -77,12 +75,12 @@ def test_a_key_listens_on_so_many_connections_and_not_one_more(subscribers: Subs
     subscribers.listen(LAPTOP, many[65])
 
 
-def test_on_this_machine_there_is_another_way_to_listen(subscribers: Subscribers) -> None:
+def test_a_local_caller_is_directed_to_the_events_socket(subscribers: Subscribers) -> None:
     with pytest.raises(WireError, match=r"bad-request: .*events\.sock"):
         subscribers.listen(Outside.OWNER, (b"x",))
 
 
-def test_a_client_that_is_revoked_is_cut_off_and_no_other_without_need(subscribers: Subscribers, door: Door) -> None:
+def test_only_a_successful_revocation_cuts_connections(subscribers: Subscribers, door: Door) -> None:
     subscribers.change("a", Outside.OWNER, KEY)
     (route,) = routes(1)
     subscribers.listen(LAPTOP, route)
@@ -97,14 +95,14 @@ def test_a_client_that_is_revoked_is_cut_off_and_no_other_without_need(subscribe
     assert subscribers.keys() == {"keys": [], "server": {"public": door.public, "listens": door.address}}
 
 
-def test_an_answer_is_only_for_who_asked(subscribers: Subscribers) -> None:
+def test_a_remembered_reply_is_given_only_to_the_same_caller(subscribers: Subscribers) -> None:
     subscribers.change("a", Outside.OWNER, KEY)
     subscribers.change("c", Outside.OWNER, KeyRevoke("laptop"))
     with pytest.raises(WireError, match="unknown-key"):
         subscribers.change("c", RemoteClient("chief", "admin"), KeyRevoke("laptop"))
 
 
-def test_of_answers_some_are_remembered(subscribers: Subscribers) -> None:
+def test_the_number_of_remembered_replies_is_bounded(subscribers: Subscribers) -> None:
     subscribers.change("a", Outside.OWNER, KEY)
     subscribers.change("c", Outside.OWNER, KeyRevoke("laptop"))
     for number in range(70):

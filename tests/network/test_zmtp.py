@@ -22,13 +22,13 @@ def fed(session: ZmtpSession, data: bytes, size: int = 1 << 20) -> list[tuple[by
     return [message for piece in pieces for message in session.feed(piece)]
 
 
-def test_a_greeting_has_64_bytes_and_says_what_is_spoken() -> None:
+def test_a_greeting_has_64_bytes_with_the_version_and_the_mechanism() -> None:
     assert len(GREETING) == 64
     assert (GREETING[0], GREETING[9], GREETING[10], GREETING[12:16]) == (0xFF, 0x7F, 3, b"NULL")
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 64, 100_000])
-def test_messages_are_the_same_in_whatever_pieces_they_come(size: int) -> None:
+def test_messages_are_parsed_the_same_from_pieces_of_any_size(size: int) -> None:
     messages = [(b"a",), (b"", b"question"), (b"x" * 255,), (b"y" * 256,), (b"z" * 70_000,), (b"",)]
     data = GREETING + DEALER + b"".join(map(encode, messages))
     peer_session = session()
@@ -36,7 +36,7 @@ def test_messages_are_the_same_in_whatever_pieces_they_come(size: int) -> None:
     assert peer_session.is_ready
 
 
-def test_a_message_of_many_parts_is_left_out_and_the_next_is_not() -> None:
+def test_a_message_of_many_parts_is_skipped_and_the_next_is_parsed() -> None:
     data = GREETING + DEALER + encode([b"x"] * 5000) + encode([b"last"])
     assert fed(session(), data) == [(b"last",)]
 
@@ -65,12 +65,12 @@ def test_a_ping_is_answered_with_its_context() -> None:
     ],
 )
 @pytest.mark.parametrize("size", [1, 1 << 20])
-def test_what_is_not_spoken_here_ends_the_connection(data: bytes, size: int) -> None:
+def test_unsupported_or_invalid_bytes_raise_a_protocol_error(data: bytes, size: int) -> None:
     with pytest.raises(ProtocolError):
         fed(session(), data, size)
 
 
-def test_any_bytes_are_messages_or_the_end_of_the_connection() -> None:
+def test_random_bytes_yield_messages_or_a_protocol_error() -> None:
     dice = random.Random(7)
     for number in range(3000):
         begin = b"" if number % 3 == 0 else GREETING if number % 3 == 1 else GREETING + DEALER
@@ -82,5 +82,5 @@ def test_any_bytes_are_messages_or_the_end_of_the_connection() -> None:
             continue
 
 
-def test_a_refusal_is_an_error_in_the_handshake() -> None:
+def test_a_refusal_is_encoded_as_an_error_command() -> None:
     assert refusal(b"300") == GREETING + b"\x04\x0a\x05ERROR\x03300"

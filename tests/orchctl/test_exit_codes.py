@@ -51,11 +51,11 @@ def test_with_json_an_error_is_an_object_on_stdout(capsys: pytest.CaptureFixture
     assert capsys.readouterr() == (message, "")
 
 
-def test_what_a_command_returns_is_its_code() -> None:
+def test_return_value_of_a_command_is_its_exit_code() -> None:
     assert exit_codes.run(lambda _: 75, SimpleNamespace()) == 75
 
 
-def test_a_bug_is_not_hidden() -> None:
+def test_unexpected_exceptions_propagate() -> None:
     with pytest.raises(ZeroDivisionError):
         exit_code_of(ZeroDivisionError())
 
@@ -64,7 +64,7 @@ def test_errors_show_code_and_message() -> None:
     assert str(errors.ClientError("something")) == "error: something"
 
 
-def test_a_reader_that_has_seen_enough_ends_it_quietly() -> None:
+def test_closed_pipe_reader_ends_the_command_without_an_error_message() -> None:
     script = (
         "import sys; from types import SimpleNamespace; from orchctl import exit_codes\n"
         "from orchctl.terminal import console\n"
@@ -103,7 +103,7 @@ FULL = "system: [Errno 28] No space left on device\n"
         ("bogus --json >&-", 2, ""),
     ],
 )
-def test_streams_that_are_full_or_closed_have_their_codes_and_no_traceback(
+def test_full_or_closed_streams_set_the_exit_code_without_a_traceback(
     line: str, code: int, message: str, instance: Instance
 ) -> None:
     command = ["sh", "-c", f"exec orchctl {line}"]
@@ -114,7 +114,7 @@ def test_streams_that_are_full_or_closed_have_their_codes_and_no_traceback(
 
 
 @pytest.mark.parametrize("line", ["bogus --json", "status", "--connect '' --json"])
-def test_a_reader_that_is_gone_is_the_same_for_mistakes(line: str, instance: Instance) -> None:
+def test_closed_pipe_reader_gives_the_broken_pipe_code_also_for_errors(line: str, instance: Instance) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     command = ["sh", "-c", f"exec orchctl {line}"]

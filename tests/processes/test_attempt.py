@@ -35,7 +35,7 @@ def output_file(tmp_path: Path) -> Path:
     return log
 
 
-def test_it_is_released_once(tmp_path: Path) -> None:
+def test_an_attempt_is_released_only_once(tmp_path: Path) -> None:
     opened: list[bytes] = []
     attempt = handle(tmp_path, SimpleNamespace(open=lambda: opened.append(b"go")))  # type: ignore[arg-type]
     attempt.release()
@@ -43,20 +43,20 @@ def test_it_is_released_once(tmp_path: Path) -> None:
     assert (opened, attempt.is_released) == ([b"go"], True)
 
 
-def test_one_of_an_earlier_daemon_is_not_ours_to_release(tmp_path: Path) -> None:
+def test_an_attempt_of_an_earlier_daemon_cannot_be_released(tmp_path: Path) -> None:
     attempt = handle(tmp_path)
     attempt.release()
     assert not attempt.is_released
 
 
-def test_what_its_shim_spent_on_others_is_not_its_own(tmp_path: Path) -> None:
+def test_cpu_time_of_earlier_attempts_of_the_shim_is_not_counted(tmp_path: Path) -> None:
     attempt = handle(tmp_path)
     attempt.cpu_before = 1.5
     assert attempt.shown(Usage(1.75, 4096)) == Usage(0.25, 4096, None)
     assert attempt.shown(Usage(1.25, 4096)).cpu_seconds == 0.0
 
 
-def test_silence_lasts_since_the_last_output_that_was_seen(tmp_path: Path, output_file: Path) -> None:
+def test_quiet_time_counts_from_the_last_output(tmp_path: Path, output_file: Path) -> None:
     attempt = handle(tmp_path)
     assert attempt.quiet_for(NOW + 300, WALL) == 60
     assert attempt.quiet_for(NOW + 400, WALL + 100) == 160
@@ -67,16 +67,16 @@ def test_silence_lasts_since_the_last_output_that_was_seen(tmp_path: Path, outpu
 
 
 @pytest.mark.usefixtures("output_file")
-def test_a_calendar_that_jumps_makes_no_agent_silent_for_longer_than_it_was_looked_at(tmp_path: Path) -> None:
+def test_a_clock_jump_does_not_extend_quiet_time_beyond_the_observed_time(tmp_path: Path) -> None:
     assert handle(tmp_path).quiet_for(NOW + 10, WALL + 86400) == 10
     assert handle(tmp_path).quiet_for(NOW + 10, WALL - 86400) == 0
 
 
-def test_an_agent_without_a_log_is_silent(tmp_path: Path) -> None:
+def test_an_agent_without_a_log_is_quiet(tmp_path: Path) -> None:
     assert handle(tmp_path).quiet_for(NOW + 10, WALL) == 10
 
 
-def test_output_is_heard_and_silence_grows(bench: Bench) -> None:
+def test_quiet_time_grows_and_is_reset_by_output(bench: Bench) -> None:
     say = bench.home.directory / "say"
     os.mkfifo(say)
     agent = bench.spawn("sh", "-c", f"while read x < {say}; do echo $x; done")
@@ -88,7 +88,7 @@ def test_output_is_heard_and_silence_grows(bench: Bench) -> None:
     assert bench.processes.quiet_for(agent.id, 1) < 30
 
 
-def test_memory_that_no_kernel_counts_is_what_was_weighed(tmp_path: Path) -> None:
+def test_memory_peak_without_kernel_accounting_is_the_sampled_peak(tmp_path: Path) -> None:
     attempt = handle(tmp_path)
     assert attempt.memory_peak() is None
     attempt.peak = 1 << 20

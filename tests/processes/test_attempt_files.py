@@ -19,7 +19,7 @@ from orchd.processes.shims.script import RECORD, header
 from tests.support.bench import Bench
 
 
-def test_its_files_are_private(bench: Bench) -> None:
+def test_attempt_files_are_private(bench: Bench) -> None:
     agent = bench.spawn("sleep", "600")
     paths = [path for path in bench.home.agents.iterdir() if path.name.startswith(f"{agent.id}.")]
     assert [path.name for path in sorted(paths)] == ["agent-001.1.exit", "agent-001.1.log"]
@@ -50,7 +50,7 @@ def shim(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.communicate()
 
 
-def test_a_new_record_is_locked_and_has_its_block_and_its_directory(files: AttemptFiles) -> None:
+def test_a_new_record_is_locked_and_has_its_header_and_its_directory(files: AttemptFiles) -> None:
     record = files.open_record()
     assert Path(files.record).read_bytes() == header(BOOT)
     assert is_locked(files.record)
@@ -58,9 +58,7 @@ def test_a_new_record_is_locked_and_has_its_block_and_its_directory(files: Attem
     assert not is_locked(files.record)
 
 
-def test_a_new_record_takes_nothing_from_an_attempt_that_shares_the_old_one(
-    files: AttemptFiles, tmp_path: Path
-) -> None:
+def test_a_new_record_does_not_overwrite_a_record_shared_with_an_attempt(files: AttemptFiles, tmp_path: Path) -> None:
     """A daemon that died before it wrote down that a shim has a successor: how its first attempt ended must stay."""
     os.close(files.open_record())
     first = tmp_path / "agents/agent-001.1.exit"
@@ -72,7 +70,7 @@ def test_a_new_record_takes_nothing_from_an_attempt_that_shares_the_old_one(
 
 
 @pytest.mark.parametrize("there", [None, "file", "link"])
-def test_the_record_of_a_shim_is_shared_whatever_is_there(
+def test_a_shared_record_replaces_any_existing_file(
     files: AttemptFiles, shim: subprocess.Popen[bytes], tmp_path: Path, there: str | None
 ) -> None:
     Path(files.record).parent.mkdir()
@@ -84,7 +82,7 @@ def test_the_record_of_a_shim_is_shared_whatever_is_there(
     assert os.path.samestat(os.lstat(files.record), os.stat(tmp_path / "record"))
 
 
-def test_it_is_the_shims_own_record_whatever_an_agent_made_of_the_name(
+def test_a_shared_record_is_the_open_file_of_the_shim_not_its_path(
     files: AttemptFiles, shim: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
     Path(files.record).parent.mkdir()
@@ -95,7 +93,7 @@ def test_it_is_the_shims_own_record_whatever_an_agent_made_of_the_name(
 
 
 @pytest.mark.parametrize("is_deleted", [True, False])
-def test_a_record_that_was_deleted_or_whose_shim_is_gone_cannot_be_shared(
+def test_a_deleted_record_or_the_record_of_an_ended_shim_is_not_shared(
     files: AttemptFiles, shim: subprocess.Popen[bytes], tmp_path: Path, is_deleted: bool
 ) -> None:
     Path(files.record).parent.mkdir()
@@ -108,7 +106,7 @@ def test_a_record_that_was_deleted_or_whose_shim_is_gone_cannot_be_shared(
     assert not Path(files.record).exists()
 
 
-def test_what_is_removed_is_gone_and_takes_no_room(files: AttemptFiles) -> None:
+def test_removed_attempt_files_use_no_disk_space(files: AttemptFiles) -> None:
     os.close(files.open_record())
     os.close(files.open_log())
     Path(files.log).write_bytes(b"x" * 5000)
@@ -129,7 +127,9 @@ def planted(path: str, kind: str, elsewhere: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["FIFO", "link", "loose link", "name"])
-def test_an_attempt_writes_to_a_log_and_a_record_of_its_own(files: AttemptFiles, tmp_path: Path, kind: str) -> None:
+def test_planted_files_do_not_redirect_the_log_and_record_of_an_attempt(
+    files: AttemptFiles, tmp_path: Path, kind: str
+) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_text("precious")
     Path(files.directory).mkdir()
@@ -146,7 +146,7 @@ def test_an_attempt_writes_to_a_log_and_a_record_of_its_own(files: AttemptFiles,
     assert not elsewhere.with_name("nothing").exists()
 
 
-def test_a_directory_in_the_place_of_a_log_or_record_is_an_error_that_no_repetition_mends(files: AttemptFiles) -> None:
+def test_a_directory_at_the_path_of_a_log_or_record_is_a_permanent_error(files: AttemptFiles) -> None:
     Path(files.log).mkdir(parents=True)
     Path(files.record).mkdir()
     for opened in (files.open_log, files.open_record):

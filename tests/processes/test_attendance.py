@@ -22,13 +22,13 @@ def times(attendance: Attendance[str], count: int) -> list[float]:
     return moments
 
 
-def test_nothing_is_looked_at_while_there_is_nothing_to_look_at() -> None:
+def test_attendance_without_attempts_has_no_deadline() -> None:
     attendance: Attendance[str] = Attendance()
     assert attendance.next_deadline() is None
     assert attendance.due(1e9) == []
 
 
-def test_an_attempt_is_looked_at_once_after_it_began() -> None:
+def test_an_attempt_is_checked_once_after_its_start() -> None:
     attendance: Attendance[str] = Attendance()
     attendance.begin(A, 10.0)
     attendance.begin(B, 10.5)
@@ -40,14 +40,14 @@ def test_an_attempt_is_looked_at_once_after_it_began() -> None:
     assert attendance.next_deadline() is None
 
 
-def test_an_attempt_that_ended_before_its_look_wakes_nothing() -> None:
+def test_an_attempt_that_ended_before_its_check_leaves_no_deadline() -> None:
     attendance: Attendance[str] = Attendance()
     attendance.begin(A, 10.0)
     attendance.leave(A)
     assert attendance.next_deadline() is None
 
 
-def test_while_an_attempt_is_to_end_the_pauses_between_looks_grow_to_a_second() -> None:
+def test_checks_of_a_stopping_attempt_slow_down_to_once_a_second() -> None:
     attendance: Attendance[str] = Attendance()
     attendance.end(A, 10.0)
     attendance.end(A, 10.05)
@@ -58,7 +58,7 @@ def test_while_an_attempt_is_to_end_the_pauses_between_looks_grow_to_a_second() 
     assert attendance.ends_for(A, 13.5) == 0.0
 
 
-def test_of_many_attempts_a_few_are_looked_at_in_one_turn() -> None:
+def test_only_a_few_of_many_due_attempts_are_checked_per_turn() -> None:
     attendance: Attendance[int] = Attendance()
     for number in range(30):
         attendance.begin(number, 0.0)

@@ -17,25 +17,25 @@ from orchd.processes.exit_record import is_left_alone, report_in, text_of
 from orchd.processes.linux.procfs import BOOT
 
 
-def test_a_record_that_is_gone_says_nothing(tmp_path: Path) -> None:
+def test_a_missing_record_is_read_as_empty_text(tmp_path: Path) -> None:
     record = tmp_path / "record"
     assert text_of(str(record)) == ""
     record.write_bytes(b"boot\n\xff7\n")
     assert text_of(str(record)) == "boot\n\ufffd7\n"
 
 
-def test_what_is_no_file_says_nothing_and_blocks_no_process(tmp_path: Path) -> None:
+def test_a_fifo_or_directory_is_read_as_empty_text_without_blocking(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert [text_of(str(tmp_path / name)) for name in ("pipe", ".")] == ["", ""]
 
 
-def test_what_an_agent_made_of_its_record_ends_no_other_process(tmp_path: Path) -> None:
+def test_a_record_path_broken_by_an_agent_is_read_as_empty_text(tmp_path: Path) -> None:
     (tmp_path / "round").symlink_to("round")
     (tmp_path / "file").touch()
     assert [text_of(str(tmp_path / name)) for name in ("round", "file/below")] == ["", ""]
 
 
-def test_one_that_cannot_be_looked_at_is_not_taken_for_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_record_that_cannot_be_opened_is_not_read_as_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else an agent that ended well would be called lost for want of a descriptor."""
     (tmp_path / "record").write_text("boot\n0\n")
 
@@ -47,7 +47,7 @@ def test_one_that_cannot_be_looked_at_is_not_taken_for_gone(tmp_path: Path, monk
         text_of(str(tmp_path / "record"))
 
 
-def test_a_report_is_said_in_the_words_of_the_core(tmp_path: Path) -> None:
+def test_a_runner_report_is_converted_to_the_core_report(tmp_path: Path) -> None:
     path = tmp_path / "report"
     assert report_in(str(path)) is None
     write(path, Told(status="completed", input_tokens=5, turns=2, notes=(("a", "b"),)))
@@ -58,7 +58,7 @@ def test_a_report_is_said_in_the_words_of_the_core(tmp_path: Path) -> None:
     assert report_in(str(path)) == Report("too many", Spent(cost_unknown=1), limited_until=9.0)
 
 
-def test_a_pid_names_a_session_as_long_as_no_other_process_can_have_it(tmp_path: Path) -> None:
+def test_a_pid_identifies_a_session_only_until_it_can_be_reused(tmp_path: Path) -> None:
     record = tmp_path / "record"
     record.write_bytes(BOOT + b"\n")
     with subprocess.Popen(["true"]) as ended_process:

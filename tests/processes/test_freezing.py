@@ -91,7 +91,7 @@ def spends(pid: int) -> Callable[[], bool]:
     return lambda: cpu_seconds(pid) > before
 
 
-def test_a_frozen_tree_does_not_run_and_a_thawed_one_does(frost: Frost) -> None:
+def test_a_frozen_tree_uses_no_cpu_until_it_is_thawed(frost: Frost) -> None:
     agent = frost.start(f"echo $$ >> {frost.pids}; (echo $(exec sh -c 'echo $PPID') >> {frost.pids}; {BUSY}) & {BUSY}")
     pids = frost.written(2)
     frost.processes.freeze(agent.id, 1)
@@ -109,7 +109,7 @@ def test_a_frozen_tree_does_not_run_and_a_thawed_one_does(frost: Frost) -> None:
     assert not any(map(is_held, [*pids, busy, other.pid or 0]))
 
 
-def test_a_tree_that_forks_all_the_time_is_frozen_whole(frost: Frost) -> None:
+def test_a_constantly_forking_tree_is_frozen_completely(frost: Frost) -> None:
     agent = frost.start(f"echo $$ >> {frost.pids}; {FORKS} & {FORKS}")
     frost.written(1)
     frost.processes.freeze(agent.id, 1)
@@ -144,7 +144,7 @@ def test_a_frozen_tree_ends_when_it_is_stopped(frost: Frost, *, kill: bool) -> N
     assert ended.outcome.code == (137 if kill else 143)
 
 
-def test_what_an_agent_froze_below_its_cgroup_is_thawed(home_directory: Path, cgroups: Cgroups) -> None:
+def test_a_nested_cgroup_frozen_by_an_agent_is_thawed(home_directory: Path, cgroups: Cgroups) -> None:
     frost = Frost(Home(home_directory), cgroups)
     try:
         agent = frost.start(f"echo $$ >> {frost.pids}; {BUSY}")
@@ -160,7 +160,7 @@ def test_what_an_agent_froze_below_its_cgroup_is_thawed(home_directory: Path, cg
         frost.close()
 
 
-def test_what_left_the_cgroup_is_frozen_too(home_directory: Path, cgroups: Cgroups) -> None:
+def test_a_process_that_left_the_cgroup_is_frozen_too(home_directory: Path, cgroups: Cgroups) -> None:
     frost = Frost(Home(home_directory), cgroups)
     try:
         agent = frost.start(f"echo $$ >> {frost.pids}; {BUSY}")
@@ -177,7 +177,7 @@ def test_what_left_the_cgroup_is_frozen_too(home_directory: Path, cgroups: Cgrou
         frost.close()
 
 
-def test_the_cpu_time_of_a_tree_is_its_own(frost: Frost) -> None:
+def test_cpu_time_of_a_tree_excludes_other_trees(frost: Frost) -> None:
     first = frost.start(f"echo $$ >> {frost.pids}; sh -c '{BUSY}'")
     frost.written(1)
     until(lambda: frost.processes.cpu_seconds(first.id, 1) > 0.2)
@@ -195,7 +195,7 @@ def test_the_cpu_time_of_a_tree_is_its_own(frost: Frost) -> None:
     assert frost.processes.cpu_seconds(second.id, 1) < 0.2
 
 
-def test_nothing_is_done_to_an_attempt_that_has_ended(frost: Frost) -> None:
+def test_freezing_or_thawing_an_unknown_attempt_does_nothing(frost: Frost) -> None:
     frost.processes.freeze(agent_id(9), 1)
     frost.processes.thaw(agent_id(9), 1)
     assert frost.processes.cpu_seconds(agent_id(9), 1) == 0.0

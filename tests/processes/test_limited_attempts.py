@@ -49,7 +49,7 @@ def ended(processes: LocalProcesses, agent: Agent) -> Exited:
     return exited
 
 
-def test_bounds_are_written_before_anything_runs_and_the_kernels_word_is_read_when_it_has_ended(
+def test_limits_are_set_before_the_start_and_kernel_events_read_at_the_end(
     home_directory: Path, tmp_path: Path
 ) -> None:
     processes = bounded(Home(home_directory), tmp_path)
@@ -69,9 +69,7 @@ def test_bounds_are_written_before_anything_runs_and_the_kernels_word_is_read_wh
     assert (outcome.code, outcome.oom, outcome.memory_peak) == (137, Oom.OWN, 1 << 20)
 
 
-def test_one_that_the_kernel_ended_while_no_daemon_was_there_ended_for_its_memory(
-    home_directory: Path, tmp_path: Path
-) -> None:
+def test_an_attempt_oom_killed_without_a_daemon_ends_with_an_oom_outcome(home_directory: Path, tmp_path: Path) -> None:
     home = Home(home_directory)
     processes = bounded(home, tmp_path)
     cgroup = Bounding(tmp_path).take()
@@ -84,9 +82,7 @@ def test_one_that_the_kernel_ended_while_no_daemon_was_there_ended_for_its_memor
     assert (exited.outcome.code, exited.outcome.oom) == (None, Oom.OWN)
 
 
-def test_what_a_cgroup_says_of_its_earlier_agent_is_not_said_of_an_agent_without_bounds(
-    home_directory: Path, tmp_path: Path
-) -> None:
+def test_old_oom_events_of_a_cgroup_are_ignored_for_an_unlimited_agent(home_directory: Path, tmp_path: Path) -> None:
     processes = bounded(Home(home_directory), tmp_path)
     new_agent = agent("false")
     assert isinstance(processes.start(new_agent), Spawned)
@@ -95,7 +91,7 @@ def test_what_a_cgroup_says_of_its_earlier_agent_is_not_said_of_an_agent_without
 
 
 @pytest.mark.parametrize("bound", [{"cpu_max": 1.0}, {"pids_max": 9}])
-def test_an_agent_whose_bound_cannot_be_enforced_any_more_is_not_started(
+def test_an_agent_with_an_unenforceable_resource_limit_is_not_started(
     home_directory: Path, bound: dict[str, Any]
 ) -> None:
     processes = local(Home(home_directory))
@@ -106,7 +102,7 @@ def test_an_agent_whose_bound_cannot_be_enforced_any_more_is_not_started(
     assert not result.is_passing
 
 
-def test_without_controllers_it_is_weighed_as_long_as_it_lives(home_directory: Path) -> None:
+def test_memory_is_sampled_until_the_attempt_ends_without_controllers(home_directory: Path) -> None:
     home = Home(home_directory)
     home.create()
     now = [0.0]
@@ -129,7 +125,7 @@ def test_without_controllers_it_is_weighed_as_long_as_it_lives(home_directory: P
     assert processes.next_deadline() is None
 
 
-def test_an_attempt_of_an_earlier_daemon_is_weighed_too(home_directory: Path) -> None:
+def test_memory_of_an_adopted_attempt_is_sampled_too(home_directory: Path) -> None:
     home = Home(home_directory)
     new_agent = agent("sleep", "600", memory_max=1 << 30)
     spawned = local(home).start(new_agent)
@@ -147,7 +143,7 @@ def test_an_attempt_of_an_earlier_daemon_is_weighed_too(home_directory: Path) ->
     ("script", "is_said"),
     [("kill -9 $$", True), ("exit 1", False), ("exit 0", False)],
 )
-def test_that_the_kernel_ended_a_process_for_memory_is_known_of_an_agent_that_ended_like_it(
+def test_a_host_oom_kill_is_assigned_only_to_an_agent_killed_by_sigkill(
     home_directory: Path, tmp_path: Path, script: str, is_said: bool
 ) -> None:
     processes = local(Home(home_directory))
@@ -160,9 +156,7 @@ def test_that_the_kernel_ended_a_process_for_memory_is_known_of_an_agent_that_en
     assert ended(processes, new_agent).outcome.oom == (Oom.MACHINE if is_said else None)
 
 
-def test_an_agent_that_was_killed_while_the_kernel_ended_no_process_was_not_ended_for_memory(
-    home_directory: Path, tmp_path: Path
-) -> None:
+def test_a_killed_agent_has_no_oom_outcome_without_a_host_oom_kill(home_directory: Path, tmp_path: Path) -> None:
     processes = local(Home(home_directory))
     (tmp_path / "vmstat").write_text("oom_kill 3\n")
     processes._kills = OomKillCounter(lambda: 0.0, tmp_path / "vmstat")

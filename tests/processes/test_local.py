@@ -25,7 +25,7 @@ from tests.support.bench import Bench
 from tests.support.machine import descriptors, full, needs_root, tmpfs
 
 
-def test_an_attempt_lives_as_long_as_its_record_is_locked(bench: Bench) -> None:
+def test_an_attempts_record_is_locked_until_the_attempt_ends(bench: Bench) -> None:
     agent = bench.spawn("sleep", "600")
     record = f"{bench.home.agents}/{agent.id}.1.exit"
     assert is_locked(record)
@@ -35,7 +35,7 @@ def test_an_attempt_lives_as_long_as_its_record_is_locked(bench: Bench) -> None:
     assert not is_locked(f"{record}-that-is-not-there")
 
 
-def test_nothing_runs_before_its_gate_is_opened_and_nothing_ran_when_it_never_was(home_directory: Path) -> None:
+def test_an_attempt_behind_a_never_opened_gate_never_ran(home_directory: Path) -> None:
     home = Home(home_directory)
     first = local(home)
     new_agent = agent("sh", "-c", f"touch {home_directory}/ran")
@@ -56,7 +56,7 @@ def test_nothing_runs_before_its_gate_is_opened_and_nothing_ran_when_it_never_wa
     ("record", "code"),
     [(b"0\n0m0.1s 0m0s\n1m1.5s 0m0s\n", 0), (b"7\n", 7), (b"143\n0m", 143), (b"", None), (b"14", None)],
 )
-def test_one_that_ended_meanwhile_ended_with_what_its_record_says(
+def test_an_attempt_ended_without_a_daemon_has_the_outcome_of_its_record(
     home_directory: Path, record: bytes, code: int | None
 ) -> None:
     home = Home(home_directory)
@@ -71,7 +71,7 @@ def test_one_that_ended_meanwhile_ended_with_what_its_record_says(
 
 
 @pytest.mark.parametrize("boot", [BOOT, b"the boot before this one"])
-def test_a_process_with_the_pid_of_an_attempt_that_is_over_is_left_alone(home_directory: Path, boot: bytes) -> None:
+def test_a_process_that_reuses_the_pid_of_a_finished_attempt_is_not_killed(home_directory: Path, boot: bytes) -> None:
     """After a reboot the pids on record are other people's, their sessions too."""
     home = Home(home_directory)
     processes = local(home)
@@ -84,7 +84,7 @@ def test_a_process_with_the_pid_of_an_attempt_that_is_over_is_left_alone(home_di
         os.killpg(stranger.pid, 9)
 
 
-def test_after_a_reboot_a_session_without_its_leader_is_foreign_too(home_directory: Path) -> None:
+def test_a_leaderless_session_is_treated_as_foreign_after_a_reboot(home_directory: Path) -> None:
     home = Home(home_directory)
     processes = local(home)
     left(home, b"", b"the boot before this one")
@@ -104,7 +104,7 @@ def test_after_a_reboot_a_session_without_its_leader_is_foreign_too(home_directo
         os.kill(orphan, 9)
 
 
-def test_what_an_attempt_left_in_its_session_is_found_by_the_next_daemon(home_directory: Path) -> None:
+def test_next_daemon_detects_the_orphan_in_the_session_of_an_attempt(home_directory: Path) -> None:
     home = Home(home_directory)
     processes = local(home)
     left(home, b"0\n")
@@ -132,7 +132,7 @@ def test_an_attempt_without_a_pid_has_no_session_and_matches_no_process(home_dir
     assert result.is_tree_gone
 
 
-def test_one_that_lives_is_adopted_and_its_end_is_news(bench: Bench) -> None:
+def test_a_running_attempt_is_adopted_and_its_end_is_reported(bench: Bench) -> None:
     agent = bench.spawn("sleep", "600")
     second = local(bench.home)
     assert second.adopt(agent) == Adopted(agent.id, 1)
@@ -168,7 +168,9 @@ def test_one_that_lives_is_adopted_and_its_end_is_news(bench: Bench) -> None:
         ),
     ],
 )
-def test_what_can_never_start_is_not_tried_again(home_directory: Path, agent: Agent, message: str) -> None:
+def test_a_permanent_start_failure_is_reported_and_leaves_no_descriptor(
+    home_directory: Path, agent: Agent, message: str
+) -> None:
     processes = local(Home(home_directory))
     before = descriptors(os.getpid())
     result = processes.start(agent)
@@ -180,7 +182,7 @@ def test_what_can_never_start_is_not_tried_again(home_directory: Path, agent: Ag
 
 
 @needs_root
-def test_what_only_the_machine_is_at_fault_for_passes_and_each_try_leaves_nothing(home_directory: Path) -> None:
+def test_a_start_failure_of_the_host_is_temporary_and_leaves_no_file(home_directory: Path) -> None:
     home = Home(home_directory)
     processes = local(home)
     with tmpfs(home.agents, "256k", "nr_inodes=2"):
@@ -193,7 +195,7 @@ def test_what_only_the_machine_is_at_fault_for_passes_and_each_try_leaves_nothin
 
 
 @needs_root
-def test_how_an_attempt_ended_is_known_also_when_the_disk_was_full_by_then(home_directory: Path) -> None:
+def test_the_exit_code_is_recorded_even_on_a_full_disk(home_directory: Path) -> None:
     home = Home(home_directory)
     processes = local(home)
     with tmpfs(home.agents, "256k"):
@@ -209,7 +211,7 @@ def test_how_an_attempt_ended_is_known_also_when_the_disk_was_full_by_then(home_
         os.waitpid(spawned.pid, 0)
 
 
-def test_when_its_directory_vanished_its_end_is_still_news(bench: Bench) -> None:
+def test_the_end_of_an_attempt_is_reported_after_its_directory_is_deleted(bench: Bench) -> None:
     agent = bench.spawn("sleep", "600")
     shutil.rmtree(bench.home.agents)
     assert bench.processes.quiet_for(agent.id, 1) >= 0
@@ -227,14 +229,14 @@ def test_hundreds_of_attempts_leave_no_descriptor_and_no_handle(bench: Bench) ->
     assert len(descriptors(os.getpid())) <= before
 
 
-def test_opening_a_gate_twice_or_of_no_attempt_does_nothing(bench: Bench) -> None:
+def test_releasing_an_attempt_twice_or_an_unknown_attempt_does_nothing(bench: Bench) -> None:
     agent = bench.spawn("sleep", "600")
     bench.processes.release(agent.id, 1)
     bench.processes.release(agent_id(9), 1)
     bench.processes.stop(agent_id(9), 1, kill=True)
 
 
-def test_a_gate_that_was_closed_because_its_shim_has_ended_is_not_opened_later(
+def test_a_gate_closed_after_the_end_of_its_shim_is_not_opened_later(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     agent = replace(bench.spawn("sleep", "600"), attempt=2)
@@ -248,7 +250,7 @@ def test_a_gate_that_was_closed_because_its_shim_has_ended_is_not_opened_later(
     bench.processes.release(agent.id, 2)
 
 
-def test_a_shim_that_was_killed_behind_its_gate_is_news_and_no_end(home_directory: Path) -> None:
+def test_a_shim_killed_behind_its_gate_is_reported_without_an_exit_code(home_directory: Path) -> None:
     processes = local(Home(home_directory))
     new_agent = agent("sleep", "600")
     spawned = processes.start(new_agent)
@@ -261,12 +263,12 @@ def test_a_shim_that_was_killed_behind_its_gate_is_news_and_no_end(home_director
     assert "supervising shell was killed" in str(ended.note)
 
 
-def test_the_record_holds_its_place_on_the_disk_from_the_start(bench: Bench) -> None:
+def test_the_record_occupies_its_disk_block_from_the_start(bench: Bench) -> None:
     agent = bench.spawn("sleep", "600")
     assert (bench.home.agents / f"{agent.id}.1.exit").read_bytes() == header(BOOT)
 
 
-def test_one_that_is_shut_out_of_its_cgroup_never_ran_and_cgroups_are_not_used_again(
+def test_an_attempt_refused_by_its_cgroup_never_ran_and_disables_cgroups(
     home_directory: Path, cgroups: Cgroups
 ) -> None:
     home = Home(home_directory)

@@ -20,12 +20,12 @@ def spec(**bounds: Any) -> specs.AgentSpec:
     return specs.AgentSpec(command=("x",), **bounds)
 
 
-def test_the_kernel_holds_what_its_controllers_can_and_the_daemon_memory_alone() -> None:
+def test_the_kernel_enforces_its_controllers_and_the_daemon_only_memory() -> None:
     assert enforced_by([]) == {"memory_max": "samples", "cpu_max": None, "pids_max": None}
     assert enforced_by(["pids_max"]) == {"memory_max": "samples", "cpu_max": None, "pids_max": "kernel"}
 
 
-def test_what_is_asked_for_goes_before_what_the_configuration_says() -> None:
+def test_a_requested_resource_limit_overrides_the_configured_limit() -> None:
     assert limits_of(spec(), Config(), EVERYTHING) == {}
     assert limits_of(spec(), CONFIG, EVERYTHING) == {"memory_max": 1 << 30, "cpu_max": 0.5, "pids_max": 100}
     assert limits_of(spec(cpu_max=2.0, pids_max=7), Config(memory_max="1M"), EVERYTHING) == {
@@ -36,7 +36,7 @@ def test_what_is_asked_for_goes_before_what_the_configuration_says() -> None:
 
 
 @pytest.mark.parametrize("bound", [{"cpu_max": 1.0}, {"pids_max": 9}])
-def test_a_bound_that_cannot_be_enforced_is_refused_by_its_name(bound: dict[str, Any]) -> None:
+def test_a_resource_limit_that_cannot_be_enforced_is_refused_by_name(bound: dict[str, Any]) -> None:
     (name,) = bound
     with pytest.raises(WireError, match=f"cannot enforce {name}: .* omit it, or run") as caught:
         limits_of(spec(**bound), Config(), enforced_by([]))
@@ -47,5 +47,5 @@ def test_a_bound_that_cannot_be_enforced_is_refused_by_its_name(bound: dict[str,
     assert requested(spec(**bound)) == [name]
 
 
-def test_memory_is_held_everywhere() -> None:
+def test_a_memory_limit_is_accepted_without_cgroup_controllers() -> None:
     assert limits_of(spec(memory_max=1 << 20), Config(), enforced_by([])) == {"memory_max": 1 << 20}

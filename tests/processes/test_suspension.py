@@ -32,7 +32,7 @@ def child_of(instance: Instance, agent_id: str) -> int:
 
 
 @pytest.mark.parametrize("way", [BY_CGROUP, "off"])
-def test_an_agent_that_was_stopped_is_not_said_to_work(stopped: Instance, way: str) -> None:
+def test_why_reports_an_agent_stopped_by_a_signal_as_suspended(stopped: Instance, way: str) -> None:
     stopped.configure(f'cgroups = "{way}"\n')
     stopped.start()
     agent_id = stopped.spawn("sleep", "600")
@@ -50,7 +50,7 @@ def test_an_agent_that_was_stopped_is_not_said_to_work(stopped: Instance, way: s
     until(lambda: why(stopped, agent_id)["rule"] == "working")
 
 
-def test_an_agent_one_of_whose_processes_can_run_works(instance: Instance) -> None:
+def test_why_reports_an_agent_as_working_while_any_process_can_run(instance: Instance) -> None:
     agent_id = instance.spawn("sh", "-c", "sleep 600 & echo $!; exec sleep 600")
     pid = child_of(instance, agent_id)
     (other,) = until(lambda: children_of(pid))
@@ -61,7 +61,7 @@ def test_an_agent_one_of_whose_processes_can_run_works(instance: Instance) -> No
 
 
 @pytest.mark.parametrize("way", [BY_CGROUP])
-def test_an_agent_whose_cgroup_was_frozen_is_not_said_to_work(stopped: Instance, way: str) -> None:
+def test_why_reports_an_agent_in_a_frozen_cgroup_as_suspended(stopped: Instance, way: str) -> None:
     stopped.configure(f'cgroups = "{way}"\n')
     stopped.start()
     agent_id = stopped.spawn("sleep", "600")
@@ -82,7 +82,7 @@ def test_an_agent_whose_cgroup_was_frozen_is_not_said_to_work(stopped: Instance,
 
 
 @pytest.mark.parametrize("way", [BY_CGROUP, "off"])
-def test_an_agent_of_an_earlier_daemon_is_looked_at_too(stopped: Instance, way: str) -> None:
+def test_why_reports_a_suspended_agent_of_an_earlier_daemon(stopped: Instance, way: str) -> None:
     stopped.configure(f'cgroups = "{way}"\n')
     stopped.start()
     agent_id = stopped.spawn("sleep", "600")

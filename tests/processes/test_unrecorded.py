@@ -69,7 +69,7 @@ def test_an_empty_database_beside_files_of_agents_is_refused_and_doctor_reports_
     assert instance.status()["agents"] == []
 
 
-def test_an_older_copy_gives_out_no_id_again_and_mixes_no_output(instance: Instance, tmp_path: Path) -> None:
+def test_an_older_database_copy_reuses_no_id_and_mixes_no_output(instance: Instance, tmp_path: Path) -> None:
     instance.ctl("pause")
     first = instance.spawn("echo", "again")
     copied(instance, tmp_path / "copy")
@@ -91,7 +91,7 @@ def test_an_older_copy_gives_out_no_id_again_and_mixes_no_output(instance: Insta
 
 
 @pytest.mark.parametrize("is_new", [True, False], ids=["agent", "attempt"])
-def test_an_agent_that_runs_and_that_an_older_copy_does_not_know_keeps_the_daemon_out(
+def test_a_daemon_refuses_to_start_while_an_unrecorded_attempt_runs(
     instance: Instance, tmp_path: Path, *, is_new: bool
 ) -> None:
     before = instance.spawn("false")
@@ -127,7 +127,7 @@ def test_an_agent_that_runs_and_that_an_older_copy_does_not_know_keeps_the_daemo
     assert instance.spawn("true") not in (before, agent_id)
 
 
-def test_an_attempt_whose_daemon_died_before_it_wrote_it_down_takes_no_id(instance: Instance) -> None:
+def test_an_unrecorded_attempt_of_a_dead_daemon_reserves_no_id(instance: Instance) -> None:
     instance.kill()
     (instance.home.agents / "agent-001.1.exit").write_text("exit-record 3 boot\ngate\n")
     (instance.home.agents / "agent-001.1.log").touch()
@@ -135,7 +135,7 @@ def test_an_attempt_whose_daemon_died_before_it_wrote_it_down_takes_no_id(instan
     assert instance.spawn("true") == "agent-001"
 
 
-def test_a_home_that_was_emptied_while_its_agents_run_is_not_begun_anew(instance: Instance) -> None:
+def test_a_daemon_refuses_a_home_emptied_while_its_agents_run(instance: Instance) -> None:
     shim = psutil.Process(instance.agent(instance.spawn("sleep", "600"))["pid"])
     (agent,) = shim.children()
     instance.kill()
@@ -150,9 +150,7 @@ def test_a_home_that_was_emptied_while_its_agents_run_is_not_begun_anew(instance
     assert instance.status()["agents"] == []
 
 
-def test_an_attempt_of_an_agent_that_is_over_by_an_older_copy_is_not_left_uncounted(
-    instance: Instance, tmp_path: Path
-) -> None:
+def test_a_daemon_refuses_a_running_attempt_of_a_finished_agent(instance: Instance, tmp_path: Path) -> None:
     instance.spawn("sleep", "600")
     copied(instance, tmp_path / "copy")
     shim = psutil.Process(instance.agent(instance.spawn("sleep", "600"))["pid"])

@@ -30,18 +30,18 @@ def test_an_address_is_a_host_and_a_port(text: str) -> None:
         ),
     ],
 )
-def test_what_is_none(text: str) -> None:
+def test_an_invalid_address_parses_to_none(text: str) -> None:
     assert address(text) is None
 
 
-def test_one_listens_on_numbers() -> None:
+def test_only_numeric_addresses_can_be_listened_on() -> None:
     assert all(map(can_be_listened_on, ["tcp://0.0.0.0:7777", "tcp://127.0.0.1:0", "tcp://[::]:7777"]))
     assert not any(
         map(can_be_listened_on, ["tcp://box:7777", "tcp://[1.2.3.4]:7", "tcp://999.0.0.1:7", "", "tcp://lo:1"])
     )
 
 
-def test_a_configuration_says_all_that_is_wrong_with_it(tmp_path: Path) -> None:
+def test_reading_a_configuration_reports_every_problem(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('limit = 0\n[remote]\nlisten = "ipc:///tmp/x"\nplain = true\n')
     with pytest.raises(SettingsError) as refused:
         read(tmp_path / "config.toml")

@@ -17,7 +17,7 @@ def test_lists_of_cpus_are_read_as_the_kernel_writes_them() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x", "3-1", "1,", "-1", "99999", "0-99999", "1-2-3", " 1"])
-def test_what_is_no_list_of_cpus_is_refused(text: str) -> None:
+def test_an_invalid_cpu_list_is_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - whatever it says
         parse_cpus(text)
 
@@ -38,16 +38,16 @@ def test_what_is_no_list_of_cpus_is_refused(text: str) -> None:
         {"other": 1},
     ],
 )
-def test_what_no_process_can_have_is_refused(wrong: dict[str, Any]) -> None:
+def test_attributes_that_no_process_can_have_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ShapeError):
         parse(SentAttributes, wrong)
 
 
-def test_nothing_need_be_given() -> None:
+def test_every_attribute_is_optional() -> None:
     assert parse(SentAttributes, {}) == SentAttributes()
 
 
-def test_those_of_any_process_are_taken_with_every_limit() -> None:
+def test_attributes_of_the_current_process_are_accepted_with_every_limit() -> None:
     attributes = parse(SentAttributes, own())
     assert set(attributes.limits) == set(LIMITS)
     assert None not in (attributes.umask, attributes.nice, attributes.policy, attributes.cpus)

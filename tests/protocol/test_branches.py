@@ -34,7 +34,7 @@ def test_a_name_becomes_a_branch(name: str, branch: str) -> None:
     assert branch_of(name) == branch
 
 
-def test_long_names_are_cut_and_stay_apart() -> None:
+def test_branches_of_long_names_are_truncated_and_stay_distinct() -> None:
     first, other = branch_of("x" * 199 + "a"), branch_of("x" * 199 + "b")
     assert first != other
     assert max(len(first), len(other)) <= 120

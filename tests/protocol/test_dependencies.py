@@ -25,11 +25,11 @@ def test_the_text_behind_the_last_colon_is_the_condition(text: str, expected: tu
     assert split(text) == expected
 
 
-def test_the_conditions_are_those_of_the_core() -> None:
+def test_the_conditions_equal_the_conditions_of_the_core() -> None:
     assert set(CONDITIONS) == {condition.value for condition in Condition}
 
 
-def test_an_unknown_condition_lists_the_three() -> None:
+def test_an_unknown_condition_error_lists_the_three_conditions() -> None:
     message = unknown("api:faild")
     assert "'faild' is not a condition" in message
     assert "use api:completed, api:failed, api:any, or api alone" in message

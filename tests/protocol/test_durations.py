@@ -23,14 +23,14 @@ from orchd.protocol.durations import duration
         ("0", 0),
     ],
 )
-def test_what_is_understood(text: str | float, seconds: float) -> None:
+def test_a_valid_duration_is_parsed(text: str | float, seconds: float) -> None:
     assert duration(text) == seconds
 
 
 @pytest.mark.parametrize(
     "text", ["", "s", "soon", "-1", "-5m", "nan", "inf", "1e999", "9e307d", "1w", "1h30m", float("nan")]
 )
-def test_what_is_not_understood_is_named_with_the_forms_that_are(text: str | float) -> None:
+def test_an_invalid_duration_error_names_the_text_and_the_valid_forms(text: str | float) -> None:
     with pytest.raises(ValueError, match="15m") as caught:
         duration(text)
     assert repr(text.strip() if isinstance(text, str) else text) in str(caught.value)
@@ -45,6 +45,6 @@ def test_any_text_is_a_duration_or_a_value_error(text: str) -> None:
 
 
 @given(st.floats(min_value=0, max_value=1e6), st.sampled_from([("s", 1), ("m", 60), ("h", 3600), ("d", 86400)]))
-def test_a_unit_multiplies(number: float, unit: tuple[str, int]) -> None:
+def test_a_unit_multiplies_the_number(number: float, unit: tuple[str, int]) -> None:
     letter, factor = unit
     assert duration(f"{number!r}{letter}") == number * factor

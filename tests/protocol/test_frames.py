@@ -53,19 +53,17 @@ def code_of(frame: bytes) -> str:
 
 
 @given(IDS, BYTES_AS_TEXT, st.dictionaries(BYTES_AS_TEXT, VALUES, max_size=5))
-def test_a_request_comes_out_as_it_went_in_with_bytes_that_are_not_utf_8(
-    request_id: str, op: str, args: dict[str, Any]
-) -> None:
+def test_a_request_with_non_utf_8_bytes_round_trips(request_id: str, op: str, args: dict[str, Any]) -> None:
     assert unpack_request(pack_request(request_id, op, args)) == (request_id, op, args)
 
 
 @given(IDS, VALUES)
-def test_a_result_comes_out_as_it_went_in(request_id: str, result: Any) -> None:
+def test_a_result_round_trips(request_id: str, result: Any) -> None:
     assert unpack_reply(pack_result(request_id, result)) == (request_id, result, None)
 
 
 @given(IDS, BYTES_AS_TEXT, BYTES_AS_TEXT, st.dictionaries(BYTES_AS_TEXT, VALUES, max_size=3))
-def test_an_error_comes_out_as_it_went_in(request_id: str, code: str, message: str, details: dict[str, Any]) -> None:
+def test_an_error_round_trips(request_id: str, code: str, message: str, details: dict[str, Any]) -> None:
     reply = unpack_reply(pack_error(request_id, WireError(code, message, details)))
     assert (reply.id, reply.result) == (request_id, None)
     assert reply.error is not None
@@ -73,12 +71,12 @@ def test_an_error_comes_out_as_it_went_in(request_id: str, code: str, message: s
 
 
 @given(st.integers(0, 2**63))
-def test_a_hint_comes_out_as_it_went_in(seq: int) -> None:
+def test_a_hint_round_trips(seq: int) -> None:
     assert unpack_hint(pack_hint(seq)) == seq
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_a_request_or_a_wire_error(frame: bytes) -> None:
+def test_any_bytes_unpack_or_raise_a_wire_error(frame: bytes) -> None:
     for unpack in (unpack_request, unpack_reply, unpack_hint):
         try:
             unpack(frame)
@@ -98,7 +96,7 @@ def test_a_request_with_one_field_replaced_is_right_or_refused(field: str, value
 
 
 @pytest.mark.parametrize("version", [0, 2, None, "1", True, 1.0, ..., [1], "x" * 5000, b"x"])
-def test_the_version_is_looked_at_before_anything_else(version: Any) -> None:
+def test_the_version_is_checked_before_any_other_field(version: Any) -> None:
     with pytest.raises(WireError) as caught:
         unpack_request(request(v=version, id=None, op=None, args=None))
     assert caught.value.code == "bad-version"
@@ -106,7 +104,7 @@ def test_the_version_is_looked_at_before_anything_else(version: Any) -> None:
 
 
 @pytest.mark.parametrize("depth", [900, 1000, 1010, 1020])
-def test_a_version_that_is_nested_as_deep_as_can_be_is_a_wrong_one(depth: int) -> None:
+def test_a_deeply_nested_version_is_a_bad_version(depth: int) -> None:
     with pytest.raises(WireError, match="bad-version"):
         unpack_request(b"\x81\xa1v" + b"\x91" * depth + b"\xc0")
 
@@ -118,7 +116,7 @@ def test_an_id_is_1_to_64_printable_characters(wrong: Any) -> None:
 
 
 @pytest.mark.parametrize("request_id", ["x", "x" * 64, "anfrage-é"])
-def test_an_id_of_1_to_64_printable_characters_is_taken(request_id: str) -> None:
+def test_an_id_of_1_to_64_printable_characters_is_accepted(request_id: str) -> None:
     assert unpack_request(request(id=request_id)).id == request_id_of(request(id=request_id)) == request_id
 
 
@@ -139,7 +137,7 @@ def test_args_may_be_left_out() -> None:
 @pytest.mark.parametrize(
     "frame", [b"", b"\xc1", b"\x81", b"\x01", b"\x90", b"\xc0", packed(v=1) + b"more", b"\x81\x01\x02", b"\x91" * 5000]
 )
-def test_what_is_no_map_is_a_bad_frame(frame: bytes) -> None:
+def test_a_malformed_frame_is_refused_as_a_bad_frame(frame: bytes) -> None:
     assert code_of(frame) == "bad-frame"
     assert request_id_of(frame) == ""
 
@@ -170,12 +168,12 @@ def test_a_reply_without_an_id_is_a_bad_frame(body: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("body", [{"ok": False}, {"ok": 1, "result": 1}, {"error": "no"}, {}])
-def test_a_reply_that_is_neither_is_a_bad_frame(body: dict[str, Any]) -> None:
+def test_a_reply_that_is_neither_result_nor_error_is_a_bad_frame(body: dict[str, Any]) -> None:
     with pytest.raises(WireError, match="neither"):
         unpack_reply(packed(id="r1", **body))
 
 
-def test_an_error_without_details_has_empty_ones() -> None:
+def test_an_error_without_details_has_an_empty_map() -> None:
     error = unpack_reply(packed(id="r1", ok=False, error={"code": "x", "message": "y", "details": 7})).error
     assert error is not None
     assert error.details == {}

@@ -56,14 +56,14 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("op", "args", "words"), REFUSED)
-def test_what_does_not_fit_is_said(op: str, args: dict[str, Any], words: str) -> None:
+def test_invalid_arguments_are_refused_with_the_reason(op: str, args: dict[str, Any], words: str) -> None:
     with pytest.raises(ShapeError) as caught:
         parse(OPS[op], args)
     assert words in str(caught.value)
 
 
 @pytest.mark.parametrize("op", OPS)
-def test_every_op_takes_what_its_shape_generates(op: str) -> None:
+def test_every_op_accepts_the_arguments_that_its_shape_generates(op: str) -> None:
     @given(args_of(op))
     def check(args: dict[str, Any]) -> None:
         value = parse(OPS[op], args)
@@ -89,7 +89,7 @@ def test_the_table_and_the_union_name_the_same_shapes() -> None:
     assert set(OPS.values()) == set(Request.__args__)
 
 
-def test_a_request_that_would_keep_all_clients_waiting_does_not_fit() -> None:
+def test_a_request_for_more_than_10_000_agents_or_ids_is_refused() -> None:
     agents = [{"command": ["true"]}] * MOST
     assert len(parse(OPS["spawn"], {"agents": agents, "cwd": "/"}).agents) == MOST  # type: ignore[union-attr]
     with pytest.raises(ShapeError, match="1 to 10,000 agents"):

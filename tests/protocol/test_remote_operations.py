@@ -10,18 +10,18 @@ from orchd.protocol.schema import ShapeError, parse
 GOOD = {"key": "laptop", "public": "a1" * 32, "role": "user"}
 
 
-def test_what_fits() -> None:
+def test_valid_key_and_output_arguments_are_parsed() -> None:
     assert parse(KeyAuthorize, GOOD) == KeyAuthorize("laptop", "a1" * 32, "user")
     assert parse(Output, {"id": "1", "offset": -9}).count == MOST_BYTES
 
 
 @pytest.mark.parametrize("wrong", [{"key": "../x"}, {"public": "a1" * 31}, {"public": "A1" * 32}, {"role": "root"}])
-def test_what_does_not(wrong: dict[str, str]) -> None:
+def test_invalid_key_arguments_are_refused(wrong: dict[str, str]) -> None:
     with pytest.raises(ShapeError):
         parse(KeyAuthorize, {**GOOD, **wrong})
 
 
-def test_a_piece_is_bounded_and_a_key_has_a_name() -> None:
+def test_an_output_count_is_bounded_and_a_key_name_is_not_empty() -> None:
     for count in (0, MOST_BYTES + 1):
         with pytest.raises(ShapeError):
             parse(Output, {"id": "1", "count": count})

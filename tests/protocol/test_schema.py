@@ -46,7 +46,7 @@ def test_a_whole_map_becomes_a_value() -> None:
     assert parse(Outer, {"name": "a", "named": {"x": {"size": 1}}}).named == {"x": Inner(1)}
 
 
-def test_what_is_left_out_has_its_default_and_what_is_null_is_none() -> None:
+def test_a_missing_key_gets_its_default_and_null_becomes_none() -> None:
     assert parse(Outer, {"name": "a"}) == Outer("a")
     assert parse(Inner, {"size": 1, "share": None}).share is None
 
@@ -95,7 +95,7 @@ def test_two_values_share_no_default() -> None:
         ({"name": "a", "named": {"": {}}}, "named has a key that is not valid: ''; keys have 1 to 100 characters"),
     ],
 )
-def test_what_does_not_fit_is_said_with_the_path_to_it(value: object, sentence: str) -> None:
+def test_an_invalid_value_is_refused_with_its_path(value: object, sentence: str) -> None:
     assert wrong(value) == sentence
 
 
@@ -104,7 +104,7 @@ def test_a_number_is_finite(number: float) -> None:
     assert wrong({"size": 1, "share": number}, Inner) == f"share must be a finite number, not {number!r}"
 
 
-def test_a_sentence_stays_short_whatever_was_sent() -> None:
+def test_an_error_message_stays_short_for_any_value() -> None:
     assert len(wrong({"name": "a", "x" * 10_000: 1})) < 200
     assert len(wrong({"name": "x" * 10_000 + "\0"})) < 200
     assert len(wrong({"name": "a", "named": {"x" * 10_000: {}}})) < 200
@@ -128,7 +128,7 @@ def test_anything_is_a_value_of_the_shape_or_a_shape_error(value: dict[str, Any]
         assert all(isinstance(part, Inner) for part in outer.parts)
 
 
-def test_all_problems_are_told_each_with_its_key_and_the_key_that_was_meant() -> None:
+def test_every_problem_is_reported_with_its_key_and_the_intended_key() -> None:
     value = {"nmae": 1, "parts": 7, "level": "x" * 99, "named": {"a": {"size": 1}, "b": {"szie": 1}}, "is_on": 1}
     assert list(violations(Outer, value)) == [
         ("nmae", "nmae is an unknown key; did you mean name?", "name"),
@@ -150,12 +150,12 @@ def test_a_list_is_walked_to_its_first_bad_item_and_counts_as_one_key() -> None:
     ]
 
 
-def test_garbage_is_not_collected_without_end() -> None:
+def test_reported_problems_are_limited_to_100() -> None:
     assert len(list(violations(Outer, {"name": "a", "named": {str(number): {} for number in range(10_000)}}))) == 100
     assert len(list(violations(Outer, {str(number): 1 for number in range(10_000)}))) == 100
 
 
-def test_a_value_in_a_map_or_list_is_not_told() -> None:
+def test_a_problem_message_omits_values_inside_a_map() -> None:
     problems = list(violations(Outer, {"name": "a", "env": {"TOKEN": "hush", "N": 1}}))
     assert [problem.key for problem in problems] == ["env"]
     assert "hush" not in problems[0].message
@@ -175,7 +175,7 @@ def test_there_are_problems_exactly_when_no_value_can_be_built(value: dict[str, 
         assert list(violations(Outer, value)) == []
 
 
-def test_a_list_that_is_too_long_is_refused_before_its_items_are_looked_at() -> None:
+def test_a_too_long_list_is_refused_before_its_items_are_checked() -> None:
     spec = {"agents": [object()] * 10_001, "cwd": "/"}
     with pytest.raises(ShapeError) as caught:
         parse(operations.Spawn, spec)

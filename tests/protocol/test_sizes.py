@@ -27,17 +27,17 @@ def test_a_size_is_read(text: str | int, expected: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "G", "2X", "-1", "1e400", "nan", "inf", "two", "2G2", "9E", "ib", "b"])
-def test_what_is_no_size_is_refused_with_the_forms(text: str) -> None:
+def test_an_invalid_size_is_refused_with_the_valid_forms(text: str) -> None:
     with pytest.raises(ValueError, match=r"is not a valid size; use bytes or a unit, e.g. 512M, 2G, 1\.5G"):
         size(text)
 
 
 @pytest.mark.parametrize(("text", "expected"), [("150%", 1.5), ("50 %", 0.5), ("1%", 0.01), ("12.5%", 0.125)])
-def test_a_share_is_read(text: str, expected: float) -> None:
+def test_a_cpu_share_is_read(text: str, expected: float) -> None:
     assert share(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "%", "150", "0%", "-5%", "x%", "nan%", "inf%", 1.5])
-def test_what_is_no_share_is_refused_with_the_form(text: str | float) -> None:
+def test_an_invalid_cpu_share_is_refused_with_the_valid_form(text: str | float) -> None:
     with pytest.raises(ValueError, match="is not a valid CPU limit; use a percentage of one core, e.g. 50% or 150%"):
         share(text)

@@ -21,12 +21,12 @@ from orchd.protocol.specs import AgentSpec, RunMember, name_of
         (AgentSpec(command=("x" * 300,)), "x" * 200),
     ],
 )
-def test_an_agent_is_called_by_what_is_known_of_it(spec: AgentSpec, name: str) -> None:
+def test_the_name_of_an_agent_is_derived_from_its_spec(spec: AgentSpec, name: str) -> None:
     assert name_of(spec) == name
 
 
 @pytest.mark.parametrize("work", [{"command": ["true"]}, {"goal": "x"}, {"skill": "review"}, {"stdin": "/prompt"}])
-def test_something_has_to_be_done(work: dict[str, object]) -> None:
+def test_a_spec_has_work_only_with_a_command_goal_skill_or_stdin(work: dict[str, object]) -> None:
     assert parse(AgentSpec, work).has_work
     assert not parse(AgentSpec, {"name": "idle", "runner": "mock"}).has_work
 

@@ -18,20 +18,20 @@ def words(members: frozenset[Status]) -> set[str]:
     return {status.value for status in members}
 
 
-def test_the_words_of_statuses_are_those_of_the_core() -> None:
+def test_the_status_words_equal_the_statuses_of_the_core() -> None:
     assert set(statuses.FINISHED) == words(OVER)
     assert set(statuses.ALIVE) == words(LIVING) | {"paused"}
     assert {*statuses.UNFINISHED, *statuses.FINISHED} == {status.value for status in Status} | {"paused"}
     assert set(statuses.FAILED) == words(Condition.FAILED.satisfied_by)
 
 
-def test_the_word_of_simulated_costs_is_that_of_the_core() -> None:
+def test_the_simulated_cost_word_equals_the_word_of_the_core() -> None:
     assert statuses.SIMULATED == SIMULATED
 
 
-def test_every_end_is_an_event() -> None:
+def test_every_end_name_is_the_name_of_an_event() -> None:
     assert {*statuses.ENDS, *statuses.AGAIN} <= EVENTS
 
 
-def test_the_conditions_of_requests_are_those_of_the_core() -> None:
+def test_the_request_conditions_equal_the_conditions_of_the_core() -> None:
     assert set(dependencies.CONDITIONS) == set(checks.CONDITIONS) == {condition.value for condition in Condition}

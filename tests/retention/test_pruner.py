@@ -32,7 +32,7 @@ def files(bench: Bench) -> set[str]:
     return {entry.name.partition(".")[0] for entry in os.scandir(bench.home.agents)}
 
 
-def test_the_oldest_go_first_with_their_files_and_a_dry_run_says_the_same(bench: Bench) -> None:
+def test_the_oldest_agents_are_pruned_first_as_a_dry_run_reports(bench: Bench) -> None:
     ids = over(bench, 5)
     report = bench.prune(keep=2, dry_run=True)
     assert (report["agents"], report["left"], report["dry_run"]) == (3, 2, True)
@@ -44,13 +44,13 @@ def test_the_oldest_go_first_with_their_files_and_a_dry_run_says_the_same(bench:
     assert bench.prune(keep=2)["agents"] == 0
 
 
-def test_what_ended_longer_ago_than_asked_goes(bench: Bench) -> None:
+def test_agents_that_ended_before_the_given_age_are_pruned(bench: Bench) -> None:
     over(bench, 2)
     assert bench.prune(older_than=3600)["agents"] == 0
     assert bench.prune(older_than=0)["agents"] == 2
 
 
-def test_a_tree_goes_when_all_of_it_is_over(bench: Bench) -> None:
+def test_a_tree_is_pruned_only_when_all_its_agents_have_finished(bench: Bench) -> None:
     parent = bench.spawn("sleep", "600")
     args = {"agents": [{"command": ["true"]}], "cwd": "/", "env": ENV}
     child = bench.ask("spawn", args, pid=parent.pid or 0)["agents"][0]["id"]
@@ -63,7 +63,7 @@ def test_a_tree_goes_when_all_of_it_is_over(bench: Bench) -> None:
     assert bench.prune(keep=0)["agents"] == 2
 
 
-def test_a_run_goes_as_a_whole(bench: Bench) -> None:
+def test_a_run_is_pruned_as_a_whole(bench: Bench) -> None:
     members = [{"path": path, "agent": {"command": ["true"]}} for path in ("a", "b")]
     run = bench.ask("run", {"name": "r", "groups": [{}], "members": members, "cwd": "/", "env": ENV})
     bench.until_over(*(bench.agent(agent["id"]) for agent in run["agents"]))
@@ -73,7 +73,7 @@ def test_a_run_goes_as_a_whole(bench: Bench) -> None:
     assert bench.code("run-status", {"id": "run-002"}) == "unknown-run"
 
 
-def test_what_an_agent_comes_after_or_waits_for_stays(bench: Bench) -> None:
+def test_blockers_and_wait_targets_are_not_pruned(bench: Bench) -> None:
     first, second, _ = over(bench, 3)
     lives = bench.spawn("sleep", "600")
     bench.spawn("true", after=[first, lives.id])
@@ -86,7 +86,7 @@ def test_what_an_agent_comes_after_or_waits_for_stays(bench: Bench) -> None:
     assert bench.prune(keep=0)["left"] == 0
 
 
-def test_what_has_a_worktree_stays(bench: Bench) -> None:
+def test_an_agent_with_a_worktree_is_not_pruned(bench: Bench) -> None:
     agent = bench.spawn("true", worktree=True)
     bench.ask("cancel", {"ids": [agent.id]})
     bench.until_over(agent)
@@ -98,9 +98,7 @@ def test_what_has_a_worktree_stays(bench: Bench) -> None:
     assert bench.prune(keep=0)["agents"] == 1
 
 
-def test_a_large_tree_goes_in_pieces_and_is_gone_for_all_clients_at_once(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_large_run_is_pruned_in_pieces_but_disappears_at_once(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pruning, "PIECE", 2)
     monkeypatch.setattr(pruning, "SLICE", 60.0)  # also on a busy machine
     members = [{"path": f"m{number}", "agent": {"command": ["true"]}} for number in range(7)]
@@ -121,7 +119,7 @@ def test_a_large_tree_goes_in_pieces_and_is_gone_for_all_clients_at_once(
     assert not bench.records.leaving
 
 
-def test_ids_and_results_of_what_is_gone_are_never_used_again(bench: Bench, tmp_path: Path) -> None:
+def test_ids_and_existing_results_of_pruned_agents_are_not_reused(bench: Bench, tmp_path: Path) -> None:
     result = tmp_path / "result.md"
     agent = bench.spawn("sh", "-c", f"echo done > {result}", result=str(result))
     bench.until_over(agent)
@@ -133,7 +131,7 @@ def test_ids_and_results_of_what_is_gone_are_never_used_again(bench: Bench, tmp_
     assert bench.spawn("true", result=str(result)).id == "agent-002"
 
 
-def test_an_agent_that_never_started_is_not_retried_when_what_it_came_after_is_unknown(bench: Bench) -> None:
+def test_a_never_started_agent_with_a_pruned_blocker_cannot_be_retried(bench: Bench) -> None:
     failed = bench.spawn("false")
     bench.until_over(failed)
     skipped = bench.spawn("true", after=[failed.id])
@@ -151,7 +149,7 @@ def test_an_agent_that_never_started_is_not_retried_when_what_it_came_after_is_u
     bench.until_over(tried)
 
 
-def test_the_configuration_is_gone_by_when_something_happens(bench: Bench) -> None:
+def test_agents_are_pruned_by_the_configured_count_and_age(bench: Bench) -> None:
     bench.calm()
     bench.configure(keep_count=2)
     ids = over(bench, 4)
@@ -166,7 +164,7 @@ def test_the_configuration_is_gone_by_when_something_happens(bench: Bench) -> No
     assert not bench.pruner.is_due()
 
 
-def test_bytes_are_those_of_logs_and_records_on_the_disk(bench: Bench) -> None:
+def test_keep_bytes_counts_the_logs_and_records_on_the_disk(bench: Bench) -> None:
     bench.calm()
     ids = over(bench, 4)
     bench.configure(keep_bytes=2 * bench.processes.room_of(bench.agent(ids[0]).id, 1))
@@ -179,7 +177,7 @@ def test_bytes_are_those_of_logs_and_records_on_the_disk(bench: Bench) -> None:
     assert not bench.pruner.is_due()  # what cannot be brought under its bound is not tried again and again
 
 
-def test_what_cannot_go_is_not_looked_at_again_and_again(bench: Bench) -> None:
+def test_agents_that_cannot_be_pruned_are_not_checked_repeatedly(bench: Bench) -> None:
     bench.calm()
     parent = bench.spawn("sleep", "600")
     args = {"agents": [{"command": ["true"]}] * 3, "cwd": "/", "env": ENV}
@@ -191,7 +189,7 @@ def test_what_cannot_go_is_not_looked_at_again_and_again(bench: Bench) -> None:
     assert len(shown(bench)) == 4
 
 
-def test_a_bound_is_passed_a_little_before_anything_is_done(bench: Bench) -> None:
+def test_pruning_starts_only_slightly_above_keep_count(bench: Bench) -> None:
     bench.calm()
     bench.configure(keep_count=64)
     bench.state.is_paused = True
@@ -205,7 +203,7 @@ def test_a_bound_is_passed_a_little_before_anything_is_done(bench: Bench) -> Non
     assert shown(bench) == ids[2:]
 
 
-def test_logs_that_were_deleted_are_no_reason_to_die(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+def test_pruning_survives_a_deleted_log_directory(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     over(bench, 1)
     for entry in os.scandir(bench.home.agents):
         Path(entry).unlink()

@@ -48,7 +48,7 @@ def test_a_name_with_a_colon_wins_over_a_condition(text: str, blocker: str, cond
     assert dict(conditions) == ({} if condition is Condition.COMPLETED else {blocker: condition})
 
 
-def test_an_agent_is_given_with_one_condition() -> None:
+def test_a_blocker_with_two_different_conditions_is_refused() -> None:
     assert dependencies_of(["1", "agent-001:completed"], OWN, find) == (("agent-001",), ())
     with pytest.raises(WireError, match="agent-001 has the conditions completed and any; give only one") as refused:
         dependencies_of(["1", "old:any"], OWN, find)
@@ -63,13 +63,13 @@ def test_an_agent_is_given_with_one_condition() -> None:
         *((text, "unknown-agent") for text in ("no:any", "no", ":any")),
     ],
 )
-def test_what_names_no_agent_or_no_condition_is_refused(text: str, code: str) -> None:
+def test_an_unknown_agent_or_condition_is_refused(text: str, code: str) -> None:
     with pytest.raises(WireError) as refused:
         dependencies_of([text], OWN, find)
     assert refused.value.code == code
 
 
-def test_other_errors_stay_as_they_are() -> None:
+def test_other_lookup_errors_are_raised_unchanged() -> None:
     def ambiguous(text: str) -> AgentId:
         raise WireError("ambiguous", text)
 

@@ -19,7 +19,7 @@ from tests.support.bench import SOMEBODY, Bench
 from tests.support.peers import peer_of
 
 
-def test_what_is_no_request_is_refused_with_a_code(bench: Bench) -> None:
+def test_an_invalid_request_is_refused_with_a_code(bench: Bench) -> None:
     peer = peer_of(bench.callers, SOMEBODY)
     for frame in (b"\xc1", pack_request("x", "nothing", {}), pack_request("x", "limit", {"limit": 0})):
         assert bench.dispatcher.accept(peer, frame) is None
@@ -27,20 +27,20 @@ def test_what_is_no_request_is_refused_with_a_code(bench: Bench) -> None:
     assert codes == ["bad-frame", "unknown-op", "bad-request"]
 
 
-def test_a_request_sent_again_is_done_once(bench: Bench) -> None:
+def test_a_repeated_request_is_performed_once(bench: Bench) -> None:
     args = {"agents": [{"command": ["/bin/true"]}], "cwd": "/"}
     bench.ask("pause")
     assert bench.ask("spawn", args, request="same") == bench.ask("spawn", args, request="same")
     assert len(bench.state.agents) == 1
 
 
-def test_an_id_that_was_another_requests_is_refused(bench: Bench) -> None:
+def test_the_id_of_another_request_is_refused(bench: Bench) -> None:
     agent = bench.spawn("sleep", "1000")
     bench.send("wait", {"ids": [agent.id]}, request="mine")
     assert bench.code("cancel", {"ids": [agent.id]}, request="mine") == "bad-request"
 
 
-def test_a_wait_for_more_than_a_frame_can_tell_is_answered_in_short(bench: Bench) -> None:
+def test_a_wait_reply_that_exceeds_a_frame_has_shortened_texts(bench: Bench) -> None:
     bench.ask("pause")
     for part in range(2):
         agents = [{"command": ["true"], "name": f"n{part}", "goal": "g" * 4096}] * 1100
@@ -55,7 +55,7 @@ def test_a_wait_for_more_than_a_frame_can_tell_is_answered_in_short(bench: Bench
         assert (last["command"], last["cwd"], last["reason"]) == (["true"], "/", "cancelled")
 
 
-def test_all_that_one_request_can_name_is_told_of_in_one_reply(bench: Bench) -> None:
+def test_a_reply_lists_every_agent_that_one_request_can_name(bench: Bench) -> None:
     bench.ask("pause")
     bench.ask("spawn", {"agents": [{"command": ["/bin/true"], "name": "n" * 200}] * 10_000, "cwd": "/a/project"})
     ids = [agent_id(number) for number in range(1, 10_001)]
@@ -65,9 +65,7 @@ def test_all_that_one_request_can_name_is_told_of_in_one_reply(bench: Bench) -> 
     assert "command" not in answer["agents"][0]
 
 
-def test_a_wait_for_more_than_one_answer_tells_of_is_answered_in_pages_or_refused_in_words(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wait_for_too_many_agents_is_paged_or_refused(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(agents, "MOST", 600)
     bench.ask("pause")
     bench.ask("spawn", {"agents": [{"command": ["true"]}] * 700, "cwd": "/"})
@@ -94,7 +92,7 @@ def test_status_comes_in_pages_newest_first(bench: Bench) -> None:
     assert {agent["id"] for agent in first["agents"]}.isdisjoint(agent["id"] for agent in second["agents"])
 
 
-def test_a_queued_agent_is_shown_with_its_position_and_why(bench: Bench) -> None:
+def test_a_queued_agent_is_shown_with_its_position_and_reason(bench: Bench) -> None:
     bench.ask("limit", {"limit": 1})
     bench.spawn("sleep", "1000")
     waiting = bench.spawn("true")
@@ -110,7 +108,7 @@ def test_an_id_may_be_written_short(bench: Bench) -> None:
         assert bench.code("status", {"ids": [text]}) == "unknown-agent"
 
 
-def test_what_is_over_can_be_retried_from_the_store(bench: Bench) -> None:
+def test_a_finished_agent_can_be_retried_from_the_store(bench: Bench) -> None:
     agent = bench.spawn("sh", "-c", "exit 3")
     bench.until_over(agent)
     assert agent.id not in bench.state.agents
@@ -121,13 +119,13 @@ def test_what_is_over_can_be_retried_from_the_store(bench: Bench) -> None:
     assert bench.code("cancel", {"ids": ["agent-009"]}) == "unknown-agent"
 
 
-def test_the_environment_is_the_clients_and_the_agents_own_over_it(bench: Bench) -> None:
+def test_an_agent_gets_the_request_environment_without_orchd_agent(bench: Bench) -> None:
     agent = bench.spawn("sleep", "1000", env={"A": "1", "B": "2", "ORCHD_AGENT": "agent-777", "PATH": "/bin"})
     environment = bench.environments.get(agent.spec.environment)
     assert environment == {"A": "1", "B": "2", "PATH": "/bin"}
 
 
-def test_the_configuration_gives_what_the_request_leaves_open(home_directory: Path) -> None:
+def test_the_configuration_supplies_omitted_request_fields(home_directory: Path) -> None:
     bench = Bench(home_directory, Config(timeout=60.0, silence=30.0, grace=2.0))
     try:
         spec = bench.spawn("sleep", "1000").spec
@@ -138,7 +136,7 @@ def test_the_configuration_gives_what_the_request_leaves_open(home_directory: Pa
 
 
 @pytest.mark.parametrize("attempt", [None, 1, 2])
-def test_logs_say_where_an_attempts_output_is(bench: Bench, attempt: int | None) -> None:
+def test_logs_returns_the_path_of_an_attempts_output(bench: Bench, attempt: int | None) -> None:
     agent = bench.spawn("sleep", "1000")
     if attempt == 2:
         assert bench.code("logs", {"id": agent.id, "attempt": 2}) == "no-log"
@@ -169,7 +167,7 @@ def test_events_come_in_order_and_without_secrets(bench: Bench) -> None:
     assert bench.ask("events", {"since": 2, "count": 1})["events"][0]["seq"] == 3
 
 
-def test_draining_ends_when_no_agent_lives(bench: Bench) -> None:
+def test_a_draining_daemon_refuses_a_spawn_and_exits_on_a_second_stop(bench: Bench) -> None:
     agent = bench.spawn("sleep", "1000")
     assert bench.ask("stop", {"agents": "stop"}) == {"living": 1, "agents": [agent.id]}
     assert bench.code("spawn", {"agents": [{"command": ["true"]}], "cwd": "/"}) == "stopping"
@@ -180,14 +178,14 @@ def test_draining_ends_when_no_agent_lives(bench: Bench) -> None:
     assert bench.context.is_leaving
 
 
-def test_a_limit_that_is_only_asked_for_changes_nothing(bench: Bench) -> None:
+def test_reading_the_limit_changes_nothing(bench: Bench) -> None:
     assert bench.ask("limit")["limit"] == 7
     assert bench.store.last_seq() == 0
     assert bench.ask("limit", {"limit": 2})["limit"] == 2
     assert bench.code("limit", {"limit": 9, "resident": 3}) == "bad-limit"
 
 
-def test_an_agent_is_put_to_rest_with_what_is_known_of_it(bench: Bench) -> None:
+def test_a_finished_agent_keeps_its_exit_code_and_signal(bench: Bench) -> None:
     agent = bench.spawn("sh", "-c", "kill -KILL $$")
     bench.until_over(agent)
     (row,) = bench.ask("status", {"ids": [agent.id]})["agents"]
@@ -196,7 +194,9 @@ def test_an_agent_is_put_to_rest_with_what_is_known_of_it(bench: Bench) -> None:
     assert row["started_at"].endswith("Z")
 
 
-def test_a_mistake_in_answering_a_question_ends_no_agent(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exception_in_a_query_is_returned_as_an_internal_error(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def mistaken(*_: object) -> NoReturn:
         raise KeyError("a rule that nobody thought of")
 
@@ -206,9 +206,7 @@ def test_a_mistake_in_answering_a_question_ends_no_agent(bench: Bench, monkeypat
     assert bench.ask("limit")["limit"] == bench.state.limit
 
 
-def test_a_question_that_cannot_be_answered_for_want_of_a_descriptor_may_be_asked_again(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_query_without_a_free_descriptor_is_refused_as_busy(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     def none_left(*_: object) -> NoReturn:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
@@ -217,7 +215,7 @@ def test_a_question_that_cannot_be_answered_for_want_of_a_descriptor_may_be_aske
         bench.ask("status")
 
 
-def test_a_run_that_is_over_may_cost_more_from_now_on(bench: Bench) -> None:
+def test_the_budget_of_a_finished_run_can_be_changed(bench: Bench) -> None:
     members = [{"path": "a", "agent": {"command": ["false"]}}]
     run = {"name": "r", "groups": [{}], "members": members, "cwd": "/", "project": "/tmp"}
     (member,) = bench.ask("run", run)["agents"]

@@ -23,7 +23,7 @@ def told(waits: list[ExternalWait]) -> list[str]:
     return [wait.request for wait in waits]
 
 
-def test_all_must_end_or_any() -> None:
+def test_a_wait_ends_after_all_targets_or_after_any_target() -> None:
     waiting = onlookers()
     waiting.add(onlooker("all", A, B))
     waiting.add(onlooker("any", A, B, is_any=True))
@@ -32,7 +32,7 @@ def test_all_must_end_or_any() -> None:
     assert told(waiting.ended([A, B])) == []
 
 
-def test_time_ends_a_wait_once() -> None:
+def test_a_wait_times_out_once() -> None:
     waiting = onlookers()
     waiting.add(onlooker("late", A, deadline=10.0))
     waiting.add(onlooker("patient", A))
@@ -43,7 +43,7 @@ def test_time_ends_a_wait_once() -> None:
     assert told(waiting.ended([A])) == ["patient"]
 
 
-def test_a_client_that_went_away_is_not_told() -> None:
+def test_a_dropped_wait_is_not_answered() -> None:
     waiting = onlookers()
     waiting.add(onlooker("gone", A, B))
     waiting.drop(RequestId("gone"))
@@ -51,13 +51,13 @@ def test_a_client_that_went_away_is_not_told() -> None:
     assert told(waiting.ended([A, B])) == []
 
 
-def test_one_that_ended_before_counts_for_any() -> None:
+def test_a_target_that_ended_earlier_satisfies_a_wait_for_any() -> None:
     early = ExternalWait(RequestId("r"), (A, B), is_any=True, deadline=None, remaining={B})
     assert early.is_satisfied()
     assert not onlooker("r", A, B, is_any=True).is_satisfied()
 
 
-def test_one_that_is_tried_again_is_waited_for_again() -> None:
+def test_a_retried_target_is_awaited_again() -> None:
     unfinished = {B}
     waiting = ExternalWaits(lambda ids: unfinished.intersection(ids))
     waiting.add(onlooker("all", A, B, deadline=10.0))
@@ -70,7 +70,7 @@ def test_one_that_is_tried_again_is_waited_for_again() -> None:
     assert waiting.next_deadline() is None
 
 
-def test_any_is_not_met_by_an_agent_that_is_retried_before_a_reply_is_sent() -> None:
+def test_a_wait_for_any_ignores_an_agent_retried_before_the_reply() -> None:
     unfinished = {A, B}
     waiting = ExternalWaits(lambda ids: unfinished.intersection(ids))
     waiting.add(onlooker("any", A, B, is_any=True))

@@ -24,7 +24,7 @@ def call(op: str, caller: Caller = Outside.OWNER, request: str = "one") -> Call:
     return Call(RequestId(request), op, None, OPERATIONS[op], caller, Peer((b"c",), os.getuid(), SOMEBODY))
 
 
-def test_a_reply_is_found_again_by_the_caller_that_asked(bench: Bench) -> None:
+def test_a_stored_reply_is_returned_to_the_same_caller(bench: Bench) -> None:
     bench.ask("pause", request="one")
     cache = ReplyCache(bench.context)
     reply = cache.stored(call("pause"))
@@ -33,7 +33,7 @@ def test_a_reply_is_found_again_by_the_caller_that_asked(bench: Bench) -> None:
     assert cache.stored(call("pause", request="two")) is None
 
 
-def test_the_reply_to_another_caller_or_operation_is_not_found(bench: Bench) -> None:
+def test_a_stored_reply_is_refused_to_another_caller_or_operation(bench: Bench) -> None:
     agent = bench.spawn("sleep", "600")
     bench.ask("pause", request="one")
     cache = ReplyCache(bench.context)
@@ -42,7 +42,7 @@ def test_the_reply_to_another_caller_or_operation_is_not_found(bench: Bench) -> 
             cache.stored(repeated)
 
 
-def test_the_stored_reply_is_the_one_that_is_sent_though_the_state_has_gone_on(bench: Bench) -> None:
+def test_the_stored_reply_is_sent_although_the_state_has_changed(bench: Bench) -> None:
     cache = ReplyCache(bench.context)
     stored = cache.to_store(call("pause"), PAUSED)
     assert stored is not None
@@ -57,7 +57,7 @@ def test_a_reply_that_may_be_computed_anew_is_not_stored(bench: Bench) -> None:
     assert cache.stored(call("wait")) is None
 
 
-def test_the_result_for_a_client_that_is_gone_is_forgotten(bench: Bench) -> None:
+def test_the_result_for_a_disconnected_client_is_dropped(bench: Bench) -> None:
     cache = ReplyCache(bench.context)
     stored = cache.to_store(call("pause"), PAUSED)
     assert stored is not None

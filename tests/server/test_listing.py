@@ -24,7 +24,7 @@ def ids(*numbers: int) -> list[str]:
     return [agent_id(number) for number in numbers]
 
 
-def test_those_that_work_are_first_then_the_queue_in_its_order_then_what_ended_last(bench: Bench) -> None:
+def test_status_lists_running_then_queued_then_recently_ended_agents(bench: Bench) -> None:
     bench.ask("limit", {"limit": 2})
     for _ in range(3):
         bench.until_over(bench.spawn("true"))
@@ -42,7 +42,7 @@ def test_those_that_work_are_first_then_the_queue_in_its_order_then_what_ended_l
     assert first(bench, 0) == ([], counts)
 
 
-def test_of_those_that_are_named_the_first_are_shown_and_each_is_counted_once(bench: Bench) -> None:
+def test_status_shows_the_first_named_agents_and_counts_each_once(bench: Bench) -> None:
     bench.until_over(bench.spawn("true"))
     bench.ask("pause")
     for _ in range(3):
@@ -51,7 +51,7 @@ def test_of_those_that_are_named_the_first_are_shown_and_each_is_counted_once(be
     assert first(bench, 9, "1", "3") == (ids(1, 3), {"ended": 1, "queued": 1})
 
 
-def test_those_above_the_first_are_shown_with_them_and_an_agent_sees_its_own_tree(bench: Bench) -> None:
+def test_status_includes_ancestors_and_shows_an_agent_its_own_tree(bench: Bench) -> None:
     bench.ask("limit", {"limit": 3})
     parent, other = bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
     child = bench.spawn("sleep", "600")
@@ -62,7 +62,7 @@ def test_those_above_the_first_are_shown_with_them_and_an_agent_sees_its_own_tre
     assert [agent.id for agent in listing._with_ancestors([child])] == [parent.id, child.id]
 
 
-def test_a_whole_queue_is_listed_without_a_look_at_the_store(bench: Bench) -> None:
+def test_a_whole_queue_is_listed_without_a_large_store_query(bench: Bench) -> None:
     bench.ask("pause")
     bench.ask("spawn", {"agents": [{"command": ["true"]}] * 700, "cwd": "/"})
     statements: list[str] = []
@@ -82,7 +82,7 @@ def budgets(bench: Bench, caller: Any = Outside.OWNER, *named: str) -> list[str]
     return [agent["id"] for agent in answer["budgets"]]
 
 
-def test_the_budget_of_an_old_session_is_shown_while_it_has_agents_and_when_one_is_named(bench: Bench) -> None:
+def test_an_old_session_budget_is_shown_for_unfinished_or_named_agents(bench: Bench) -> None:
     bench.ask("limit", {"limit": 3})
     bench.ask("session-new", {"project": "/first", "max_tokens": 10})
     going = bench.ask("spawn", SLEEP)
@@ -96,7 +96,7 @@ def test_the_budget_of_an_old_session_is_shown_while_it_has_agents_and_when_one_
     assert budgets(bench, going["agents"][0]["id"]) == ["session-001"]
 
 
-def test_the_tokens_are_those_of_whole_sessions(bench: Bench) -> None:
+def test_status_counts_the_tokens_of_whole_sessions(bench: Bench) -> None:
     bench.ask("spawn", SLEEP)
     (session,) = bench.state.sessions.values()
     session.spent = session.spent.plus(Spent(input_tokens=1000, output_tokens=5))

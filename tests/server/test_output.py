@@ -11,7 +11,7 @@ from orchd.protocol.errors import WireError
 from orchd.server.output import piece
 
 
-def test_a_piece_has_its_place(tmp_path: Path) -> None:
+def test_a_piece_of_output_has_its_offset(tmp_path: Path) -> None:
     (tmp_path / "log").write_bytes(b"0123456789")
     path = str(tmp_path / "log")
     assert piece(path, 0, 4) == (0, b"0123", 10, None)
@@ -21,7 +21,7 @@ def test_a_piece_has_its_place(tmp_path: Path) -> None:
     assert piece(path, 99, 2) == (99, b"", 10, None)
 
 
-def test_what_an_agent_put_in_the_place_of_its_log_blocks_no_process(tmp_path: Path) -> None:
+def test_a_link_or_pipe_instead_of_a_log_is_refused_without_blocking(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("secret")
     (tmp_path / "link").symlink_to(tmp_path / "log")
     os.mkfifo(tmp_path / "pipe")
@@ -30,7 +30,7 @@ def test_what_an_agent_put_in_the_place_of_its_log_blocks_no_process(tmp_path: P
             piece(str(tmp_path / name), 0, 1)
 
 
-def test_what_was_left_out_is_told_and_none_of_it_is_sent(tmp_path: Path) -> None:
+def test_a_gap_in_the_output_is_reported_and_not_sent(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb") as file:
         file.write(b"x" * 4096)
         file.truncate(1 << 20)

@@ -19,12 +19,12 @@ def told(result: object) -> object:
 
 
 @pytest.mark.parametrize(("sizes", "count"), [([], 0), ([1], 1), ([9], 1), ([1, 1, 2], 3), ([2, 2, 2], 2), ([9, 1], 1)])
-def test_a_page_has_what_there_is_room_for_and_at_least_one(sizes: list[int], count: int) -> None:
+def test_a_page_holds_at_least_one_item_and_as_many_as_fit(sizes: list[int], count: int) -> None:
     assert fitting(["x" * size * MEGABYTE for size in sizes]) == count
     assert MEGABYTE * 4 < ROOM < MEGABYTE * 5
 
 
-def test_what_fits_is_told_as_it_is() -> None:
+def test_a_reply_that_fits_is_sent_unchanged() -> None:
     reply = {"agents": [{"id": "agent-001", "goal": "g" * 4096, "after": ["agent-002"] * 500}], "more": 3}
     assert told(reply) == reply
 
@@ -42,7 +42,7 @@ def test_texts_are_cut_before_keys_are_left_out() -> None:
     }
 
 
-def test_as_many_as_a_request_can_name_fit_whatever_their_texts_are() -> None:
+def test_a_reply_fits_as_many_agents_as_a_request_can_name() -> None:
     texts = dict.fromkeys(("name", "goal", "reason", "skill", "task_id"), SMILE * 200)
     words = dict.fromkeys(("runner", "branch"), "w" * 200)
     times = dict.fromkeys(("queued_at", "started_at", "ended_at"), STAMP)
@@ -59,7 +59,7 @@ def test_as_many_as_a_request_can_name_fit_whatever_their_texts_are() -> None:
     }
 
 
-def test_what_has_no_agents_to_tell_of_in_short_stays_too_large() -> None:
+def test_a_reply_without_agents_to_shorten_stays_too_large() -> None:
     for result in ({"data": "x" * MAX_FRAME}, {"agents": ["x" * MAX_FRAME]}, ["x" * MAX_FRAME]):
         with pytest.raises(WireError, match="may have at most"):
             told(result)

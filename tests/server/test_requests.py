@@ -17,7 +17,7 @@ def test_arguments_take_the_shape_of_their_op() -> None:
         shaped("limit", {"limit": 0})
 
 
-def test_a_field_that_is_not_known_is_named_for_clients_of_later_versions() -> None:
+def test_an_unknown_field_is_named_in_the_error_details() -> None:
     with pytest.raises(WireError) as caught:
         shaped("spawn", {"agents": [{"command": ["x"], "colour": 1}], "cwd": "/"})
     assert caught.value.details == {"unknown": "agents[0].colour"}

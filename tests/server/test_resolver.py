@@ -16,13 +16,13 @@ from tests.support.bench import Bench
 ONE = RequestId("r")
 
 
-def test_whom_to_end_is_named_once(bench: Bench) -> None:
+def test_duplicate_ids_in_a_cancel_resolve_to_one_agent(bench: Bench) -> None:
     agent = bench.spawn("sleep", "600")
     ids = parse(operations.Cancel, {"ids": ["1", "agent-1", "agent-001"]})
     assert bench.run(Outside.OWNER, ids).ids == (agent.id,)
 
 
-def test_an_agents_children_are_those_of_its_current_attempt(bench: Bench) -> None:
+def test_an_agents_children_belong_to_its_current_attempt(bench: Bench) -> None:
     parent, child, older = bench.spawn("sleep", "600"), bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
     for agent, attempt in ((child, 1), (older, 0)):
         agent.ancestors, agent.parent_attempt = (parent.id,), attempt
@@ -48,9 +48,7 @@ def test_an_agent_sees_its_own_tree_and_no_other(bench: Bench) -> None:
     assert [agent.id for agent in bench.context.resolver.seen(Outside.OWNER, ("1", "2"))] == [first.id, other.id]
 
 
-def test_runs_that_have_more_members_than_one_request_may_name_are_refused_in_words(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cancel_of_too_many_agents_is_refused(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resolver, "MOST", 2)
     bench.ask("pause")
     bench.ask("spawn", {"agents": [{"command": ["true"]}] * 3, "cwd": "/"})

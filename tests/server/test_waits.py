@@ -15,7 +15,7 @@ from tests.conftest import until
 from tests.support.bench import Bench
 
 
-def test_a_wait_sent_again_is_answered_where_it_was_sent_from_last(bench: Bench) -> None:
+def test_a_repeated_wait_is_answered_on_its_latest_route(bench: Bench) -> None:
     agent = bench.spawn("sleep", "1000")
     bench.send("wait", {"ids": [agent.id]}, request="w", route=b"old")
     bench.send("wait", {"ids": [agent.id]}, request="w", route=b"new")
@@ -25,7 +25,7 @@ def test_a_wait_sent_again_is_answered_where_it_was_sent_from_last(bench: Bench)
     assert bench.reply("w")["agents"][0]["status"] == "cancelled"
 
 
-def test_a_wait_from_outside_times_out(bench: Bench) -> None:
+def test_an_external_wait_times_out(bench: Bench) -> None:
     agent = bench.spawn("sleep", "1000")
     request = bench.send("wait", {"ids": [agent.id], "timeout": 60})
     bench.tick(59)
@@ -35,13 +35,13 @@ def test_a_wait_from_outside_times_out(bench: Bench) -> None:
     assert bench.ask("wait", {"ids": [agent.id], "timeout": 0})["timed_out"]
 
 
-def test_a_wait_without_named_targets(bench: Bench) -> None:
+def test_a_wait_without_named_targets_is_empty_or_refused(bench: Bench) -> None:
     assert bench.ask("wait", {"scope": "all"}) == {"agents": [], "timed_out": False}
     assert bench.code("wait") == "bad-request"
     assert bench.code("wait", {"scope": "children"}) == "bad-request"
 
 
-def test_who_is_blocked_in_too_many_waits_is_told_to_come_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_with_too_many_waits_is_answered_busy(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waits, "_MOST", 3)
     agent = bench.spawn("sleep", "1000")
     requests = [bench.send("wait", {"ids": [agent.id]}) for _ in range(3)]
@@ -52,7 +52,7 @@ def test_who_is_blocked_in_too_many_waits_is_told_to_come_again(bench: Bench, mo
     assert bench.ask("wait", {"ids": [agent.id]})["agents"][0]["status"] == "cancelled"
 
 
-def test_who_dies_while_blocked_is_answered_no_more(bench: Bench) -> None:
+def test_the_wait_of_a_dead_client_is_dropped(bench: Bench) -> None:
     agent = bench.spawn("sleep", "1000")
     started = subprocess.run(  # by a shell that is gone, or it would be a process of ours
         ["sh", "-c", "sleep 1000 >/dev/null & echo $!"], stdout=subprocess.PIPE, start_new_session=True, check=True
@@ -72,14 +72,14 @@ def test_who_dies_while_blocked_is_answered_no_more(bench: Bench) -> None:
     assert not bench.is_answered(request)
 
 
-def test_a_wait_for_any_is_answered_by_the_first(bench: Bench) -> None:
+def test_a_wait_for_any_is_answered_by_the_first_ended_agent(bench: Bench) -> None:
     slow, quick = bench.spawn("sleep", "1000"), bench.spawn("true")
     request = bench.send("wait", {"ids": [slow.id, quick.id], "any": True})
     bench.until_over(quick)
     assert [agent["status"] for agent in bench.reply(request)["agents"]] == ["running", "completed"]
 
 
-def test_a_wait_from_outside_waits_again_for_an_agent_that_is_retried(bench: Bench) -> None:
+def test_an_external_wait_waits_again_for_a_retried_agent(bench: Bench) -> None:
     # like a wait of the core's: answered with one that is queued again, its client would call a lie a success
     first, second = bench.spawn("false"), bench.spawn("sleep", "1000")
     request = bench.send("wait", {"ids": [first.id, second.id]})
@@ -94,7 +94,7 @@ def test_a_wait_from_outside_waits_again_for_an_agent_that_is_retried(bench: Ben
     assert [agent["status"] for agent in bench.reply(request)["agents"]] == ["failed", "cancelled"]
 
 
-def test_a_client_that_waits_outside_is_told_when_all_that_it_is_shown_is_on_the_disk(bench: Bench) -> None:
+def test_session_files_are_flushed_before_an_external_wait_is_answered(bench: Bench) -> None:
     bench.ask("pause")
     agent = bench.spawn("true")
     request = bench.send("wait", {"ids": [agent.id]})

@@ -60,7 +60,7 @@ def test_agents_are_an_array_in_the_order_of_their_ids(tmp_path: Path) -> None:
     assert (second["tokens"], second["costUsd"]) == (11, 0.25)
 
 
-def test_the_session_names_its_tasks_and_how_they_stand_without_a_parser(tmp_path: Path) -> None:
+def test_the_session_file_lists_task_names_and_statuses(tmp_path: Path) -> None:
     show(tmp_path, agent(1, Status.COMPLETED), agent(2, Status.TIMED_OUT))
     text = (tmp_path / ".agent/sessions/latest.yaml").read_text()
     assert text.startswith("session: session-001\n")
@@ -95,7 +95,7 @@ def test_any_text_leaves_all_files_valid(tmp_path_factory: pytest.TempPathFactor
     assert row["reason"] == (goal or "x").translate(yaml_text.HALVES)
 
 
-def test_the_newest_session_is_the_latest_and_an_older_one_keeps_its_own_file(tmp_path: Path) -> None:
+def test_an_older_session_updates_only_its_own_file(tmp_path: Path) -> None:
     show(tmp_path, agent(1))
     show(tmp_path, agent(2), session=Session(session_id(2), str(tmp_path), 0.0))
     show(tmp_path, agent(1, Status.COMPLETED), is_newest=False)
@@ -105,7 +105,7 @@ def test_the_newest_session_is_the_latest_and_an_older_one_keeps_its_own_file(tm
     assert [row["id"] for row in array(tmp_path)] == ["agent-002"]
 
 
-def test_a_reader_that_has_opened_a_file_reads_all_of_the_old_one(tmp_path: Path) -> None:
+def test_a_reader_of_an_open_file_reads_the_whole_old_version(tmp_path: Path) -> None:
     show(tmp_path, *(agent(number) for number in range(1, 200)))
     with (tmp_path / ".claude/state/agents.json").open() as before:
         head = before.read(10)
@@ -126,7 +126,7 @@ def untracked(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", ["checkout", "worktree"])
-def test_git_ignores_them_without_a_file_in_the_project(tmp_path: Path, kind: str) -> None:
+def test_git_ignores_session_files_without_a_file_in_the_project(tmp_path: Path, kind: str) -> None:
     main = repos.repository(tmp_path / "main")
     project = main
     if kind == "worktree":
@@ -139,7 +139,7 @@ def test_git_ignores_them_without_a_file_in_the_project(tmp_path: Path, kind: st
     assert "/.agent/sessions/\n" in (main / ".git/info/exclude").read_text()
 
 
-def test_where_git_cannot_be_told_the_directories_hide_themselves(tmp_path: Path) -> None:
+def test_session_directories_ignore_themselves_when_exclude_is_a_link(tmp_path: Path) -> None:
     project = repos.repository(tmp_path / "main")
     precious = tmp_path / "precious"
     precious.write_text("kept\n")
@@ -150,7 +150,7 @@ def test_where_git_cannot_be_told_the_directories_hide_themselves(tmp_path: Path
     assert {line.split()[0] for line in untracked(project)} == {"!!"}
 
 
-def test_a_directory_that_git_does_not_know_hides_them_from_a_later_git(tmp_path: Path) -> None:
+def test_a_directory_outside_git_hides_session_files_from_a_later_git(tmp_path: Path) -> None:
     show(tmp_path, agent())
     repos.git(tmp_path, "init", "-q")
     assert {line.split()[0] for line in untracked(tmp_path)} == {"!!"}
@@ -164,7 +164,7 @@ def event(seq: object, session: str = "session-001") -> str:
 ONE, TWO, THREE = (session_id(number) for number in (1, 2, 3))
 
 
-def test_events_are_added_and_the_last_is_known(tmp_path: Path) -> None:
+def test_events_are_appended_and_the_last_is_read_back(tmp_path: Path) -> None:
     directory = Directory(str(tmp_path), SessionFilePaths())
     assert directory.last_seq(ONE) is None
     directory.append([])
@@ -183,9 +183,7 @@ def test_each_session_of_a_directory_has_its_own_last_event(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("tail", [event(3)[:-1], "\n\n", '{"x": 1}\n', "nonsense\n", "[" * 5000 + "\n"])
-def test_half_a_line_that_a_crash_left_is_cut_off_and_what_is_none_of_ours_tells_nothing(
-    tmp_path: Path, tail: str
-) -> None:
+def test_a_partial_or_foreign_last_line_of_events_is_ignored(tmp_path: Path, tail: str) -> None:
     directory = Directory(str(tmp_path), SessionFilePaths())
     directory.append([event(1), event(2)])
     path = tmp_path / ".claude/state/events.jsonl"
@@ -196,14 +194,14 @@ def test_half_a_line_that_a_crash_left_is_cut_off_and_what_is_none_of_ours_tells
 
 
 @pytest.mark.parametrize("seq", ["1e999", "99999999999999999999", "-1", "true", '"7"', "null", "2.5"])
-def test_a_number_that_no_event_can_have_tells_nothing(tmp_path: Path, seq: str) -> None:
+def test_an_invalid_sequence_number_of_an_event_is_ignored(tmp_path: Path, seq: str) -> None:
     """Agents may write the file, and checkouts bring one along."""
     directory = Directory(str(tmp_path), SessionFilePaths())
     directory.append([f'{{"session": "session-001", "seq": {seq}}}'])
     assert directory.last_seq(ONE) is None
 
 
-def test_a_pipe_in_the_place_of_the_events_blocks_no_process(tmp_path: Path) -> None:
+def test_a_pipe_instead_of_the_events_file_blocks_no_process(tmp_path: Path) -> None:
     (tmp_path / ".claude/state").mkdir(parents=True)
     os.mkfifo(tmp_path / ".claude/state/events.jsonl")
     directory = Directory(str(tmp_path), SessionFilePaths())
@@ -212,7 +210,7 @@ def test_a_pipe_in_the_place_of_the_events_blocks_no_process(tmp_path: Path) -> 
         directory.append([event(1)])
 
 
-def test_where_a_stranger_could_lay_links_there_are_no_files(tmp_path: Path) -> None:
+def test_a_directory_writable_by_other_users_gets_no_files(tmp_path: Path) -> None:
     (tmp_path / ".agent").mkdir()
     assert Directory(str(tmp_path), SessionFilePaths()).is_ours()
     tmp_path.chmod(0o777)
@@ -221,7 +219,7 @@ def test_where_a_stranger_could_lay_links_there_are_no_files(tmp_path: Path) -> 
     assert not Directory(str(tmp_path / "nothing"), SessionFilePaths()).is_ours()
 
 
-def test_a_link_in_the_place_of_the_events_is_not_followed(tmp_path: Path) -> None:
+def test_a_link_instead_of_the_events_file_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / ".claude/state").mkdir(parents=True)
     (tmp_path / ".claude/state/events.jsonl").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError, match="symbolic link"):
@@ -230,7 +228,7 @@ def test_a_link_in_the_place_of_the_events_is_not_followed(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", [".claude", ".claude/state", ".agent", ".agent/sessions"])
-def test_no_link_in_the_place_of_a_directory_leads_out_of_the_project(tmp_path: Path, name: str) -> None:
+def test_a_link_instead_of_a_session_directory_is_not_followed(tmp_path: Path, name: str) -> None:
     project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
     (project / name).parent.mkdir(parents=True)
     elsewhere.mkdir()
@@ -240,7 +238,7 @@ def test_no_link_in_the_place_of_a_directory_leads_out_of_the_project(tmp_path: 
     assert list(elsewhere.iterdir()) == []
 
 
-def test_links_that_came_with_a_checkout_lead_to_no_file_of_a_user(tmp_path: Path) -> None:
+def test_links_in_a_checkout_do_not_redirect_session_files(tmp_path: Path) -> None:
     """A clone brings links that its user did not choose: their targets are neither written nor cut."""
     precious = tmp_path / "precious"
     precious.write_text("no newline at its end")
@@ -256,7 +254,7 @@ def test_links_that_came_with_a_checkout_lead_to_no_file_of_a_user(tmp_path: Pat
         assert not (tmp_path / name).is_symlink()
 
 
-def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:
+def test_a_failed_write_keeps_the_previous_file(tmp_path: Path) -> None:
     show(tmp_path, agent(1))
     (tmp_path / ".claude/state/.agents.json.new").mkdir()
     with pytest.raises(IsADirectoryError):
@@ -269,7 +267,7 @@ def test_only_the_newest_agents_of_many_are_shown(monkeypatch: pytest.MonkeyPatc
     assert list(shown(*(agent(number) for number in range(1, 6))).json) == [3, 4, 5]
 
 
-def test_places_are_where_the_configuration_says(tmp_path: Path) -> None:
+def test_session_files_are_written_to_the_configured_paths(tmp_path: Path) -> None:
     directory = Directory(str(tmp_path), SessionFilePaths("a/b", "c"))
     directory.show(Session(ONE, "/x", 0.0), shown(), State(), 0.0, is_newest=True)
     assert os.path.lexists(tmp_path / "a/b/latest.yaml")

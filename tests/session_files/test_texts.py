@@ -36,5 +36,5 @@ def test_an_event_is_one_line_of_valid_json(key: str, text: str) -> None:
 @pytest.mark.parametrize(
     "word", ["", "true", "No", "null", "~", "1", "-", "a b", "a: b", "#x", "a\n", "...", "1e3", "é"]
 )
-def test_what_could_be_read_as_something_else_is_quoted(word: str) -> None:
+def test_text_that_yaml_could_misread_is_quoted(word: str) -> None:
     assert scalar(word)[0] == '"'

@@ -47,7 +47,7 @@ def of_store(bench: Bench) -> list[tuple[int, str]]:
     return [(event.seq, event.event) for event in bench.store.events(0, 1000)]
 
 
-def test_no_reply_tells_of_an_end_before_the_files_do(bench: Bench, tmp_path: Path) -> None:
+def test_session_files_are_written_before_a_reply_reports_an_end(bench: Bench, tmp_path: Path) -> None:
     (agent_id,) = spawned(bench, tmp_path)
     bench.until_over(bench.agent(agent_id))
     assert not (tmp_path / ".claude").exists()
@@ -57,7 +57,7 @@ def test_no_reply_tells_of_an_end_before_the_files_do(bench: Bench, tmp_path: Pa
     assert events(tmp_path) == of_store(bench)
 
 
-def test_a_session_that_is_closed_before_its_last_end_is_written_is_shown_closed(bench: Bench, tmp_path: Path) -> None:
+def test_a_session_closed_before_its_last_end_is_written_shows_closed(bench: Bench, tmp_path: Path) -> None:
     (agent_id,) = spawned(bench, tmp_path)
     bench.until_over(bench.agent(agent_id))
     bench.ask("session-close", {"id": "session-001"})
@@ -66,7 +66,7 @@ def test_a_session_that_is_closed_before_its_last_end_is_written_is_shown_closed
     assert events(tmp_path) == of_store(bench)
 
 
-def test_what_is_no_end_is_written_soon_and_not_too_often(
+def test_events_other_than_ends_are_written_soon_but_not_too_often(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("orchd.session_files.writer._SHARE", 0)
@@ -83,7 +83,7 @@ def test_what_is_no_end_is_written_soon_and_not_too_often(
     assert 0.0 < due - bench.clock().mono <= PAUSE
 
 
-def test_each_project_has_its_own(bench: Bench, tmp_path: Path) -> None:
+def test_each_project_has_its_own_session_files(bench: Bench, tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     for each in (here, there):
         (each / ".agent").mkdir(parents=True)
@@ -94,7 +94,7 @@ def test_each_project_has_its_own(bench: Bench, tmp_path: Path) -> None:
     assert {seq for seq, _ in events(here)}.isdisjoint(seq for seq, _ in events(there))
 
 
-def test_a_new_session_begins_anew_and_the_events_go_on(bench: Bench, tmp_path: Path) -> None:
+def test_a_new_session_starts_an_empty_list_and_continues_the_events(bench: Bench, tmp_path: Path) -> None:
     (agent_id,) = spawned(bench, tmp_path, "sleep", "600")
     bench.ask("session-new", {"project": str(tmp_path), "name": "two"})
     bench.scribe.write()
@@ -110,7 +110,7 @@ def test_a_new_session_begins_anew_and_the_events_go_on(bench: Bench, tmp_path: 
 
 
 @pytest.mark.parametrize("lost", [".claude/state/agents.json", ".claude", "nothing"])
-def test_the_next_daemon_writes_what_the_last_had_no_time_to(bench: Bench, tmp_path: Path, lost: str) -> None:
+def test_the_next_daemon_completes_the_session_files(bench: Bench, tmp_path: Path, lost: str) -> None:
     (agent_id,) = spawned(bench, tmp_path)
     bench.scribe.write()
     bench.until_over(bench.agent(agent_id))
@@ -144,7 +144,7 @@ def test_a_project_that_cannot_be_written_is_logged_once_and_disturbs_no_agent(
     assert set(statuses(tmp_path).values()) == {"completed", "running"}
 
 
-def test_with_one_switch_there_are_none(tmp_path: Path, home_directory: Path) -> None:
+def test_disabled_session_files_are_not_written(tmp_path: Path, home_directory: Path) -> None:
     assert Config().session_files
     bench = Bench(home_directory)
     bench.shell._scribe = SessionFileWriter(bench.state, bench.store, bench.clock, None)
@@ -155,7 +155,7 @@ def test_with_one_switch_there_are_none(tmp_path: Path, home_directory: Path) ->
     bench.close()
 
 
-def test_sessions_in_which_nothing_goes_on_are_not_kept_for_ever(
+def test_sessions_without_unfinished_agents_are_evicted_from_memory(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("orchd.session_files.writer._KEPT", 1)

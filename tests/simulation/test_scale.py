@@ -19,7 +19,7 @@ def test_every_start_and_end_is_decided_once(shape: str, decisions: int) -> None
     assert measured(Plain(shape, 7, 40)).decisions == decisions
 
 
-def test_as_many_as_there_are_places_work_at_once() -> None:
+def test_as_many_agents_run_at_once_as_there_are_slots() -> None:
     plain = Plain("flat", 10, 40)
     site = Site(plain)
     site.queue(plain)

@@ -73,7 +73,7 @@ def test_thousands_of_steps_keep_every_promise_and_reach_every_event_and_effect(
     assert {kind.__name__ for kind in kinds - reached} <= QUESTIONS
 
 
-def test_the_same_seed_is_the_same_history_whatever_the_hashes_are() -> None:
+def test_the_same_seed_gives_the_same_history_under_any_hash_seed() -> None:
     command = [sys.executable, "-m", "tests.simulation", "--seed", "5", "--history", "3"]
     outputs = [
         subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True).stdout
@@ -84,7 +84,7 @@ def test_the_same_seed_is_the_same_history_whatever_the_hashes_are() -> None:
     assert len(outputs[0].splitlines()) > simulation.LENGTH
 
 
-def test_what_a_planted_bug_does_is_caught_made_short_and_performed_again(
+def test_a_planted_bug_is_caught_minimized_and_reproduced(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -103,7 +103,7 @@ def test_what_a_planted_bug_does_is_caught_made_short_and_performed_again(
     assert capsys.readouterr().out.splitlines()[-1] == output.splitlines()[-1]
 
 
-def test_nothing_can_be_left_out_of_what_is_minimal() -> None:
+def test_a_minimal_list_contains_only_required_items() -> None:
     candidates: list[list[int]] = []
 
     def fails(items: list[int]) -> bool:
@@ -128,5 +128,5 @@ def test_a_defect_of_a_rule_for_slots_is_caught(mutant: Mutant) -> None:
 
 
 @pytest.mark.parametrize("mutant", DEFECTS, ids=[mutant.promise.replace(" ", "-") for mutant in DEFECTS])
-def test_a_defect_still_has_its_one_place_in_the_source(mutant: Mutant) -> None:
+def test_each_defect_pattern_occurs_exactly_once_in_the_source(mutant: Mutant) -> None:
     assert (ROOT / "orchd" / "core" / mutant.file).read_text().count(mutant.old) == 1

@@ -43,7 +43,7 @@ def test_seven_parents_with_three_children_with_two_each_all_end(
 @pytest.mark.parametrize("limit", [1, 2, 3])
 @settings(max_examples=300)
 @given(order=ORDERS, extra=st.integers(0, 5))
-def test_random_forests_end_or_are_told_that_they_could_not(limit: int, order: Random, extra: int) -> None:
+def test_random_forests_end_or_are_refused(limit: int, order: Random, extra: int) -> None:
     Play(new_world(limit, limit + extra, is_thorough=False), order).run(random_forest(order, 4, 4))
 
 
@@ -69,7 +69,7 @@ def fleets(styles: tuple[str, ...], limit: int, resident: int, depth: int, count
             assert world.refusals == []
 
 
-def test_the_reserve_for_chains_is_left_alone_while_an_agent_whose_wait_is_over_may_go_on() -> None:
+def test_the_chain_reserve_stays_free_while_an_ended_wait_can_return() -> None:
     order = Random(
         380828963614
     )  # a new agent goes before one that returns; it took the reserve, and a wait was refused

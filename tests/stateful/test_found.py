@@ -32,7 +32,7 @@ def stalled_for_long(world: World) -> None:
     world.sleep(world.state.stall_after)
 
 
-def test_a_wait_that_came_true_in_time_has_not_timed_out_however_late_the_reply() -> None:
+def test_a_wait_satisfied_in_time_does_not_time_out_before_a_late_reply() -> None:
     world = new_world(1, 4)
     world.spawn(None, spec("a"))
     world.spawn(A, spec("b"))
@@ -49,7 +49,7 @@ def test_a_wait_that_came_true_in_time_has_not_timed_out_however_late_the_reply(
     world.finish()
 
 
-def test_a_poller_lends_its_slot_to_an_agent_whose_wait_is_over() -> None:
+def test_a_poller_lends_its_slot_to_an_agent_with_an_ended_wait() -> None:
     world = new_world(2, 8)
     world.spawn(None, spec("a"))
     world.spawn(A, spec("b"))
@@ -66,7 +66,7 @@ def test_a_poller_lends_its_slot_to_an_agent_whose_wait_is_over() -> None:
     world.finish()
 
 
-def test_pollers_that_lack_resident_slots_are_announced_also_beside_a_free_slot() -> None:
+def test_a_stall_of_pollers_is_announced_although_a_slot_is_free() -> None:
     world = new_world(3, 3)
     world.spawn(None, spec("a"), spec("b"))
     world.spawn(A, spec("c"))
@@ -81,7 +81,7 @@ def test_pollers_that_lack_resident_slots_are_announced_also_beside_a_free_slot(
     world.finish()
 
 
-def test_an_agent_that_is_waited_for_starts_in_the_room_of_a_chain_when_nothing_is_at_work() -> None:
+def test_an_awaited_agent_starts_in_the_chain_reserve_when_no_agent_runs() -> None:
     world = new_world(1, DEPTH)
     world.spawn(None, spec("a"), spec("b"))
     world.wait(A, (B,), is_any=False, timeout=None)
@@ -89,7 +89,7 @@ def test_an_agent_that_is_waited_for_starts_in_the_room_of_a_chain_when_nothing_
     world.finish()
 
 
-def test_a_poller_lends_its_slot_in_the_room_of_a_chain_when_there_is_no_other_way() -> None:
+def test_a_poller_lends_its_slot_into_the_chain_reserve_as_a_last_resort() -> None:
     world = new_world(1, DEPTH)
     world.spawn(None, spec("a"), spec("b"))
     world.spawn(A, spec("c", B))
@@ -99,7 +99,7 @@ def test_a_poller_lends_its_slot_in_the_room_of_a_chain_when_there_is_no_other_w
     world.finish()
 
 
-def test_no_queue_is_refused_where_only_the_room_of_a_chain_is_left() -> None:
+def test_a_no_queue_spawn_is_refused_when_only_the_chain_reserve_is_free() -> None:
     world = new_world(2, DEPTH + 1)
     world.spawn(None, spec("a"))
     world.spawn(A, spec("b"))
@@ -109,7 +109,7 @@ def test_no_queue_is_refused_where_only_the_room_of_a_chain_is_left() -> None:
     world.finish()
 
 
-def test_over_a_lowered_limit_a_slot_that_is_lent_is_not_given_on() -> None:
+def test_a_lent_slot_is_not_passed_on_above_a_lowered_limit() -> None:
     world = new_world(2, 8)
     world.spawn(None, spec("a"), spec("b"))
     world.spawn(A, spec("c"))
@@ -138,7 +138,7 @@ def test_an_agent_that_lent_its_slot_and_never_ran_is_queued_again() -> None:
     world.finish()
 
 
-def test_a_parent_that_waits_in_pieces_does_not_keep_its_children_out() -> None:
+def test_a_parent_that_waits_in_pieces_does_not_block_its_children() -> None:
     world = new_world(3, 12)
     world.spawn(None, spec("a"), spec("b"), spec("c"))
     world.tell(inputs.SetLimit(world.request(), 1, 12))
@@ -153,7 +153,7 @@ def test_a_parent_that_waits_in_pieces_does_not_keep_its_children_out() -> None:
     world.finish()
 
 
-def test_the_time_for_which_a_reply_is_withheld_counts_for_no_time_out() -> None:
+def test_the_time_of_a_withheld_reply_does_not_count_toward_a_timeout() -> None:
     world = new_world(2, 8)
     world.spawn(None, replace(spec("a"), timeout=20.0), spec("b"))
     world.spawn(A, spec("c"))
@@ -171,7 +171,7 @@ def test_the_time_for_which_a_reply_is_withheld_counts_for_no_time_out() -> None
     world.finish()
 
 
-def test_an_agent_whose_reply_was_withheld_waits_again_when_what_it_waits_for_is_tried_again() -> None:
+def test_an_agent_with_a_withheld_reply_waits_again_for_a_retried_target() -> None:
     world = new_world(2, 8)
     world.spawn(None, replace(spec("a"), timeout=20.0), spec("b"))
     world.spawn(A, spec("c"))
@@ -185,7 +185,7 @@ def test_an_agent_whose_reply_was_withheld_waits_again_when_what_it_waits_for_is
     world.finish()
 
 
-def test_the_reserve_for_chains_is_used_when_nothing_is_at_work() -> None:
+def test_the_chain_reserve_is_used_when_no_agent_runs() -> None:
     world = new_world(1, 4)
     world.spawn(None, spec("a"), spec("b"))
     assert status(world, A, B) == ["running", "queued"]

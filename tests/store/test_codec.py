@@ -21,11 +21,11 @@ KINDS = typing.get_args(events.Event)
 
 
 @given(agents())
-def test_an_agent_comes_out_as_it_went_in(agent: Agent) -> None:
+def test_an_agent_round_trips(agent: Agent) -> None:
     assert unpack_agent(agent.id, pack_spec(agent), pack_agent(agent)) == agent
 
 
-def test_an_agent_of_a_row_without_a_cause_has_none() -> None:
+def test_an_agent_read_from_a_row_without_a_cause_has_no_cause() -> None:
     agent = Agent(ONE, SPEC, Level.PM, (), 0, 0.0, because="agent-007")
     row = unpack(pack_agent(agent))
     assert row.pop("because") == "agent-007"
@@ -45,7 +45,7 @@ def test_a_report_of_a_row_of_schema_2_has_no_notes() -> None:
 
 
 @given(st.recursive(st.none() | st.integers(0, 9) | TEXTS, lambda inner: st.lists(inner), max_leaves=9))
-def test_any_value_comes_out_as_it_went_in(value: object) -> None:
+def test_any_value_round_trips(value: object) -> None:
     assert unpack(pack(value)) == value
 
 
@@ -107,13 +107,13 @@ def test_any_value_comes_out_as_it_went_in(value: object) -> None:
         (events.AdmissionsPaused(), "admissions-paused", {}),
     ],
 )
-def test_a_event_is_shown_flat_and_without_its_agent(
+def test_an_event_is_described_flat_and_without_its_agent(
     event: events.Event, name: str, expected: dict[str, object]
 ) -> None:
     assert (event_name(event), describe(event)) == (name, expected)
 
 
-def test_what_is_secret_or_only_ours_is_not_shown() -> None:
+def test_secret_and_internal_event_fields_are_not_shown() -> None:
     assert "digest" not in str(describe(events.AgentRevived(ONE, "digest")))
     assert "seed" not in describe(events.AttemptRetried(ONE, 1, "exit code 1", 0.5, 42))
 

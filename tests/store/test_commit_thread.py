@@ -49,7 +49,7 @@ def insert(database: sqlite3.Connection, n: int) -> None:
     database.execute("INSERT INTO t VALUES (?)", (n,))
 
 
-def test_what_is_begun_is_not_there_before_it_has_ended_and_then_the_loop_is_woken(
+def test_a_commit_is_invisible_until_its_end_wakes_the_loop(
     database: sqlite3.Connection, connection: SlowDisk, commits: CommitThread, tmp_path: Path
 ) -> None:
     insert(database, 1)
@@ -66,7 +66,7 @@ def test_what_is_begun_is_not_there_before_it_has_ended_and_then_the_loop_is_wok
     assert rows(tmp_path) == [1]
 
 
-def test_each_is_ended_before_the_next_begins(
+def test_each_commit_ends_before_the_next_begins(
     database: sqlite3.Connection, commits: CommitThread, tmp_path: Path
 ) -> None:
     for n in range(20):
@@ -76,7 +76,9 @@ def test_each_is_ended_before_the_next_begins(
     assert rows(tmp_path) == list(range(20))
 
 
-def test_who_only_waits_leaves_the_loop_its_news(database: sqlite3.Connection, commits: CommitThread) -> None:
+def test_waiting_for_a_commit_leaves_the_wakeup_for_the_loop(
+    database: sqlite3.Connection, commits: CommitThread
+) -> None:
     commits.wait()
     insert(database, 1)
     commits.begin()
@@ -85,14 +87,14 @@ def test_who_only_waits_leaves_the_loop_its_news(database: sqlite3.Connection, c
     assert commits.is_pending
 
 
-def test_one_that_failed_is_told_to_all_who_wait(commits: CommitThread) -> None:
+def test_a_failed_commit_raises_in_every_wait_and_finish(commits: CommitThread) -> None:
     commits.begin()  # of no transaction
     for ask in (commits.wait, commits.finish, commits.wait, commits.finish):
         with pytest.raises(sqlite3.OperationalError, match="no transaction"):
             ask()
 
 
-def test_closing_ends_what_is_pending_and_the_thread(
+def test_closing_ends_the_pending_commit_and_the_thread(
     database: sqlite3.Connection, commits: CommitThread, tmp_path: Path
 ) -> None:
     insert(database, 1)

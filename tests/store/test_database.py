@@ -59,7 +59,7 @@ def refusal(path: Path) -> str:
 
 @settings(max_examples=30)
 @given(st.data())
-def test_agents_come_out_as_they_went_in(data: st.DataObject) -> None:
+def test_agents_round_trip(data: st.DataObject) -> None:
     parent = data.draw(agents(1, st.just(())))
     child = data.draw(agents(2, st.just((AgentId("agent-001"),))))
     with TemporaryDirectory() as directory, closing(Store(Path(directory, "orchd.db"))) as store:
@@ -70,7 +70,7 @@ def test_agents_come_out_as_they_went_in(data: st.DataObject) -> None:
         assert store.restore(State(), NOW) == [agent for agent in (parent, child) if not agent.is_over]
 
 
-def test_a_new_file_is_private_and_known_as_ours(tmp_path: Path) -> None:
+def test_a_new_database_is_private_and_carries_the_application_id(tmp_path: Path) -> None:
     path = tmp_path / "orchd.db"
     Store(path).close()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -84,7 +84,7 @@ def test_every_commit_waits_for_the_disk(store: Store) -> None:
     assert store._db.execute("PRAGMA synchronous").fetchone() == (2,)
 
 
-def test_the_numbers_survive_and_a_new_home_keeps_those_it_was_given(tmp_path: Path) -> None:
+def test_the_state_survives_and_a_new_home_keeps_its_given_limits(tmp_path: Path) -> None:
     path = tmp_path / "orchd.db"
     with closing(Store(path)) as store:
         fresh = State(limit=5, resident=9)
@@ -100,7 +100,7 @@ def test_the_numbers_survive_and_a_new_home_keeps_those_it_was_given(tmp_path: P
         assert store.last_seq() == 2
 
 
-def test_an_agent_that_is_over_is_not_restored_but_can_be_found(store: Store) -> None:
+def test_a_finished_agent_is_not_restored_but_can_be_read(store: Store) -> None:
     first, second = agent(1), agent(2)
     state = keep(store, first, second)
     first.status = Status.COMPLETED
@@ -111,7 +111,7 @@ def test_an_agent_that_is_over_is_not_restored_but_can_be_found(store: Store) ->
     assert row.status is Status.COMPLETED
 
 
-def test_what_it_was_asked_is_written_again_only_where_it_changed(store: Store) -> None:
+def test_a_spec_is_rewritten_only_by_an_event_that_changes_the_spec(store: Store) -> None:
     queued = agent(1)
     state = keep(store, queued)
     queued.spec = Spec(("false",), "false", "/", "f")
@@ -141,7 +141,7 @@ def tree(store: Store) -> None:
     keep(store, agent(1), agent(2, 1), agent(3, 1), agent(4, 1, 2), agent(5), agent(6, 5))
 
 
-def test_pages_go_from_the_newest_back_of_one_tree_or_of_all(store: Store) -> None:
+def test_pages_list_agents_of_one_tree_or_of_all_trees_newest_first(store: Store) -> None:
     tree(store)
     assert store.page(None, 4) == [6, 5, 4, 3]
     assert store.page(3, 4) == [2, 1]
@@ -179,7 +179,7 @@ def test_events_are_numbered_without_a_gap_and_read_in_pages(store: Store) -> No
     assert store.events_about(sixth, queued.seq, 9) == store.events_about(sixth, 0, 0) == []
 
 
-def test_events_about_an_agent_are_found_without_a_look_at_all_events(store: Store) -> None:
+def test_events_about_an_agent_are_read_through_an_index(store: Store) -> None:
     plan = store._many(
         "EXPLAIN QUERY PLAN SELECT seq FROM events WHERE root = ? AND seq > ? AND agent = ? ORDER BY seq LIMIT ?",
         (1, 0, 1, 9),
@@ -187,7 +187,7 @@ def test_events_about_an_agent_are_found_without_a_look_at_all_events(store: Sto
     assert "events_by_root" in str(plan)
 
 
-def test_the_sequence_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_the_event_sequence_continues_after_reopening(tmp_path: Path) -> None:
     for expected in (1, 2, 3):
         with closing(Store(tmp_path / "orchd.db")) as store:
             store.commit(State(), 1.0, [LimitChanged(1, expected)])
@@ -195,7 +195,7 @@ def test_the_sequence_goes_on_where_it_was(tmp_path: Path) -> None:
             assert store.events(expected - 1, 9)[0].seq == expected
 
 
-def test_an_answer_is_found_again_with_whom_it_was_for(store: Store) -> None:
+def test_a_stored_reply_is_read_with_its_caller(store: Store) -> None:
     keep(
         store,
         agent(1),
@@ -206,12 +206,12 @@ def test_an_answer_is_found_again_with_whom_it_was_for(store: Store) -> None:
     assert store.answer("r3") is None
 
 
-def test_an_answer_alone_is_kept_too(store: Store) -> None:
+def test_a_reply_is_stored_without_any_event(store: Store) -> None:
     store.commit(State(), 1.0, [], [StoredReply("r1", "pause", None, 1)])
     assert store.answer("r1") == StoredReply("r1", "pause", None, 1)
 
 
-def test_only_the_newest_answers_are_kept_over_a_restart(store: Store) -> None:
+def test_only_the_newest_replies_are_kept_across_a_restart(store: Store) -> None:
     store.commit(State(), 1.0, [], [StoredReply(f"r{n}", "limit", None, n) for n in range(KEPT_ANSWERS + 2)])
     store.restore(State(), NOW)
     assert store.answer("r1") is None
@@ -253,7 +253,7 @@ def test_a_file_that_is_no_database_is_refused_and_not_touched(tmp_path: Path, c
     assert path.read_bytes() == content
 
 
-def test_a_damaged_database_is_never_taken_for_an_empty_one(tmp_path: Path) -> None:
+def test_a_damaged_database_is_not_treated_as_an_empty_database(tmp_path: Path) -> None:
     path = tmp_path / "orchd.db"
     with closing(Store(path)) as store:
         keep(store, *(agent(number) for number in range(1, 200)))
@@ -275,7 +275,7 @@ def test_a_damaged_database_is_never_taken_for_an_empty_one(tmp_path: Path) -> N
         "UPDATE meta SET value = x'c1'",
     ],
 )
-def test_a_row_that_makes_no_sense_is_damage(tmp_path: Path, statement: str) -> None:
+def test_an_invalid_row_is_reported_as_damage(tmp_path: Path, statement: str) -> None:
     path = tmp_path / "orchd.db"
     with closing(Store(path)) as store:
         keep(store, agent(1))
@@ -284,7 +284,7 @@ def test_a_row_that_makes_no_sense_is_damage(tmp_path: Path, statement: str) -> 
         store.restore(State(), NOW)
 
 
-def test_a_directory_in_its_place_is_refused(tmp_path: Path) -> None:
+def test_a_directory_instead_of_the_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "orchd.db").mkdir()
     assert "check that it exists and that you own it" in refusal(tmp_path / "orchd.db")
 
@@ -293,7 +293,7 @@ def test_a_missing_directory_is_refused(tmp_path: Path) -> None:
     assert "check that it exists and that you own it" in refusal(tmp_path / "nowhere" / "orchd.db")
 
 
-def test_a_database_that_another_process_is_writing_is_an_error_and_not_a_wait_without_end(store: Store) -> None:
+def test_a_database_locked_by_another_process_raises_an_error(store: Store) -> None:
     with closing(sqlite3.connect(store._path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         store._db.execute("PRAGMA busy_timeout = 10")
@@ -301,7 +301,7 @@ def test_a_database_that_another_process_is_writing_is_an_error_and_not_a_wait_w
             keep(store, agent(1))
 
 
-def test_a_question_that_cannot_be_answered_is_an_error(store: Store) -> None:
+def test_a_failing_query_raises_a_store_error(store: Store) -> None:
     store._db.execute("DROP TABLE events")
     with pytest.raises(StoreError, match="no such table"):
         store.events(0, 1)
@@ -334,7 +334,7 @@ def test_a_read_only_disk_is_refused_and_the_file_is_as_it_was(tmp_path: Path) -
         assert path.read_bytes() == before
 
 
-def test_a_reader_waits_for_what_is_on_its_way(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_waits_for_a_pending_commit(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     connection, original = SlowDisk(store._db), store.commits.wait
     store.commits._connection = connection  # type: ignore[assignment]
     connection.hold()
@@ -353,7 +353,7 @@ def test_a_reader_waits_for_what_is_on_its_way(store: Store, monkeypatch: pytest
     assert store.last_seq() == 1
 
 
-def test_what_is_begun_is_written_as_it_was_then(store: Store) -> None:
+def test_a_commit_writes_the_state_at_its_begin(store: Store) -> None:
     queued = agent(1)
     state = State(agents={queued.id: queued})
     store.begin(state, 1.0, [born(queued)])

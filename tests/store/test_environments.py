@@ -23,7 +23,7 @@ def environments(tmp_path: Path) -> Environments:
     return Environments(tmp_path)
 
 
-def test_the_same_content_is_kept_once_and_privately(environments: Environments, tmp_path: Path) -> None:
+def test_equal_environments_share_one_private_file(environments: Environments, tmp_path: Path) -> None:
     digest = environments.keep({"SECRET": "s3cr3t", "A": "1"})
     assert environments.keep({"A": "1", "SECRET": "s3cr3t"}) == digest
     (file,) = tmp_path.iterdir()
@@ -32,7 +32,7 @@ def test_the_same_content_is_kept_once_and_privately(environments: Environments,
 
 
 @given(st.dictionaries(NAMES, VALUES, max_size=4))
-def test_the_next_daemon_reads_what_this_one_kept(
+def test_the_next_daemon_reads_a_kept_environment(
     tmp_path_factory: pytest.TempPathFactory, variables: dict[str, str]
 ) -> None:
     directory = tmp_path_factory.mktemp("env")
@@ -40,7 +40,7 @@ def test_the_next_daemon_reads_what_this_one_kept(
     assert Environments(directory).get(digest) == variables
 
 
-def test_what_is_not_used_is_deleted(environments: Environments, tmp_path: Path) -> None:
+def test_an_unused_environment_is_deleted(environments: Environments, tmp_path: Path) -> None:
     used, unused = environments.keep({"A": "1"}), environments.keep({"A": "2"})
     environments.drop_all_but({used})
     assert [path.name for path in tmp_path.iterdir()] == [used]
@@ -49,7 +49,7 @@ def test_what_is_not_used_is_deleted(environments: Environments, tmp_path: Path)
     assert environments.get(used) == {"A": "1"}
 
 
-def test_what_an_earlier_daemon_left_is_swept(environments: Environments, tmp_path: Path) -> None:
+def test_unused_files_of_an_earlier_daemon_are_swept(environments: Environments, tmp_path: Path) -> None:
     used, unused = environments.keep({"A": "1"}), environments.keep({"A": "2"})
     (tmp_path / "torn.new").touch()
     Environments(tmp_path).sweep({used})
@@ -57,7 +57,7 @@ def test_what_an_earlier_daemon_left_is_swept(environments: Environments, tmp_pa
     assert unused != used
 
 
-def test_those_that_no_agent_has_are_told_before_they_are_swept(environments: Environments, tmp_path: Path) -> None:
+def test_unused_environments_are_reported_before_the_sweep(environments: Environments, tmp_path: Path) -> None:
     alone, used = environments.keep({"A": "1"}), environments.keep({"A": "2"})
     packed, needed = environments.keep_all({"A": "3"}, [{"B": "1"}, {"B": "2"}])
     (tmp_path / "half.pack").write_bytes(b"\x92")
@@ -67,7 +67,7 @@ def test_those_that_no_agent_has_are_told_before_they_are_swept(environments: En
     assert len(list(tmp_path.iterdir())) == 4
 
 
-def test_one_that_was_written_before_is_not_written_again(environments: Environments, tmp_path: Path) -> None:
+def test_an_existing_environment_is_not_rewritten(environments: Environments, tmp_path: Path) -> None:
     digest = environments.keep({"A": "1"})
     before = (tmp_path / digest).stat().st_mtime_ns
     assert Environments(tmp_path).keep({"A": "1"}) == digest
@@ -78,7 +78,7 @@ CHANGES = st.lists(st.dictionaries(NAMES, VALUES, max_size=2), max_size=4)
 
 
 @given(st.dictionaries(NAMES, VALUES, max_size=3), CHANGES)
-def test_those_of_a_request_are_one_file_which_the_next_daemon_reads(
+def test_environments_of_one_request_share_a_file_the_next_daemon_reads(
     tmp_path_factory: pytest.TempPathFactory, base: dict[str, str], changes: list[dict[str, str]]
 ) -> None:
     directory = tmp_path_factory.mktemp("env")
@@ -92,7 +92,7 @@ def test_those_of_a_request_are_one_file_which_the_next_daemon_reads(
     assert len(list(directory.iterdir())) == bool(changes)
 
 
-def test_a_pack_is_deleted_with_the_last_that_uses_it_by_whichever_daemon(
+def test_a_pack_is_deleted_with_its_last_used_environment_by_any_daemon(
     environments: Environments, tmp_path: Path
 ) -> None:
     first, second, third = environments.keep_all({"A": "1"}, [{}, {"B": "2"}, {"A": "3"}])
@@ -110,9 +110,7 @@ def test_a_pack_is_deleted_with_the_last_that_uses_it_by_whichever_daemon(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_pack_brings_that_is_on_the_disk_is_not_written_again(
-    environments: Environments, tmp_path: Path
-) -> None:
+def test_a_request_stores_only_environments_missing_on_the_disk(environments: Environments, tmp_path: Path) -> None:
     digest = environments.keep({"A": "1", "B": "2"})
     later = Environments(tmp_path)
     assert later.keep_all({"A": "1"}, [{"B": "2"}, {"B": "3"}])[0] == digest
@@ -122,14 +120,14 @@ def test_what_a_pack_brings_that_is_on_the_disk_is_not_written_again(
 
 
 @pytest.mark.parametrize("content", [b"", b"\x92\x80", b"\x92\x80\x01", b"\xff", b"A=1"])
-def test_half_of_a_pack_is_swept(tmp_path: Path, content: bytes) -> None:
+def test_a_partial_pack_is_swept(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "abc.pack").write_bytes(content)
     Environments(tmp_path).sweep(set())
     assert list(tmp_path.iterdir()) == []
 
 
 @needs_root
-def test_half_of_one_is_not_left_where_there_is_no_room(environments: Environments, tmp_path: Path) -> None:
+def test_a_full_disk_leaves_no_partial_environment(environments: Environments, tmp_path: Path) -> None:
     with tmpfs(tmp_path, "64k"):
         with full(tmp_path):
             with pytest.raises(OSError, match="No space left on device"):

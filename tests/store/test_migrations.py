@@ -60,7 +60,7 @@ def names(path: Path) -> list[str]:
     return sorted(entry.name for entry in path.parent.iterdir())
 
 
-def test_all_steps_are_taken_and_what_was_there_is_there(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_migration_steps_run_and_keep_the_existing_rows(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = layout(path)
     upgrade(monkeypatch, *STEPS)
     with closing(Store(path)) as store:
@@ -76,7 +76,7 @@ def test_all_steps_are_taken_and_what_was_there_is_there(path: Path, monkeypatch
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
 
 
-def test_a_new_database_is_what_an_old_one_becomes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_database_has_the_schema_of_a_migrated_database(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     upgrade(monkeypatch, *STEPS)
     Store(path).close()
     new = path.with_name("new.db")
@@ -91,7 +91,7 @@ def test_a_database_that_is_up_to_date_is_not_copied(path: Path) -> None:
     assert names(path) == ["orchd.db"]
 
 
-def test_each_upgrade_keeps_one_copy_and_not_those_before(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_upgrade_keeps_one_copy_and_deletes_earlier_copies(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     own_copy = path.with_name("orchd.db.schema-of-my-own")
     own_copy.write_text("x")
     upgrade(monkeypatch, by_day)
@@ -104,7 +104,7 @@ def test_each_upgrade_keeps_one_copy_and_not_those_before(path: Path, monkeypatc
     assert own_copy.exists()
 
 
-def test_a_step_that_fails_leaves_the_database_as_it_was_and_says_so(
+def test_a_failing_step_leaves_the_database_unchanged_and_is_reported(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(db: sqlite3.Connection) -> None:
@@ -124,7 +124,9 @@ def test_a_step_that_fails_leaves_the_database_as_it_was_and_says_so(
     Store(path).close()
 
 
-def test_a_step_that_is_wrong_leaves_the_database_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_that_raises_an_exception_leaves_the_database_unchanged(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def wrong(db: sqlite3.Connection) -> None:
         db.execute("DELETE FROM agents")
         raise LookupError("a row that nobody thought of")
@@ -136,14 +138,14 @@ def test_a_step_that_is_wrong_leaves_the_database_as_it_was(path: Path, monkeypa
     assert layout(path) == before
 
 
-def test_a_version_that_never_was_is_refused(path: Path) -> None:
+def test_an_unknown_schema_version_is_refused(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA user_version = 0")
     with pytest.raises(StoreError, match="has the unknown schema 0"):
         Store(path)
 
 
-def test_who_goes_back_is_told_where_the_copy_is(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_downgrade_error_names_the_database_copy(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     upgrade(monkeypatch, *STEPS)
     Store(path).close()
     upgrade(monkeypatch)
@@ -159,7 +161,7 @@ def test_who_goes_back_is_told_where_the_copy_is(path: Path, monkeypatch: pytest
         Store(path)
 
 
-def test_a_death_anywhere_leaves_the_old_database_or_the_new_one(path: Path, tmp_path: Path) -> None:
+def test_a_crash_at_any_point_leaves_the_old_or_the_new_database(path: Path, tmp_path: Path) -> None:
     deaths = tmp_path / "deaths"
     deaths.mkdir()
     process = subprocess.run(
@@ -182,7 +184,7 @@ def test_a_death_anywhere_leaves_the_old_database_or_the_new_one(path: Path, tmp
     assert len(versions) > 15
 
 
-def test_a_death_is_made_good_by_the_next_start(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_next_start_replaces_a_partial_copy(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept(path, BASE).with_name(f"{COPY}.new").write_bytes(b"half a copy")
     upgrade(monkeypatch, *STEPS)
     Store(path).close()

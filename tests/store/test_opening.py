@@ -28,7 +28,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "orchd.db"
 
 
-def test_without_room_it_is_read_and_nothing_is_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_on_a_full_disk_is_read_and_not_written(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "KEPT_ANSWERS", 1)
     replies = [StoredReply(f"r{number}", "limit", None, number) for number in range(3)]
     with closing(Store(path)) as store:
@@ -46,12 +46,12 @@ def test_without_room_it_is_read_and_nothing_is_written(path: Path, monkeypatch:
         assert (store.answer("r0"), store.answer("r2")) == (None, replies[2])
 
 
-def test_without_room_no_database_is_created(path: Path) -> None:
+def test_no_database_is_created_on_a_full_disk(path: Path) -> None:
     with pytest.raises(StoreError, match=r"cannot create .*orchd\.db while the disk is full"):
         Store(path, without_room=True)
 
 
-def test_an_empty_file_beside_files_of_agents_has_lost_its_content(path: Path) -> None:
+def test_an_empty_database_beside_files_of_agents_is_refused(path: Path) -> None:
     path.touch()
     with pytest.raises(StoreError, match=r"orchd\.db is empty, but .*agents has files of its agents"):
         Store(path, begins=False)
@@ -62,7 +62,7 @@ def test_an_empty_file_beside_files_of_agents_has_lost_its_content(path: Path) -
 
 @pytest.mark.parametrize("number", range(len(files_of(Path("orchd.db")))))
 @pytest.mark.parametrize("how", ["cut", "removed"])
-def test_a_file_that_shrank_while_it_was_open_takes_no_change(path: Path, number: int, how: str) -> None:
+def test_a_commit_to_a_shrunken_or_removed_database_file_is_refused(path: Path, number: int, how: str) -> None:
     with closing(Store(path)) as store:
         store.commit(State(), 1.0, [LimitChanged(1, 1)])
         store.commit(State(), 2.0, [LimitChanged(2, 2)])
@@ -77,7 +77,7 @@ def test_a_file_that_shrank_while_it_was_open_takes_no_change(path: Path, number
         assert store.last_seq() == 2
 
 
-def test_rate_limits_of_runners_end_when_they_were_to_end_whatever_the_clock_of_the_next_daemon_shows(
+def test_runner_rate_limits_keep_their_wall_clock_end_after_a_restart(
     path: Path,
 ) -> None:
     with closing(Store(path)) as store:

@@ -35,14 +35,14 @@ def left(store: Store) -> list[tuple[int | None, str]]:
     return [(event.agent, event.event) for event in store.events(0, 1000)]
 
 
-def test_a_run_is_told_of_once_and_as_a_whole(past: Bench) -> None:
+def test_a_run_is_listed_once_and_as_a_whole(past: Bench) -> None:
     roots = past.store.roots(0, 10)
     assert roots == [Root(1, None), Root(2, 1), Root(3, 1), Root(4, None)]
     assert past.store.roots(1, 2) == roots[1:3]
     assert [[agent.number for agent in past.store.whole(root)] for root in roots] == [[1], [2, 3], [], [4]]
 
 
-def test_what_leaves_takes_its_events_with_it_and_those_that_are_older_than_all(past: Bench) -> None:
+def test_pruning_deletes_events_of_pruned_agents_and_all_older_events(past: Bench) -> None:
     store = past.store
     chosen = [agent for root in store.roots(0, 2) for agent in store.whole(root)]
     store.take_out([PrunedAgent(1, 1)], [PrunedAgent(2, 1), PrunedAgent(3, 1)], chosen[:1])
@@ -61,7 +61,7 @@ def test_what_leaves_takes_its_events_with_it_and_those_that_are_older_than_all(
     assert store.leaving() == [PrunedAgent(2, 1), PrunedAgent(3, 1)]
 
 
-def test_what_is_gone_is_known_to_the_next_daemon_and_is_not_counted_twice(past: Bench) -> None:
+def test_the_pruned_count_survives_a_restart_without_double_counting(past: Bench) -> None:
     past.store.take_out([PrunedAgent(1, 1)], [PrunedAgent(2, 1)])
     past.store.finish()
     with closing(Store(past.home.database)) as again:
@@ -73,7 +73,7 @@ def test_what_is_gone_is_known_to_the_next_daemon_and_is_not_counted_twice(past:
         assert again.pruned.agents == 2
 
 
-def test_a_closed_session_goes_with_its_last_agent(past: Bench) -> None:
+def test_a_closed_session_is_deleted_with_its_last_agent(past: Bench) -> None:
     everyone = [PrunedAgent(number, 1) for number in range(1, 5)]
     past.store.take_out(everyone[:3], [])
     past.ask("session-close", {"id": "session-001"})
@@ -83,12 +83,12 @@ def test_a_closed_session_goes_with_its_last_agent(past: Bench) -> None:
     assert past.store.sessions(None, 10) == []
 
 
-def test_a_session_that_is_open_stays(past: Bench) -> None:
+def test_an_open_session_is_not_deleted(past: Bench) -> None:
     past.store.take_out([PrunedAgent(number, 1) for number in range(1, 5)], [])
     assert [session.id for session in past.store.sessions(None, 10)] == ["session-001"]
 
 
-def test_rows_stay_when_the_database_refuses(past: Bench) -> None:
+def test_rows_stay_when_the_database_refuses_the_deletion(past: Bench) -> None:
     past.store.finish()
     past.store._db.execute("CREATE TRIGGER no BEFORE DELETE ON agents BEGIN SELECT RAISE(ABORT, 'no'); END")
     with pytest.raises(StoreError, match="no"):
@@ -97,7 +97,7 @@ def test_rows_stay_when_the_database_refuses(past: Bench) -> None:
     assert past.store.agents([1])
 
 
-def test_room_in_the_file_is_used_again(bench: Bench) -> None:
+def test_freed_space_in_the_database_file_is_reused(bench: Bench) -> None:
     def filled() -> int:
         bench.state.is_paused = True
         agents = [{"command": ["true"], "goal": "x" * 4000} for _ in range(200)]

@@ -63,7 +63,7 @@ def history(store: Store) -> History:
     return History(store)
 
 
-def test_the_newest_agent_with_a_name_is_found_in_its_tree_and_above_a_number(history: History) -> None:
+def test_the_newest_agent_with_a_name_is_looked_up_by_tree_and_number(history: History) -> None:
     store = history.store
     for number, parent, name in ((1, None, "api"), (2, 1, "api"), (3, None, "ui"), (4, None, "api")):
         history.agent(number, parent, name=name)
@@ -75,12 +75,12 @@ def test_the_newest_agent_with_a_name_is_found_in_its_tree_and_above_a_number(hi
     assert store.newest_named("nobody", None, (), 0) is None
 
 
-def test_a_name_that_is_found_elsewhere_in_the_request_is_no_name(history: History) -> None:
+def test_a_name_elsewhere_in_the_spec_is_not_the_agents_name(history: History) -> None:
     history.agent(1, name="ui", variables=(("name", "api"),), goal="\xa4name\xa3api")
     assert history.store.newest_named("api", None, (), 0) is None
 
 
-def test_sessions_are_found_by_id_and_directory_newest_first(history: History) -> None:
+def test_sessions_are_read_by_id_and_directory_newest_first(history: History) -> None:
     store = history.store
     first = history.session(FIRST, "/a\udcff")
     history.session(SECOND, "/b")
@@ -97,7 +97,7 @@ def test_sessions_are_found_by_id_and_directory_newest_first(history: History) -
     assert store.session(THIRD) == third
 
 
-def test_the_agents_and_events_of_a_session_are_found_without_those_of_others(history: History) -> None:
+def test_a_session_lists_only_its_own_agents_and_events(history: History) -> None:
     store = history.store
     for session, directory in ((FIRST, "/a"), (SECOND, "/b")):
         history.session(session, directory)
@@ -123,7 +123,7 @@ def test_the_agents_and_events_of_a_session_are_found_without_those_of_others(hi
     assert store.events_of(SECOND, completed.seq) == []
 
 
-def test_those_that_may_write_a_file_are_found_and_the_newest_that_has_written_it(history: History) -> None:
+def test_writers_returns_unfinished_agents_and_the_newest_completed(history: History) -> None:
     store, file = history.store, "/r\udcff.md"
     ends = (Status.COMPLETED, Status.COMPLETED, Status.FAILED, Status.RUNNING, Status.QUEUED)
     for number, status in enumerate(ends, 1):
@@ -134,7 +134,7 @@ def test_those_that_may_write_a_file_are_found_and_the_newest_that_has_written_i
     assert [agent.number for agent in store.writers(["/none.md", file])] == [4, 5, 2]
 
 
-def test_which_agent_has_written_a_file_is_known_when_it_was_pruned(history: History) -> None:
+def test_the_writer_of_a_file_is_still_returned_after_pruning(history: History) -> None:
     store, file = history.store, "/r\udcff.md"
     completed = history.agent(1, status=Status.COMPLETED, result=file)
     failed = history.agent(2, status=Status.FAILED, result="/failed.md")

@@ -32,7 +32,7 @@ def completed(turn: Turn, number: int) -> None:
     turn.record(events.AgentCompleted(new_id))
 
 
-def test_runs_their_members_and_how_long_a_skill_takes_are_found_again(tmp_path: Path) -> None:
+def test_runs_members_and_skill_durations_round_trip(tmp_path: Path) -> None:
     store, state = Store(tmp_path / "db"), State()
     began = Turn(state, Instant(0.0, 100.0))
     began.record(events.RunBegan(RUN, RunPlan("run", (GroupPlan("", max_parallel=2),), "/"), Budget()))
@@ -59,7 +59,7 @@ def test_runs_their_members_and_how_long_a_skill_takes_are_found_again(tmp_path:
     store.close()
 
 
-def test_of_the_samples_of_a_skill_the_newest_weighs_three_tenths(tmp_path: Path) -> None:
+def test_the_newest_sample_of_a_skill_weighs_three_tenths(tmp_path: Path) -> None:
     store, state = Store(tmp_path / "db"), State()
     turn = Turn(state, Instant(0.0, 0.0))
     turn.record(events.RunBegan(RUN, RunPlan("run", (GroupPlan(""),), "/"), Budget()))
@@ -77,7 +77,7 @@ def test_of_the_samples_of_a_skill_the_newest_weighs_three_tenths(tmp_path: Path
     store.close()
 
 
-def test_the_events_of_an_agents_run_are_of_its_tree(tmp_path: Path) -> None:
+def test_the_events_of_an_agents_run_belong_to_its_tree(tmp_path: Path) -> None:
     store, state = Store(tmp_path / "db"), State()
     turn = Turn(state, Instant(0.0, 0.0))
     turn.record(events.AgentQueued(agent_id(1), Spec(("true",), "name", "/", "e"), Level.PM, ()))

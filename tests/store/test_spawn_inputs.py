@@ -60,7 +60,7 @@ def box(tmp_path: Path) -> Box:
     return Box(tmp_path)
 
 
-def test_an_input_is_there_as_long_as_an_agent_has_it(box: Box) -> None:
+def test_an_input_is_deleted_with_the_last_agent_that_uses_it(box: Box) -> None:
     first, second = box.agent(1, b"x"), box.agent(2, b"x")
     (path,) = box.files()
     assert Path(first.spec.stdin or "").read_bytes() == b"x"
@@ -70,14 +70,14 @@ def test_an_input_is_there_as_long_as_an_agent_has_it(box: Box) -> None:
     assert box.files() == []
 
 
-def test_an_input_of_a_request_that_was_refused_goes(box: Box) -> None:
+def test_the_input_of_a_refused_request_is_deleted(box: Box) -> None:
     box.given.inputs.keep(b"x")
     assert len(box.files()) == 1
     box.given.inputs.tidy()
     assert box.files() == []
 
 
-def test_what_did_not_complete_is_kept_privately_and_the_next_daemon_knows_it(box: Box) -> None:
+def test_retry_inputs_are_kept_privately_and_read_by_the_next_daemon(box: Box) -> None:
     agent = box.agent(1, b"x", "f")
     box.end(agent)
     assert box.files() == ["retry/agent-001", "retry/agent-001.in"]
@@ -91,7 +91,7 @@ def test_what_did_not_complete_is_kept_privately_and_the_next_daemon_knows_it(bo
     assert box.files() == []
 
 
-def test_those_with_one_environment_share_a_file_and_each_goes_by_itself(box: Box) -> None:
+def test_retry_environments_share_a_file_and_are_dropped_separately(box: Box) -> None:
     agents = [box.agent(number) for number in (1, 2, 3)]
     for agent in agents:
         box.end(agent)
@@ -106,7 +106,7 @@ def test_those_with_one_environment_share_a_file_and_each_goes_by_itself(box: Bo
 
 
 @pytest.mark.parametrize("content", [b"", b"\xc1", pack([1]), pack({"version": VERSION, "environment": 3})])
-def test_what_is_damaged_is_an_error_with_a_way_out(box: Box, content: bytes) -> None:
+def test_a_damaged_retry_record_is_an_error_that_names_a_remedy(box: Box, content: bytes) -> None:
     agent = box.agent(1)
     box.end(agent)
     (box.directory / "retry" / agent.id).write_bytes(content)
@@ -115,7 +115,7 @@ def test_what_is_damaged_is_an_error_with_a_way_out(box: Box, content: bytes) ->
     assert caught.value.code == "environment-lost"
 
 
-def test_what_a_newer_version_kept_is_an_error_that_names_both(box: Box) -> None:
+def test_a_newer_retry_record_is_an_error_that_names_both_versions(box: Box) -> None:
     agent = box.agent(1)
     box.end(agent)
     newer = {"version": VERSION + 1, "environment": {}, "input": None}
@@ -124,7 +124,7 @@ def test_what_a_newer_version_kept_is_an_error_that_names_both(box: Box) -> None
         box.given.retries.environment(agent.id)
 
 
-def test_a_pipe_in_the_place_of_what_is_kept_blocks_nothing(box: Box) -> None:
+def test_a_pipe_instead_of_a_retry_file_is_refused_without_blocking(box: Box) -> None:
     agent = box.agent(1, b"x")
     box.end(agent)
     for name in (agent.id, f"{agent.id}.in"):
@@ -136,14 +136,14 @@ def test_a_pipe_in_the_place_of_what_is_kept_blocks_nothing(box: Box) -> None:
         box.given.retries.restore_input(agent)
 
 
-def test_an_environment_that_is_lost_already_keeps_no_agent_from_ending(box: Box) -> None:
+def test_an_agent_with_a_lost_environment_ends(box: Box) -> None:
     agent = box.agent(1, environment="deleted")
     box.end(agent)
     with pytest.raises(WireError, match="it is no longer kept"):
         box.given.retries.environment(agent.id)
 
 
-def test_what_a_daemon_that_died_had_not_kept_yet_is_kept_by_the_next(box: Box) -> None:
+def test_the_next_daemon_keeps_the_retry_data_a_dead_daemon_had_not_kept(box: Box) -> None:
     ended, going = box.agent(1, b"x"), box.agent(2, b"y")
     ended.status = Status.LOST
     box.given.inputs.keep(b"nobody's")
@@ -155,20 +155,20 @@ def test_what_a_daemon_that_died_had_not_kept_yet_is_kept_by_the_next(box: Box) 
     assert not box.given.retries.has(going.id)
 
 
-def test_an_agent_without_an_input_of_ours_has_none_to_restore(box: Box) -> None:
+def test_an_agent_without_a_kept_input_restores_no_input(box: Box) -> None:
     agent = box.agent(1)
     box.end(agent)
     box.given.retries.restore_input(agent)
     assert box.files() == ["retry/agent-001"]
 
 
-def test_an_agent_that_was_revived_in_the_turn_of_its_end_keeps_nothing_for_a_retry(box: Box) -> None:
+def test_an_agent_revived_in_the_turn_of_its_end_keeps_no_retry_data(box: Box) -> None:
     agent = box.agent(1, b"x")
     box.end(agent, Status.QUEUED)
     assert box.files() == []
 
 
-def test_where_the_file_system_has_no_hard_links_the_input_is_copied(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_input_is_copied_where_hard_links_are_unsupported(box: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> NoReturn:
         raise OSError(errno.EPERM, os.strerror(errno.EPERM))
 
@@ -183,7 +183,7 @@ def test_where_the_file_system_has_no_hard_links_the_input_is_copied(box: Box, m
         assert box.given.retries.environment(agent.id) == ENVIRONMENTS["f"]
 
 
-def test_an_input_that_is_lost_already_keeps_no_agent_from_ending(box: Box) -> None:
+def test_an_agent_with_a_lost_input_ends(box: Box) -> None:
     agent = box.agent(1, b"x")
     Path(agent.spec.stdin or "").unlink()
     box.end(agent)

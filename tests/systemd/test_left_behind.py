@@ -30,7 +30,7 @@ def below(service: Installed, group: str) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("how", ["daemon stop", "systemctl stop"])
-def test_what_lives_afterwards_is_what_was_said(service: Installed, how: str) -> None:
+def test_a_stopped_service_leaves_only_the_agents_that_it_reported(service: Installed, how: str) -> None:
     group = service.shows("ControlGroup")
     agent_id, family = service.spawn("sleep", "600"), service.spawn("sh", "-c", FORKS)
     ended = service.spawn("sh", "-c", f"{FORKS.rpartition(';')[0]}; exit 0")

@@ -49,7 +49,7 @@ def shell(box: Box) -> Iterator[subprocess.Popen[str]]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-def test_every_command_does_what_it_is_there_for(shell: subprocess.Popen[str]) -> None:
+def test_the_documented_commands_run_in_order_with_expected_output(shell: subprocess.Popen[str]) -> None:
     assert len(BLOCKS) == 11
     script = "\n".join(f"echo == {number}\n{block}" for number, block in enumerate(BLOCKS))
     out, err = shell.communicate(script, timeout=150)
@@ -69,22 +69,22 @@ def test_every_command_does_what_it_is_there_for(shell: subprocess.Popen[str]) -
 
 # What the page says beside its blocks, and which test does the same.
 IN_PASSING = {
-    "sudo orchctl service install --system --enable": "test_the_machines_service_is_there_for_a_user",
-    "systemctl enable --now orchd@ann": "test_the_machines_service_is_there_for_a_user",
-    "systemctl ... orchd@NAME": "test_the_machines_service_is_there_for_a_user",
-    "orchctl daemon stop --keep-agents": "test_what_lives_afterwards_is_what_was_said",
+    "sudo orchctl service install --system --enable": "test_the_system_service_runs_for_a_user_and_protects_only_itself",
+    "systemctl enable --now orchd@ann": "test_the_system_service_runs_for_a_user_and_protects_only_itself",
+    "systemctl ... orchd@NAME": "test_the_system_service_runs_for_a_user_and_protects_only_itself",
+    "orchctl daemon stop --keep-agents": "test_a_stopped_service_leaves_only_the_agents_that_it_reported",
     "orchctl uninstall-project": "tests/orchctl/commands/sessions/test_uninstall_project.py",
     "orchctl daemon stop": "tests/orchctl/commands/daemon/test_stop.py",
-    "orchctl daemon start": "test_stopping_it_leaves_agents_and_no_client_starts",
-    "systemctl --user reset-failed orchd": "test_one_that_cannot_start_gives_up_and_says_why",
+    "orchctl daemon start": "test_a_stopped_service_keeps_agents_and_no_query_starts_a_daemon",
+    "systemctl --user reset-failed orchd": "test_a_service_that_cannot_start_fails_and_reports_the_reason",
     "systemctl --user status orchd": "",
     "systemctl status": "",
     "orchctl prune": "tests/daemon/test_full_disk.py",
     "orchctl prune --keep 0": "tests/daemon/test_full_disk.py",
     "systemctl --user edit orchd": "",  # opens an editor
     "systemctl --user kill orchd": "test_a_kill_of_the_whole_unit_kills_agents_too",
-    "orchctl service install": "test_installing_says_what_is_to_be_done",
-    "orchctl wait": "test_a_daemon_that_was_killed_comes_back",
+    "orchctl service install": "test_install_prints_the_next_step_and_backs_up_a_changed_unit",
+    "orchctl wait": "test_a_killed_daemon_is_restarted_and_a_waiting_client_reconnects",
     "orchctl cancel": "tests/orchctl/commands/agents/test_cancel.py",
     "orchctl daemon restart": "tests/orchctl/commands/daemon/test_daemon.py",
     "orchctl doctor": "tests/orchctl/commands/daemon/test_doctor.py",
@@ -101,7 +101,7 @@ IN_PASSING = {
 }
 
 
-def test_what_is_said_in_passing_is_done_by_a_test() -> None:
+def test_every_command_in_the_prose_is_run_by_a_test() -> None:
     prose = re.sub(r"```.*?```", "", TEXT, flags=re.DOTALL)
     commands = set(re.findall(r"`((?:sudo )?(?:orchctl|systemctl|loginctl|pip|orchd) [^`]+)`", prose))
     run = {line.strip() for block in BLOCKS for line in block.splitlines()}
@@ -114,7 +114,7 @@ def test_what_is_said_in_passing_is_done_by_a_test() -> None:
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd-analyze")
 @pytest.mark.parametrize(("scope", "unit"), [("user", "orchd.service"), ("system", "orchd@.service")])
-def test_the_score_is_what_is_written(scope: str, unit: str, tmp_path: Path) -> None:
+def test_the_documented_security_score_matches_systemd_analyze(scope: str, unit: str, tmp_path: Path) -> None:
     path = tmp_path / unit.replace("@", "@root")
     path.write_text(units.text_of(scope, tmp_path, 252))
     process = subprocess.run(

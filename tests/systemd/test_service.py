@@ -13,7 +13,7 @@ from tests.systemd.box import Box, Installed
 pytestmark = pytest.mark.slow
 
 
-def test_it_is_started_and_shows_its_places(service: Installed) -> None:
+def test_the_service_starts_and_shows_its_slots(service: Installed) -> None:
     assert service.shows("ActiveState") == "active"
     agent_id = service.spawn("sleep", "600")
     until(lambda: service.shows("StatusText") == "slots 1/7 in use, 1/28 alive, 0 queued")
@@ -27,14 +27,14 @@ def test_it_is_started_and_shows_its_places(service: Installed) -> None:
     assert service.box.run("cat", f"/proc/{agent['pid']}/cgroup").split("::")[1].startswith(f"{group}/orchd-")
 
 
-def test_its_log_in_the_journal_has_priorities_and_no_times(service: Installed) -> None:
+def test_the_journal_log_has_priorities_and_no_times(service: Installed) -> None:
     entries = [json.loads(line) for line in service.says("--output=json").splitlines()]
     serving = [entry for entry in entries if entry["MESSAGE"] == f"serving {service.home}"]
     assert serving
     assert serving[-1]["PRIORITY"] == "6"
 
 
-def test_a_loop_that_hangs_is_ended_and_the_next_daemon_takes_the_agents_over(service: Installed) -> None:
+def test_a_hung_loop_is_killed_and_the_next_daemon_adopts_the_agents(service: Installed) -> None:
     service.set("WatchdogSec=1")
     service.systemctl("restart", service.unit)
     agent_id = service.spawn("sleep", "600")
@@ -48,7 +48,7 @@ def test_a_loop_that_hangs_is_ended_and_the_next_daemon_takes_the_agents_over(se
     assert "orchd/daemon/loop.py" in service.says()  # where it hung
 
 
-def test_one_that_takes_too_much_memory_is_ended_and_leaves_the_rest(service: Installed) -> None:
+def test_an_agent_above_its_memory_limit_ends_and_others_keep_running(service: Installed) -> None:
     takes = "import signal; held = bytearray(b'x') * (100 << 20); signal.pause()"
     other = service.spawn("sleep", "600")
     greedy = service.ctl("spawn", "--memory-max", "50M", "--", "python3", "-c", takes).strip()
@@ -61,7 +61,7 @@ def test_one_that_takes_too_much_memory_is_ended_and_leaves_the_rest(service: In
     assert service.shows("NRestarts") == "0"
 
 
-def test_a_reload_reads_the_configuration_again_and_the_manager_knows_when_it_is_done(service: Installed) -> None:
+def test_a_reload_rereads_the_configuration_in_the_same_process(service: Installed) -> None:
     before = service.shows("MainPID")
     service.box.run("sh", "-c", f"echo 'grace = 3.5' > {service.home}/config.toml", who="ann")
     service.systemctl("reload", service.unit)
@@ -97,7 +97,7 @@ def test_a_restart_under_load_loses_nothing_and_keeps_the_order(service: Install
     assert [event["agent"] for event in events if event["event"] == "attempt-admitted"] == [*first, *later]
 
 
-def test_a_daemon_that_was_killed_comes_back_as_the_service_and_a_client_waits_for_it(service: Installed) -> None:
+def test_a_killed_daemon_is_restarted_and_a_waiting_client_reconnects(service: Installed) -> None:
     agent_id = service.spawn("sh", "-c", "until [ -e /run/ann/done ]; do sleep 0.05; done")
     waiting = service.begin("wait", agent_id)
     old = service.shows("MainPID")
@@ -110,7 +110,7 @@ def test_a_daemon_that_was_killed_comes_back_as_the_service_and_a_client_waits_f
     service.box.run("rm", "/run/ann/done")
 
 
-def test_stopping_it_leaves_agents_and_no_client_starts_another_daemon_in_its_place(service: Installed) -> None:
+def test_a_stopped_service_keeps_agents_and_no_query_starts_a_daemon(service: Installed) -> None:
     agent_id = service.spawn("sleep", "600")
     (before,) = service.agents(agent_id)
     service.systemctl("stop", service.unit)
@@ -132,7 +132,7 @@ def test_daemon_restart_restarts_the_service(service: Installed) -> None:
 
 
 @pytest.mark.parametrize("how", ["--stop-agents", "--drain"])
-def test_it_can_be_stopped_with_its_agents_and_stays_stopped(service: Installed, how: str) -> None:
+def test_the_service_stops_with_its_agents_and_stays_stopped(service: Installed, how: str) -> None:
     service.spawn("sleep", "600" if how == "--stop-agents" else "1")
     service.ctl("daemon", "stop", how)
     until(lambda: service.shows("ActiveState") == "inactive")
@@ -141,7 +141,7 @@ def test_it_can_be_stopped_with_its_agents_and_stays_stopped(service: Installed,
     assert service.box.run("pgrep", "-x", "sleep", code=1) == ""
 
 
-def test_agents_that_a_stopped_service_left_are_ended_by_one_that_is_started_for_it(service: Installed) -> None:
+def test_daemon_stop_ends_the_agents_that_a_stopped_service_left(service: Installed) -> None:
     service.spawn("sleep", "600")
     service.systemctl("stop", service.unit)
     service.ctl("daemon", "stop", "--stop-agents")
@@ -149,7 +149,7 @@ def test_agents_that_a_stopped_service_left_are_ended_by_one_that_is_started_for
     assert service.box.run("pgrep", "-x", "sleep", code=1) == ""
 
 
-def test_a_daemon_that_runs_hands_its_agents_over_to_the_service(plain: Installed) -> None:
+def test_a_running_daemon_hands_its_agents_over_to_the_service(plain: Installed) -> None:
     agent_id = plain.spawn("sleep", "600")
     (before,) = plain.agents(agent_id)
     plain.service("install", "--enable")
@@ -158,7 +158,7 @@ def test_a_daemon_that_runs_hands_its_agents_over_to_the_service(plain: Installe
     assert (after["status"], after["pid"]) == ("running", before["pid"])
 
 
-def test_installing_says_what_is_to_be_done_and_keeps_what_was_changed(plain: Installed) -> None:
+def test_install_prints_the_next_step_and_backs_up_a_changed_unit(plain: Installed) -> None:
     path = f"/run/ann/.config/systemd/user/{plain.unit}"
     plain.box.run("sh", "-c", f"rm -f {path}.bak*")
     assert "systemctl --user enable --now orchd" in plain.service("install")
@@ -181,7 +181,7 @@ def test_uninstalling_leaves_agents_and_a_daemon_can_be_started_as_before(servic
     assert "there is none" in service.service("uninstall")
 
 
-def test_one_that_cannot_start_gives_up_and_says_why(service: Installed) -> None:
+def test_a_service_that_cannot_start_fails_and_reports_the_reason(service: Installed) -> None:
     service.systemctl("stop", service.unit)
     service.box.run("sh", "-c", f"echo limit = 0 > {service.home}/config.toml")
     service.set("RestartSec=50ms")
@@ -200,7 +200,7 @@ def system(box: Box) -> Iterator[Installed]:
     installed.end()
 
 
-def test_the_machines_service_is_there_for_a_user_and_protects_itself_but_no_agent(system: Installed) -> None:
+def test_the_system_service_runs_for_a_user_and_protects_only_itself(system: Installed) -> None:
     agent_id = system.spawn("sleep", "600")
     (agent,) = system.agents(agent_id)
     assert system.shows("ControlGroup") == "/system.slice/system-orchd.slice/orchd@ann.service"
@@ -215,12 +215,12 @@ def test_the_machines_service_is_there_for_a_user_and_protects_itself_but_no_age
     assert "`systemctl start orchd@ann` starts it" in system.ctl("status", code=69)
 
 
-def test_a_system_service_has_no_home_of_ones_own(plain: Installed) -> None:
+def test_installing_a_system_service_with_a_custom_home_is_refused(plain: Installed) -> None:
     assert "usage: a system service has a home for each user" in plain.ctl("service", "install", "--system", code=2)
     assert "choose one" in plain.ctl("service", "install", "--system", "--user", code=2)
 
 
-def test_a_failed_unit_is_started_by_what_doctor_advises(service: Installed) -> None:
+def test_the_remedy_of_doctor_starts_a_failed_unit(service: Installed) -> None:
     service.systemctl("stop", service.unit)
     service.box.run("sh", "-c", f"echo limit = 0 > {service.home}/config.toml")
     service.set("RestartSec=50ms")
@@ -238,7 +238,7 @@ def test_a_failed_unit_is_started_by_what_doctor_advises(service: Installed) -> 
     assert "systemd" not in wrong(service)
 
 
-def test_a_unit_whose_program_is_gone_is_found_and_written_anew(service: Installed) -> None:
+def test_a_unit_with_a_missing_program_is_reported_and_reinstalled(service: Installed) -> None:
     service.systemctl("stop", service.unit)
     service.set("ExecStart=\\nExecStart=/run/ann/gone")
     service.systemctl("start", service.unit, code=1)

@@ -56,7 +56,7 @@ def living(service: Installed) -> set[str]:
     return set(re.findall(r"=(agent-\d+)", service.box.run("sh", "-c", MARKED, code=None)))
 
 
-def test_seven_at_work_and_twenty_queued_live_through_an_upgrade(older: Installed) -> None:
+def test_seven_running_and_twenty_queued_agents_survive_an_upgrade(older: Installed) -> None:
     box = older.box
     first = [older.spawn("sh", "-c", f"{BEGIN}; until [ -e {GO} ]; do sleep 0.05; done") for _ in range(7)]
     lines = [json.dumps({"command": ["sh", "-c", BEGIN]}) for _ in range(20)]

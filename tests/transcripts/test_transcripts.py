@@ -28,7 +28,7 @@ def line_of(text: str) -> str:
 
 
 @pytest.mark.parametrize("path", STORIES, ids=lambda path: path.stem)
-def test_a_story_goes_as_it_is_told(path: Path) -> None:
+def test_a_transcript_matches_the_replies_of_the_core(path: Path) -> None:
     text = path.read_text()
     if os.environ.get("ORCHD_REWRITE"):
         path.write_text(line_of(text))

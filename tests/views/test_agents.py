@@ -44,13 +44,13 @@ def test_any_agent_can_be_shown_and_sent(agent: Agent, children: list[int]) -> N
     assert agent_map["children"] == [agent_id(number) for number in children]
 
 
-def test_the_keys_of_an_agent_are_those_of_the_documents(bench: Bench) -> None:
+def test_the_keys_of_an_agent_match_the_documentation(bench: Bench) -> None:
     bench.spawn("sleep", "600")
     (agent_map,) = bench.ask("status")["agents"]
     assert set(agent_map) == documented("## Agent")
 
 
-def test_the_statuses_of_the_documents_are_those_there_are() -> None:
+def test_the_documented_statuses_match_the_statuses_of_the_core() -> None:
     (row,) = [
         line
         for line in (ROOT / "docs/reference/protocol.md").read_text().splitlines()
@@ -75,14 +75,16 @@ def test_the_statuses_of_the_documents_are_those_there_are() -> None:
         (255, None),
     ],
 )
-def test_death_by_a_signal_is_told_as_a_shell_does(bench: Bench, code: int | None, signal: int | None) -> None:
+def test_a_fatal_signal_is_derived_from_the_exit_code_as_in_a_shell(
+    bench: Bench, code: int | None, signal: int | None
+) -> None:
     agent = bench.spawn("sleep", "600")
     agent.outcome = Outcome(code)
     agent_map = views.agent_map(bench.home, bench.state, agent, 0.0, [], None)
     assert (agent_map["exit_code"], agent_map["signal"]) == (code, signal)
 
 
-def test_a_sample_comes_before_what_was_kept_at_the_end(bench: Bench) -> None:
+def test_a_usage_sample_takes_precedence_over_the_final_usage(bench: Bench) -> None:
     agent = bench.spawn("sleep", "600")
     agent.outcome = Outcome(0, 1.5, 4096)
 
@@ -135,7 +137,7 @@ def test_working_agents_are_counted_by_level(bench: Bench) -> None:
     }
 
 
-def test_one_that_has_not_started_has_no_log(bench: Bench) -> None:
+def test_an_agent_that_has_not_started_has_no_log(bench: Bench) -> None:
     bench.ask("pause")
     agent = bench.spawn("true")
     assert views.agent_map(bench.home, bench.state, agent, 0.0, [], None)["log"] is None

@@ -41,7 +41,7 @@ def two(box: Box, **fields: object) -> tuple[AgentId, AgentId]:
     return first, second
 
 
-def test_one_that_was_turned_away_is_queued_again_and_loses_nothing() -> None:
+def test_a_rate_limited_agent_is_queued_again_without_a_counted_try() -> None:
     box = Box(limit=1)
     first, second = two(box, runner="claude", retries=0)
     limited(box, first, 60.0)
@@ -51,7 +51,7 @@ def test_one_that_was_turned_away_is_queued_again_and_loses_nothing() -> None:
     assert "claude is rate-limited for another 60 s" in (reason(box.state, box.agent(second), box.now) or "")
 
 
-def test_when_the_time_is_over_they_start_by_themselves() -> None:
+def test_queued_agents_start_when_the_rate_limit_expires() -> None:
     box = Box(limit=1)
     first, second = two(box, runner="claude")
     limited(box, first, 60.0)
@@ -66,7 +66,7 @@ def test_when_the_time_is_over_they_start_by_themselves() -> None:
     assert box.state.holds == {}
 
 
-def test_other_runners_and_commands_go_on() -> None:
+def test_other_runners_and_commands_start_during_a_rate_limit() -> None:
     box = Box(limit=1)
     first, _ = two(box, runner="claude")
     other, command = box.batch(spec("x", runner="codex"), spec("y"), scope=HERE)
@@ -76,14 +76,14 @@ def test_other_runners_and_commands_go_on() -> None:
     assert box.status(command) == ["running"]
 
 
-def test_an_agent_that_runs_already_goes_on() -> None:
+def test_a_running_agent_continues_when_its_runner_is_rate_limited() -> None:
     box = Box(limit=2)
     first, second = box.batch(spec("a", runner="claude"), spec("b", runner="claude"), scope=HERE)
     limited(box, first, 60.0)
     assert box.status(first, second) == ["queued", "running"]
 
 
-def test_of_two_times_the_later_one_counts() -> None:
+def test_the_latest_of_several_rate_limit_ends_counts() -> None:
     box = Box(limit=3)
     first, second, third = box.batch(*(spec(name, runner="claude") for name in "abc"), scope=HERE)
     limited(box, first, 60.0)
@@ -94,14 +94,14 @@ def test_of_two_times_the_later_one_counts() -> None:
 
 
 @pytest.mark.parametrize(("reported", "hold"), [(-500.0, HOLD_SECONDS), (1e12, LONGEST_HOLD)])
-def test_a_time_that_makes_no_sense_is_brought_into_bounds(reported: float, hold: float) -> None:
+def test_an_implausible_rate_limit_time_is_clamped(reported: float, hold: float) -> None:
     box = Box(limit=1)
     first, _ = two(box, runner="claude")
     limited(box, first, reported)
     assert next_deadline(box.state) == pytest.approx(box.now + hold)
 
 
-def test_a_person_can_have_it_tried_at_once() -> None:
+def test_resume_starts_a_rate_limited_agent_at_once() -> None:
     box = Box(limit=1)
     first, _ = two(box, runner="claude")
     limited(box, first, 3600.0)
@@ -121,7 +121,7 @@ def turned_away_until_it_fails(box: Box, agent_id: AgentId, seconds: float) -> i
     raise AssertionError("it is tried without end")
 
 
-def test_one_that_is_turned_away_too_often_fails_in_the_words_of_its_service() -> None:
+def test_an_agent_rate_limited_too_often_fails_with_the_service_message() -> None:
     box = Box(limit=1)
     box.state.rate_limit_waits = 3
     (first,) = box.batch(spec("a", runner="claude", retries=5), scope=HERE)
@@ -131,7 +131,7 @@ def test_one_that_is_turned_away_too_often_fails_in_the_words_of_its_service() -
     assert box.agent(first).reason == message
 
 
-def test_one_that_is_turned_away_for_too_long_fails_in_the_words_of_its_service() -> None:
+def test_an_agent_rate_limited_too_long_fails_with_the_service_message() -> None:
     box = Box(limit=1)
     box.state.rate_limit_time = 130.0
     (first,) = box.batch(spec("a", runner="claude", retries=5), scope=HERE)
@@ -140,7 +140,7 @@ def test_one_that_is_turned_away_for_too_long_fails_in_the_words_of_its_service(
     assert box.agent(first).reason == message
 
 
-def test_without_patience_the_first_rate_limit_is_a_failure_and_holds_the_runner_all_the_same() -> None:
+def test_without_allowed_waits_a_rate_limit_fails_and_holds_the_runner() -> None:
     box = Box(limit=1)
     box.state.rate_limit_waits = 0
     first, second = two(box, runner="claude")
@@ -148,7 +148,7 @@ def test_without_patience_the_first_rate_limit_is_a_failure_and_holds_the_runner
     assert box.status(first, second) == ["failed", "queued"]
 
 
-def test_a_retry_by_a_person_may_wait_as_often_again() -> None:
+def test_a_manual_retry_resets_the_rate_limit_waits() -> None:
     box = Box(limit=1)
     box.state.rate_limit_waits, box.state.rate_limit_time = 2, 1000.0
     (first,) = box.batch(spec("a", runner="claude"), scope=HERE)
@@ -158,7 +158,7 @@ def test_a_retry_by_a_person_may_wait_as_often_again() -> None:
     assert turned_away_until_it_fails(box, first, 400.0) == 2
 
 
-def test_the_words_of_the_service_are_shown_from_the_first_time() -> None:
+def test_the_service_message_is_shown_from_the_first_rate_limit() -> None:
     box = Box(limit=1)
     first, second = two(box, runner="claude")
     limited(box, first, 60.0)
@@ -166,7 +166,7 @@ def test_the_words_of_the_service_are_shown_from_the_first_time() -> None:
         assert (reason(box.state, box.agent(agent_id), box.now) or "").endswith(". The service reported: too often")
 
 
-def test_one_that_completed_or_was_cancelled_is_over_whatever_its_service_said() -> None:
+def test_a_completed_or_cancelled_agent_ignores_a_rate_limit_report() -> None:
     box = Box(limit=2)
     first, second = box.batch(spec("a", runner="claude"), spec("b", runner="claude"), scope=HERE)
     limited(box, first, 60.0, code=0)
@@ -175,7 +175,7 @@ def test_one_that_completed_or_was_cancelled_is_over_whatever_its_service_said()
     assert box.status(first, second) == ["completed", "cancelled"]
 
 
-def test_the_children_of_an_attempt_that_was_turned_away_are_cancelled() -> None:
+def test_the_children_of_a_rate_limited_attempt_are_cancelled() -> None:
     box = Box(limit=3)
     (first,) = box.batch(spec("a", runner="claude", nesting=1), scope=HERE)
     child = box.spawn("child", caller=first)
@@ -183,7 +183,7 @@ def test_the_children_of_an_attempt_that_was_turned_away_are_cancelled() -> None
     assert box.status(first, child) == ["queued", "stopping"]
 
 
-def test_with_no_queue_one_that_is_held_back_is_refused() -> None:
+def test_no_queue_refuses_an_agent_of_a_rate_limited_runner() -> None:
     box = Box(limit=2)
     (first,) = box.batch(spec("a", runner="claude"), scope=HERE)
     limited(box, first, 60.0)
@@ -193,7 +193,7 @@ def test_with_no_queue_one_that_is_held_back_is_refused() -> None:
     assert "rate-limited" in refusal.message
 
 
-def test_a_session_that_has_spent_its_budget_starts_nothing_more_and_says_so() -> None:
+def test_a_session_with_a_spent_budget_starts_no_agent_and_reports_why() -> None:
     box = Box(limit=1)
     first, second = two(box, runner="mock")
     box.tell(inputs.SetBudget(box.request(), session_id(1), Budget(tokens=100)))
@@ -207,7 +207,7 @@ def test_a_session_that_has_spent_its_budget_starts_nothing_more_and_says_so() -
     assert box.status(second) == ["running"]
 
 
-def test_what_was_spent_by_every_attempt_counts() -> None:
+def test_the_cost_of_every_attempt_counts_against_the_budget() -> None:
     box = Box(limit=1)
     first, second = two(box, runner="mock", retries=1)
     box.tell(inputs.SetBudget(box.request(), session_id(1), Budget(cost_usd=1.0)))
@@ -241,7 +241,7 @@ def test_a_run_has_a_budget_of_its_own() -> None:
     assert box.state.runs[run_id(1)].spent.tokens == box.state.sessions[session_id(1)].spent.tokens == 50
 
 
-def test_below_the_floor_no_agent_starts_and_above_it_they_go_on() -> None:
+def test_disk_pressure_holds_agents_until_free_space_exceeds_the_floor() -> None:
     box = Box(limit=2)
     box.tell(inputs.DiskSpaceChanged(99, 100))
     (agent_id,) = box.batch(spec("a"), scope=HERE)
@@ -255,7 +255,7 @@ def test_below_the_floor_no_agent_starts_and_above_it_they_go_on() -> None:
     assert box.status(agent_id) == ["running"]
 
 
-def test_a_resume_is_no_room() -> None:
+def test_resume_does_not_lift_disk_pressure() -> None:
     box = Box(limit=2)
     box.tell(inputs.DiskSpaceChanged(99, 100))
     (agent_id,) = box.batch(spec("a"), scope=HERE)
@@ -270,7 +270,7 @@ def session_of_cli(box: Box, agent_id: AgentId, session: str | None, code: int =
     box.tell(inputs.Exited(agent_id, box.agent(agent_id).attempt, Outcome(code, report=report), is_tree_gone=True))
 
 
-def test_the_session_of_its_cli_goes_on_after_a_rate_limit_and_not_after_a_failure() -> None:
+def test_a_cli_session_resumes_after_a_rate_limit_but_not_after_a_failure() -> None:
     box = Box(limit=1)
     (first,) = box.batch(spec("a", runner="claude", retries=1), scope=HERE)
     for session, resumed in (("s-1", "s-1"), (None, "s-1"), ("s-2", "s-2")):
@@ -283,7 +283,7 @@ def test_the_session_of_its_cli_goes_on_after_a_rate_limit_and_not_after_a_failu
 
 
 @pytest.mark.parametrize(("is_resumed", "resumed"), [(True, "s-1"), (False, None)])
-def test_a_retry_goes_on_with_the_session_only_when_asked(is_resumed: bool, resumed: str | None) -> None:
+def test_a_retry_resumes_the_cli_session_only_on_request(is_resumed: bool, resumed: str | None) -> None:
     box = Box(limit=1)
     (first,) = box.batch(spec("a", runner="claude"), scope=HERE)
     session_of_cli(box, first, "s-1", code=1)

@@ -12,20 +12,20 @@ def why(box: Box, agent_id: AgentId) -> str | None:
     return reason(box.state, box.agent(agent_id), box.now)
 
 
-def test_a_position_counts_those_before_it_and_who_is_not_queued_has_none() -> None:
+def test_a_position_counts_earlier_agents_and_is_none_unless_queued() -> None:
     box = Box(limit=1)
     running, first, second = box.batch(spec("a"), spec("b"), spec("c"))
     assert [position(box.state, box.agent(agent_id)) for agent_id in (running, first, second)] == [None, 1, 2]
 
 
-def test_a_queued_agent_names_what_it_comes_after() -> None:
+def test_a_queued_agent_names_its_blockers() -> None:
     box = Box()
     blockers = box.batch(*(spec(f"n{number}") for number in range(5)))
     agent_id = box.spawn(after=blockers)
     assert why(box, agent_id) == "after agent-001 (running), agent-002 (running), agent-003 (running) and 2 more"
 
 
-def test_a_retry_says_when_and_what_was_wrong() -> None:
+def test_a_delayed_retry_reports_its_delay_and_its_failure() -> None:
     box = Box()
     agent_id = box.spawn(retries=1)
     box.exit(agent_id, 3)
@@ -33,7 +33,7 @@ def test_a_retry_says_when_and_what_was_wrong() -> None:
     assert why(box, agent_id) == "retries in 7 s: exit code 3"
 
 
-def test_the_daemon_a_person_and_the_machine_may_be_in_the_way() -> None:
+def test_a_pause_the_host_and_a_shutdown_are_reported_as_reasons() -> None:
     box = Box()
     box.pause()
     agent_id = box.spawn()
@@ -45,7 +45,7 @@ def test_the_daemon_a_person_and_the_machine_may_be_in_the_way() -> None:
     assert why(box, agent_id) == "the daemon is shutting down"
 
 
-def test_a_full_box_says_how_full() -> None:
+def test_a_reached_limit_is_reported_with_its_slot_counts() -> None:
     box = Box(limit=2)
     box.batch(spec("a"), spec("b"))
     agent_id = box.spawn()
@@ -54,7 +54,7 @@ def test_a_full_box_says_how_full() -> None:
     assert why(box, agent_id) == "2 of 1 slots are in use, 1 over the limit"
 
 
-def test_a_box_full_of_waiting_agents_says_so() -> None:
+def test_resident_slots_that_are_all_in_use_are_reported() -> None:
     box = Box(limit=2, resident=3)
     parents = box.batch(spec("a", nesting=1), spec("b", nesting=1))
     children = [box.spawn(caller=parent) for parent in parents]
@@ -63,7 +63,7 @@ def test_a_box_full_of_waiting_agents_says_so() -> None:
     assert why(box, children[1]) == "3 of 3 resident slots are in use"
 
 
-def test_what_could_deadlock_says_beside_whom() -> None:
+def test_a_possible_deadlock_is_reported_with_the_nesting_of_active_agents() -> None:
     box = Box(limit=3, resident=3)
     box.spawn(nesting=2)
     agent_id = box.spawn(nesting=2)
@@ -71,7 +71,7 @@ def test_what_could_deadlock_says_beside_whom() -> None:
     assert why(box, agent_id) == text
 
 
-def test_otherwise_others_are_before_it() -> None:
+def test_a_queued_agent_starts_next_or_has_other_agents_ahead() -> None:
     box = Box(limit=1)
     box.batch(spec("a"), spec("b"), spec("c"))
     box.pause()
@@ -81,7 +81,7 @@ def test_otherwise_others_are_before_it() -> None:
     assert why(box, agent_id(3)) == "other agents are ahead of it in the queue"
 
 
-def test_a_waiting_agent_says_for_whom_or_that_it_needs_a_place() -> None:
+def test_a_waiting_agent_reports_its_targets_or_that_it_needs_a_slot() -> None:
     box = Box(limit=2)
     parent = box.spawn()
     child = box.spawn(caller=parent)
@@ -93,7 +93,7 @@ def test_a_waiting_agent_says_for_whom_or_that_it_needs_a_place() -> None:
     assert why(box, parent) == "waits for a slot"
 
 
-def test_one_who_waited_for_any_of_several_does_not_say_that_it_waits_for_the_others() -> None:
+def test_an_agent_returning_from_an_any_wait_reports_its_missing_slot() -> None:
     box = Box(limit=3)
     parent = box.spawn()
     first, second = box.spawn(caller=parent), box.spawn(caller=parent)
@@ -105,14 +105,14 @@ def test_one_who_waited_for_any_of_several_does_not_say_that_it_waits_for_the_ot
     assert why(box, parent) == f"waits for {first}, {second}"
 
 
-def test_what_is_over_says_how_it_came_to_that_and_what_runs_says_nothing() -> None:
+def test_a_finished_agent_reports_its_end_and_a_running_agent_no_reason() -> None:
     box = Box()
     first, second = box.batch(spec("a"), spec("b"))
     box.exit(first, 2)
     assert (why(box, first), why(box, second)) == ("exit code 2", None)
 
 
-def test_as_many_as_are_shown_are_all() -> None:
+def test_three_blockers_are_all_named() -> None:
     box = Box(limit=3)
     blockers = box.batch(*(spec(name) for name in "abc"))
     agent_id = box.spawn(after=blockers)

@@ -41,7 +41,7 @@ def can_all_end(resident: int, claims: tuple[int, ...]) -> bool:
     return any(works(order) for order in permutations(claims))
 
 
-def test_starting_running_and_stopping_work_and_waiting_does_not() -> None:
+def test_agents_hold_slots_while_starting_running_or_stopping_not_waiting() -> None:
     every = [(status, 0) for status in (Status.STARTING, Status.RUNNING, Status.STOPPING, Status.WAITING)]
     state = living(*every)
     assert slots.working(state) == 3
@@ -50,7 +50,7 @@ def test_starting_running_and_stopping_work_and_waiting_does_not() -> None:
     assert not slots.has_resident_slot(state, 0)
 
 
-def test_there_are_places_until_both_numbers_are_reached() -> None:
+def test_slots_are_free_until_both_limits_are_reached() -> None:
     state = living((Status.RUNNING, 0), (Status.WAITING, 1))
     assert slots.has_slot(state)
     assert slots.has_resident_slot(state, 2)
@@ -63,7 +63,7 @@ def test_only_claims_above_zero_count_smallest_first() -> None:
 
 
 @given(st.integers(1, 8), CLAIMS)
-def test_safe_is_when_some_order_lets_all_end(resident: int, claims: list[int]) -> None:
+def test_a_state_is_safe_when_some_order_lets_all_agents_end(resident: int, claims: list[int]) -> None:
     assert is_safe(resident, claims) == can_all_end(resident, tuple(claims))
 
 
@@ -88,7 +88,7 @@ def test_a_leaf_is_always_safe_to_admit() -> None:
 
 
 @given(st.integers(1, 8), CLAIMS, st.integers(1, 5))
-def test_a_newcomer_is_safe_when_all_with_it_can_end(resident: int, claims: list[int], claim: int) -> None:
+def test_a_new_agent_is_safe_when_all_agents_with_it_can_end(resident: int, claims: list[int], claim: int) -> None:
     state = living(*((Status.RUNNING, claim) for claim in claims), resident=resident)
     assert is_safe_with(state, claim) == can_all_end(resident, (*claims, claim))
 
@@ -101,15 +101,13 @@ def test_the_smallest_safe_resident_is_safe_and_one_less_is_not(claims: list[int
 
 
 @given(CLAIMS, st.integers(1, 8), st.data())
-def test_who_ends_never_makes_a_safe_state_unsafe(claims: list[int], resident: int, data: st.DataObject) -> None:
+def test_an_ending_agent_never_makes_a_safe_state_unsafe(claims: list[int], resident: int, data: st.DataObject) -> None:
     if claims and is_safe(resident, claims):
         claims.remove(data.draw(st.sampled_from(claims)))
         assert is_safe(resident, claims)
 
 
 @pytest.mark.parametrize(("depth", "bound"), [(0, 2), (1, 3), (2, 4), (3, 4)])
-def test_an_agent_leaves_room_for_a_chain_below_it_where_there_is_enough_beside_a_full_limit(
-    depth: int, bound: int
-) -> None:
+def test_resident_slots_are_reserved_for_a_chain_where_enough_exist(depth: int, bound: int) -> None:
     assert slots.resident_bound(State(limit=2, resident=4), depth) == bound
     assert slots.resident_bound(State(limit=3, resident=4), depth) == 4

@@ -48,7 +48,7 @@ class Graph:
         return agent
 
 
-def test_a_queued_agent_waits_for_what_it_comes_after_and_a_living_one_for_its_targets() -> None:
+def test_queued_agents_wait_for_blockers_and_waiting_agents_for_targets() -> None:
     box = Graph()
     box.over(9)
     box.living(1)
@@ -58,7 +58,7 @@ def test_a_queued_agent_waits_for_what_it_comes_after_and_a_living_one_for_its_t
     assert wait_graph.waits_for(box.state, box.state.agents[agent_id(1)]) == []
 
 
-def test_a_living_agent_is_past_what_it_came_after() -> None:
+def test_a_started_agent_no_longer_waits_for_its_blockers() -> None:
     box = Graph()
     box.queued(1)
     agent = box.living(2)
@@ -76,7 +76,7 @@ def test_a_path_follows_waits_and_after() -> None:
     assert wait_graph.path_to(box.state, ids(4), agent_id(1)) is None
 
 
-def test_a_path_ends_at_what_is_over_or_unknown() -> None:
+def test_a_path_ends_at_a_finished_or_unknown_agent() -> None:
     box = Graph()
     box.over(1, 2)
     box.living(2)
@@ -106,7 +106,7 @@ def test_a_cycle_is_shown_as_a_path_back_to_its_start() -> None:
     assert set(cycle) == {first, second, third}
 
 
-def test_without_a_cycle_there_is_none() -> None:
+def test_an_acyclic_graph_has_no_cycle_and_a_self_edge_is_a_cycle() -> None:
     first, second = ids(1, 2)
     assert cycle_in({first: [second], second: []}) is None
     assert cycle_in({first: [first]}) == [first, first]
@@ -117,7 +117,7 @@ def test_blockers_come_first() -> None:
     assert list(wait_graph.blockers_first({first: [second], second: [third]})) == [third, second, first]
 
 
-def test_who_waits_for_leaves_needs_a_claim_of_one() -> None:
+def test_an_agent_that_waits_for_leaves_needs_a_claim_of_one() -> None:
     box = Graph()
     waiter = box.living(1)
     box.queued(2)
@@ -125,7 +125,7 @@ def test_who_waits_for_leaves_needs_a_claim_of_one() -> None:
     assert wait_graph.claims_needed(box.state, waiter, ids(2, 3)) == {agent_id(1): 1}
 
 
-def test_a_claim_is_one_more_than_the_largest_below_also_behind_what_is_queued() -> None:
+def test_a_claim_is_one_more_than_the_largest_claim_behind_its_targets() -> None:
     box = Graph()
     waiter = box.living(1)
     box.queued(2, 3, 4, claim=0)
@@ -141,7 +141,7 @@ def test_a_claim_that_is_large_enough_does_not_grow() -> None:
     assert wait_graph.claims_needed(box.state, waiter, ids(2)) == {}
 
 
-def test_those_that_wait_for_the_waiter_need_more_too() -> None:
+def test_agents_that_wait_for_the_waiter_need_larger_claims_too() -> None:
     box = Graph()
     box.living(1, 2, claim=1)
     waiter = box.living(2)
@@ -151,7 +151,7 @@ def test_those_that_wait_for_the_waiter_need_more_too() -> None:
     assert wait_graph.claims_needed(box.state, waiter, ids(3)) == {agent_id(2): 2, agent_id(1): 3, agent_id(5): 3}
 
 
-def test_without_a_new_waiter_only_what_has_grown_below_counts() -> None:
+def test_without_a_new_waiter_only_larger_target_claims_raise_a_claim() -> None:
     box = Graph()
     box.living(1, 2, claim=1)
     box.queued(2, claim=3)
@@ -159,7 +159,7 @@ def test_without_a_new_waiter_only_what_has_grown_below_counts() -> None:
 
 
 @pytest.mark.parametrize("kind", ["after", "waits"])
-def test_a_very_long_chain_is_no_recursion(kind: str) -> None:
+def test_a_very_long_chain_causes_no_recursion(kind: str) -> None:
     box = Graph()
     waiter = box.living(1)
     for number in range(2, LONG):
@@ -188,7 +188,7 @@ def test_a_very_long_chain_is_spawned_waited_for_and_skipped() -> None:
     assert box.status(waiter) == ["running"]
 
 
-def test_a_child_of_a_living_agent_is_needed_and_so_is_the_target_of_a_wait() -> None:
+def test_a_child_of_an_active_agent_and_the_target_of_a_wait_are_needed() -> None:
     box = Graph()
     box.living(1, 2)
     box.queued(2, 3)
@@ -198,7 +198,7 @@ def test_a_child_of_a_living_agent_is_needed_and_so_is_the_target_of_a_wait() ->
     assert wait_graph.needed(box.state) == {*ids(2, 3, 4)}
 
 
-def test_nothing_is_needed_when_nothing_lives() -> None:
+def test_no_agent_is_needed_when_no_agent_is_active() -> None:
     box = Graph()
     box.queued(1, 2)
     box.queued(2)

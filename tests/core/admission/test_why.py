@@ -25,7 +25,7 @@ def begun(box: Box, *paths: str, **group: object) -> tuple[AgentId, ...]:
     return tuple(agent_id for agent_id in box.state.agents if agent_id not in before)
 
 
-def test_at_the_limit_those_at_work_hold_the_places_and_a_higher_limit_helps() -> None:
+def test_at_the_limit_the_working_agents_block_and_a_higher_limit_helps() -> None:
     box = Box(limit=2)
     first, second, third, fourth = box.batch(*(spec(name) for name in "abcd"))
     verdict = asked(box, third)
@@ -36,7 +36,7 @@ def test_at_the_limit_those_at_work_hold_the_places_and_a_higher_limit_helps() -
     assert box.status(third, fourth) == ["running", "running"]
 
 
-def test_what_it_comes_after_holds_it() -> None:
+def test_a_queued_agent_is_held_by_its_unfinished_blocker() -> None:
     box = Box()
     first, second = box.batch(spec("a"), spec("b"))
     box.exit(first)
@@ -46,7 +46,7 @@ def test_what_it_comes_after_holds_it() -> None:
     assert f"{agent_id} is skipped" in str(verdict.way_out)
 
 
-def test_a_box_full_of_the_living_is_helped_by_more_resident_places() -> None:
+def test_used_up_resident_slots_suggest_a_higher_resident_limit() -> None:
     box = Box(limit=2, resident=3)
     parents = box.batch(spec("a", nesting=1), spec("b", nesting=1))
     children = [box.spawn(caller=parent) for parent in parents]
@@ -62,7 +62,7 @@ def test_a_box_full_of_the_living_is_helped_by_more_resident_places() -> None:
     assert box.status(children[1]) == ["running"]
 
 
-def test_a_nesting_that_is_not_safe_names_a_number_that_is() -> None:
+def test_an_unsafe_nesting_suggests_a_safe_resident_limit() -> None:
     box = Box(limit=3, resident=3)
     first = box.spawn(nesting=2)
     agent_id = box.spawn(nesting=2)
@@ -73,7 +73,7 @@ def test_a_nesting_that_is_not_safe_names_a_number_that_is() -> None:
     assert box.status(agent_id) == ["running"]
 
 
-def test_members_meet_the_bound_of_their_run() -> None:
+def test_a_member_is_blocked_by_max_parallel_of_its_run() -> None:
     box = Box()
     first, second = begun(box, "a", "b", max_parallel=1)
     box.spawn()
@@ -81,7 +81,7 @@ def test_members_meet_the_bound_of_their_run() -> None:
     assert asked(box, second) == Verdict("max-parallel", sentence, (first,), 1, "wait for one of them to end")
 
 
-def test_rules_that_no_agent_holds_say_what_changes_them() -> None:
+def test_rules_without_blocking_agents_report_their_remedy() -> None:
     box = Box(limit=1)
     first, second = two(box, runner="claude")
     limited(box, first, 60.0)
@@ -101,7 +101,7 @@ def test_every_rule_has_a_way_out() -> None:
     assert set(WAYS_OUT) == set(Rule)
 
 
-def test_a_machine_that_could_start_no_process_is_asked_again() -> None:
+def test_a_host_that_starts_no_process_is_reported_as_retried() -> None:
     box = Box()
     box.broken[agent_id(1)] = ("no processes", True)
     verdict = asked(box, box.spawn())
@@ -111,7 +111,7 @@ def test_a_machine_that_could_start_no_process_is_asked_again() -> None:
     )
 
 
-def test_a_retry_waits_for_its_time_and_others_for_their_turn() -> None:
+def test_a_retry_waits_for_its_delay_and_other_agents_for_their_turn() -> None:
     box = Box(limit=1)
     first, second = box.batch(spec("a", retries=1), spec("b"))
     box.pause()
@@ -125,7 +125,7 @@ def test_a_retry_waits_for_its_time_and_others_for_their_turn() -> None:
     assert asked(box, second) == Verdict("order", sentence, (first,), 1, "wait for them to start")
 
 
-def test_who_waits_is_held_by_whom_it_waits_for_and_then_by_those_in_its_place() -> None:
+def test_a_waiting_agent_is_blocked_by_its_targets_then_by_slot_holders() -> None:
     box = Box(limit=2)
     parent = box.spawn()
     child = box.spawn(caller=parent)
@@ -140,7 +140,7 @@ def test_who_waits_is_held_by_whom_it_waits_for_and_then_by_those_in_its_place()
     assert box.status(parent) == ["running"]
 
 
-def test_who_waited_for_any_and_lacks_a_place_waits_for_none_of_the_others() -> None:
+def test_an_agent_returning_from_an_any_wait_is_blocked_by_slot_holders() -> None:
     box = Box(limit=3)
     parent = box.spawn()
     first, second = box.spawn(caller=parent), box.spawn(caller=parent)
@@ -153,7 +153,7 @@ def test_who_waited_for_any_and_lacks_a_place_waits_for_none_of_the_others() -> 
     assert asked(box, parent) == Verdict("returning", sentence, (second,), 1, way_out)
 
 
-def test_a_member_may_have_to_wait_for_its_group_to_return() -> None:
+def test_a_returning_member_is_blocked_by_a_member_of_its_group() -> None:
     box = Box()
     first, second = begun(box, "a", "b", max_parallel=1)
     child = box.spawn(caller=first)
@@ -164,7 +164,7 @@ def test_a_member_may_have_to_wait_for_its_group_to_return() -> None:
     assert asked(box, first) == Verdict("returning", sentence, (second,), 1, "wait for one of them to end")
 
 
-def test_what_works_is_being_ended_or_is_over_says_so() -> None:
+def test_working_stopping_and_finished_agents_report_their_state() -> None:
     box = Box()
     first, second, third = box.batch(spec("a", timeout=5.0), spec("b"), spec("c"))
     assert asked(box, first)[:2] == ("working", "it holds a slot")
@@ -188,7 +188,7 @@ def test_what_works_is_being_ended_or_is_over_says_so() -> None:
     assert asked(box, third) == Verdict("completed", None)
 
 
-def test_one_that_was_skipped_is_tried_again_with_what_did_not_complete_before_it() -> None:
+def test_a_skipped_agent_is_retried_with_the_incomplete_agents_before_it() -> None:
     box = Box()
     good, bad, other = box.batch(spec("a"), spec("b"), spec("c"))
     middle = box.spawn(after=(good, bad))
@@ -201,7 +201,7 @@ def test_one_that_was_skipped_is_tried_again_with_what_did_not_complete_before_i
     assert box.status(middle, last) == ["queued", "queued"]
 
 
-def test_of_too_many_before_it_the_number_is_said() -> None:
+def test_too_many_incomplete_blockers_are_counted_instead_of_named() -> None:
     box = Box()
     first = box.spawn()
     chain = [first]
@@ -212,7 +212,7 @@ def test_of_too_many_before_it_the_number_is_said() -> None:
     assert asked(box, chain[-1]).way_out == way_out
 
 
-def test_a_member_that_was_skipped_is_tried_again_with_its_run() -> None:
+def test_a_skipped_member_is_retried_with_its_run() -> None:
     box = Box()
     first, second = begun(box, "a", "b", max_parallel=1)
     box.exit(first, 1)
@@ -221,14 +221,14 @@ def test_a_member_that_was_skipped_is_tried_again_with_its_run() -> None:
     assert asked(box, second).way_out == way_out
 
 
-def test_of_many_holders_the_first_are_named_and_all_are_counted() -> None:
+def test_of_many_blockers_the_first_are_named_and_all_are_counted() -> None:
     box = Box(limit=MOST + 5, resident=MOST + 5)
     box.batch(*(spec(f"n{number}") for number in range(MOST + 6)))
     verdict = asked(box, AgentId(f"agent-{MOST + 6}"))
     assert (len(verdict.blockers), verdict.blocked_by) == (MOST, MOST + 5)
 
 
-def test_those_that_go_first_are_all_counted_too() -> None:
+def test_agents_ahead_in_the_queue_are_all_counted_too() -> None:
     box = Box(limit=1)
     *_, last = box.batch(*(spec(f"n{number}") for number in range(MOST + 6)))
     box.pause()
@@ -243,7 +243,7 @@ def test_those_that_go_first_are_all_counted_too() -> None:
     )
 
 
-def test_a_run_is_held_by_those_that_go_on_and_blames_the_first_that_failed() -> None:
+def test_a_run_is_blocked_by_running_members_and_blames_the_first_failed() -> None:
     box = Box()
     first, second = begun(box, *EVEN, is_fail_fast=False)
     run = box.state.runs[run_id(1)]
@@ -265,7 +265,7 @@ def test_a_run_is_held_by_those_that_go_on_and_blames_the_first_that_failed() ->
     assert why_run(box.state, box.state.runs[run_id(2)], box.now) == Verdict("completed", "1 of 1 members have ended")
 
 
-def test_one_that_ended_for_its_memory_met_that_bound() -> None:
+def test_an_agent_killed_for_its_memory_reports_the_memory_rule() -> None:
     box = Box()
     agent_id = box.spawn()
     box.tell(inputs.OverMemory(agent_id, 1))
@@ -273,7 +273,7 @@ def test_one_that_ended_for_its_memory_met_that_bound() -> None:
     assert asked(box, agent_id)[:2] == ("memory", "memory")
 
 
-def test_one_that_was_cancelled_before_it_was_tried_again_met_no_bound() -> None:
+def test_an_agent_cancelled_before_its_retry_reports_cancelled() -> None:
     box = Box()
     agent_id = box.spawn(timeout=5.0, retries=1)
     box.sleep(6.0)
@@ -283,7 +283,7 @@ def test_one_that_was_cancelled_before_it_was_tried_again_met_no_bound() -> None
     assert asked(box, agent_id).rule == "cancelled"
 
 
-def test_one_without_progress_in_a_lent_slot_may_need_its_lender() -> None:
+def test_an_agent_without_progress_in_a_lent_slot_names_its_lender() -> None:
     box = Box(limit=1)
     parent = box.spawn("parent")
     child = box.spawn("child", caller=parent)
@@ -298,7 +298,7 @@ def test_one_without_progress_in_a_lent_slot_may_need_its_lender() -> None:
     assert verdict.way_out == f"`orchctl limit 2`, so that both can run, or `orchctl cancel {child}`"
 
 
-def test_a_run_of_which_nothing_is_at_work_waits_for_what_keeps_its_first_member_from_starting() -> None:
+def test_an_idle_run_reports_what_blocks_its_first_member() -> None:
     box = Box()
     box.pause()
     begun(box, *EVEN, is_fail_fast=False)
@@ -307,7 +307,7 @@ def test_a_run_of_which_nothing_is_at_work_waits_for_what_keeps_its_first_member
     assert (verdict.rule, verdict.way_out) == ("running", "`orchctl resume`")
 
 
-def test_one_that_is_paused_goes_on_when_it_is_resumed() -> None:
+def test_a_paused_agent_reports_resume_as_its_way_out() -> None:
     box = Box()
     agent_id = box.spawn()
     box.pause_agents(agent_id)
@@ -318,7 +318,7 @@ def test_one_that_is_paused_goes_on_when_it_is_resumed() -> None:
     )
 
 
-def test_each_that_did_not_complete_before_it_is_named_once() -> None:
+def test_each_incomplete_blocker_is_named_once() -> None:
     box = Box()
     first = box.spawn()
     left, right = (box.spawn(after=(first,)) for _ in range(2))
@@ -327,7 +327,7 @@ def test_each_that_did_not_complete_before_it_is_named_once() -> None:
     assert asked(box, last).way_out == f"`orchctl retry {first} {left} {right} {last}`"
 
 
-def test_what_completed_where_a_failure_was_wanted_is_not_tried_again() -> None:
+def test_a_blocker_that_was_required_to_fail_and_completed_is_not_retried() -> None:
     box = Box()
     first = box.spawn()
     middle = box.spawn(after=(first,), conditions=((first, Condition.FAILED),))

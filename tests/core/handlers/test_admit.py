@@ -11,7 +11,7 @@ from orchd.core.turn import Turn
 from tests.core.box import Box
 
 
-def test_an_agent_that_is_admitted_holds_a_slot_and_its_process_is_asked_for() -> None:
+def test_an_admitted_agent_holds_a_slot_and_its_launch_is_requested() -> None:
     box = Box(limit=1)
     box.spawn("busy")
     queued = box.spawn("queued")

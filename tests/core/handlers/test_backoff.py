@@ -17,7 +17,7 @@ def test_a_delay_is_between_a_half_and_one_and_a_half_of_its_base(tries: int, se
 
 
 @given(st.integers(0, 30), SEEDS)
-def test_a_replay_waits_as_long_as_the_first_time(tries: int, seed: int) -> None:
+def test_a_replay_computes_the_same_backoff_and_seed(tries: int, seed: int) -> None:
     assert backoff(tries, seed) == backoff(tries, seed)
     assert next_seed(seed) == next_seed(seed)
 
@@ -27,7 +27,7 @@ def test_the_jitter_is_splitmix64() -> None:
 
 
 @given(SEEDS)
-def test_with_one_seed_each_try_waits_twice_as_long_up_to_the_most(seed: int) -> None:
+def test_with_one_seed_each_try_doubles_the_delay_up_to_a_maximum(seed: int) -> None:
     assert backoff(1, seed) == 2 * backoff(0, seed)
     assert backoff(8, seed) == 256 * backoff(0, seed)
     assert backoff(9, seed) == backoff(1000, seed)

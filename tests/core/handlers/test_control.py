@@ -20,7 +20,7 @@ def failed(box: Box, **fields: Any) -> AgentId:
     return agent_id
 
 
-def test_what_is_over_is_not_cancelled_and_answered_all_the_same() -> None:
+def test_cancel_leaves_finished_agents_unchanged_and_answers_with_them() -> None:
     box = Box()
     completed, running = box.batch(spec("a"), spec("b"))
     box.exit(completed)
@@ -29,7 +29,7 @@ def test_what_is_over_is_not_cancelled_and_answered_all_the_same() -> None:
     assert box.status(completed, running) == ["completed", "stopping"]
 
 
-def test_cancelling_a_parent_and_its_child_at_once_is_cancelling_both() -> None:
+def test_cancelling_a_parent_and_its_child_at_once_cancels_both() -> None:
     box = Box(limit=1)
     parent = box.spawn()
     child = box.spawn(caller=parent)
@@ -37,7 +37,7 @@ def test_cancelling_a_parent_and_its_child_at_once_is_cancelling_both() -> None:
     assert box.status(parent, child) == ["stopping", "cancelled"]
 
 
-def test_cancelling_a_tree_reaches_what_a_completed_parent_left_behind() -> None:
+def test_cancelling_a_tree_cancels_the_children_of_a_completed_parent() -> None:
     box = Box(limit=2)
     root = box.spawn()
     child = box.spawn(caller=root)
@@ -48,7 +48,7 @@ def test_cancelling_a_tree_reaches_what_a_completed_parent_left_behind() -> None
     assert box.status(root, child, grandchild, queued) == ["stopping", "completed", "stopping", "cancelled"]
 
 
-def test_cancelling_a_completed_parent_ends_what_is_still_under_it() -> None:
+def test_cancelling_a_completed_parent_ends_its_unfinished_children() -> None:
     box = Box()
     parent = box.spawn()
     child = box.spawn(caller=parent)
@@ -59,7 +59,7 @@ def test_cancelling_a_completed_parent_ends_what_is_still_under_it() -> None:
     assert box.agent(child).because == parent
 
 
-def test_a_person_may_have_another_attempt() -> None:
+def test_a_manual_retry_starts_another_attempt() -> None:
     box = Box()
     agent_id = failed(box, environment="old")
     box.retry(agent_id, environment="new")
@@ -68,7 +68,7 @@ def test_a_person_may_have_another_attempt() -> None:
     assert (box.agent(agent_id).attempt, box.agent(agent_id).spec.environment) == (2, "new")
 
 
-def test_naming_one_twice_is_one_attempt() -> None:
+def test_an_agent_named_twice_in_a_retry_is_attempted_once() -> None:
     box = Box()
     agent_id = failed(box)
     box.retry(agent_id, agent_id)
@@ -76,7 +76,7 @@ def test_naming_one_twice_is_one_attempt() -> None:
 
 
 @pytest.mark.parametrize(("end", "words"), [("running", "still running"), ("completed", "is completed")])
-def test_only_what_ended_badly_is_tried_again_and_all_or_none(end: str, words: str) -> None:
+def test_a_retry_with_a_running_or_completed_agent_is_refused_entirely(end: str, words: str) -> None:
     box = Box()
     bad, other = failed(box), box.spawn()
     if end == "completed":
@@ -87,7 +87,7 @@ def test_only_what_ended_badly_is_tried_again_and_all_or_none(end: str, words: s
     assert words in refusal.message
 
 
-def test_what_a_retried_agent_comes_after_still_matters() -> None:
+def test_a_retried_agent_with_a_failed_blocker_is_skipped_again() -> None:
     box = Box()
     blocker = failed(box)
     agent_id = box.spawn(after=(blocker,))
@@ -96,7 +96,7 @@ def test_what_a_retried_agent_comes_after_still_matters() -> None:
 
 
 @pytest.mark.parametrize("is_backwards", [False, True])
-def test_a_chain_that_is_tried_again_keeps_its_order(is_backwards: bool) -> None:
+def test_a_retried_chain_keeps_its_order(is_backwards: bool) -> None:
     box = Box()
     chain = box.batch(spec("a"), spec("b", after=(AgentId("a"),)), spec("c", after=(AgentId("b"),)))
     box.exit(chain[0], 1)
@@ -108,7 +108,7 @@ def test_a_chain_that_is_tried_again_keeps_its_order(is_backwards: bool) -> None
     assert box.status(*chain) == ["completed", "completed", "running"]
 
 
-def test_a_child_may_be_tried_again_after_its_parent_has_failed() -> None:
+def test_a_child_may_be_retried_after_its_parent_has_failed() -> None:
     box = Box()
     parent = box.spawn()
     child = box.spawn(caller=parent)
@@ -118,7 +118,7 @@ def test_a_child_may_be_tried_again_after_its_parent_has_failed() -> None:
     assert box.status(parent, child) == ["failed", "running"]
 
 
-def test_what_could_never_start_is_not_queued_again() -> None:
+def test_a_retry_with_a_nesting_that_can_never_fit_is_refused() -> None:
     box = Box(limit=2, resident=4)
     agent_id = failed(box, nesting=3)
     box.limit(resident=3)
@@ -126,7 +126,7 @@ def test_what_could_never_start_is_not_queued_again() -> None:
     assert (box.refusal(), box.status(agent_id)) == ("nesting-too-large", ["failed"])
 
 
-def test_who_waits_for_what_is_tried_again_is_promoted() -> None:
+def test_an_agent_that_waits_for_a_retried_agent_is_promoted() -> None:
     box = Box()
     waiter, other = box.batch(spec("waiter"), spec("other"))
     deep = failed(box, nesting=2)
@@ -141,7 +141,7 @@ def test_who_waits_for_what_is_tried_again_is_promoted() -> None:
     assert box.status(waiter) == ["running"]
 
 
-def test_trying_again_is_refused_where_it_could_deadlock() -> None:
+def test_a_retry_that_could_deadlock_is_refused() -> None:
     box = Box(limit=3, resident=3)
     waiter, other = box.batch(spec("waiter"), spec("other"))
     deep = failed(box, nesting=2)
@@ -152,7 +152,7 @@ def test_trying_again_is_refused_where_it_could_deadlock() -> None:
     assert waiter in refusal.message
 
 
-def test_trying_again_is_refused_where_it_would_close_a_cycle() -> None:
+def test_a_retry_that_would_close_a_cycle_is_refused() -> None:
     box = Box(limit=2)
     waiter, other = box.batch(spec("waiter"), spec("other"))
     queued = box.spawn(after=(waiter,))
@@ -164,7 +164,7 @@ def test_trying_again_is_refused_where_it_would_close_a_cycle() -> None:
     assert f"{queued} -> {waiter} -> {queued}" in refusal.message
 
 
-def test_a_cycle_is_told_from_whom_it_is_asked_for_back_to_it() -> None:
+def test_a_refused_retry_prints_the_cycle_from_the_retried_agent() -> None:
     box = Box(limit=2)
     waiter, other = box.batch(spec("waiter"), spec("other"))
     middle = box.spawn(after=(waiter,))
@@ -178,7 +178,7 @@ def test_a_cycle_is_told_from_whom_it_is_asked_for_back_to_it() -> None:
     assert refusal.message == f"{queued} would wait for itself: {way}; {way_out}"
 
 
-def test_pausing_twice_is_pausing_and_so_is_resuming() -> None:
+def test_a_second_pause_and_a_second_resume_change_nothing() -> None:
     box = Box()
     for change, event in ((box.pause, AdmissionsPaused), (box.resume, AdmissionsResumed)):
         assert change().events == [event()]
@@ -202,13 +202,13 @@ def test_a_raised_limit_admits_at_once() -> None:
     assert box.status(*agents) == ["running"] * 3
 
 
-def test_fewer_resident_places_than_the_limit_are_refused() -> None:
+def test_fewer_resident_slots_than_the_limit_are_refused() -> None:
     box = Box(limit=3)
     box.limit(resident=2)
     assert (box.refusal(), box.state.resident) == ("bad-limit", 28)
 
 
-def test_so_few_resident_places_that_the_living_could_not_end_are_refused_with_the_least() -> None:
+def test_a_resident_limit_too_low_for_active_agents_reports_the_minimum() -> None:
     box = Box(limit=2, resident=6)
     box.batch(spec("a", nesting=2), spec("b", nesting=2))
     box.limit(limit=1, resident=3)
@@ -218,7 +218,7 @@ def test_so_few_resident_places_that_the_living_could_not_end_are_refused_with_t
     assert box.limit(resident=4).events == [LimitChanged(2, 4)]
 
 
-def test_so_few_resident_places_that_the_queued_could_never_start_are_refused() -> None:
+def test_a_resident_limit_too_low_for_queued_agents_is_refused() -> None:
     box = Box(limit=1, resident=6)
     box.batch(spec("a"), spec("b", nesting=3))
     box.limit(resident=3)
@@ -227,7 +227,7 @@ def test_so_few_resident_places_that_the_queued_could_never_start_are_refused() 
     assert box.limit(resident=3).events == [LimitChanged(1, 3)]
 
 
-def test_a_daemon_on_its_way_out_leaves_those_that_live() -> None:
+def test_a_draining_daemon_leaves_running_agents_and_starts_no_others() -> None:
     box = Box(limit=1)
     first, second = box.batch(spec("a"), spec("b"))
     box.drain()
@@ -239,7 +239,7 @@ def test_a_daemon_on_its_way_out_leaves_those_that_live() -> None:
     assert box.status(first, second) == ["completed", "queued"]
 
 
-def test_a_daemon_that_stops_its_agents_leaves_what_is_queued() -> None:
+def test_a_daemon_that_stops_its_agents_leaves_queued_agents() -> None:
     box = Box(limit=2)
     parent = box.spawn()
     child, waiting = box.spawn(caller=parent), box.spawn()
@@ -251,7 +251,7 @@ def test_a_daemon_that_stops_its_agents_leaves_what_is_queued() -> None:
     assert box.status(parent, child, waiting) == ["cancelled", "cancelled", "queued"]
 
 
-def test_a_queued_child_of_an_agent_that_is_stopped_with_the_daemon_is_cancelled_once() -> None:
+def test_stopping_a_parent_at_shutdown_cancels_its_queued_child_once() -> None:
     box = Box(limit=1)
     parent = box.spawn()
     child = box.spawn(caller=parent)
@@ -265,7 +265,7 @@ def configure(box: Box, limit: int, resident: int | None = None) -> list[str]:
     return names(box.turn.effects)
 
 
-def test_a_limit_of_the_configuration_is_set_and_answers_no_request() -> None:
+def test_a_configured_limit_is_set_and_answers_no_request() -> None:
     box = Box(limit=2, resident=4)
     assert configure(box, 3) == []
     assert box.turn.events == [LimitChanged(3, 4, by_command=False)]
@@ -273,13 +273,13 @@ def test_a_limit_of_the_configuration_is_set_and_answers_no_request() -> None:
     assert box.turn.events == []
 
 
-def test_a_limit_of_the_configuration_that_cannot_be_set_changes_and_refuses_nothing() -> None:
+def test_an_invalid_configured_limit_changes_and_refuses_nothing() -> None:
     box = Box(limit=2, resident=4)
     assert configure(box, 3, 2) == []
     assert (box.turn.events, box.state.limit) == ([], 2)
 
 
-def test_a_limit_that_was_set_by_a_command_stays_whatever_the_configuration_says() -> None:
+def test_a_limit_set_by_a_command_overrides_the_configured_limit() -> None:
     box = Box(limit=2, resident=4)
     box.limit(limit=3)
     assert configure(box, 1) == []

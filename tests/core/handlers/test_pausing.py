@@ -28,7 +28,7 @@ def test_a_running_agent_is_frozen_and_keeps_its_slot() -> None:
     assert box.agent(first).shown_status == "running"
 
 
-def test_its_slot_goes_to_another_agent_on_request_and_it_waits_for_one_when_it_is_resumed() -> None:
+def test_a_paused_agent_releases_its_slot_on_request_and_resumes_in_a_slot() -> None:
     box = Box(limit=1)
     first, second = box.spawn("one"), box.spawn("other")
     box.pause_agents(first, release=True)
@@ -41,7 +41,7 @@ def test_its_slot_goes_to_another_agent_on_request_and_it_waits_for_one_when_it_
     assert (box.done(Thaw), box.status(first)) == ([Thaw(first, 1)], ["running"])
 
 
-def test_a_slot_that_was_kept_is_released_later() -> None:
+def test_a_paused_agent_may_release_its_kept_slot_later() -> None:
     box = Box(limit=1)
     first, second = box.spawn("one"), box.spawn("other")
     box.pause_agents(first)
@@ -70,7 +70,7 @@ def test_a_queued_agent_is_held_until_it_is_resumed() -> None:
     assert box.status(paused) == ["running"]
 
 
-def test_an_agent_is_held_also_when_what_it_comes_after_ends_and_when_its_retry_is_due() -> None:
+def test_a_held_agent_starts_neither_after_its_blocker_nor_at_its_retry() -> None:
     box = Box()
     first = box.spawn("first")
     agent_id = box.spawn("one", after=(first,))
@@ -84,7 +84,7 @@ def test_an_agent_is_held_also_when_what_it_comes_after_ends_and_when_its_retry_
     assert box.status(agent_id, again) == ["running", "running"]
 
 
-def test_a_held_agent_is_skipped_and_cancelled_like_any_other() -> None:
+def test_a_held_agent_is_skipped_like_any_other_agent() -> None:
     box = Box()
     first = box.spawn("first")
     agent_id = box.spawn("one", after=(first,))
@@ -109,7 +109,7 @@ def test_a_waiting_agent_is_frozen_and_its_reply_withheld_until_it_is_resumed() 
     assert (box.status(agent_id), request in box.replies()) == (["running"], True)
 
 
-def test_a_waiting_agent_that_is_resumed_before_its_wait_is_over_waits() -> None:
+def test_a_waiting_agent_resumed_before_its_wait_ends_keeps_waiting() -> None:
     box = Box()
     agent_id, child = box.batch(spec("one", timeout=50.0), spec("child"))
     box.wait(agent_id, child)
@@ -135,7 +135,7 @@ def test_the_wait_of_a_paused_agent_ends_with_its_client_and_the_agent_stays_fro
     assert box.status(agent_id) == ["running"]
 
 
-def test_a_request_to_wait_that_was_on_its_way_leaves_the_agent_frozen() -> None:
+def test_a_wait_request_in_flight_leaves_a_paused_agent_frozen() -> None:
     box = Box(limit=1)
     agent_id, child = box.spawn("one"), box.spawn("child")
     box.pause_agents(agent_id)
@@ -191,7 +191,7 @@ def test_a_paused_agent_is_ended_like_any_other(release: bool) -> None:
     assert box.status(agent_id) == ["cancelled"]
 
 
-def test_a_paused_agent_that_ends_is_tried_again_and_not_paused_then() -> None:
+def test_a_paused_agent_that_ends_is_queued_for_retry_and_not_paused() -> None:
     box = Box()
     agent_id = box.spawn("one", retries=1)
     box.pause_agents(agent_id)
@@ -222,7 +222,7 @@ def test_an_attempt_that_never_ran_is_held_in_the_queue() -> None:
 
 
 @pytest.mark.parametrize("code", [0, 1])
-def test_an_ended_agent_is_neither_paused_nor_resumed_and_all_or_none_are(code: int) -> None:
+def test_pause_and_resume_are_refused_entirely_for_a_finished_agent(code: int) -> None:
     box = Box()
     first, second = box.batch(spec("one"), spec("other"))
     box.wait(second, first)
@@ -239,7 +239,7 @@ def test_an_ended_agent_is_neither_paused_nor_resumed_and_all_or_none_are(code: 
     assert box.refusal() == "cannot-resume"
 
 
-def test_an_agent_that_is_being_ended_is_not_paused() -> None:
+def test_a_stopping_agent_cannot_be_paused() -> None:
     box = Box()
     agent_id = box.spawn("one")
     box.cancel(agent_id)
@@ -247,14 +247,14 @@ def test_an_agent_that_is_being_ended_is_not_paused() -> None:
     assert box.refusal() == "cannot-pause"
 
 
-def test_resuming_what_is_not_paused_changes_nothing() -> None:
+def test_resuming_an_agent_that_is_not_paused_changes_nothing() -> None:
     box = Box()
     agent_id = box.spawn("one")
     box.resume_agents(agent_id, agent_id)
     assert (box.turn.events, len(box.done(Answer))) == ([], 1)
 
 
-def test_paused_agents_that_keep_their_slots_are_named_to_what_waits_for_one() -> None:
+def test_a_queued_agent_reports_paused_agents_that_keep_their_slots() -> None:
     box = Box(limit=1)
     first, second = box.spawn("one"), box.spawn("other")
     box.pause_agents(first)
@@ -302,7 +302,7 @@ def test_a_held_agent_is_no_reason_to_lend_a_slot() -> None:
     assert (box.agent(parent).frozen, is_stalled(box.state, box.now)) == (None, False)
 
 
-def test_a_paused_lender_waits_until_it_is_resumed_and_a_paused_borrower_stands_not_still() -> None:
+def test_a_paused_lender_awaits_resume_and_a_paused_borrower_is_no_stall() -> None:
     box = Box(limit=1)
     parent = box.spawn("parent")
     child = box.spawn("child", caller=parent)
@@ -320,7 +320,7 @@ def test_a_paused_lender_waits_until_it_is_resumed_and_a_paused_borrower_stands_
     assert box.status(parent) == ["running"]
 
 
-def test_a_paused_agent_does_not_stand_still_while_another_waits_for_a_slot() -> None:
+def test_pausing_an_agent_without_progress_ends_its_stall() -> None:
     box = Box(limit=1)
     waiter, child = box.spawn("waiter"), box.spawn("child")
     request = box.wait(waiter, child)

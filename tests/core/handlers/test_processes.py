@@ -16,14 +16,14 @@ from orchd.core.turn import Turn
 from tests.core.box import Box, names, spec
 
 
-def test_the_gate_opens_when_the_process_is_known() -> None:
+def test_an_attempt_is_released_when_its_process_is_recorded() -> None:
     box = Box()
     agent_id = box.spawn()
     assert box.done(Release) == [Release(agent_id, 1)]
     assert box.agent(agent_id).pid == 101
 
 
-def test_what_cannot_be_started_has_failed_and_takes_those_after_it_along() -> None:
+def test_an_agent_that_cannot_start_fails_and_its_dependents_are_skipped() -> None:
     box = Box()
     box.broken[agent_id(1)] = ("no such program", False)
     first, second = box.batch(spec("a", retries=5), spec("b", after=(AgentId("a"),)))
@@ -31,7 +31,7 @@ def test_what_cannot_be_started_has_failed_and_takes_those_after_it_along() -> N
     assert box.agent(first).reason == "no such program"
 
 
-def test_when_the_machine_refuses_no_agent_is_started_for_a_while() -> None:
+def test_a_failed_process_start_on_the_host_holds_all_starts_for_a_while() -> None:
     box = Box(limit=1)
     box.broken[agent_id(1)] = ("no pids", True)
     first, second = box.batch(spec("a"), spec("b"))
@@ -44,7 +44,7 @@ def test_when_the_machine_refuses_no_agent_is_started_for_a_while() -> None:
     assert box.agent(first).attempt == 2
 
 
-def test_a_machine_that_goes_on_refusing_is_asked_less_and_less_often() -> None:
+def test_repeated_start_failures_on_the_host_are_retried_less_often() -> None:
     box = Box(limit=2)
     (other,) = box.batch(spec("other"))
     agent = agent_id(2)
@@ -66,14 +66,14 @@ def test_a_machine_that_goes_on_refusing_is_asked_less_and_less_often() -> None:
 
 
 @pytest.mark.parametrize(("code", "status"), [(0, "completed"), (1, "failed"), (137, "failed"), (None, "lost")])
-def test_the_exit_code_says_what_became_of_it(code: int | None, status: str) -> None:
+def test_the_exit_code_decides_the_final_status(code: int | None, status: str) -> None:
     box = Box()
     agent_id = box.spawn()
     box.exit(agent_id, code)
     assert box.status(agent_id) == [status]
 
 
-def test_what_ended_badly_says_how() -> None:
+def test_a_failed_or_lost_agent_reports_how_it_ended() -> None:
     box = Box()
     agents = box.batch(spec("a"), spec("b"), spec("c"))
     box.exit(agents[0], 3)
@@ -83,7 +83,7 @@ def test_what_ended_badly_says_how() -> None:
     assert reasons == ["exit code 3", "it ended without an exit record", "its shim was killed"]
 
 
-def test_the_rest_of_a_tree_is_asked_to_end_and_then_killed() -> None:
+def test_the_rest_of_a_process_tree_is_terminated_and_then_killed() -> None:
     box = Box()
     agent_id = box.spawn(grace=4.0)
     box.exit(agent_id, is_tree_gone=False)
@@ -98,7 +98,7 @@ def test_the_rest_of_a_tree_is_asked_to_end_and_then_killed() -> None:
     assert box.status(agent_id) == ["completed"]
 
 
-def test_an_end_told_twice_is_one_end() -> None:
+def test_a_repeated_exit_report_counts_once() -> None:
     box = Box()
     agent_id = box.spawn()
     box.exit(agent_id, 0, is_tree_gone=False)
@@ -112,7 +112,7 @@ def test_an_end_told_twice_is_one_end() -> None:
 
 @pytest.mark.parametrize("kind", ["exited", "never-ran", "tree-gone", "adopted", "heard"])
 @pytest.mark.parametrize("whose", ["an older attempt", "nobody"])
-def test_stale_news_changes_nothing(kind: str, whose: str) -> None:
+def test_stale_process_reports_change_nothing(kind: str, whose: str) -> None:
     box = Box()
     agent = box.spawn(retries=1)
     box.exit(agent, 1)
@@ -130,14 +130,14 @@ def test_stale_news_changes_nothing(kind: str, whose: str) -> None:
     assert (box.turn.events, box.turn.effects, box.status(agent)) == ([], [], ["running"])
 
 
-def test_a_tree_that_is_gone_before_its_process_has_ended_means_nothing() -> None:
+def test_a_tree_gone_report_before_the_process_exit_changes_nothing() -> None:
     box = Box()
     agent_id = box.spawn()
     box.tree_gone(agent_id)
     assert (box.turn.events, box.status(agent_id)) == ([], ["running"])
 
 
-def test_a_client_inside_is_told_when_its_agent_ends() -> None:
+def test_a_waiting_client_is_refused_when_its_agent_ends() -> None:
     box = Box()
     parent, other = box.batch(spec("a"), spec("b"))
     request = box.wait(parent, other)
@@ -146,7 +146,7 @@ def test_a_client_inside_is_told_when_its_agent_ends() -> None:
     assert (refusal.request, refusal.code, box.status(parent)) == (request, "stopping", ["stopping"])
 
 
-def test_what_never_ran_is_queued_again_before_the_others() -> None:
+def test_an_attempt_that_never_ran_is_queued_before_other_agents() -> None:
     box = Box(limit=1)
     first, second = box.batch(spec("a"), spec("b"))
     box.pause()
@@ -157,7 +157,7 @@ def test_what_never_ran_is_queued_again_before_the_others() -> None:
     assert box.agent(first).attempt == 2
 
 
-def test_what_never_ran_and_was_cancelled_is_cancelled() -> None:
+def test_a_cancelled_attempt_that_never_ran_is_cancelled() -> None:
     box = Box()
     first, second = box.batch(spec("a"), spec("b", after=(AgentId("a"),)))
     box.cancel(first)
@@ -165,7 +165,7 @@ def test_what_never_ran_and_was_cancelled_is_cancelled() -> None:
     assert box.status(first, second) == ["cancelled", "skipped"]
 
 
-def test_what_never_ran_and_took_too_long_is_queued_again() -> None:
+def test_a_timed_out_attempt_that_never_ran_is_queued_again() -> None:
     box = Box()
     agent_id = box.spawn(timeout=5.0)
     box.sleep(5.0)
@@ -174,7 +174,7 @@ def test_what_never_ran_and_took_too_long_is_queued_again() -> None:
     assert box.status(agent_id) == ["queued"]
 
 
-def test_an_adopted_agent_goes_on_and_its_clients_are_watched_again() -> None:
+def test_an_adopted_agent_continues_and_its_clients_are_watched_again() -> None:
     box = Box()
     parent, other = box.batch(spec("a"), spec("b"))
     request = box.wait(parent, other)
@@ -184,7 +184,7 @@ def test_an_adopted_agent_goes_on_and_its_clients_are_watched_again() -> None:
 
 @pytest.mark.parametrize(("seconds", "effect"), [(0.0, Terminate), (5.0, Kill)])
 @pytest.mark.parametrize("news", ["adopted", "exited"])
-def test_after_a_restart_what_was_being_ended_is_ended_further(
+def test_a_restarted_daemon_continues_to_end_a_stopping_agent(
     seconds: float, effect: type[Terminate | Kill], news: str
 ) -> None:
     box = Box()
@@ -198,7 +198,7 @@ def test_after_a_restart_what_was_being_ended_is_ended_further(
     assert box.turn.effects == [effect(agent_id, 1)]
 
 
-def test_when_its_client_dies_an_agent_is_frozen_until_there_is_a_slot() -> None:
+def test_an_agent_with_a_dead_client_is_frozen_until_a_slot_is_free() -> None:
     box = Box(limit=1)
     parent = box.spawn()
     child = box.spawn(caller=parent)
@@ -220,7 +220,7 @@ def test_a_frozen_agent_is_frozen_again_by_the_next_daemon() -> None:
     assert box.turn.effects == [Freeze(parent, 1)]
 
 
-def test_when_its_client_dies_an_agent_works_again_without_a_slot_where_the_limit_is_lenient() -> None:
+def test_an_agent_with_a_dead_client_overdraws_a_lenient_limit() -> None:
     box = Box(limit=1)
     box.state.is_strict = False
     parent = box.spawn()
@@ -232,7 +232,7 @@ def test_when_its_client_dies_an_agent_works_again_without_a_slot_where_the_limi
     assert box.turn.events == []
 
 
-def test_who_takes_too_long_is_stopped_waiting_or_not() -> None:
+def test_a_running_or_waiting_agent_is_stopped_at_its_timeout() -> None:
     box = Box()
     agents = box.batch(spec("a", timeout=30.0, grace=5.0), spec("b", timeout=30.0), spec("c"))
     box.wait(agents[1], agents[2])
@@ -245,7 +245,7 @@ def test_who_takes_too_long_is_stopped_waiting_or_not() -> None:
     assert (box.status(agents[0]), box.agent(agents[0]).reason) == (["timed-out"], "timed out after 30 s")
 
 
-def test_who_is_silent_is_looked_at_before_it_is_stopped() -> None:
+def test_the_output_of_a_silent_agent_is_checked_before_it_is_stopped() -> None:
     box = Box()
     agent_id = box.spawn(silence=10.0)
     box.quiet[agent_id] = 3.0
@@ -259,7 +259,7 @@ def test_who_is_silent_is_looked_at_before_it_is_stopped() -> None:
     assert box.status(agent_id) == ["timed-out"]
 
 
-def test_who_was_last_heard_long_before_the_last_look_is_stopped() -> None:
+def test_an_agent_silent_since_long_before_the_last_check_is_stopped() -> None:
     box = Box()
     agent_id = box.spawn(silence=10.0)
     box.quiet[agent_id] = 10.0
@@ -276,7 +276,7 @@ def test_silence_is_measured_from_any_moment_also_from_zero() -> None:
     assert box.status(agent_id) == ["stopping"]
 
 
-def test_who_is_blocked_may_be_silent_and_begins_to_be_when_it_returns() -> None:
+def test_the_silence_of_a_waiting_agent_counts_only_from_its_return() -> None:
     box = Box()
     parent, child = box.batch(spec("a", silence=10.0), spec("b"))
     box.wait(parent, child)
@@ -287,7 +287,7 @@ def test_who_is_blocked_may_be_silent_and_begins_to_be_when_it_returns() -> None
     assert next_deadline(box.state) == box.now + 10.0
 
 
-def test_news_of_silence_that_comes_too_late_means_nothing() -> None:
+def test_a_silence_report_of_a_waiting_agent_changes_nothing() -> None:
     box = Box()
     parent, child = box.batch(spec("a", silence=10.0), spec("b"))
     box.wait(parent, child)
@@ -295,7 +295,7 @@ def test_news_of_silence_that_comes_too_late_means_nothing() -> None:
     assert box.turn.events == []
 
 
-def test_a_listener_is_asked_only_about_those_that_must_not_be_silent() -> None:
+def test_only_agents_with_a_silence_limit_are_checked_for_output() -> None:
     box = Box()
     box.batch(spec("a", silence=10.0), spec("b"))
     turn = Turn(box.state, Instant(box.now + 10.0, 0.0))
@@ -303,7 +303,7 @@ def test_a_listener_is_asked_only_about_those_that_must_not_be_silent() -> None:
     assert turn.questions == [CheckOutput(agent_id(1), 1)]
 
 
-def test_a_bad_end_is_tried_again_later_as_often_as_asked() -> None:
+def test_a_failed_attempt_is_retried_after_a_delay_up_to_its_retries() -> None:
     box = Box()
     agent_id = box.spawn(retries=2)
     for attempt in (1, 2):
@@ -328,7 +328,7 @@ def test_a_retry_waits_longer_each_time() -> None:
     assert all(0.5 * 2**tries <= delay <= 1.5 * 2**tries for tries, delay in enumerate(delays))
 
 
-def test_the_children_of_an_attempt_that_is_tried_again_are_cancelled() -> None:
+def test_the_children_of_a_retried_attempt_are_cancelled() -> None:
     box = Box()
     parent = box.spawn(retries=1)
     child = box.spawn(caller=parent)
@@ -337,7 +337,7 @@ def test_the_children_of_an_attempt_that_is_tried_again_are_cancelled() -> None:
     assert box.agent(child).cause is StopReason.CANCELLED
 
 
-def test_those_after_an_agent_that_is_tried_again_are_not_skipped() -> None:
+def test_dependents_of_a_retried_agent_are_not_skipped() -> None:
     box = Box()
     first, second = box.batch(spec("a", retries=1), spec("b", after=(AgentId("a"),)))
     box.exit(first, 1)
@@ -348,7 +348,7 @@ def test_those_after_an_agent_that_is_tried_again_are_not_skipped() -> None:
 
 
 @pytest.mark.parametrize(("how", "status"), [("timeout", "timed-out"), ("lost", "lost"), ("cancel", "cancelled")])
-def test_what_took_too_long_or_was_lost_is_tried_again_and_what_was_cancelled_is_not(how: str, status: str) -> None:
+def test_timed_out_and_lost_attempts_are_retried_but_cancelled_are_not(how: str, status: str) -> None:
     box = Box()
     agent_id = box.spawn(retries=1, timeout=30.0 if how == "timeout" else None)
     for expected in (["queued"], [status]):
@@ -365,7 +365,7 @@ def test_what_took_too_long_or_was_lost_is_tried_again_and_what_was_cancelled_is
     assert box.status(agent_id) == [status]
 
 
-def test_one_that_takes_too_much_memory_is_killed_at_once_and_has_failed_for_it() -> None:
+def test_an_agent_over_its_memory_limit_is_killed_at_once_and_fails() -> None:
     box = Box()
     agent_id = box.spawn(memory_max=1 << 20)
     child = box.spawn("child", caller=agent_id)
@@ -380,7 +380,7 @@ def test_one_that_takes_too_much_memory_is_killed_at_once_and_has_failed_for_it(
     assert box.status(child) == ["stopping"]
 
 
-def test_one_that_waits_and_takes_too_much_waits_no_more() -> None:
+def test_a_waiting_agent_over_its_memory_limit_has_its_wait_refused() -> None:
     box = Box()
     agent_id = box.spawn(nesting=1, memory_max=1 << 20)
     request = box.wait(agent_id, box.spawn("child", caller=agent_id))
@@ -389,7 +389,7 @@ def test_one_that_waits_and_takes_too_much_waits_no_more() -> None:
     assert box.status(agent_id) == ["stopping"]
 
 
-def test_one_that_is_being_ended_gets_no_more_time_when_it_takes_too_much() -> None:
+def test_a_stopping_agent_over_its_memory_limit_is_killed_at_once() -> None:
     box = Box()
     agent_id = box.spawn(timeout=5.0, grace=10.0)
     box.sleep(5.0)
@@ -399,7 +399,7 @@ def test_one_that_is_being_ended_gets_no_more_time_when_it_takes_too_much() -> N
     assert (box.status(agent_id), box.agent(agent_id).reason) == (["timed-out"], "timed out after 5 s")
 
 
-def test_news_of_memory_of_an_attempt_that_is_over_is_no_news() -> None:
+def test_a_memory_report_of_an_earlier_attempt_changes_nothing() -> None:
     box = Box()
     agent_id = box.spawn(retries=1)
     box.exit(agent_id, 1)
@@ -409,21 +409,21 @@ def test_news_of_memory_of_an_attempt_that_is_over_is_no_news() -> None:
 
 
 @pytest.mark.parametrize("code", [None, 1, 137])
-def test_one_that_the_kernel_ended_for_its_own_bound_has_failed_for_memory(code: int | None) -> None:
+def test_an_agent_killed_by_the_kernel_for_its_memory_limit_fails(code: int | None) -> None:
     box = Box()
     agent_id = box.spawn()
     box.tell(inputs.Exited(agent_id, 1, Outcome(code, oom=Oom.OWN), is_tree_gone=True, note="its shim was killed"))
     assert (box.status(agent_id), box.agent(agent_id).reason) == (["failed"], "memory")
 
 
-def test_one_that_did_its_work_has_completed_whatever_was_ended_beside_it() -> None:
+def test_an_agent_that_exits_with_zero_completes_despite_an_oom_kill() -> None:
     box = Box()
     agent_id = box.spawn()
     box.tell(inputs.Exited(agent_id, 1, Outcome(0, oom=Oom.OWN), is_tree_gone=True))
     assert box.status(agent_id) == ["completed"]
 
 
-def test_one_that_takes_too_much_memory_is_tried_again_as_often_as_any_other() -> None:
+def test_an_attempt_over_its_memory_limit_is_retried_like_any_other() -> None:
     box = Box()
     agent_id = box.spawn(retries=1)
     for _ in range(2):
@@ -434,7 +434,7 @@ def test_one_that_takes_too_much_memory_is_tried_again_as_often_as_any_other() -
 
 
 @pytest.mark.parametrize(("code", "status"), [(137, "failed"), (None, "lost")])
-def test_that_the_machine_was_short_of_memory_is_said_beside_how_it_ended(code: int | None, status: str) -> None:
+def test_a_memory_shortage_of_the_host_is_added_to_the_reason(code: int | None, status: str) -> None:
     box = Box()
     agent_id = box.spawn()
     box.tell(inputs.Exited(agent_id, 1, Outcome(code, oom=Oom.MACHINE), is_tree_gone=True))

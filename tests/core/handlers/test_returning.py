@@ -51,7 +51,7 @@ def test_after_a_wait_that_was_cut_short_a_new_agent_goes_first() -> None:
     assert box.status(first, second, kid) == ["running", "waiting", "running"]
 
 
-def test_a_wait_that_came_about_gives_no_precedence_to_new_agents() -> None:
+def test_a_fulfilled_wait_gives_no_precedence_to_new_agents() -> None:
     box = Box(limit=1)
     _, child, _ = blocked(box)
     box.exit(child)
@@ -72,7 +72,7 @@ def test_a_frozen_agent_is_ended_like_any_other(how: str) -> None:
     assert box.status(parent) == ["stopping"]
 
 
-def test_the_time_for_which_an_agent_is_frozen_counts_for_no_time_out() -> None:
+def test_frozen_time_counts_for_no_timeout() -> None:
     box = Box(limit=1)
     parent, child, request = blocked(box, timeout=10.0, silence=4.0)
     box.sleep(3.0)
@@ -88,7 +88,7 @@ def test_the_time_for_which_an_agent_is_frozen_counts_for_no_time_out() -> None:
     assert box.agent(parent).reason == "timed out after 10 s"
 
 
-def test_a_frozen_agent_that_asks_to_wait_is_blocked_again_and_not_frozen() -> None:
+def test_a_frozen_agent_that_requests_a_wait_is_thawed_and_waits_again() -> None:
     box = Box(limit=1)
     parent, child, request = blocked(box)
     box.tell(inputs.CallerGone(parent, request))
@@ -99,7 +99,7 @@ def test_a_frozen_agent_that_asks_to_wait_is_blocked_again_and_not_frozen() -> N
     assert box.replies() == {again: Answer(again, (child,))}
 
 
-def test_the_client_of_one_of_two_waits_that_ends_leaves_the_agent_waiting() -> None:
+def test_an_agent_keeps_waiting_when_the_client_of_its_other_wait_ends() -> None:
     box = Box(limit=1)
     parent, child, request = blocked(box)
     other = box.wait(parent, child)
@@ -107,7 +107,7 @@ def test_the_client_of_one_of_two_waits_that_ends_leaves_the_agent_waiting() -> 
     assert (box.status(parent), box.agent(parent).frozen, list(box.agent(parent).waits)) == (["waiting"], None, [other])
 
 
-def test_the_client_of_a_withheld_wait_that_ends_has_its_agent_frozen() -> None:
+def test_an_agent_is_frozen_when_the_client_of_its_withheld_wait_ends() -> None:
     box = Box(limit=1)
     parent = box.spawn("parent")
     child = box.spawn("child", caller=parent)
@@ -120,7 +120,7 @@ def test_the_client_of_a_withheld_wait_that_ends_has_its_agent_frozen() -> None:
     assert (box.agent(parent).held_since, box.agent(parent).waits) == (since, {})
 
 
-def test_work_beside_a_wait_takes_a_free_slot_and_the_wait_goes_on() -> None:
+def test_work_during_a_wait_takes_a_free_slot_and_the_wait_continues() -> None:
     box = Box(limit=2)
     parent = box.spawn("parent")
     child = box.spawn("child", caller=parent)
@@ -135,7 +135,7 @@ def test_work_beside_a_wait_takes_a_free_slot_and_the_wait_goes_on() -> None:
     assert box.status(parent) == ["running"]
 
 
-def test_work_beside_a_wait_without_a_free_slot_is_frozen_and_its_wait_answered_all_the_same() -> None:
+def test_an_agent_frozen_for_work_during_a_wait_still_gets_its_reply() -> None:
     box = Box(limit=1)
     parent, child, request = blocked(box)
     box.tell(inputs.WorkedWhileWaiting(parent, 1))
@@ -145,7 +145,7 @@ def test_work_beside_a_wait_without_a_free_slot_is_frozen_and_its_wait_answered_
     assert box.turn.effects == [Answer(request, (child,)), Thaw(parent, 1)]
 
 
-def test_work_of_an_earlier_attempt_or_where_the_limit_is_lenient_is_no_news() -> None:
+def test_work_of_another_attempt_or_under_a_lenient_limit_is_ignored() -> None:
     box = Box(limit=1)
     parent, _, __ = blocked(box)
     box.tell(inputs.WorkedWhileWaiting(parent, 2))
@@ -164,7 +164,7 @@ def test_frozen_agents_run_again_when_the_limit_becomes_lenient() -> None:
     assert (box.status(parent), overdrawn(box.state)) == (["running"], 1)
 
 
-def test_a_wait_beside_another_is_answered_at_its_deadline_and_the_agent_goes_on_waiting() -> None:
+def test_a_second_wait_is_answered_at_its_deadline_and_the_first_continues() -> None:
     box = Box(limit=1)
     parent, child, request = blocked(box)
     other = box.wait(parent, child, timeout=5.0)
@@ -174,7 +174,7 @@ def test_a_wait_beside_another_is_answered_at_its_deadline_and_the_agent_goes_on
     assert list(box.agent(parent).waits) == [request]
 
 
-def test_what_a_withheld_wait_was_for_is_tried_again() -> None:
+def test_a_retried_target_reopens_a_withheld_wait() -> None:
     box = Box(limit=2)
     parent = box.spawn("parent", timeout=100.0)
     child = box.spawn("child", caller=parent)

@@ -51,7 +51,7 @@ def ending(box: Box) -> RunEnded:
     return event
 
 
-def test_members_are_agents_of_level_composite_that_start_when_what_they_come_after_has_completed() -> None:
+def test_members_are_composite_agents_that_start_after_their_blockers() -> None:
     box = Box()
     ids = begin(box, part("tests", "ui", "app"), part("ui", "api"), part("app", "api"), part("api"))
     assert len(box.events(RunBegan)) == 1
@@ -76,7 +76,7 @@ def test_the_members_of_an_agents_run_are_its_children() -> None:
     assert child.status is Status.STOPPING
 
 
-def test_the_longest_way_to_the_end_starts_first_whatever_the_order_in_the_list() -> None:
+def test_the_longest_path_starts_first_whatever_the_order_of_members() -> None:
     box = Box(limit=1)
     ids = begin(
         box,
@@ -94,7 +94,7 @@ def test_the_longest_way_to_the_end_starts_first_whatever_the_order_in_the_list(
     assert started == ["short", "end", "long", "middle"]
 
 
-def test_an_agent_that_came_before_a_run_is_not_overtaken_by_its_members() -> None:
+def test_an_earlier_queued_agent_is_not_overtaken_by_members_of_a_run() -> None:
     box = Box(limit=1)
     box.spawn()
     waiting = box.spawn()
@@ -103,7 +103,7 @@ def test_an_agent_that_came_before_a_run_is_not_overtaken_by_its_members() -> No
     assert box.status(waiting, ids["a"]) == ["running", "queued"]
 
 
-def test_max_parallel_bounds_the_members_of_a_group_that_work_and_holds_up_no_other_agent() -> None:
+def test_max_parallel_bounds_the_working_members_but_no_other_agent() -> None:
     box = Box()
     ids = begin(box, part("a"), part("b"), part("c"), groups=(GroupPlan("", max_parallel=2),))
     other = box.spawn()
@@ -113,7 +113,7 @@ def test_max_parallel_bounds_the_members_of_a_group_that_work_and_holds_up_no_ot
     assert box.status(ids["c"]) == ["running"]
 
 
-def test_a_nested_group_counts_as_one_in_the_group_around_it() -> None:
+def test_a_nested_group_counts_as_one_member_of_its_parent_group() -> None:
     box = Box()
     groups = (GroupPlan("", max_parallel=1), GroupPlan("g", max_parallel=2))
     ids = begin(box, part("g/a"), part("g/b"), part("g/c"), part("d"), groups=groups)
@@ -125,7 +125,7 @@ def test_a_nested_group_counts_as_one_in_the_group_around_it() -> None:
     assert box.status(ids["d"]) == ["running"]
 
 
-def test_a_member_that_waits_for_others_makes_room_in_its_group_and_needs_room_to_return() -> None:
+def test_a_waiting_member_frees_max_parallel_and_needs_it_again_to_return() -> None:
     box = Box()
     parent = box.spawn()
     ids = begin(box, part("a", nesting=1), part("b"), groups=(GroupPlan("", max_parallel=1),), caller=parent)
@@ -138,7 +138,7 @@ def test_a_member_that_waits_for_others_makes_room_in_its_group_and_needs_room_t
     assert words(box, ids) == {"a": "running", "b": "completed"}
 
 
-def test_fail_fast_ends_what_runs_and_skips_the_rest() -> None:
+def test_fail_fast_stops_running_members_and_skips_the_rest() -> None:
     box = Box()
     ids = begin(box, part("a"), part("b"), part("c", "b"), part("d", "a"))
     box.exit(ids["a"], 3)
@@ -151,7 +151,7 @@ def test_fail_fast_ends_what_runs_and_skips_the_rest() -> None:
     assert (end.status, end.reason) == (RunStatus.FAILED, f"a ({ids['a']}) failed: exit code 3")
 
 
-def test_continue_on_error_runs_all_that_can() -> None:
+def test_continue_on_error_runs_all_members_that_can_run() -> None:
     box = Box()
     ids = begin(box, part("a"), part("b"), part("c", "b"), part("d", "a"), groups=(GroupPlan("", is_fail_fast=False),))
     box.exit(ids["a"], 3)
@@ -161,7 +161,7 @@ def test_continue_on_error_runs_all_that_can() -> None:
     assert ending(box).status is RunStatus.FAILED
 
 
-def test_what_is_optional_fails_nothing_and_what_comes_after_it_is_skipped() -> None:
+def test_a_failed_optional_member_fails_no_run_and_skips_its_dependents() -> None:
     box = Box()
     ids = begin(box, part("a"), part("o", is_required=False), part("p", "o", is_required=False))
     box.exit(ids["o"], 1)
@@ -170,7 +170,7 @@ def test_what_is_optional_fails_nothing_and_what_comes_after_it_is_skipped() -> 
     assert ending(box).status is RunStatus.COMPLETED
 
 
-def test_a_run_in_which_something_required_was_skipped_has_failed_and_ends_nothing_else() -> None:
+def test_a_run_with_a_skipped_required_member_fails_and_stops_no_other() -> None:
     box = Box()
     ids = begin(box, part("a"), part("o", is_required=False), part("p", "o"))
     box.exit(ids["o"], 1)
@@ -188,7 +188,7 @@ def test_a_run_in_which_something_required_was_skipped_has_failed_and_ends_nothi
     assert ending(box).status is RunStatus.COMPLETED
 
 
-def test_a_group_in_which_something_required_was_skipped_has_failed_and_fails_the_one_around_it_fast() -> None:
+def test_a_group_with_a_skipped_required_member_fails_its_parent_fast() -> None:
     box = Box()
     parts = (part("g/a"), part("g/o", is_required=False), part("g/p", "g/o"), part("end", "g"), part("z"))
     ids = begin(box, *parts, groups=(WHOLE, GroupPlan("g")))
@@ -200,7 +200,7 @@ def test_a_group_in_which_something_required_was_skipped_has_failed_and_fails_th
     assert box.agent(ids["z"]).reason == "g/p was skipped, and run fails fast"
 
 
-def test_a_run_in_which_all_of_a_required_group_was_skipped_has_failed_also_if_nothing_in_it_is_required() -> None:
+def test_a_run_fails_when_a_required_group_is_skipped_entirely() -> None:
     box = Box()
     parts = (part("o", is_required=False), part("g/p", is_required=False))
     ids = begin(box, *parts, groups=(WHOLE, GroupPlan("g")), group_after={"g": ("o",)})
@@ -209,7 +209,7 @@ def test_a_run_in_which_all_of_a_required_group_was_skipped_has_failed_also_if_n
     assert (end.status, end.reason) == (RunStatus.FAILED, f"g/p ({ids['g/p']}) skipped: o did not complete: failed")
 
 
-def test_what_ran_and_was_to_be_tried_again_is_cancelled_with_its_group_and_not_skipped() -> None:
+def test_a_member_awaiting_its_retry_is_cancelled_with_its_group() -> None:
     box = Box()
     ids = begin(box, part("a"), part("b", retries=2), part("c", "b"))
     box.exit(ids["b"], 3)
@@ -225,7 +225,7 @@ def test_what_ran_and_was_to_be_tried_again_is_cancelled_with_its_group_and_not_
     assert ending(box).status is RunStatus.FAILED
 
 
-def test_what_comes_after_a_group_starts_when_that_completed_also_if_something_optional_in_it_failed() -> None:
+def test_dependents_of_a_group_start_despite_a_failed_optional_member() -> None:
     box = Box()
     ids = begin(box, part("g/a"), part("g/o", is_required=False), part("end", "g"), groups=(WHOLE, GroupPlan("g")))
     box.exit(ids["g/o"], 1)
@@ -234,7 +234,7 @@ def test_what_comes_after_a_group_starts_when_that_completed_also_if_something_o
     assert box.status(ids["end"]) == ["running"]
 
 
-def test_what_comes_after_a_group_that_failed_is_skipped_when_the_group_is_over() -> None:
+def test_dependents_of_a_failed_group_are_skipped_when_the_group_ends() -> None:
     box = Box()
     groups = (WHOLE, GroupPlan("g", is_fail_fast=False, is_required=False))
     ids = begin(box, part("g/a"), part("g/b"), part("end", "g", is_required=False), groups=groups)
@@ -257,7 +257,7 @@ def test_ends_in_a_run_name_the_member_that_caused_them() -> None:
     assert ending(box).because == ids["g/a"]
 
 
-def test_what_comes_after_a_group_is_skipped_because_of_the_member_with_which_the_group_failed() -> None:
+def test_dependents_of_a_failed_group_name_the_member_that_failed_it() -> None:
     box = Box()
     groups = (WHOLE, GroupPlan("g", is_fail_fast=False, is_required=False))
     ids = begin(box, part("g/a"), part("g/b"), part("end", "g", is_required=False), groups=groups)
@@ -266,7 +266,7 @@ def test_what_comes_after_a_group_is_skipped_because_of_the_member_with_which_th
     assert box.agent(ids["end"]).because == ids["g/a"]
 
 
-def test_members_of_a_group_come_after_what_the_group_comes_after() -> None:
+def test_members_of_a_group_start_after_the_blockers_of_the_group() -> None:
     box = Box()
     ids = begin(box, part("first"), part("g/a"), groups=(WHOLE, GroupPlan("g")), group_after={"g": ("first",)})
     assert words(box, ids) == {"first": "running", "g/a": "queued"}
@@ -274,7 +274,7 @@ def test_members_of_a_group_come_after_what_the_group_comes_after() -> None:
     assert box.status(ids["g/a"]) == ["running"]
 
 
-def test_however_many_of_a_group_end_at_once_its_members_are_gone_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_members_of_a_group_are_iterated_once_however_many_end_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     box = Box(limit=2)
     ids = begin(box, *(part(f"p{number}") for number in range(50)))
     looks: list[object] = []
@@ -292,7 +292,7 @@ def test_runs_that_fail_at_once_are_each_cut_short() -> None:
     assert words(box, second) == {"a": "skipped", "b": "skipped", "c": "cancelled"}
 
 
-def test_groups_that_fail_at_once_are_each_cut_short_and_so_is_what_is_around_them() -> None:
+def test_groups_that_fail_at_once_and_their_parents_are_each_cut_short() -> None:
     box = Box(limit=3)
     groups = (WHOLE, GroupPlan("g"), GroupPlan("g/i"), GroupPlan("h"), GroupPlan("k", is_fail_fast=False))
     paths = ("g/b", "g/i/b", "k/b", "g/a", "g/i/a", "h/a", "k/a", "c", "g/i/c")
@@ -332,7 +332,7 @@ def test_cancelled_members_make_a_cancelled_run() -> None:
     assert ending(box).status is RunStatus.CANCELLED
 
 
-def test_a_retry_goes_on_where_it_was() -> None:
+def test_a_retried_run_continues_without_repeating_completed_members() -> None:
     box = Box()
     ids = begin(box, part("a"), part("b", "a"), part("c", "b"))
     box.exit(ids["a"])
@@ -347,7 +347,7 @@ def test_a_retry_goes_on_where_it_was() -> None:
     assert box.agent(ids["a"]).attempt == 1
 
 
-def test_a_run_in_which_only_the_failed_member_is_tried_again_has_not_completed() -> None:
+def test_a_run_with_only_its_failed_member_retried_does_not_complete() -> None:
     box = Box()
     ids = begin(box, part("a"), part("b", "a"))
     box.exit(ids["a"], 1)
@@ -363,7 +363,7 @@ def test_a_run_in_which_only_the_failed_member_is_tried_again_has_not_completed(
     assert ending(box).status is RunStatus.COMPLETED
 
 
-def test_what_is_tried_again_alone_is_waited_for_again() -> None:
+def test_dependents_of_a_group_wait_for_its_retried_member() -> None:
     box = Box()
     ids = begin(box, part("g/o", is_required=False), part("g/a"), part("end", "g"), groups=(WHOLE, GroupPlan("g")))
     box.exit(ids["g/o"], 1)
@@ -397,7 +397,7 @@ def test_what_is_tried_again_alone_is_waited_for_again() -> None:
         ((part("a", nesting=28),), (WHOLE,), "nesting 28 needs more than 28"),
     ],
 )
-def test_what_does_not_fit_together_is_refused_and_nothing_is_queued(
+def test_an_inconsistent_run_is_refused_and_no_agent_is_queued(
     parts: tuple[Part, ...], groups: tuple[GroupPlan, ...], message: str
 ) -> None:
     box = Box()
@@ -408,7 +408,7 @@ def test_what_does_not_fit_together_is_refused_and_nothing_is_queued(
     assert not box.state.runs
 
 
-def test_what_makes_too_many_dependencies_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_with_too_many_dependencies_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("orchd.core.handlers.run.MOST_EDGES", 3)
     box = Box()
     assert begin(box, part("a"), part("b", "a"), part("c", "a", "b"), part("d", "c")) == {}
@@ -416,7 +416,7 @@ def test_what_makes_too_many_dependencies_is_refused(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("others", [0, 5])
-def test_max_parallel_is_counted_alike_whether_more_live_outside_the_run_or_inside(others: int) -> None:
+def test_max_parallel_ignores_agents_outside_the_run(others: int) -> None:
     box = Box()
     for _ in range(others):
         box.spawn()
@@ -424,14 +424,14 @@ def test_max_parallel_is_counted_alike_whether_more_live_outside_the_run_or_insi
     assert sorted(words(box, ids).values()) == ["queued", "queued", "running"]
 
 
-def test_a_runaway_is_refused() -> None:
+def test_a_run_with_too_many_children_for_its_caller_is_refused() -> None:
     box = Box(children=2)
     parent = box.spawn()
     assert begin(box, part("a"), part("b"), part("c"), caller=parent) == {}
     assert box.refusal() == "too-many-children"
 
 
-def test_nothing_of_a_run_is_admitted_beyond_the_limit() -> None:
+def test_members_of_a_run_are_not_admitted_beyond_the_limit() -> None:
     box = Box(limit=2)
     begin(box, *(part(f"m{number}") for number in range(5)))
     assert len(box.events(AttemptAdmitted)) == 2

@@ -32,14 +32,14 @@ def waiting_parent(box: Box, **fields: Any) -> tuple[AgentId, AgentId]:
     return parent, child
 
 
-def test_a_successor_starts_in_the_turn_in_which_a_place_is_given_back() -> None:
+def test_a_queued_agent_starts_in_the_turn_in_which_a_slot_is_released() -> None:
     box = Box(limit=1)
     first, second = box.batch(spec("a"), spec("b"))
     box.exit(first)
     assert box.status(first, second) == ["completed", "running"]
 
 
-def test_a_place_is_kept_until_the_whole_tree_is_gone() -> None:
+def test_a_slot_is_held_until_the_whole_process_tree_is_gone() -> None:
     box = Box(limit=1)
     first, second = box.batch(spec("a"), spec("b"))
     box.exit(first, is_tree_gone=False)
@@ -66,7 +66,7 @@ def test_priority_decides_among_equals() -> None:
     assert (starts(box), box.status(low)) == ([high], ["queued"])
 
 
-def test_who_returns_goes_before_who_is_new() -> None:
+def test_a_returning_agent_precedes_a_new_agent() -> None:
     box = Box(limit=1)
     parent, child = waiting_parent(box)
     urgent = box.spawn(priority=9)
@@ -74,7 +74,7 @@ def test_who_returns_goes_before_who_is_new() -> None:
     assert box.status(parent, urgent) == ["running", "queued"]
 
 
-def test_the_end_of_a_wait_is_withheld_until_there_is_a_place() -> None:
+def test_the_reply_of_a_wait_is_withheld_until_a_slot_is_free() -> None:
     box = Box(limit=2)
     parent, child = waiting_parent(box)
     box.spawn()
@@ -86,7 +86,7 @@ def test_the_end_of_a_wait_is_withheld_until_there_is_a_place() -> None:
     assert box.status(parent) == ["running"]
 
 
-def test_of_two_that_return_the_deeper_goes_first() -> None:
+def test_the_deeper_of_two_returning_agents_returns_first() -> None:
     box = Box(limit=1)
     blocker = box.spawn("blocker")
     box.limit(limit=3)
@@ -102,7 +102,7 @@ def test_of_two_that_return_the_deeper_goes_first() -> None:
     assert box.status(parent, child) == ["waiting", "running"]
 
 
-def test_a_wait_that_times_out_is_answered_when_there_is_a_slot_and_before_a_new_agent() -> None:
+def test_a_timed_out_wait_is_answered_in_a_free_slot_before_new_agents() -> None:
     box = Box(limit=1)
     parent = box.spawn(timeout=8.0)
     child = box.spawn(caller=parent)
@@ -120,7 +120,7 @@ def test_a_wait_that_times_out_is_answered_when_there_is_a_slot_and_before_a_new
     assert box.status(parent) == ["stopping"]
 
 
-def test_a_lenient_limit_lets_a_wait_that_times_out_be_over_at_once_and_overdraws() -> None:
+def test_a_lenient_limit_answers_a_timed_out_wait_at_once_and_overdraws() -> None:
     box = Box(limit=1)
     box.state.is_strict = False
     parent = box.spawn()
@@ -136,7 +136,7 @@ def test_a_lenient_limit_lets_a_wait_that_times_out_be_over_at_once_and_overdraw
     assert box.status(other) == ["running"]
 
 
-def test_a_withheld_end_of_a_wait_stays_withheld_when_its_time_is_up() -> None:
+def test_a_withheld_reply_stays_withheld_at_its_deadline() -> None:
     box = Box(limit=2)
     parent = box.spawn()
     child = box.spawn(caller=parent)
@@ -171,7 +171,7 @@ def test_no_agent_is_admitted_while_the_limit_is_overdrawn() -> None:
     assert starts(box) == [agent_id(4)]
 
 
-def test_the_resident_places_bound_the_living() -> None:
+def test_the_resident_limit_bounds_the_active_agents() -> None:
     box = Box(limit=2, resident=3)
     first, _ = waiting_parent(box, nesting=1)
     second = box.spawn()
@@ -182,13 +182,13 @@ def test_the_resident_places_bound_the_living() -> None:
     assert box.status(first) == ["waiting"]
 
 
-def test_what_is_not_safe_lets_others_pass() -> None:
+def test_an_unsafe_agent_lets_other_agents_pass() -> None:
     box = Box(limit=5, resident=3)
     _, deep, leaf = box.batch(spec("a", nesting=2), spec("b", nesting=2), spec("c"))
     assert box.status(deep, leaf) == ["queued", "running"]
 
 
-def test_an_agent_that_has_waited_long_holds_back_what_no_agent_needs() -> None:
+def test_a_long_queued_agent_holds_back_agents_that_no_agent_needs() -> None:
     box = Box(limit=5, resident=3)
     parent = box.spawn("parent", nesting=2)
     old = box.spawn("old", nesting=2)
@@ -202,7 +202,7 @@ def test_an_agent_that_has_waited_long_holds_back_what_no_agent_needs() -> None:
     assert box.status(old) == ["running"]
 
 
-def test_no_agent_is_admitted_while_paused_and_running_agents_go_on() -> None:
+def test_a_pause_admits_no_agent_and_running_agents_continue() -> None:
     box = Box(limit=1)
     parent, child = waiting_parent(box)
     box.pause()
@@ -215,7 +215,7 @@ def test_no_agent_is_admitted_while_paused_and_running_agents_go_on() -> None:
     assert box.status(other) == ["running"]
 
 
-def test_on_the_way_out_only_what_the_living_need_starts() -> None:
+def test_a_draining_daemon_starts_only_agents_that_active_agents_need() -> None:
     box = Box(limit=1)
     parent = box.spawn()
     agent_id = box.spawn("one")
@@ -232,7 +232,7 @@ def test_on_the_way_out_only_what_the_living_need_starts() -> None:
     assert box.status(stranger) == ["queued"]
 
 
-def test_who_is_queued_is_cancelled_at_once() -> None:
+def test_a_queued_agent_is_cancelled_at_once() -> None:
     box = Box(limit=1)
     box.spawn()
     agent_id = box.spawn()
@@ -241,7 +241,7 @@ def test_who_is_queued_is_cancelled_at_once() -> None:
     assert box.done(Terminate) == []
 
 
-def test_who_runs_is_asked_to_end_and_holds_its_place_until_it_has() -> None:
+def test_a_cancelled_running_agent_holds_its_slot_until_it_exits() -> None:
     box = Box(limit=1)
     first, second = box.batch(spec("a"), spec("b"))
     box.cancel(first)
@@ -251,7 +251,7 @@ def test_who_runs_is_asked_to_end_and_holds_its_place_until_it_has() -> None:
     assert box.status(first, second) == ["cancelled", "running"]
 
 
-def test_cancelling_twice_is_cancelling() -> None:
+def test_a_second_cancel_changes_nothing() -> None:
     box = Box()
     agent_id = box.spawn()
     box.cancel(agent_id)
@@ -259,7 +259,7 @@ def test_cancelling_twice_is_cancelling() -> None:
     assert (box.turn.events, box.done(Terminate)) == ([], [])
 
 
-def test_what_was_ending_for_another_cause_is_cancelled_all_the_same() -> None:
+def test_an_agent_already_stopping_for_another_cause_is_cancelled() -> None:
     box = Box()
     agent_id = box.spawn(retries=3)
     box.exit(agent_id, 1, is_tree_gone=False)
@@ -269,7 +269,7 @@ def test_what_was_ending_for_another_cause_is_cancelled_all_the_same() -> None:
     assert box.status(agent_id) == ["cancelled"]
 
 
-def test_a_waiting_agent_that_is_cancelled_works_again_and_its_client_is_told() -> None:
+def test_a_cancelled_waiting_agent_works_again_and_its_wait_is_refused() -> None:
     box = Box(limit=1)
     parent = box.spawn()
     child = box.spawn(caller=parent)
@@ -291,7 +291,7 @@ def test_everything_under_a_cancelled_agent_is_cancelled() -> None:
     assert box.agent(grandchild).reason == f"its parent {child} was cancelled"
 
 
-def test_the_living_children_of_a_parent_that_failed_are_cancelled() -> None:
+def test_unfinished_children_of_a_failed_parent_are_cancelled() -> None:
     box = Box(limit=2)
     parent = box.spawn()
     running, queued = box.batch(spec("a"), spec("b"), caller=parent)
@@ -300,7 +300,7 @@ def test_the_living_children_of_a_parent_that_failed_are_cancelled() -> None:
     assert box.agent(queued).reason == f"its parent {parent} did not complete"
 
 
-def test_the_children_of_a_parent_that_completed_go_on() -> None:
+def test_the_children_of_a_completed_parent_continue() -> None:
     box = Box(limit=2)
     parent = box.spawn()
     running, queued = box.batch(spec("a"), spec("b"), caller=parent)
@@ -310,7 +310,7 @@ def test_the_children_of_a_parent_that_completed_go_on() -> None:
 
 
 @pytest.mark.parametrize("how", ["failed", "cancelled", "skipped"])
-def test_what_comes_after_a_bad_end_is_skipped_and_what_comes_after_that(how: str) -> None:
+def test_direct_and_indirect_dependents_of_an_incomplete_agent_are_skipped(how: str) -> None:
     box = Box(limit=1)
     busy = box.spawn()
     if how == "skipped":
@@ -330,7 +330,7 @@ def test_what_comes_after_a_bad_end_is_skipped_and_what_comes_after_that(how: st
     assert box.agent(third).reason == f"{second} did not complete: skipped"
 
 
-def test_who_waits_for_what_is_skipped_returns() -> None:
+def test_an_agent_that_waits_for_a_skipped_agent_returns() -> None:
     box = Box(limit=2)
     blocker, waiter = box.batch(spec("a"), spec("b"))
     box.wait(waiter, box.spawn(after=(blocker,)))
@@ -339,7 +339,7 @@ def test_who_waits_for_what_is_skipped_returns() -> None:
     assert box.are(Status.RUNNING) == {waiter}
 
 
-def test_several_that_return_share_the_places_there_are() -> None:
+def test_several_returning_agents_share_the_free_slots() -> None:
     box = Box(limit=3)
     blocker, first, second = box.batch(spec("a"), spec("b"), spec("c"))
     box.wait(first, blocker)
@@ -353,7 +353,7 @@ def test_several_that_return_share_the_places_there_are() -> None:
     assert box.status(first, second) == ["running", "running"]
 
 
-def test_an_end_while_the_daemon_drains_costs_no_look_at_all_that_is_queued(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_agent_end_while_draining_does_not_scan_the_whole_queue(monkeypatch: pytest.MonkeyPatch) -> None:
     box = Box(limit=3)
     parent, *others = box.batch(*(spec(f"a{number}") for number in range(3)))
     box.batch(*(spec(f"q{number}", priority=1) for number in range(50)))
@@ -371,7 +371,7 @@ def test_an_end_while_the_daemon_drains_costs_no_look_at_all_that_is_queued(monk
     assert len(box.are(Status.QUEUED)) == 50
 
 
-def test_an_end_names_the_agent_that_caused_it_until_the_agent_is_tried_again() -> None:
+def test_an_end_names_its_causing_agent_until_the_ended_agent_is_retried() -> None:
     box = Box()
     parent = box.spawn()
     child = box.spawn(caller=parent)
@@ -402,7 +402,7 @@ def test_nothing_starts_beyond_the_resident_slots_while_no_agent_works() -> None
     assert box.status(paused, other) == ["waiting", "running"]
 
 
-def test_what_comes_after_an_agent_that_is_tried_again_before_the_turn_settles_is_not_skipped() -> None:
+def test_dependents_of_an_agent_retried_in_the_same_turn_are_not_skipped() -> None:
     box = Box(limit=1)
     first = box.spawn("first", silence=5.0)
     dependent = box.spawn("dependent", after=(first,))

@@ -30,7 +30,7 @@ def sessions(box: Box, *ids: str) -> list[str | None]:
     return [agent.spec.session for agent in box.state.agents.values() if not ids or agent.id in ids]
 
 
-def test_the_first_agent_of_a_directory_opens_its_session_and_the_next_join_it() -> None:
+def test_agents_of_a_directory_share_the_session_that_the_first_opened() -> None:
     box = Box()
     box.batch(spec("a", tokens=10), spec("b", tokens=5), scope=HERE)
     assert [type(event) for event in box.turn.events[:1]] == [SessionOpened]
@@ -41,7 +41,7 @@ def test_the_first_agent_of_a_directory_opens_its_session_and_the_next_join_it()
     assert (session.directory, session.agents, session.expected) == ("/here", 3, 15)
 
 
-def test_an_agents_own_belong_to_its_session_wherever_it_spawns_them() -> None:
+def test_children_belong_to_the_session_of_their_parent_in_any_directory() -> None:
     box = Box()
     (parent,) = box.batch(spec("parent"), scope=HERE)
     box.batch(spec("child"), caller=parent, scope=THERE)
@@ -49,7 +49,7 @@ def test_an_agents_own_belong_to_its_session_wherever_it_spawns_them() -> None:
     assert list(box.state.sessions) == [FIRST]
 
 
-def test_a_request_that_is_refused_opens_nothing() -> None:
+def test_a_refused_request_opens_no_session() -> None:
     box = Box()
     assert box.batch(spec("a", nesting=99), scope=HERE) == ()
     assert box.state.sessions == {}
@@ -64,7 +64,7 @@ def test_members_of_a_run_belong_to_the_session_of_its_caller() -> None:
     assert (run.plan.session, run.budget) == (FIRST, Budget(tokens=9))
 
 
-def test_a_new_session_closes_the_one_that_is_open_there() -> None:
+def test_a_new_session_closes_the_open_session_of_its_directory() -> None:
     box = Box()
     box.batch(spec("a"), scope=HERE)
     assert opened(box, name="second", budget=Budget(cost_usd=1.0)) == SECOND
@@ -76,7 +76,7 @@ def test_a_new_session_closes_the_one_that_is_open_there() -> None:
     assert sessions(box) == [FIRST, SECOND]
 
 
-def test_what_is_spawned_after_a_session_was_closed_belongs_to_another() -> None:
+def test_an_agent_spawned_after_a_session_closed_belongs_to_a_new_session() -> None:
     box = Box()
     box.batch(spec("a"), scope=HERE)
     box.tell(inputs.CloseSession(box.request(), FIRST))
@@ -96,7 +96,7 @@ def test_a_budget_is_changed_for_a_session_or_for_a_run() -> None:
     assert (box.state.runs[run_id(1)].budget.tokens, box.state.sessions[FIRST].budget.tokens) == (1, 2)
 
 
-def test_what_a_simulation_says_that_it_spent_is_taken_from_no_budget() -> None:
+def test_simulated_spending_is_charged_to_no_budget() -> None:
     box = Box()
     plan, parts = RunPlan("run", (GroupPlan(""),), "/"), (inputs.Part("a", spec("a")),)
     box.tell(inputs.BeginRun(box.request(), None, plan, parts, durations=EVEN, scope=HERE, budget=Budget(tokens=9)))

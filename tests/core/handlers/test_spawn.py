@@ -17,7 +17,7 @@ def after(*labels: str) -> tuple[AgentId, ...]:
     return tuple(AgentId(label) for label in labels)
 
 
-def test_what_fits_starts_in_the_turn_that_asks() -> None:
+def test_an_agent_that_fits_starts_in_the_turn_of_its_request() -> None:
     box = Box()
     agent_id = box.spawn()
     assert box.status(agent_id) == ["running"]
@@ -25,14 +25,14 @@ def test_what_fits_starts_in_the_turn_that_asks() -> None:
     assert names(box.turn.effects) == ["Answer", "Release"]
 
 
-def test_what_does_not_fit_is_queued_and_never_refused() -> None:
+def test_an_agent_that_does_not_fit_is_queued_and_not_refused() -> None:
     box = Box(limit=1)
     first, second = box.batch(spec("a"), spec("b"))
     assert box.status(first, second) == ["running", "queued"]
     assert box.refusal() is None
 
 
-def test_a_root_belongs_to_a_person_and_a_child_to_its_parent() -> None:
+def test_roots_have_level_pm_and_descendants_record_their_ancestors() -> None:
     box = Box()
     root = box.spawn()
     child = box.spawn(caller=root)
@@ -50,13 +50,13 @@ def test_ids_are_answered_in_the_order_of_the_request() -> None:
     assert box.agent(agents[0]).spec.after == (agent_id(2),)
 
 
-def test_nothing_asked_for_is_nothing_made() -> None:
+def test_an_empty_batch_creates_no_agents() -> None:
     box = Box()
     assert box.batch() == ()
     assert names(box.turn.effects) == ["Answer"]
 
 
-def test_names_in_a_batch_go_before_ids_and_are_named_once() -> None:
+def test_batch_names_precede_ids_and_repeated_blockers_count_once() -> None:
     box = Box(limit=1)
     box.spawn()
     later, same = box.batch(spec("x", after=after("agent-001", "agent-001", "y")), spec("y"))
@@ -65,14 +65,14 @@ def test_names_in_a_batch_go_before_ids_and_are_named_once() -> None:
     assert box.agent(tricky).spec.after == (agent_id(5),)
 
 
-def test_after_what_completed_is_after_nothing() -> None:
+def test_an_agent_after_a_completed_blocker_starts_at_once() -> None:
     box = Box()
     agent_id = box.spawn()
     box.exit(agent_id)
     assert box.status(box.spawn(after=(agent_id,))) == ["running"]
 
 
-def test_after_what_ended_badly_is_skipped_at_once_with_all_behind_it() -> None:
+def test_an_agent_after_a_failed_blocker_is_skipped_with_its_dependents() -> None:
     box = Box()
     agent_id = box.spawn()
     box.exit(agent_id, 1)
@@ -90,7 +90,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("code", sorted(REFUSED))
-def test_a_batch_with_one_wrong_agent_makes_none(code: str) -> None:
+def test_a_batch_with_one_invalid_agent_creates_no_agents(code: str) -> None:
     box = Box(resident=4)
     assert box.batch(*REFUSED[code]) == ()
     assert box.refusal() == code
@@ -106,13 +106,13 @@ def test_a_cycle_is_refused_with_its_path() -> None:
     assert " -> ".join(refusal.details["path"]) in refusal.message
 
 
-def test_who_comes_after_itself_is_a_cycle() -> None:
+def test_an_agent_after_itself_is_a_cycle() -> None:
     box = Box()
     box.batch(spec("a", after=after("a")))
     assert box.refusal() == "cycle"
 
 
-def test_nesting_that_only_just_fits_is_taken() -> None:
+def test_nesting_that_just_fits_is_accepted() -> None:
     box = Box(resident=4)
     assert box.status(box.spawn(nesting=3)) == ["running"]
 
@@ -135,7 +135,7 @@ def test_only_unfinished_children_are_counted() -> None:
     assert len(box.state.children[parent]) == 2
 
 
-def test_a_tree_has_an_end() -> None:
+def test_a_spawn_beyond_the_agent_count_of_a_tree_is_refused() -> None:
     box = Box(agents=10)
     parent = box.spawn()
     assert box.batch(spec(), caller=parent, kin=9)
@@ -143,13 +143,13 @@ def test_a_tree_has_an_end() -> None:
     assert box.refusal() == "too-many-agents"
 
 
-def test_guards_are_for_agents_and_not_for_people() -> None:
+def test_guards_do_not_limit_a_caller_outside_any_agent() -> None:
     box = Box(limit=1, children=1, agents=1, depth=1)
     assert len(box.batch(*(spec(f"n{number}") for number in range(5)))) == 5
 
 
 @pytest.mark.parametrize("end", ["stopping", "over"])
-def test_who_is_being_ended_spawns_nothing(end: str) -> None:
+def test_a_stopping_or_finished_agent_cannot_spawn(end: str) -> None:
     box = Box()
     parent = box.spawn()
     if end == "stopping":
@@ -161,7 +161,7 @@ def test_who_is_being_ended_spawns_nothing(end: str) -> None:
 
 
 @pytest.mark.parametrize("is_inside", [False, True])
-def test_nothing_new_is_taken_on_the_way_out(is_inside: bool) -> None:
+def test_a_draining_daemon_refuses_new_agents(is_inside: bool) -> None:
     box = Box()
     parent = box.spawn()
     box.drain()
@@ -176,7 +176,7 @@ def test_a_waiting_agent_may_spawn() -> None:
     assert box.status(parent, box.spawn(caller=parent)) == ["waiting", "running"]
 
 
-def test_who_must_start_starts_when_there_is_room_for_all() -> None:
+def test_no_queue_agents_start_when_all_of_them_fit() -> None:
     box = Box(limit=2)
     assert box.status(*box.batch(spec("a"), spec("b"), must_start=True)) == ["running", "running"]
 
@@ -194,7 +194,7 @@ def test_no_queue_is_an_error_when_the_limit_is_reached() -> None:
     assert asked_at_once(box) == "would-queue"
 
 
-def test_no_queue_is_an_error_when_the_resident_places_are_taken() -> None:
+def test_no_queue_is_an_error_when_the_resident_slots_are_taken() -> None:
     box = Box(limit=2, resident=3)
     parents = box.batch(spec("a", nesting=1), spec("b", nesting=1))
     children = [box.spawn(caller=parent) for parent in parents]
@@ -204,7 +204,7 @@ def test_no_queue_is_an_error_when_the_resident_places_are_taken() -> None:
     assert asked_at_once(box) == "would-queue"
 
 
-def test_no_queue_is_an_error_where_it_could_deadlock() -> None:
+def test_no_queue_is_an_error_where_the_agent_could_deadlock() -> None:
     box = Box(resident=2)
     box.spawn(nesting=1)
     assert asked_at_once(box, nesting=1) == "would-queue"
@@ -237,14 +237,14 @@ def test_no_queue_is_an_error_while_another_agent_has_waited_too_long() -> None:
     assert asked_at_once(box) is None
 
 
-def test_the_answer_comes_before_the_gate_opens_and_the_question_before_both() -> None:
+def test_a_spawned_agent_is_launched_then_answered_then_released() -> None:
     box = Box()
     box.spawn()
     assert [type(effect) for effect in box.turn.effects] == [Answer, Release]
     assert not [effect for effect in box.turn.effects if isinstance(effect, Launch)]
 
 
-def test_the_attempt_of_the_parent_is_remembered() -> None:
+def test_a_child_records_the_attempt_of_its_parent() -> None:
     box = Box()
     parent = box.spawn(retries=1)
     box.exit(parent, 1)

@@ -53,7 +53,7 @@ def agent_of(box: Box, index: int) -> AgentId:
     return sorted(box.state.agents)[index]
 
 
-def test_a_stall_that_ends_by_itself_begins_anew() -> None:
+def test_the_stall_delay_restarts_after_a_stall_ends_by_itself() -> None:
     box = Box(limit=1)
     ((parent, child),) = pollers(box, 1)
     box.sleep(20.0)
@@ -66,7 +66,7 @@ def test_a_stall_that_ends_by_itself_begins_anew() -> None:
     assert box.status(again) == ["running"]
 
 
-def test_a_slot_is_lent_to_what_a_child_comes_after() -> None:
+def test_a_slot_is_lent_to_the_blocker_of_a_child() -> None:
     box = Box(limit=1)
     parent = box.spawn("parent")
     first = box.spawn("first")
@@ -76,7 +76,7 @@ def test_a_slot_is_lent_to_what_a_child_comes_after() -> None:
     assert box.status(first) == ["running"]
 
 
-def test_nothing_is_lent_while_admissions_are_paused_or_what_is_queued_waits_for_time() -> None:
+def test_no_slot_is_lent_during_a_pause_or_disk_pressure() -> None:
     box = Box(limit=1)
     ((_, child),) = pollers(box, 1)
     box.pause()
@@ -109,7 +109,7 @@ def test_no_slot_is_lent_where_no_resident_slot_is_left() -> None:
     assert box.status(*(child for _, child in pairs)) == ["queued", "queued"]
 
 
-def test_a_lender_goes_on_while_a_slot_is_free_that_nothing_else_can_take() -> None:
+def test_a_lender_continues_in_a_free_slot_that_no_other_agent_can_take() -> None:
     box = Box(limit=1)
     parent = box.spawn("parent")
     child = box.spawn("child", caller=parent, retries=1)
@@ -156,7 +156,7 @@ def stands_still(box: Box, *ids: AgentId) -> None:
     box.tell(inputs.StoodStill(frozenset((agent_id, box.agent(agent_id).attempt) for agent_id in ids)))
 
 
-def test_an_agent_that_stands_still_in_a_lent_slot_is_announced_once_until_it_goes_on() -> None:
+def test_a_stuck_borrower_is_announced_once_until_it_makes_progress() -> None:
     box = Box(limit=1)
     parent, child = borrowing(box)
     stands_still(box, child)
@@ -184,7 +184,7 @@ def test_an_announced_stall_ends_in_the_turn_in_which_it_is_broken() -> None:
     assert len(box.events(events.StallEnded)) == 1
 
 
-def test_the_end_of_one_that_stood_still_ends_the_stall() -> None:
+def test_the_end_of_a_stuck_agent_ends_the_stall() -> None:
     box = Box(limit=1)
     _, child = borrowing(box)
     stands_still(box, child)
@@ -201,14 +201,14 @@ def test_the_return_of_the_lender_ends_the_stall(lend: Callable[[Box], tuple[Age
     assert (box.status(parent, child), len(box.events(events.StallEnded))) == (["running", "running"], 1)
 
 
-def test_an_attempt_that_has_ended_and_an_agent_that_keeps_no_other_from_its_slot_are_not_announced() -> None:
+def test_a_stale_attempt_and_a_lender_are_not_announced_as_stuck() -> None:
     box = Box(limit=1)
     parent, child = borrowing(box)
     box.tell(inputs.StoodStill(frozenset({(child, 7), (parent, 1)})))
     assert (box.turn.events, box.state.standing) == ([], frozenset())
 
 
-def test_a_stall_that_may_be_broken_is_broken_after_one_that_stood_still() -> None:
+def test_a_stuck_borrower_lends_its_slot_to_its_own_child() -> None:
     """What stands still has spawned an agent that only a slot is missing for: its own slot is lent on."""
     box = Box(limit=1)
     _, child = borrowing(box)
@@ -240,7 +240,7 @@ def test_an_agent_leaves_room_for_a_chain_of_agents_below_it() -> None:
     assert sentence == "3 of 4 resident slots are in use; 2 are reserved for child agents"
 
 
-def test_agents_that_stand_still_while_one_waits_for_a_slot_are_announced_until_they_go_on() -> None:
+def test_agents_stuck_while_another_awaits_a_slot_are_announced_as_a_stall() -> None:
     box = Box(limit=1)
     parent, child = returning(box)
     assert box.status(parent, child) == ["waiting", "running"]
@@ -253,14 +253,14 @@ def test_agents_that_stand_still_while_one_waits_for_a_slot_are_announced_until_
     assert box.events(events.StallEnded)
 
 
-def test_a_lender_is_told_to_whom_it_lent_its_slot() -> None:
+def test_a_lender_reports_the_borrower_of_its_slot() -> None:
     box = Box(limit=1)
     parent, child = borrowing(box)
     sentence = f"lent its slot to {child}, which it depends on; `orchctl wait` releases a slot without delay"
     assert reason(box.state, box.agent(parent), box.now) == sentence
 
 
-def test_while_too_many_work_each_lent_slot_is_one_that_works_less() -> None:
+def test_slots_lent_above_the_limit_reduce_the_number_of_working_agents() -> None:
     box = Box(limit=2)
     (first, child), (second, other) = pollers(box)
     box.limit(limit=1)
@@ -271,7 +271,7 @@ def test_while_too_many_work_each_lent_slot_is_one_that_works_less() -> None:
     assert box.status(first, second, child, other) == ["waiting", "waiting", "queued", "running"]
 
 
-def test_a_slot_that_is_kept_for_chains_goes_to_what_is_needed_and_no_lender_is_frozen() -> None:
+def test_a_slot_reserved_for_chains_goes_to_a_needed_agent_without_lending() -> None:
     box = Box(limit=2, resident=4, depth=3)
     first, second = box.batch(spec("first"), spec("second"))
     kid = box.spawn("kid", caller=first)
@@ -284,7 +284,7 @@ def test_a_slot_that_is_kept_for_chains_goes_to_what_is_needed_and_no_lender_is_
     assert box.done(Freeze) == []
 
 
-def test_no_slot_is_lent_where_those_alive_could_deadlock() -> None:
+def test_no_slot_is_lent_where_the_active_agents_could_deadlock() -> None:
     box = Box(limit=1, resident=3)
     parent = box.spawn("parent")
     child = box.spawn("child", caller=parent, nesting=2)

@@ -19,7 +19,7 @@ def family(box: Box, children: int = 1, **fields: Any) -> tuple[AgentId, ...]:
     return parent, *box.batch(*(spec(f"child-{number}") for number in range(children)), caller=parent)
 
 
-def test_who_waits_gives_its_working_place_back() -> None:
+def test_a_waiting_agent_releases_its_slot() -> None:
     box = Box(limit=1)
     parent, child = family(box)
     assert box.status(parent, child) == ["running", "queued"]
@@ -29,7 +29,7 @@ def test_who_waits_gives_its_working_place_back() -> None:
     assert box.done(WatchCaller) == [WatchCaller(parent, request)]
 
 
-def test_a_wait_is_answered_when_the_last_has_ended() -> None:
+def test_a_wait_is_answered_when_its_last_target_has_ended() -> None:
     box = Box()
     parent, first, second = family(box, 2)
     request = box.wait(parent, first, second)
@@ -40,7 +40,7 @@ def test_a_wait_is_answered_when_the_last_has_ended() -> None:
     assert box.status(parent) == ["running"]
 
 
-def test_any_is_answered_when_the_first_has_ended() -> None:
+def test_an_any_wait_is_answered_when_its_first_target_has_ended() -> None:
     box = Box()
     parent, first, second = family(box, 2)
     request = box.wait(parent, first, second, is_any=True)
@@ -50,7 +50,7 @@ def test_any_is_answered_when_the_first_has_ended() -> None:
 
 
 @pytest.mark.parametrize("is_any", [True, False])
-def test_what_is_true_already_is_answered_at_once(is_any: bool) -> None:
+def test_a_wait_for_a_finished_agent_is_answered_at_once(is_any: bool) -> None:
     box = Box()
     parent, child = family(box)
     box.exit(child)
@@ -60,14 +60,14 @@ def test_what_is_true_already_is_answered_at_once(is_any: bool) -> None:
 
 
 @pytest.mark.parametrize("is_any", [True, False])
-def test_waiting_for_no_agent_is_over_at_once(is_any: bool) -> None:
+def test_a_wait_for_no_agent_is_answered_at_once(is_any: bool) -> None:
     box = Box()
     parent = box.spawn()
     request = box.wait(parent, is_any=is_any)
     assert box.replies() == {request: Answer(request, ())}
 
 
-def test_no_time_at_all_is_a_look() -> None:
+def test_a_wait_with_zero_timeout_is_answered_at_once() -> None:
     box = Box()
     parent, child = family(box)
     request = box.wait(parent, child, timeout=0)
@@ -75,7 +75,7 @@ def test_no_time_at_all_is_a_look() -> None:
     assert box.status(parent) == ["running"]
 
 
-def test_the_same_request_again_is_the_same_wait() -> None:
+def test_a_repeated_wait_request_continues_the_same_wait() -> None:
     box = Box()
     parent, child = family(box)
     begin = inputs.BeginWait(box.request(), parent, (child,), is_any=False, timeout=50.0, caller=9, caller_started=1.0)
@@ -87,7 +87,7 @@ def test_the_same_request_again_is_the_same_wait() -> None:
     assert box.agent(parent).waits[begin.request].deadline == deadline == box.now + 40.0
 
 
-def test_the_same_request_after_its_end_is_answered_from_what_is() -> None:
+def test_a_repeated_request_after_its_wait_ended_is_answered_at_once() -> None:
     box = Box()
     parent, child = family(box)
     begin = inputs.BeginWait(box.request(), parent, (child,), is_any=False, timeout=None, caller=9, caller_started=1.0)
@@ -97,7 +97,7 @@ def test_the_same_request_after_its_end_is_answered_from_what_is() -> None:
     assert list(box.replies()) == [begin.request]
 
 
-def test_one_agent_may_wait_in_two_ways_at_once() -> None:
+def test_an_agent_may_have_two_waits_at_once() -> None:
     box = Box(limit=3)
     parent, first, second = family(box, 2)
     first_wait, second_wait = box.wait(parent, first), box.wait(parent, second)
@@ -108,7 +108,7 @@ def test_one_agent_may_wait_in_two_ways_at_once() -> None:
 
 
 @pytest.mark.parametrize("end", ["stopping", "over"])
-def test_who_is_being_ended_waits_for_nothing(end: str) -> None:
+def test_a_stopping_or_finished_agent_cannot_wait(end: str) -> None:
     box = Box()
     other, parent = box.spawn(), box.spawn()
     if end == "stopping":
@@ -119,7 +119,7 @@ def test_who_is_being_ended_waits_for_nothing(end: str) -> None:
     assert box.refusal() == "stopping"
 
 
-def test_who_would_wait_for_itself_is_refused_with_the_path() -> None:
+def test_a_wait_that_closes_a_cycle_is_refused_with_its_path() -> None:
     box = Box()
     parent, child = family(box)
     queued = box.spawn("queued", after=(parent,))
@@ -138,7 +138,7 @@ def test_no_agent_waits_for_itself() -> None:
     assert box.refusal() == "cycle"
 
 
-def test_an_undeclared_waiter_is_promoted_with_those_that_wait_for_it() -> None:
+def test_an_undeclared_waiter_is_promoted_with_agents_that_wait_for_it() -> None:
     box = Box()
     parent, child = family(box)
     grandchild = box.spawn(caller=child)
@@ -157,7 +157,7 @@ def test_declared_nesting_needs_no_promotion() -> None:
     assert len(box.events(WaitBegan)) == 1
 
 
-def test_a_wait_that_could_deadlock_is_refused_at_once_and_says_who_holds_what() -> None:
+def test_a_wait_that_could_deadlock_is_refused_with_the_claim_holders() -> None:
     box = Box(limit=2, resident=2)
     first, second = box.batch(spec("a"), spec("b"))
     box.wait(first, box.spawn(caller=first))
@@ -169,7 +169,7 @@ def test_a_wait_that_could_deadlock_is_refused_at_once_and_says_who_holds_what()
     assert box.status(second) == ["running"]
 
 
-def test_a_wait_for_a_level_more_than_there_are_places_is_refused() -> None:
+def test_a_wait_deeper_than_the_resident_slots_is_refused() -> None:
     box = Box(limit=1, resident=1)
     parent, child = family(box)
     box.wait(parent, child)
@@ -179,7 +179,7 @@ def test_a_wait_for_a_level_more_than_there_are_places_is_refused() -> None:
     assert box.status(parent, child) == ["waiting", "running"]
 
 
-def test_a_wait_is_refused_when_those_that_wait_for_the_waiter_could_not_end() -> None:
+def test_a_wait_is_refused_when_agents_behind_the_waiter_could_not_end() -> None:
     box = Box(limit=1, resident=2)
     parent, child = family(box)
     box.wait(parent, child)

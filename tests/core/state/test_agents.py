@@ -17,7 +17,7 @@ def an_agent(number: int, *ancestors: int, status: Status = Status.QUEUED) -> Ag
     return Agent(agent_id(number), spec(), Level.PM, above, claim=0, age=0.0, status=status)
 
 
-def test_every_status_is_queued_or_living_or_over_and_never_two_of_them() -> None:
+def test_the_queued_active_and_finished_statuses_are_disjoint_and_complete() -> None:
     assert {Status.QUEUED} | LIVING | OVER == set(Status)
     assert not LIVING & OVER
     assert {Status.WAITING} == LIVING - WORKING
@@ -34,23 +34,23 @@ def test_a_root_is_the_top_of_its_own_tree() -> None:
     assert (root.parent, root.root, root.depth, root.number) == (None, "agent-007", 0, 7)
 
 
-def test_a_grandchild_knows_its_parent_its_root_and_its_depth() -> None:
+def test_a_grandchild_has_its_parent_root_and_depth() -> None:
     agent = an_agent(9, 3, 5)
     assert (agent.parent, agent.root, agent.depth) == ("agent-005", "agent-003", 2)
 
 
 @pytest.mark.parametrize("status", list(Status))
-def test_an_agent_is_over_when_its_status_is_final(status: Status) -> None:
+def test_an_agent_is_finished_when_its_status_is_final(status: Status) -> None:
     assert an_agent(1, status=status).is_over == (status in OVER)
 
 
-def test_what_is_not_in_memory_is_over() -> None:
+def test_an_agent_that_is_not_in_memory_counts_as_finished() -> None:
     agents = [an_agent(1), an_agent(2, status=Status.FAILED), an_agent(3, status=Status.RUNNING)]
     state = State(agents={agent.id: agent for agent in agents})
     ids = [agent_id(number) for number in (3, 2, 1, 99)]
     assert [agent.number for agent in state.unfinished(ids)] == [3, 1]
 
 
-def test_what_was_asked_for_never_changes() -> None:
+def test_a_spec_is_immutable() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         spec().name = "other"  # type: ignore[misc]

@@ -56,7 +56,7 @@ def test_a_child_is_as_old_as_its_tree() -> None:
     assert replay.state.agents[agent_id(2)].age == 101.0
 
 
-def test_a_child_whose_root_is_forgotten_is_as_old_as_itself() -> None:
+def test_a_child_of_a_forgotten_root_has_its_own_age() -> None:
     replay = Replay(queued(), queued(agent_id(3), agent_id(99)))
     assert replay.state.agents[agent_id(3)].age == 102.0
 
@@ -68,7 +68,7 @@ def test_no_id_is_given_out_twice_and_the_last_number_never_falls() -> None:
         replay(queued())
 
 
-def test_a_event_that_cannot_have_happened_changes_nothing() -> None:
+def test_an_illegal_event_changes_nothing() -> None:
     replay = Replay(queued())
     with pytest.raises(IllegalTransition):
         apply(replay.state, events.AgentCompleted(ONE), Instant(0.0, 0.0))
@@ -76,7 +76,7 @@ def test_a_event_that_cannot_have_happened_changes_nothing() -> None:
     assert recount(replay.state) == indexes(replay.state)
 
 
-def test_an_admitted_attempt_forgets_the_one_before() -> None:
+def test_an_admitted_attempt_clears_the_fields_of_the_previous_attempt() -> None:
     replay = running(retries=1)
     replay(events.ProcessEnded(ONE, 1, Outcome(1)), events.AttemptRetried(ONE, 1, "exit code 1", 2.0, 9))
     agent = replay(events.AttemptAdmitted(ONE, 2))
@@ -100,13 +100,13 @@ def test_an_attempt_that_never_ran_costs_nothing_but_its_number() -> None:
     assert replay.state.spawn_backoff_until == replay.now + 2.0
 
 
-def test_an_attempt_that_never_ran_need_not_hold_the_others() -> None:
+def test_an_attempt_voided_without_a_hold_delays_no_other_agent() -> None:
     replay = running()
     replay(events.AttemptVoided(ONE, 1, "gate"))
     assert replay.state.spawn_backoff_until == 0.0
 
 
-def test_a_wait_lasts_until_it_ends_and_the_agent_was_silent_for_nothing() -> None:
+def test_a_wait_lasts_until_its_end_and_restarts_the_silence_clock() -> None:
     replay = running()
     other = RequestId("other")
     agent = replay(events.AgentPromoted(ONE, 3), events.WaitBegan(ONE, wait_for(REQUEST)))
@@ -118,7 +118,7 @@ def test_a_wait_lasts_until_it_ends_and_the_agent_was_silent_for_nothing() -> No
     assert (agent.status, agent.waits, agent.heard) == (Status.RUNNING, {}, replay.now)
 
 
-def test_what_was_heard_was_heard_then() -> None:
+def test_an_output_event_records_when_the_output_came() -> None:
     replay = running()
     assert replay(events.AgentHeard(ONE, 1, 0.25)).heard == replay.now - 0.25
 
@@ -163,7 +163,7 @@ def test_a_process_that_was_stopped_ended_for_that_cause() -> None:
     assert (agent.cause, agent.kill_at) == (StopReason.SILENCE, until)
 
 
-def test_a_retry_counts_waits_and_moves_the_seed_on() -> None:
+def test_a_retry_counts_the_try_sets_its_delay_and_advances_the_seed() -> None:
     replay = running(nesting=1, retries=1)
     replay(events.AgentPromoted(ONE, 4), events.ProcessEnded(ONE, 1, Outcome(1)))
     agent = replay(events.AttemptRetried(ONE, 1, "exit code 1", delay=2.5, seed=9))
@@ -173,7 +173,7 @@ def test_a_retry_counts_waits_and_moves_the_seed_on() -> None:
     assert (agent.ended_at, agent.reason, replay.state.seed) == (5000 + replay.now, "exit code 1", 9)
 
 
-def test_completed_has_no_reason_and_frees_those_after_it() -> None:
+def test_a_completed_agent_has_no_reason_and_frees_its_dependents() -> None:
     replay = running()
     replay(queued(agent_id(2), after=(ONE,)), events.ProcessEnded(ONE, 1, Outcome(0)))
     assert len(replay.state.queue) == 0
@@ -192,13 +192,13 @@ def test_completed_has_no_reason_and_frees_those_after_it() -> None:
         (events.AgentLost(ONE, "why"), Status.LOST),
     ],
 )
-def test_a_bad_end_says_why(event: events.AgentEvent, status: Status) -> None:
+def test_an_unsuccessful_end_records_its_reason(event: events.AgentEvent, status: Status) -> None:
     replay = running()
     agent = replay(events.ProcessEnded(ONE, 1, Outcome(1)), event)
     assert (agent.status, agent.reason, agent.pid) == (status, "why", None)
 
 
-def test_what_is_skipped_says_why() -> None:
+def test_a_skipped_agent_records_its_reason() -> None:
     agent = Replay(queued())(events.AgentSkipped(ONE, "why"))
     assert (agent.status, agent.reason) == (Status.SKIPPED, "why")
 
@@ -215,7 +215,7 @@ def test_a_revived_agent_begins_anew_with_another_environment_and_its_own_claim(
     assert replay.state.environments == {"new": 1}
 
 
-def test_the_box_has_two_numbers_a_pause_and_a_way_out() -> None:
+def test_host_events_change_the_limits_the_pause_and_draining() -> None:
     replay = Replay(queued())
     replay(events.LimitChanged(3, 9), events.AdmissionsPaused())
     assert (replay.state.limit, replay.state.resident, replay.state.is_paused) == (3, 9, True)

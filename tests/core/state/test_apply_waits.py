@@ -32,7 +32,7 @@ def test_a_wait_that_expired_is_marked_and_has_no_deadline_any_more() -> None:
     assert set(state.due) == {agent.id}
 
 
-def test_freezing_ends_the_wait_whose_client_ended_and_puts_the_others_into_the_background() -> None:
+def test_freezing_ends_the_wait_of_a_dead_client_and_backgrounds_the_rest() -> None:
     state, agent = waiting()
     apply(state, events.AgentFrozen(agent.id, 1, Frozen.WAIT_CUT, request=FIRST), LATER)
     assert [(wait.request, wait.is_background) for wait in agent.waits.values()] == [(SECOND, True)]
@@ -40,7 +40,7 @@ def test_freezing_ends_the_wait_whose_client_ended_and_puts_the_others_into_the_
 
 
 @pytest.mark.parametrize("cause", Frozen)
-def test_thawing_gives_the_time_back_and_lets_a_new_agent_go_first_after_a_wait_cut_short(
+def test_thawing_shifts_the_clocks_and_may_let_a_new_agent_go_first(
     cause: Frozen,
 ) -> None:
     state, agent = waiting()
@@ -66,7 +66,7 @@ def test_work_that_is_seen_puts_all_waits_into_the_background() -> None:
     assert set(state.expiring) == {agent.id}
 
 
-def test_the_time_of_a_withheld_reply_begins_when_a_slot_is_lacked_first() -> None:
+def test_withheld_time_begins_when_the_agent_first_lacks_a_slot() -> None:
     state, agent = waiting()
     apply(state, events.SlotAwaited(agent.id), LATER)
     apply(state, events.AgentFrozen(agent.id, 1, Frozen.WAIT_CUT, request=FIRST), Instant(1200.0, 1200.0))

@@ -25,7 +25,7 @@ def stored(number: int, status: Status, *ancestors: int, after: tuple[int, ...] 
     return agent
 
 
-def test_each_agent_is_wherever_it_belongs() -> None:
+def test_each_agent_is_in_every_index_it_belongs_to() -> None:
     box = Box(limit=1)
     parent = box.spawn("parent", environment="one")
     child = box.spawn("child", caller=parent, environment="two")
@@ -37,7 +37,7 @@ def test_each_agent_is_wherever_it_belongs() -> None:
     assert [entry.number for entry, _ in box.state.queue.entries()] == [box.agent(child).number]
 
 
-def test_what_is_over_is_in_no_index() -> None:
+def test_a_finished_agent_is_in_no_index() -> None:
     box = Box()
     parent = box.spawn()
     box.cancel(box.spawn(caller=parent), parent)
@@ -46,7 +46,7 @@ def test_what_is_over_is_in_no_index() -> None:
     assert indexes(box.state) == indexes(State())
 
 
-def test_a_dependent_stands_in_line_when_its_last_blocker_has_completed() -> None:
+def test_a_dependent_enters_the_queue_when_its_last_blocker_completed() -> None:
     box = Box(limit=2)
     first, second = box.batch(spec("a"), spec("b"))
     later = box.spawn(after=(first, second))
@@ -57,7 +57,7 @@ def test_a_dependent_stands_in_line_when_its_last_blocker_has_completed() -> Non
     assert (box.state.dependents, len(box.state.queue)) == ({}, 1)
 
 
-def test_a_dependent_of_two_leaves_both_when_it_is_skipped() -> None:
+def test_a_skipped_dependent_leaves_the_index_of_both_blockers() -> None:
     box = Box(limit=2)
     first, second = box.batch(spec("a"), spec("b"))
     box.spawn(after=(first, second))
@@ -67,7 +67,7 @@ def test_a_dependent_of_two_leaves_both_when_it_is_skipped() -> None:
     assert len(box.state.queue) == 0
 
 
-def test_a_revived_agent_is_back_in_all_of_them() -> None:
+def test_a_revived_agent_is_back_in_all_indexes() -> None:
     box = Box(limit=1)
     parent = box.spawn()
     child, _ = box.batch(spec("a"), spec("b"), caller=parent)
@@ -78,7 +78,7 @@ def test_a_revived_agent_is_back_in_all_of_them() -> None:
     assert len(box.state.queue) == 2
 
 
-def test_a_dependent_that_is_skipped_leaves_what_had_completed_before_alone() -> None:
+def test_a_cancelled_dependent_adds_no_entry_for_a_completed_blocker() -> None:
     box = Box(limit=2)
     first, second = box.batch(spec("a"), spec("b"))
     box.batch(spec("c", after=(first, second)), spec("d", after=(second,)))
@@ -87,7 +87,7 @@ def test_a_dependent_that_is_skipped_leaves_what_had_completed_before_alone() ->
     assert box.state.dependents == {second: {agent_id(4)}}
 
 
-def test_what_was_stored_is_found_again_in_the_same_order() -> None:
+def test_stored_agents_are_loaded_into_the_same_indexes_and_order() -> None:
     state = State()
     load(
         state,
@@ -105,7 +105,7 @@ def test_what_was_stored_is_found_again_in_the_same_order() -> None:
     assert [ticket.number for ticket, _ in state.queue.heads()] == [5]
 
 
-def test_an_agent_that_is_over_can_be_recalled_and_forgotten() -> None:
+def test_a_finished_agent_can_be_loaded_and_forgotten() -> None:
     state = State()
     load(state, [stored(1, Status.FAILED), stored(2, Status.QUEUED, after=(1,))])
     forget(state, [agent_id(1), agent_id(2), agent_id(3)])
@@ -113,7 +113,7 @@ def test_an_agent_that_is_over_can_be_recalled_and_forgotten() -> None:
     assert recount(state) == indexes(state)
 
 
-def test_a_waiting_agent_is_known_by_its_targets_and_whether_its_wait_is_over() -> None:
+def test_a_waiting_agent_is_indexed_by_targets_and_whether_its_wait_ended() -> None:
     box = Box(limit=1)
     parent = box.spawn("parent")
     first, second = box.batch(spec("first"), spec("second"), caller=parent)
@@ -128,7 +128,7 @@ def test_a_waiting_agent_is_known_by_its_targets_and_whether_its_wait_is_over() 
     assert (state.waiting, state.expiring, state.due, state.awaited) == ({}, {}, {}, {})
 
 
-def test_the_end_of_a_wait_that_is_withheld_is_not_true_any_more_when_its_target_is_tried_again() -> None:
+def test_a_withheld_wait_is_no_longer_due_when_its_target_is_retried() -> None:
     box = Box(limit=1)
     parent = box.spawn("parent")
     child = box.spawn("child", caller=parent)
@@ -143,7 +143,7 @@ def test_the_end_of_a_wait_that_is_withheld_is_not_true_any_more_when_its_target
     assert box.status(parent, child) == ["waiting", "queued"]
 
 
-def test_a_run_that_is_over_is_forgotten_with_the_last_of_its_members() -> None:
+def test_a_finished_run_is_forgotten_with_the_last_of_its_members() -> None:
     box = Box()
     state = box.state
     parts = tuple(Part(name, spec(name)) for name in "ab")
@@ -159,7 +159,7 @@ def test_a_run_that_is_over_is_forgotten_with_the_last_of_its_members() -> None:
     assert state.runs == {}
 
 
-def test_time_alone_puts_the_delayed_in_line_and_ends_a_hold() -> None:
+def test_time_alone_queues_delayed_agents_and_ends_a_hold() -> None:
     state = State(spawn_backoff_until=20.0)
     load(state, [stored(1, Status.QUEUED, ready_at=10.0)])
     ripen(state, 9.0)
@@ -171,12 +171,12 @@ def test_time_alone_puts_the_delayed_in_line_and_ends_a_hold() -> None:
     assert state.spawn_backoff_until == 0.0
 
 
-def test_a_ticket_comes_from_the_agent_as_it_is() -> None:
+def test_a_ticket_is_computed_from_the_fields_of_its_agent() -> None:
     agent = stored(7, Status.QUEUED, 1, 2, age=1200.0)
     assert ticket_of(agent) == (2.0, -2, 7, 0.0, 7)
 
 
-def test_a_kept_index_that_is_wrong_is_found_out() -> None:
+def test_a_wrong_index_is_detected() -> None:
     box = Box(limit=1)
     box.batch(spec("a"), spec("b"))
     assert recount(box.state) == indexes(box.state)
@@ -185,7 +185,7 @@ def test_a_kept_index_that_is_wrong_is_found_out() -> None:
 
 
 @pytest.mark.parametrize("claim", [0, 2])
-def test_a_ticket_in_the_wrong_line_is_found_out(claim: int) -> None:
+def test_a_ticket_in_the_wrong_queue_is_detected(claim: int) -> None:
     box = Box(limit=1)
     box.spawn()
     queued = box.agent(box.spawn(nesting=claim))
@@ -201,7 +201,7 @@ AGENTS = st.lists(
 
 
 @given(AGENTS)
-def test_loading_in_any_order_is_counting(rows: list[tuple[Status, list[int], float | None]]) -> None:
+def test_loading_in_any_order_builds_the_counted_indexes(rows: list[tuple[Status, list[int], float | None]]) -> None:
     agents = []
     for number, (status, after, ready_at) in enumerate(rows, 1):
         earlier = tuple(blocker for blocker in dict.fromkeys(after) if blocker < number)

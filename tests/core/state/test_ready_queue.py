@@ -23,23 +23,23 @@ def made(number: int = 1, *, priority: int = 0, age: float = 0.0, depth: int = 0
     return ticket(priority=priority, age=age, depth=depth, number=number)
 
 
-def test_priority_goes_before_depth_and_depth_before_first_come() -> None:
+def test_tickets_sort_by_priority_then_depth_then_arrival() -> None:
     plain, older, deep, urgent = made(2), made(1), made(3, depth=1), made(4, priority=1)
     assert sorted([plain, older, deep, urgent]) == [urgent, deep, older, plain]
 
 
-def test_a_minute_more_of_waiting_overtakes_no_agent() -> None:
+def test_a_minute_of_waiting_does_not_change_the_order() -> None:
     assert made(1, age=0.0) < made(2, age=60.0)
     assert made(1, age=60.0) < made(2, age=0.0)
 
 
-def test_waiting_long_is_worth_a_step_of_priority() -> None:
+def test_long_waiting_outranks_a_step_of_priority() -> None:
     waited, urgent = made(1, age=0.0), made(2, age=2 * AGING_SECONDS, priority=1)
     assert waited < urgent
     assert made(2, age=0.0, priority=1) < made(1, age=0.0)
 
 
-def test_the_best_of_each_line_stand_in_order() -> None:
+def test_heads_returns_the_first_ticket_of_each_line_in_order() -> None:
     queue = Queue()
     for number, claim in ((3, 0), (1, 2), (2, 0), (4, 2)):
         queue.add(made(number), QueueKey(claim))
@@ -48,7 +48,7 @@ def test_the_best_of_each_line_stand_in_order() -> None:
     assert list(queue.tickets(QueueKey(7))) == []
 
 
-def test_a_delayed_ticket_stands_in_no_line_until_its_time_has_come() -> None:
+def test_a_delayed_ticket_joins_its_line_only_when_due() -> None:
     queue = Queue()
     queue.delay(made(2), QueueKey(1), 20.0)
     queue.delay(made(1), QueueKey(0), 10.0)
@@ -61,7 +61,7 @@ def test_a_delayed_ticket_stands_in_no_line_until_its_time_has_come() -> None:
     assert len(queue.heads()) == 2
 
 
-def test_what_is_discarded_is_gone_wherever_it_stood() -> None:
+def test_discard_removes_ready_and_delayed_tickets() -> None:
     queue = Queue()
     queue.add(made(1), QueueKey(0))
     queue.delay(made(2), QueueKey(0), 10.0)
@@ -76,7 +76,7 @@ def test_what_is_discarded_is_gone_wherever_it_stood() -> None:
     assert (list(queue.entries()), len(queue), queue.heads()) == ([], 0, [])
 
 
-def test_discarding_what_is_not_there_changes_nothing() -> None:
+def test_discarding_an_absent_ticket_changes_nothing() -> None:
     queue = Queue()
     queue.add(made(1), QueueKey(0))
     queue.discard(made(2), QueueKey(0), 10.0)
@@ -84,14 +84,14 @@ def test_discarding_what_is_not_there_changes_nothing() -> None:
     assert list(queue.entries()) == [(made(1), QueueKey(0))]
 
 
-def test_a_position_counts_all_lines() -> None:
+def test_a_position_counts_the_tickets_of_all_lines() -> None:
     queue = Queue()
     for number, claim in ((1, 0), (2, 1), (3, 0)):
         queue.add(made(number), QueueKey(claim))
     assert [queue.position(made(number)) for number in (1, 2, 3, 4)] == [1, 2, 3, 4]
 
 
-def test_the_first_of_some_is_the_best_of_those_that_stand_in_the_line() -> None:
+def test_first_of_returns_the_best_wanted_ticket_of_a_line() -> None:
     queue = Queue()
     for number, claim in ((1, 1), (2, 0), (3, 0), (4, 0)):
         queue.add(made(number), QueueKey(claim))
@@ -103,7 +103,7 @@ def test_the_first_of_some_is_the_best_of_those_that_stand_in_the_line() -> None
 
 
 @given(st.lists(st.tuples(TICKETS, st.integers(0, 2), st.none() | st.floats(0, 100)), unique_by=lambda row: row[0]))
-def test_nothing_is_lost_and_nothing_comes_twice(entries: list[tuple[SortKey, int, float | None]]) -> None:
+def test_no_ticket_is_lost_or_duplicated(entries: list[tuple[SortKey, int, float | None]]) -> None:
     queue = Queue()
     for entry, claim, until in entries:
         if until is None:
@@ -120,7 +120,7 @@ def test_nothing_is_lost_and_nothing_comes_twice(entries: list[tuple[SortKey, in
     assert len(queue) == 0
 
 
-def test_the_heads_are_the_first_of_each_line_whatever_comes_and_goes() -> None:
+def test_heads_stay_correct_after_random_adds_and_discards() -> None:
     dice, queue, there = Random(1), Queue(), list[tuple[SortKey, QueueKey]]()
     for number in range(1, 400):
         if there and dice.random() < 0.45:
@@ -133,7 +133,7 @@ def test_the_heads_are_the_first_of_each_line_whatever_comes_and_goes() -> None:
         assert list(queue.heads()) == sorted(ticket for ticket in firsts if ticket is not None)
 
 
-def test_all_that_stand_in_a_line_can_be_gone_through_best_first() -> None:
+def test_in_order_yields_the_ready_tickets_of_all_lines_best_first() -> None:
     queue = Queue()
     for number, claim in ((3, 0), (1, 2), (2, 0), (4, 2)):
         queue.add(made(number), QueueKey(claim))

@@ -24,7 +24,7 @@ def made(*groups: GroupPlan, **members: bool) -> Run:
     return run
 
 
-def test_a_run_is_done_when_its_last_member_is() -> None:
+def test_a_run_ends_with_its_last_member() -> None:
     run = made(a=True, b=True)
     run.close("a", GOOD)
     assert ("a" in run.ended, "b" in run.ended, run.tallies[""].unfinished) == (True, False, 1)
@@ -33,7 +33,7 @@ def test_a_run_is_done_when_its_last_member_is() -> None:
     assert run.bad_end("") is None
 
 
-def test_a_group_is_done_when_its_last_node_is_and_then_counts_as_one_around_it() -> None:
+def test_a_group_ends_with_its_last_node_and_counts_as_a_single_node() -> None:
     run = made(GroupPlan("g"), GroupPlan("g/h"), a=True, g__b=True, g__h__c=True)
     assert run.tallies[""].unfinished == 2
     run.close("g/h/c", BAD)
@@ -48,7 +48,7 @@ def test_a_group_is_done_when_its_last_node_is_and_then_counts_as_one_around_it(
 @pytest.mark.parametrize(
     "ending", [BAD, MemberResult("cancelled", None), MemberResult("timed-out", None), MemberResult("lost", None)]
 )
-def test_only_what_is_required_fails_what_is_around_it(ending: MemberResult) -> None:
+def test_only_required_nodes_fail_their_enclosing_group(ending: MemberResult) -> None:
     run = made(GroupPlan("g", is_required=False), a=False, g__b=True)
     run.close("a", ending)
     run.close("g/b", ending)
@@ -57,14 +57,14 @@ def test_only_what_is_required_fails_what_is_around_it(ending: MemberResult) -> 
     assert run.bad_end("") is None
 
 
-def test_what_was_skipped_has_not_failed_and_nothing_comes_after_it() -> None:
+def test_a_skipped_member_counts_as_skipped_and_not_as_failed() -> None:
     run = made(a=True)
     run.close("a", SKIPPED)
     assert (run.bad_end("a"), run.bad_end("")) == ("skipped", "skipped")
     assert run.tallies[""].failed == 0
 
 
-def test_the_first_failure_that_matters_is_to_blame() -> None:
+def test_the_first_required_failure_is_blamed() -> None:
     run = made(GroupPlan("g", is_required=False), o=False, g__b=True, c=True, d=True)
     for path in ("o", "g/b", "c", "d"):
         run.close(path, BAD)
@@ -72,7 +72,7 @@ def test_the_first_failure_that_matters_is_to_blame() -> None:
     assert run.blame_in("g") == "g/b"
 
 
-def test_a_member_that_is_tried_again_opens_what_is_around_it() -> None:
+def test_a_retried_member_reopens_its_enclosing_groups() -> None:
     run = made(GroupPlan("g"), g__a=True, b=True)
     run.close("g/a", BAD)
     run.close("b", GOOD)
@@ -85,13 +85,13 @@ def test_a_member_that_is_tried_again_opens_what_is_around_it() -> None:
     assert run.tallies[""].unfinished == 0
 
 
-def test_a_group_has_the_members_of_all_groups_in_it() -> None:
+def test_a_group_includes_the_members_of_its_nested_groups() -> None:
     run = made(GroupPlan("g"), GroupPlan("g/h"), GroupPlan("gh"), a=True, g__b=True, g__h__c=True, gh__d=True)
     assert run.members_of("g") == ["agent-002", "agent-003"]
     assert run.members_of("") == ["agent-001", "agent-002", "agent-003", "agent-004"]
 
 
-def test_those_behind_a_member_come_after_it_or_after_a_group_around_it() -> None:
+def test_agents_behind_a_member_include_the_dependents_of_its_groups() -> None:
     run = made(GroupPlan("g"), g__a=True)
     run.join("b", MemberRef("agent-002", True, ("g",)))
     run.join("g/c", MemberRef("agent-003", True, ("g/a",)))
@@ -109,7 +109,7 @@ def test_paths_and_ids() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from([GOOD, BAD, SKIPPED])), max_size=40), st.data())
-def test_tallies_are_those_that_a_count_finds_however_often_members_are_tried_again(
+def test_tallies_match_a_recount_after_any_closes_and_reopens(
     steps: list[tuple[int, MemberResult]], data: st.DataObject
 ) -> None:
     required = st.booleans()

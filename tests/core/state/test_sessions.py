@@ -5,7 +5,7 @@ from __future__ import annotations
 from orchd.core.state.sessions import Session, number_of_session, session_id
 
 
-def test_ids() -> None:
+def test_session_ids_convert_to_numbers_and_back() -> None:
     assert session_id(7) == "session-007"
     assert number_of_session(session_id(12345)) == 12345
 

@@ -12,12 +12,12 @@ COUNTS = st.integers(0, 10**9)
 SPENT = st.builds(Spent, COUNTS, COUNTS, COUNTS, COUNTS, st.floats(0, 1e6))
 
 
-def test_what_is_read_from_a_cache_does_not_count() -> None:
+def test_cache_reads_do_not_count_as_tokens() -> None:
     assert Spent(1, 20, 300, 4000).tokens == 4021
 
 
 @given(SPENT, SPENT)
-def test_together_they_are_the_sum_of_each(spent: Spent, other: Spent) -> None:
+def test_plus_adds_tokens_and_costs(spent: Spent, other: Spent) -> None:
     both = spent.plus(other)
     assert both.tokens == spent.tokens + other.tokens
     assert both.cache_read_tokens == spent.cache_read_tokens + other.cache_read_tokens
@@ -36,11 +36,11 @@ def test_together_they_are_the_sum_of_each(spent: Spent, other: Spent) -> None:
         (Budget(tokens=1001, cost_usd=1.0), "$2.50 of $1.00"),
     ],
 )
-def test_a_budget_is_reached_by_either_number(budget: Budget, reached: str | None) -> None:
+def test_a_budget_is_reached_by_tokens_or_cost(budget: Budget, reached: str | None) -> None:
     assert budget.reached_by(Spent(400, 600, 9000, 0, 2.5)) == reached
 
 
-def test_a_cost_of_which_nothing_is_known_is_none() -> None:
+def test_an_unknown_cost_is_none() -> None:
     unknown = Spent(5, cost_unknown=1)
     assert (Spent().known_cost, unknown.known_cost) == (0.0, None)
     both = unknown.plus(Spent(cost_usd=0.5)).plus(unknown)

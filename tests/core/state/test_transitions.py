@@ -63,43 +63,43 @@ def test_there_is_a_sample_of_every_event_about_an_agent() -> None:
 
 
 @pytest.mark.parametrize(("status", "event"), named(pair for pair in PAIRS if (pair[0], type(pair[1])) in NEXT))
-def test_what_is_in_the_table_leads_where_it_says(status: Status | None, event: AgentEvent) -> None:
+def test_a_listed_transition_yields_the_status_of_the_table(status: Status | None, event: AgentEvent) -> None:
     assert next_status(status, event) is NEXT[status, type(event)]
 
 
 @pytest.mark.parametrize(("status", "event"), named(pair for pair in PAIRS if (pair[0], type(pair[1])) not in NEXT))
-def test_what_is_not_in_the_table_cannot_have_happened(status: Status | None, event: AgentEvent) -> None:
+def test_an_unlisted_transition_is_illegal(status: Status | None, event: AgentEvent) -> None:
     now = status.value if status else "not there"
     with pytest.raises(IllegalTransition, match=f"{type(event).__name__} while {now}"):
         next_status(status, event)
 
 
 @pytest.mark.parametrize("status", sorted(OVER - {Status.COMPLETED}, key=str))
-def test_only_a_person_leads_out_of_a_bad_end(status: Status) -> None:
+def test_only_a_revival_leaves_an_unsuccessful_final_status(status: Status) -> None:
     assert {event for start, event in NEXT if start is status} == {AgentRevived}
 
 
-def test_nothing_leads_out_of_completed() -> None:
+def test_no_event_leaves_the_completed_status() -> None:
     assert not [event for start, event in NEXT if start is Status.COMPLETED]
 
 
-def test_every_status_can_be_reached_and_every_unfinished_one_left() -> None:
+def test_every_status_is_reachable_and_every_unfinished_status_can_be_left() -> None:
     assert set(NEXT.values()) == set(Status)
     for status in set(Status) - OVER:
         assert {end for (start, _), end in NEXT.items() if start is status} - {status}
 
 
-def test_an_agent_is_born_queued_and_in_no_other_way() -> None:
+def test_a_new_agent_is_always_queued() -> None:
     assert {event for start, event in NEXT if start is None} == {AgentQueued}
     assert NEXT[None, AgentQueued] is Status.QUEUED
 
 
-def test_a_place_is_given_back_only_while_stopping_or_when_there_was_no_process() -> None:
+def test_a_slot_is_released_only_while_stopping_or_without_a_process() -> None:
     for (start, event), end in NEXT.items():
         if start in LIVING and end not in LIVING:
             assert start is Status.STOPPING or event in NEVER_HELD, (start, event, end)
 
 
-def test_a_place_is_taken_only_by_admission() -> None:
+def test_a_slot_is_taken_only_by_admission() -> None:
     taken = {(start, event) for (start, event), end in NEXT.items() if start not in LIVING and end in LIVING}
     assert taken == {(Status.QUEUED, events.AttemptAdmitted)}

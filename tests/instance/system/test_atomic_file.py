@@ -13,7 +13,7 @@ import pytest
 from orchd.instance.system import atomic_file, private_file
 
 
-def test_a_file_is_replaced_and_a_reader_that_has_it_open_still_reads_it_whole(tmp_path: Path) -> None:
+def test_a_reader_of_the_replaced_file_still_reads_the_old_content(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("before")
     with path.open() as reader:
@@ -24,7 +24,7 @@ def test_a_file_is_replaced_and_a_reader_that_has_it_open_still_reads_it_whole(t
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644, 0o755, 0o666])
-def test_it_gets_the_mode_that_is_asked_for_whatever_the_umask(tmp_path: Path, mode: int) -> None:
+def test_a_written_file_has_the_requested_mode_despite_the_umask(tmp_path: Path, mode: int) -> None:
     before = os.umask(0o077)
     try:
         atomic_file.write(tmp_path / "file", b"", mode)
@@ -33,7 +33,7 @@ def test_it_gets_the_mode_that_is_asked_for_whatever_the_umask(tmp_path: Path, m
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == mode
 
 
-def test_without_a_mode_it_is_a_new_file_like_any_other(tmp_path: Path) -> None:
+def test_a_file_written_without_a_mode_gets_the_mode_of_the_umask(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
         atomic_file.write(tmp_path / "file", b"")
@@ -42,7 +42,7 @@ def test_without_a_mode_it_is_a_new_file_like_any_other(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
 
 
-def test_a_link_that_lies_where_it_is_drafted_leads_nowhere(tmp_path: Path) -> None:
+def test_a_symlink_at_the_draft_path_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "precious").write_text("kept")
     (tmp_path / ".file.new").symlink_to("precious")
     atomic_file.write(tmp_path / "file", b"content")
@@ -50,9 +50,7 @@ def test_a_link_that_lies_where_it_is_drafted_leads_nowhere(tmp_path: Path) -> N
     assert not (tmp_path / "file").is_symlink()
 
 
-def test_what_cannot_be_written_leaves_what_was_there_and_no_draft(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_write_keeps_the_old_file_and_leaves_no_draft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("kept")
 
     def fail(*_: object) -> None:
@@ -65,7 +63,7 @@ def test_what_cannot_be_written_leaves_what_was_there_and_no_draft(
 
 
 @pytest.mark.parametrize("write", [atomic_file.write, private_file.write_private])
-def test_what_is_no_file_is_not_replaced(tmp_path: Path, write: Callable[[Path, bytes], None]) -> None:
+def test_a_fifo_is_not_replaced_by_a_write(tmp_path: Path, write: Callable[[Path, bytes], None]) -> None:
     """As root this replaced /dev/null for every program of the machine."""
     os.mkfifo(path := tmp_path / "device")
     with pytest.raises(OSError, match="a FIFO is in the place of the file"):
@@ -77,7 +75,7 @@ def test_what_is_no_file_is_not_replaced(tmp_path: Path, write: Callable[[Path, 
     assert (path.is_fifo(), link.read_bytes()) == (True, b"content")
 
 
-def test_a_link_replaces_what_was_there(tmp_path: Path) -> None:
+def test_a_link_replaces_the_previous_file(tmp_path: Path) -> None:
     (tmp_path / "latest").write_text("before")
     (tmp_path / ".latest.new").symlink_to("elsewhere")
     atomic_file.link(tmp_path / "latest", "file")

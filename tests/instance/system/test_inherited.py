@@ -28,11 +28,11 @@ from tests.conftest import Instance
         ("", ""),
     ],
 )
-def test_the_descriptors_of_a_jobserver_are_left_out_and_all_else_stays(flags: str, expected: str) -> None:
+def test_only_jobserver_flags_are_removed_from_makeflags(flags: str, expected: str) -> None:
     assert without_jobserver(flags) == expected
 
 
-def test_what_leads_to_descriptors_or_a_manager_of_the_caller_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_descriptor_and_service_manager_variables_are_not_inherited(monkeypatch: pytest.MonkeyPatch) -> None:
     names = ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC")
     for name in names:
         monkeypatch.setenv(name, "1")
@@ -44,9 +44,7 @@ def test_what_leads_to_descriptors_or_a_manager_of_the_caller_is_left_out(monkey
     assert (environment["MFLAGS"], environment["LISTEN_PORT"]) == ("-w", "80")
 
 
-def test_an_agent_that_make_asked_for_makes_without_a_word_about_a_jobserver(
-    instance: Instance, tmp_path: Path
-) -> None:
+def test_make_in_an_agent_spawned_by_make_prints_no_jobserver_warning(instance: Instance, tmp_path: Path) -> None:
     make = shutil.which("make")
     if make is None:
         pytest.skip("no make")

@@ -28,6 +28,6 @@ def test_each_event_names_its_watch(tmp_path: Path) -> None:
     inotify.close()
 
 
-def test_what_cannot_be_watched_is_an_error_with_its_path(tmp_path: Path) -> None:
+def test_an_error_for_an_unwatchable_path_names_the_path(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="none"):
         Inotify().watch(tmp_path / "none", MODIFY)

@@ -20,12 +20,12 @@ def test_a_file_is_locked_as_long_as_a_process_holds_it(tmp_path: Path) -> None:
     assert not is_locked(path)
 
 
-def test_a_pipe_in_its_place_blocks_no_process(tmp_path: Path) -> None:
+def test_a_fifo_as_a_lock_file_does_not_block_the_check(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "lock")
     assert not is_locked(tmp_path / "lock")
 
 
-def test_the_holder_of_a_lock_is_read_from_it(tmp_path: Path) -> None:
+def test_the_holder_is_read_from_a_locked_file_only(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     assert holder(path) is None
     path.write_bytes(holder_text(12, "1.2"))

@@ -15,7 +15,7 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-def test_a_file_is_opened_and_made_for_this_user_alone(tmp_path: Path) -> None:
+def test_a_created_file_is_private_and_its_descriptor_is_not_inheritable(tmp_path: Path) -> None:
     path = tmp_path / "file"
     os.close(open_file(path, os.O_WRONLY | os.O_CREAT))
     assert path.stat().st_mode & 0o777 == 0o600
@@ -25,7 +25,7 @@ def test_a_file_is_opened_and_made_for_this_user_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_WRONLY | os.O_CREAT | os.O_APPEND, os.O_RDWR])
-def test_what_is_not_a_file_is_refused_at_once_and_holds_no_descriptor(tmp_path: Path, flags: int) -> None:
+def test_opening_a_nonregular_file_fails_and_leaks_no_descriptor(tmp_path: Path, flags: int) -> None:
     (tmp_path / "target").touch()
     (tmp_path / "link").symlink_to(tmp_path / "target")
     (tmp_path / "loose").symlink_to(tmp_path / "elsewhere")
@@ -40,7 +40,7 @@ def test_what_is_not_a_file_is_refused_at_once_and_holds_no_descriptor(tmp_path:
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_a_file_that_a_person_may_keep_elsewhere_is_followed_and_nothing_else_is(tmp_path: Path) -> None:
+def test_a_followed_symlink_may_lead_to_a_regular_file_only(tmp_path: Path) -> None:
     (tmp_path / "target").write_text("x")
     (tmp_path / "link").symlink_to(tmp_path / "target")
     assert read_file(tmp_path / "link", follow=True) == b"x"
@@ -50,19 +50,19 @@ def test_a_file_that_a_person_may_keep_elsewhere_is_followed_and_nothing_else_is
         read_file(tmp_path / "link2", follow=True)
 
 
-def test_what_is_longer_than_its_reader_accepts_is_an_error_and_not_cut(tmp_path: Path) -> None:
+def test_reading_a_file_above_the_size_limit_fails(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x" * 11)
     assert len(read_file(tmp_path / "file", 11)) == 11
     with pytest.raises(OSError, match="larger than 10 bytes"):
         read_file(tmp_path / "file", 10)
 
 
-def test_a_text_has_the_ends_of_lines_that_it_would_have_if_it_were_opened_as_text(tmp_path: Path) -> None:
+def test_text_is_read_with_universal_newlines_and_replacement_characters(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"a\r\nb\rc\n\xff")
     assert read_as_text(tmp_path / "file") == "a\nb\nc\n\ufffd"
 
 
-def test_a_file_grows_by_what_is_appended_and_a_link_does_not_lead_elsewhere(tmp_path: Path) -> None:
+def test_an_append_extends_a_file_and_refuses_a_symlink(tmp_path: Path) -> None:
     append_file(tmp_path / "file", b"a")
     append_file(tmp_path / "file", b"b")
     assert (tmp_path / "file").read_bytes() == b"ab"
@@ -72,7 +72,7 @@ def test_a_file_grows_by_what_is_appended_and_a_link_does_not_lead_elsewhere(tmp
     assert (tmp_path / "file").read_bytes() == b"ab"
 
 
-def test_a_directory_is_entered_level_by_level_and_no_link_leads_out_of_it(tmp_path: Path) -> None:
+def test_a_directory_is_entered_level_by_level_without_following_symlinks(tmp_path: Path) -> None:
     before = descriptors()
     project = tmp_path / "project"
     project.mkdir()

@@ -20,7 +20,7 @@ V1 = "30 20 0:25 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
         (V1, None),
     ],
 )
-def test_it_is_below_the_mount_of_v2(tmp_path: Path, mounts: str, expected: str | None) -> None:
+def test_the_own_cgroup_is_below_the_cgroup2_mount(tmp_path: Path, mounts: str, expected: str | None) -> None:
     (tmp_path / "self").mkdir()
     (tmp_path / "self/cgroup").write_text("4:memory:/x\n0::/user/a\n")
     (tmp_path / "self/mountinfo").write_text(mounts)
@@ -28,7 +28,7 @@ def test_it_is_below_the_mount_of_v2(tmp_path: Path, mounts: str, expected: str 
     assert (str(path) if path else None) == expected
 
 
-def test_a_process_that_is_gone_has_none(tmp_path: Path) -> None:
+def test_an_ended_process_has_no_cgroup(tmp_path: Path) -> None:
     assert own_cgroup(5, proc=tmp_path) is None
 
 
@@ -46,7 +46,7 @@ def test_a_process_that_is_gone_has_none(tmp_path: Path) -> None:
         (None, None),
     ],
 )
-def test_a_scope_that_ends_with_a_session_is_named(tmp_path: Path, text: str | None, expected: str | None) -> None:
+def test_a_transient_scope_is_detected(tmp_path: Path, text: str | None, expected: str | None) -> None:
     if text is not None:
         (tmp_path / "7").mkdir()
         (tmp_path / "7/cgroup").write_text(text)

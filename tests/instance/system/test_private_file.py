@@ -11,7 +11,7 @@ from orchd.instance.key_files import read_private
 from orchd.instance.system.private_file import write_private
 
 
-def test_what_is_written_is_private_whole_and_not_written_over(tmp_path: Path) -> None:
+def test_a_private_file_has_mode_600_and_is_not_overwritten_if_new(tmp_path: Path) -> None:
     path = tmp_path / "key"
     write_private(path, b"one")
     write_private(path, b"two")
@@ -23,7 +23,7 @@ def test_what_is_written_is_private_whole_and_not_written_over(tmp_path: Path) -
     assert [path.name for path in tmp_path.iterdir()] == ["key"]
 
 
-def test_a_link_that_lies_in_its_place_is_replaced_and_not_followed(tmp_path: Path) -> None:
+def test_a_symlink_at_the_target_path_is_replaced_and_not_followed(tmp_path: Path) -> None:
     (tmp_path / "other").write_text("precious")
     (tmp_path / "key").symlink_to(tmp_path / "other")
     write_private(tmp_path / "key", b"one")

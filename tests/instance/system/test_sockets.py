@@ -8,7 +8,7 @@ from pathlib import Path
 from orchd.instance.system.sockets import is_listened_to
 
 
-def test_a_file_that_was_left_behind_is_no_sign_of_life(home_directory: Path) -> None:
+def test_a_leftover_socket_file_has_no_listener(home_directory: Path) -> None:
     path = home_directory / "socket"
     assert not is_listened_to(path)
     with socket.socket(socket.AF_UNIX) as server:
@@ -25,7 +25,7 @@ def test_a_path_below_a_file_has_no_listener(home_directory: Path) -> None:
     assert not is_listened_to(home_directory / "file" / "socket")
 
 
-def test_one_that_is_too_busy_to_accept_lives(home_directory: Path) -> None:
+def test_a_listener_with_a_full_backlog_is_detected(home_directory: Path) -> None:
     path = home_directory / "socket"
     with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as first:
         server.bind(str(path))

@@ -10,7 +10,7 @@ import pytest
 from orchd.instance.system.sparse import Hole, gap_after
 
 
-def test_a_gap_is_found_from_before_it_and_from_inside_and_not_from_behind(tmp_path: Path) -> None:
+def test_a_gap_is_reported_from_before_and_inside_but_not_from_behind(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb+", buffering=0) as file:
         assert gap_after(file.fileno(), 0) is None
         file.write(b"x" * 4096)
@@ -24,7 +24,7 @@ def test_a_gap_is_found_from_before_it_and_from_inside_and_not_from_behind(tmp_p
         assert gap_after(file.fileno(), 1 << 20) is None
 
 
-def test_a_descriptor_that_is_none_is_an_error(tmp_path: Path) -> None:
+def test_a_closed_descriptor_raises_an_error(tmp_path: Path) -> None:
     descriptor = os.open(tmp_path, os.O_RDONLY)
     os.close(descriptor)
     with pytest.raises(OSError, match="Bad file descriptor"):

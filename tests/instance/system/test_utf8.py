@@ -11,7 +11,7 @@ from orchd.instance.system import utf8
 BARE = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
 
 
-def test_a_process_whose_paths_are_utf_8_is_left_as_it_is() -> None:
+def test_a_process_with_utf_8_paths_is_not_re_executed() -> None:
     utf8.ensure()
     assert utf8.output_encoding() is None
 

@@ -14,18 +14,18 @@ from tests.orchctl.composition.files import written
 from tests.orchctl.conftest import Orchctl
 
 
-def test_ids_are_offered_with_their_names(home: Home, stopped: Instance) -> None:
+def test_agent_ids_are_completed_with_their_names(home: Home, stopped: Instance) -> None:
     stopped.spawn("sleep", "60", options=["--name", "api"])
     stopped.spawn("sleep", "60", options=["--name", "ui"])
     assert sorted(completion.agents("agent-")) == [("agent-001", "api, running"), ("agent-002", "ui, running")]
     assert completion.agents("agent-002") == [("agent-002", "ui, running")]
 
 
-def test_everything_that_a_row_can_name_is_offered() -> None:
+def test_every_completion_kind_has_a_function() -> None:
     assert set(completion.OFFERS) == set(Completion)
 
 
-def test_conditions_are_offered_behind_an_id() -> None:
+def test_dependency_conditions_are_completed_after_an_id() -> None:
     assert [word for word, _ in completion.dependencies("agent-001:")] == [
         "agent-001:completed",
         "agent-001:failed",
@@ -34,12 +34,12 @@ def test_conditions_are_offered_behind_an_id() -> None:
     assert [word for word, _ in completion.dependencies("agent-001:a")] == ["agent-001:any"]
 
 
-def test_without_a_daemon_nothing_is_offered_and_none_is_started(home: Home) -> None:
+def test_completion_without_a_daemon_is_empty_and_starts_no_daemon(home: Home) -> None:
     assert completion.agents("") == []
     assert not home.database.exists()
 
 
-def test_a_shell_is_offered_ids_where_an_agent_is_to_be_named(instance: Instance, orchctl: Orchctl) -> None:
+def test_shell_completion_offers_agent_ids(instance: Instance, orchctl: Orchctl) -> None:
     agent_id = instance.spawn("sleep", "60")
     for words in ("logs agent", "spawn --after agent"):
         environment = {"_ORCHCTL_COMPLETE": "complete_bash", "COMP_WORDS": f"orchctl {words}"}
@@ -47,13 +47,13 @@ def test_a_shell_is_offered_ids_where_an_agent_is_to_be_named(instance: Instance
         assert result.out.split() == [agent_id]
 
 
-def test_runs_are_offered_where_a_run_is_to_be_named(instance: Instance, orchctl: Orchctl) -> None:
+def test_shell_completion_offers_run_ids(instance: Instance, orchctl: Orchctl) -> None:
     assert orchctl("run", "skyfom-fullstack-developer", "--runner", "mock", "--detach").out == "run-001\n"
     environment = {"_ORCHCTL_COMPLETE": "complete_bash", "COMP_WORDS": "orchctl run-status run", "COMP_CWORD": "2"}
     assert orchctl(env={**instance.env, **environment}).out.split() == ["run-001"]
 
 
-def test_compositions_are_offered_by_name_and_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compositions_are_completed_by_name_and_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     written(tmp_path / "skills/team/composition.json", {})
     written(tmp_path / "sky.json", {})
@@ -65,7 +65,7 @@ def test_compositions_are_offered_by_name_and_by_path(tmp_path: Path, monkeypatc
     assert completion.compositions("nowhere/") == []
 
 
-def test_skills_and_tasks_are_offered_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_skills_and_tasks_are_completed_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     written(tmp_path / "skills/mine/SKILL.md", "# Mine")
     written(tmp_path / "docs/tasks/subtask-api.md", "Build it")
@@ -76,6 +76,6 @@ def test_skills_and_tasks_are_offered_by_name(tmp_path: Path, monkeypatch: pytes
     assert completion.tasks("") == []
 
 
-def test_with_a_profile_that_is_not_there_nothing_is_offered(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_completion_with_a_missing_profile_is_empty(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ORCHCTL_PROFILE", "nosuch")
     assert completion.agents("") == []

@@ -10,7 +10,7 @@ from orchctl.cli import help_text
 from orchctl.commands.registry import COMMANDS, GROUPS, PANELS
 
 
-def test_every_first_word_is_in_one_panel() -> None:
+def test_every_command_is_listed_in_exactly_one_panel() -> None:
     names = [name for panel in PANELS.values() for name in panel]
     assert sorted(names) == sorted({command.words[0] for command in COMMANDS.values()})
     lines = help_text.page([])
@@ -19,7 +19,7 @@ def test_every_first_word_is_in_one_panel() -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_shows_its_arguments_and_options_and_no_type(name: str) -> None:
+def test_command_help_lists_arguments_and_options_without_types(name: str) -> None:
     command = COMMANDS[name]
     lines = help_text.page([*name.split(), "--help"])
     assert lines is not None
@@ -30,7 +30,7 @@ def test_a_command_shows_its_arguments_and_options_and_no_type(name: str) -> Non
 
 
 @pytest.mark.parametrize("name", GROUPS)
-def test_a_group_shows_its_commands_also_when_it_is_bare(name: str) -> None:
+def test_a_bare_group_prints_the_help_with_its_commands(name: str) -> None:
     lines = help_text.page([name])
     assert lines == help_text.page([name, "-h"])
     assert lines is not None
@@ -53,12 +53,12 @@ def test_a_group_shows_its_commands_also_when_it_is_bare(name: str) -> None:
         (["nosuch", "--help"], False),
     ],
 )
-def test_only_an_option_of_the_command_itself_asks_for_help(words: list[str], *, is_help: bool) -> None:
+def test_only_a_help_option_of_the_command_itself_prints_help(words: list[str], *, is_help: bool) -> None:
     assert (help_text.page(words) is not None) is is_help
 
 
 @pytest.mark.parametrize("columns", [40, 80, 300])
-def test_it_fits_the_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_help_text_fits_the_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
     lines = help_text.page(["spawn", "--help"])
     assert lines is not None

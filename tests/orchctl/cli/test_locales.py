@@ -24,7 +24,7 @@ def bare(stopped: Instance) -> dict[str, str]:
     return {**stopped.env, **BARE, "ORCHD_MOCK_SECONDS": "0.01"}
 
 
-def test_a_plan_with_other_characters_is_worked_off(
+def test_a_plan_with_non_ascii_titles_is_executed(
     stopped: Instance, orchctl: Orchctl, tmp_path: Path, bare: dict[str, str]
 ) -> None:
     (tmp_path / "plan.md").write_text("- [ ] Füge 日\n")
@@ -38,7 +38,7 @@ def test_a_plan_with_other_characters_is_worked_off(
     assert (result.code, "F?ge ? 2" in result.err) == (0, True)
 
 
-def test_worktrees_of_a_repository_with_another_character_are_listed_and_pruned(
+def test_worktrees_of_a_repository_with_a_non_ascii_path_are_pruned(
     stopped: Instance, orchctl: Orchctl, tmp_path: Path, bare: dict[str, str]
 ) -> None:
     repo = tmp_path / "rü"
@@ -51,7 +51,7 @@ def test_worktrees_of_a_repository_with_another_character_are_listed_and_pruned(
     assert "agent-001  removed" in pruned.out, pruned
 
 
-def test_streams_escape_what_their_encoding_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_streams_escape_characters_that_their_encoding_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
     console.prepare()

@@ -28,7 +28,7 @@ def test_options_are_read_in_every_spelling() -> None:
     }
 
 
-def test_the_last_of_an_option_counts() -> None:
+def test_the_last_value_of_a_repeated_option_counts() -> None:
     assert values("wait", "1", "--timeout", "1", "--timeout", "2") == {"ids": ("1",), "timeout": 2.0}
 
 
@@ -37,7 +37,7 @@ def test_a_command_begins_after_two_dashes_or_with_the_first_word() -> None:
     assert values("spawn", "claude", "--name", "--", "x") == {"command": ("claude", "--name", "--", "x")}
 
 
-def test_elsewhere_options_may_follow_arguments() -> None:
+def test_options_may_follow_arguments_outside_spawn() -> None:
     assert values("wait", "1", "--any", "2") == {"ids": ("1", "2"), "any": True}
     assert values("logs", "3", "-f") == {"id": "3", "follow": True}
 
@@ -72,7 +72,7 @@ def test_a_group_needs_its_second_word() -> None:
         ["wait", "--timeout", "soon"],
     ],
 )
-def test_what_is_not_plain_is_left_to_the_full_parser(words: list[str]) -> None:
+def test_complex_command_lines_are_left_to_the_full_parser(words: list[str]) -> None:
     assert quick_parser.parse(words) is None
 
 

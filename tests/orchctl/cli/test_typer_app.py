@@ -49,14 +49,14 @@ def full(words: list[str]) -> tuple[Command, SimpleNamespace] | None:
 @example(["status", "--", "--all"])
 @example(["limit", "--resident", "-5", "3"])
 @example(["daemon", "stop", "--drain"])
-def test_what_the_quick_parser_understands_the_full_one_understands_alike(words: list[str]) -> None:
+def test_both_parsers_agree_on_lines_that_the_quick_parser_accepts(words: list[str]) -> None:
     quick = quick_parser.parse(words)
     if quick is not None:
         assert (quick.command, quick.args) == full(words)
 
 
 @given(lines(GOOD, is_tidy=True))
-def test_the_quick_parser_understands_every_plain_line(words: list[str]) -> None:
+def test_the_quick_parser_accepts_every_plain_line(words: list[str]) -> None:
     assert quick_parser.parse(words) is not None
 
 
@@ -69,7 +69,9 @@ def test_every_command_has_help_that_names_its_options(name: str, capfd: pytest.
 
 
 @pytest.mark.parametrize("words", [[], ["daemon"]])
-def test_no_command_shows_the_help_and_is_a_usage_error(words: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_command_prints_the_help_and_is_a_usage_error(
+    words: list[str], capfd: pytest.CaptureFixture[str]
+) -> None:
     assert typer_app.main(words) == exit_codes.USAGE
     assert re.search(r"^(Agents|Commands):$", capfd.readouterr().out, re.MULTILINE)
 
@@ -87,7 +89,7 @@ def test_no_command_shows_the_help_and_is_a_usage_error(words: list[str], capfd:
         (["limit", "1", "2"], "orchctl limit --help"),
     ],
 )
-def test_a_mistake_is_one_line_that_says_what_to_do(
+def test_a_usage_error_is_a_single_line_with_a_hint(
     words: list[str], hint: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert typer_app.main(words) == exit_codes.USAGE
@@ -98,27 +100,27 @@ def test_a_mistake_is_one_line_that_says_what_to_do(
     assert hint in captured.err
 
 
-def test_a_mistake_is_an_object_when_json_was_asked_for(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_usage_error_with_json_is_an_object(capfd: pytest.CaptureFixture[str]) -> None:
     assert typer_app.main(["status", "--json", "--al"]) == exit_codes.USAGE
     assert capfd.readouterr().out.startswith('{"error":{"code":"usage"')
 
 
-def test_json_after_two_dashes_is_the_agents_business(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_json_option_after_two_dashes_is_ignored(capfd: pytest.CaptureFixture[str]) -> None:
     assert typer_app.main(["spawn", "--nmae", "x", "--", "claude", "--json"]) == exit_codes.USAGE
     assert capfd.readouterr().out == ""
 
 
-def test_the_version_is_shown(capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_version_option_prints_the_version(capfd: pytest.CaptureFixture[str]) -> None:
     assert typer_app.main(["--version"]) == exit_codes.OK
     assert capfd.readouterr().out.startswith("orchctl ")
 
 
-def test_it_runs_the_very_same_commands(home: Home, capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_full_parser_runs_the_commands(home: Home, capfd: pytest.CaptureFixture[str]) -> None:
     assert typer_app.main(["status", "--json"]) == exit_codes.NO_DAEMON
     assert capfd.readouterr().out.startswith('{"error":{"code":"no-daemon"')
 
 
-def test_an_abort_is_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_abort_exits_with_the_interrupted_code(monkeypatch: pytest.MonkeyPatch) -> None:
     def aborted(command: Command, args: SimpleNamespace) -> int:
         raise typer.Abort
 
@@ -126,7 +128,7 @@ def test_an_abort_is_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
     assert typer_app.main(["pause"]) == exit_codes.INTERRUPTED
 
 
-def test_a_shell_is_told_how_to_complete() -> None:
+def test_shell_completion_offers_option_names() -> None:
     environment = {"_ORCHCTL_COMPLETE": "complete_bash", "COMP_WORDS": "orchctl spawn --n", "COMP_CWORD": "2"}
     result = subprocess.run(
         [BIN / "orchctl"], env={**os.environ, **environment}, capture_output=True, text=True, timeout=30, check=False

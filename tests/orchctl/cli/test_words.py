@@ -15,7 +15,7 @@ HINTS = [*words.COMMANDS.values(), *words.OPTIONS.values(), *words.ARGUMENTS.val
 
 
 @pytest.mark.parametrize("alias", words.ALIASES)
-def test_an_alias_stands_for_a_command_and_is_none_itself(alias: str) -> None:
+def test_an_alias_maps_to_a_command_and_is_no_command_itself(alias: str) -> None:
     first_word = words.ALIASES[alias][0]
     assert first_word in COMMANDS or first_word in ("--help", "--version")
     assert alias not in (*COMMANDS, *GROUPS, *words.COMMANDS)
@@ -27,7 +27,7 @@ def test_a_word_with_a_hint_is_no_command(word: str) -> None:
 
 
 @pytest.mark.parametrize("hint", dict.fromkeys(HINTS))
-def test_a_hint_names_what_exists(hint: str) -> None:
+def test_a_hint_names_only_existing_commands_and_options(hint: str) -> None:
     for line in re.findall(r"`orchctl ([^`]+)`", hint):
         command = next(name for name in (" ".join(line.split()[:2]), line.split()[0]) if name in (*COMMANDS, *GROUPS))
         flags = (
@@ -37,7 +37,7 @@ def test_a_hint_names_what_exists(hint: str) -> None:
     assert set(re.findall(r"--[a-z][a-z-]+", hint)) <= FLAGS
 
 
-def test_an_alias_does_what_it_stands_for(orchctl: Orchctl) -> None:
+def test_an_alias_runs_its_command(orchctl: Orchctl) -> None:
     orchctl("spawn", "--name", "api", "--", "sleep", "600")
     assert "agent-001" in orchctl("ls").out
     assert orchctl("kill", "api").code == 0
@@ -59,11 +59,11 @@ def test_an_alias_does_what_it_stands_for(orchctl: Orchctl) -> None:
         ("logs -n 3 1", "--lines N shows only the last lines"),
     ],
 )
-def test_a_word_of_another_tool_is_answered_by_what_it_means_here(orchctl: Orchctl, line: str, hint: str) -> None:
+def test_a_word_of_another_tool_gets_a_hint_to_the_orchctl_command(orchctl: Orchctl, line: str, hint: str) -> None:
     result = orchctl(*line.split())
     assert result.code == 2
     assert hint in result.err
 
 
-def test_no_option_is_recommended_that_the_command_does_not_have(orchctl: Orchctl) -> None:
+def test_a_hint_recommends_no_option_that_the_command_lacks(orchctl: Orchctl) -> None:
     assert "--goal" not in orchctl("cancel", "--prompt", "x").err

@@ -31,7 +31,7 @@ def kill(pid: int) -> None:
     until(lambda: not is_alive(pid), what="death")
 
 
-def test_a_call_has_a_result_or_raises_what_the_daemon_said(instance: Instance) -> None:
+def test_a_call_returns_the_result_or_raises_the_error_of_the_daemon(instance: Instance) -> None:
     with instance.client() as client:
         assert client.call("limit")["limit"] == 7
         assert client.call("limit", {"limit": 3})["limit"] == 3
@@ -40,18 +40,18 @@ def test_a_call_has_a_result_or_raises_what_the_daemon_said(instance: Instance) 
         assert caught.value.code == "unknown-agent"
 
 
-def test_an_observer_starts_nothing(home: Home) -> None:
+def test_an_observing_client_starts_no_daemon(home: Home) -> None:
     with Client(home, starts=False) as client, pytest.raises(NoDaemonError, match="orchctl daemon start"):
         client.call("status")
     assert not home.database.exists()
 
 
-def test_other_clients_start_a_daemon(home: Home) -> None:
+def test_a_default_client_starts_a_daemon(home: Home) -> None:
     with Client() as client:
         assert client.call("daemon")["home"] == str(home.directory)
 
 
-def test_a_connection_outlives_the_daemon(home: Home) -> None:
+def test_a_client_reconnects_after_a_daemon_crash(home: Home) -> None:
     with Client(home) as client:
         first_pid = client.call("daemon")["pid"]
         kill(first_pid)
@@ -59,7 +59,7 @@ def test_a_connection_outlives_the_daemon(home: Home) -> None:
 
 
 @pytest.mark.parametrize("stable", [0.0, 1000.0])
-def test_a_wait_outlives_the_daemon(
+def test_a_wait_survives_daemon_crashes(
     stable: float, home: Home, tmp_path: Path, gate: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client_module, "STABLE", stable)
@@ -90,7 +90,7 @@ def test_a_wait_outlives_the_daemon(
     assert len(set(deaths)) == 3
 
 
-def test_a_wait_that_times_out_says_so(instance: Instance) -> None:
+def test_a_wait_reports_its_timeout(instance: Instance) -> None:
     agent_id = instance.spawn("sleep", "60")
     with instance.client() as client:
         answer = client.wait(ids=[agent_id], timeout=0.05)
@@ -98,20 +98,20 @@ def test_a_wait_that_times_out_says_so(instance: Instance) -> None:
         assert not client.wait(scope="all", is_any=True, timeout=0.0)["agents"][0]["ended_at"]
 
 
-def test_what_is_too_large_is_not_sent(home: Home) -> None:
+def test_a_too_large_request_is_not_sent(home: Home) -> None:
     with Client(home) as client, pytest.raises(WireError) as caught:
         client.call("spawn", {"env": {"X": "x" * (9 << 20)}})
     assert caught.value.code == "too-large"
     assert "split" in caught.value.message
 
 
-def test_a_result_that_is_no_map_is_refused(home: Home) -> None:
+def test_a_result_other_than_a_map_is_refused(home: Home) -> None:
     with router(home, lambda request: result(request, [1])), Client(home) as client, pytest.raises(WireError) as caught:
         client.call("daemon")
     assert caught.value.code == "bad-frame"
 
 
-def test_a_daemon_that_dies_of_every_request_is_given_up(
+def test_the_client_gives_up_on_a_daemon_that_crashes_on_every_request(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client_module, "PATIENCE", 1.0)
@@ -131,13 +131,13 @@ def test_a_daemon_that_dies_of_every_request_is_given_up(
         client.wait(scope="all")
 
 
-def test_a_client_may_be_closed_twice_and_before_it_asked_anything(home: Home) -> None:
+def test_an_unused_client_may_be_closed_twice(home: Home) -> None:
     client = Client(home)
     client.close()
     client.close()
 
 
-def test_a_wait_for_more_than_one_request_names_is_several_that_are_joined(
+def test_a_wait_for_many_agents_is_split_and_its_results_are_joined(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client_module, "MOST", 2)
@@ -161,7 +161,7 @@ def test_a_wait_for_more_than_one_request_names_is_several_that_are_joined(
     assert requests[0][1] == {"ids": ("1", "2", "3"), "scope": "ids", "any": True, "timeout": None, "paged": True}
 
 
-def test_a_daemon_from_before_an_upgrade_is_asked_as_it_knows(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_to_an_older_daemon_omit_unknown_keys(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     def ask(op: str, args: Callable[[], dict[str, object]], *_: object) -> dict[str, object]:
         if args().keys() & {"paged", "most"}:
             raise WireError("bad-request", f"{op}: it is an unknown key")
@@ -174,9 +174,7 @@ def test_a_daemon_from_before_an_upgrade_is_asked_as_it_knows(home: Home, monkey
         assert [agent["id"] for agent in pages.first(client, {}, 5)["agents"]] == ["agent-001"]
 
 
-def test_keys_of_a_daemon_from_before_an_upgrade_have_their_names_of_today(
-    home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_reply_keys_of_an_older_daemon_are_renamed(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     results: dict[str, dict[str, object]] = {
         "why": {"id": "agent-001", "holders": [], "held_by": 0},
         "limit": {"limit": 7, "short_of_space": True},
@@ -191,7 +189,7 @@ def test_keys_of_a_daemon_from_before_an_upgrade_have_their_names_of_today(
 
 
 @pytest.mark.parametrize("unknown", ["attributes", "colour"])
-def test_attributes_are_left_out_only_for_a_daemon_that_does_not_know_the_field(
+def test_attributes_are_omitted_only_if_the_daemon_refuses_that_field(
     home: Home, unknown: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def ask(op: str, args: Callable[[], dict[str, object]], *_: object) -> dict[str, object]:
@@ -209,7 +207,7 @@ def test_attributes_are_left_out_only_for_a_daemon_that_does_not_know_the_field(
 
 
 @pytest.mark.parametrize("code", ["unknown-agent", "forbidden"])
-def test_any_other_refusal_is_no_reason_to_ask_again(home: Home, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_refusals_are_not_retried(home: Home, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ops: list[str] = []
 
     def ask(op: str, *_: object) -> dict[str, object]:
@@ -228,7 +226,7 @@ def test_any_other_refusal_is_no_reason_to_ask_again(home: Home, code: str, monk
     assert ops == ["wait", "status"]
 
 
-def test_a_name_is_made_an_id_before_the_wait(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_agent_name_is_resolved_to_its_id_before_the_wait(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     requests: list[tuple[str, dict[str, object]]] = []
 
     def ask(op: str, args: Callable[[], dict[str, object]], *_: object) -> dict[str, object]:

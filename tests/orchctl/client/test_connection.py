@@ -53,13 +53,13 @@ def test_a_reply_to_another_request_is_dropped(home: Home) -> None:
         assert (reply.id, reply.result) == ("a", {"mine": 1})
 
 
-def test_where_none_runs_the_connection_is_broken(home: Home) -> None:
+def test_a_request_without_a_running_daemon_gets_no_reply(home: Home) -> None:
     with connected(home) as connection:
         assert ask(connection) is None
         assert connection.age >= 0.0
 
 
-def test_the_death_of_the_daemon_breaks_it(instance: Instance) -> None:
+def test_the_death_of_the_daemon_ends_a_pending_request(instance: Instance) -> None:
     with connected(instance.home) as connection:
         ask(connection)
         instance.spawn("true")
@@ -70,7 +70,7 @@ def test_the_death_of_the_daemon_breaks_it(instance: Instance) -> None:
         killer.join()
 
 
-def test_a_daemon_that_does_not_answer_is_not_waited_for_for_ever(home: Home) -> None:
+def test_a_request_to_an_unresponsive_daemon_times_out(home: Home) -> None:
     home.create()
     with socket.socket(socket.AF_UNIX) as server, connected(home) as connection:
         server.bind(str(home.socket))
@@ -100,7 +100,7 @@ class Counter:
         return None
 
 
-def test_a_watch_looks_when_it_wants_to_and_when_its_source_can_be_read(home: Home) -> None:
+def test_a_watch_runs_at_its_delay_and_when_its_source_is_readable(home: Home) -> None:
     near_end, far_end = socket.socketpair()
     with near_end, far_end, router(home, lambda _: []), connected(home) as connection:
         watch = Counter(near_end, far_end)
@@ -109,13 +109,13 @@ def test_a_watch_looks_when_it_wants_to_and_when_its_source_can_be_read(home: Ho
         assert watch.looked == 3
 
 
-def test_waiting_is_rounded_up_and_bounded_by_both() -> None:
+def test_the_poll_time_is_rounded_up_and_bounded_by_both_limits() -> None:
     assert milliseconds(math.inf, None) is None
     assert milliseconds(math.inf, 0.0101) == 11
     assert milliseconds(0.0, 5.0) == 0
 
 
-def test_a_moment_that_is_far_away_is_polled_for_in_parts(home: Home) -> None:
+def test_the_poll_time_for_a_distant_deadline_is_capped_at_a_day(home: Home) -> None:
     assert milliseconds(1e300, None) == milliseconds(math.inf, 1e300) == 86_400_000
     with router(home, lambda request: result(request, {})), connected(home) as connection:
         assert ask(connection, until=time.monotonic() + 30 * 86_400.0) is not None

@@ -17,7 +17,7 @@ def limit(client: Client) -> dict[str, object]:
     return client.call("limit")
 
 
-def test_it_asks_once_and_then_only_after_news(instance: Instance) -> None:
+def test_a_live_query_requests_again_only_after_hints(instance: Instance) -> None:
     with Client(instance.home, starts=False) as client, closing(LiveQuery(client, limit)) as watching:
         looks = [watching.look()]
         while looks[-2:] != [False, False]:  # the connection itself is news
@@ -31,14 +31,14 @@ def test_it_asks_once_and_then_only_after_news(instance: Instance) -> None:
             watching.look()
 
 
-def test_with_a_pace_of_its_own_it_asks_without_news(instance: Instance) -> None:
+def test_a_live_query_with_an_interval_requests_without_hints(instance: Instance) -> None:
     with Client(instance.home, starts=False) as client, closing(LiveQuery(client, limit, every=0.1)) as watching:
         for _ in range(5):
             while not watching.look():
                 watching.wait((), None)
 
 
-def test_a_daemon_that_is_away_is_missed_and_found_again(instance: Instance) -> None:
+def test_a_live_query_detects_daemon_loss_and_return(instance: Instance) -> None:
     with Client(instance.home, starts=False) as client, closing(LiveQuery(client, limit)) as watching:
         watching.look()
         instance.kill()
@@ -52,7 +52,7 @@ def test_a_daemon_that_is_away_is_missed_and_found_again(instance: Instance) -> 
             watching.look()
 
 
-def test_without_a_daemon_there_is_nothing_to_begin_with(stopped: Instance) -> None:
+def test_a_live_query_without_a_daemon_raises_an_error(stopped: Instance) -> None:
     with (
         Client(stopped.home, starts=False) as client,
         closing(LiveQuery(client, limit)) as watching,

@@ -7,7 +7,7 @@ from orchd.server.operations.agents import PAGE
 from tests.conftest import Instance
 
 
-def test_every_page_comes_and_unknown_agents_are_left_out(instance: Instance) -> None:
+def test_all_pages_are_fetched_and_unknown_agents_are_omitted(instance: Instance) -> None:
     count = PAGE + 3
     with instance.client() as client:
         client.call("pause")

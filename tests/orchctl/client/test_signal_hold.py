@@ -21,7 +21,7 @@ WINDOW = 1.0  # seconds in which a client that does not hold the signal has long
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
-def test_an_agent_does_not_go_on_when_its_wait_is_ended_while_no_daemon_runs(
+def test_an_agent_stays_blocked_if_its_wait_is_signalled_without_a_daemon(
     stopped: Instance, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     stopped.home.create()
@@ -81,7 +81,7 @@ def test_a_signal_takes_effect_at_the_next_look_while_a_daemon_answers(handled: 
     assert handled == [signal.SIGTERM]
 
 
-def test_a_signal_takes_effect_after_the_patience(handled: list[int]) -> None:
+def test_a_signal_takes_effect_after_the_maximum_hold_time(handled: list[int]) -> None:
     with SignalHold(lambda: False, 0.2, None) as hold:
         began = time.monotonic()
         signal.raise_signal(signal.SIGTERM)
@@ -90,7 +90,7 @@ def test_a_signal_takes_effect_after_the_patience(handled: list[int]) -> None:
     assert handled == [signal.SIGTERM]
 
 
-def test_a_signal_takes_effect_when_the_wait_is_over(handled: list[int]) -> None:
+def test_a_signal_takes_effect_when_the_wait_ends(handled: list[int]) -> None:
     with SignalHold(lambda: False, 60.0, None):
         signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGTERM)
@@ -98,7 +98,7 @@ def test_a_signal_takes_effect_when_the_wait_is_over(handled: list[int]) -> None
     assert handled == [signal.SIGTERM]
 
 
-def test_what_was_ignored_stays_ignored_and_handlers_are_as_before(handled: list[int]) -> None:
+def test_ignored_signals_stay_ignored_and_handlers_are_restored(handled: list[int]) -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with SignalHold(lambda: False, 60.0, None):

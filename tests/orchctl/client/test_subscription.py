@@ -41,7 +41,9 @@ def listen() -> Iterator[Callable[[Home], Subscription]]:
     context.term()
 
 
-def test_a_connection_a_hint_and_a_loss_are_news(home: Home, listen: Callable[[Home], Subscription]) -> None:
+def test_a_connection_a_hint_and_a_disconnect_wake_the_subscription(
+    home: Home, listen: Callable[[Home], Subscription]
+) -> None:
     with publisher(home) as daemon:
         subscriptions = listen(home)
         daemon.recv()
@@ -53,7 +55,7 @@ def test_a_connection_a_hint_and_a_loss_are_news(home: Home, listen: Callable[[H
     subscriptions.wait()
 
 
-def test_a_daemon_that_comes_back_is_news(home: Home, listen: Callable[[Home], Subscription]) -> None:
+def test_a_returning_daemon_wakes_the_subscription(home: Home, listen: Callable[[Home], Subscription]) -> None:
     with publisher(home) as daemon:
         subscriptions = listen(home)
         daemon.recv()
@@ -64,7 +66,7 @@ def test_a_daemon_that_comes_back_is_news(home: Home, listen: Callable[[Home], S
         subscriptions.wait()
 
 
-def test_what_is_no_hint_is_no_news(home: Home, listen: Callable[[Home], Subscription]) -> None:
+def test_messages_other_than_hints_are_ignored(home: Home, listen: Callable[[Home], Subscription]) -> None:
     with publisher(home) as daemon:
         subscriptions = listen(home)
         daemon.recv()
@@ -76,14 +78,14 @@ def test_what_is_no_hint_is_no_news(home: Home, listen: Callable[[Home], Subscri
         assert not subscriptions.drain()
 
 
-def test_a_real_daemon_gives_hints(instance: Instance, listen: Callable[[Home], Subscription]) -> None:
+def test_a_daemon_publishes_hints(instance: Instance, listen: Callable[[Home], Subscription]) -> None:
     subscriptions = listen(instance.home)
     subscriptions.wait()
     instance.ctl("pause")
     subscriptions.wait()
 
 
-def test_looks_are_paced_but_the_last_news_is_looked_at(
+def test_queries_are_throttled_but_the_last_hint_is_not_lost(
     home: Home, listen: Callable[[Home], Subscription], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(news_module, "_PAUSE", 1000.0)

@@ -31,7 +31,7 @@ def config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("words", [["--profile", "box", "limit"], ["--profile=box", "limit"]])
-def test_options_before_the_command_say_which(config: Path, words: list[str]) -> None:
+def test_options_before_the_command_select_the_daemon(config: Path, words: list[str]) -> None:
     assert isinstance(target.chosen(), Home)
     assert target.taken(words) == ["limit"]
     chosen = target.chosen()
@@ -39,7 +39,7 @@ def test_options_before_the_command_say_which(config: Path, words: list[str]) ->
     assert chosen.address == "tcp://127.0.0.1:1"
 
 
-def test_the_last_one_holds_and_an_address_stands_for_its_profile(config: Path) -> None:
+def test_the_last_target_option_counts_and_an_address_selects_its_profile(config: Path) -> None:
     assert target.taken(["--profile", "none", "--connect", "tcp://127.0.0.1:1", "wait", "--profile"]) == [
         "wait",
         "--profile",
@@ -51,19 +51,19 @@ def test_the_last_one_holds_and_an_address_stands_for_its_profile(config: Path) 
 
 
 @pytest.mark.parametrize("words", [["--profile"], ["--connect="], ["--profile", ""]])
-def test_an_option_needs_its_value(config: Path, words: list[str]) -> None:
+def test_a_target_option_needs_a_value(config: Path, words: list[str]) -> None:
     with pytest.raises(UsageError, match="needs a value"):
         target.taken(words)
 
 
-def test_a_command_for_this_machine_is_refused_only_for_another(config: Path) -> None:
+def test_a_local_only_command_is_refused_for_a_remote_daemon(config: Path) -> None:
     target.check_is_here("daemon stop")
     target.use("--profile", "box")
     with pytest.raises(UsageError, match="`daemon stop` uses files .* box is another"):
         target.check_is_here("daemon stop")
 
 
-def test_what_is_wrong_with_a_profile_is_said_all_at_once(config: Path) -> None:
+def test_all_problems_of_a_profile_are_reported_at_once(config: Path) -> None:
     config.write_text('[profiles.box]\nconnect = "box"\nserver_key = "x"\nmore = 1\n')
     with pytest.raises(RefusedError) as refused:
         remote.profile("box", None)
@@ -78,14 +78,14 @@ def test_what_is_wrong_with_a_profile_is_said_all_at_once(config: Path) -> None:
         remote.profile("box", None)
 
 
-def test_a_profile_that_others_could_write_is_not_believed(config: Path) -> None:
+def test_a_profile_that_other_users_may_write_is_refused(config: Path) -> None:
     config.chmod(0o664)
     with pytest.raises(RefusedError, match="can be written by other users"):
         remote.profile("box", None)
     assert stat.S_IMODE(config.stat().st_mode) == 0o664
 
 
-def test_a_key_that_is_not_there_or_open_to_others_is_not_used(config: Path) -> None:
+def test_a_missing_or_exposed_key_file_is_refused(config: Path) -> None:
     key = config.parent / "keys/laptop.key"
     key.chmod(0o640)
     with pytest.raises(RefusedError, match="bad-key-file: .* other users have access"):
@@ -95,12 +95,12 @@ def test_a_key_that_is_not_there_or_open_to_others_is_not_used(config: Path) -> 
         remote.profile("box", None)
 
 
-def test_from_afar_there_is_no_home(config: Path) -> None:
+def test_a_remote_client_has_no_home(config: Path) -> None:
     with Client(remote.profile("box", None)) as client, pytest.raises(UsageError, match="is another machine"):
         _ = client.home
 
 
-def test_where_no_daemon_answers_it_is_said_at_once(config: Path) -> None:
+def test_an_unreachable_remote_daemon_is_reported(config: Path) -> None:
     with (
         Client(remote.profile("box", None)) as client,
         pytest.raises(NoDaemonError, match="no daemon answers at tcp://127"),

@@ -29,12 +29,12 @@ def afar(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @ALL
-def test_every_command_has_something_to_run(command: Command) -> None:
+def test_every_command_has_a_function(command: Command) -> None:
     assert callable(getattr(import_module(f"orchctl.commands.{command.module}"), command.function))
 
 
 @ALL
-def test_no_two_fields_of_a_command_are_confused(command: Command) -> None:
+def test_flags_and_names_of_a_command_are_unique(command: Command) -> None:
     flags = [flag for option in command.options for flag in option.flags]
     names = [option.name for option in command.options] + [argument.name for argument in command.arguments]
     assert len(set(flags)) == len(flags)
@@ -42,14 +42,14 @@ def test_no_two_fields_of_a_command_are_confused(command: Command) -> None:
 
 
 @ALL
-def test_every_kind_is_known_and_every_value_has_a_name(command: Command) -> None:
+def test_every_option_kind_is_valid_and_every_value_has_a_metavar(command: Command) -> None:
     for option in command.options:
         assert option.kind == "flag" or (option.kind in KINDS and option.metavar)
     assert all(argument.kind in KINDS for argument in command.arguments)
 
 
 @ALL
-def test_only_the_last_argument_takes_all_that_is_left(command: Command) -> None:
+def test_only_the_last_argument_takes_many_values(command: Command) -> None:
     assert not any(argument.many for argument in command.arguments[:-1])
 
 
@@ -65,12 +65,12 @@ def test_a_command_is_in_the_table_of_its_folder(command: Command) -> None:
     assert command in getattr(table, command.module.split(".")[0].upper())
 
 
-def test_every_group_has_commands_and_every_command_of_two_words_a_group() -> None:
+def test_every_group_has_commands_and_every_two_word_command_a_group() -> None:
     assert set(GROUPS) == {command.words[0] for command in COMMANDS.values() if len(command.words) > 1}
 
 
 @ALL
-def test_a_command_runs_for_another_machine_only_where_it_needs_none_of_its_files(
+def test_only_commands_for_this_machine_are_refused_for_another_machine(
     command: Command, afar: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module = import_module(f"orchctl.commands.{command.module}")
@@ -82,7 +82,7 @@ def test_a_command_runs_for_another_machine_only_where_it_needs_none_of_its_file
         assert command.run(SimpleNamespace()) == 7
 
 
-def test_commands_are_for_the_daemon_that_they_need() -> None:
+def test_commands_are_classified_by_the_daemon_they_need() -> None:
     commands_by_place = {place: {name for name in COMMANDS if COMMANDS[name].where is place} for place in Where}
     assert {"validate", "prompt", "keys new", "tasks new"} <= commands_by_place[Where.NO_DAEMON]
     assert {"spawn", "status", "wait", "session list", "keys revoke"} <= commands_by_place[Where.ANY_DAEMON]

@@ -18,7 +18,7 @@ def test_a_command_runs_the_function_of_its_module() -> None:
         command.run(SimpleNamespace(ids=(), all=False, children=False))
 
 
-def test_what_is_not_given_is_none_nothing_or_no() -> None:
+def test_missing_options_and_arguments_are_false_none_or_empty() -> None:
     assert Option("x", "").default is False
     assert Option("x", "", "text").default is None
     assert Option("x", "", "text", many=True).default == ()
@@ -26,7 +26,7 @@ def test_what_is_not_given_is_none_nothing_or_no() -> None:
     assert Argument("x", "", "X", many=True).default == ()
 
 
-def test_a_short_form_comes_first() -> None:
+def test_a_short_flag_comes_before_the_long_flag() -> None:
     assert Option("to_follow", "", short="-f").flags == ("-f", "--to-follow")
 
 
@@ -58,7 +58,7 @@ def test_an_iso_time_has_its_zone_or_is_local() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "10:00", "-1h", "nan", "2026-13-01"])
-def test_anything_else_is_refused_with_both_forms(text: str) -> None:
+def test_an_invalid_time_is_refused_with_both_valid_forms(text: str) -> None:
     with pytest.raises(ValueError, match=r"is not a time: write an age, as in .*, or an ISO time") as caught:
         unix_time(text, NOW)
     assert repr(text) in str(caught.value)

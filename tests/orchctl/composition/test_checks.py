@@ -24,7 +24,7 @@ def after(name: str, *dependencies: str) -> SubSkill:
     return SubSkill(name, dependencies=dependencies)
 
 
-def test_nothing_is_wrong_with_a_good_one() -> None:
+def test_a_valid_composition_has_no_problems_or_warnings() -> None:
     good = team(A, after("b", "a"), SubSkill("a", id="again", runner="command", command=("true",)), max_parallel=3)
     assert problems(good) == []
     assert warnings(good, 3) == []
@@ -131,7 +131,7 @@ def test_nothing_is_wrong_with_a_good_one() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) and " " not in value else "",
 )
-def test_each_problem_has_its_place_its_value_and_a_way_out(
+def test_each_problem_has_a_path_a_value_and_a_way_out(
     composition: Composition, code: str, path: str, value: object, message: str
 ) -> None:
     (problem,) = problems(composition)
@@ -139,12 +139,12 @@ def test_each_problem_has_its_place_its_value_and_a_way_out(
     assert f"{problem.message}; {problem.way_out}" == message
 
 
-def test_no_name_holds_what_no_path_can() -> None:
+def test_a_name_with_a_nul_byte_is_a_problem() -> None:
     (problem,) = problems(team(SubSkill("a\0b")))
     assert (problem.code, problem.path, problem.value) == ("bad-name", "$.subSkills[0].skillName", "a\0b")
 
 
-def test_cycles_are_told_with_their_path_each_once() -> None:
+def test_each_cycle_is_reported_once_with_its_path() -> None:
     two_cycles = team(after("a", "b"), after("b", "a"), after("c", "d", "a"), after("d", "c"), SubSkill("e"))
     found_problems = problems(two_cycles)
     assert [problem.code for problem in found_problems] == ["cycle", "cycle"]
@@ -157,12 +157,12 @@ def test_cycles_are_told_with_their_path_each_once() -> None:
     assert " -> " in found_problems[0].message
 
 
-def test_cycles_that_cross_are_told_as_one() -> None:
+def test_crossing_cycles_are_reported_as_one_cycle() -> None:
     crossing = team(after("a", "b"), after("b", "a", "c"), after("c", "b"))
     assert [problem.code for problem in problems(crossing)] == ["cycle"]
 
 
-def test_all_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     bad = team(after("a", "b"), after("b", "a", "nobody"), SubSkill("b", token_estimate=-1), max_parallel=-1)
     codes = [problem.code for problem in problems(bad)]
     assert codes == ["duplicate-name", "unknown-dependency", "too-small", "too-small"]
@@ -170,11 +170,11 @@ def test_all_are_told_at_once() -> None:
     assert [problem.code for problem in problems(bad)] == ["unknown-dependency", "cycle", "too-small", "too-small"]
 
 
-def test_when_a_name_is_missing_no_agent_is_called_unknown() -> None:
+def test_a_missing_name_suppresses_unknown_dependency_problems() -> None:
     assert problems(team(SubSkill(""), after("b", "nobody"))) == []
 
 
-def test_nearest_names_are_not_looked_for_without_end() -> None:
+def test_suggestions_for_unknown_names_are_limited() -> None:
     large = team(*(after(f"member-{index}", f"membre-{index}") for index in range(2000)))
     found_problems = problems(large)
     assert len(found_problems) == 2000
@@ -187,7 +187,7 @@ def test_a_bound_above_the_limit_is_a_warning() -> None:
     assert warnings(team(A, max_parallel=7), 7) == []
 
 
-def test_retries_that_are_never_made_are_a_warning() -> None:
+def test_unused_retries_are_a_warning() -> None:
     path, way_out = "$.coordinationStrategy.maxRetries", "set `errorHandling` to retry, or remove `maxRetries`"
     expected = Problem("unused-retries", path, 2, "fail-fast does not retry", way_out)
     assert warnings(team(A, coordination_strategy=CoordinationStrategy("fail-fast", 2)), 7) == [expected]

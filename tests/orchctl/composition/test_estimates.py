@@ -28,18 +28,20 @@ HOURS = {"backend": 4.0, "frontend": 3.0, "mobile": 2.0, "tests": 1.0}
     ],
     ids=["history", "converted", "their mean rate", "plain tokens", "no rate", "the mean", "nothing", "nobody"],
 )
-def test_the_rule(seconds: dict[str, float], tokens: dict[str, int], expected: dict[str, float]) -> None:
+def test_durations_come_from_history_then_tokens_then_the_mean(
+    seconds: dict[str, float], tokens: dict[str, int], expected: dict[str, float]
+) -> None:
     assert durations(seconds, tokens) == expected
 
 
 @pytest.mark.parametrize(
     ("limit", "bound", "expected"), [(7, None, 8.0), (1, None, 10.0), (7, 1, 10.0), (1, 7, 10.0), (2, 2, 8.0)]
 )
-def test_the_whole_takes_as_long_as_the_places_allow(limit: int, bound: int | None, expected: float) -> None:
+def test_makespan_depends_on_the_limit_and_the_bound(limit: int, bound: int | None, expected: float) -> None:
     assert makespan(TEAM, HOURS, limit, bound) == expected
 
 
-def test_what_has_the_longest_way_to_go_starts_first() -> None:
+def test_the_node_with_the_longest_remaining_path_starts_first() -> None:
     graph: Graph = {"short": [], "long": [], "end": ["long"]}
     assert makespan(graph, {"short": 1.0, "long": 1.0, "end": 1.0}, 1) == 3.0
     assert makespan(graph, {"short": 2.0, "long": 1.0, "end": 2.0}, 2) == 3.0
@@ -47,7 +49,7 @@ def test_what_has_the_longest_way_to_go_starts_first() -> None:
     assert makespan(free_graph, {"a": 1.0, "b": 1.0, "c": 2.0}, 2) == 2.0
 
 
-def test_a_group_is_bounded_and_gives_its_room_to_others() -> None:
+def test_a_bounded_group_leaves_free_slots_to_other_nodes() -> None:
     graph: Graph = {name: [] for name in ("web/a", "web/b", "web/c", "api")}
     times = dict.fromkeys(graph, 1.0)
     assert makespan(graph, times, 7, {"web": 1}) == 3.0
@@ -56,7 +58,7 @@ def test_a_group_is_bounded_and_gives_its_room_to_others() -> None:
     assert makespan(graph, times, 1, {"web": 3}) == 4.0
 
 
-def test_a_group_counts_as_one_in_the_group_around_it() -> None:
+def test_a_nested_group_counts_as_one_node_in_its_outer_group() -> None:
     graph: Graph = {name: [] for name in ("web/a", "web/b", "api")}
     times = dict.fromkeys(graph, 1.0)
     assert makespan(graph, times, 7, {"": 1}) == 2.0  # all of web, then api, or the other way round
@@ -64,7 +66,7 @@ def test_a_group_counts_as_one_in_the_group_around_it() -> None:
     assert makespan(graph, times, 7, {"": 2}) == 1.0
 
 
-def test_room_that_an_inner_group_cannot_take_is_taken_by_others() -> None:
+def test_slots_that_an_inner_group_cannot_use_go_to_other_members() -> None:
     crowd: Graph = {"web/in/a": [], "web/in/b": [], "web/z": [], "web/w": [], "web/v": []}
     long = {"web/in/a": 5.0, "web/in/b": 5.0, "web/z": 1.0, "web/w": 1.0, "web/v": 1.0}
     assert makespan(crowd, long, 7, {"web": 2, "web/in": 1}) == 10.0
@@ -96,7 +98,7 @@ def slow_makespan(graph: Graph, times: dict[str, float], limit: int, bounds: dic
 
 
 @given(st.data())
-def test_groups_are_kept_as_by_looking_at_everything_anew(data: st.DataObject) -> None:
+def test_makespan_with_groups_equals_a_slow_reference(data: st.DataObject) -> None:
     sampled_graph = data.draw(acyclic(7))
     places = {node: data.draw(st.sampled_from(["", "a/", "b/", "a/in/"])) + node for node in sampled_graph}
     graph = {places[node]: [places[other] for other in after] for node, after in sampled_graph.items()}
@@ -107,7 +109,7 @@ def test_groups_are_kept_as_by_looking_at_everything_anew(data: st.DataObject) -
 
 
 @given(st.data())
-def test_no_plan_beats_its_critical_path_or_its_places(data: st.DataObject) -> None:
+def test_makespan_respects_the_critical_path_and_the_limit(data: st.DataObject) -> None:
     graph = data.draw(acyclic())
     times = data.draw(weights(graph))
     limit = data.draw(st.integers(1, 4))
@@ -119,6 +121,6 @@ def test_no_plan_beats_its_critical_path_or_its_places(data: st.DataObject) -> N
     assert makespan(graph, times, max(1, len(graph))) == longest
 
 
-def test_ten_thousand_nodes_are_nothing_special() -> None:
+def test_makespan_handles_ten_thousand_nodes() -> None:
     graph = fan(10_000)
     assert makespan(graph, dict.fromkeys(graph, 1.0), 7) == 2 + -(-9_998 // 7)

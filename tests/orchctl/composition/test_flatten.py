@@ -47,7 +47,7 @@ OUTER = Composition(
 TREE = Tree(OUTER, {"web": Tree(INNER, texts={"html": "# HTML"})}, {"qa": "# QA"})
 
 
-def test_members_have_paths_and_come_after_paths() -> None:
+def test_members_and_groups_have_paths_and_dependencies() -> None:
     flat = flatten(TREE)
     assert [(group.path, group.after, group.required) for group in flat.groups] == [
         ("", (), True),
@@ -62,13 +62,13 @@ def test_members_have_paths_and_come_after_paths() -> None:
     assert flat.bounds() == {"": 3, "web": 1}
 
 
-def test_what_a_nested_one_is_given_goes_to_members_that_have_none_of_their_own() -> None:
+def test_settings_of_a_nested_composition_are_member_defaults() -> None:
     _, html, css, _ = (member.sub_skill for member in flatten(TREE).members)
     assert (html.runner, html.model, html.timeout, html.env) == ("codex", "opus", "5m", {"A": "1", "B": "1"})
     assert (css.runner, css.model, css.timeout, css.env) == ("mock", "haiku", "9m", {"A": "2", "B": "1"})
 
 
-def test_a_group_is_between_what_it_comes_after_and_what_comes_after_it() -> None:
+def test_a_group_runs_between_its_dependencies_and_its_dependents() -> None:
     graph = flatten(TREE).graph()
     assert [name for name in topological(graph) if not name.endswith("/") and name != "web"] == [
         "design",
@@ -91,13 +91,13 @@ def test_edges_between_large_groups_do_not_multiply() -> None:
     assert topological(graph).index("b/7") > topological(graph).index("a/999")
 
 
-def test_members_that_may_start_at_once_are_in_one_group_however_deep() -> None:
+def test_members_that_may_start_together_share_a_level_at_any_depth() -> None:
     free = Composition("free", "parallel", (SubSkill("a"), SubSkill("web")))
     flat = flatten(Tree(free, {"web": Tree(INNER)}))
     assert levels(flat.graph(), flat.joints()) == [["a", "web/html"], ["web/css"]]
 
 
-def test_a_group_inside_a_group_begins_after_what_its_outer_one_comes_after() -> None:
+def test_an_inner_group_starts_after_dependencies_of_its_outer_group() -> None:
     deep = Composition("deep", "parallel", (SubSkill("x"),))
     middle = Composition("middle", "parallel", (SubSkill("deep"),))
     outer = Composition("outer", "sequential", (SubSkill("first"), SubSkill("middle"), SubSkill("last")))
@@ -117,12 +117,12 @@ def test_a_group_inside_a_group_begins_after_what_its_outer_one_comes_after() ->
         (CoordinationStrategy("continue-on-error"), 0),
     ],
 )
-def test_only_retry_tries_again(strategy: CoordinationStrategy, retries: int) -> None:
+def test_only_the_retry_strategy_gives_members_retries(strategy: CoordinationStrategy, retries: int) -> None:
     composition = Composition("team", "parallel", (SubSkill("a"),), coordination_strategy=strategy)
     assert [member.retries for member in flatten(Tree(composition)).members] == [retries]
 
 
-def test_what_grows_without_bound_is_refused() -> None:
+def test_a_tree_with_too_many_members_is_refused() -> None:
     tree = Tree(Composition("leaf", "parallel", tuple(SubSkill(f"s{index}") for index in range(30))))
     for level in range(5):
         names = [f"s{index}" for index in range(30)]
@@ -135,7 +135,7 @@ def test_what_grows_without_bound_is_refused() -> None:
     )
 
 
-def test_as_many_as_may_be_may_be() -> None:
+def test_the_maximum_number_of_members_is_accepted() -> None:
     leaf = Composition("leaf", "parallel", (SubSkill("one"),))
     names = [f"s{index}" for index in range(MOST)]
     largest = Composition("many", "parallel", tuple(map(SubSkill, names)))
@@ -146,11 +146,11 @@ def test_as_many_as_may_be_may_be() -> None:
         flatten(Tree(largest, {name: Tree(Composition("empty", "parallel", ())) for name in names}))
 
 
-def test_a_cycle_inside_is_found() -> None:
+def test_flatten_detects_a_cycle_in_a_nested_composition() -> None:
     bad = Composition("bad", "hybrid", (SubSkill("a", dependencies=("b",)), SubSkill("b", dependencies=("a",))))
     with pytest.raises(CompositionError, match="cycle"):
         flatten(Tree(OUTER, {"web": Tree(bad)}))
 
 
-def test_the_way_out_of_a_path_is_what_is_around_it() -> None:
+def test_around_returns_the_enclosing_group_of_a_path() -> None:
     assert [around(path) for path in ("api", "web/api", "web/forms/api")] == ["", "web", "web/forms"]

@@ -10,7 +10,7 @@ from orchctl.composition import CompositionError
 from orchctl.composition.json_reader import halves, json_path, parse, read
 
 
-def test_a_good_file_is_its_value(tmp_path: Path) -> None:
+def test_read_returns_the_value_of_a_valid_file(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text('{"a": [1, {"b": null}]}')
     assert read(tmp_path / "x.json") == {"a": [1, {"b": None}]}
 
@@ -26,12 +26,12 @@ def test_a_good_file_is_its_value(tmp_path: Path) -> None:
     ],
     ids=["value", "nothing", "nan", "deep", "long"],
 )
-def test_what_is_not_json_is_told_with_its_place(text: str, message: str) -> None:
+def test_invalid_json_is_reported_with_its_position_or_cause(text: str, message: str) -> None:
     with pytest.raises(CompositionError, match=message):
         parse(text)
 
 
-def test_every_key_that_is_there_twice_is_told() -> None:
+def test_every_duplicate_key_is_reported() -> None:
     with pytest.raises(CompositionError) as caught:
         parse('{"a": 1, "b": [{"c d": 1, "c d": 2}], "a": 3}')
     assert {(problem.code, problem.path) for problem in caught.value.problems} == {
@@ -40,7 +40,7 @@ def test_every_key_that_is_there_twice_is_told() -> None:
     }
 
 
-def test_half_a_character_is_told_wherever_it_stands() -> None:
+def test_every_lone_surrogate_is_reported_with_its_path() -> None:
     value = parse(r'{"name": "x\ud800", "env": {"\udcff": "1"}, "list": ["\ud83d\ude00", "\u00e9", 1, null]}')
     problems = {(problem.code, problem.path, problem.message) for problem in halves(value)}
     assert problems == {
@@ -49,7 +49,7 @@ def test_half_a_character_is_told_wherever_it_stands() -> None:
     }
 
 
-def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(CompositionError, match="cannot be read: No such file"):
         read(tmp_path / "none.json")
     (tmp_path / "odd.json").write_bytes(b'{"a":\n"\xff"}')
@@ -57,6 +57,6 @@ def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
         read(tmp_path / "odd.json")
 
 
-def test_paths_read_as_people_write_them() -> None:
+def test_json_path_formats_keys_and_indexes() -> None:
     assert json_path([]) == "$"
     assert json_path(["subSkills", 2, "x-y"]) == "$.subSkills[2]['x-y']"

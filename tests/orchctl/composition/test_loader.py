@@ -35,12 +35,12 @@ def test_a_composition_without_roles_and_descriptions_is_valid() -> None:
     assert validate_skill_composition(FRONT) == (True, (), ())
 
 
-def test_a_file_and_its_folder_are_the_same(tmp_path: Path) -> None:
+def test_load_accepts_a_file_or_its_folder(tmp_path: Path) -> None:
     path = written(tmp_path / "team/composition.json", FRONT)
     assert load(path) == load(path.parent) == composition_from(FRONT)
 
 
-def test_structure_and_meaning_are_told_at_once() -> None:
+def test_structural_and_semantic_errors_are_reported_at_once() -> None:
     value = composition(after("a", "b"), after("b", "a", role=3), after("c", "aa", 3), maxParallel=9, name=1)
     valid, errors, warnings = validate_skill_composition(value)
     assert not valid
@@ -55,7 +55,7 @@ def test_structure_and_meaning_are_told_at_once() -> None:
     assert validate_skill_composition({**FRONT, "maxParallel": 9}, limit=9).warnings == ()
 
 
-def test_a_name_with_half_a_character_is_invalid(tmp_path: Path) -> None:
+def test_a_name_with_a_lone_surrogate_is_invalid(tmp_path: Path) -> None:
     path = written(tmp_path / "composition.json", composition("a", name="te\ud800am"))
     assert [problem.code for problem in validate_skill_composition(path).errors] == ["half-character"]
 
@@ -66,7 +66,7 @@ def test_a_composition_made_in_python_is_checked_too() -> None:
 
 
 @pytest.mark.parametrize("text", ['{"name": ', "[]", '{"name": "a", "name": "b"}'])
-def test_what_cannot_be_read_is_invalid_and_cannot_be_loaded(tmp_path: Path, text: str) -> None:
+def test_a_malformed_file_is_invalid_and_cannot_be_loaded(tmp_path: Path, text: str) -> None:
     path = written(tmp_path / "x.json", text)
     assert not validate_skill_composition(path).valid
     with pytest.raises(CompositionError):
@@ -89,12 +89,12 @@ def test_a_skill_with_a_composition_of_its_own_is_nested(tmp_path: Path) -> None
     assert tree.nested["web"].origin == str(tmp_path / "all/web/composition.json")
 
 
-def test_a_command_of_its_own_makes_it_a_plain_member(tmp_path: Path) -> None:
+def test_a_sub_skill_with_a_command_is_a_plain_member(tmp_path: Path) -> None:
     outer = nested(tmp_path, outer=composition(after("web", command=["make"])), web=composition("html"))
     assert [member.path for member in flatten(load_tree(outer)).members] == ["web"]
 
 
-def test_mistakes_of_nested_ones_are_told_with_their_file(tmp_path: Path) -> None:
+def test_errors_in_nested_compositions_are_reported_with_their_file(tmp_path: Path) -> None:
     outer = nested(tmp_path, outer=composition("web"), web=composition(after("a", "zz")))
     _, errors, _ = validate_skill_composition(outer, directory=tmp_path)
     assert [str(problem) for problem in errors] == [
@@ -103,7 +103,7 @@ def test_mistakes_of_nested_ones_are_told_with_their_file(tmp_path: Path) -> Non
     ]
 
 
-def test_files_that_contain_each_other_are_told_with_their_path(tmp_path: Path) -> None:
+def test_a_file_cycle_is_reported_with_its_path(tmp_path: Path) -> None:
     outer = nested(tmp_path, a=composition("b"), b=composition("c"), c=composition("b"))
     _, errors, _ = validate_skill_composition(outer, directory=tmp_path)
     (problem,) = errors
@@ -123,7 +123,7 @@ def test_the_same_file_may_be_nested_twice(tmp_path: Path) -> None:
     assert [member.path for member in flatten(load_tree(outer)).members] == ["b/x", "again/x"]
 
 
-def test_what_multiplies_beyond_all_bounds_is_an_error(tmp_path: Path) -> None:
+def test_nesting_that_yields_too_many_members_is_an_error(tmp_path: Path) -> None:
     twenty = range(20)
     files = {
         f"l{depth}": composition(*(after(f"l{depth + 1}", id=f"n{number}") for number in twenty)) for depth in range(5)
@@ -137,12 +137,12 @@ def test_a_deep_nesting_is_no_problem(tmp_path: Path) -> None:
     assert len(flatten(load_tree(nested(tmp_path, **files))).members) == 1
 
 
-def test_a_skill_that_is_nowhere_is_a_warning(tmp_path: Path) -> None:
+def test_an_unknown_skill_is_a_warning(tmp_path: Path) -> None:
     path = written(tmp_path / "x.json", composition({"skillName": "nowhere"}, "has-a-role"))
     valid, _, warnings = validate_skill_composition(path, directory=tmp_path)
     assert valid
     assert [(problem.code, problem.value) for problem in warnings] == [("unknown-skill", "nowhere")]
 
 
-def test_all_that_is_public_is_in_one_place() -> None:
+def test_the_package_exports_every_name_in_all() -> None:
     assert all(hasattr(orchctl.composition, name) for name in orchctl.composition.__all__)

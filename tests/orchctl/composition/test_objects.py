@@ -58,7 +58,7 @@ def team(*sub_skills: Any, mode: Any = "hybrid", **fields: Any) -> Composition:
         ),
     ],
 )
-def test_what_no_file_could_say_is_invalid_with_its_place(value: Any, code: str, path: str) -> None:
+def test_an_invalid_python_value_is_reported_with_its_path(value: Any, code: str, path: str) -> None:
     valid, errors, _ = validate_skill_composition(value)
     assert not valid
     assert [(problem.code, problem.path) for problem in errors] == [(code, path)]
@@ -79,12 +79,12 @@ def test_what_no_file_could_say_is_invalid_with_its_place(value: Any, code: str,
     ],
     ids=repr,
 )
-def test_what_cannot_be_planned_is_a_composition_error(sub_skills: Any) -> None:
+def test_invalid_sub_skills_raise_a_composition_error(sub_skills: Any) -> None:
     with pytest.raises(CompositionError):
         plan_execution_order(sub_skills)
 
 
-def test_lists_do_as_well_as_tuples_and_the_plan_has_the_objects_that_were_given() -> None:
+def test_lists_are_accepted_and_the_plan_contains_the_given_objects() -> None:
     first, second = SubSkill("a", env={"A": "1"}), SubSkill("b", dependencies=["a"])  # type: ignore[arg-type]
     assert validate_skill_composition(team(first, second)) == (True, (), ())
     ((first_planned,), (second_planned,)) = plan_execution_order([first, second])

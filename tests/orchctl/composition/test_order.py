@@ -34,7 +34,7 @@ def sequential(graph: Graph) -> Composition:
     return Composition("team", "sequential", tuple(SubSkill(name, dependencies=tuple(graph[name])) for name in graph))
 
 
-def test_groups_run_one_after_the_other() -> None:
+def test_sub_skills_are_grouped_by_dependency_level() -> None:
     assert plan_execution_order(TEAM) == [[TEAM[0]], [TEAM[1], TEAM[2]], [TEAM[3]]]
     assert plan_execution_order([]) == []
 
@@ -58,23 +58,23 @@ def test_one_skill_may_appear_twice_under_two_names() -> None:
     ],
     ids=["cycle", "self", "unknown", "duplicate"],
 )
-def test_what_cannot_be_planned_is_named(sub_skills: list[SubSkill], code: str, message: str) -> None:
+def test_sub_skills_that_cannot_be_ordered_are_reported(sub_skills: list[SubSkill], code: str, message: str) -> None:
     with pytest.raises(CompositionError, match=message) as caught:
         plan_execution_order(sub_skills)
     assert [problem.code for problem in caught.value.problems] == [code]
 
 
-def test_in_parallel_mode_all_are_one_group() -> None:
+def test_parallel_mode_puts_all_sub_skills_in_one_group() -> None:
     free = Composition("team", "parallel", (SubSkill("a"), SubSkill("b")))
     assert names(plan(free)) == [["a", "b"]]
     assert order_of(free) == {"a": [], "b": []}
 
 
-def test_in_hybrid_mode_dependencies_rule() -> None:
+def test_hybrid_mode_orders_sub_skills_by_dependencies() -> None:
     assert plan(Composition("team", "hybrid", TEAM)) == plan_execution_order(TEAM)
 
 
-def test_in_sequential_mode_each_is_a_group_in_the_order_of_the_list() -> None:
+def test_sequential_mode_puts_each_sub_skill_in_its_own_group() -> None:
     listed = [SubSkill("c"), SubSkill("b", dependencies=("a",)), SubSkill("a"), SubSkill("d")]
     composition = Composition("team", "sequential", tuple(listed))
     assert names(plan(composition)) == [["c"], ["a"], ["b"], ["d"]]
@@ -82,7 +82,7 @@ def test_in_sequential_mode_each_is_a_group_in_the_order_of_the_list() -> None:
 
 
 @given(acyclic())
-def test_a_sequence_is_a_topological_order_that_never_leaves_the_list_without_need(graph: Graph) -> None:
+def test_a_sequence_leaves_list_order_only_for_dependencies(graph: Graph) -> None:
     line = [name for (name,) in names(plan(sequential(graph)))]
     assert sorted(line) == sorted(graph)
     waiting = list(graph)

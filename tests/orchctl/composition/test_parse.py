@@ -10,11 +10,11 @@ from orchctl.composition.parse import key_of
 LEAST: dict[str, Any] = {"name": "team", "executionMode": "hybrid", "subSkills": [{"skillName": "api"}]}
 
 
-def test_what_is_not_said_has_its_default() -> None:
+def test_missing_keys_have_defaults() -> None:
     assert composition_from(LEAST) == Composition("team", "hybrid", (SubSkill("api"),))
 
 
-def test_every_key_arrives() -> None:
+def test_every_key_is_parsed() -> None:
     sub_skill = {
         "skillName": "api",
         "id": "first",
@@ -41,5 +41,5 @@ def test_a_whole_number_may_be_written_with_a_point() -> None:
     assert (composition.max_parallel, type(composition.max_parallel)) == (3, int)
 
 
-def test_keys_are_written_as_json_has_them() -> None:
+def test_key_of_converts_snake_case_to_camel_case() -> None:
     assert [key_of(name) for name in ("name", "skill_name", "a_longer_name")] == ["name", "skillName", "aLongerName"]

@@ -93,7 +93,7 @@ code
 """
 
 
-def test_a_prompt_says_all_there_is_to_say_in_order() -> None:
+def test_a_prompt_has_all_sections_in_order() -> None:
     text = task_prompt(
         API,
         TASK,
@@ -105,7 +105,7 @@ def test_a_prompt_says_all_there_is_to_say_in_order() -> None:
     assert text == ALL
 
 
-def test_what_is_empty_is_left_out() -> None:
+def test_empty_sections_are_left_out() -> None:
     assert task_prompt(SubSkill("qa", id="unit"), Task()) == "## Your role\n\nunit, working with the skill qa\n"
 
 
@@ -135,13 +135,13 @@ def test_all_tasks_are_to_be_spawned_in_one_message() -> None:
     assert generate_parallel_spawn_prompt(tasks) == SPAWN
 
 
-def test_one_task_is_one_call_and_no_task_is_nothing() -> None:
+def test_one_task_is_one_call_and_no_tasks_give_an_empty_prompt() -> None:
     task = ParallelTaskSpec("general-purpose", "API", "Do it")
     assert generate_parallel_spawn_prompt([task]).startswith("Spawn the agent below with one Task call.")
     assert generate_parallel_spawn_prompt([]) == ""
 
 
-def test_groups_are_messages_one_after_the_other() -> None:
+def test_each_group_is_spawned_in_its_own_message_in_order() -> None:
     task = ParallelTaskSpec("general-purpose", "API", "Do it")
     assert generate_composition_prompt([[task]]) == generate_parallel_spawn_prompt([task])
     first, second = generate_parallel_spawn_prompt([task]), generate_parallel_spawn_prompt([task, task])

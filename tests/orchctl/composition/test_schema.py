@@ -13,13 +13,13 @@ from orchctl.composition.schema import _TOLD, checked, schema
 from tests.orchctl.composition.files import after, composition
 
 
-def test_the_schema_is_one_and_describes_every_key() -> None:
+def test_the_schema_is_valid_and_describes_every_key() -> None:
     Draft202012Validator.check_schema(schema())
     for definition in (schema(), *schema()["$defs"].values()):
         assert all(value["description"] for value in definition["properties"].values())
 
 
-def test_there_are_words_for_every_rule_of_the_schema() -> None:
+def test_every_schema_rule_has_an_error_message() -> None:
     silent = {"$schema", "$id", "$ref", "$defs", "title", "description", "default", "properties", "items"}
     silent |= {"patternProperties", "propertyNames"}  # these only apply other rules
     pending, rules = [schema()], set[str]()
@@ -38,7 +38,7 @@ def test_a_member_may_have_any_runner(name: str | None) -> None:
     assert checked(composition(after("a", runner=name)))[0] == []
 
 
-def test_nothing_is_wrong_with_what_may_be_said() -> None:
+def test_allowed_values_have_no_problems() -> None:
     sub_skill = after("a", "b", id="x", timeout="1.5h", tokenEstimate=3.0, model=None, env={"A": ""}, command=["x"])
     strategy = {"errorHandling": "retry", "maxRetries": 0, "x-note": 1}
     more: dict[str, Any] = {"$schema": "s", "x-mine": 1, "version": "1"}
@@ -77,7 +77,7 @@ def test_nothing_is_wrong_with_what_may_be_said() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) and value.startswith("$") else "",
 )
-def test_each_mistake_has_its_place_and_a_way_out(change: dict[str, Any], path: str, message: str) -> None:
+def test_each_mistake_is_reported_with_its_path_and_a_way_out(change: dict[str, Any], path: str, message: str) -> None:
     problems, rest_of_value = checked({**composition("a"), **change})
     assert [problem.path for problem in problems] == [path]
     assert message in str(problems[0])
@@ -87,18 +87,18 @@ def test_each_mistake_has_its_place_and_a_way_out(change: dict[str, Any], path: 
     assert {problem.path for problem in checked(rest_of_value)[0]} <= emptied
 
 
-def test_what_is_missing_is_told_at_once() -> None:
+def test_all_missing_keys_are_reported_at_once() -> None:
     problems, rest_of_value = checked({})
     assert [problem.path for problem in problems] == ["$.name", "$.executionMode", "$.subSkills"]
     assert rest_of_value == {"name": "", "executionMode": "hybrid", "subSkills": []}
 
 
-def test_what_is_no_object_leaves_nothing() -> None:
+def test_a_non_object_is_reported_and_yields_no_value() -> None:
     problems, rest_of_value = checked([1])
     assert (problems[0].path, rest_of_value) == ("$", None)
 
 
-def test_what_is_right_beside_a_mistake_stays_where_it_is() -> None:
+def test_valid_values_beside_a_mistake_keep_their_positions() -> None:
     _, rest_of_value = checked(
         composition(after("a", "b"), after("b", "a", role=3), 7, {"skillName": "c", "dependencies": ["a", 3]})
     )
@@ -108,7 +108,7 @@ def test_what_is_right_beside_a_mistake_stays_where_it_is() -> None:
     assert rest_of_value["subSkills"][3]["dependencies"] == ["a", ""]
 
 
-def test_quick_commands_do_not_pay_for_the_checker() -> None:
+def test_importing_orchctl_does_not_import_jsonschema() -> None:
     script = "import sys, orchctl.__main__, orchctl.composition; print('jsonschema' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=True)
     assert result.stdout == "False\n"

@@ -23,7 +23,7 @@ LONGEST = {"skill-parallel-orchestration": 12_000}  # it is read by itself, not 
 
 
 @pytest.mark.parametrize("name", GROUPS)
-def test_it_is_found_by_name_valid_and_planned_as_promised(name: str, tmp_path: Path) -> None:
+def test_each_shipped_composition_is_valid_and_has_the_expected_plan(name: str, tmp_path: Path) -> None:
     path = located(name, tmp_path)
     assert path == find.SHIPPED / name / "composition.json"
     assert validate_skill_composition(path, directory=tmp_path) == (True, (), ())
@@ -34,7 +34,7 @@ def test_it_is_found_by_name_valid_and_planned_as_promised(name: str, tmp_path: 
     assert all(member.text.startswith("# ") for member in flatten(tree).members)
 
 
-def test_there_are_no_others() -> None:
+def test_all_shipped_compositions_are_tested() -> None:
     assert sorted(GROUPS) == sorted(path.parent.name for path in find.SHIPPED.glob("*/composition.json"))
 
 
@@ -43,14 +43,14 @@ def test_there_are_no_others() -> None:
     sorted(folder for folder in find.SHIPPED.iterdir() if find.is_skill(folder)),
     ids=lambda folder: folder.name,
 )
-def test_every_skill_says_its_name_and_what_it_is_for(folder: Path) -> None:
+def test_every_skill_has_a_name_and_a_description(folder: Path) -> None:
     head = (folder / "SKILL.md").read_text().split("---\n")[1]
     assert f"name: {folder.name}\n" in head
     assert "description: " in head
     assert 200 < len(find.text_of(folder)) < LONGEST.get(folder.name, 2000)
 
 
-def test_all_of_it_is_installed_with_the_package() -> None:
+def test_all_shipped_files_are_installed_with_the_package() -> None:
     package_data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["orchctl"]
     package = ROOT / "orchctl"
     installed = {path for pattern in package_data for path in package.glob(pattern)}

@@ -16,16 +16,16 @@ TEAM = Composition(
 )
 
 
-def test_what_is_given_counts() -> None:
+def test_a_given_token_estimate_is_used() -> None:
     assert estimate_tokens(SubSkill("a", token_estimate=0), 4000) == TokenEstimate("a", 0, True)
 
 
-def test_otherwise_the_length_of_the_skill_and_room_to_work() -> None:
+def test_an_estimate_adds_skill_length_and_working_tokens() -> None:
     assert estimate_tokens(SubSkill("a"), 4001) == TokenEstimate("a", 1001 + 10_000, False)
     assert estimate_tokens(SubSkill("a")).tokens == 10_000
 
 
-def test_each_and_all_of_a_composition() -> None:
+def test_composition_tokens_are_estimated_per_member_and_in_total() -> None:
     lengths = {"a": 9000, "b": 400}
     expected = [TokenEstimate("a", 500, True), TokenEstimate("one", 10_100, False), TokenEstimate("two", 10_100, False)]
     assert token_breakdown(TEAM, lengths) == expected

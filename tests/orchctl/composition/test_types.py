@@ -15,7 +15,7 @@ def test_the_types_are_frozen_and_slotted(kind: type) -> None:
     assert kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
 
 
-def test_nothing_is_shared_by_accident() -> None:
+def test_sub_skills_share_no_env_and_refuse_assignment() -> None:
     assert SubSkill("a").env is not SubSkill("b").env
     with pytest.raises(FrozenInstanceError):
         SubSkill("a").role = "x"  # type: ignore[misc]

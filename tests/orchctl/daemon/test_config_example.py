@@ -10,7 +10,7 @@ from tests.conftest import Instance
 from tests.orchctl.conftest import Orchctl
 
 
-def test_a_complete_example_is_written_once_and_changes_nothing(orchctl: Orchctl, stopped: Instance) -> None:
+def test_config_init_writes_a_complete_example_of_defaults_once(orchctl: Orchctl, stopped: Instance) -> None:
     stopped.home.config.unlink(missing_ok=True)
     assert orchctl("config", "init") == (0, f"{stopped.home.config}\n", "")
     text = stopped.home.config.read_text()
@@ -26,7 +26,7 @@ def test_a_complete_example_is_written_once_and_changes_nothing(orchctl: Orchctl
     assert orchctl("config", "init", "--print") == (0, text, "")
 
 
-def test_the_example_without_its_marks_is_valid(orchctl: Orchctl, stopped: Instance) -> None:
+def test_the_uncommented_example_is_valid(orchctl: Orchctl, stopped: Instance) -> None:
     text = orchctl("config", "init", "--print").out
     stopped.configure(re.sub(r"^#(?! )", "", text, flags=re.MULTILINE))
     assert orchctl("config", "check").out == f"{stopped.home.config} is valid\n"

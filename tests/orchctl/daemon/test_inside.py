@@ -21,12 +21,14 @@ SAY = "import sys; from pathlib import Path; from orchctl.daemon import inside; 
 SAY += "print(inside.evidence(Home(Path(sys.argv[1]))))"
 
 
-def test_outside_there_is_no_evidence(home: Home) -> None:
+def test_a_client_outside_an_agent_has_no_evidence(home: Home) -> None:
     assert inside.evidence(home) is None
     check_outside(home)
 
 
-def test_a_variable_is_enough_and_nothing_is_started(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_agent_variable_is_evidence_and_prevents_a_daemon_start(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(ENV_AGENT, "agent-007")
     assert inside.evidence(home) == "ORCHD_AGENT is agent-007"
     with pytest.raises(
@@ -36,7 +38,7 @@ def test_a_variable_is_enough_and_nothing_is_started(home: Home, monkeypatch: py
 
 
 @pytest.mark.parametrize(("named", "is_seen"), [("", True), ("/other", False)])
-def test_a_process_above_with_the_variables_of_this_home_is_evidence(home: Home, named: str, *, is_seen: bool) -> None:
+def test_an_ancestor_with_the_variables_of_this_home_is_evidence(home: Home, named: str, *, is_seen: bool) -> None:
     """The variables of the caller itself may have been taken away."""
     bare = {name: value for name, value in os.environ.items() if not name.startswith("ORCHD_")}
     words = ["sh", "-c", 'env -u ORCHD_AGENT -u ORCHD_HOME "$0" -c "$1" "$2"; true', sys.executable, SAY]
@@ -45,9 +47,7 @@ def test_a_process_above_with_the_variables_of_this_home_is_evidence(home: Home,
     assert ("has ORCHD_AGENT" in result.stdout) is is_seen, result.stdout
 
 
-def test_a_client_inside_an_agent_says_how_to_start_a_daemon_when_none_returns(
-    home: Home, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_client_in_an_agent_prints_how_to_start_a_daemon_outside(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ENV_AGENT, "agent-007")
     home.create()
     with Client(home) as client, pytest.raises(NoDaemonError, match="outside of agents with `orchctl daemon start`"):
@@ -56,6 +56,6 @@ def test_a_client_inside_an_agent_says_how_to_start_a_daemon_when_none_returns(
 
 
 @pytest.mark.parametrize("words", [["daemon", "start"], ["daemon", "run"], ["daemon", "restart"]])
-def test_the_commands_that_start_a_daemon_do_not_inside_an_agent(stopped: Instance, words: list[str]) -> None:
+def test_daemon_start_commands_are_refused_inside_an_agent(stopped: Instance, words: list[str]) -> None:
     stopped.ctl(*words, code=69, env={ENV_AGENT: "agent-007"})
     assert not Path(stopped.home.lock).exists()

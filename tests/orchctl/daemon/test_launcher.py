@@ -42,11 +42,11 @@ def program(directory: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(sys, "executable", str(path))
 
 
-def test_none_runs_where_there_is_no_socket(home: Home) -> None:
+def test_no_daemon_is_running_without_a_socket(home: Home) -> None:
     assert not probe.is_running(home)
 
 
-def test_none_runs_behind_a_socket_that_was_left(home: Home) -> None:
+def test_no_daemon_is_running_behind_a_stale_socket(home: Home) -> None:
     with listener(home):
         assert probe.is_running(home)
     assert home.socket.exists()
@@ -58,13 +58,13 @@ def test_a_daemon_is_started_once(home: Home) -> None:
     assert not launcher.ensure(home)
 
 
-def test_a_stale_socket_keeps_no_daemon_from_starting(home: Home) -> None:
+def test_a_stale_socket_does_not_prevent_a_daemon_start(home: Home) -> None:
     with listener(home):
         pass
     assert launcher.ensure(home)
 
 
-def test_a_daemon_that_is_on_its_way_out_is_outlasted(home: Home, background: Background) -> None:
+def test_a_client_waits_for_an_exiting_daemon_and_starts_another(home: Home, background: Background) -> None:
     home.create()
     with FileLock(home.lock):
         command = background("limit")
@@ -73,7 +73,7 @@ def test_a_daemon_that_is_on_its_way_out_is_outlasted(home: Home, background: Ba
     assert (command.returncode, errors, output.split()[0]) == (0, "", "slots")
 
 
-def test_a_daemon_that_another_client_began_to_start_is_as_good(home: Home) -> None:
+def test_a_daemon_that_another_client_began_to_start_is_used(home: Home) -> None:
     """Its client was killed, and with it went the lock that keeps others from starting one."""
     home.create()
     with FileLock(home.lock), ThreadPoolExecutor() as pool:
@@ -84,7 +84,7 @@ def test_a_daemon_that_another_client_began_to_start_is_as_good(home: Home) -> N
 
 
 @pytest.mark.slow
-def test_fifty_at_once_start_one(home: Home, background: Background) -> None:
+def test_fifty_concurrent_clients_start_one_daemon(home: Home, background: Background) -> None:
     commands = [background("daemon", "start", "--json") for _ in range(50)]
     outputs = [command.communicate(timeout=60) for command in commands]
     assert {(command.returncode, errors) for command, (_, errors) in zip(commands, outputs, strict=True)} == {(0, "")}
@@ -107,7 +107,7 @@ def test_the_daemon_is_independent_of_the_process_that_starts_it(home: Home, mon
     assert stat.S_IMODE(home.log.stat().st_mode) == 0o600
 
 
-def test_modules_that_lie_where_the_client_is_called_run_in_neither_of_them(stopped: Instance, tmp_path: Path) -> None:
+def test_modules_in_the_working_directory_are_not_imported(stopped: Instance, tmp_path: Path) -> None:
     for name in ("json.py", "msgpack.py", "orchd/__init__.py", "orchctl/__init__.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
@@ -115,14 +115,16 @@ def test_modules_that_lie_where_the_client_is_called_run_in_neither_of_them(stop
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_refusal_to_start_is_told(home: Home, stopped: Instance) -> None:
+def test_a_failed_start_reports_an_invalid_config(home: Home, stopped: Instance) -> None:
     home.create()
     stopped.configure("limit = 'many'\n")
     with pytest.raises(NoDaemonError, match=r"did not start: .*config\.toml"):
         launcher.ensure(home)
 
 
-def test_the_last_words_of_one_that_died_are_shown(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_start_shows_the_last_output_of_the_daemon(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home.create()
     home.log.write_text("an older story\n")
     program(tmp_path, "echo oh >&2; echo dear >&2; exit 3", monkeypatch)
@@ -130,13 +132,15 @@ def test_the_last_words_of_one_that_died_are_shown(home: Home, tmp_path: Path, m
         launcher.ensure(home)
 
 
-def test_a_daemon_that_died_in_silence_is_told_of(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_daemon_that_exits_without_output_is_reported(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     program(tmp_path, "exit 3", monkeypatch)
     with pytest.raises(NoDaemonError, match="it exited without a message"):
         launcher.ensure(home)
 
 
-def test_the_wait_for_a_daemon_that_never_gets_ready_ends(
+def test_the_wait_for_a_daemon_that_never_becomes_ready_times_out(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(launcher, "PATIENCE", 0.5)
@@ -146,7 +150,7 @@ def test_the_wait_for_a_daemon_that_never_gets_ready_ends(
     os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
 
 
-def test_a_start_that_never_finishes_is_not_waited_for_for_ever(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_wait_for_a_start_by_another_process_times_out(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launcher, "_TURN", 0.1)
     home.create()
     with (
@@ -156,13 +160,13 @@ def test_a_start_that_never_finishes_is_not_waited_for_for_ever(home: Home, monk
         launcher.ensure(home)
 
 
-def test_a_home_that_cannot_be_is_an_error_of_its_own(tmp_path: Path) -> None:
+def test_an_impossible_home_raises_a_home_error(tmp_path: Path) -> None:
     (tmp_path / "home").touch()
     with pytest.raises(HomeError):
         launcher.ensure(Home(tmp_path / "home"))
 
 
-def test_a_daemon_notifies_no_manager_of_the_process_that_started_it(
+def test_a_daemon_does_not_inherit_the_notify_socket_of_its_starter(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:

@@ -27,16 +27,14 @@ def manager(directory: Path, monkeypatch: pytest.MonkeyPatch, script: str | None
     monkeypatch.setenv("PATH", str(tools))
 
 
-def test_without_systemd_a_daemon_is_started_as_ever(
-    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_daemon_starts_directly_without_systemd(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record_service(home, USER)
     manager(tmp_path, monkeypatch, None)
     assert systemd.of(home) is None
     assert launcher.ensure(home)
 
 
-def test_a_unit_that_was_taken_away_is_none(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_removed_unit_is_not_used(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record_service(home, USER)
     manager(tmp_path, monkeypatch, "echo LoadState=not-found; echo ActiveState=inactive")
     assert systemd.of(home) is None
@@ -48,7 +46,7 @@ def test_a_unit_that_was_taken_away_is_none(home: Home, tmp_path: Path, monkeypa
     [("echo LoadState=loaded; echo ActiveState=inactive", "inactive"), ("echo no bus >&2; exit 1", "out of reach")],
 )
 @pytest.mark.parametrize("starts", [True, False])
-def test_a_service_that_was_stopped_is_not_replaced(
+def test_a_client_starts_no_daemon_for_a_stopped_service(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, state: str, starts: bool
 ) -> None:
     record_service(home, USER)
@@ -61,9 +59,7 @@ def test_a_service_that_was_stopped_is_not_replaced(
     )
 
 
-def test_a_service_that_is_about_to_come_back_is_awaited(
-    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_client_waits_for_a_restarting_service(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     call_log = tmp_path / "asked"
     manager(tmp_path, monkeypatch, f"echo >> {call_log}; echo ActiveState=inactive; echo Job=12")
     with pytest.raises(NoDaemonError, match="orchd.service is inactive"):
@@ -75,7 +71,7 @@ def test_a_service_that_is_about_to_come_back_is_awaited(
         assert systemd.is_back(home, USER, 0.3)
 
 
-def test_what_systemd_refuses_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_systemctl_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manager(tmp_path, monkeypatch, "echo $* >&2; exit 4")
     with pytest.raises(
         RefusedError, match="`systemctl --user start orchd` failed: --user --no-ask-password start orchd"
@@ -83,7 +79,7 @@ def test_what_systemd_refuses_is_passed_on(tmp_path: Path, monkeypatch: pytest.M
         systemd.demand(USER, "start")
 
 
-def test_where_there_is_no_systemd_none_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reload_without_systemctl_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manager(tmp_path, monkeypatch, None)
     with pytest.raises(RefusedError, match="systemctl is not installed"):
         systemd.reload("user")
@@ -92,14 +88,14 @@ def test_where_there_is_no_systemd_none_is_asked(tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize(
     ("output", "expected"), [("systemd 252 (252.39-1~deb12u1)", 252), ("systemd 254~rc1 (x)", 254), ("busy", 0)]
 )
-def test_the_version_of_systemd_is_what_it_says(
+def test_the_systemd_version_is_parsed_from_its_output(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str, expected: int
 ) -> None:
     manager(tmp_path, monkeypatch, f"[ $3 = --version ] && echo '{output}'; echo +PAM +AUDIT")
     assert systemd.version("user") == expected
 
 
-def test_a_manager_out_of_reach_has_no_journal_of_no_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_refers_to_the_journal_only_for_a_named_unit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manager(tmp_path, monkeypatch, "echo no bus >&2; exit 1")
     with pytest.raises(RefusedError) as refused:
         systemd.reload("user")

@@ -25,14 +25,14 @@ def written(scope: str, directory: Path) -> Path:
     return path
 
 
-def test_they_are_where_people_look_for_them() -> None:
+def test_shipped_units_are_in_the_systemd_directory() -> None:
     for scope in SCOPES:
         name = units.path_of(scope).name
         assert (ROOT / "systemd" / name).samefile(units.SHIPPED / name)
 
 
 @pytest.mark.parametrize("scope", SCOPES)
-def test_what_is_installed_runs_this_installation(scope: str, tmp_path: Path) -> None:
+def test_an_installed_unit_runs_this_installation(scope: str, tmp_path: Path) -> None:
     text = units.text_of(scope, tmp_path, 252)
     assert f'ExecStart="{sys.executable}" "-P" "-m" "orchd" --service={scope}:%n' in text.splitlines()
     assert (f'Environment="ORCHD_HOME={tmp_path}"' in text) == (scope == "user")
@@ -40,18 +40,18 @@ def test_what_is_installed_runs_this_installation(scope: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("scope", SCOPES)
-def test_where_systemd_can_a_daemon_has_a_cgroup_of_its_own_below_the_units(scope: str, tmp_path: Path) -> None:
+def test_a_unit_sets_a_delegate_subgroup_from_systemd_254_on(scope: str, tmp_path: Path) -> None:
     lines = units.text_of(scope, tmp_path, 254).splitlines()
     assert lines[lines.index("Delegate=yes") + 1] == f"DelegateSubgroup={LEAF}"
     assert "DelegateSubgroup" not in units.text_of(scope, tmp_path, 253)
 
 
-def test_names_with_signs_that_mean_something_are_written_as_they_are() -> None:
+def test_special_characters_in_unit_values_are_quoted() -> None:
     assert units.quoted('/a b/50%/$x/"q"\\') == '"/a b/50%%/$$x/\\"q\\"\\\\"'
     assert units.quoted("A=$x", is_command=False) == '"A=$x"'
 
 
-def test_a_unit_is_where_its_scope_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_path_of_a_unit_depends_on_its_scope(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", "/c")
     assert units.path_of("user") == Path("/c/systemd/user/orchd.service")
     assert units.path_of("system") == Path("/etc/systemd/system/orchd@.service")
@@ -66,7 +66,7 @@ def verified(scope: str, path: Path) -> subprocess.CompletedProcess[str]:
 
 @analyze
 @pytest.mark.parametrize("scope", SCOPES)
-def test_systemd_finds_nothing_to_say_about_them(scope: str, tmp_path: Path) -> None:
+def test_systemd_analyze_accepts_the_units(scope: str, tmp_path: Path) -> None:
     path = written(scope, tmp_path)
     if scope == "system":
         path = path.rename(tmp_path / "orchd@root.service")
@@ -75,7 +75,7 @@ def test_systemd_finds_nothing_to_say_about_them(scope: str, tmp_path: Path) -> 
 
 
 @analyze
-def test_a_mistake_in_them_would_be_found(tmp_path: Path) -> None:
+def test_systemd_analyze_detects_a_mistake_in_a_unit(tmp_path: Path) -> None:
     path = written("user", tmp_path)
     path.write_text(path.read_text().replace("Delegate=yes", "Delegat=yes"))
     process = verified("user", path)

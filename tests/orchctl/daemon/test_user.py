@@ -40,14 +40,14 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_agents_run(stopped: Instance, place: Path) -> None:
+def test_agents_run_for_a_uid_without_a_passwd_entry(stopped: Instance, place: Path) -> None:
     code, output = nameless(stopped, place, "spawn", "--wait", "--", "echo", "hello")
     assert code == 0, output
     assert nameless(stopped, place, "doctor")[0] == 0
     assert nameless(stopped, place, "daemon", "stop")[0] == 0
 
 
-def test_a_service_is_refused_or_its_manager_is_asked(stopped: Instance, place: Path) -> None:
+def test_service_install_fails_for_a_uid_without_a_passwd_entry(stopped: Instance, place: Path) -> None:
     code, output = nameless(stopped, place, "service", "install", "--user")
     assert code == 1
     assert "service: " in output or "HOME is not set" in output
@@ -58,6 +58,6 @@ def test_a_service_is_refused_or_its_manager_is_asked(stopped: Instance, place: 
     assert (code, f"uid {UID} has no entry in the password database" in output) == (1, True)
 
 
-def test_without_a_home_directory_it_says_what_to_set(stopped: Instance, place: Path) -> None:
+def test_a_command_without_a_home_prints_the_variables_to_set(stopped: Instance, place: Path) -> None:
     code, output = nameless(stopped, place, "status", ORCHD_HOME="")
     assert (code, "set HOME or ORCHD_HOME" in output) == (69, True)

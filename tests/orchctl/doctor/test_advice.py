@@ -79,7 +79,7 @@ STATES: list[tuple[Callable[[Instance], None], str, str]] = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("harm", "check", "detail"), STATES, ids=[harm.__name__ for harm, _, _ in STATES])
-def test_each_state_is_found_and_its_advice_mends_it(
+def test_doctor_detects_each_bad_state_and_its_advice_repairs_it(
     instance: Instance, harm: Callable[[Instance], None], check: str, detail: str
 ) -> None:
     instance.ctl("wait", instance.spawn("true"))
@@ -97,7 +97,7 @@ def test_each_state_is_found_and_its_advice_mends_it(
 
 
 @needs_root
-def test_a_full_disk_is_found_and_its_advice_makes_room(stopped: Instance) -> None:
+def test_doctor_detects_a_full_disk_and_its_advice_frees_space(stopped: Instance) -> None:
     with tmpfs(stopped.directory, "8m"):
         stopped.configure('keep_bytes = "1G"\nfree_bytes = 0\n')
         stopped.start()
@@ -118,7 +118,7 @@ def test_a_full_disk_is_found_and_its_advice_makes_room(stopped: Instance) -> No
 
 
 @needs_root
-def test_a_read_only_home_is_found_and_every_command_says_so(stopped: Instance) -> None:
+def test_doctor_and_start_commands_report_a_read_only_home(stopped: Instance) -> None:
     with tmpfs(stopped.directory, "4m"):
         stopped.start()
         stopped.stop()
@@ -134,21 +134,21 @@ def test_a_read_only_home_is_found_and_every_command_says_so(stopped: Instance) 
 
 
 @pytest.mark.parametrize("home", ["/proc/nohome", "/dev/null"])
-def test_a_home_that_cannot_be_is_found(stopped: Instance, home: str) -> None:
+def test_doctor_detects_an_impossible_home(stopped: Instance, home: str) -> None:
     (finding,) = problems_by_check(stopped, ORCHD_HOME=home)["home"]
     assert (finding["state"], home in finding["what"]) == ("problem", True)
     assert "set ORCHD_HOME to" in finding["remedy"]
     stopped.ctl("spawn", "--", "true", env={"ORCHD_HOME": home}, code=69)
 
 
-def test_a_configuration_that_cannot_be_read_is_found(stopped: Instance) -> None:
+def test_doctor_detects_an_unreadable_configuration(stopped: Instance) -> None:
     stopped.home.create()
     stopped.home.config.mkdir()
     (finding,) = problems_by_check(stopped)["config"]
     assert "cannot be read" in finding["what"]
 
 
-def test_it_is_quick_also_when_no_daemon_answers(instance: Instance) -> None:
+def test_doctor_is_quick_when_the_daemon_does_not_answer(instance: Instance) -> None:
     instance.ctl("doctor")
     hang(instance)
     durations = []
@@ -160,14 +160,14 @@ def test_it_is_quick_also_when_no_daemon_answers(instance: Instance) -> None:
     instance.daemon.send_signal(signal.SIGCONT)
 
 
-def test_the_daemon_is_asked_about_cgroups(instance: Instance) -> None:
+def test_doctor_reports_the_cgroups_of_the_daemon(instance: Instance) -> None:
     value = json.loads(instance.ctl("doctor", "--json", code=None))
     (finding,) = (finding for finding in value["findings"] if finding["check"] == "cgroups")
     base = json.loads(instance.ctl("daemon", "status", "--json"))["cgroups"]
     assert (base in finding["what"]) if base else finding["state"] == "warning"
 
 
-def test_a_damaged_database_is_left_as_it_is(stopped: Instance, tmp_path: Path) -> None:
+def test_doctor_leaves_a_damaged_database_unchanged(stopped: Instance, tmp_path: Path) -> None:
     stopped.home.create()
     stopped.home.database.write_bytes(b"x" * 8192)
     shutil.copytree(stopped.directory, tmp_path / "before")
@@ -187,7 +187,7 @@ MISPLACED: list[tuple[str, Callable[[Path], object]]] = [
 
 
 @pytest.mark.parametrize(("name", "put"), MISPLACED, ids=[name for name, _ in MISPLACED])
-def test_what_is_of_another_kind_is_found_and_its_advice_lets_a_daemon_start(
+def test_doctor_detects_a_wrong_file_type_and_its_advice_repairs_it(
     stopped: Instance, name: str, put: Callable[[Path], None]
 ) -> None:
     path = stopped.directory / name
@@ -205,14 +205,14 @@ def test_what_is_of_another_kind_is_found_and_its_advice_lets_a_daemon_start(
     stopped.ctl("spawn", "--wait", "--", "true")
 
 
-def test_a_link_to_a_device_is_not_to_be_closed_to_others(stopped: Instance) -> None:
+def test_doctor_reports_no_rights_problem_for_a_link_to_a_device(stopped: Instance) -> None:
     stopped.home.config.symlink_to("/dev/zero")
     wrong = problems_by_check(stopped)
     assert "config" in wrong
     assert "rights" not in wrong
 
 
-def test_a_restart_that_could_not_start_leaves_the_daemon_that_serves(instance: Instance) -> None:
+def test_a_failed_restart_leaves_the_daemon_serving(instance: Instance) -> None:
     (instance.directory / "daemon.log").unlink()
     os.mkfifo(instance.directory / "daemon.log")
     instance.ctl("daemon", "restart", code=69)
@@ -220,7 +220,7 @@ def test_a_restart_that_could_not_start_leaves_the_daemon_that_serves(instance: 
     (instance.directory / "daemon.log").unlink()
 
 
-def test_strays_are_looked_for_beside_thousands_of_queued_agents(instance: Instance) -> None:
+def test_doctor_checks_for_orphans_beside_thousands_of_queued_agents(instance: Instance) -> None:
     instance.ctl("pause")
     instance.ctl("spawn", "--batch", "-", stdin='{"command": ["true"]}\n' * 9000)
     assert "orphans" not in problems_by_check(instance)

@@ -11,7 +11,7 @@ from orchd.instance.config import Config
 from orchd.instance.system import own_cgroup
 
 
-def test_the_deepest_mount_is_the_one_that_counts(tmp_path: Path) -> None:
+def test_the_deepest_mount_determines_the_filesystem(tmp_path: Path) -> None:
     (tmp_path / "mounts").write_text(f"a / ext4 rw 0 0\nb {tmp_path} nfs4 rw 0 0\nc /nowhere tmpfs rw 0 0\n")
     assert machine.filesystem(tmp_path / "home", tmp_path / "mounts") == "nfs4"
     findings = {finding.check: finding for finding in machine.disk(tmp_path, 0, tmp_path / "mounts")}
@@ -20,11 +20,11 @@ def test_the_deepest_mount_is_the_one_that_counts(tmp_path: Path) -> None:
     assert [finding.state for finding in machine.disk(tmp_path / "not/yet", 0, tmp_path / "mounts")] == ["ok", "ok"]
 
 
-def test_a_home_that_has_too_little_room_is_a_problem(tmp_path: Path) -> None:
+def test_too_little_free_space_is_a_problem(tmp_path: Path) -> None:
     assert next(machine.disk(tmp_path, 1 << 60)).state == "problem"
 
 
-def test_processes_of_others_that_are_hidden_are_a_problem(tmp_path: Path) -> None:
+def test_hidden_processes_of_other_users_are_a_problem(tmp_path: Path) -> None:
     findings = machine.processes(tmp_path)
     assert (findings.state, findings.what.startswith(f"{tmp_path} hides")) == ("problem", True)
     (tmp_path / "1").mkdir()
@@ -32,13 +32,13 @@ def test_processes_of_others_that_are_hidden_are_a_problem(tmp_path: Path) -> No
     assert machine.processes(tmp_path).state == "ok"
 
 
-def test_the_daemon_knows_best_where_agents_have_cgroups() -> None:
+def test_the_cgroups_finding_comes_from_the_daemon() -> None:
     assert machine.cgroups({"cgroups": "/sys/fs/cgroup/x"}, Config()).what == "the daemon uses /sys/fs/cgroup/x"
     assert machine.cgroups({"cgroups": None}, Config()).state == "warning"
     assert machine.cgroups({"cgroups": None}, Config(cgroups="off")).state == "ok"
 
 
-def test_without_a_daemon_a_hierarchy_is_of_use_when_it_can_be_written(
+def test_without_a_daemon_the_cgroup_hierarchy_must_be_writable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(own_cgroup, "own_cgroup", lambda: None)

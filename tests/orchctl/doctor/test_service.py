@@ -39,7 +39,7 @@ def unit_findings(
         ({"ActiveState": "inactive", "LoadState": "masked"}, "is masked", "unmask"),
     ],
 )
-def test_what_keeps_the_unit_from_running_is_a_problem(
+def test_a_failed_or_masked_unit_is_a_problem(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, properties: dict[str, str], detail: str, remedy: str
 ) -> None:
     record_service(home, USER)
@@ -75,7 +75,9 @@ def test_a_manager_that_does_not_answer_is_a_warning(
     assert (finding.state, "does not answer" in finding.what) == ("warning", True)
 
 
-def test_a_unit_of_another_home_is_not_ours(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_unit_of_another_home_is_not_a_problem(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     (tmp_path / "systemd/user").mkdir(parents=True)
     (tmp_path / "systemd/user/orchd.service").touch()

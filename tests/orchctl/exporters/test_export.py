@@ -41,7 +41,7 @@ KNOWN = {
 }
 
 
-def test_a_row_has_what_an_agent_took_in_all_its_attempts() -> None:
+def test_a_row_sums_the_times_of_all_attempts_of_an_agent() -> None:
     lead, flaky, late = export.rows(HISTORY, KNOWN)
     times = ("attempts", "queued_seconds", "worked_seconds", "waited_seconds")
     assert [lead[key] for key in times] == [1, 1.0, 3.0, 5.0]
@@ -58,7 +58,7 @@ def test_a_row_names_dependencies_with_their_conditions() -> None:
     assert [row["after"] for row in rows] == [None, "agent-001 agent-003:any", None]
 
 
-def test_totals_compare_the_work_with_the_time_in_which_any_agent_was_there() -> None:
+def test_totals_compare_sequential_with_real_seconds() -> None:
     totals = export.totals(HISTORY, export.rows(HISTORY, KNOWN))
     assert (totals["sequential_seconds"], totals["real_seconds"]) == (8.5, 14.0)  # 0 to 9, and 20 to 25
     assert (totals["saved_seconds"], totals["speed_up"]) == (-5.5, pytest.approx(8.5 / 14.0, abs=0.001))
@@ -71,7 +71,7 @@ def test_totals_compare_the_work_with_the_time_in_which_any_agent_was_there() ->
     )
 
 
-def test_csv_is_read_as_it_was_written() -> None:
+def test_csv_output_can_be_read_back() -> None:
     rows = export.rows(HISTORY, KNOWN)
     read = list(csv.DictReader(io.StringIO(export.csv_of(rows))))
     assert [row["name"] for row in read] == ["lead", 'a "b", c', "late"]
@@ -79,7 +79,7 @@ def test_csv_is_read_as_it_was_written() -> None:
     assert float(read[1]["queued_seconds"]) == 1.5
 
 
-def test_the_page_has_every_column_and_no_other() -> None:
+def test_the_documentation_lists_exactly_the_export_columns() -> None:
     text = (Path(__file__).parents[3] / "docs/guides/watching.md").read_text()
     table = text.split("| column | unit | meaning |")[1].split("\n\n")[0]
     cells = [line.split("|")[1] for line in table.splitlines() if line]

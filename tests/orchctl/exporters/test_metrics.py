@@ -28,7 +28,7 @@ def parsed(page: str) -> dict[str, float]:
     return values
 
 
-def test_what_a_real_fleet_did_and_does_is_counted(instance: Instance) -> None:
+def test_metrics_count_the_agents_of_a_real_daemon(instance: Instance) -> None:
     instance.ctl("limit", "1")
     instance.ctl("wait", instance.spawn("true"))
     instance.ctl("wait", instance.spawn("false", options=["--retries", "1"]), code=1)
@@ -63,7 +63,7 @@ def test_what_a_real_fleet_did_and_does_is_counted(instance: Instance) -> None:
     assert ended_metrics["orchd_attempts_total"] == 4
 
 
-def test_seconds_and_tokens_are_those_of_the_events() -> None:
+def test_counters_sum_seconds_and_tokens_of_events() -> None:
     counters = Counters()
     for change in (
         QUEUED,

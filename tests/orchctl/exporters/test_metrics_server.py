@@ -19,11 +19,11 @@ def refused(host: str) -> str:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0:9", "box:9", "9", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:x", ""])
-def test_nothing_is_told_to_other_machines(host: str) -> None:
+def test_the_server_refuses_non_local_and_invalid_addresses(host: str) -> None:
     assert refused(host) == "usage"
 
 
-def test_what_is_no_socket_or_is_served_already_is_left_alone(tmp_path: Path) -> None:
+def test_the_server_leaves_plain_files_and_served_sockets_alone(tmp_path: Path) -> None:
     file, path = tmp_path / "file", tmp_path / "socket"
     file.write_text("mine")
     assert refused(f"unix:{file}") == "in-the-way"

@@ -57,7 +57,7 @@ ONE = """
 """
 
 
-def test_ids_are_made_of_what_a_span_is_about() -> None:
+def test_span_ids_are_deterministic_and_differ_between_homes() -> None:
     agent, attempt = spans(ONE)
     assert spans(ONE) == [agent, attempt]
     assert re.fullmatch("[0-9a-f]{32}", agent.trace)
@@ -71,7 +71,7 @@ def test_ids_are_made_of_what_a_span_is_about() -> None:
     assert later[0].trace != agent.trace
 
 
-def test_what_is_not_over_is_not_told_but_its_attempts_are() -> None:
+def test_an_unfinished_agent_has_spans_only_of_its_finished_attempts() -> None:
     spans_found = spans("1 agent-queued 1\n2 attempt-admitted 1 attempt=1\n3 attempt-retried 1 attempt=1 reason=x")
     assert [(span.name, span.begin % 60, span.end % 60, span.error) for span in spans_found] == [
         ("attempt 1", 2, 3, "x")
@@ -80,7 +80,7 @@ def test_what_is_not_over_is_not_told_but_its_attempts_are() -> None:
     assert spans_found[0].attributes["orchd.queue_seconds"] == 1.0
 
 
-def test_an_agent_that_was_revived_is_another_span_and_the_first_stays_what_it_was() -> None:
+def test_a_revived_agent_gets_a_new_span_and_keeps_the_first() -> None:
     before = spans(ONE.replace("agent-completed", "agent-failed"))
     text = ONE.replace("agent-completed", "agent-failed") + (
         "5 agent-revived 1\n6 attempt-admitted 1 attempt=2\n"
@@ -94,7 +94,7 @@ def test_an_agent_that_was_revived_is_another_span_and_the_first_stays_what_it_w
     assert revived.id != before[0].id
 
 
-def test_a_child_is_below_the_attempt_that_began_it() -> None:
+def test_a_child_span_has_the_spawning_attempt_as_parent() -> None:
     spans_found = spans("""
         1 agent-queued 1
         2 attempt-admitted 1 attempt=1
@@ -111,7 +111,7 @@ def test_a_child_is_below_the_attempt_that_began_it() -> None:
     assert len({span.trace for span in spans_found}) == 1
 
 
-def test_waits_are_moments_of_an_attempt() -> None:
+def test_waits_are_events_of_an_attempt_span() -> None:
     spans_found = spans("""
         1 agent-queued 1
         2 attempt-admitted 1 attempt=1
@@ -122,7 +122,7 @@ def test_waits_are_moments_of_an_attempt() -> None:
     assert [(name, at % 60) for name, at in spans_found[1].events] == [("wait began", 3), ("wait ended", 4)]
 
 
-def test_members_are_below_their_run_and_a_run_below_who_began_it() -> None:
+def test_member_spans_are_below_the_run_and_a_run_below_its_caller() -> None:
     agents = {"agent-001": agent(1, run="run-001", runner="claude", model="m", goal="secret", command=[])}
     run, agent_span, attempt = spans(ONE, agents, {"run-001": RUN})
     assert (run.parent, agent_span.parent, attempt.parent) == (None, run.id, agent_span.id)
@@ -138,6 +138,6 @@ def test_members_are_below_their_run_and_a_run_below_who_began_it() -> None:
     assert spans(text, agents, {"run-001": {**nested_run, "ended_at": None}})[0].name == "invoke_agent n1"
 
 
-def test_a_clock_that_was_set_back_makes_no_span_that_ends_before_it_begins() -> None:
+def test_a_clock_set_back_makes_no_span_with_a_negative_duration() -> None:
     spans_found = spans("9 agent-queued 1\n8 attempt-admitted 1 attempt=1\n7 agent-completed 1")
     assert all(span.end >= span.begin for span in spans_found)

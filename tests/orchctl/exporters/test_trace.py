@@ -18,7 +18,7 @@ def family() -> TraceHistory:
 SESSIONS: dict[str, str | None] = {"agent-001": "s", "agent-002": "s", "agent-003": "s", "agent-004": "t"}
 
 
-def test_an_agent_is_meant_with_all_below_it() -> None:
+def test_an_agent_scope_selects_the_agent_and_its_descendants() -> None:
     assert _chosen(family(), SESSIONS, _Scope(None, ("agent-001",))) == ["agent-001", "agent-002", "agent-003"]
     assert _chosen(family(), SESSIONS, _Scope(None, ("agent-002", "agent-004"))) == [
         "agent-002",
@@ -27,10 +27,10 @@ def test_an_agent_is_meant_with_all_below_it() -> None:
     ]
 
 
-def test_a_session_is_its_agents_and_nothing_is_all() -> None:
+def test_a_session_scope_selects_its_agents_and_no_scope_selects_all() -> None:
     assert _chosen(family(), SESSIONS, _Scope({"id": "t"})) == ["agent-004"]
     assert len(_chosen(family(), SESSIONS, _Scope(None))) == 4
 
 
-def test_all_above_is_looked_up_too() -> None:
+def test_ancestors_of_selected_agents_are_included() -> None:
     assert _with_ancestors(family(), ["agent-003", "agent-004"]) == ["agent-003", "agent-004", "agent-002", "agent-001"]

@@ -8,7 +8,7 @@ from orchctl.history import events
 from tests.conftest import Instance
 
 
-def test_a_stretch_is_found_from_any_side_and_read_over_pages(instance: Instance) -> None:
+def test_events_before_and_between_times_are_read_across_pages(instance: Instance) -> None:
     instance.ctl("pause")
     first = instance.spawn("true")
     instance.ctl("spawn", "--batch", "-", stdin="\n".join([json.dumps({"command": ["true"]})] * 1100))
@@ -29,7 +29,7 @@ def test_a_stretch_is_found_from_any_side_and_read_over_pages(instance: Instance
         ]
 
 
-def test_the_newest_event_of_a_kind_is_found_over_pages(instance: Instance) -> None:
+def test_newest_returns_the_last_event_of_a_kind_across_pages(instance: Instance) -> None:
     instance.ctl("pause")
     instance.ctl("limit", "3")
     instance.ctl("limit", "4")

@@ -23,7 +23,7 @@ def spans(lives: Lifecycles) -> list[tuple[float, float]]:
     return [(begin - BEGAN, end - BEGAN) for begin, end in first_attempt.works(BEGAN + 50.0)]
 
 
-def test_attempts_follow_each_other_and_each_says_how_it_ended() -> None:
+def test_each_attempt_records_its_times_and_how_it_ended() -> None:
     lives = read(
         [
             QUEUED,
@@ -50,7 +50,7 @@ def test_attempts_follow_each_other_and_each_says_how_it_ended() -> None:
     assert (life.status, life.ended) == ("completed", BEGAN + 14)
 
 
-def test_who_waits_gives_its_place_back_until_it_returns_or_is_ended() -> None:
+def test_a_waiting_agent_releases_its_slot_until_it_returns_or_is_stopped() -> None:
     events = [
         QUEUED,
         event(6, "attempt-admitted", attempt=1),
@@ -70,13 +70,13 @@ def test_who_waits_gives_its_place_back_until_it_returns_or_is_ended() -> None:
     assert spans(read(cancelled))[-1] == (12.0, 15.0)
 
 
-def test_an_agent_that_never_started_or_is_tried_again_by_a_person_says_so() -> None:
+def test_a_lifecycle_shows_a_skipped_and_a_revived_agent() -> None:
     skipped = read([QUEUED, event(9, "agent-skipped", reason="never")]).agents["agent-001"]
     assert (skipped.status, skipped.reason, skipped.attempts) == ("skipped", "never", [])
     revived = read([QUEUED, event(9, "agent-skipped", reason="never"), event(11, "agent-revived")]).agents["agent-001"]
     assert (revived.status, revived.ended, revived.queued) == (None, None, BEGAN + 6)
 
 
-def test_events_of_the_box_and_of_agents_whose_beginning_is_not_known_do_no_harm() -> None:
+def test_daemon_events_and_events_of_unknown_agents_are_accepted() -> None:
     lives = read([event(5, "limit-changed", None, limit=3, resident=9), event(6, "agent-completed", "agent-009")])
     assert (lives.agents, lives.limits) == ({}, [(BEGAN, 3)])

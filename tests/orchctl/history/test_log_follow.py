@@ -44,9 +44,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines=st.integers(0, 20),
     block=st.integers(1, 16),
 )
-def test_the_last_lines_are_found_wherever_blocks_end(
-    scratch: Path, pieces: list[bytes], lines: int, block: int
-) -> None:
+def test_the_last_lines_are_read_for_any_block_size(scratch: Path, pieces: list[bytes], lines: int, block: int) -> None:
     text = b"".join(pieces)
     scratch.write_bytes(text)
     expected = b"".join(text.splitlines(keepends=True)[-lines:] if lines else [])
@@ -61,7 +59,7 @@ def test_the_whole_file_is_shown_byte_for_byte(tmp_path: Path) -> None:
     assert last(tmp_path / "log", None) == text
 
 
-def test_what_was_punched_out_is_said_and_never_shown_as_zeros(tmp_path: Path) -> None:
+def test_a_hole_in_a_log_is_shown_as_a_message_not_as_zeros(tmp_path: Path) -> None:
     path = tmp_path / "log"
     gapped(path, b"head " * 1000, 1 << 20, b"il\none\ntwo\n")
     message = f"[orchd: {(1 << 20) - 8192:,} bytes omitted here]\n".encode()
@@ -75,7 +73,7 @@ def test_what_was_punched_out_is_said_and_never_shown_as_zeros(tmp_path: Path) -
     assert last(path, None) == b"x" * 8192 + b"\n" + message
 
 
-def test_what_is_punched_out_under_a_reader_is_not_read_as_zeros(tmp_path: Path) -> None:
+def test_a_hole_punched_during_reading_is_not_read_as_zeros(tmp_path: Path) -> None:
     path, sink = tmp_path / "log", io.BytesIO()
     path.write_bytes(b"a\n" * 100_000)
     log = FollowedLog(path)
@@ -89,7 +87,7 @@ def test_what_is_punched_out_under_a_reader_is_not_read_as_zeros(tmp_path: Path)
     assert sink.getvalue().count(b"a\n") == 100_000 - 98_304 // 2
 
 
-def test_the_end_of_a_large_file_is_read_and_nothing_else(tmp_path: Path) -> None:
+def test_only_the_end_of_a_large_file_is_read(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb") as file:
         file.truncate(500 << 20)
         file.seek(0, os.SEEK_END)
@@ -121,7 +119,7 @@ def test_growth_wakes_the_watcher_and_is_copied_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("before", "end"), [(b"old\n", b""), (b"old", b"\n")])
-def test_a_file_that_was_made_shorter_goes_on_from_its_beginning(tmp_path: Path, before: bytes, end: bytes) -> None:
+def test_a_truncated_file_is_followed_from_its_beginning(tmp_path: Path, before: bytes, end: bytes) -> None:
     path, sink = tmp_path / "log", io.BytesIO()
     path.write_bytes(before * 9)
     log = FollowedLog(path, None)

@@ -8,7 +8,7 @@ from pathlib import Path
 from orchctl.history.log_tail import tail
 
 
-def test_the_last_lines_are_read_and_of_a_long_one_the_end(tmp_path: Path) -> None:
+def test_tail_returns_the_last_lines_and_the_end_of_a_long_line(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_bytes(b"a\nb\n\xff\nlast")
     assert tail(str(log), 2) == ["\ufffd", "last"]
@@ -19,14 +19,14 @@ def test_the_last_lines_are_read_and_of_a_long_one_the_end(tmp_path: Path) -> No
     assert len(line) < 2000
 
 
-def test_a_log_that_is_not_there_has_no_lines(tmp_path: Path) -> None:
+def test_a_missing_or_empty_log_has_no_lines(tmp_path: Path) -> None:
     assert tail(str(tmp_path / "none"), 3) == []
     assert tail(None, 3) == []
     (tmp_path / "empty").touch()
     assert tail(str(tmp_path / "empty"), 3) == []
 
 
-def test_what_was_left_out_of_a_log_is_no_part_of_its_end(tmp_path: Path) -> None:
+def test_tail_skips_the_hole_of_a_sparse_log(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb") as file:
         file.write(b"head\n".ljust(4096, b"x"))
         file.truncate(1 << 20)

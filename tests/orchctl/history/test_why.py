@@ -14,9 +14,7 @@ from orchd.protocol.errors import WireError
 from tests.conftest import Instance
 
 
-def test_why_reads_what_is_about_one_agent_and_not_all_that_happened_meanwhile(
-    instance: Instance, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_why_reads_only_events_about_its_agent(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
     """The queue has thousands of agents, spawned at once."""
     instance.ctl("pause")
     instance.ctl("spawn", "--batch", "-", stdin="\n".join([json.dumps({"command": ["true"]})] * 1100))
@@ -39,7 +37,7 @@ def test_why_reads_what_is_about_one_agent_and_not_all_that_happened_meanwhile(
         assert [event["event"] for event in (queued, cancelled)] == ["agent-queued", "agent-cancelled"]
 
 
-def test_a_daemon_of_an_earlier_version_is_asked_for_all_that_happened_meanwhile(
+def test_an_older_daemon_is_queried_for_the_events_of_all_agents(
     instance: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     instance.ctl("pause")
@@ -75,7 +73,7 @@ def ended_agents(*ends: dict[str, Any]) -> list[str]:
     return [agent for agent, _ in why.taken(history, FAILED, read(history).agents["agent-001"])]
 
 
-def test_the_cause_that_an_event_names_says_what_ended_with_an_agent_and_its_reason_does_not() -> None:
+def test_consequences_follow_the_cause_of_an_event_and_not_its_reason() -> None:
     assert ended_agents(
         end("agent-skipped", "agent-002", "agent-009 did not complete", because="agent-009"),
         end("stop-began", "agent-003", "any words", because="agent-001"),

@@ -32,11 +32,11 @@ def box_titles(text: str) -> list[str]:
         "***\n\n`open",
     ],
 )
-def test_code_swallows_no_task_behind_it(between: str) -> None:
+def test_code_and_comments_do_not_hide_the_task_after_them(between: str) -> None:
     assert box_titles(f"- [ ] first\n\n{between}\n\n- [ ] last\n")[-1] == "last"
 
 
-def test_what_is_in_code_or_a_comment_is_noted() -> None:
+def test_checkboxes_in_code_or_comments_are_noted() -> None:
     page = boxes.read("- [ ] a\n\n```\n- [ ] b\n* [x] c\n```\n\n<!--\n- [ ] d\n-->\n> - [ ] quoted\n")
     assert page.notes == [
         "line 3: 2 boxes in code or a comment are not tasks",
@@ -68,7 +68,7 @@ def test_what_is_in_code_or_a_comment_is_noted() -> None:
         ("- \n  \f\n         [ ] bare\n", 2, "is a control character: remove it"),
     ],
 )
-def test_a_task_that_would_vanish_is_a_mistake(text: str, line: int, message: str) -> None:
+def test_a_task_that_markdown_would_not_read_as_a_task_is_refused(text: str, line: int, message: str) -> None:
     with pytest.raises(PlanError) as caught:
         boxes.read(text)
     assert caught.value.line == line
@@ -95,12 +95,12 @@ def test_a_task_that_would_vanish_is_a_mistake(text: str, line: int, message: st
         ("- ```\n  x\ntext", False),
     ],
 )
-def test_a_fence_is_closed_by_what_commonmark_takes_for_its_end(text: str, *, is_closed: bool) -> None:
+def test_closed_and_open_fences_are_distinguished_as_in_commonmark(text: str, *, is_closed: bool) -> None:
     (fence,) = [token for token in MarkdownIt("commonmark").parse(text) if token.type == "fence"]
     assert boxes.is_closed(fence) is is_closed
 
 
-def test_boxes_know_their_lines_their_headings_and_each_other() -> None:
+def test_checkboxes_have_lines_headings_and_parents() -> None:
     page = boxes.read(
         "# A\n## B\n- [ ] one\n  more\n\n  - plain\n    - [x] two\n      below\n  rest\n### C\n1. [~] three\n"
     )

@@ -31,23 +31,23 @@ def master(*tasks: dict[str, object]) -> str:
         (master({"id": 1, "dependencies": [1]}), 1, "1"),
     ],
 )
-def test_a_task_after_itself_is_a_mistake(text: str, line: int, task_id: str) -> None:
+def test_a_task_that_depends_on_itself_is_refused(text: str, line: int, task_id: str) -> None:
     with pytest.raises(PlanError) as caught:
         read(text)
     assert f"depends on {task_id!r}" in str(caught.value) or "dependency cycle" in str(caught.value)
     assert caught.value.line == line
 
 
-def test_a_task_of_a_json_file_after_itself_is_a_mistake(tmp_path: Path) -> None:
+def test_a_json_task_that_depends_on_itself_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "plan.jsonl"
     path.write_text('{"id": "b", "title": "B"}\n{"id": "a", "title": "A", "after": ["a"]}\n')
     with pytest.raises(UsageError, match=r"line 2: 'a' depends on 'a', which is the task itself"):
         TaskList(path)
 
 
-def test_a_task_that_is_done_may_come_after_itself() -> None:
+def test_a_done_task_may_depend_on_itself() -> None:
     assert wave_ids(read("- [x] A (id: a) (after: a)\n- [ ] B\n")) == [["b"]]
 
 
-def test_a_group_may_come_after_a_task_of_its_own() -> None:
+def test_a_group_may_depend_on_its_own_task() -> None:
     assert wave_ids(read("- [ ] 1. A (depends on 1.1)\n  - [ ] 1.1 B\n  - [ ] 1.2 C\n")) == [["1.1"], ["1.2"]]

@@ -24,7 +24,7 @@ PM = (Path(__file__).parents[3] / "docs/guides/pm.md").read_text()
         ("- [ ] B (id: b) (after: a)\n- [{}] A (id: a)\n", "a", "b"),
     ],
 )
-def test_a_task_with_another_mark_is_held_and_what_comes_after_it_waits(
+def test_a_task_with_another_mark_is_held_and_its_dependents_wait(
     mark: str, text: str, marked_id: str, waiting: str
 ) -> None:
     plan = read(text.format(mark))
@@ -34,7 +34,7 @@ def test_a_task_with_another_mark_is_held_and_what_comes_after_it_waits(
 
 
 @pytest.mark.parametrize("mark", [*boxes.DONE, "✔\ufe0f"])
-def test_a_mark_that_means_done_is_done(mark: str) -> None:
+def test_a_task_with_a_done_mark_is_done(mark: str) -> None:
     assert wave_ids(read(f"- [{mark}] T001 A\n- [ ] T002 B\n")) == [["T002"]]
 
 
@@ -63,7 +63,7 @@ def test_a_word_as_a_mark_is_a_mistake(word: str) -> None:
 
 
 @pytest.mark.parametrize("line", ["    - [y] Due", "    - [1] Due"])
-def test_a_task_with_another_mark_that_markdown_takes_for_code_is_a_mistake(line: str) -> None:
+def test_a_marked_task_that_markdown_reads_as_code_is_refused(line: str) -> None:
     with pytest.raises(PlanError, match="Markdown reads it as code"):
         read(f"- [ ] Uno\n\nText\n\n{line}\n")
 
@@ -85,7 +85,7 @@ def test_a_null_character_that_json_escapes_is_a_mistake() -> None:
 
 @pytest.mark.parametrize("box", ["- [ ]", "- [ ] ", "* [x]", "1. [~]", "- [ ]*", "- [ ]\t"])
 @pytest.mark.parametrize("title", ["Due", "  Due", "\n       Due"])
-def test_a_box_without_a_title_in_its_line_is_a_mistake(box: str, title: str) -> None:
+def test_a_checkbox_without_a_title_on_its_line_is_refused(box: str, title: str) -> None:
     with pytest.raises(PlanError, match="a box without a title") as caught:
         read(f"- [ ] A\n\n{box}\n{title}\n")
     assert caught.value.line == 3
@@ -93,7 +93,7 @@ def test_a_box_without_a_title_in_its_line_is_a_mistake(box: str, title: str) ->
 
 @pytest.mark.parametrize("group", ["- [~] 1. G", "- [!] 1. G", "- [ ] ~~1. G~~", "- [y] 1. G"])
 @pytest.mark.parametrize("indent", ["", "  "])
-def test_the_subtasks_of_a_group_that_is_held_wait(group: str, indent: str) -> None:
+def test_the_subtasks_of_a_held_group_wait(group: str, indent: str) -> None:
     plan = read(f"{group}\n{indent}- [ ] 1.1 B\n- [ ] 2. C\n", format="kiro")
     assert wave_ids(plan) == []
     assert reasons(plan)["1.1"].startswith("its group 1 is ")
@@ -113,7 +113,7 @@ def test_a_title_that_is_struck_out_in_part_is_open() -> None:
     assert wave_ids(read("- [ ] ~~Old~~ New (id: a)\n- [x] ~~Done~~\n")) == [["a"]]
 
 
-def test_a_comment_of_one_line_is_noted() -> None:
+def test_checkboxes_in_comments_are_noted() -> None:
     text = "- [ ] A\n\n<!-- - [ ] B -->\n\n<!-- - [ ] C\n- [ ] D -->\n"
     assert boxes.read(text).notes == [
         "line 3: 1 box in code or a comment is not a task",

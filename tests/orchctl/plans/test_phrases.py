@@ -24,7 +24,7 @@ from orchctl.plans.phrases import NUMBER, T_ID, Dependencies, files
         ("(after 1.2 or so)", []),
     ],
 )
-def test_numbers_are_ids_only_where_nothing_else_is_said(text: str, ids: list[str]) -> None:
+def test_numbers_are_ids_only_in_unambiguous_dependency_phrases(text: str, ids: list[str]) -> None:
     assert list(Dependencies(NUMBER, strict=True).of(text)) == ids
 
 
@@ -43,7 +43,7 @@ def test_paths_are_files_and_routes_packages_and_calls_are_not() -> None:
 @pytest.mark.parametrize(
     "part", ["*", "_ ", "T001, ", "1.1 ", "a/", "[", "`", "depends on ", "(after ", "-", "\n", " to "]
 )
-def test_no_text_takes_long(part: str) -> None:
+def test_long_repetitive_text_is_scanned_quickly(part: str) -> None:
     text = f"depends on {part * 20_000}"
     for phrases in (Dependencies(T_ID, strict=False), Dependencies(NUMBER, strict=True)):
         list(phrases.of(text))

@@ -21,11 +21,11 @@ from tests.orchctl.plans.plan_texts import read, wave_ids
         ('{"v1": {"tasks": [{"id": 1, "title": "A"}]}}', "task-master"),
     ],
 )
-def test_the_format_follows_from_the_text(text: str, name: str) -> None:
+def test_the_format_is_detected_from_the_text(text: str, name: str) -> None:
     assert read(text).format == name
 
 
-def test_a_format_that_is_asked_for_rules() -> None:
+def test_a_requested_format_overrides_the_detected_format() -> None:
     text = "- [ ] 1. A\n- [ ] 2. B\n"
     assert wave_ids(read(text, format="checklist")) == [["1.-a", "2.-b"]]
     assert wave_ids(read(text, format="openspec")) == [["1"], ["2"]]
@@ -33,7 +33,7 @@ def test_a_format_that_is_asked_for_rules() -> None:
         read(text, tag="x")
 
 
-def test_a_plan_without_tasks_is_a_mistake() -> None:
+def test_a_plan_without_tasks_or_with_too_long_an_id_is_refused() -> None:
     with pytest.raises(PlanError, match="contains no tasks"):
         read("# Nothing\n")
     with pytest.raises(PlanError, match="an id has 201 characters: at most 200 are allowed"):

@@ -30,14 +30,14 @@ def ended(status: str, reason: str | None = None) -> dict[str, Any]:
     return {"id": "agent-007", "status": status, "reason": reason}
 
 
-def test_the_directory_is_looked_for_upward(tmp_path: Path) -> None:
+def test_the_beads_directory_is_searched_upward(tmp_path: Path) -> None:
     (tmp_path / "a/b").mkdir(parents=True)
     assert place(tmp_path / "a/b") is None
     (tmp_path / ".beads").mkdir()
     assert place(tmp_path / "a/b") == tmp_path / ".beads"
 
 
-def test_an_issue_becomes_an_item(fake: FakeBd, beads: Beads) -> None:
+def test_an_issue_is_read_as_a_work_item(fake: FakeBd, beads: Beads) -> None:
     fake.say(
         {
             "id": "bd-1",
@@ -64,12 +64,12 @@ def test_an_issue_becomes_an_item(fake: FakeBd, beads: Beads) -> None:
     ]
 
 
-def test_what_only_holds_others_is_no_work(fake: FakeBd, beads: Beads) -> None:
+def test_epics_are_not_work_items(fake: FakeBd, beads: Beads) -> None:
     fake.say({"id": "bd-1", "issue_type": "epic"}, {"id": "bd-2", "issue_type": "chore"}, {"id": "bd-3"})
     assert [item.id for item in beads.board().ready] == ["bd-2", "bd-3"]
 
 
-def test_a_claim_is_won_once_and_lost_to_another_claimer(fake: FakeBd, beads: Beads) -> None:
+def test_a_claim_is_repeatable_but_fails_for_claimed_or_closed_issues(fake: FakeBd, beads: Beads) -> None:
     fake.say({"id": "bd-1"}, {"id": "bd-2"}, {"id": "bd-3", "status": "closed"}, rivals=["bd-2"])
     assert beads.take(WorkItem("bd-1", "x"))
     assert fake.issue("bd-1")["status"] == "in_progress"
@@ -78,13 +78,13 @@ def test_a_claim_is_won_once_and_lost_to_another_claimer(fake: FakeBd, beads: Be
     assert not beads.take(WorkItem("bd-3", "x"))
 
 
-def test_a_claim_that_fails_for_another_reason_is_no_loss(fake: FakeBd, beads: Beads) -> None:
+def test_a_claim_that_fails_with_an_error_raises_that_error(fake: FakeBd, beads: Beads) -> None:
     fake.say({"id": "bd-1"}, modes={"update": "error"})
     with pytest.raises(RefusedError, match="database is locked"):
         beads.take(WorkItem("bd-1", "x"))
 
 
-def test_what_completed_is_closed_with_no_word_that_means_failure(fake: FakeBd, beads: Beads) -> None:
+def test_a_completed_issue_is_closed_without_a_word_that_means_failure(fake: FakeBd, beads: Beads) -> None:
     fake.say({"id": "bd-fix-timeout-error", "title": "Fix the blocked error"})
     assert beads.finish("bd-fix-timeout-error", ended("completed")) == "closed"
     issue = fake.issue("bd-fix-timeout-error")
@@ -94,7 +94,7 @@ def test_what_completed_is_closed_with_no_word_that_means_failure(fake: FakeBd, 
     assert len(issue["close_reason"]) >= 20  # what `validation.on-close` wants
 
 
-def test_a_failed_issue_is_open_again_unassigned_and_with_a_note(fake: FakeBd, beads: Beads) -> None:
+def test_a_failed_issue_is_reopened_unassigned_with_a_note(fake: FakeBd, beads: Beads) -> None:
     fake.say({"id": "bd-1", "status": "in_progress", "assignee": "me"})
     assert beads.finish("bd-1", ended("failed", "exit code 1")) == "open"
     issue = fake.issue("bd-1")
@@ -102,7 +102,7 @@ def test_a_failed_issue_is_open_again_unassigned_and_with_a_note(fake: FakeBd, b
     assert issue["notes"] == "orchctl pm: agent-007 ended as failed: exit code 1"
 
 
-def test_what_its_developer_settled_itself_is_left_alone(fake: FakeBd, beads: Beads) -> None:
+def test_an_issue_settled_by_its_developer_stays_unchanged(fake: FakeBd, beads: Beads) -> None:
     fake.say({"id": "bd-1", "status": "closed", "close_reason": "mine"}, {"id": "bd-2", "status": "deferred"})
     assert beads.finish("bd-1", ended("failed")) == "closed"
     assert beads.finish("bd-2", ended("failed")) == "deferred"
@@ -110,13 +110,13 @@ def test_what_its_developer_settled_itself_is_left_alone(fake: FakeBd, beads: Be
 
 
 @pytest.mark.parametrize("status", ["failed", "timed-out", "cancelled", "lost"])
-def test_when_asked_what_failed_is_closed_as_failed(fake: FakeBd, tmp_path: Path, status: str) -> None:
+def test_a_failed_issue_is_closed_as_failed_on_request(fake: FakeBd, tmp_path: Path, status: str) -> None:
     fake.say({"id": "bd-1", "status": "in_progress"})
     assert Beads(Bd(tmp_path), closes_failed=True).finish("bd-1", ended(status)) == "closed"
     assert [word for word in FAILURES if word in fake.issue("bd-1")["close_reason"]]
 
 
-def test_an_issue_that_is_closed_already_may_be_closed_again(fake: FakeBd, beads: Beads, tmp_path: Path) -> None:
+def test_a_close_error_is_ignored_only_for_a_closed_issue(fake: FakeBd, beads: Beads, tmp_path: Path) -> None:
     fake.say({"id": "bd-1", "status": "closed"}, modes={"close": "error"})
     assert beads.finish("bd-1", ended("completed")) == "closed"
     fake.say({"id": "bd-1", "status": "in_progress"}, modes={"close": "error"})
@@ -125,7 +125,7 @@ def test_an_issue_that_is_closed_already_may_be_closed_again(fake: FakeBd, beads
 
 
 @pytest.mark.parametrize("form", ["raw", "shown"])
-def test_what_blocks_an_issue_comes_before_it(fake: FakeBd, beads: Beads, form: str) -> None:
+def test_the_blockers_of_an_issue_are_read(fake: FakeBd, beads: Beads, form: str) -> None:
     kinds = ("blocks", "parent-child", "conditional-blocks", "related", "waits-for")
     raw = [{"issue_id": "bd-9", "depends_on_id": f"bd-{kind}", "type": kind} for kind in kinds]
     dependencies = [{"id": f"bd-{kind}", "title": "x", "dependency_type": kind} for kind in kinds]

@@ -21,7 +21,7 @@ def refused(bd: Bd, *words: str) -> RefusedError:
 
 
 @pytest.mark.parametrize("envelope", [False, True])
-def test_both_forms_of_json_are_read(fake: FakeBd, tmp_path: Path, envelope: bool) -> None:
+def test_json_with_and_without_an_envelope_is_read(fake: FakeBd, tmp_path: Path, envelope: bool) -> None:
     fake.say({"id": "bd-1", "title": "x", "new_in_v9": {"a": []}}, envelope=envelope)
     (issue,) = Bd(tmp_path).issues("ready", "--limit", "0")
     assert issue["id"] == "bd-1"
@@ -30,14 +30,14 @@ def test_both_forms_of_json_are_read(fake: FakeBd, tmp_path: Path, envelope: boo
     assert Bd(tmp_path).issues("ready") == []
 
 
-def test_a_program_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_bd_program_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     error = refused(Bd(tmp_path), "ready")
     assert error.code == "no-bd"
     assert "--tasks FILE" in error.message
 
 
-def test_a_bd_that_hangs_is_ended_with_all_that_it_started(fake: FakeBd, tmp_path: Path) -> None:
+def test_a_hanging_bd_is_ended_with_its_child_processes(fake: FakeBd, tmp_path: Path) -> None:
     fake.say(modes={"ready": "hang"})
     began = time.monotonic()
     error = refused(Bd(tmp_path, timeout=0.5), "ready")
@@ -58,7 +58,7 @@ def _command(entry: Path) -> bytes:
         return b""
 
 
-def test_an_error_object_is_told_in_its_own_words(fake: FakeBd, tmp_path: Path) -> None:
+def test_the_error_message_of_bd_is_reported(fake: FakeBd, tmp_path: Path) -> None:
     fake.say(modes={"ready": "error"})
     error = refused(Bd(tmp_path), "ready", "--limit", "0")
     assert str(error) == "bd-failed: `bd ready --limit`: database is locked"
@@ -66,7 +66,7 @@ def test_an_error_object_is_told_in_its_own_words(fake: FakeBd, tmp_path: Path) 
     assert str(refused(Bd(tmp_path), "show", "bd-9")) == "bd-failed: `bd show bd-9`: no issue found"
 
 
-def test_nonsense_is_told_apart_from_an_answer(fake: FakeBd, tmp_path: Path) -> None:
+def test_output_without_valid_issues_is_refused(fake: FakeBd, tmp_path: Path) -> None:
     fake.say(modes={"ready": "garbage"})
     error = refused(Bd(tmp_path), "ready")
     assert error.code == "bd-nonsense"
@@ -77,7 +77,7 @@ def test_nonsense_is_told_apart_from_an_answer(fake: FakeBd, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("output", ["", "null", "7", "[7]", "[" * 100_000, '{"data": null}', "{}", "[[]]"])
-def test_no_answer_at_all_is_nonsense_too(fake: FakeBd, tmp_path: Path, output: str) -> None:
+def test_empty_or_malformed_output_is_refused(fake: FakeBd, tmp_path: Path, output: str) -> None:
     (tmp_path / "said").write_text(output)
     (tmp_path / "bin/bd").write_text(f"#!/bin/sh\ncat {tmp_path}/said\n")
     assert refused(Bd(tmp_path), "ready").code == "bd-nonsense"
@@ -93,7 +93,7 @@ def test_no_answer_at_all_is_nonsense_too(fake: FakeBd, tmp_path: Path, output: 
         ("[", "["),
     ],
 )
-def test_every_kind_of_failure_has_words(fake: FakeBd, tmp_path: Path, output: str, message: str) -> None:
+def test_every_kind_of_failure_has_a_message(fake: FakeBd, tmp_path: Path, output: str, message: str) -> None:
     (tmp_path / "said").write_text(output)
     (tmp_path / "bin/bd").write_text(f"#!/bin/sh\ncat {tmp_path}/said >&2\nexit 3\n")
     assert refused(Bd(tmp_path), "ready").message == f"`bd ready --json`: {message}"

@@ -18,19 +18,19 @@ ITEM = WorkItem("bd-1", "Sign in", "With e-mail.", "A test passes.", ("urgent", 
 PLAIN = DeveloperOptions(directory=Path("/none"), labels=LABELS)
 
 
-def test_every_skill_of_the_labels_is_installed() -> None:
+def test_every_skill_of_the_default_labels_is_shipped() -> None:
     for skill in LABELS.values():
         assert skills.find(skill, [skills.SHIPPED]), skill
 
 
-def test_the_first_label_that_stands_for_a_skill_counts() -> None:
+def test_the_skill_comes_from_the_item_its_labels_or_the_options() -> None:
     assert skill_of(ITEM, PLAIN) == "skyfom-backend-developer"
     assert skill_of(WorkItem("a", "a", skill="mine", labels=("ui",)), PLAIN) == "mine"
     assert skill_of(WorkItem("a", "a", labels=("x",)), PLAIN._replace(skill="other")) == "other"
     assert skill_of(WorkItem("a", "a"), PLAIN) is None
 
 
-def test_labels_of_the_configuration_come_before_ours(tmp_path: Path) -> None:
+def test_configured_labels_override_the_default_labels(tmp_path: Path) -> None:
     home = Home(tmp_path)
     assert labels_of(home) == LABELS
     home.config.write_text('limit = 3\n[pm.labels]\nBackend = "mine"\ninfra = "ops"\n')
@@ -42,7 +42,7 @@ def test_labels_of_the_configuration_come_before_ours(tmp_path: Path) -> None:
         assert (caught.value.code, str(home.config) in caught.value.message) == ("bad-config", True)
 
 
-def test_the_agent_is_one_that_the_daemon_takes() -> None:
+def test_the_daemon_accepts_the_agent_of_a_developer() -> None:
     options = PLAIN._replace(runner="mock", model="opus", timeout=60.0, retries=1)
     agent = developer(ITEM, "bd-1", options, prompt=Path("/r/bd-1.prompt.md"), result=Path("/r/bd-1.md"))
     schema.parse(specs.AgentSpec, agent.spec)
@@ -64,7 +64,7 @@ def test_the_agent_is_one_that_the_daemon_takes() -> None:
     assert "x" * 9000 in long.prompt
 
 
-def test_the_prompt_has_the_skill_the_task_and_where_the_result_goes() -> None:
+def test_the_prompt_contains_the_skill_the_task_and_the_result_path() -> None:
     agent = developer(ITEM, "bd-1", PLAIN, prompt=Path("/p"), result=Path("/r/bd-1.md"))
     folder = skills.find("skyfom-backend-developer", [skills.SHIPPED])
     assert folder is not None
@@ -76,7 +76,7 @@ def test_the_prompt_has_the_skill_the_task_and_where_the_result_goes() -> None:
     assert "git worktree on the branch orchd/bd-1" in tree.prompt
 
 
-def test_a_skill_that_is_a_composition_is_a_developer_with_children() -> None:
+def test_a_composition_skill_becomes_an_orchctl_run_with_nesting() -> None:
     item = WorkItem("bd-1", "Sign in", labels=("fullstack",))
     agent = developer(item, "bd-1", PLAIN._replace(runner="mock"), prompt=Path("/p"), result=Path("/r"))
     folder = str(skills.SHIPPED / "skyfom-fullstack-developer")

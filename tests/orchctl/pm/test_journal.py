@@ -13,7 +13,7 @@ from orchctl.pm.work_item import WorkItem
 ITEM = WorkItem("bd-1", "Größe", labels=("a", "b"), after=("bd-0",), skill="s")
 
 
-def test_it_says_the_same_to_the_next_one(tmp_path: Path) -> None:
+def test_a_reopened_journal_has_the_same_entries(tmp_path: Path) -> None:
     journal = begun(tmp_path, "beads:x")
     journal.add(**entry_of(ITEM, "bd-1"))
     journal.add(id="bd-1", state="taken")
@@ -29,7 +29,7 @@ def test_it_says_the_same_to_the_next_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", range(1, 40))
-def test_a_line_that_a_death_cut_off_is_as_if_never_written(tmp_path: Path, cut: int) -> None:
+def test_a_truncated_last_line_is_ignored(tmp_path: Path, cut: int) -> None:
     journal = begun(tmp_path, "beads:x")
     journal.add(**entry_of(ITEM, "bd-1"))
     path = journal.directory / "journal.jsonl"
@@ -42,14 +42,14 @@ def test_a_line_that_a_death_cut_off_is_as_if_never_written(tmp_path: Path, cut:
     assert [entry["state"] for entry in Journal(journal.directory).entries.values()] == ["taken"]
 
 
-def test_what_was_dropped_is_forgotten(tmp_path: Path) -> None:
+def test_a_dropped_item_is_removed_from_the_entries(tmp_path: Path) -> None:
     journal = begun(tmp_path, "beads:x")
     journal.add(**entry_of(ITEM, "bd-1"))
     journal.add(id="bd-1", state="dropped")
     assert journal.entries == Journal(journal.directory).entries == {}
 
 
-def test_only_the_last_of_the_same_list_is_gone_on_with(tmp_path: Path) -> None:
+def test_only_an_unfinished_journal_of_the_same_list_is_resumed(tmp_path: Path) -> None:
     assert unfinished(tmp_path, "beads:x") is None
     first = begun(tmp_path, "beads:x")
     second = begun(tmp_path, "tasks:y")
@@ -63,7 +63,7 @@ def test_only_the_last_of_the_same_list_is_gone_on_with(tmp_path: Path) -> None:
     assert begun(tmp_path, "beads:x").directory.name == "pm-3"
 
 
-def test_one_at_a_time_works_in_a_place(tmp_path: Path) -> None:
+def test_only_one_pm_runs_in_a_directory_at_a_time(tmp_path: Path) -> None:
     with alone(tmp_path / "new/runs", tmp_path), pytest.raises(RefusedError) as caught, alone(tmp_path):
         raise AssertionError("both at once")
     assert caught.value.code == "pm-running"
@@ -88,9 +88,7 @@ def test_one_at_a_time_works_in_a_place(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_line_that_is_broken_is_an_error_with_its_place_and_the_way_on(
-    tmp_path: Path, line: bytes, message: str
-) -> None:
+def test_a_broken_line_is_reported_with_its_number_and_a_remedy(tmp_path: Path, line: bytes, message: str) -> None:
     journal = begun(tmp_path, "beads:x")
     journal.add(**entry_of(ITEM, "bd-1"))
     path = journal.directory / "journal.jsonl"
@@ -108,7 +106,7 @@ def test_a_line_that_is_broken_is_an_error_with_its_place_and_the_way_on(
     assert [entry["state"] for entry in reopened.entries.values()] == ["taken"]
 
 
-def test_a_broken_journal_is_in_the_way_of_its_own_list_alone_and_only_until_it_is_finished(tmp_path: Path) -> None:
+def test_a_broken_journal_blocks_only_its_own_list_until_finished(tmp_path: Path) -> None:
     journal = begun(tmp_path, "beads:x")
     path = journal.directory / "journal.jsonl"
     path.write_bytes(path.read_bytes() + b"\xff\n")
@@ -119,7 +117,7 @@ def test_a_broken_journal_is_in_the_way_of_its_own_list_alone_and_only_until_it_
     assert unfinished(tmp_path, "beads:x") is None
 
 
-def test_a_journal_whose_list_is_unknown_is_in_the_way_of_all(tmp_path: Path) -> None:
+def test_a_journal_with_an_unknown_list_blocks_every_list(tmp_path: Path) -> None:
     journal = begun(tmp_path, "beads:x")
     (journal.directory / "journal.jsonl").write_bytes(b"\xff\n")
     with pytest.raises(RefusedError) as caught:
@@ -127,7 +125,7 @@ def test_a_journal_whose_list_is_unknown_is_in_the_way_of_all(tmp_path: Path) ->
     assert " line 1: " in caught.value.message
 
 
-def test_zeros_that_a_power_cut_leaves_at_the_end_are_no_line(tmp_path: Path) -> None:
+def test_trailing_null_bytes_after_a_power_cut_are_ignored(tmp_path: Path) -> None:
     journal = begun(tmp_path, "beads:x")
     journal.add(**entry_of(ITEM, "bd-1"))
     path = journal.directory / "journal.jsonl"
@@ -138,7 +136,7 @@ def test_zeros_that_a_power_cut_leaves_at_the_end_are_no_line(tmp_path: Path) ->
     assert [entry["state"] for entry in Journal(journal.directory).entries.values()] == ["taken"]
 
 
-def test_a_list_is_the_same_by_whatever_link_it_is_named(tmp_path: Path) -> None:
+def test_a_list_is_identified_through_symlinks(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "real/plan.md").touch()
     (tmp_path / "link").symlink_to("real")
@@ -149,7 +147,7 @@ def test_a_list_is_the_same_by_whatever_link_it_is_named(tmp_path: Path) -> None
     assert unfinished(tmp_path, f"beads:{tmp_path}/real/plan.md") is None
 
 
-def test_a_file_is_locked_by_all_its_names(tmp_path: Path) -> None:
+def test_a_file_is_locked_through_hard_links_and_symlinks(tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
     plan, hard, soft = tmp_path / "one/plan.md", tmp_path / "hard.md", tmp_path / "soft.md"
     plan.touch()
@@ -161,7 +159,7 @@ def test_a_file_is_locked_by_all_its_names(tmp_path: Path) -> None:
         assert caught.value.message.startswith(f"another orchctl pm runs on {name}: ")
 
 
-def test_the_agents_that_completed_items_are_known_from_all_journals_of_a_list(tmp_path: Path) -> None:
+def test_agents_of_completed_items_are_read_from_all_journals_of_a_list(tmp_path: Path) -> None:
     for source, task_id, agent, status in (
         ("tasks:/x", "a", "agent-001", "completed"),
         ("tasks:/x", "b", "agent-002", "failed"),

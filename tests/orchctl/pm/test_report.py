@@ -22,7 +22,7 @@ def row(number: int, begin: int, end: int, **fields: Any) -> dict[str, Any]:
     return row_of({**ENTRY, "id": f"bd-{number}"}, agent, Path("/none"))
 
 
-def test_seven_at_once_are_seven_times_as_fast() -> None:
+def test_seven_parallel_developers_have_a_speed_up_of_seven() -> None:
     summary = report([row(number, 0, 30) for number in range(1, 8)], **MORE)
     assert (summary["one_by_one_seconds"], summary["wall_seconds"], summary["speed_up"]) == (210, 30, 7)
     assert (summary["tokens"], summary["cost_usd"], summary["counts"]) == (8400, 3.5, {"completed": 7})
@@ -38,13 +38,13 @@ def test_idle_time_does_not_count() -> None:
     assert (summary["wall_seconds"], summary["one_by_one_seconds"]) == (22, 29)
 
 
-def test_the_wait_in_the_queue_counts(tmp_path: Path) -> None:
+def test_queue_time_counts_as_wall_time(tmp_path: Path) -> None:
     late = row(1, 0, 30, started_at="2026-01-02T03:04:20.000Z")
     assert late["seconds"] == 10
     assert report([late], **MORE)["speed_up"] == pytest.approx(0.33)
 
 
-def test_a_failure_has_its_reason_and_a_result_is_shown_when_it_is_there(tmp_path: Path) -> None:
+def test_a_failure_is_shown_with_its_reason_and_an_existing_result(tmp_path: Path) -> None:
     (tmp_path / "r.md").touch()
     bad = row_of(ENTRY, ended(1, **MONEY, status="failed", reason="exit code\n1"), tmp_path / "r.md")
     assert bad["result"] == str(tmp_path / "r.md")
@@ -53,7 +53,7 @@ def test_a_failure_has_its_reason_and_a_result_is_shown_when_it_is_there(tmp_pat
     assert "bd-3  not started: after bd-1" in list(lines(summary))
 
 
-def test_an_unknown_agent_is_lost() -> None:
+def test_an_agent_unknown_to_the_daemon_is_reported_as_lost() -> None:
     summary = report([lost_row(ENTRY, Path("/none"))], **MORE)
     assert (summary["counts"], summary["speed_up"], summary["cost_usd"]) == ({"lost": 1}, None, None)
     assert list(lines(summary)) == [
@@ -62,7 +62,7 @@ def test_an_unknown_agent_is_lost() -> None:
     ]
 
 
-def test_nothing_to_do_is_said_and_nothing_from_outside_is_obeyed() -> None:
+def test_an_empty_report_is_printed_and_escape_sequences_are_removed() -> None:
     assert list(lines(report([], **MORE))) == ["pm-1: nothing is ready"]
     odd = row_of({**ENTRY, "id": "a\x1b[2J"}, ended(1, **MONEY), Path("/none"))
     assert "\x1b" not in "".join(lines(report([odd], **{**MORE, "troubles": ["\x1b"], "left": {"\x1b": "\x1b"}})))

@@ -32,7 +32,7 @@ def ended(status: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("form", ["array", "lines"])
-def test_what_comes_after_nothing_open_is_ready_most_urgent_first(form: str, tmp_path: Path) -> None:
+def test_ready_tasks_have_no_open_dependencies_and_are_sorted_by_urgency(form: str, tmp_path: Path) -> None:
     text = json.dumps(PLAN, indent=1) if form == "array" else "\n\n".join(json.dumps(item) for item in PLAN)
     board = read(tmp_path / "plan.json", text).board()
     api = WorkItem("api", "The API", "d", "a", ("backend",), skill="s")
@@ -40,7 +40,7 @@ def test_what_comes_after_nothing_open_is_ready_most_urgent_first(form: str, tmp
     assert board.left == {"ui": "after api"}
 
 
-def test_a_task_that_completed_makes_others_ready_and_one_that_failed_does_not(tmp_path: Path) -> None:
+def test_a_completed_task_unblocks_dependents_but_a_failed_task_does_not(tmp_path: Path) -> None:
     text = "- [ ] A\n- [ ] B\n- [ ] C (after: a)\n- [ ] D (after: a, b)\n"
     file = read(tmp_path / "plan.md", text)
     assert file.finish("a", ended("completed")) == "open"
@@ -54,7 +54,7 @@ def test_a_task_that_completed_makes_others_ready_and_one_that_failed_does_not(t
     assert [item.id for item in reopened.board().ready] == ["c"]
 
 
-def test_ticking_keeps_what_others_wrote_meanwhile_and_the_file_as_it_was(tmp_path: Path) -> None:
+def test_ticking_keeps_concurrent_edits_and_file_attributes(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     target = tmp_path / "real/plan.md"
     target.write_text("- [ ] A\r\n- [ ] B\r\n")
@@ -69,7 +69,7 @@ def test_ticking_keeps_what_others_wrote_meanwhile_and_the_file_as_it_was(tmp_pa
     assert target.stat().st_mode & 0o777 == 0o640
 
 
-def test_a_file_that_cannot_be_written_is_refused_and_stays_as_it_was(tmp_path: Path) -> None:
+def test_a_failed_write_is_reported_and_leaves_the_file_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "plan.md"
     file = read(path, "- [ ] A\n", ticks=True)
     (tmp_path / ".plan.md.new").mkdir()
@@ -78,7 +78,7 @@ def test_a_file_that_cannot_be_written_is_refused_and_stays_as_it_was(tmp_path: 
     assert path.read_text() == "- [ ] A\n"
 
 
-def test_the_task_of_a_row_is_what_the_file_says_then(tmp_path: Path) -> None:
+def test_finish_returns_the_current_state_of_the_task_in_the_file(tmp_path: Path) -> None:
     path = tmp_path / "plan.md"
     file = read(path, "- [ ] A\n- [ ] B\n", ticks=True)
     path.write_text("- [x] A\n- [~] C\n")
@@ -94,7 +94,7 @@ def test_the_task_of_a_row_is_what_the_file_says_then(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("status", ["completed", "failed"])
 @pytest.mark.parametrize("content", [None, b"- [ ] B (priority: x)\n", b"- [ ] A\n\xff"])
-def test_a_mark_that_cannot_be_written_now_is_refused(tmp_path: Path, status: str, content: bytes | None) -> None:
+def test_ticking_a_missing_or_invalid_file_is_refused(tmp_path: Path, status: str, content: bytes | None) -> None:
     path = tmp_path / "plan.md"
     file = read(path, "- [ ] A\n", ticks=True)
     path.unlink()
@@ -145,7 +145,7 @@ def test_an_earlier_completion_is_ticked_only_for_the_same_task(tmp_path: Path) 
         ("p.json", '{"id": "a"', "line 1: column 11 is not JSON"),
     ],
 )
-def test_a_mistake_is_told_with_its_place(tmp_path: Path, name: str, text: str, message: str) -> None:
+def test_an_invalid_task_list_is_refused_with_a_reason(tmp_path: Path, name: str, text: str, message: str) -> None:
     path = tmp_path / name
     with pytest.raises(UsageError) as caught:
         read(path, text)
@@ -153,7 +153,7 @@ def test_a_mistake_is_told_with_its_place(tmp_path: Path, name: str, text: str, 
     assert message.format(path=path) in caught.value.message
 
 
-def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         TaskList(tmp_path / "none.md")
     (tmp_path / "bad.md").write_bytes(b"- [ ] A\n\xff")
@@ -161,12 +161,12 @@ def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
         TaskList(tmp_path / "bad.md")
 
 
-def test_only_boxes_can_be_ticked(tmp_path: Path) -> None:
+def test_a_json_list_cannot_be_ticked(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="leave it out"):
         read(tmp_path / "plan.json", json.dumps(PLAN), ticks=True)
 
 
-def test_what_a_person_writes_meanwhile_counts(tmp_path: Path) -> None:
+def test_concurrent_edits_of_the_file_take_effect(tmp_path: Path) -> None:
     plan = tmp_path / "plan.md"
     plan.write_text("- [ ] A\n- [ ] B\n- [ ] C (after: a)\n")
     file = TaskList(plan)
@@ -180,7 +180,7 @@ def test_what_a_person_writes_meanwhile_counts(tmp_path: Path) -> None:
     assert (file.is_open("c"), file.is_open("b"), file.is_open("d")) == (False, False, True)
 
 
-def test_a_file_that_is_wrong_by_now_starts_nothing(tmp_path: Path) -> None:
+def test_a_file_that_has_become_invalid_starts_no_task(tmp_path: Path) -> None:
     plan = tmp_path / "plan.md"
     plan.write_text("- [ ] A\n")
     file = TaskList(plan)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from orchctl.render.events import event_line
 
 
-def test_an_event_is_a_line() -> None:
+def test_an_event_is_rendered_as_one_line() -> None:
     event = {
         "seq": 12,
         "at": "T",

@@ -62,7 +62,7 @@ def test_members_are_counted() -> None:
     assert counted(run()) == "1 of 2 ended: 1 completed, 1 running"
 
 
-def test_a_line_tells_of_each_run() -> None:
+def test_each_run_is_rendered_as_one_line() -> None:
     ended_run = run(id="run-002", status="failed", ended_at=ENDED_AT, reason="api failed", task_id=None)
     assert runs_lines([ended_run, run()], NOW) == [
         "run-002  team  failed   2m 1s  1 of 2 ended: 1 completed, 1 running  api failed",
@@ -82,7 +82,7 @@ def test_a_run_is_shown_with_its_members() -> None:
     ]
 
 
-def test_a_run_without_results_says_nothing_of_them() -> None:
+def test_a_run_without_results_is_shown_without_a_results_line() -> None:
     assert "results in" not in "\n".join(run_lines({**ANSWER, "run": run(results=None)}, NOW, {}))
 
 
@@ -96,6 +96,6 @@ def test_a_summary_names_members_by_their_path() -> None:
     ]
 
 
-def test_what_a_terminal_would_obey_is_not_shown() -> None:
+def test_control_characters_are_not_shown() -> None:
     odd = run(name="a\x1b[1m", task_id="\x07", reason="\x1b", results="/\x1b")
     assert all(line.isprintable() for line in [*runs_lines([odd], NOW), *run_lines({**ANSWER, "run": odd}, NOW, {})])

@@ -20,7 +20,7 @@ SESSION = {
 }
 
 
-def test_a_session_is_one_line_that_no_name_can_break() -> None:
+def test_a_session_is_one_line_despite_control_characters_in_its_name() -> None:
     (line,) = sessions.session_lines([SESSION])
     assert line.split("  ") == [
         "session-001",
@@ -35,7 +35,7 @@ def test_a_session_is_one_line_that_no_name_can_break() -> None:
 @pytest.mark.parametrize(
     ("tokens", "dollars", "text"), [(0, 0.0, ""), (1, 0.0, "1 tokens"), (0, 1.5, "$1.50"), (None, None, "")]
 )
-def test_what_is_not_known_is_not_shown(tokens: int | None, dollars: float | None, text: str) -> None:
+def test_zero_and_unknown_costs_are_not_shown(tokens: int | None, dollars: float | None, text: str) -> None:
     assert sessions.cost({"tokens": tokens, "cost_usd": dollars}) == text
 
 

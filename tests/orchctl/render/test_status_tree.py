@@ -26,7 +26,7 @@ def picture_lines(look: Look, *agents: dict[str, Any], **limit: Any) -> list[str
     return picture(answer(*agents, **limit), NOW, look)
 
 
-def test_children_are_under_their_parents_in_the_order_of_their_making() -> None:
+def test_children_are_below_their_parents_in_order_of_creation() -> None:
     assert picture_lines(Look(is_whole=True), *FAMILY) == [
         "slots [###····] 3/7 in use · 4/28 alive · 1 queued · 2 pm · 1 sub-skill",
         "agent-002     pm     waiting    1m                pm                         pid 4711  after agent-003  the app",  # noqa: E501
@@ -36,12 +36,12 @@ def test_children_are_under_their_parents_in_the_order_of_their_making() -> None
     ]
 
 
-def test_memory_is_shown_beside_its_bound() -> None:
+def test_memory_is_shown_with_its_limit() -> None:
     line = picture_lines(Look(is_whole=True), agent(1, rss_bytes=47185920, memory_max=2 << 30))[1]
     assert "  45 MB of 2.0 GB  " in line
 
 
-def test_deeper_generations_keep_the_lines_of_their_ancestors() -> None:
+def test_grandchildren_keep_the_branch_lines_of_their_ancestors() -> None:
     generations = [
         agent(1),
         agent(2, parent="agent-001"),
@@ -61,11 +61,11 @@ def test_deeper_generations_keep_the_lines_of_their_ancestors() -> None:
     ]
 
 
-def test_a_child_whose_parent_is_not_shown_stands_by_itself() -> None:
+def test_a_child_of_a_hidden_parent_is_shown_at_the_top_level() -> None:
     assert picture_lines(Look(is_whole=True), FAMILY[1])[1].startswith("agent-004  check")
 
 
-def test_without_room_the_least_important_columns_go_first() -> None:
+def test_a_narrow_terminal_drops_the_least_important_columns() -> None:
     def words(width: int) -> str:
         return picture_lines(Look(width=width, is_whole=True), *FAMILY)[2]
 
@@ -85,13 +85,13 @@ def test_no_line_is_wider_than_the_terminal(width: int, is_plain: bool) -> None:
         assert render.columns(line) <= width
 
 
-def test_where_only_ascii_can_be_shown_nothing_else_is() -> None:
+def test_a_plain_status_tree_contains_only_ascii() -> None:
     long = agent(6, name="n" * 50)
     assert "".join(picture_lines(Look(width=60, is_plain=True), long, *FAMILY)).isascii()
 
 
 @pytest.mark.parametrize("name", ["running", "日本"])
-def test_the_status_is_coloured_and_nothing_else(name: str) -> None:
+def test_only_the_status_is_coloured(name: str) -> None:
     plain = picture_lines(Look(width=80), agent(1, name=name))[1]
     coloured = picture_lines(Look(width=80, has_colours=True), agent(1, name=name))[1]
     assert coloured == "\x1b[32mrunning\x1b[0m".join(plain.rsplit("running", 1))
@@ -101,25 +101,25 @@ def test_an_unknown_status_has_no_colour() -> None:
     assert "\x1b" not in picture_lines(Look(has_colours=True), agent(1, status="dreaming"))[1]
 
 
-def test_what_is_not_shown_is_said() -> None:
+def test_hidden_agents_are_mentioned_below_the_tree() -> None:
     assert picture_lines(Look(), agent(9))[-1] == "… and older finished agents: `orchctl status --all`"
     assert picture_lines(Look(is_plain=True), agent(9))[-1].startswith("... and")
     assert picture_lines(Look(is_whole=True), agent(9))[-1].startswith("agent-009")
     assert picture_lines(Look(), agent(2), agent(1))[-1].startswith("agent-002")
 
 
-def test_an_empty_fleet_says_how_to_begin() -> None:
+def test_an_empty_tree_shows_how_to_start_an_agent() -> None:
     assert picture_lines(Look())[-1] == "no agents; `orchctl spawn -- COMMAND` starts one"
 
 
-def test_places_are_a_bar_that_says_when_they_are_overdrawn() -> None:
+def test_the_slot_bar_marks_slots_over_the_limit() -> None:
     look = Look(is_whole=True)
     assert [bar(used, 4, look) for used in (0, 1, 4, 6)] == ["[····]", "[#···]", "[####]", "[####!!]"]
     assert bar(50, 100, look) == "[##########··········]"
     assert bar(1, 2, Look(is_plain=True)) == "[#.]"
 
 
-def test_what_keeps_agents_from_starting_is_said_above_them() -> None:
+def test_a_pause_and_rate_limits_are_shown_above_the_agents() -> None:
     lines = picture_lines(Look(is_whole=True), agent(1), paused=True, held={"claude": "2026-01-02T03:07:09.000Z"})
     assert lines[1:3] == [
         "paused: no new agents will start; run `orchctl resume`",
@@ -127,7 +127,7 @@ def test_what_keeps_agents_from_starting_is_said_above_them() -> None:
     ]
 
 
-def test_of_a_large_fleet_it_says_how_many_are_not_shown() -> None:
+def test_a_large_tree_shows_the_number_of_hidden_agents() -> None:
     status = {**answer(agent(1), queued(2, 1)), "counts": {"running": 1, "queued": 9999, "ended": 3}}
     lines = picture(status, NOW, Look())
     assert "9999 queued" in lines[0]
@@ -139,14 +139,14 @@ def test_of_a_large_fleet_it_says_how_many_are_not_shown() -> None:
     )
 
 
-def test_each_cell_is_measured_a_few_times_however_many_lines_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rendering_measures_each_cell_only_a_few_times(monkeypatch: pytest.MonkeyPatch) -> None:
     measured: list[object] = []
     monkeypatch.setattr(render, "columns", recording(measured, render.columns))
     picture_lines(Look(width=120), *(queued(number, number) for number in range(1, 501)))
     assert len(measured) < 500 * 40
 
 
-def test_budgets_are_bars_too() -> None:
+def test_budgets_are_shown_as_bars() -> None:
     session = {
         "id": "session-001",
         "tokens": 4500,
@@ -163,12 +163,12 @@ def test_budgets_are_bars_too() -> None:
     ]
 
 
-def test_tokens_are_counted_for_each_and_for_all() -> None:
+def test_tokens_are_shown_per_agent_and_in_total() -> None:
     lines = picture_lines(Look(is_whole=True), agent(1, tokens=1234), agent(2, tokens=2_000_000))
     assert lines[0].endswith(" · 2.0M tokens")
     assert ["1.2k tokens" in lines[1], "2.0M tokens" in lines[2]] == [True, True]
 
 
-def test_the_tokens_are_those_of_the_sessions_and_not_of_the_agents_shown() -> None:
+def test_the_token_total_covers_the_sessions_and_not_only_shown_agents() -> None:
     status = {**answer(agent(1, status="running", tokens=10)), "tokens": 42_000}
     assert "42k tokens" in picture(status, NOW, Look())[0]

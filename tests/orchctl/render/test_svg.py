@@ -11,7 +11,7 @@ from orchctl.render.svg import add, picture, written
 
 
 @given(st.text(), st.text())
-def test_any_text_and_attribute_is_well_formed_and_comes_back_without_what_xml_lacks(text: str, name: str) -> None:
+def test_any_text_gives_well_formed_svg_without_invalid_characters(text: str, name: str) -> None:
     root = picture(10, 20.5, "", "a title", text)
     add(root, "text", text, data_name=name)
     parsed = ET.fromstring(written(root))
@@ -19,7 +19,7 @@ def test_any_text_and_attribute_is_well_formed_and_comes_back_without_what_xml_l
     assert "\0" not in (parsed[-1].text or "")
 
 
-def test_attributes_stay_in_order_and_numbers_are_short() -> None:
+def test_attributes_keep_their_order_and_numbers_are_rounded() -> None:
     root = picture(10, 20.5, "a{}")
     add(root, "line", class_="", y1=1, x1=1 / 3, text_anchor="end")
     assert written(root).splitlines() == [

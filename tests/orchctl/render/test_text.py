@@ -39,7 +39,7 @@ def test_a_size_has_one_unit(amount: int, text: str) -> None:
 
 
 @given(st.text())
-def test_no_text_moves_the_cursor(text: str) -> None:
+def test_cleaned_text_has_no_control_characters(text: str) -> None:
     cleaned = render.clean(text)
     assert cleaned.isprintable()
     assert "\n" not in cleaned
@@ -68,12 +68,12 @@ def test_lines_of_files_keep_their_tabs() -> None:
 
 
 @given(st.text(), st.integers(1, 20))
-def test_what_is_fitted_fits(text: str, width: int) -> None:
+def test_fitted_text_is_no_wider_than_the_given_width(text: str, width: int) -> None:
     text = render.clean(text)
     assert render.columns(render.fitted(text, width, "…")) <= max(width, 0)
 
 
-def test_only_what_is_too_long_is_shortened() -> None:
+def test_only_text_that_is_too_long_is_shortened() -> None:
     assert render.fitted("abcdef", 6, "…") == "abcdef"
     assert render.fitted("abcdefg", 6, "…") == "abcde…"
     assert render.fitted("abcdefg", 6, "...") == "abc..."
@@ -83,7 +83,7 @@ def test_only_what_is_too_long_is_shortened() -> None:
     assert render.fitted("e\u0301e\u0301e\u0301", 2, "…") == "e\u0301…"
 
 
-def test_the_time_of_an_agent_is_how_long_it_has_been_at_it() -> None:
+def test_lifetime_is_the_running_time_or_the_time_in_the_queue() -> None:
     assert render.lifetime(agent(1), NOW) == 60.0
     assert render.lifetime(queued(1, 1), NOW) == 120.0
     assert render.lifetime(ended(1), NOW) == 61.5
@@ -107,11 +107,11 @@ def test_the_time_of_an_agent_is_how_long_it_has_been_at_it() -> None:
         (ended(1, status="skipped", exit_code=None), ""),
     ],
 )
-def test_the_outcome_says_why(agent: dict[str, object], message: str) -> None:
+def test_the_outcome_shows_exit_code_signal_position_and_reason(agent: dict[str, object], message: str) -> None:
     assert render.outcome(agent) == message
 
 
-def test_agents_that_ended_have_straight_lines() -> None:
+def test_finished_agents_are_printed_in_aligned_columns() -> None:
     failed = ended(12, name="schema", status="failed", exit_code=3, started_at=None)
     assert render.ended_lines([ended(1), failed]) == [
         "agent-001  api     completed  1m 1s  exit 0",
@@ -120,7 +120,7 @@ def test_agents_that_ended_have_straight_lines() -> None:
     assert render.ended_lines([]) == []
 
 
-def test_changed_agents_are_printed_with_their_place() -> None:
+def test_changed_agents_are_printed_with_their_queue_position() -> None:
     stopping = agent(1, status="stopping", reason="cancelled")
     assert render.changed_lines([stopping, queued(2, 3, reason="paused"), queued(3, 4), agent(4)]) == [
         "agent-001  api  stopping  cancelled",
@@ -130,7 +130,7 @@ def test_changed_agents_are_printed_with_their_place() -> None:
     ]
 
 
-def test_only_queued_agents_are_said_to_be_queued() -> None:
+def test_queued_lines_report_only_queued_agents() -> None:
     lines = render.queued_lines([agent(1), queued(8, 1, reason="7 of 7 places are working"), queued(9, 2)])
     assert lines == [
         "agent-008 is queued, position 1: 7 of 7 places are working",
@@ -138,19 +138,19 @@ def test_only_queued_agents_are_said_to_be_queued() -> None:
     ]
 
 
-def test_living_agents_are_named_while_they_are_few() -> None:
+def test_unfinished_agents_are_named_if_few_and_counted_if_many() -> None:
     assert render.going([agent(1), queued(2, 1)]) == "agent-001 is running, agent-002 is queued"
     assert render.going([agent(number) for number in range(1, 7)]) == "6 agents have not ended"
 
 
-def test_a_wait_says_how_far_it_is() -> None:
+def test_a_wait_shows_its_progress() -> None:
     counts = {"ended": 1, "running": 2, "queued": 1}
     assert render.waiting(counts, is_whole=True) == "waiting: 1 of 4 ended, 2 running, 1 queued"
     assert render.waiting(counts, is_whole=False) == "waiting: 2 running, 1 queued"
 
 
 @given(st.text(st.sampled_from("ab界é\u0301\ufe0f☁")), st.integers(0, 9), st.sampled_from(["…", "..."]))
-def test_a_text_is_cut_where_its_longest_beginning_fits(text: str, width: int, ellipsis: str) -> None:
+def test_text_is_cut_to_its_longest_prefix_that_fits(text: str, width: int, ellipsis: str) -> None:
     room = max(0, width - len(ellipsis))
     cuts = [end for end in range(len(text) + 1) if text[end : end + 1] not in ("\u0301", "\ufe0f")]
     longest = max((text[:end] for end in cuts if render.columns(text[:end]) <= room), key=len)
@@ -158,7 +158,7 @@ def test_a_text_is_cut_where_its_longest_beginning_fits(text: str, width: int, e
     assert render.fitted(text, width, ellipsis) == expected
 
 
-def test_places_say_what_is_unusual() -> None:
+def test_the_slots_line_shows_overuse_pause_and_rate_limits() -> None:
     assert render.slots(answer()["limit"], "·") == "slots 3/7 in use · 4/28 alive"
     unusual = answer(working=8, overdrawn=1, paused=True)["limit"]
     assert render.slots(unusual, "-") == "slots 8/7 in use, 1 over the limit - 4/28 alive - paused"
@@ -166,11 +166,11 @@ def test_places_say_what_is_unusual() -> None:
     assert render.slots(limited, "-").endswith(" - claude rate-limited until 2026-01-31T12:00:00.000Z")
 
 
-def test_a_daemon_is_introduced_in_a_line() -> None:
+def test_a_daemon_is_described_in_one_line() -> None:
     daemon = {"version": "1.2.3", "pid": 7, "uptime_seconds": 7500.0, "home": "/h", "socket": "/h/s"}
     assert render.daemon(daemon) == "orchd 1.2.3, pid 7, up 2h 5m, home /h, socket /h/s"
 
 
-def test_columns_in_which_nothing_stands_are_left_out() -> None:
+def test_empty_columns_are_left_out() -> None:
     assert render.filled([["a", "", ""], ["b", "", "c"]]) == [["a", ""], ["b", "c"]]
     assert render.filled([]) == []

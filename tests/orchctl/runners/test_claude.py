@@ -46,7 +46,7 @@ def limit(status: str, **more: Any) -> dict[str, Any]:
     return {"type": "rate_limit_event", "rate_limit_info": {"status": status, **more}}
 
 
-def test_it_gets_the_prompt_and_its_result_is_kept(stage: Stage) -> None:
+def test_claude_gets_the_prompt_and_its_result_is_written(stage: Stage) -> None:
     stage.says("claude", INIT, text_message("I begin."), {**DONE, "total_cost_usd": 0.25, "modelUsage": MODELS})
     result = stage.run("claude", "--max-turns", "5", ORCHD_MODEL="opus", ORCHD_RESULT=str(stage.result))
     assert (result.code, result.status) == (0, "completed")
@@ -73,20 +73,20 @@ def test_it_gets_the_prompt_and_its_result_is_kept(stage: Stage) -> None:
     )
 
 
-def test_a_result_that_it_wrote_itself_stays(stage: Stage) -> None:
+def test_a_result_file_written_by_claude_is_kept(stage: Stage) -> None:
     stage.says("claude", DONE, first=f"echo mine > {stage.result}")
     assert stage.run("claude").code == 0
     assert stage.result.read_text() == "mine\n"
 
 
-def test_a_result_of_an_earlier_attempt_does_not_stay(stage: Stage) -> None:
+def test_a_result_of_an_earlier_attempt_is_replaced(stage: Stage) -> None:
     stage.result.write_text("old")
     stage.says("claude", DONE)
     assert stage.run("claude").code == 0
     assert stage.result.read_text() == "All done."
 
 
-def test_the_words_of_every_turn_are_the_result(stage: Stage) -> None:
+def test_the_result_joins_the_text_of_every_turn(stage: Stage) -> None:
     stage.says("claude", DONE, {**DONE, "result": "The tests pass too.", "origin": {"kind": "task-notification"}})
     assert stage.run("claude").report["turns"] == 4
     assert stage.result.read_text() == "All done.\n\nThe tests pass too."
@@ -116,7 +116,7 @@ def test_the_words_of_every_turn_are_the_result(stage: Stage) -> None:
         ),
     ],
 )
-def test_a_cli_that_was_cut_off_has_failed_though_it_ended_with_0(
+def test_errors_and_cut_off_work_are_failures_despite_exit_code_0(
     stage: Stage, messages: list[Any], reason: str
 ) -> None:
     stage.says("claude", *messages)
@@ -133,7 +133,7 @@ def test_a_cli_that_was_cut_off_has_failed_though_it_ended_with_0(
         task("task_updated", patch={"status": "failed"}),
     ],
 )
-def test_a_task_that_ended_by_itself_is_over(stage: Stage, ending: dict[str, Any]) -> None:
+def test_a_background_task_that_ended_by_itself_is_finished(stage: Stage, ending: dict[str, Any]) -> None:
     stage.says("claude", task("task_started", description="tests"), DONE, ending)
     assert stage.run("claude").code == 0
 
@@ -141,9 +141,7 @@ def test_a_task_that_ended_by_itself_is_over(stage: Stage, ending: dict[str, Any
 @pytest.mark.parametrize(
     "ending", [task("task_notification", status="stopped"), task("task_updated", patch={"status": "killed"})]
 )
-def test_a_task_that_was_ended_is_over_before_the_result_and_cut_off_after_it(
-    stage: Stage, ending: dict[str, Any]
-) -> None:
+def test_a_killed_background_task_is_a_failure_only_after_the_result(stage: Stage, ending: dict[str, Any]) -> None:
     task_started = task("task_started", description="tests")
     stage.says("claude", task_started, ending, DONE)
     assert stage.run("claude").code == 0
@@ -152,7 +150,7 @@ def test_a_task_that_was_ended_is_over_before_the_result_and_cut_off_after_it(
     assert (result.code, result.reason) == (1, "Claude exited before its background tasks ended: tests")
 
 
-def test_an_exit_code_is_its_own(stage: Stage) -> None:
+def test_the_exit_code_of_claude_is_passed_on(stage: Stage) -> None:
     stage.says("claude", DONE, code=3)
     result = stage.run("claude")
     assert (result.code, result.status, result.reason) == (3, "failed", "exit code 3")
@@ -161,7 +159,7 @@ def test_an_exit_code_is_its_own(stage: Stage) -> None:
     assert (result.code, result.reason) == (3, "Claude exited with 3 without a result, last output: no such option")
 
 
-def test_without_a_result_file_an_empty_answer_is_one(stage: Stage) -> None:
+def test_an_empty_result_completes_if_no_result_file_is_requested(stage: Stage) -> None:
     stage.says("claude", {**DONE, "result": ""})
     assert stage.run("claude", ORCHD_RESULT="").code == 0
 
@@ -177,9 +175,7 @@ def test_without_a_result_file_an_empty_answer_is_one(stage: Stage) -> None:
         ([failed(api_error_status=429, result="Try again in 2 minutes.")], 120),
     ],
 )
-def test_a_cli_that_was_turned_away_says_when_to_come_back(
-    stage: Stage, messages: list[dict[str, Any]], wait: int
-) -> None:
+def test_a_rate_limited_claude_reports_when_to_retry(stage: Stage, messages: list[dict[str, Any]], wait: int) -> None:
     now = time.time()
     for message in messages:
         info = message.get("rate_limit_info", {})
@@ -202,18 +198,18 @@ def test_a_cli_that_was_turned_away_says_when_to_come_back(
         [text_message("no", error="overloaded"), failed()],
     ],
 )
-def test_what_is_no_limit_is_a_failure(stage: Stage, messages: list[dict[str, Any]]) -> None:
+def test_other_errors_are_not_reported_as_rate_limited(stage: Stage, messages: list[dict[str, Any]]) -> None:
     stage.says("claude", *messages, code=1)
     result = stage.run("claude")
     assert (result.code, result.status, result.report["retry_at"]) == (1, "failed", None)
 
 
-def test_a_limit_that_it_got_past_is_none(stage: Stage) -> None:
+def test_a_rate_limit_followed_by_success_is_ignored(stage: Stage) -> None:
     stage.says("claude", limit("rejected"), text_message("no", error="rate_limit"), DONE)
     assert stage.run("claude").status == "completed"
 
 
-def test_on_sigterm_it_is_read_to_its_end_and_what_was_spent_is_told(stage: Stage) -> None:
+def test_claude_is_read_to_its_end_on_sigterm_and_its_usage_is_reported(stage: Stage) -> None:
     more = [text_message("a", 1), text_message("b", 1), text_message("c", 2)]  # two parts of one message, and another
     stage.program(
         "claude",
@@ -261,7 +257,7 @@ SPENT = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_toke
     ],
     ids=["nothing shown", "a message", "a request on its way", "after a result", "a request after a result"],
 )
-def test_the_largest_possible_usage_of_a_killed_cli_counts(
+def test_the_usage_of_a_killed_claude_is_estimated_at_its_maximum(
     stage: Stage, messages: list[dict[str, Any]], tokens: list[int], dollars: float | None, note: str
 ) -> None:
     stage.says("claude", *messages, {"type": "system", "subtype": "api_retry"}, code=137)
@@ -270,7 +266,7 @@ def test_the_largest_possible_usage_of_a_killed_cli_counts(
     assert [code for code, _ in report["notes"]] == [note]
 
 
-def test_a_runner_that_is_killed_leaves_what_was_taken_so_far(stage: Stage) -> None:
+def test_a_killed_runner_leaves_the_usage_reported_so_far(stage: Stage) -> None:
     lines = " ".join(f"'{json.dumps(message)}'" for message in (INIT, text_message("begun", 1)))
     stage.program("claude", f"printf '%s\\n' {lines}; while :; do sleep 0.01; done")
     process = stage.start("claude")
@@ -285,14 +281,14 @@ def test_a_runner_that_is_killed_leaves_what_was_taken_so_far(stage: Stage) -> N
     assert (result.report["input_tokens"], result.report["cost_source"]) == (50, "estimated")
 
 
-def test_a_price_estimates_what_it_did_not_live_to_say(stage: Stage) -> None:
+def test_configured_prices_estimate_the_cost_of_a_killed_claude(stage: Stage) -> None:
     stage.config.write_text('[runners.claude.prices."*"]\ninput = 1.0\noutput = 100.0\ncache_read = 0\n')
     stage.says("claude", text_message("a"), code=137)
     report = stage.run("claude").report
     assert (report["cost_usd"], report["cost_source"]) == (pytest.approx((50 + 2 + 400) / 1e6), "estimated")
 
 
-def test_the_log_says_what_it_does(stage: Stage) -> None:
+def test_the_log_shows_messages_tools_and_errors(stage: Stage) -> None:
     def used(name: str, **usage: Any) -> dict[str, Any]:
         return {"type": "tool_use", "name": name, "input": usage}
 
@@ -334,7 +330,7 @@ def test_the_log_says_what_it_does(stage: Stage) -> None:
     ]
 
 
-def test_config_and_the_users_own_variables_change_it(stage: Stage) -> None:
+def test_config_and_user_variables_set_arguments_and_environment(stage: Stage) -> None:
     stage.config.write_text(
         '[runners.claude]\ncommand = ["my-claude", "--debug"]\nargs = ["--permission-mode", "acceptEdits"]\n'
         'model = "sonnet"\nsubagents = true\nunset = ["SECRET"]\nenv = { GIVEN = "yes" }\n'
@@ -358,7 +354,7 @@ def test_config_and_the_users_own_variables_change_it(stage: Stage) -> None:
     assert environment["ORCHD_RESULT"] == str(stage.result)
 
 
-def test_a_cli_that_is_not_there_is_named(stage: Stage) -> None:
+def test_a_missing_claude_program_is_reported(stage: Stage) -> None:
     result = stage.run("claude", PATH=str(stage.bin))
     assert (result.code, result.status) == (127, "failed")
     assert result.reason.startswith("claude: no such program; install it")

@@ -30,7 +30,7 @@ def failed(message: str) -> list[dict[str, Any]]:
     return [{"type": "error", "message": message}, {"type": "turn.failed", "error": {"message": message}}]
 
 
-def test_it_gets_the_prompt_and_what_it_says_last_is_kept(stage: Stage) -> None:
+def test_codex_gets_the_prompt_and_its_last_message_is_written(stage: Stage) -> None:
     stage.says("codex", BEGUN, item("agent_message", text="All"), COMPLETED, first=LAST)
     result = stage.run("codex", "--sandbox", "read-only", ORCHD_MODEL="gpt-9")
     assert (result.code, result.status) == (0, "completed")
@@ -56,19 +56,19 @@ def test_it_gets_the_prompt_and_what_it_says_last_is_kept(stage: Stage) -> None:
     assert result.log == "codex, session t-1\nAll\ncodex completed (100 tokens in, 20 out, 30 from a cache)\n"
 
 
-def test_a_result_that_it_wrote_itself_stays(stage: Stage) -> None:
+def test_a_result_file_written_by_codex_is_kept(stage: Stage) -> None:
     stage.says("codex", COMPLETED, first=f"echo mine > {stage.result}\n{LAST}")
     assert stage.run("codex").code == 0
     assert stage.result.read_text() == "mine\n"
 
 
-def test_without_the_file_its_last_message_is_the_result(stage: Stage) -> None:
+def test_the_last_message_is_the_result_without_the_output_file(stage: Stage) -> None:
     stage.says("codex", item("agent_message", text="First"), item("agent_message", text="Last"), COMPLETED)
     assert stage.run("codex").code == 0
     assert stage.result.read_text() == "Last"
 
 
-def test_totals_are_those_of_the_thread(stage: Stage) -> None:
+def test_usage_is_the_total_of_the_thread(stage: Stage) -> None:
     more = {"type": "turn.completed", "usage": {"input_tokens": 300, "output_tokens": 50}}
     stage.says("codex", COMPLETED, more, first=LAST)
     report = stage.run("codex").report
@@ -89,7 +89,7 @@ def test_totals_are_those_of_the_thread(stage: Stage) -> None:
         ([[1], {"type": 1}, {"type": "turn.completed", "usage": "x"}], 4, "exit code 4"),
     ],
 )
-def test_a_cli_that_did_not_complete_its_turn_has_failed(
+def test_an_incomplete_turn_an_exit_code_or_no_result_is_a_failure(
     stage: Stage, messages: list[Any], code: int, reason: str
 ) -> None:
     stage.says("codex", *messages, code=code)
@@ -98,7 +98,7 @@ def test_a_cli_that_did_not_complete_its_turn_has_failed(
     assert result.reason.startswith(reason)
 
 
-def test_an_error_that_it_got_past_is_none(stage: Stage) -> None:
+def test_an_error_followed_by_a_completed_turn_is_ignored(stage: Stage) -> None:
     stage.says("codex", {"type": "error", "message": "Reconnecting... 1/5"}, COMPLETED, first=LAST)
     assert stage.run("codex").code == 0
 
@@ -111,7 +111,7 @@ def test_an_error_that_it_got_past_is_none(stage: Stage) -> None:
         ("rate limit exceeded: Rate limit reached for gpt-5. Please try again in 90.5s.", 90.5),
     ],
 )
-def test_a_cli_that_was_turned_away_says_when_to_come_back(stage: Stage, message: str, wait: float) -> None:
+def test_a_rate_limited_codex_reports_when_to_retry(stage: Stage, message: str, wait: float) -> None:
     stage.says("codex", BEGUN, *failed(message), code=1)
     now = time.time()
     result = stage.run("codex")
@@ -119,7 +119,7 @@ def test_a_cli_that_was_turned_away_says_when_to_come_back(stage: Stage, message
     assert 0 <= result.report["retry_at"] - now - wait < 20
 
 
-def test_prices_estimate_what_it_cost(stage: Stage) -> None:
+def test_configured_prices_estimate_the_cost(stage: Stage) -> None:
     stage.config.write_text(
         '[runners.codex]\nmodel = "gpt-9"\n[runners.codex.prices.gpt-9]\ninput = 1.0\noutput = 10\ncache_read = 0.1\n'
     )
@@ -130,14 +130,14 @@ def test_prices_estimate_what_it_cost(stage: Stage) -> None:
     assert stage.run("codex").report["cost_usd"] is None
 
 
-def test_config_may_leave_it_one_agent_of_its_own(stage: Stage) -> None:
+def test_subagents_in_config_allow_codex_one_agent_thread(stage: Stage) -> None:
     stage.config.write_text("[runners.codex]\nsubagents = true\n")
     stage.says("codex", COMPLETED, first=LAST)
     stage.run("codex", ORCHD_RESULT="")
     assert stage.argv == ["exec", "--json", "-c", "allow_login_shell=false", "-c", "agents.max_threads=1", "-"]
 
 
-def test_on_sigterm_it_is_read_to_its_end(stage: Stage) -> None:
+def test_codex_is_read_to_its_end_on_sigterm(stage: Stage) -> None:
     stage.program("codex", f"echo '{json.dumps(BEGUN)}'; exec sleep 60")
     process = stage.start("codex")
     until(lambda: "t-1" in stage.log)
@@ -146,7 +146,7 @@ def test_on_sigterm_it_is_read_to_its_end(stage: Stage) -> None:
     assert (result.code, result.reason, result.report["session_id"]) == (143, "ended by SIGTERM", "t-1")
 
 
-def test_the_log_says_what_it_does(stage: Stage) -> None:
+def test_the_log_shows_commands_changes_tools_and_errors(stage: Stage) -> None:
     stage.says(
         "codex",
         item("command_execution", over=False, command="make test"),
@@ -177,7 +177,7 @@ def test_the_log_says_what_it_does(stage: Stage) -> None:
     ]
 
 
-def test_what_its_sandbox_keeps_out_was_denied(stage: Stage) -> None:
+def test_sandbox_refusals_are_reported_as_denied_permissions(stage: Stage) -> None:
     rejected = "ERROR codex_core::tools::router: error=patch rejected: ...; rejected by user approval settings"
     output = "/bin/bash: line 1: /usr/x: Read-only file system\n"
     kept_out = item("command_execution", status="failed", exit_code=1, aggregated_output=output)

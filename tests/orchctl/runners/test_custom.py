@@ -12,7 +12,7 @@ JSON = '[runners.mine]\ncommand = ["mine"]\nresult = "json"\ntext = "a.-1.b"\ner
 TOKENS = "".join(f'{kind}_tokens = "t.{kind}"\n' for kind in ("input", "output", "cache_read", "cache_write"))
 
 
-def test_it_gets_the_prompt_on_stdin_and_its_exit_code_decides(stage: Stage) -> None:
+def test_a_custom_cli_reads_stdin_and_its_exit_code_decides(stage: Stage) -> None:
     stage.config.write_text(
         '[runners.mine]\ncommand = ["mine", "--goal={goal}", "-m={model}", "{name} {skill}", "--in", "{cwd}", "{"]\n'
         'args = ["{result}", "{task_id}"]\nmodel = "m1"\n'
@@ -44,7 +44,7 @@ def test_the_prompt_may_be_an_argument(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("decides", ["file", "exit-code"])
-def test_without_a_result_in_the_file_that_is_asked_for_it_has_failed(stage: Stage, decides: str) -> None:
+def test_a_missing_requested_result_file_is_a_failure(stage: Stage, decides: str) -> None:
     stage.config.write_text(f'[runners.mine]\ncommand = ["mine"]\nresult = "{decides}"\n')
     stage.result.write_text("old")
     stage.says("mine")
@@ -56,7 +56,7 @@ def test_without_a_result_in_the_file_that_is_asked_for_it_has_failed(stage: Sta
     assert stage.run("mine", ORCHD_RESULT="").code == 0
 
 
-def test_json_says_what_it_came_to(stage: Stage) -> None:
+def test_result_usage_and_session_are_read_from_json_output(stage: Stage) -> None:
     stage.config.write_text(JSON + TOKENS)
     tokens = {"input": 1, "output": 2, "cache_read": 3, "cache_write": 4}
     stage.says(
@@ -74,7 +74,7 @@ def test_json_says_what_it_came_to(stage: Stage) -> None:
     assert result.log.startswith('hi\n{"a": [{"b": "no"}], "s": "s-1"}\n')
 
 
-def test_json_may_be_spread_over_lines(stage: Stage) -> None:
+def test_json_output_may_span_several_lines(stage: Stage) -> None:
     stage.config.write_text(JSON)
     stage.says("mine", first='printf \'{\\n "a": [\\n  {"b": "yes"}\\n ]\\n}\\n\'')
     assert stage.run("mine").code == 0
@@ -92,7 +92,9 @@ def test_json_may_be_spread_over_lines(stage: Stage) -> None:
         ({"a": [{"b": ""}]}, 0, "no result at"),
     ],
 )
-def test_json_that_says_no_is_a_failure(stage: Stage, message: object, code: int, reason: str) -> None:
+def test_json_output_with_an_error_or_without_text_is_a_failure(
+    stage: Stage, message: object, code: int, reason: str
+) -> None:
     stage.config.write_text(JSON)
     stage.says("mine", message, code=code)  # type: ignore[arg-type]
     result = stage.run("mine")
@@ -112,7 +114,7 @@ def test_json_that_says_no_is_a_failure(stage: Stage, message: object, code: int
         ({"e": None, "status": 429}, 1),
     ],
 )
-def test_a_limit_of_its_service_is_told_from_an_error_that_speaks_of_limits(
+def test_rate_limits_are_distinguished_from_errors_that_mention_limits(
     stage: Stage, message: dict[str, object], code: int
 ) -> None:
     stage.config.write_text(JSON)
@@ -161,7 +163,7 @@ def test_other_last_lines_are_no_cut_stream(stage: Stage, end: str) -> None:
         {"e": {"code": 429, "detail": "x" * 1000, "retry_after": 3}},
     ],
 )
-def test_a_time_in_its_error_is_when_it_comes_back(stage: Stage, message: dict[str, object]) -> None:
+def test_the_retry_time_is_read_from_the_error(stage: Stage, message: dict[str, object]) -> None:
     stage.config.write_text(JSON)
     stage.says("mine", message)
     begin_time = time.time()
@@ -169,7 +171,7 @@ def test_a_time_in_its_error_is_when_it_comes_back(stage: Stage, message: dict[s
 
 
 @pytest.mark.parametrize(("resume", "argv"), [('["mine", "--resume={session}"]', ["--resume=-s"]), ("[]", [])])
-def test_a_session_goes_on_where_the_table_says_how(stage: Stage, resume: str, argv: list[str]) -> None:
+def test_a_session_is_resumed_if_the_config_has_a_resume_command(stage: Stage, resume: str, argv: list[str]) -> None:
     stage.config.write_text(f"{JSON}resume = {resume}\n")
     stage.says("mine", {"a": [{"b": "yes"}], "s": "-s"})
     assert stage.run("mine", ORCHD_RESUME_SESSION="-s").code == 0
@@ -177,7 +179,7 @@ def test_a_session_goes_on_where_the_table_says_how(stage: Stage, resume: str, a
     assert ("Continue your task" in stage.prompt) is bool(argv)
 
 
-def test_a_runner_that_is_gone_from_the_file_is_said(stage: Stage) -> None:
+def test_a_runner_missing_from_the_config_is_reported(stage: Stage) -> None:
     result = stage.run("mine")
     assert (result.code, result.reason) == (
         1,
@@ -194,20 +196,20 @@ PRETTY = (
 )
 
 
-def test_json_between_other_lines_is_found(stage: Stage) -> None:
+def test_json_between_other_lines_is_read(stage: Stage) -> None:
     stage.config.write_text(JSON)
     stage.says("mine", first=PRETTY)
     assert stage.run("mine").code == 0
     assert stage.result.read_text() == "yes"
 
 
-def test_an_inner_value_on_a_line_of_its_own_is_none(stage: Stage) -> None:
+def test_an_inner_json_value_on_its_own_line_is_ignored(stage: Stage) -> None:
     stage.config.write_text(JSON.replace("a.-1.b", "b"))
     stage.says("mine", first=PRETTY)
     assert stage.run("mine").reason == "its output has no text at b"
 
 
-def test_more_than_is_kept_is_read_line_by_line(stage: Stage) -> None:
+def test_output_beyond_the_buffer_is_read_line_by_line(stage: Stage) -> None:
     stage.config.write_text(JSON + TOKENS)
     flood = f'yes \'{{"x": "{"y" * 1000}"}}\' | head -n 5000'
     stage.says("mine", {"a": [{"b": "yes"}]}, first=f"{PRETTY}; {flood}; echo '{{\"c\": 0.5}}'")
@@ -216,7 +218,7 @@ def test_more_than_is_kept_is_read_line_by_line(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(("usage", "tokens", "cost"), [("last", 4, 0.25), ("sum", 7, 0.75)])
-def test_usage_is_that_of_the_last_step_or_of_all(stage: Stage, usage: str, tokens: int, cost: float) -> None:
+def test_usage_is_the_last_step_or_the_sum_of_all_steps(stage: Stage, usage: str, tokens: int, cost: float) -> None:
     stage.config.write_text(f'{JSON}{TOKENS}usage = "{usage}"\n')
     steps: list[dict[str, object]] = [{"t": {"input": 3}, "c": 0.5}, {"t": {"input": 4}, "c": 0.25}]
     stage.says("mine", *steps, {"a": [{"b": "yes"}]})
@@ -225,7 +227,7 @@ def test_usage_is_that_of_the_last_step_or_of_all(stage: Stage, usage: str, toke
 
 
 @pytest.mark.parametrize("goal", ["- fix it", "--help"])
-def test_a_goal_is_no_option(stage: Stage, goal: str) -> None:
+def test_a_goal_that_begins_with_a_dash_is_not_an_option(stage: Stage, goal: str) -> None:
     stage.config.write_text(
         '[runners.mine]\ncommand = ["mine", "{prompt}", "{goal}", "-p{goal}"]\nprompt = "argument"\n'
     )

@@ -213,7 +213,7 @@ CASES = list(table())
 
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{case.cli}: {case.ending}" for case in CASES])
-def test_an_ending_counts_as_the_page_says(case: Case, stage: Stage) -> None:
+def test_each_ending_has_the_documented_status_and_notes(case: Case, stage: Stage) -> None:
     stage.config.write_text(OWN)
     if (run := RUNS.get(case.ending)) is not None:
         result = run(stage, case.cli)
@@ -231,18 +231,18 @@ def test_an_ending_counts_as_the_page_says(case: Case, stage: Stage) -> None:
         assert stage.result.read_text() == "All done."
 
 
-def test_the_page_has_every_ending_that_is_played() -> None:
+def test_the_documentation_lists_every_tested_ending() -> None:
     played_endings = {case.ending for case in CASES}
     assert played_endings == {ending for ending, _ in WORDS} | set(RUNS) | set(MOCK)
     assert {(case.ending, case.cli) for case in CASES} >= set(WORDS)
 
 
-def test_the_page_names_every_note() -> None:
+def test_the_documentation_lists_every_note() -> None:
     text = PAGE.read_text()
     assert [code for code in runner_report.NOTES if f"| `{code}` |" not in text] == []
 
 
-def test_reasons_name_what_was_cut_off(stage: Stage) -> None:
+def test_reasons_name_the_work_that_was_cut_off(stage: Stage) -> None:
     stage.config.write_text(OWN)
     stage.says("claude", *WORDS["its own background work is cut off", "claude"])
     assert stage.run("claude").reason == "Claude exited before its background tasks ended: the job"
@@ -254,13 +254,13 @@ def test_reasons_name_what_was_cut_off(stage: Stage) -> None:
     assert stage.run("claude").reason == "Claude exited to be woken later, which is not supported: look again"
 
 
-def test_a_job_that_ends_by_itself_in_time_is_done(stage: Stage) -> None:
+def test_a_background_job_that_ends_in_time_is_no_failure(stage: Stage) -> None:
     stage.config.write_text(OWN)
     stage.says("own", *PLAIN["own"], first="sh -c 'sleep 0.5 </dev/null >/dev/null 2>&1 & echo $!'; sleep 0.1")
     assert stage.run("own", **MARKS).status == "completed"
 
 
-def test_a_wake_up_that_was_taken_back_is_none(stage: Stage) -> None:
+def test_a_cancelled_or_past_wake_up_is_no_failure(stage: Stage) -> None:
     messages = [tool_call("CronCreate", prompt="look again"), tool_result(id="c1")]
     stage.says("claude", *messages, tool_call("CronDelete", 2, id="c1"), tool_result(2), DONE)
     assert stage.run("claude").status == "completed"
@@ -272,7 +272,7 @@ def test_a_wake_up_that_was_taken_back_is_none(stage: Stage) -> None:
     assert stage.run("claude").reason == "Claude exited to be woken later, which is not supported: CI"
 
 
-def test_a_turn_that_begins_after_the_result_and_does_not_end_is_a_cut_stream(stage: Stage) -> None:
+def test_an_unfinished_claude_turn_after_the_result_is_a_failure(stage: Stage) -> None:
     stage.says("claude", DONE, text_message("The job is over, so now"))
     result = stage.run("claude")
     assert (result.status, result.reason) == (
@@ -281,7 +281,7 @@ def test_a_turn_that_begins_after_the_result_and_does_not_end_is_a_cut_stream(st
     )
 
 
-def test_a_turn_of_codex_that_begins_after_another_and_does_not_end_is_a_cut_stream(stage: Stage) -> None:
+def test_an_unfinished_codex_turn_after_another_turn_is_a_failure(stage: Stage) -> None:
     turn_started = {"type": "turn.started"}
     stage.says("codex", {"type": "thread.started", "thread_id": "t"}, turn_started, message("A"), TURN, turn_started)
     result = stage.run("codex")
@@ -292,7 +292,7 @@ def test_a_turn_of_codex_that_begins_after_another_and_does_not_end_is_a_cut_str
 
 
 @pytest.mark.parametrize("cli", ["claude", "codex"])
-def test_standard_error_is_output_that_gives_it_time_to_exit(stage: Stage, cli: str) -> None:
+def test_output_on_stderr_extends_the_time_to_exit(stage: Stage, cli: str) -> None:
     stage.says(cli, *PLAIN[cli])
     stage.program(cli, f"cat >/dev/null; cat {stage.directory}/stream; for x in 1 2 3 4; do sleep 1; echo $x >&2; done")
     result = stage.run(cli)
@@ -300,7 +300,7 @@ def test_standard_error_is_output_that_gives_it_time_to_exit(stage: Stage, cli: 
     assert "4" in result.log.splitlines()
 
 
-def test_a_turn_that_begins_after_the_result_takes_its_time(stage: Stage) -> None:
+def test_a_turn_after_the_result_may_exceed_the_exit_timeout(stage: Stage) -> None:
     """The task ends, and the model thinks longer about that than a CLI may take to exit."""
     output_lines = "".join(f"{json.dumps(message)}\n" for message in [*background("make"), text_message("Now")])
     (stage.directory / "begun").write_text(output_lines)
@@ -315,14 +315,14 @@ def test_a_turn_that_begins_after_the_result_takes_its_time(stage: Stage) -> Non
 KILLED_BEFORE = json.dumps(task("task_updated", patch={"status": "completed"}))
 
 
-def test_usage_without_its_models_counts(stage: Stage) -> None:
+def test_usage_without_a_model_breakdown_is_counted(stage: Stage) -> None:
     usage = {"input_tokens": 1000, "output_tokens": 500}
     stage.says("claude", text_message("All done."), {**DONE, "usage": usage}, {**DONE, "usage": usage})
     report = stage.run("claude").report
     assert (report["input_tokens"], report["output_tokens"]) == (2000, 1000)
 
 
-def test_a_job_is_seen_although_the_cli_exits_with_its_last_words(stage: Stage) -> None:
+def test_a_leftover_job_is_detected_if_the_last_line_has_no_newline(stage: Stage) -> None:
     """A line without an end is read when the CLI has exited."""
     job = "setsid sh -c 'sleep 300; true' </dev/null >/dev/null 2>&1 &"
     stage.program("claude", f"cat >/dev/null; {job} echo $! > {stage.directory}/left; printf '%s' '{json.dumps(DONE)}'")

@@ -15,7 +15,7 @@ from tests.orchctl.runners.conftest import Stage
 QUICK = {"ORCHD_MOCK_SECONDS": "0.001"}
 
 
-def test_it_reads_works_and_writes_its_result(stage: Stage) -> None:
+def test_the_mock_runner_reads_inputs_and_writes_a_result(stage: Stage) -> None:
     (stage.directory / "before.md").write_text("x")
     inputs = json.dumps([f"{stage.directory}/before.md", f"{stage.directory}/nothing.md"])
     stage.stdin = b"Do it."
@@ -27,7 +27,7 @@ def test_it_reads_works_and_writes_its_result(stage: Stage) -> None:
     assert result.log.startswith("api: read a prompt of 6 characters\napi: step 1 of 4\n")
 
 
-def test_it_pretends_to_have_spent_something(stage: Stage) -> None:
+def test_the_mock_runner_reports_simulated_usage(stage: Stage) -> None:
     report = stage.run("mock", **QUICK).report
     assert report["cost_source"] == "simulated"
     assert 2000 <= report["input_tokens"] <= 11_000
@@ -37,7 +37,7 @@ def test_it_pretends_to_have_spent_something(stage: Stage) -> None:
     assert report != stage.run("mock", **QUICK, ORCHD_MOCK_SEED="2").report
 
 
-def test_it_fails_when_it_is_named(stage: Stage) -> None:
+def test_an_agent_named_in_the_fail_variable_fails(stage: Stage) -> None:
     result = stage.run("mock", **QUICK, ORCHD_MOCK_FAIL="ui,api")
     assert (result.code, result.status, result.reason) == (1, "failed", "failed, as set by ORCHD_MOCK_FAIL")
     assert not stage.result.exists()
@@ -57,11 +57,11 @@ def test_chance_depends_on_seed_name_and_attempt_alone() -> None:
 
 
 @pytest.mark.parametrize(("rate", "code"), [("0", 0), ("1", 1)])
-def test_a_rate_of_none_or_all_leaves_nothing_to_chance(stage: Stage, rate: str, code: int) -> None:
+def test_a_failure_rate_of_0_or_1_is_deterministic(stage: Stage, rate: str, code: int) -> None:
     assert stage.run("mock", **QUICK, ORCHD_MOCK_FAILURE_RATE=rate).code == code
 
 
-def test_it_is_turned_away_at_its_first_attempt(stage: Stage) -> None:
+def test_an_agent_is_rate_limited_only_at_its_first_attempt(stage: Stage) -> None:
     env = {**QUICK, "ORCHD_MOCK_RATE_LIMIT": "ui:1,api:20.5"}
     result = stage.run("mock", **env)
     assert (result.code, result.status) == (75, "rate-limited")
@@ -70,18 +70,18 @@ def test_it_is_turned_away_at_its_first_attempt(stage: Stage) -> None:
     assert stage.run("mock", **env, ORCHD_NAME="b").code == 0
 
 
-def test_a_variable_that_makes_no_sense_is_said(stage: Stage) -> None:
+def test_an_invalid_variable_is_reported(stage: Stage) -> None:
     for name in ("ORCHD_MOCK_SECONDS", "ORCHD_MOCK_FAILURE_RATE"):
         result = stage.run("mock", **{**QUICK, name: "soon"})
         assert (result.code, result.reason) == (1, f"{name} must be a number that is 0 or more, not 'soon'")
 
 
-def test_config_sets_its_variables(stage: Stage) -> None:
+def test_config_sets_the_variables_of_the_mock_runner(stage: Stage) -> None:
     stage.config.write_text('[runners.mock]\nenv = { ORCHD_MOCK_FAIL = "api", ORCHD_MOCK_SECONDS = "0.001" }\n')
     assert stage.run("mock").code == 1
 
 
-def test_on_sigterm_it_says_what_it_spent(stage: Stage) -> None:
+def test_the_mock_runner_reports_its_usage_on_sigterm(stage: Stage) -> None:
     process = stage.start("mock", ORCHD_MOCK_SECONDS="400")
     until(lambda: "read a prompt" in stage.log)
     os.killpg(process.pid, signal.SIGTERM)

@@ -21,7 +21,7 @@ NESTED = flatten(
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def test_text_shows_each_once_under_the_last_it_comes_after() -> None:
+def test_text_shows_each_node_once_below_its_last_dependency() -> None:
     assert list(text_lines(TEAM, Look())) == [
         "backend  *",
         "├─ frontend  *",
@@ -31,7 +31,7 @@ def test_text_shows_each_once_under_the_last_it_comes_after() -> None:
     assert list(text_lines(TEAM, Look(is_plain=True)))[1:3] == ["|- frontend  *", "`- mobile"]
 
 
-def test_a_nested_composition_begins_and_ends_in_the_graph() -> None:
+def test_a_nested_composition_has_a_start_and_an_end_node() -> None:
     drawing_text = drawing(NESTED, [])
     assert [line.strip("├─└│ ") for line in text_lines(drawing_text, Look())] == [
         "web/",
@@ -60,7 +60,7 @@ def test_svg_draws_each_node_once_and_each_edge_once() -> None:
     assert lefts[0] < lefts[1] == lefts[2] - (lefts[2] - lefts[1]) < lefts[3]
 
 
-def test_svg_is_readable_on_light_and_dark_pages_and_fits_its_box() -> None:
+def test_svg_supports_dark_pages_and_its_nodes_fit_its_size() -> None:
     text = svg(TEAM)
     assert "prefers-color-scheme:dark" in text
     root = ET.fromstring(text)
@@ -76,6 +76,6 @@ def test_svg_escapes_and_shortens_names() -> None:
     assert "x" * 100 in [element.text for element in root.iter(f"{SVG}title")]
 
 
-def test_svg_draws_joints_as_points_and_nothing_as_nothing() -> None:
+def test_svg_draws_joints_as_points_and_an_empty_graph_with_width_0() -> None:
     assert len(list(ET.fromstring(svg(drawing(NESTED, []))).iter(f"{SVG}circle"))) == 2
     assert ET.fromstring(svg(Drawing({}))).get("width") == "0"

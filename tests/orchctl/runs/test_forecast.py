@@ -18,7 +18,7 @@ TEAM = Composition(
 )
 
 
-def test_without_a_history_tokens_are_the_measure() -> None:
+def test_a_forecast_without_history_is_in_tokens() -> None:
     plan = foretold(Tree(TEAM, texts={"mobile": "x" * 4000}), seconds={}, limit=7)
     assert (plan["unit"], plan["limit"], plan["max_parallel"], plan["mode"]) == ("tokens", 7, 1, "hybrid")
     assert plan["groups"] == [["backend"], ["frontend", "mobile"], ["tests"]]
@@ -37,7 +37,7 @@ def test_without_a_history_tokens_are_the_measure() -> None:
     }
 
 
-def test_a_history_makes_them_seconds() -> None:
+def test_a_forecast_with_history_is_in_seconds() -> None:
     plan = foretold(Tree(TEAM), seconds={"backend": 60.0, "frontend": 80.0, "mobile": 10.0}, limit=1)
     assert plan["unit"] == "seconds"
     assert [member["seconds"] for member in plan["members"]] == [60.0, 80.0, 10.0, None]
@@ -45,14 +45,14 @@ def test_a_history_makes_them_seconds() -> None:
     assert plan["critical_path"] == ["backend", "frontend", "tests"]
 
 
-def test_a_nested_composition_is_planned_with_its_members_and_its_bound() -> None:
+def test_a_nested_composition_is_forecast_with_its_members_and_limit() -> None:
     outer = Composition("outer", "sequential", (SubSkill("a", token_estimate=1), SubSkill("team")))
     plan = foretold(Tree(outer, {"team": Tree(TEAM)}), seconds={}, limit=7)
     assert plan["groups"] == [["a"], ["team/backend"], ["team/frontend", "team/mobile"], ["team/tests"]]
     assert plan["time_at_limit"] == plan["time_one_by_one"] == 18_001
 
 
-def test_people_read_groups_paths_and_sums() -> None:
+def test_plan_lines_show_groups_critical_path_and_totals() -> None:
     lines = plan_lines(foretold(Tree(TEAM), seconds={}, limit=7), "->")
     assert lines == [
         "team: hybrid, 4 members, at most 1 at once",
@@ -69,7 +69,7 @@ def test_people_read_groups_paths_and_sums() -> None:
     ]
 
 
-def test_people_read_seconds_where_they_are_known() -> None:
+def test_plan_lines_show_seconds_if_durations_are_known() -> None:
     lines = plan_lines(foretold(Tree(TEAM), seconds={"backend": 60.0, "frontend": 80.0}, limit=7), "->")
     assert lines[2] == "group 1  backend   4,000 tokens    1m"
     assert lines[4].split()[-5:] == ["~3m", "20s", "optional", "after", "backend"]

@@ -50,21 +50,21 @@ def prepared_run(tree: Tree = TREE, task: Task = TASK, results: Path = RESULTS) 
     return prepared(tree, task, runner="claude", directory=Path("/work"), results=results)
 
 
-def test_the_request_is_one_that_the_daemon_takes() -> None:
+def test_the_daemon_accepts_the_request() -> None:
     built = schema.parse(operations.Run, sendable(prepared_run()))
     assert (built.name, built.cwd, built.task_id, built.results) == ("team", "/work", "bd-123", "/r")
     assert built.env["PATH"] == os.environ["PATH"]
     assert "env" not in prepared_run().request
 
 
-def test_groups_have_their_bounds_and_what_a_failure_does() -> None:
+def test_groups_have_their_limit_and_failure_policy() -> None:
     assert prepared_run().request["groups"] == [
         {"path": "", "max_parallel": None, "on_failure": "fail-fast", "after": [], "required": True},
         {"path": "web", "max_parallel": 2, "on_failure": "continue", "after": ["api"], "required": False},
     ]
 
 
-def test_members_are_agents_with_their_place_in_the_whole() -> None:
+def test_members_have_an_agent_a_path_and_dependencies() -> None:
     api, html, css, qa = prepared_run().request["members"]
     assert api == {
         "path": "api",
@@ -98,26 +98,26 @@ def test_the_tokens_of_a_skill_without_an_estimate_come_from_its_text() -> None:
     assert prepared_run(tree).request["members"][0]["agent"]["tokens"] == 10_100
 
 
-def test_each_is_told_where_the_results_before_it_are() -> None:
+def test_each_member_gets_the_result_paths_of_its_dependencies() -> None:
     _, html, css, qa = (member["variables"] for member in prepared_run().request["members"])
     assert html["ORCHD_RESULTS"] == '["/r/api.md"]'  # what its composition comes after
     assert css["ORCHD_RESULTS"] == '["/r/web/html.md"]'
     assert qa["ORCHD_RESULTS"] == '["/r/web", "/r/api.md"]'
 
 
-def test_more_results_than_a_variable_can_hold_are_named_by_their_directory() -> None:
+def test_too_many_result_paths_are_replaced_by_their_directory() -> None:
     names = [f"{index:04d}-{'x' * 50}" for index in range(2000)]
     large = composition_from(composition(*names, after("last", *names)))
     assert prepared_run(Tree(large)).request["members"][-1]["variables"]["ORCHD_RESULTS"] == '["/r"]'
 
 
 @pytest.mark.parametrize(("mode", "expected"), [("parallel", [[], []]), ("sequential", [[], ["a"]])])
-def test_the_mode_says_what_comes_after_what(mode: str, expected: list[list[str]]) -> None:
+def test_the_mode_sets_the_dependencies_of_members(mode: str, expected: list[list[str]]) -> None:
     members = prepared_run(Tree(composition_from(composition("a", "b", mode=mode)))).request["members"]
     assert [member["after"] for member in members] == expected
 
 
-def test_a_prompt_says_all_that_a_member_must_know() -> None:
+def test_a_prompt_contains_skill_role_task_context_and_result_paths() -> None:
     prompts = prepared_run().prompts
     assert set(prompts) == {RESULTS / f"{path}.prompt.md" for path in ("api", "web/html", "web/css", "qa")}
     api, html = prompts[RESULTS / "api.prompt.md"], prompts[RESULTS / "web/html.prompt.md"]
@@ -128,7 +128,7 @@ def test_a_prompt_says_all_that_a_member_must_know() -> None:
     assert "- /r/api.md" in html
 
 
-def test_prompts_are_written_where_they_are_read(tmp_path: Path) -> None:
+def test_prompts_are_written_to_the_stdin_paths_of_members(tmp_path: Path) -> None:
     launched = prepared_run(results=tmp_path / "r")
     write_prompts(launched)
     for member in launched.request["members"]:
@@ -136,7 +136,7 @@ def test_prompts_are_written_where_they_are_read(tmp_path: Path) -> None:
         assert Path(member["agent"]["result"]).parent.is_dir()
 
 
-def test_bytes_that_are_not_utf_8_are_the_same_in_a_prompt(tmp_path: Path) -> None:
+def test_a_prompt_keeps_bytes_that_are_not_utf_8(tmp_path: Path) -> None:
     launched = prepared_run(results=tmp_path / "caf\udce9", task=Task("bd-1", "caf\udce9 \u00e9"))
     write_prompts(launched)
     content = (tmp_path / "caf\udce9/api.prompt.md").read_bytes()
@@ -144,7 +144,7 @@ def test_bytes_that_are_not_utf_8_are_the_same_in_a_prompt(tmp_path: Path) -> No
     assert b"caf\xe9 \xc3\xa9" in content
 
 
-def test_what_the_daemon_would_not_take_is_refused_before_anything_is_sent() -> None:
+def test_a_request_that_the_daemon_would_refuse_is_not_sent() -> None:
     with pytest.raises(UsageError, match="task_id"):
         sendable(prepared_run(task=Task("x" * 201)))
 
@@ -163,7 +163,7 @@ def test_variables_of_another_run_are_not_handed_on(monkeypatch: pytest.MonkeyPa
     assert not {"ORCHD_RESULT", "ORCHD_MODEL"} & set(sendable(prepared_run())["env"])
 
 
-def test_a_composition_that_cannot_be_run_is_refused() -> None:
+def test_a_composition_with_a_cycle_is_refused() -> None:
     bad = Composition("t", "hybrid", (SubSkill("a", dependencies=("a",)),))
     with pytest.raises(CompositionError, match="cycle"):
         prepared_run(Tree(bad))
@@ -181,7 +181,7 @@ def test_each_run_gets_a_directory_of_its_own(tmp_path: Path) -> None:
     assert results_of(tmp_path, "t*").name == "t*-1"
 
 
-def test_who_comes_second_takes_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_concurrent_run_takes_the_next_free_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / ".agent/runs/team-1").mkdir(parents=True)
     monkeypatch.setattr(Path, "glob", lambda *_: iter(()))  # as it was before the first came
     with reserved(tmp_path, "team") as results:
@@ -189,7 +189,7 @@ def test_who_comes_second_takes_the_next(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.timeout(10)
-def test_where_no_directory_can_be_made_it_says_so(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_created_raises_an_error(tmp_path: Path) -> None:
     (tmp_path / ".agent").mkdir()
     (tmp_path / ".agent/runs").symlink_to("/gone/scratch")
     with pytest.raises(FileExistsError, match="runs"), reserved(tmp_path, "team"):
@@ -206,7 +206,9 @@ def test_where_no_directory_can_be_made_it_says_so(tmp_path: Path) -> None:
         (KeyboardInterrupt(), True),
     ],
 )
-def test_the_directory_goes_when_the_run_was_refused(tmp_path: Path, error: BaseException, is_kept: bool) -> None:
+def test_the_directory_is_deleted_only_if_the_run_was_refused(
+    tmp_path: Path, error: BaseException, is_kept: bool
+) -> None:
     with pytest.raises(type(error)), reserved(tmp_path, "team") as results:
         raise error
     assert results.exists() is is_kept

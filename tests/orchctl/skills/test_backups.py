@@ -7,7 +7,7 @@ from pathlib import Path
 from orchctl.skills.backups import back_up
 
 
-def test_nothing_is_lost_however_often(tmp_path: Path) -> None:
+def test_repeated_backups_keep_every_version(tmp_path: Path) -> None:
     for text in ("one", "two", "three"):
         (tmp_path / "a.md").write_text(text)
         back_up(tmp_path / "a.md")
@@ -18,7 +18,7 @@ def test_nothing_is_lost_however_often(tmp_path: Path) -> None:
     }
 
 
-def test_a_broken_link_takes_a_name_too(tmp_path: Path) -> None:
+def test_a_backup_does_not_replace_a_broken_link(tmp_path: Path) -> None:
     (tmp_path / "a.bak").symlink_to("nowhere")
     (tmp_path / "a").write_text("x")
     assert back_up(tmp_path / "a").name == "a.bak2"

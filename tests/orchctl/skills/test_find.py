@@ -10,7 +10,7 @@ from orchctl.skills import find as skills
 from tests.orchctl.composition.files import written
 
 
-def test_the_nearest_is_found_first(tmp_path: Path) -> None:
+def test_the_nearest_skill_is_returned(tmp_path: Path) -> None:
     file = tmp_path / "far/team/composition.json"
     for place in (tmp_path / "far/api", tmp_path / "skills/api", tmp_path / ".claude/skills/api"):
         written(place / "SKILL.md", "x")
@@ -21,26 +21,26 @@ def test_the_nearest_is_found_first(tmp_path: Path) -> None:
     assert skills.find("api", skills.places(tmp_path)) == tmp_path / ".claude/skills/api"
 
 
-def test_beside_a_file_of_another_name_are_its_neighbours(tmp_path: Path) -> None:
+def test_skills_are_searched_next_to_a_file_of_any_name(tmp_path: Path) -> None:
     written(tmp_path / "api/composition.json", "{}")
     assert skills.find("api", skills.places(tmp_path / "x", tmp_path / "team.json")) == tmp_path / "api"
 
 
 @pytest.mark.parametrize("name", ["", "..", ".", "../api", "a\0b", "nothing"])
-def test_what_is_no_name_of_a_skill_is_not_found(tmp_path: Path, name: str) -> None:
+def test_an_invalid_or_unknown_skill_name_has_no_match(tmp_path: Path, name: str) -> None:
     written(tmp_path / "api/SKILL.md", "x")
     written(tmp_path / "SKILL.md", "x")
     assert skills.find(name, [tmp_path, tmp_path / "api"]) is None
 
 
-def test_the_text_is_without_its_front_matter(tmp_path: Path) -> None:
+def test_skill_text_excludes_the_front_matter(tmp_path: Path) -> None:
     assert skills.text_of(written(tmp_path / "a/SKILL.md", "---\nname: a\n---\n\n# A\n").parent) == "# A\n"
     assert skills.text_of(written(tmp_path / "b/SKILL.md", "# B\n---\n").parent) == "# B\n---\n"
     assert skills.text_of(written(tmp_path / "c/SKILL.md", "---\nno end").parent) == "---\nno end"
     assert skills.text_of(tmp_path) == ""
 
 
-def test_compositions_can_be_named(tmp_path: Path) -> None:
+def test_names_lists_compositions_only(tmp_path: Path) -> None:
     written(tmp_path / "skills/mine/composition.json", "{}")
     written(tmp_path / "skills/api/SKILL.md", "")
     names = list(skills.names(tmp_path))

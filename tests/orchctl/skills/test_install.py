@@ -27,7 +27,7 @@ def installed(skill: Path, folder: Path, *, is_forced: bool = False) -> dict[str
     return {str(change.path.relative_to(folder)): change.done for change in install(skill, folder, is_forced=is_forced)}
 
 
-def test_it_is_written_once_and_then_up_to_date(skill: Path, tmp_path: Path) -> None:
+def test_a_skill_is_written_once_and_then_reported_as_current(skill: Path, tmp_path: Path) -> None:
     directory = tmp_path / "here"
     assert installed(skill, directory) == {"SKILL.md": WRITTEN, "scripts/run.py": WRITTEN}
     assert os.access(directory / "scripts/run.py", os.X_OK)
@@ -50,7 +50,7 @@ def test_an_unchanged_older_file_is_replaced(skill: Path, tmp_path: Path) -> Non
     assert not list((tmp_path / "here").glob("*.bak"))
 
 
-def test_a_changed_file_is_left_alone_until_it_is_forced(skill: Path, tmp_path: Path) -> None:
+def test_a_changed_file_is_replaced_only_by_force(skill: Path, tmp_path: Path) -> None:
     directory = tmp_path / "here"
     installed(skill, directory)
     (directory / "SKILL.md").write_text("mine")
@@ -64,7 +64,9 @@ def test_a_changed_file_is_left_alone_until_it_is_forced(skill: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("manifest", [None, "no json", "[1]", '{"SKILL.md": 3}', "{}"])
-def test_without_a_manifest_no_file_counts_as_ours(skill: Path, tmp_path: Path, manifest: str | None) -> None:
+def test_a_changed_file_without_a_manifest_entry_is_not_replaced(
+    skill: Path, tmp_path: Path, manifest: str | None
+) -> None:
     directory = tmp_path / "here"
     installed(skill, directory)
     (directory / MANIFEST).unlink()
@@ -75,7 +77,7 @@ def test_without_a_manifest_no_file_counts_as_ours(skill: Path, tmp_path: Path, 
     assert list(json.loads((directory / MANIFEST).read_text())) == ["scripts/run.py", "version"]
 
 
-def test_a_file_that_was_there_already_and_is_the_same_becomes_ours(skill: Path, tmp_path: Path) -> None:
+def test_an_identical_existing_file_is_adopted_and_later_replaced(skill: Path, tmp_path: Path) -> None:
     directory = tmp_path / "here"
     directory.mkdir()
     (directory / "SKILL.md").write_text("version 1")
@@ -84,7 +86,7 @@ def test_a_file_that_was_there_already_and_is_the_same_becomes_ours(skill: Path,
     assert installed(skill, directory)["SKILL.md"] == REPLACED
 
 
-def test_a_link_to_nowhere_is_left_alone(skill: Path, tmp_path: Path) -> None:
+def test_a_broken_link_is_not_replaced(skill: Path, tmp_path: Path) -> None:
     directory = tmp_path / "here"
     directory.mkdir()
     (directory / "SKILL.md").symlink_to("nowhere")

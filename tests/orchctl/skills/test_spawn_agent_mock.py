@@ -60,7 +60,7 @@ def start_script(instance: Instance, directory: Path, **env: str) -> Iterator[su
     process.communicate()
 
 
-def test_it_prints_the_id_and_the_result_and_ends_with_its_agent(instance: Instance, tmp_path: Path) -> None:
+def test_the_script_prints_the_agent_id_and_the_result_path(instance: Instance, tmp_path: Path) -> None:
     process = run_script(instance, tmp_path, *words())
     result = tmp_path / "docs/tasks/results/subtask-A.md"
     assert (process.returncode, process.stderr) == (0, "")
@@ -70,7 +70,7 @@ def test_it_prints_the_id_and_the_result_and_ends_with_its_agent(instance: Insta
     assert (agent["name"], agent["goal"], agent["runner"]) == ("subtask-A", "Implement Logic", "mock")
 
 
-def test_it_starts_a_daemon_when_none_runs(stopped: Instance, tmp_path: Path) -> None:
+def test_the_script_starts_a_daemon_if_none_runs(stopped: Instance, tmp_path: Path) -> None:
     assert run_script(stopped, tmp_path, *words()).returncode == 0
 
 
@@ -80,7 +80,7 @@ done
 wait"""
 
 
-def test_eight_in_the_background_under_a_limit_of_seven(instance: Instance, tmp_path: Path) -> None:
+def test_eight_background_scripts_respect_a_limit_of_seven(instance: Instance, tmp_path: Path) -> None:
     instance.ctl("pause")
     witness = Witness(instance.directory, limit=7, resident=28)
     env = {**instance.env, "ORCHD_MOCK_SECONDS": "1"}
@@ -98,14 +98,14 @@ def test_eight_in_the_background_under_a_limit_of_seven(instance: Instance, tmp_
     assert [agent["status"] for agent in instance.status("--all")["agents"]] == ["completed"] * 8
 
 
-def test_an_agent_that_fails_gives_its_exit_code(instance: Instance, tmp_path: Path) -> None:
+def test_the_script_exits_with_the_exit_code_of_a_failed_agent(instance: Instance, tmp_path: Path) -> None:
     result = run_script(instance, tmp_path, *words(), ORCHD_MOCK_FAIL="subtask-A")
     assert result.returncode == instance.agent("agent-001")["exit_code"] != 0
     assert result.stdout.splitlines()[1].startswith("agent-001 subtask-A failed: ")
     assert result.stdout.endswith(", no result\n")
 
 
-def test_an_agent_that_is_cancelled_is_143_and_one_that_takes_too_long_75(stopped: Instance, tmp_path: Path) -> None:
+def test_the_script_exits_with_143_if_cancelled_and_75_if_timed_out(stopped: Instance, tmp_path: Path) -> None:
     stopped.configure("timeout = 0.5\ngrace = 0.1\n")
     stopped.start()
     assert run_script(stopped, tmp_path, *words(), ORCHD_MOCK_SECONDS="30").returncode == 75
@@ -134,7 +134,7 @@ def test_a_signal_ends_the_script_and_not_its_agent(instance: Instance, tmp_path
     assert instance.agent("agent-001")["status"] == "running"
 
 
-def test_a_signal_that_comes_before_there_is_an_agent_leaves_none_unnamed(instance: Instance, tmp_path: Path) -> None:
+def test_a_signal_during_the_spawn_still_reports_the_agent(instance: Instance, tmp_path: Path) -> None:
     slow = tmp_path / "slow"
     os.mkfifo(tmp_path / "gate")
     slow.write_text(f'#!/bin/sh\necho here >&2\nread x <{tmp_path}/gate\nexec {BIN}/orchctl "$@"\n')
@@ -148,7 +148,7 @@ def test_a_signal_that_comes_before_there_is_an_agent_leaves_none_unnamed(instan
         assert "agent-001 keeps running" in process.stderr.read()
 
 
-def test_without_orchctl_it_says_what_to_do(stopped: Instance, tmp_path: Path) -> None:
+def test_a_missing_orchctl_is_reported_with_a_remedy(stopped: Instance, tmp_path: Path) -> None:
     result = run_script(stopped, tmp_path, *words(), PATH=str(tmp_path))
     assert (result.returncode, result.stdout) == (127, "")
     assert (
@@ -157,12 +157,12 @@ def test_without_orchctl_it_says_what_to_do(stopped: Instance, tmp_path: Path) -
     )
 
 
-def test_the_variable_says_where_orchctl_is(instance: Instance, tmp_path: Path) -> None:
+def test_the_orchctl_variable_sets_the_path_of_orchctl(instance: Instance, tmp_path: Path) -> None:
     assert run_script(instance, tmp_path, *words(), PATH="/usr/bin:/bin", ORCHCTL=str(BIN / "orchctl")).returncode == 0
     assert run_script(instance, tmp_path, *words(), ORCHCTL="/no/where").returncode == 127
 
 
-def test_what_orchctl_refuses_is_said_with_its_exit_code(instance: Instance, tmp_path: Path) -> None:
+def test_a_refusal_by_orchctl_is_printed_with_its_exit_code(instance: Instance, tmp_path: Path) -> None:
     long = words()
     long[3] = "x" * 5000
     result = run_script(instance, tmp_path, *long)
@@ -170,19 +170,21 @@ def test_what_orchctl_refuses_is_said_with_its_exit_code(instance: Instance, tmp
     assert result.stderr.startswith("spawn_agent_mock.py: bad-request: ")
 
 
-def test_an_orchctl_that_says_nothing_is_no_riddle(stopped: Instance, tmp_path: Path) -> None:
+def test_a_silent_failure_of_orchctl_is_reported(stopped: Instance, tmp_path: Path) -> None:
     result = run_script(stopped, tmp_path, *words(), ORCHCTL=shutil.which("false") or "")
     assert (result.returncode, result.stderr) == (1, "spawn_agent_mock.py: orchctl ended with 1 and said nothing\n")
 
 
 @pytest.mark.parametrize("options", [words()[:4], [*words(), "--more", "x"], words("../up"), words("")])
-def test_it_takes_its_three_options_and_no_others(stopped: Instance, tmp_path: Path, options: Sequence[str]) -> None:
+def test_missing_unknown_and_invalid_options_are_refused(
+    stopped: Instance, tmp_path: Path, options: Sequence[str]
+) -> None:
     result = run_script(stopped, tmp_path, *options)
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.startswith("usage: spawn_agent_mock.py ")
 
 
-def test_it_imports_the_standard_library_alone() -> None:
+def test_the_script_imports_only_the_standard_library() -> None:
     imported = {
         name.name
         for node in ast.walk(ast.parse(SCRIPT.read_text()))
@@ -196,7 +198,7 @@ def test_it_imports_the_standard_library_alone() -> None:
 
 
 @pytest.mark.skipif(not any(OLD), reason="no Python 3.8 here")
-def test_it_runs_on_python_3_8(instance: Instance, tmp_path: Path) -> None:
+def test_the_script_runs_on_python_3_8(instance: Instance, tmp_path: Path) -> None:
     works = next(
         program
         for program in OLD

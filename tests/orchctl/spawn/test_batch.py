@@ -39,13 +39,13 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("batch") / "any.jsonl"
 
 
-def test_an_object_a_line_and_an_array_say_the_same(file: Path) -> None:
+def test_json_lines_and_a_json_array_are_equivalent(file: Path) -> None:
     agents = [{"command": ["claude", "-p"], "name": "a"}, {"command": ["x"], "after": ["a"], "env": {"K": "V"}}]
     assert read(file, "\n\n".join(map(json.dumps, agents))) == agents
     assert read(file, "  " + json.dumps(agents, indent=2)) == agents
 
 
-def test_durations_are_numbers_or_words_and_paths_are_the_clients(file: Path) -> None:
+def test_durations_may_have_units_and_paths_are_relative_to_the_client(file: Path) -> None:
     (spec,) = read(file, '{"command": ["x"], "timeout": "15m", "grace": 3, "silence": "2h", "cwd": "sub"}')
     assert spec == {"command": ["x"], "timeout": 900.0, "grace": 3, "silence": 7200.0, "cwd": "/work/here/sub"}
 
@@ -91,7 +91,7 @@ def test_a_dash_is_the_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         ("[" * 100_000, "is nested too deeply"),
     ],
 )
-def test_a_mistake_names_its_place_its_key_and_the_way_out(file: Path, text: str | bytes, message: str) -> None:
+def test_an_invalid_batch_is_refused_with_its_location_and_reason(file: Path, text: str | bytes, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         read(file, text)
     assert caught.value.code == "bad-batch"
@@ -106,13 +106,13 @@ def test_a_file_without_agents_is_a_mistake(file: Path, text: str) -> None:
         read(file, text)
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"gone\.jsonl cannot be read: No such file or directory"):
         batch.read(str(tmp_path / "gone.jsonl"), HERE)
 
 
 @given(st.lists(st.dictionaries(st.sampled_from(KEYS), VALUE, max_size=4), min_size=1, max_size=3))
-def test_any_json_is_agents_or_a_mistake(scratch: Path, specs: list[dict[str, object]]) -> None:
+def test_any_json_is_read_as_agents_or_refused(scratch: Path, specs: list[dict[str, object]]) -> None:
     scratch.write_text("\n".join(map(json.dumps, specs)))
     try:
         count = len(batch.read(str(scratch), HERE))
@@ -121,7 +121,7 @@ def test_any_json_is_agents_or_a_mistake(scratch: Path, specs: list[dict[str, ob
     assert count == len(specs)
 
 
-def test_more_than_one_request_takes_is_refused_before_any_of_it_is_looked_at(file: Path) -> None:
+def test_a_batch_that_is_too_large_is_refused_before_validation(file: Path) -> None:
     with pytest.raises(UsageError) as caught:
         read(file, '{"nonsense": 1}\n' * 100_000)
     assert str(caught.value) == (

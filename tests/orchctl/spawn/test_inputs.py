@@ -14,13 +14,13 @@ from tests.conftest import BIN, Instance
 from tests.orchctl.conftest import Orchctl
 
 
-def test_a_file_is_left_to_the_daemon_and_so_is_what_is_not_there(tmp_path: Path) -> None:
+def test_regular_and_missing_files_are_left_to_the_daemon(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     for source in ("file", "nothing", ".", "/dev/null"):
         assert inputs.read(source, tmp_path) is None
 
 
-def test_what_is_too_long_is_an_error_with_a_way_out(tmp_path: Path) -> None:
+def test_an_input_that_is_too_long_is_refused_with_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x" * (inputs.LONGEST + 1))
     with (tmp_path / "file").open("rb") as file:
         source = f"/dev/fd/{file.fileno()}"
@@ -38,12 +38,12 @@ WAYS = {
 
 
 @pytest.mark.parametrize("source", WAYS)
-def test_what_only_the_caller_can_read_arrives(instance: Instance, tmp_path: Path, source: str) -> None:
+def test_input_that_only_the_caller_can_read_reaches_the_agent(instance: Instance, tmp_path: Path, source: str) -> None:
     subprocess.run(["bash", "-c", WAYS[source]], env=instance.env, cwd=tmp_path, check=True, stdin=subprocess.DEVNULL)
     assert instance.ctl("logs", "1") == "a prompt"
 
 
-def test_a_runner_gets_it_as_the_prompt(instance: Instance, tmp_path: Path) -> None:
+def test_a_runner_gets_standard_input_as_its_prompt(instance: Instance, tmp_path: Path) -> None:
     script = tmp_path / "claude"
     script.write_text(f"#!/bin/sh\ncat > {tmp_path / 'heard'}\n")
     script.chmod(0o755)
@@ -53,9 +53,7 @@ def test_a_runner_gets_it_as_the_prompt(instance: Instance, tmp_path: Path) -> N
     assert (tmp_path / "heard").read_text() == "a prompt"
 
 
-def test_it_is_kept_privately_for_a_retry_and_gone_when_the_agent_is_pruned(
-    instance: Instance, orchctl: Orchctl
-) -> None:
+def test_input_is_kept_privately_for_retries_until_the_agent_is_pruned(instance: Instance, orchctl: Orchctl) -> None:
     result = orchctl("spawn", "--wait", "--stdin", "-", "--", "sh", "-c", "cat; exit 1", input="a prompt")
     assert result.code == 1
     (kept_file,) = [
@@ -75,7 +73,7 @@ def test_it_is_kept_privately_for_a_retry_and_gone_when_the_agent_is_pruned(
         assert list(directory.iterdir()) == []
 
 
-def test_a_goal_that_is_too_long_names_the_way_out(instance: Instance, orchctl: Orchctl) -> None:
+def test_a_goal_that_is_too_long_is_refused_with_a_remedy(instance: Instance, orchctl: Orchctl) -> None:
     result = orchctl("spawn", "--goal", "g" * 4097)
     assert result.code == 1
     assert "at most 4,096 characters (give a longer text on standard input, with `stdin` or --stdin -)" in result.err
@@ -83,7 +81,9 @@ def test_a_goal_that_is_too_long_names_the_way_out(instance: Instance, orchctl: 
 
 
 @pytest.mark.parametrize("option", ["--env", "--env-file"])
-def test_a_name_of_a_variable_is_refused_in_the_same_words(instance: Instance, orchctl: Orchctl, option: str) -> None:
+def test_an_invalid_variable_name_is_refused_with_the_same_message(
+    instance: Instance, orchctl: Orchctl, option: str
+) -> None:
     (instance.directory / "vars").write_text("A B=hush\n")
     text = "A B=hush" if option == "--env" else os.fspath(instance.directory / "vars")
     result = orchctl("spawn", option, text, "--", "true")

@@ -10,7 +10,7 @@ from orchctl.errors import UsageError
 from orchctl.spawn.json_lines import JsonLines
 
 
-def test_every_entry_has_its_place(tmp_path: Path) -> None:
+def test_every_entry_has_its_line_or_index(tmp_path: Path) -> None:
     (tmp_path / "list").write_text("1\n\n2\n")
     listing = JsonLines(str(tmp_path / "list"), "bad-list", "begun")
     assert list(listing.entries(listing.text())) == [
@@ -23,7 +23,7 @@ def test_every_entry_has_its_place(tmp_path: Path) -> None:
     ]
 
 
-def test_an_error_has_the_code_and_the_verb_of_its_reader(tmp_path: Path) -> None:
+def test_an_error_uses_the_code_and_the_verb_of_the_caller(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         JsonLines(str(tmp_path / "none"), "bad-list", "begun").text()
     assert caught.value.code == "bad-list"
@@ -31,7 +31,7 @@ def test_an_error_has_the_code_and_the_verb_of_its_reader(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(("text", "place"), [("1\n%s", " line 2"), ("[1, %s]", "")])
-def test_a_number_that_is_too_long_to_be_read_is_told(tmp_path: Path, text: str, place: str) -> None:
+def test_a_number_with_too_many_digits_is_refused(tmp_path: Path, text: str, place: str) -> None:
     (tmp_path / "list").write_text(text % ("9" * 5000))
     listing = JsonLines(str(tmp_path / "list"), "bad-list", "begun")
     with pytest.raises(UsageError, match=f"list{place}: a number has too many digits; "):

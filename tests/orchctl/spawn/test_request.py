@@ -23,11 +23,11 @@ def test_paths_are_relative_to_the_client() -> None:
     }
 
 
-def test_what_is_no_path_is_left_for_the_check() -> None:
+def test_invalid_paths_are_left_unchanged_for_validation() -> None:
     assert with_absolute_paths({"cwd": "", "stdin": 3}, HERE) == {"cwd": "", "stdin": 3}
 
 
-def test_a_request_has_its_project_and_environment_without_the_agent(
+def test_a_request_has_the_project_and_the_environment_but_no_agent_id(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / ".git").mkdir()

@@ -22,7 +22,7 @@ def nowhere(instance: Instance, directory: Path, words: str) -> tuple[int, str, 
     return result.returncode, result.stdout, result.stderr
 
 
-def test_commands_that_need_no_directory_work(instance: Instance, tmp_path: Path) -> None:
+def test_commands_that_need_no_directory_run_in_a_deleted_directory(instance: Instance, tmp_path: Path) -> None:
     for words in NEED_NONE:
         code, _, errors = nowhere(instance, tmp_path / "gone", words)
         assert (code, errors) == (0, ""), words
@@ -31,20 +31,22 @@ def test_commands_that_need_no_directory_work(instance: Instance, tmp_path: Path
     assert instance.ctl("logs", "1") == "/tmp\n"
 
 
-def test_the_others_name_it(instance: Instance, tmp_path: Path) -> None:
+def test_other_commands_report_the_deleted_directory(instance: Instance, tmp_path: Path) -> None:
     for words in NEED_IT:
         code, _, errors = nowhere(instance, tmp_path / "gone", words)
         assert (code, errors.startswith("no-directory: the current directory was deleted")) == (1, True), words
 
 
-def test_a_home_that_is_relative_names_it_too(instance: Instance, tmp_path: Path) -> None:
+def test_a_relative_home_reports_the_deleted_directory(instance: Instance, tmp_path: Path) -> None:
     instance.env["ORCHD_HOME"] = "home"
     code, _, errors = nowhere(instance, tmp_path / "gone", "status")
     assert (code, "home is relative, and the current directory was deleted" in errors) == (69, True)
     instance.env["ORCHD_HOME"] = str(instance.directory)
 
 
-def test_another_place_stands_in_for_it_where_it_is_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_absolute_directory_replaces_a_deleted_current_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "gone").mkdir()
     monkeypatch.chdir(tmp_path / "gone")
     assert here() == tmp_path / "gone"

@@ -26,18 +26,18 @@ def problem_texts(*tasks: TaskFile) -> list[str]:
     return [str(problem) for problem in checks.problems(tasks, lambda task: task.path.name)]
 
 
-def test_what_is_right_has_no_problem() -> None:
+def test_valid_tasks_have_no_problems() -> None:
     assert problem_texts(*tasks(a="", b="a", c="a", d="b c")) == []
 
 
-def test_a_name_that_is_not_there_comes_with_the_nearest() -> None:
+def test_an_unknown_dependency_is_reported_with_the_nearest_name() -> None:
     assert problem_texts(*tasks(schema="", api="schemas", ui="something")) == [
         "subtask-api.md: unknown task 'schemas'; did you mean 'schema'?",
         "subtask-ui.md: unknown task 'something'; create it: orchctl tasks new something --goal TEXT",
     ]
 
 
-def test_cycles_are_told_with_their_path_each_once() -> None:
+def test_each_cycle_is_reported_once_with_its_path() -> None:
     assert problem_texts(*tasks(a="b", b="c", c="a", x="y", y="x", z="z")) == [
         "subtask-z.md: 'z' depends on itself; remove it",
         "subtask-a.md: dependency cycle: a -> b -> c -> a; remove one of these `after`",
@@ -45,27 +45,27 @@ def test_cycles_are_told_with_their_path_each_once() -> None:
     ]
 
 
-def test_two_tasks_of_one_name() -> None:
+def test_a_duplicate_task_name_is_reported() -> None:
     twice = [*tasks(a=""), TaskFile(Path("/t/subtask-b.md"), "a", lines={"name": 2})]
     assert problem_texts(*twice) == [
         "subtask-b.md line 2: the name 'a' is already used in subtask-a.md; give each task its own name"
     ]
 
 
-def test_tasks_at_once_that_write_to_the_same_file_are_not_independent() -> None:
+def test_parallel_tasks_that_write_to_the_same_file_are_reported() -> None:
     assert problem_texts(writing("a", "src/api"), writing("b", "src/ui", "src/api/*.py"), writing("c", "docs")) == [
         "subtask-b.md line 5: 'a' and 'b' can run at the same time and both write to src/api and src/api/*.py; "
         "add a dependency, e.g. `after: [a]`, or use different files"
     ]
 
 
-def test_one_after_the_other_they_may() -> None:
+def test_sequential_tasks_may_write_to_the_same_file() -> None:
     near = [writing("a", "src"), writing("b", after=("a",)), writing("c", "src", after=("b",))]
     assert problem_texts(*near) == []
     assert len(problem_texts(*near, writing("d", "src"))) == 2
 
 
-def test_the_result_of_another_is_a_file_too() -> None:
+def test_the_result_of_another_task_counts_as_a_written_file() -> None:
     assert len(problem_texts(writing("a"), writing("b", "/t/results/a.md"))) == 1
     assert problem_texts(writing("a"), writing("b", "/t/results/c.md")) == []
 
@@ -78,5 +78,5 @@ def test_the_result_of_another_is_a_file_too() -> None:
         ({"a": "b", "b": "c", "c": ""}, "cba"),
     ],
 )
-def test_each_stands_behind_all_it_comes_after_else_in_the_order_of_files(after: dict[str, str], names: str) -> None:
+def test_tasks_are_ordered_by_dependencies_and_then_by_file(after: dict[str, str], names: str) -> None:
     assert "".join(task.name for task in ordered(tasks(**after))) == names

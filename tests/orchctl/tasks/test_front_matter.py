@@ -48,7 +48,7 @@ def test_values_are_texts_or_lists_of_texts() -> None:
     }
 
 
-def test_a_list_in_brackets_may_go_over_several_lines() -> None:
+def test_a_bracketed_list_may_span_several_lines() -> None:
     assert values("files: [a,  # why", "", "  'b, c']", "name: d") == {"files": ("a", "b, c"), "name": "d"}
     assert mistakes("files: [a,", "]") == [
         (2, "while parsing a flow node: expected the node content, but found '<stream end>'"),
@@ -56,7 +56,7 @@ def test_a_list_in_brackets_may_go_over_several_lines() -> None:
     ]
 
 
-def test_a_key_after_a_list_without_indent_is_a_mistake_of_its_own_line() -> None:
+def test_an_invalid_key_after_an_unindented_list_has_its_own_line_number() -> None:
     assert mistakes("files:", "-k: a") == [(3, "'-k: a' is not `key: value`")]
     assert mistakes("files:", "- a", "? k") == [(4, "'? k' is not `key: value`")]
     assert values("files:", "-", "  a", "- b") == {"files": ("a", "b")}
@@ -69,11 +69,11 @@ def test_lists_that_are_nested_too_deeply_are_a_mistake() -> None:
 @pytest.mark.parametrize(
     "line", ["description:foo", f"description: {'[' * 3000}", "description: [a]", "description: {a: b}"]
 )
-def test_a_description_that_is_no_text_is_empty(line: str) -> None:
+def test_a_description_that_is_not_a_string_is_empty(line: str) -> None:
     assert described(f"---\nname: a\n{line}\n---\nbody\n") == ""
 
 
-def test_a_plain_text_is_never_anything_else() -> None:
+def test_unquoted_values_are_always_strings() -> None:
     assert values("name: no", "a: 1:30", "b: 0x1F", "c: null", "d: it's # cut's", "e: [-x, y-]") == {
         "name": "no",
         "a": "1:30",
@@ -84,12 +84,12 @@ def test_a_plain_text_is_never_anything_else() -> None:
     }
 
 
-def test_the_body_is_what_is_below_and_where_it_begins_is_known() -> None:
+def test_the_body_begins_after_the_front_matter_at_a_known_line() -> None:
     parsed = parse("---\nname: a\n---\n\n# Title\n---\nmore\n")
     assert (parsed.body, parsed.body_line) == ("\n# Title\n---\nmore\n", 4)
 
 
-def test_without_front_matter_all_is_body() -> None:
+def test_a_file_without_front_matter_is_all_body() -> None:
     parsed = parse("# Title\n---\n")
     assert (parsed.values, parsed.body, parsed.mistakes) == ({}, "# Title\n---\n", [])
 
@@ -97,7 +97,7 @@ def test_without_front_matter_all_is_body() -> None:
 @pytest.mark.parametrize(
     ("before", "line"), [("\n", 2), ("\n \n", 3), (" ", 1), ("\ufeff\r\n", 2), ("<!-- generated -->\n\n", 3)]
 )
-def test_front_matter_that_would_be_text_is_a_mistake(before: str, line: int) -> None:
+def test_front_matter_that_is_not_at_the_start_is_refused(before: str, line: int) -> None:
     (mistake,) = parse(f"{before}---\nafter: schema\n---\nText\n").mistakes
     assert (mistake.line, mistake.message) == (
         line,
@@ -106,16 +106,16 @@ def test_front_matter_that_would_be_text_is_a_mistake(before: str, line: int) ->
 
 
 @pytest.mark.parametrize("text", ["\n---\nSome words.\n", "\n***\nafter: schema\n***\n", "Words\n---\nafter: x\n"])
-def test_a_line_across_the_page_is_no_front_matter(text: str) -> None:
+def test_a_horizontal_rule_is_not_front_matter(text: str) -> None:
     assert parse(text).mistakes == []
 
 
-def test_windows_and_its_editors_are_understood() -> None:
+def test_windows_line_ends_and_a_byte_order_mark_are_accepted() -> None:
     parsed = parse("\ufeff---\r\nname: a\r\n---\r\nbody\r\n")
     assert (parsed.values["name"].value, parsed.body) == ("a", "body\n")
 
 
-def test_every_mistake_is_told_at_once_with_its_line() -> None:
+def test_all_mistakes_are_reported_at_once_with_their_lines() -> None:
     assert mistakes(
         "name: a",
         "goal: do this: that",
@@ -179,7 +179,7 @@ def test_every_mistake_is_told_at_once_with_its_line() -> None:
         (['a: "\\u200b"'], 2, "'\\u200b' contains a character that cannot be shown on one line"),
     ],
 )
-def test_what_is_more_than_texts_is_a_mistake(lines: list[str], line: int, message: str) -> None:
+def test_yaml_beyond_strings_and_lists_of_strings_is_refused(lines: list[str], line: int, message: str) -> None:
     assert mistakes(*lines) == [(line, message)]
 
 
@@ -194,17 +194,17 @@ def test_what_is_more_than_texts_is_a_mistake(lines: list[str], line: int, messa
         ("[a]", ""),
     ],
 )
-def test_a_description_of_any_writer_is_read_if_it_can_be(written_as: str, description: str) -> None:
+def test_a_description_in_other_yaml_styles_is_read_if_possible(written_as: str, description: str) -> None:
     assert described(f"---\nname: [\ndescription: {written_as}\nx: y\n---\nBody\n") == description
     assert described(f"description: {written_as}\n") == ""
 
 
-def test_the_way_out_is_the_line_as_it_should_be() -> None:
+def test_a_mistake_suggests_the_corrected_value() -> None:
     (mistake,) = parse("---\ngoal: do this: that\n---\n").mistakes
     assert mistake.way_out == 'put it in quotes: "do this: that"'
 
 
-def test_front_matter_that_never_ends_is_a_mistake_of_the_whole() -> None:
+def test_front_matter_without_an_end_is_refused() -> None:
     (mistake,) = parse("---\nname: a\n").mistakes
     assert (mistake.line, mistake.message) == (1, "the front matter has no end")
 
@@ -217,7 +217,7 @@ TEXTS = st.text(st.characters(exclude_categories=("C", "Z"), include_characters=
 @example({"a": "1"})
 @example({"a": "x: y # z"})
 @example({"a": ("", "a, b", "]")})
-def test_what_is_written_is_read_again_the_same_also_by_others(given_values: Values) -> None:
+def test_written_values_are_read_back_by_this_parser_and_by_yaml(given_values: Values) -> None:
     text = written(given_values)
     read = parse(text)
     assert read.mistakes == []
@@ -237,7 +237,7 @@ LINES = st.lists(
 @example(["a: it's # cut's"])
 @example(["a:", "- x"])
 @example(["a: [a , 'b']"])
-def test_what_is_accepted_says_the_same_to_others(lines: list[str]) -> None:
+def test_accepted_front_matter_has_the_same_values_in_yaml(lines: list[str]) -> None:
     parsed = parse("\n".join(["---", *lines, "---"]))
     if parsed.mistakes or parsed.body:  # a line `---` among them has ended the front matter
         return
@@ -250,5 +250,5 @@ def test_what_is_accepted_says_the_same_to_others(lines: list[str]) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "\n", "---", "---\n---", "-", "---\n---\n---\n"])
-def test_little_is_no_trouble(text: str) -> None:
+def test_minimal_texts_are_parsed_without_an_exception(text: str) -> None:
     parse(text)

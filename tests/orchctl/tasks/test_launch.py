@@ -32,7 +32,7 @@ def names(tasks: tuple[TaskFile, ...]) -> str:
     return "".join(task.name for task in tasks)
 
 
-def test_what_is_done_is_left_alone_what_is_on_its_way_too_and_the_rest_is_run() -> None:
+def test_done_tasks_run_only_on_request_and_running_tasks_never() -> None:
     states = {"a": TaskState(DONE), "b": TaskState("running", "", agent(3)), "c": TaskState(OUTDATED, "x")}
     choice = chosen(TASKS, states, Wanted())
     assert (names(choice.run), names(choice.going), names(choice.done)) == ("c", "b", "a")
@@ -40,7 +40,7 @@ def test_what_is_done_is_left_alone_what_is_on_its_way_too_and_the_rest_is_run()
     assert (names(second_choice.run), names(second_choice.going), names(second_choice.done)) == ("ac", "b", "")
 
 
-def test_what_failed_or_was_skipped_is_run_again() -> None:
+def test_failed_and_skipped_tasks_are_run_again() -> None:
     states = {
         "a": TaskState(DONE),
         "b": TaskState("failed", "", ended(3, status="failed")),
@@ -49,7 +49,7 @@ def test_what_failed_or_was_skipped_is_run_again() -> None:
     assert names(chosen(TASKS, states, Wanted()).run) == "bc"
 
 
-def test_only_some_are_run_if_what_they_come_after_is_there() -> None:
+def test_a_selected_task_runs_only_if_its_dependencies_are_available() -> None:
     states = {**ALL_MISSING, "a": TaskState(DONE)}
     assert names(chosen(TASKS, states, Wanted(only=("b",))).run) == "b"
     with pytest.raises(RefusedError, match=r"'c' depends on 'b', which is missing; add `--only b`"):
@@ -63,14 +63,14 @@ def test_only_some_are_run_if_what_they_come_after_is_there() -> None:
     assert names(chosen(TASKS, {**states, "b": TaskState(OUTDATED)}, Wanted(only=("c",))).run) == "c"
 
 
-def test_a_name_that_is_no_task_comes_with_the_nearest() -> None:
+def test_an_unknown_task_is_reported_with_the_nearest_name() -> None:
     with pytest.raises(UsageError, match=r"--only 'aa': unknown task; did you mean 'a'\?"):
         launch.known(TASKS, ["aa"])
     with pytest.raises(UsageError, match="known tasks: a, b, c"):
         launch.known(TASKS, ["zzzz"])
 
 
-def test_after_is_a_name_of_the_request_the_id_of_one_on_its_way_or_nothing() -> None:
+def test_after_names_tasks_of_the_request_or_running_agents() -> None:
     states = {"a": TaskState(DONE), "b": TaskState("running", "", agent(3)), "c": TaskState(MISSING)}
     (only,) = specs(chosen(TASKS, states, Wanted()), states, RESULTS, Wanted())
     assert only["after"] == ["agent-003"]
@@ -79,7 +79,7 @@ def test_after_is_a_name_of_the_request_the_id_of_one_on_its_way_or_nothing() ->
     assert every[0]["tokens"] == 10_000 + -(-len(TASKS[0].body) // 4)
 
 
-def test_an_agent_is_what_the_file_says_and_the_command_line_where_it_says_nothing() -> None:
+def test_the_task_file_takes_precedence_over_the_command_line() -> None:
     bounds: dict[str, Any] = {"memory_max": 1 << 30, "cpu_max": 1.5, "pids_max": 200}
     full = TaskFile(
         Path("subtask-a.md"), "a", "x", "s", "claude", "opus", timeout=90.0, retries=2, tokens=5, nesting=1, **bounds
@@ -107,7 +107,7 @@ def test_an_agent_is_what_the_file_says_and_the_command_line_where_it_says_nothi
     assert (second["runner"], second["model"]) == ("mock", "m")
 
 
-def test_prompts_name_the_results_to_read_wherever_they_are(tmp_path: Path) -> None:
+def test_prompts_name_existing_and_expected_result_paths(tmp_path: Path) -> None:
     results = tmp_path / "results"
     result(tmp_path, "subtask-a")
     (results / ".prompts").mkdir()
@@ -117,7 +117,7 @@ def test_prompts_name_the_results_to_read_wherever_they_are(tmp_path: Path) -> N
     assert f"    {results}/c.md\n" in text
 
 
-def test_a_skill_that_is_found_stands_first(tmp_path: Path) -> None:
+def test_a_prompt_begins_with_the_text_of_an_available_skill(tmp_path: Path) -> None:
     skill = tmp_path / "skills/mine/SKILL.md"
     skill.parent.mkdir(parents=True)
     skill.write_text("---\nname: mine\n---\n# How to\n")
@@ -126,7 +126,7 @@ def test_a_skill_that_is_found_stands_first(tmp_path: Path) -> None:
     assert (tmp_path / "results/.prompts/a.md").read_text().startswith("# How to\n\n# a\n\nx\n")
 
 
-def test_old_results_are_out_of_the_way_and_back_when_it_comes_to_nothing(tmp_path: Path) -> None:
+def test_old_results_are_moved_away_and_restored_on_an_error(tmp_path: Path) -> None:
     path = result(tmp_path, "a", "old")
     with without_old_results(TASKS, tmp_path / "results") as kept_results:
         assert not path.exists()
@@ -154,7 +154,7 @@ BEHIND = [
 ]
 
 
-def test_conditions_go_with_names_and_with_agents_that_are_on_their_way() -> None:
+def test_conditions_are_kept_for_names_and_for_running_agents() -> None:
     choice = chosen(BEHIND, ALL_MISSING, Wanted())
     conditions = {spec["name"]: spec.get("after") for spec in specs(choice, ALL_MISSING, RESULTS, Wanted())}
     assert conditions == {"a": None, "b": ["a:failed"], "c": ["a", "b:any"]}
@@ -166,7 +166,7 @@ def test_conditions_go_with_names_and_with_agents_that_are_on_their_way() -> Non
     assert conditions == {"b": ["agent-003:failed"], "c": ["agent-003", "b:any"]}
 
 
-def test_what_is_not_needed_is_left_alone_unless_what_it_comes_after_runs_again() -> None:
+def test_an_unneeded_task_runs_only_if_its_dependency_runs_again() -> None:
     states = {"a": TaskState(DONE), "b": TaskState(UNNEEDED, "why"), "c": TaskState(MISSING)}
     choice = chosen(BEHIND, states, Wanted())
     assert (names(choice.run), names(choice.done), names(choice.unneeded)) == ("c", "a", "b")
@@ -178,7 +178,7 @@ def test_what_is_not_needed_is_left_alone_unless_what_it_comes_after_runs_again(
 @pytest.mark.parametrize(
     ("word", "runs"), [("failed", True), ("timed-out", True), ("lost", True), ("cancelled", False), (MISSING, False)]
 )
-def test_a_task_for_a_failure_runs_alone_after_one(word: str, runs: bool) -> None:
+def test_a_failure_task_can_be_selected_only_after_a_failure(word: str, runs: bool) -> None:
     states = {**ALL_MISSING, "a": TaskState(word, "", ended(3, status=word) if word != MISSING else None)}
     if runs:
         assert names(chosen(BEHIND, states, Wanted(only=("b",))).run) == "b"

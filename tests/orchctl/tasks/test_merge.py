@@ -11,7 +11,7 @@ from tests.orchctl.agents import ended
 from tests.orchctl.tasks.files import result
 
 
-def test_each_has_a_heading_and_its_result_below(tmp_path: Path) -> None:
+def test_each_task_has_a_heading_with_its_result_below(tmp_path: Path) -> None:
     tasks = [TaskFile(tmp_path, "schema"), TaskFile(tmp_path, "api")]
     result(tmp_path, "schema", "# Tables\n\nTwo.\n")
     result(tmp_path, "subtask-api", "\nNo heading.\n\n")
@@ -20,7 +20,7 @@ def test_each_has_a_heading_and_its_result_below(tmp_path: Path) -> None:
     assert (document.lacking, document.outdated) == ({}, {})
 
 
-def test_what_lacks_is_named_where_it_would_stand(tmp_path: Path) -> None:
+def test_missing_and_failed_results_are_noted_at_their_positions(tmp_path: Path) -> None:
     failed = ended(3, status="failed", exit_code=2, reason="it broke")
     tasks = [TaskFile(tmp_path, "a"), TaskFile(tmp_path, "b"), TaskFile(tmp_path, "c")]
     result(tmp_path, "b", "half of it")

@@ -27,24 +27,24 @@ def code(text: str) -> list[str]:
     return [token.content for token in MarkdownIt("commonmark").parse(text) if token.type in ("fence", "code_block")]
 
 
-def test_the_highest_goes_to_the_level_and_the_others_keep_their_distance() -> None:
+def test_headings_are_shifted_to_the_level_and_keep_their_distances() -> None:
     assert lowered("# A\n\ntext\n\n### B ###\n## C\n", 3) == "### A\n\ntext\n\n##### B ###\n#### C"
 
 
-def test_what_is_low_enough_stays() -> None:
+def test_headings_at_or_below_the_level_are_unchanged() -> None:
     assert lowered("### A\n#### B", 3) == "### A\n#### B"
     assert lowered("no heading", 3) == "no heading"
 
 
-def test_nothing_is_deeper_than_six() -> None:
+def test_no_heading_is_deeper_than_level_six() -> None:
     assert lowered("# A\n##### B\n###### C", 3) == "### A\n###### B\n###### C"
 
 
-def test_underlined_headings_are_headings() -> None:
+def test_underlined_headings_are_converted_and_shifted() -> None:
     assert lowered("A\n===\n\nB\nmore\n---\n\ntext\n", 3) == "### A\n\n#### B more\n\ntext"
 
 
-def test_code_is_left_alone() -> None:
+def test_code_blocks_are_unchanged() -> None:
     text = "# A\n\n```sh\n# no heading\n```\n\n~~~~\n# none\n~~~\n~~~~\n\n    # code\n\n- ```\n  # code\n  ```"
     assert lowered(text, 3) == text.replace("# A", "### A")
 
@@ -54,11 +54,11 @@ def test_a_rule_under_a_list_is_no_heading() -> None:
     assert lowered(f"# A\n\n{text}", 3) == f"### A\n\n{text}"
 
 
-def test_headings_in_lists_and_quotations_go_down_too() -> None:
+def test_headings_in_lists_and_quotations_are_shifted() -> None:
     assert lowered("> # A\n\n- ## B", 3) == "> ### A\n\n- #### B"
 
 
-def test_what_was_never_closed_is() -> None:
+def test_unclosed_blocks_are_closed() -> None:
     assert lowered("```py\nx = 1", 3) == "```py\nx = 1\n```"
     assert lowered("~~~~\n~~~", 3) == "~~~~\n~~~\n~~~~"
     assert lowered("```", 3) == "```\n```"
@@ -67,7 +67,7 @@ def test_what_was_never_closed_is() -> None:
     assert lowered("<!-- note -->", 3) == "<!-- note -->"
 
 
-def test_lines_of_other_systems_are_lines() -> None:
+def test_windows_line_ends_are_accepted() -> None:
     assert lowered("# A\r\n\r\ntext\r\n", 3) == "### A\n\ntext"
 
 
@@ -97,7 +97,7 @@ BLOCKS = st.sampled_from(
 
 
 @given(st.lists(BLOCKS, max_size=5).map("\n\n".join), st.lists(BLOCKS, max_size=3).map("\n".join))
-def test_the_outline_of_the_whole_holds_whatever_a_result_says(first: str, second: str) -> None:
+def test_any_result_keeps_the_outline_of_the_merged_document(first: str, second: str) -> None:
     document = f"# Results\n\n## a\n\n{lowered(first, 3)}\n\n## b\n\n{lowered(second, 3)}\n\n## c\n"
     assert [title for level, title in outline(document) if level <= 2] == ["Results", "a", "b", "c"]
     assert [title for level, title in outline(document) if level > 2] == [

@@ -77,6 +77,6 @@ def matches(pattern: str, path: str) -> bool:
 
 
 @given(PATTERNS, PATTERNS)
-def test_what_has_a_path_in_common_is_seen(first: str, second: str) -> None:
+def test_globs_that_share_a_path_overlap(first: str, second: str) -> None:
     if any(matches(first, path) and matches(second, path) for path in PATHS):
         assert overlaps(first, second, HERE)

@@ -33,7 +33,7 @@ def failed(seconds_ago: float, **fields: Any) -> dict[str, Any]:
     return ended(1, **{"status": "failed", "exit_code": 1, "ended_at": stamp, **fields})
 
 
-def test_a_result_makes_it_done_and_nothing_else_does(tmp_path: Path) -> None:
+def test_a_task_is_done_only_with_a_nonempty_result(tmp_path: Path) -> None:
     task = minute_old_task(tmp_path, "a")
     assert state_texts(tmp_path, task) == {"a": ("missing", "")}
     result(tmp_path, "a", "")
@@ -43,13 +43,13 @@ def test_a_result_makes_it_done_and_nothing_else_does(tmp_path: Path) -> None:
     assert state_texts(tmp_path, task, a=ended(1)) == {"a": ("done", "")}
 
 
-def test_a_task_that_was_changed_since_is_outdated(tmp_path: Path) -> None:
+def test_a_task_changed_after_its_result_is_outdated(tmp_path: Path) -> None:
     task = minute_old_task(tmp_path, "a")
     aged(result(tmp_path, "a"), 90)
     assert state_texts(tmp_path, task) == {"a": ("outdated", "its task file is newer than its result")}
 
 
-def test_a_task_after_a_newer_or_open_task_is_outdated(tmp_path: Path) -> None:
+def test_a_task_with_a_newer_or_open_dependency_is_outdated(tmp_path: Path) -> None:
     tasks = [
         minute_old_task(tmp_path, "a"),
         minute_old_task(tmp_path, "b", "after: [a]"),
@@ -64,7 +64,7 @@ def test_a_task_after_a_newer_or_open_task_is_outdated(tmp_path: Path) -> None:
     }
 
 
-def test_a_failed_agent_has_the_last_word_on_a_result_that_it_left(tmp_path: Path) -> None:
+def test_a_failed_or_skipped_agent_overrides_an_older_result(tmp_path: Path) -> None:
     task = minute_old_task(tmp_path, "a")
     aged(result(tmp_path, "a"), 10)
     assert state_texts(tmp_path, task, a=failed(5)) == {"a": ("failed", "exit 1")}
@@ -75,7 +75,7 @@ def test_a_failed_agent_has_the_last_word_on_a_result_that_it_left(tmp_path: Pat
 
 
 @pytest.mark.parametrize("status", ["queued", "starting", "running", "waiting", "stopping"])
-def test_what_is_on_its_way_is_whatever_its_agent_is(tmp_path: Path, status: str) -> None:
+def test_an_unfinished_task_has_the_status_of_its_agent(tmp_path: Path, status: str) -> None:
     task = minute_old_task(tmp_path, "a")
     result(tmp_path, "a")
     (state,) = states([task], tmp_path / "results", {"a": agent(7, status=status)}).values()
@@ -83,13 +83,13 @@ def test_what_is_on_its_way_is_whatever_its_agent_is(tmp_path: Path, status: str
     assert state.summary() == f"{status}: agent-007"
 
 
-def test_the_words_name_the_agent_only_where_it_matters() -> None:
+def test_the_summary_of_a_done_task_does_not_name_the_agent() -> None:
     assert TaskState("failed", "exit 2", ended(3)).summary() == "failed: agent-003, exit 2"
     assert TaskState("missing").summary() == "missing"
     assert TaskState("done", "", ended(3)).summary() == "done"
 
 
-def test_the_newest_agent_of_each_is_found_by_the_result_it_was_to_write(tmp_path: Path) -> None:
+def test_the_newest_agent_of_a_task_is_matched_by_its_result_path(tmp_path: Path) -> None:
     tasks = [TaskFile(tmp_path, "a"), TaskFile(tmp_path, "b")]
     pages = [
         [agent(9, result="/else/a.md"), agent(8, result=f"{tmp_path}/a.md")],
@@ -102,7 +102,7 @@ def test_the_newest_agent_of_each_is_found_by_the_result_it_was_to_write(tmp_pat
     assert list(pages_left) == [[]], "what is known is not looked for any longer"
 
 
-def test_a_command_that_completed_is_done_though_it_left_no_result(tmp_path: Path) -> None:
+def test_a_completed_command_is_done_without_a_result(tmp_path: Path) -> None:
     task = minute_old_task(tmp_path, "a", "command: [make]")
     assert state_texts(tmp_path, task) == {"a": ("missing", "")}
     assert state_texts(tmp_path, task, a=failed(1)) == {"a": ("failed", "exit 1")}
@@ -118,7 +118,7 @@ def test_a_command_that_completed_is_done_though_it_left_no_result(tmp_path: Pat
     )
 
 
-def test_a_command_that_left_changes_uncommitted_in_its_worktree_is_done_and_says_so(tmp_path: Path) -> None:
+def test_a_done_task_reports_uncommitted_changes_in_its_worktree(tmp_path: Path) -> None:
     bench = Bench(tmp_path / "bench")
     (bench.tree / "a").write_text("changed")
     (tmp_path / "tasks").mkdir()
@@ -128,7 +128,7 @@ def test_a_command_that_left_changes_uncommitted_in_its_worktree_is_done_and_say
     assert state_texts(tmp_path / "tasks", task, a=agent) == {"a": ("done", "uncommitted changes in 1 file")}
 
 
-def test_a_task_for_a_failure_is_not_needed_when_there_is_none_and_neither_is_what_comes_after_it(
+def test_a_failure_task_and_its_dependents_are_unneeded_without_a_failure(
     tmp_path: Path,
 ) -> None:
     tasks = [
@@ -147,7 +147,7 @@ def test_a_task_for_a_failure_is_not_needed_when_there_is_none_and_neither_is_wh
     }
 
 
-def test_the_result_of_a_task_for_a_failure_stands_beside_a_later_result_of_the_other(tmp_path: Path) -> None:
+def test_a_failure_task_stays_done_after_a_later_result_of_its_dependency(tmp_path: Path) -> None:
     tasks = [
         minute_old_task(tmp_path, "a"),
         minute_old_task(tmp_path, "b", 'after: ["a:failed"]'),

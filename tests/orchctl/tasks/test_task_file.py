@@ -63,7 +63,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     )
 
 
-def test_a_command_is_words_and_needs_no_goal(tmp_path: Path) -> None:
+def test_a_command_is_a_list_of_words_and_needs_no_goal(tmp_path: Path) -> None:
     words = ["sh", "-c", "make test && echo ok"]
     path = tmp_path / "subtask-test.md"
     path.write_text(f"---\ncommand: {json.dumps(words)}\n---\n")
@@ -82,7 +82,7 @@ def test_a_command_is_words_and_needs_no_goal(tmp_path: Path) -> None:
         (["command: [make]", "model: opus"], "model has no effect on a command; remove one of them"),
     ],
 )
-def test_what_is_no_command(tmp_path: Path, lines: list[str], message: str) -> None:
+def test_an_invalid_command_is_refused(tmp_path: Path, lines: list[str], message: str) -> None:
     (problem,) = problems(task(tmp_path, "a", *lines))
     assert (problem[0], problem[1]) == (len(lines) + 1, "bad-value")
     assert message in problem[2]
@@ -98,23 +98,23 @@ def test_what_is_no_command(tmp_path: Path, lines: list[str], message: str) -> N
         ("```sh\nmake\n```", "```sh"),
     ],
 )
-def test_the_goal_is_the_first_line_of_text_to_markdown(tmp_path: Path, body: str, goal: str) -> None:
+def test_the_goal_is_the_first_line_of_markdown_text(tmp_path: Path, body: str, goal: str) -> None:
     assert task_file.parse(tmp_path / "subtask-a.md", body, "a").goal == goal
 
 
-def test_a_file_without_front_matter_is_called_like_its_file_and_its_first_words_are_the_goal(tmp_path: Path) -> None:
+def test_a_file_without_front_matter_has_a_default_name_and_goal(tmp_path: Path) -> None:
     path = tmp_path / "subtask-docs.md"
     path.write_text("\n# Write the docs\n\nAll of them.\n")
     task = read(path, "f")
     assert (task.name, task.goal, task.body) == ("docs", "Write the docs", "# Write the docs\n\nAll of them.")
 
 
-def test_a_key_without_a_value_is_not_given(tmp_path: Path) -> None:
+def test_a_key_without_a_value_is_ignored(tmp_path: Path) -> None:
     parsed = read(task(tmp_path, "a", "goal: x", "skill:", "after: []", "timeout:"), "f")
     assert (parsed.skill, parsed.after, parsed.timeout) == (None, (), None)
 
 
-def test_every_mistake_is_told_with_its_line_and_a_way_out(tmp_path: Path) -> None:
+def test_every_mistake_is_reported_with_its_line_and_a_remedy(tmp_path: Path) -> None:
     path = task(
         tmp_path,
         "a",
@@ -154,30 +154,30 @@ def test_every_mistake_is_told_with_its_line_and_a_way_out(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["agent-3", "run-001", "-a", ".a", "a/b", "a b", "", "a" * 101, "é" * 51, "a.prompt"])
-def test_what_cannot_be_a_name(name: str) -> None:
+def test_invalid_names_are_refused(name: str) -> None:
     assert task_file.why_no_name(name) is not None
 
 
 @pytest.mark.parametrize("name", ["a", "1", "A.b-c_d", "größe", "agent", "agent-x", "a" * 100])
-def test_what_can_be_a_name(name: str) -> None:
+def test_valid_names_are_accepted(name: str) -> None:
     assert task_file.why_no_name(name) is None
 
 
-def test_the_name_of_the_file_counts_when_there_is_no_other(tmp_path: Path) -> None:
+def test_a_default_name_from_the_file_name_is_validated(tmp_path: Path) -> None:
     assert [code for _, code, _ in problems(task(tmp_path, "my task", "goal: x"))] == ["bad-name"]
 
 
-def test_a_file_that_says_nothing_is_a_mistake(tmp_path: Path) -> None:
+def test_a_file_without_a_goal_is_refused(tmp_path: Path) -> None:
     assert problems(task(tmp_path, "a", "name: a", body=""))[0][:2] == (0, "no-goal")
 
 
-def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+def test_unreadable_files_are_reported(tmp_path: Path) -> None:
     (tmp_path / "subtask-a.md").write_bytes(b"---\ngoal: \xff\n---\n")
     assert problems(tmp_path / "subtask-a.md")[0][:2] == (2, "not-utf-8")
     assert problems(tmp_path / "subtask-b.md")[0][:2] == (0, "unreadable")
 
 
-def test_all_of_a_directory_in_the_order_that_people_count(tmp_path: Path) -> None:
+def test_task_files_are_read_in_natural_order_of_names(tmp_path: Path) -> None:
     for name in ("10", "2", "b", "a"):
         task(tmp_path, name, "goal: x")
     task(tmp_path, "bad", "goal: x", "goal: y")
@@ -189,12 +189,14 @@ def test_all_of_a_directory_in_the_order_that_people_count(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(("directory", "reason"), [("", "contains no subtask-NAME.md"), ("x", "no such directory")])
-def test_a_directory_without_tasks_says_how_to_make_one(tmp_path: Path, directory: str, reason: str) -> None:
+def test_a_directory_without_tasks_suggests_a_command_to_create_a_task(
+    tmp_path: Path, directory: str, reason: str
+) -> None:
     with pytest.raises(TasksError, match=f"d: {reason}; create a task: orchctl tasks new NAME --goal TEXT"):
         read_all(tmp_path / directory, "d")
 
 
-def test_a_result_may_be_called_like_the_task_or_like_its_file(tmp_path: Path) -> None:
+def test_a_result_is_named_after_the_task_or_its_file(tmp_path: Path) -> None:
     task = TaskFile(tmp_path / "subtask-a.md", "a")
     assert task.result(tmp_path) == tmp_path / "a.md"
     (tmp_path / "subtask-a.md").write_text("x")
@@ -220,7 +222,7 @@ def test_dependencies_may_have_conditions(tmp_path: Path) -> None:
         ('after: [a, "a:any"]', "after: 'a' is given twice, with completed and any; keep one of them"),
     ],
 )
-def test_what_is_no_condition(tmp_path: Path, line: str, message: str) -> None:
+def test_an_invalid_condition_is_refused(tmp_path: Path, line: str, message: str) -> None:
     (problem,) = problems(task(tmp_path, "c", line))
     assert problem[:2] == (2, "bad-value")
     assert message in problem[2]

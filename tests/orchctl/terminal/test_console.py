@@ -30,7 +30,7 @@ def speak(monkeypatch: pytest.MonkeyPatch) -> Speak:
     return spoken
 
 
-def test_what_an_encoding_lacks_does_no_harm(speak: Speak) -> None:
+def test_characters_missing_from_the_encoding_are_replaced(speak: Speak) -> None:
     raw = speak("latin-1")
     console.print_line("é … \udcff")
     console.warn("…")
@@ -44,21 +44,21 @@ def test_json_is_plain_ascii_on_one_line(speak: Speak) -> None:
     assert json.loads(raw.getvalue()) == {"goal": "é\n\udcff"}
 
 
-def test_the_dot_is_ascii_where_it_must_be(speak: Speak) -> None:
+def test_the_dot_is_a_hyphen_in_an_ascii_encoding(speak: Speak) -> None:
     speak("utf-8")
     assert console.dot() == "·"
     speak("ascii")
     assert console.dot() == "-"
 
 
-def test_a_result_is_json_or_lines(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_result_is_printed_as_json_or_as_lines(capsys: pytest.CaptureFixture[str]) -> None:
     console.result([1], ["a", "b"], as_json=False)
     console.result([1], ["a", "b"], as_json=True)
     console.flush()
     assert capsys.readouterr().out == "a\nb\n[1]\n"
 
 
-def test_without_a_terminal_there_is_no_colour_no_width_and_no_progress(capfd: pytest.CaptureFixture[str]) -> None:
+def test_output_without_a_terminal_has_no_colour_width_or_progress(capfd: pytest.CaptureFixture[str]) -> None:
     assert not console.has_colours()
     assert console.width() is None
     line = console.StatusLine()
@@ -67,9 +67,7 @@ def test_without_a_terminal_there_is_no_colour_no_width_and_no_progress(capfd: p
     assert capfd.readouterr().err == ""
 
 
-def test_a_terminal_has_colours_a_width_and_one_line_of_progress(
-    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_terminal_has_colours_and_a_single_progress_line(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
     with terminal.attached("stdout", "stderr"):

@@ -24,7 +24,7 @@ def client(instance: Instance) -> Iterator[Client]:
         yield connection
 
 
-def test_it_shows_what_it_is_told_and_leaves_no_trace(client: Client, terminal: Terminal) -> None:
+def test_progress_line_shows_its_text_and_is_erased_when_closed(client: Client, terminal: Terminal) -> None:
     with terminal.attached("stderr"):
         line = Progress(client, lambda asker: f"limit {asker.call('limit')['limit']}")
         assert line.look() is None
@@ -32,7 +32,7 @@ def test_it_shows_what_it_is_told_and_leaves_no_trace(client: Client, terminal: 
     assert terminal.until("\r       \r") == "\rlimit 7\r       \r"
 
 
-def test_it_asks_again_after_news_and_not_before(client: Client) -> None:
+def test_progress_line_queries_the_daemon_again_only_after_an_event(client: Client) -> None:
     answers: list[bool] = []
 
     def text(asker: Client) -> str:
@@ -53,7 +53,7 @@ def test_it_asks_again_after_news_and_not_before(client: Client) -> None:
     assert len(answers) <= 3
 
 
-def test_a_daemon_that_does_not_answer_is_no_error(client: Client, terminal: Terminal) -> None:
+def test_progress_line_reports_a_daemon_that_does_not_answer(client: Client, terminal: Terminal) -> None:
     def text(_: Client) -> str:
         raise WireError("no", "no")
 
@@ -80,6 +80,6 @@ def test_a_wait_for_a_run_counts_its_members(instance: Instance, client: Client,
     assert of_wait([])(client).startswith("waiting: ")
 
 
-def test_a_drain_counts_the_living_agents(instance: Instance, client: Client) -> None:
+def test_a_drain_counts_the_running_agents(instance: Instance, client: Client) -> None:
     instance.spawn("sleep", "60")
     assert of_drain(client) == "waiting for 1 agents to end"

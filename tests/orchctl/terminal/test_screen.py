@@ -14,7 +14,7 @@ from orchctl.terminal.screen import Screen
 from tests.orchctl.conftest import Terminal
 
 
-def test_keys_are_read_without_a_newline_and_nothing_is_left_of_that(
+def test_screen_reads_keys_without_newline_and_restores_terminal_mode(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = termios.tcgetattr(terminal.theirs)
@@ -28,7 +28,7 @@ def test_keys_are_read_without_a_newline_and_nothing_is_left_of_that(
     assert termios.tcgetattr(terminal.theirs) == before
 
 
-def test_what_has_no_room_is_counted(terminal: Terminal) -> None:
+def test_screen_counts_the_lines_that_do_not_fit(terminal: Terminal) -> None:
     ioctl(terminal.theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 3, 40, 0, 0))
     with terminal.attached("stdout"), Screen(has_keys=False).held() as screen:
         screen.draw(["a", "b", "c"])
@@ -37,7 +37,7 @@ def test_what_has_no_room_is_counted(terminal: Terminal) -> None:
         assert "c\x1b[K" not in terminal.until("... and 2 more lines").rpartition("\x1b[H")[2]
 
 
-def test_another_size_wakes_the_poll_and_signals_are_given_back(terminal: Terminal) -> None:
+def test_screen_resize_wakes_the_poll_and_signal_handlers_are_restored(terminal: Terminal) -> None:
     before = signal.getsignal(signal.SIGTERM)
     with terminal.attached("stdout"), Screen(has_keys=False).held() as screen:
         (woken,) = screen.sources()

@@ -47,7 +47,7 @@ def screen_text(
     return top_view.page(answer(*rows, **limit), {"agent-001": 42.4}, selected, "hello", NOW, size)
 
 
-def test_agents_are_a_tree_with_what_they_use_and_say(tmp_path: Path) -> None:
+def test_top_shows_a_tree_of_agents_with_usage_and_last_output(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("first\nlast \x1b[31mwords\n")
     lead = agent(1, name="lead", rss_bytes=47185920, tokens=1234, log=str(tmp_path / "log"))
     lines = plain(screen_text(lead, ended(2, parent="agent-001"), queued(3, 1, reason="7 of 7 places")))
@@ -60,7 +60,7 @@ def test_agents_are_a_tree_with_what_they_use_and_say(tmp_path: Path) -> None:
     assert (len(lines), lines[-2]) == (12, "hello")
 
 
-def test_the_selected_agent_stands_out_and_is_always_shown() -> None:
+def test_selected_agent_is_highlighted_and_always_visible() -> None:
     many = [agent(number) for number in range(1, 40)]
     for number in (1, 20, 39):
         lines = screen_text(*many, selected=f"agent-{number:03d}")
@@ -70,14 +70,14 @@ def test_the_selected_agent_stands_out_and_is_always_shown() -> None:
 
 
 @given(st.integers(40, 150), st.integers(6, 40), st.integers(0, 50))
-def test_it_fits_whatever_it_is_given(width: int, height: int, count: int) -> None:
+def test_top_page_never_exceeds_the_screen_size(width: int, height: int, count: int) -> None:
     long = [agent(number, name="n" * 50, reason="日本 " * 50) for number in range(1, count + 1)]
     lines = screen_text(*long, width=width, height=height, paused=True)
     assert len(lines) <= height
     assert all(text.columns(line) <= width for line in plain(lines))
 
 
-def test_a_load_is_the_time_used_between_two_looks() -> None:
+def test_cpu_load_is_the_cpu_time_used_between_two_samples() -> None:
     loads = Loads()
     loads.take([agent(1, cpu_seconds=1.0), ended(2, cpu_seconds=9.0)], 10.0)
     assert loads.percent == {}
@@ -87,7 +87,7 @@ def test_a_load_is_the_time_used_between_two_looks() -> None:
     assert loads.percent == {}
 
 
-def test_a_page_of_text_shows_its_end() -> None:
+def test_text_page_shows_the_last_lines_of_the_text() -> None:
     size = Size(20, 5, Look(20))
     assert top_view.text_page("title", [str(number) for number in range(9)], size) == [
         "title",
@@ -100,7 +100,7 @@ def test_a_page_of_text_shows_its_end() -> None:
     assert top_view.text_page("title", ["a\tb"], size)[1] == "a       b"
 
 
-def test_trees_in_which_an_agent_is_not_over_come_first_and_then_the_newest() -> None:
+def test_trees_with_unfinished_agents_sort_first_then_newest_first() -> None:
     agents = [ended(1), ended(2), ended(3, parent="agent-002"), agent(4, parent="agent-002"), ended(5), agent(6)]
     order = [agent["id"][-1] for _, agent in top_view.ordered(answer(*agents), Look())]
     assert order == ["2", "4", "3", "6", "5", "1"]

@@ -95,16 +95,16 @@ def test_without_folding_the_axis_is_linear() -> None:
     assert "2h" in texts
 
 
-def test_folding_changes_no_number() -> None:
+def test_folding_does_not_change_the_summary_numbers() -> None:
     assert numbers(with_a_night()) == numbers(with_a_night()._replace(folds=False))
     assert numbers(with_a_night()).utilisation == 720 / (5 * 3600 + 720)
 
 
-def test_the_picture_of_a_history_is_always_the_same() -> None:
+def test_svg_of_a_history_equals_the_golden_file() -> None:
     assert svg(seven_agents()) == GOLDEN.read_text()
 
 
-def test_it_says_in_words_what_it_shows() -> None:
+def test_svg_describes_its_content_in_titles_and_texts() -> None:
     root = ET.fromstring(svg(seven_agents()))
     texts = [element.text or "" for element in root.iter() if element.tag.endswith(("}title", "}desc", "}text"))]
     assert texts[0] == "run-001 made up"
@@ -114,7 +114,7 @@ def test_it_says_in_words_what_it_shows() -> None:
     assert {"limit 3", "slot 3", "✕ failed", "↻ retried", "■ cancelled"} <= set(texts)
 
 
-def test_nothing_from_outside_becomes_markup_and_nothing_is_run_or_loaded() -> None:
+def test_user_text_is_escaped_and_the_chart_has_no_script_or_external_url() -> None:
     for text in (svg(seven_agents()), html(seven_agents())):
         assert "<script" not in text
         assert "\x1b" not in text
@@ -122,14 +122,14 @@ def test_nothing_from_outside_becomes_markup_and_nothing_is_run_or_loaded() -> N
         assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
 
 
-def test_the_page_has_the_same_as_a_table() -> None:
+def test_html_page_contains_the_agents_as_a_table() -> None:
     page = html(seven_agents())
     assert page.count("<tr>") == 1 + 7
     assert "<td>agent-003</td><td>flaky</td><td>pm</td><td>2</td><td>3.0s</td><td>15s</td>" in page
     assert "prefers-color-scheme:dark" in page
 
 
-def test_the_numbers_are_those_of_the_places() -> None:
+def test_utilisation_is_running_time_divided_by_slot_time() -> None:
     totals = numbers(seven_agents())
     assert (totals.agents, totals.attempts, totals.seconds, totals.most_queued) == (7, 7, 60.0, 2)
     # at work 5+10, 23, 12+15, 21, 16, 20; places 38 x 2 and 22 x 3
@@ -137,7 +137,7 @@ def test_the_numbers_are_those_of_the_places() -> None:
     assert numbers(seven_agents()._replace(limits=[])).utilisation is None
 
 
-def test_thousands_of_attempts_at_many_places_stay_a_picture() -> None:
+def test_svg_of_thousands_of_attempts_in_many_slots_stays_small() -> None:
     picture = svg(crowded(5000))
     root = ET.fromstring(picture)
     assert int(root.attrib["height"]) < 800
@@ -145,7 +145,7 @@ def test_thousands_of_attempts_at_many_places_stay_a_picture() -> None:
     assert len(picture) < 2_000_000
 
 
-def test_a_history_of_nothing_but_a_queue_can_be_drawn() -> None:
+def test_svg_is_drawn_for_a_history_with_only_queued_agents() -> None:
     ET.fromstring(svg(History("queue", [life("agent-001", "a", "pm", None, BEGAN)], [], BEGAN, BEGAN)))
 
 

@@ -11,7 +11,7 @@ from orchctl.timeline.folding import Axis, busy, gaps
 from tests.orchctl.timeline.test_lanes import attempt, life
 
 
-def test_an_agent_that_is_queued_at_work_or_waiting_makes_the_time_busy() -> None:
+def test_queued_running_and_waiting_agents_make_time_busy() -> None:
     waiting_life = life(1, attempt(2.0, 9.0, (3.0, 8.0), queued=1.0), queued=1.0)
     queued = life(2, queued=20.0)
     assert busy([waiting_life, queued], 30.0) == [(1.0, 9.0), (20.0, 30.0)]
@@ -29,7 +29,7 @@ def test_a_gap_longer_than_a_tenth_of_the_busy_time_is_reported() -> None:
     assert gaps([], 0.0, 40.0) == []
 
 
-def test_what_is_not_folded_is_to_scale_and_the_breaks_are_narrow() -> None:
+def test_axis_is_to_scale_between_breaks_and_breaks_are_narrow() -> None:
     axis = Axis(0.0, 1020.0, 120.0, [(10.0, 1010.0)], 20.0)
     assert [axis.x(at) for at in (-1.0, 0.0, 5.0, 10.0, 1010.0, 1015.0, 1020.0, 9e9)] == pytest.approx(
         [0.0, 0.0, 25.0, 50.0, 70.0, 95.0, 120.0, 120.0]
@@ -39,7 +39,7 @@ def test_what_is_not_folded_is_to_scale_and_the_breaks_are_narrow() -> None:
     assert list(axis.ticks(5.0, 0.0)) == [0.0, 5.0, 10.0, 1010.0, 1015.0, 1020.0]
 
 
-def test_many_breaks_share_a_part_of_the_width() -> None:
+def test_many_breaks_share_a_fixed_part_of_the_width() -> None:
     folded = [(10.0 * n + 1, 10.0 * n + 10) for n in range(100)]
     axis = Axis(0.0, 1001.0, 1000.0, folded, 22.0)
     assert sum(fold.right - fold.left for fold in axis.breaks) == pytest.approx(400.0)

@@ -23,7 +23,7 @@ def attempt(
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 10)), max_size=60))
-def test_nothing_overlaps_in_a_lane_and_there_are_no_more_lanes_than_are_needed(spans: list[tuple[int, int]]) -> None:
+def test_attempts_in_a_lane_never_overlap_and_lane_count_is_minimal(spans: list[tuple[int, int]]) -> None:
     lives = [life(n, attempt(begin, begin + took)) for n, (begin, took) in enumerate(spans)]
     blocks = lanes.working(lives, 99.0)
     assert len(blocks) == len(spans)
@@ -39,7 +39,7 @@ def test_nothing_overlaps_in_a_lane_and_there_are_no_more_lanes_than_are_needed(
     assert len({block.lane for block in blocks}) == most_blocks
 
 
-def test_who_waits_leaves_its_place_to_another_and_works_on_in_a_free_one() -> None:
+def test_a_waiting_agent_leaves_its_lane_and_resumes_in_a_free_lane() -> None:
     parent = life(1, attempt(0.0, 9.0, (2.0, 6.0)))
     child = life(2, attempt(2.0, 8.0))
     rows = [
@@ -55,12 +55,12 @@ def test_who_waits_leaves_its_place_to_another_and_works_on_in_a_free_one() -> N
     assert wait == Bar(parent, parent.attempts[0], 2.0, 6.0, 0, is_last=False)
 
 
-def test_what_is_not_over_goes_on_until_now() -> None:
+def test_an_unfinished_attempt_extends_to_the_current_time() -> None:
     (block,) = lanes.working([life(1, attempt(1.0, None))], 5.0)
     assert (block.begin, block.end) == (1.0, 5.0)
 
 
-def test_queued_is_before_every_attempt_and_after_the_last_one_that_is_not_the_last() -> None:
+def test_queued_spans_precede_attempts_and_a_pending_retry_stays_queued() -> None:
     retried = life(1, attempt(1.0, 2.0), attempt(4.0, 5.0, queued=2.0), queued=2.0)
     waiting = life(2, attempt(1.0, 2.0), queued=2.0)
     never = life(3, queued=3.0)
@@ -68,7 +68,7 @@ def test_queued_is_before_every_attempt_and_after_the_last_one_that_is_not_the_l
     assert lanes.queued([waiting, never], 9.0) == [(0.0, 1.0), (2.0, 9.0), (3.0, 9.0)]
 
 
-def test_counts_change_once_a_moment_and_their_area_is_their_sum_over_time() -> None:
+def test_counts_change_once_per_time_and_area_is_their_integral() -> None:
     steps = lanes.counts([(0.0, 2.0), (1.0, 2.0), (2.0, 4.0)])
     assert steps == [(0.0, 1), (1.0, 2), (2.0, 1), (4.0, 0)]
     assert lanes.area(steps, 4.0) == 1 + 2 + 2

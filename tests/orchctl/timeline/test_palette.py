@@ -21,14 +21,14 @@ def contrast(first: str, second: str) -> float:
 
 
 @pytest.mark.parametrize("shades", [LIGHT, DARK], ids=["light", "dark"])
-def test_every_text_can_be_read_on_what_is_behind_it(shades: dict[str, str]) -> None:
+def test_every_text_colour_has_enough_contrast_with_its_background(shades: dict[str, str]) -> None:
     for text in ("ink", "faint", "limit"):
         assert contrast(shades[text], shades["paper"]) >= 4.5, text
     for bar in ("pm", "composite", "sub-skill", "bad", "again", "cut"):
         assert contrast(shades["name"], shades[bar]) >= 4.5, bar
 
 
-def test_dark_has_a_colour_wherever_light_has_one() -> None:
+def test_dark_palette_defines_the_same_colours_as_light_palette() -> None:
     assert set(LIGHT) == set(DARK)
     light, _, dark = style().partition("@media (prefers-color-scheme:dark)")
     assert all(colour in light for colour in LIGHT.values())

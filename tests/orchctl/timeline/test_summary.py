@@ -10,7 +10,7 @@ from orchctl.timeline import summary
 from tests.orchctl.timeline.test_chart import BEGAN, seven_agents, with_a_night
 
 
-def test_a_cut_leaves_out_what_had_ended_and_counts_the_rest_from_the_cut_on() -> None:
+def test_a_cut_omits_finished_agents_and_counts_the_rest_from_the_cut() -> None:
     whole_chart = with_a_night()
     cut_chart = summary.cut(whole_chart, BEGAN + 5 * 3600 + 690)
     assert [life.name for life in cut_chart.lives] == ["worker-12"]
@@ -18,7 +18,7 @@ def test_a_cut_leaves_out_what_had_ended_and_counts_the_rest_from_the_cut_on() -
     assert cut_chart.lives[0].attempts == whole_chart.lives[-1].attempts  # titles keep the true times
 
 
-def test_a_cut_in_a_gap_begins_with_the_next_agent() -> None:
+def test_a_cut_in_a_gap_begins_at_the_next_agent() -> None:
     cut_chart = summary.cut(with_a_night(), BEGAN + 3600)
     assert (len(cut_chart.lives), cut_chart.begin) == (6, BEGAN + 5 * 3600 + 360)
     assert summary.numbers(cut_chart).utilisation == 1.0
@@ -43,7 +43,7 @@ def test_the_labels_of_a_folded_axis_name_every_unit() -> None:
     assert summary.offset(5400, is_exact=False) == "1h 30m"
 
 
-def test_gaps_are_reported_also_when_they_are_not_folded() -> None:
+def test_unfolded_gaps_are_still_reported() -> None:
     linear = with_a_night()._replace(folds=False)
     assert summary.gaps(linear) == [pytest.approx((BEGAN + 360, BEGAN + 5 * 3600 + 360))]
     assert summary.folded(linear) == []

@@ -14,7 +14,7 @@ def rows(lines: list[str]) -> list[str]:
     return [line for line in lines if line.startswith("agent-")]
 
 
-def test_each_agent_has_a_line_with_its_states_its_end_and_its_duration() -> None:
+def test_each_agent_row_shows_its_states_outcome_and_duration() -> None:
     lines = chart(seven_agents(), Look(90))
     flaky = next(line for line in lines if "flaky" in line)
     assert flaky.split()[2:] == ["█" * 10 + "✕" + "░░" + "█" * 15, "✓", "27s", "x2"]
@@ -25,7 +25,7 @@ def test_each_agent_has_a_line_with_its_states_its_end_and_its_duration() -> Non
     assert lines[-1].startswith("░ queued  █ running  ▒ waiting  ✕ retried  ✓ completed  ✕ failed")
 
 
-def test_a_frozen_agent_differs_from_a_waiting_one() -> None:
+def test_a_frozen_agent_is_drawn_differently_from_a_waiting_agent() -> None:
     attempt = AttemptHistory(1, 0.0, 0.0, 40.0, "completed", waits=[(10.0, 20.0), (30.0, 35.0)], frozen=[10.0])
     history = History(
         "x", [Lifecycle("agent-001", "a", "pm", None, 0.0, [attempt], "completed", None, 40.0)], [], 0.0, 40.0
@@ -34,7 +34,7 @@ def test_a_frozen_agent_differs_from_a_waiting_one() -> None:
     assert row.index("▓") < row.index("▒")
 
 
-def test_a_gap_is_folded_and_named_and_the_rest_is_to_scale() -> None:
+def test_an_idle_gap_is_folded_and_labelled_and_the_rest_is_to_scale() -> None:
     lines = chart(with_a_night(), Look(100))
     assert all(row.count("┊") == 1 and "█████" in row for row in rows(lines))
     assert "idle: 5h after 6m" in lines
@@ -44,25 +44,25 @@ def test_a_gap_is_folded_and_named_and_the_rest_is_to_scale() -> None:
     assert all("█" in row for row in rows(linear))  # a column at least
 
 
-def test_it_fits_any_usual_width() -> None:
+def test_text_chart_fits_any_usual_width() -> None:
     for width in range(34, 200, 7):
         for history in (seven_agents(), with_a_night(), crowded(50)):
             assert max(map(len, chart(history, Look(width)))) <= width
 
 
-def test_of_many_agents_the_latest_are_shown_and_the_rest_counted() -> None:
+def test_text_chart_shows_the_latest_agents_and_counts_the_rest() -> None:
     lines = chart(crowded(300), Look(90), 5)
     assert [row.split()[0] for row in rows(lines)] == [f"agent-{n}" for n in range(295, 300)]
     assert lines[-1].startswith("… and 295 earlier agents: ")
 
 
-def test_colours_and_block_characters_are_left_out_where_they_cannot_be_shown() -> None:
+def test_text_chart_omits_colours_and_blocks_that_terminal_cannot_show() -> None:
     assert all(line.isascii() for line in chart(seven_agents(), Look(90, is_plain=True)))
     assert "\x1b" not in "".join(chart(seven_agents(), Look(90)))
     assert "\x1b[32m█" in "".join(chart(seven_agents(), Look(90, has_colours=True)))
 
 
-def test_what_began_before_the_begin_is_cut() -> None:
+def test_an_attempt_that_began_before_the_chart_is_clipped() -> None:
     (row,) = rows(chart(History("x", [seven_agents().lives[0]], [], BEGAN + 35, BEGAN + 40), Look(70)))
     assert row.split()[2][0] == "█"
     assert "▒" not in row

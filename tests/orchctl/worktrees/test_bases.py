@@ -48,7 +48,7 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
-def test_a_dependent_begins_at_the_tip_of_what_it_depends_on(bench: Bench) -> None:
+def test_a_dependent_worktree_begins_at_the_tip_of_its_dependency(bench: Bench) -> None:
     tip = commit(bench.made(1).worktree, new="from 1")
     dependent = bench.made(2, 1)
     assert (dependent.worktree / "new").read_text() == "from 1"
@@ -58,7 +58,7 @@ def test_a_dependent_begins_at_the_tip_of_what_it_depends_on(bench: Bench) -> No
     assert (record.start, record.merged) == (tip, ())
 
 
-def test_what_several_have_done_is_merged_first(bench: Bench) -> None:
+def test_commits_of_several_dependencies_are_merged_before_the_start(bench: Bench) -> None:
     tips = [commit(bench.made(number).worktree, **{f"new{number}": "x"}) for number in (1, 2, 3)]
     runner = bench.made(4, 1, 2, 3)
     assert sorted(path.name for path in runner.worktree.glob("new*")) == ["new1", "new2", "new3"]
@@ -70,14 +70,14 @@ def test_what_several_have_done_is_merged_first(bench: Bench) -> None:
     assert record.merged == tuple(git(runner.worktree, "rev-list", "--merges", "--reverse", "HEAD").split())
 
 
-def test_a_base_that_is_newer_than_what_came_first_is_merged_too(bench: Bench) -> None:
+def test_a_base_newer_than_the_dependency_is_merged_too(bench: Bench) -> None:
     commit(bench.made(1).worktree, new="x")
     bench.base = commit(bench.repo, later="y")
     tree = bench.made(2, 1).worktree
     assert ((tree / "new").exists(), (tree / "later").exists()) == (True, True)
 
 
-def test_work_that_the_base_has_already_is_not_merged_again(bench: Bench) -> None:
+def test_commits_already_in_the_base_are_not_merged_again(bench: Bench) -> None:
     commit(bench.made(1).worktree, new="x")
     git(bench.repo, "merge", "--quiet", "--no-ff", "--message", "m", "orchd/dev-1")
     bench.base = git(bench.repo, "rev-parse", "HEAD")
@@ -87,7 +87,7 @@ def test_work_that_the_base_has_already_is_not_merged_again(bench: Bench) -> Non
     assert git(bench.made(3, 1).worktree, "rev-parse", "HEAD") == bench.base
 
 
-def test_a_conflict_is_reported_and_nothing_is_left_of_the_worktree(bench: Bench, tmp_path: Path) -> None:
+def test_a_merge_conflict_is_reported_and_the_worktree_is_removed(bench: Bench, tmp_path: Path) -> None:
     for number in (1, 2):
         commit(bench.made(number).worktree, a=f"by {number}")
     report = tmp_path / "report"
@@ -105,14 +105,14 @@ def test_a_conflict_is_reported_and_nothing_is_left_of_the_worktree(bench: Bench
     assert (bench.made(3, 1, 2, attempt=2).worktree / "a").read_text() == "by 2"
 
 
-def test_work_that_was_not_committed_is_said_to_be_missing(bench: Bench) -> None:
+def test_uncommitted_changes_of_a_dependency_are_reported_as_missing(bench: Bench) -> None:
     tree = bench.made(1).worktree
     (tree / "draft").touch()
     code, _, err = bench.run(bench.runner(2), 1)
     assert (code, err) == (0, "agent-001 left uncommitted work, which this worktree does not have: draft\n")
 
 
-def test_agents_without_a_worktree_of_this_repository_are_no_matter(bench: Bench, tmp_path: Path) -> None:
+def test_dependencies_without_a_worktree_of_the_repository_are_ignored(bench: Bench, tmp_path: Path) -> None:
     other_repository = repos.repository(tmp_path / "other")
     runner = bench.runner(1)
     assert runner.run(other_repository, "/bin/true")[0] == 0
@@ -120,7 +120,7 @@ def test_agents_without_a_worktree_of_this_repository_are_no_matter(bench: Bench
     assert git(bench.made(2, 1, 99).worktree, "rev-parse", "HEAD") == bench.base
 
 
-def test_hooks_settings_and_a_missing_name_do_not_keep_from_merging(bench: Bench) -> None:
+def test_merge_ignores_failing_hooks_ff_only_setting_and_missing_identity(bench: Bench) -> None:
     for number in (1, 2):
         commit(bench.made(number).worktree, **{f"new{number}": "x"})
     for name in ("pre-merge-commit", "commit-msg", "prepare-commit-msg"):
@@ -146,7 +146,7 @@ def test_a_later_attempt_does_not_merge_again(bench: Bench) -> None:
     assert git(bench.made(3, 1).worktree, "rev-parse", "HEAD") == tip
 
 
-def test_merges_that_it_began_with_are_no_work_of_its_own(bench: Bench) -> None:
+def test_initial_merge_commits_do_not_keep_a_worktree_from_being_pruned(bench: Bench) -> None:
     for number in (1, 2):
         commit(bench.made(number).worktree, **{f"new{number}": "x"})
     runner = bench.made(3, 1, 2)
@@ -161,7 +161,7 @@ def test_merges_that_it_began_with_are_no_work_of_its_own(bench: Bench) -> None:
     assert repos.branches(bench.repo) == ["main", "orchd/dev-1", "orchd/dev-2"]
 
 
-def test_a_record_of_a_newer_version_with_more_keys_is_read(bench: Bench) -> None:
+def test_a_worktree_record_with_unknown_keys_is_read(bench: Bench) -> None:
     path = record_path(bench.made(1).worktree)
     path.write_text(json.dumps({**json.loads(path.read_text()), "colour": "red"}))
     assert read(bench.runner(1).worktree) is not None
@@ -175,7 +175,7 @@ LEAVING = {
 
 
 @pytest.mark.parametrize("way", LEAVING)
-def test_a_dependent_begins_with_commits_of_a_head_that_is_not_the_branch(bench: Bench, way: str) -> None:
+def test_a_dependent_begins_at_the_head_of_a_dependency_off_its_branch(bench: Bench, way: str) -> None:
     first_tree = bench.made(1).worktree
     git(first_tree, *LEAVING[way])
     tip = commit(first_tree, x="1")
@@ -186,7 +186,7 @@ def test_a_dependent_begins_with_commits_of_a_head_that_is_not_the_branch(bench:
     assert git(bench.runner(2).worktree, "rev-parse", "HEAD") == tip
 
 
-def test_commits_of_a_head_are_merged_with_others(bench: Bench) -> None:
+def test_commits_of_a_head_off_its_branch_are_merged_with_others(bench: Bench) -> None:
     first_tree = bench.made(1).worktree
     git(first_tree, *LEAVING["feature"])
     commit(first_tree, x="1")
@@ -196,7 +196,7 @@ def test_commits_of_a_head_are_merged_with_others(bench: Bench) -> None:
     assert ((third_tree / "x").exists(), (third_tree / "y").exists()) == (True, True)
 
 
-def test_a_dependent_is_refused_where_branch_and_head_have_diverged(bench: Bench) -> None:
+def test_a_dependent_is_refused_if_branch_and_head_have_diverged(bench: Bench) -> None:
     first_tree = bench.made(1).worktree
     commit(first_tree, y="1")
     git(first_tree, "checkout", "-q", "-b", "feature", bench.base)
@@ -208,7 +208,7 @@ def test_a_dependent_is_refused_where_branch_and_head_have_diverged(bench: Bench
     assert not bench.runner(2).worktree.exists()
 
 
-def test_a_head_without_commits_of_its_own_is_no_matter(bench: Bench) -> None:
+def test_a_dependency_head_without_own_commits_is_ignored(bench: Bench) -> None:
     first_tree = bench.made(1).worktree
     newer = commit(bench.repo, z="1")
     git(first_tree, "checkout", "-q", "--detach", newer)  # of `main`, which the branch came from
@@ -219,7 +219,7 @@ def test_a_head_without_commits_of_its_own_is_no_matter(bench: Bench) -> None:
     assert git(bench.made(3, 1).worktree, "rev-parse", "HEAD") == tip
 
 
-def test_a_head_is_found_where_the_worktree_was_moved_to(bench: Bench, tmp_path: Path) -> None:
+def test_the_head_of_a_moved_worktree_is_used(bench: Bench, tmp_path: Path) -> None:
     first_tree = bench.made(1).worktree
     git(first_tree, *LEAVING["detached"])
     tip = commit(first_tree, x="1")

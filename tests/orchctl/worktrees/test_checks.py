@@ -35,7 +35,7 @@ def refused(specs: list[dict[str, object]], directory: Path) -> RefusedError:
     return caught.value
 
 
-def test_a_clean_checkout_is_good_for_any_number(repo: Path) -> None:
+def test_a_clean_checkout_allows_any_number_of_worktrees(repo: Path) -> None:
     (repo / "untracked").touch()
     check(wants("a", "b", "c"), repo / "sub")
 
@@ -44,7 +44,7 @@ def test_agents_without_a_worktree_are_not_checked(tmp_path: Path) -> None:
     check([{"command": ["true"]}, {"command": ["true"], "worktree": False}], tmp_path)
 
 
-def test_where_there_is_no_repository(tmp_path: Path, repo: Path) -> None:
+def test_a_directory_outside_a_repository_is_refused(tmp_path: Path, repo: Path) -> None:
     error = refused(wants("a"), tmp_path)
     assert error.code == "no-repository"
     assert str(tmp_path) in error.message
@@ -53,13 +53,13 @@ def test_where_there_is_no_repository(tmp_path: Path, repo: Path) -> None:
     assert refused(wants("a"), tmp_path / "none").code == "no-repository"
 
 
-def test_a_repository_without_a_commit(tmp_path: Path) -> None:
+def test_a_repository_without_a_commit_is_refused(tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     repos.git(tmp_path / "new", "init", "--quiet")
     assert refused(wants("a"), tmp_path / "new").code == "no-commit"
 
 
-def test_the_base_is_the_commit_of_now_in_each_checkout(repo: Path, tmp_path: Path) -> None:
+def test_the_default_base_is_the_current_commit_of_each_checkout(repo: Path, tmp_path: Path) -> None:
     other_repository = repos.repository(tmp_path / "other")
     plain: dict[str, object] = {"command": ["true"]}
     specs = [*wants("a"), *wants("b", cwd=str(other_repository)), plain, *wants("c", base="0" * 40)]
@@ -72,7 +72,7 @@ def test_the_base_is_the_commit_of_now_in_each_checkout(repo: Path, tmp_path: Pa
     ]
 
 
-def test_changes_that_worktrees_do_not_have_are_a_warning(repo: Path) -> None:
+def test_uncommitted_changes_of_the_checkout_cause_a_warning(repo: Path) -> None:
     repos.commit(repo, **dict.fromkeys("cdef", "x"))
     for name in "cdef":
         (repo / name).write_text("changed")
@@ -83,7 +83,7 @@ def test_changes_that_worktrees_do_not_have_are_a_warning(repo: Path) -> None:
     assert specs[0]["base"] == repos.git(repo, "rev-parse", "HEAD")
 
 
-def test_a_git_that_cannot_tell_what_has_changed_is_a_warning(repo: Path) -> None:
+def test_a_failing_git_status_causes_a_warning(repo: Path) -> None:
     repos.commit(repo, **{".gitattributes": "a filter=x\n"})
     repos.git(repo, "config", "filter.x.clean", "false")
     repos.git(repo, "config", "filter.x.required", "true")
@@ -92,7 +92,7 @@ def test_a_git_that_cannot_tell_what_has_changed_is_a_warning(repo: Path) -> Non
     assert "cannot check " in warning
 
 
-def test_what_programs_keep_books_in_and_the_plan_are_no_changes(repo: Path) -> None:
+def test_changes_to_agent_state_files_and_the_plan_are_ignored(repo: Path) -> None:
     books = (".beads/issues.jsonl", ".agent/runs/pm-1/a.md", ".claude/state/agents.json", "sub/.beads/x", "plan.md")
     repos.commit(repo, **dict.fromkeys(books, "x"))
     for name in books:
@@ -113,7 +113,7 @@ def test_what_programs_keep_books_in_and_the_plan_are_no_changes(repo: Path) -> 
     assert ": .beadsy/a; " in warning
 
 
-def test_submodules_that_stay_empty_are_a_warning(repo: Path) -> None:
+def test_empty_submodules_cause_a_warning(repo: Path) -> None:
     (repo / ".gitmodules").touch()
     (warning,) = check(wants("x"), repo)
     assert "submodules are empty in worktrees" in warning
@@ -121,7 +121,7 @@ def test_submodules_that_stay_empty_are_a_warning(repo: Path) -> None:
     assert check(wants("x"), repo) == []
 
 
-def test_a_branch_that_is_there_is_taken(repo: Path) -> None:
+def test_an_existing_branch_name_is_refused(repo: Path) -> None:
     repos.git(repo, "branch", "orchd/Fix-login")
     error = refused(wants("other", "Fix login"), repo)
     assert (error.code, error.details) == ("branch-taken", {"branch": "orchd/Fix-login"})
@@ -129,12 +129,12 @@ def test_a_branch_that_is_there_is_taken(repo: Path) -> None:
 
 
 @pytest.mark.parametrize("branch", ["orchd", "orchd/api/v2"])
-def test_a_branch_that_leaves_no_room_is_in_the_way(repo: Path, branch: str) -> None:
+def test_an_agent_branch_blocked_by_an_existing_ref_is_refused(repo: Path, branch: str) -> None:
     repos.git(repo, "branch", branch)
     assert refused(wants("api"), repo).code == "branch-taken"
 
 
-def test_two_of_one_request_cannot_have_the_same_branch(repo: Path) -> None:
+def test_two_agents_of_one_request_cannot_have_the_same_branch(repo: Path) -> None:
     assert refused(wants("a b", "a-b"), repo).code == "branch-taken"
     twice = [{"command": ["/bin/sh"], "worktree": True}] * 2
     assert "orchd/sh" in refused(twice, repo).message
@@ -147,7 +147,7 @@ def test_two_repositories_may_have_the_same_branch(repo: Path, tmp_path: Path) -
     check(wants("a") + wants("a", cwd=str(other_repository)), repo)
 
 
-def test_a_worktree_is_a_checkout_of_its_repository(repo: Path, tmp_path: Path) -> None:
+def test_checkout_of_a_worktree_names_its_top_and_its_repository(repo: Path, tmp_path: Path) -> None:
     repos.git(repo, "worktree", "add", "--quiet", str(tmp_path / "tree"))
     checkout = checkout_of(tmp_path / "tree/sub")
     assert (checkout.top, checkout.inside, checkout.repository) == (tmp_path / "tree", "sub/", repo / ".git")

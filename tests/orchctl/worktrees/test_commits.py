@@ -27,7 +27,7 @@ def notes(agent: dict[str, Any]) -> list[str]:
     return [note["text"] for note in note["notes"]]
 
 
-def test_changes_that_are_left_are_a_note_until_they_are_committed(bench: Bench) -> None:
+def test_uncommitted_changes_are_noted_until_they_are_committed(bench: Bench) -> None:
     assert notes(agent(bench.tree)) == []
     (bench.tree / "a").write_text("changed")
     (bench.tree / "new").mkdir()
@@ -42,9 +42,7 @@ def test_changes_that_are_left_are_a_note_until_they_are_committed(bench: Bench)
     ]
 
 
-def test_only_plain_commands_that_completed_on_this_machine_are_looked_at(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_plain_commands_completed_on_this_host_are_checked(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     (bench.tree / "a").write_text("changed")
     for fields in ({"status": "failed"}, {"status": "running"}, {"runner": "claude"}, {"worktree": None}):
         assert notes(agent(bench.tree, **fields)) == []
@@ -52,7 +50,7 @@ def test_only_plain_commands_that_completed_on_this_machine_are_looked_at(
     assert notes(agent(bench.tree)) == []
 
 
-def test_a_worktree_that_is_gone_is_no_error(bench: Bench) -> None:
+def test_a_deleted_worktree_gives_no_note_and_no_error(bench: Bench) -> None:
     (bench.tree / ".git").unlink()
     assert notes(agent(bench.tree)) == []
     shutil.rmtree(bench.tree)
@@ -60,7 +58,7 @@ def test_a_worktree_that_is_gone_is_no_error(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("fields", [{}, {"runner": "claude"}, {"status": "failed"}])
-def test_commits_of_a_head_that_is_not_the_branch_are_a_note(bench: Bench, fields: dict[str, object]) -> None:
+def test_commits_of_a_head_off_its_branch_are_noted(bench: Bench, fields: dict[str, object]) -> None:
     git(bench.tree, "checkout", "-q", "-b", "feature")
     assert notes(agent(bench.tree, **fields)) == []
     commit(bench.tree, b="1")

@@ -30,7 +30,7 @@ def runner(tmp_path: Path) -> Runner:
     return Runner(tmp_path / "home")
 
 
-def test_the_command_works_in_a_worktree_on_a_branch_of_its_own(repo: Path, runner: Runner) -> None:
+def test_a_command_runs_in_its_own_worktree_on_its_own_branch(repo: Path, runner: Runner) -> None:
     code, out, err = runner.run(repo, SHELL, "-c", 'pwd; echo "$PWD"; git branch --show-current; cat a')
     assert (code, err) == (0, "")
     assert out.splitlines() == [str(runner.worktree)] * 2 + ["orchd/api", "one"]
@@ -40,21 +40,21 @@ def test_the_command_works_in_a_worktree_on_a_branch_of_its_own(repo: Path, runn
     assert read(runner.worktree) == record
 
 
-def test_it_is_told_where_it_is(repo: Path, runner: Runner) -> None:
+def test_pwd_variable_names_the_directory_in_the_worktree(repo: Path, runner: Runner) -> None:
     output = runner.run(repo / "sub", "/usr/bin/env", PWD=str(repo / "sub"))[
         1
     ].splitlines()  # a shell would see by itself
     assert f"PWD={runner.worktree}/sub" in output
 
 
-def test_it_stands_where_it_stood_in_its_checkout(repo: Path, runner: Runner) -> None:
+def test_an_agent_runs_in_the_same_subdirectory_of_its_worktree(repo: Path, runner: Runner) -> None:
     (repo / "new/deep").mkdir(parents=True)
     assert runner.run(repo / "sub", SHELL, "-c", "pwd; cat b")[1] == f"{runner.worktree}/sub\ntwo"
     second_runner = Runner(runner.worktree.parents[1], "agent-002", "ui")
     assert second_runner.run(repo / "new/deep", SHELL, "-c", "pwd")[1] == f"{second_runner.worktree}/new/deep\n"
 
 
-def test_it_begins_at_the_head_of_the_checkout_it_was_started_in(repo: Path, runner: Runner, tmp_path: Path) -> None:
+def test_a_worktree_begins_at_the_head_of_the_callers_checkout(repo: Path, runner: Runner, tmp_path: Path) -> None:
     repos.git(repo, "worktree", "add", "--quiet", "-b", "feature", str(tmp_path / "tree"))
     repos.commit(tmp_path / "tree", a="newer")
     assert runner.run(tmp_path / "tree", SHELL, "-c", "cat a")[1] == "newer"
@@ -69,7 +69,7 @@ def test_it_begins_at_the_head_of_the_checkout_it_was_started_in(repo: Path, run
     assert worktree.origin is None
 
 
-def test_no_process_stays_between_and_what_python_ignores_is_not_ignored(repo: Path, runner: Runner) -> None:
+def test_runner_execs_the_command_and_restores_ignored_signals(repo: Path, runner: Runner) -> None:
     started = runner.start(repo, SHELL, "-c", 'echo $$; grep SigIgn /proc/$$/status; read x <"$0"; exit 7', "/dev/null")
     out, _ = started.communicate(timeout=30)
     pid, ignored = out.split()[0], out.split()[2]
@@ -78,7 +78,7 @@ def test_no_process_stays_between_and_what_python_ignores_is_not_ignored(repo: P
     assert started.returncode == 7
 
 
-def test_variables_of_a_hook_do_not_lead_the_agent_elsewhere(repo: Path, runner: Runner, tmp_path: Path) -> None:
+def test_git_variables_of_a_hook_do_not_redirect_the_agent(repo: Path, runner: Runner, tmp_path: Path) -> None:
     other_repository = repos.repository(tmp_path / "other")
     script = "git rev-parse --show-toplevel; env | grep -c ^GIT_DIR"
     code, out, _ = runner.run(repo, SHELL, "-c", script, GIT_DIR=str(other_repository / ".git"))
@@ -87,7 +87,7 @@ def test_variables_of_a_hook_do_not_lead_the_agent_elsewhere(repo: Path, runner:
     assert repos.branches(other_repository) == ["main"]
 
 
-def test_a_later_attempt_goes_on_in_the_worktree_that_is_there(repo: Path, runner: Runner) -> None:
+def test_a_later_attempt_reuses_the_existing_worktree(repo: Path, runner: Runner) -> None:
     assert runner.run(repo, SHELL, "-c", "echo half >draft; exit 1")[0] == 1
     (repo / "a").write_text("the checkout may have changed meanwhile")
     assert runner.run(repo, SHELL, "-c", "cat draft", attempt=2)[:2] == (0, "half\n")
@@ -102,19 +102,21 @@ def test_a_first_attempt_never_takes_the_worktree_of_another_agent(repo: Path, r
     assert (runner.worktree / "draft").exists()
 
 
-def test_a_removed_worktree_is_made_again_with_its_commits(repo: Path, runner: Runner) -> None:
+def test_a_removed_worktree_is_recreated_with_its_commits(repo: Path, runner: Runner) -> None:
     runner.run(repo, SHELL, "-c", "echo done >c; git add c; git commit --quiet -m c")
     repos.git(repo, "worktree", "remove", str(runner.worktree))
     assert runner.run(repo, SHELL, "-c", "cat c", attempt=2)[:2] == (0, "done\n")
 
 
-def test_a_deleted_directory_is_made_again_too(repo: Path, runner: Runner, tmp_path: Path) -> None:
+def test_a_worktree_without_its_directory_is_recreated_with_its_commits(
+    repo: Path, runner: Runner, tmp_path: Path
+) -> None:
     runner.run(repo, SHELL, "-c", "echo done >c; git add c; git commit --quiet -m c")
     runner.worktree.rename(tmp_path / "away")
     assert runner.run(repo, SHELL, "-c", "cat c", attempt=2)[:2] == (0, "done\n")
 
 
-def test_what_a_killed_attempt_left_half_made_is_made_anew(repo: Path, runner: Runner) -> None:
+def test_a_half_created_worktree_of_a_killed_attempt_is_recreated(repo: Path, runner: Runner) -> None:
     hook = repo / ".git/hooks/post-checkout"
     reached = repo / ".git/reached"
     hook.write_text(f"#!/bin/sh\necho $$ >{reached}.new\nmv {reached}.new {reached}\nexec sleep 60\n")
@@ -135,7 +137,7 @@ def test_what_a_killed_attempt_left_half_made_is_made_anew(repo: Path, runner: R
     assert repos.branches(repo) == ["main", "orchd/api"]
 
 
-def test_what_is_left_of_one_that_git_has_forgotten_is_made_anew(repo: Path, runner: Runner) -> None:
+def test_a_half_created_worktree_pruned_by_git_is_recreated(repo: Path, runner: Runner) -> None:
     runner.run(repo, SHELL, "-c", "true")
     worktree = read(runner.worktree)
     assert worktree is not None
@@ -145,14 +147,14 @@ def test_what_is_left_of_one_that_git_has_forgotten_is_made_anew(repo: Path, run
     assert runner.run(repo, SHELL, "-c", "cat a", attempt=2)[:2] == (0, "one")
 
 
-def test_it_begins_at_its_base_whatever_has_become_of_the_checkout(repo: Path, runner: Runner) -> None:
+def test_a_worktree_begins_at_its_base_despite_later_checkout_changes(repo: Path, runner: Runner) -> None:
     base = repos.git(repo, "rev-parse", "HEAD")
     repos.commit(repo, a="later")
     (repo / "a").write_text("changed")
     assert runner.run(repo, SHELL, "-c", "cat a", ORCHD_WORKTREE_BASE=base) == (0, "one", "")
 
 
-def test_changes_of_the_checkout_are_said_where_no_base_was_fixed(repo: Path, runner: Runner) -> None:
+def test_changes_in_the_checkout_are_reported_if_no_base_is_given(repo: Path, runner: Runner) -> None:
     (repo / "a").write_text("changed")
     code, out, err = runner.run(repo, SHELL, "-c", "cat a")
     assert (code, out) == (0, "one")
@@ -160,7 +162,7 @@ def test_changes_of_the_checkout_are_said_where_no_base_was_fixed(repo: Path, ru
 
 
 @pytest.mark.parametrize("prepared", ["taken", "outside", "empty"])
-def test_what_cannot_be_made_is_one_line_and_a_failure(
+def test_a_worktree_that_cannot_be_created_fails_with_a_one_line_message(
     prepared: str, repo: Path, runner: Runner, tmp_path: Path
 ) -> None:
     codes = {"taken": "branch-taken", "outside": "no-repository", "empty": "no-commit"}
@@ -185,7 +187,7 @@ def test_what_cannot_be_made_is_one_line_and_a_failure(
     assert read(runner.worktree) is None
 
 
-def test_a_command_that_is_not_in_the_worktree_is_said(repo: Path, runner: Runner) -> None:
+def test_a_command_missing_in_the_worktree_is_reported(repo: Path, runner: Runner) -> None:
     (repo / "build.sh").write_text("#!/bin/sh\n")
     code, _, err = runner.run(repo, "./build.sh")
     assert code == 127
@@ -194,7 +196,7 @@ def test_a_command_that_is_not_in_the_worktree_is_said(repo: Path, runner: Runne
     assert runner.run(repo, "./a", attempt=2)[0] == 126
 
 
-def test_with_a_runner_the_runner_goes_on_there(repo: Path, runner: Runner, tmp_path: Path) -> None:
+def test_an_agent_with_a_runner_runs_in_the_worktree(repo: Path, runner: Runner, tmp_path: Path) -> None:
     result = tmp_path / "result.md"
     variables = {"ORCHD_RUNNER": "mock", "ORCHD_MOCK_SECONDS": "0.01", "ORCHD_RESULT": str(result)}
     assert runner.run(repo, attempt=1, **variables)[0] == 0
@@ -202,7 +204,7 @@ def test_with_a_runner_the_runner_goes_on_there(repo: Path, runner: Runner, tmp_
     assert (runner.worktree / "a").exists()
 
 
-def test_seven_at_once_all_get_theirs(repo: Path, tmp_path: Path) -> None:
+def test_seven_simultaneous_agents_each_get_a_worktree(repo: Path, tmp_path: Path) -> None:
     runners = [Runner(tmp_path / "home", f"agent-{number:03d}", f"dev-{number}") for number in range(1, 8)]
     started = [runner.start(repo, SHELL, "-c", "git branch --show-current") for runner in runners]
     outputs = [process.communicate(timeout=60) for process in started]
@@ -210,7 +212,7 @@ def test_seven_at_once_all_get_theirs(repo: Path, tmp_path: Path) -> None:
     assert [out.strip() for out, _ in outputs] == [f"orchd/dev-{number}" for number in range(1, 8)]
 
 
-def test_of_seven_with_one_name_one_gets_the_branch(repo: Path, tmp_path: Path) -> None:
+def test_only_one_of_seven_agents_with_the_same_name_gets_the_branch(repo: Path, tmp_path: Path) -> None:
     runners = [Runner(tmp_path / "home", f"agent-{number:03d}", "dev") for number in range(1, 8)]
     started = [runner.start(repo, SHELL, "-c", "true") for runner in runners]
     outputs = [process.communicate(timeout=60) for process in started]
@@ -220,7 +222,7 @@ def test_of_seven_with_one_name_one_gets_the_branch(repo: Path, tmp_path: Path) 
     assert len(all_in(tmp_path / "home/worktrees")) == 1
 
 
-def test_records_are_kept_whole_and_in_order(tmp_path: Path) -> None:
+def test_intact_worktree_records_are_listed_in_order(tmp_path: Path) -> None:
     record = WorktreeRecord("/r/.git", "orchd/x", "abc", None)
     for number in (10, 9, 1000):
         write(tmp_path / f"agent-{number:03d}", record)

@@ -58,7 +58,7 @@ def bench(tmp_path: Path) -> Bench:
 
 
 @pytest.mark.parametrize("place", [".git/hooks", "own-hooks"])
-def test_a_hook_that_fails_is_a_warning_when_the_tree_is_whole(bench: Bench, place: str) -> None:
+def test_a_failing_checkout_hook_only_warns_if_the_worktree_is_complete(bench: Bench, place: str) -> None:
     bench.hook(bench.repo / place, "echo git-lfs is missing >&2; exit 2")
     git(bench.repo, "config", "core.hooksPath", str(bench.repo / place))
     code, out, err = bench.run("cat a sub/b; git status --short")
@@ -67,12 +67,12 @@ def test_a_hook_that_fails_is_a_warning_when_the_tree_is_whole(bench: Bench, pla
     assert "git-lfs is missing" in err
 
 
-def test_a_hook_that_does_well_is_not_mentioned(bench: Bench) -> None:
+def test_output_of_a_successful_hook_is_not_shown(bench: Bench) -> None:
     bench.hook(bench.repo / ".git/hooks", "touch hooked; echo hello >&2")
     assert bench.run("ls hooked") == (0, "hooked\n", "")
 
 
-def test_a_process_that_a_hook_leaves_behind_is_not_waited_for(bench: Bench) -> None:
+def test_background_process_of_a_hook_does_not_delay_the_agent(bench: Bench) -> None:
     bench.hook(bench.repo / ".git/hooks", "sleep 600 & echo $! >left")
     try:
         assert bench.run()[0] == 0
@@ -80,7 +80,7 @@ def test_a_process_that_a_hook_leaves_behind_is_not_waited_for(bench: Bench) -> 
         os.kill(int((bench.tree / "left").read_text()), signal.SIGKILL)
 
 
-def test_a_filter_that_fails_leaves_no_whole_tree_and_is_a_failure(bench: Bench) -> None:
+def test_a_failing_smudge_filter_fails_the_attempt_until_it_is_fixed(bench: Bench) -> None:
     commit(bench.repo, **{".gitattributes": "a filter=lfs\n"})
     git(bench.repo, "config", "filter.lfs.smudge", "echo no network >&2; false")
     git(bench.repo, "config", "filter.lfs.required", "true")
@@ -93,7 +93,7 @@ def test_a_filter_that_fails_leaves_no_whole_tree_and_is_a_failure(bench: Bench)
     assert bench.run("cat a", attempt=2) == (0, "one", "")
 
 
-def test_a_hook_that_refuses_the_branch_is_not_said_to_be_a_taken_name(bench: Bench) -> None:
+def test_a_hook_that_refuses_the_branch_is_not_reported_as_branch_taken(bench: Bench) -> None:
     hook = bench.repo / ".git/hooks/reference-transaction"
     hook.write_text("#!/bin/sh\nexit 1\n")
     hook.chmod(0o755)
@@ -101,7 +101,7 @@ def test_a_hook_that_refuses_the_branch_is_not_said_to_be_a_taken_name(bench: Be
     assert (code, err.partition(":")[0]) == (1, "git-failed")
 
 
-def test_ignored_files_are_copied_by_the_patterns_of_both_files(bench: Bench) -> None:
+def test_ignored_files_matching_patterns_of_both_configs_are_copied(bench: Bench) -> None:
     for name in (".env", ".env.test", "sub/.env", "local/deep/x", "local/y"):
         (bench.repo / name).parent.mkdir(parents=True, exist_ok=True)
         (bench.repo / name).write_text(name)
@@ -120,7 +120,7 @@ def test_ignored_files_are_copied_by_the_patterns_of_both_files(bench: Bench) ->
     assert sorted(record.copied) == copies
 
 
-def test_what_git_does_not_ignore_is_not_copied_and_that_is_said(bench: Bench) -> None:
+def test_files_that_git_does_not_ignore_are_reported_and_not_copied(bench: Bench) -> None:
     (bench.repo / "notes").touch()
     repos.repository(bench.repo / "local/inner")
     bench.says('copy = ["notes", "a", "local", "nothing-like-it"]')
@@ -129,7 +129,7 @@ def test_what_git_does_not_ignore_is_not_copied_and_that_is_said(bench: Bench) -
     assert [line.partition(" is not copied: ")[0] for line in err.splitlines()[:2]] == ["notes", "local/inner/"]
 
 
-def test_nothing_is_copied_over_a_file_or_out_of_the_worktree(bench: Bench, tmp_path: Path) -> None:
+def test_copy_overwrites_no_file_and_stays_inside_the_worktree(bench: Bench, tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     outside.mkdir()
     (bench.repo / "local").symlink_to(outside)
@@ -148,7 +148,7 @@ def test_nothing_is_copied_over_a_file_or_out_of_the_worktree(bench: Bench, tmp_
     assert list(outside.iterdir()) == []
 
 
-def test_the_set_up_runs_at_the_top_before_the_agent_with_its_output_in_the_log(bench: Bench) -> None:
+def test_setup_runs_at_worktree_top_before_the_agent_and_logs_its_output(bench: Bench) -> None:
     bench.trust()
     bench.says("setup = 'pwd; echo $ORCHD_CHECKOUT; echo to stderr >&2; cat; touch made'")
     code, out, err = bench.runner.run(bench.repo / "sub", SHELL, "-c", "ls ../made")
@@ -156,14 +156,14 @@ def test_the_set_up_runs_at_the_top_before_the_agent_with_its_output_in_the_log(
     assert err == "setup: pwd; echo $ORCHD_CHECKOUT; echo to stderr >&2; cat; touch made\nto stderr\n"
 
 
-def test_a_later_attempt_does_not_set_up_again(bench: Bench) -> None:
+def test_a_later_attempt_does_not_repeat_the_setup(bench: Bench) -> None:
     bench.trust()
     bench.says("setup = 'echo x >>made'")
     assert bench.run("exit 1")[0] == 1
     assert bench.run("cat made", attempt=2) == (0, "x\n", "")
 
 
-def test_a_set_up_that_fails_is_the_reason_and_is_tried_again(bench: Bench, tmp_path: Path) -> None:
+def test_a_failed_setup_is_the_reason_and_the_next_attempt_retries_it(bench: Bench, tmp_path: Path) -> None:
     bench.trust()
     bench.says("setup = 'test -e ../ready || { echo no registry; exit 3; }'")
     report = tmp_path / "report"
@@ -179,7 +179,7 @@ def test_a_set_up_that_fails_is_the_reason_and_is_tried_again(bench: Bench, tmp_
     assert bench.run("echo ran", attempt=2)[:2] == (0, "ran\n")
 
 
-def test_a_set_up_of_config_toml_needs_no_trust_and_the_projects_own_comes_first(bench: Bench) -> None:
+def test_setup_in_config_toml_needs_no_trust_and_project_setup_overrides(bench: Bench) -> None:
     bench.configure("setup = 'echo common'", f'trusted = ["{bench.repo.parent}"]')
     assert bench.run()[1] == "common\n"
     bench.says("setup = 'echo own'")
@@ -188,7 +188,7 @@ def test_a_set_up_of_config_toml_needs_no_trust_and_the_projects_own_comes_first
 
 
 @pytest.mark.parametrize("trusted", ["", "/elsewhere", "{repo}/sub", "{repo}x"])
-def test_a_set_up_of_a_project_that_is_not_trusted_does_not_run(bench: Bench, trusted: str) -> None:
+def test_setup_of_an_untrusted_project_does_not_run(bench: Bench, trusted: str) -> None:
     bench.configure(f'trusted = ["{trusted.format(repo=bench.repo)}"]' if trusted else "")
     bench.says("setup = 'echo ran'")
     code, out, err = bench.run("echo ran")
@@ -208,7 +208,7 @@ def test_a_set_up_of_a_project_that_is_not_trusted_does_not_run(bench: Bench, tr
         ("[worktree", ".orchd.toml: "),
     ],
 )
-def test_a_project_file_that_is_wrong_is_an_error_that_names_it(bench: Bench, text: str, message: str) -> None:
+def test_an_invalid_project_file_is_refused_with_its_error(bench: Bench, text: str, message: str) -> None:
     (bench.repo / ".orchd.toml").write_text(text)
     code, _, err = bench.run()
     assert (code, err.partition(":")[0]) == (1, "bad-config")
@@ -226,18 +226,18 @@ def library(bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     return origin
 
 
-def test_submodules_are_filled_when_that_is_wanted(bench: Bench, library: Path) -> None:
+def test_submodules_are_filled_if_configured(bench: Bench, library: Path) -> None:
     bench.says("submodules = true")
     assert bench.run("cat lib/a; git status --short") == (0, "one", "")
 
 
-def test_submodules_that_are_empty_are_said(bench: Bench, library: Path) -> None:
+def test_empty_submodules_are_reported(bench: Bench, library: Path) -> None:
     code, out, err = bench.run("ls lib")
     assert (code, out) == (0, "")
     assert err.startswith("the submodules are empty here: lib; `submodules = true` ")
 
 
-def test_submodules_that_cannot_be_filled_are_the_reason(bench: Bench, library: Path, tmp_path: Path) -> None:
+def test_a_submodule_failure_fails_the_attempt_until_it_is_fixed(bench: Bench, library: Path, tmp_path: Path) -> None:
     library.rename(tmp_path / "away")
     bench.says("submodules = true")
     code, _, err = bench.run("echo ran")

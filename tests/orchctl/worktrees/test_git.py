@@ -18,19 +18,19 @@ def repo(tmp_path: Path) -> Path:
     return repos.repository(tmp_path / "repo")
 
 
-def test_what_it_prints_comes_without_the_last_newline(repo: Path) -> None:
+def test_git_output_is_returned_without_the_last_newline(repo: Path) -> None:
     assert Git(repo).ask("rev-parse", "--abbrev-ref", "HEAD") == "main"
     assert Git(repo).is_true("rev-parse", "--verify", "--quiet", "main")
     assert not Git(repo).is_true("rev-parse", "--verify", "--quiet", "nothing")
 
 
-def test_a_no_is_one_line_with_gits_own_words(repo: Path) -> None:
+def test_a_git_failure_is_one_line_with_the_message_of_git(repo: Path) -> None:
     with pytest.raises(RefusedError) as caught:
         Git(repo).ask("rev-parse", "--verify", "nothing")
     assert str(caught.value) == f"git-failed: `git rev-parse` in {repo}: Needed a single revision"
 
 
-def test_variables_of_a_hook_do_not_lead_it_elsewhere(
+def test_git_variables_of_a_hook_do_not_redirect_git(
     repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other_repository = repos.repository(tmp_path / "other")
@@ -40,12 +40,12 @@ def test_variables_of_a_hook_do_not_lead_it_elsewhere(
     assert surroundings(dict.fromkeys([*ELSEWHERE, "HOME"], "x")) == {"HOME": "x"}
 
 
-def test_all_variables_that_git_names_are_known(repo: Path) -> None:
+def test_all_local_variables_that_git_lists_are_removed(repo: Path) -> None:
     named = set(repos.git(repo, "rev-parse", "--local-env-vars").split())
     assert named - set(ELSEWHERE) <= {"GIT_CONFIG", "GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT"}
 
 
-def test_a_lock_of_another_git_is_waited_for(repo: Path) -> None:
+def test_git_waits_for_the_lock_of_another_git(repo: Path) -> None:
     lock = repo / ".git/refs/heads/new.lock"
     lock.touch()
     threading.Timer(0.3, lock.unlink).start()
@@ -53,7 +53,7 @@ def test_a_lock_of_another_git_is_waited_for(repo: Path) -> None:
     assert "new" in repos.branches(repo)
 
 
-def test_a_worktree_that_another_git_is_just_making_is_waited_for(repo: Path, tmp_path: Path) -> None:
+def test_git_waits_for_a_worktree_that_another_git_is_creating(repo: Path, tmp_path: Path) -> None:
     repos.git(repo, "worktree", "add", "--quiet", str(tmp_path / "tree"))
     common = repo / ".git/worktrees/tree/commondir"
     text = common.read_text()
@@ -62,13 +62,13 @@ def test_a_worktree_that_another_git_is_just_making_is_waited_for(repo: Path, tm
     Git(repo).tell("worktree", "add", str(tmp_path / "other"))
 
 
-def test_a_lock_that_stays_is_said_in_the_end(repo: Path) -> None:
+def test_a_lock_that_remains_is_reported_after_the_timeout(repo: Path) -> None:
     (repo / ".git/refs/heads/new.lock").touch()
     with pytest.raises(RefusedError, match=r"new\.lock': File exists"):
         Git(repo, patience=0.2).tell("branch", "new")
 
 
-def test_a_git_that_is_missing_and_a_directory_that_is_are_told_apart(
+def test_a_missing_git_and_a_missing_directory_have_distinct_errors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(RefusedError, match="no such directory"):

@@ -73,7 +73,7 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
-def test_one_without_any_work_goes_with_its_branch_and_settings(bench: Bench) -> None:
+def test_a_worktree_without_work_is_pruned_with_its_branch_and_settings(bench: Bench) -> None:
     git(bench.repo, "config", "branch.orchd/api.description", "x")
     assert bench.pruned() == GONE
     assert bench.is_gone()
@@ -81,28 +81,28 @@ def test_one_without_any_work_goes_with_its_branch_and_settings(bench: Bench) ->
     assert repos.branches(bench.repo) == ["main"]
 
 
-def test_a_dry_run_says_the_same_and_does_nothing(bench: Bench) -> None:
+def test_a_dry_run_reports_the_same_outcome_and_removes_nothing(bench: Bench) -> None:
     assert bench.pruned(is_dry=True) == GONE
     assert bench.tree.exists()
     assert "orchd/api" in repos.branches(bench.repo)
     assert bench.pruned() == GONE
 
 
-def test_merged_work_can_go(bench: Bench) -> None:
+def test_a_worktree_with_merged_commits_is_pruned(bench: Bench) -> None:
     commit(bench.tree, c="done")
     git(bench.repo, "merge", "--quiet", "--no-ff", "--message", "m", "orchd/api")
     assert bench.pruned() == GONE
     assert bench.is_gone()
 
 
-def test_work_that_another_branch_has_can_go(bench: Bench) -> None:
+def test_a_worktree_with_commits_in_another_branch_is_pruned(bench: Bench) -> None:
     commit(bench.tree, c="done")
     git(bench.repo, "branch", "keep", "orchd/api")
     assert bench.pruned() == GONE
     assert bench.is_gone()
 
 
-def test_work_that_a_remote_has_in_another_branch_can_go(bench: Bench, tmp_path: Path) -> None:
+def test_a_worktree_with_commits_in_another_remote_branch_is_pruned(bench: Bench, tmp_path: Path) -> None:
     tip = commit(bench.tree, c="done")
     git(bench.repo, "update-ref", "refs/remotes/origin/orchd/api", tip)  # pushed, not merged
     assert "a commit that is in no other branch" in bench.kept()
@@ -111,22 +111,22 @@ def test_work_that_a_remote_has_in_another_branch_can_go(bench: Bench, tmp_path:
 
 
 @pytest.mark.parametrize("status", ["queued", "starting", "running", "waiting", "stopping"])
-def test_a_worktree_whose_agent_goes_on_stays(bench: Bench, status: str) -> None:
+def test_a_worktree_of_an_unfinished_agent_is_kept(bench: Bench, status: str) -> None:
     assert bench.kept(known={"agent-001": {"id": "agent-001", "status": status}}) == f"agent-001 is {status}"
 
 
-def test_a_worktree_of_an_unknown_agent_stays(bench: Bench) -> None:
+def test_a_worktree_of_an_unknown_agent_is_kept(bench: Bench) -> None:
     assert bench.kept(known={}).startswith("the state of agent-001 is unknown")
 
 
-def test_a_worktree_that_another_agent_works_in_stays(bench: Bench, tmp_path: Path) -> None:
+def test_a_worktree_in_which_another_agent_runs_is_kept(bench: Bench, tmp_path: Path) -> None:
     assert bench.kept(living=[{"id": "agent-009", "cwd": str(bench.tree / "sub")}]) == "agent-009 is running in it"
     (tmp_path / "link").symlink_to(bench.tree)
     assert bench.kept(living=[{"id": "agent-009", "cwd": str(tmp_path / "link")}]) == "agent-009 is running in it"
     assert bench.pruned(living=[{"id": "agent-009", "cwd": f"{bench.tree}0"}]) == GONE
 
 
-def test_changed_staged_and_deleted_files_stay(bench: Bench) -> None:
+def test_changed_staged_or_deleted_files_keep_the_worktree(bench: Bench) -> None:
     (bench.tree / "a").write_text("changed")
     assert bench.kept() == "it has uncommitted work: a"
     git(bench.tree, "add", "a")
@@ -136,7 +136,7 @@ def test_changed_staged_and_deleted_files_stay(bench: Bench) -> None:
     assert bench.kept() == "it has uncommitted work: a"
 
 
-def test_untracked_files_stay_also_where_git_is_told_not_to_show_them(bench: Bench) -> None:
+def test_untracked_files_keep_the_worktree_even_if_git_hides_them(bench: Bench) -> None:
     git(bench.repo, "config", "status.showUntrackedFiles", "no")
     for name in ("new/x", "new/y", "z", "zz"):
         (bench.tree / name).parent.mkdir(exist_ok=True)
@@ -144,20 +144,20 @@ def test_untracked_files_stay_also_where_git_is_told_not_to_show_them(bench: Ben
     assert bench.kept() == "it has uncommitted work: new/x, new/y, z and 1 more"
 
 
-def test_a_repository_inside_it_stays(bench: Bench) -> None:
+def test_a_repository_inside_the_worktree_keeps_the_worktree(bench: Bench) -> None:
     repos.repository(bench.tree / "inner")
     assert bench.kept() == "it has uncommitted work: inner/ (a repository with 1 commit)"
 
 
 @pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
-def test_changes_that_git_was_told_not_to_see_stay(bench: Bench, flag: str) -> None:
+def test_changes_hidden_by_index_flags_keep_the_worktree(bench: Bench, flag: str) -> None:
     git(bench.tree, "update-index", flag, "a")
     (bench.tree / "a").write_text("changed")
     assert bench.kept() == "it has uncommitted work: a"
     assert bench.tree.joinpath("a").read_text() == "changed"
 
 
-def test_unmerged_commits_stay_also_when_they_are_squashed_elsewhere(bench: Bench) -> None:
+def test_unmerged_commits_keep_the_worktree_even_if_squashed_elsewhere(bench: Bench) -> None:
     commit(bench.tree, c="one")
     commit(bench.tree, c="two")
     assert bench.kept().startswith("it has 2 commits that are in no other branch: merge orchd/api first")
@@ -166,7 +166,7 @@ def test_unmerged_commits_stay_also_when_they_are_squashed_elsewhere(bench: Benc
     assert "2 commits" in bench.kept()
 
 
-def test_commits_of_a_detached_head_stay(bench: Bench) -> None:
+def test_commits_of_a_detached_head_keep_the_worktree(bench: Bench) -> None:
     git(bench.tree, "checkout", "--quiet", "--detach")
     commit(bench.tree, c="one")
     assert "a commit that is only in the commit " in bench.kept()
@@ -175,7 +175,7 @@ def test_commits_of_a_detached_head_stay(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("words", [("checkout", "-q", "-b", "feature"), ("branch", "-m", "feature")])
-def test_commits_of_another_branch_that_it_works_on_stay_until_merged(bench: Bench, words: tuple[str, ...]) -> None:
+def test_commits_of_another_current_branch_keep_the_worktree_until_merged(bench: Bench, words: tuple[str, ...]) -> None:
     git(bench.tree, *words)
     commit(bench.tree, c="one")
     assert bench.kept() == "it has a commit that is only in the branch feature: merge it first"
@@ -184,13 +184,13 @@ def test_commits_of_another_branch_that_it_works_on_stay_until_merged(bench: Ben
     assert repos.branches(bench.repo) == ["feature", "main"]
 
 
-def test_a_branch_that_is_checked_out_in_another_worktree_stays(bench: Bench) -> None:
+def test_a_branch_checked_out_in_another_worktree_keeps_the_worktree(bench: Bench) -> None:
     git(bench.tree, "checkout", "--quiet", "--detach")
     git(bench.repo, "checkout", "--quiet", "orchd/api")
     assert bench.kept() == f"its branch is checked out in {bench.repo}"
 
 
-def test_a_locked_one_stays(bench: Bench) -> None:
+def test_a_locked_worktree_is_kept(bench: Bench) -> None:
     git(bench.repo, "worktree", "lock", "--reason", "on a stick", str(bench.tree))
     assert bench.kept() == "it is locked: on a stick; unlock it with `git worktree unlock`"
     git(bench.repo, "worktree", "unlock", str(bench.tree))
@@ -198,13 +198,13 @@ def test_a_locked_one_stays(bench: Bench) -> None:
     assert bench.kept() == "it is locked; unlock it with `git worktree unlock`"
 
 
-def test_one_with_a_merge_under_way_stays(bench: Bench) -> None:
+def test_a_worktree_with_a_merge_in_progress_is_kept(bench: Bench) -> None:
     git(bench.repo, "commit", "--quiet", "--allow-empty", "--message", "x")
     git(bench.tree, "merge", "--quiet", "--no-ff", "--no-commit", "main")
     assert bench.kept() == "a git operation is in progress in it (MERGE_HEAD)"
 
 
-def test_a_worktree_that_git_knows_nothing_of_stays(bench: Bench) -> None:
+def test_a_worktree_that_git_does_not_list_is_kept(bench: Bench) -> None:
     (bench.tree / "mine").touch()
     bench.tree.rename(bench.tree.with_name("away"))
     git(bench.repo, "worktree", "prune")
@@ -212,7 +212,7 @@ def test_a_worktree_that_git_knows_nothing_of_stays(bench: Bench) -> None:
     assert bench.kept().startswith("git lists no worktree there")
 
 
-def test_a_worktree_whose_repository_is_gone_stays(bench: Bench, tmp_path: Path) -> None:
+def test_a_worktree_of_a_moved_repository_is_kept(bench: Bench, tmp_path: Path) -> None:
     bench.repo.rename(tmp_path / "moved")
     outcome = bench.pruned()
     assert not outcome.is_removed
@@ -223,7 +223,7 @@ def test_a_worktree_whose_repository_is_gone_stays(bench: Bench, tmp_path: Path)
     assert not record_path(bench.tree).exists()
 
 
-def test_a_directory_that_is_gone_takes_only_its_own_entry_along(bench: Bench) -> None:
+def test_pruning_a_deleted_worktree_removes_only_its_own_git_entry(bench: Bench) -> None:
     second_tree = bench.made("agent-002", "ui")
     shutil.rmtree(bench.tree)
     shutil.rmtree(second_tree)
@@ -232,7 +232,7 @@ def test_a_directory_that_is_gone_takes_only_its_own_entry_along(bench: Bench) -
     assert str(second_tree) in git(bench.repo, "worktree", "list")
 
 
-def test_unmerged_work_outlives_its_directory_until_it_is_merged(bench: Bench) -> None:
+def test_branch_of_a_deleted_worktree_is_kept_until_it_is_merged(bench: Bench) -> None:
     tip = commit(bench.tree, c="one")
     shutil.rmtree(bench.tree)
     outcome = bench.pruned()
@@ -245,7 +245,7 @@ def test_unmerged_work_outlives_its_directory_until_it_is_merged(bench: Bench) -
     assert bench.is_gone()
 
 
-def test_a_worktree_that_git_has_moved_is_found_there(bench: Bench, tmp_path: Path) -> None:
+def test_a_worktree_moved_by_git_is_located_and_pruned(bench: Bench, tmp_path: Path) -> None:
     second_tree = bench.made("agent-002", "ui")
     moved = tmp_path / "moved"
     git(bench.repo, "worktree", "move", str(bench.tree), str(moved))
@@ -259,7 +259,7 @@ def test_a_worktree_that_git_has_moved_is_found_there(bench: Bench, tmp_path: Pa
     assert (moved.exists(), second_tree.exists()) == (False, True)
 
 
-def test_a_worktree_of_the_same_name_elsewhere_is_another(bench: Bench, tmp_path: Path) -> None:
+def test_a_worktree_of_the_same_name_in_another_home_is_kept(bench: Bench, tmp_path: Path) -> None:
     git(bench.repo, "worktree", "remove", str(bench.tree))
     second_bench = Bench.__new__(Bench)
     second_bench.repo, second_bench.home = bench.repo, tmp_path / "home2"
@@ -268,7 +268,7 @@ def test_a_worktree_of_the_same_name_elsewhere_is_another(bench: Bench, tmp_path
     assert worktree.exists()
 
 
-def test_what_is_gone_already_is_not_said_to_be_removed(bench: Bench) -> None:
+def test_an_already_removed_directory_is_not_reported_as_removed(bench: Bench) -> None:
     commit(bench.tree, c="one")
     shutil.rmtree(bench.tree)
     assert bench.pruned().is_removed
@@ -279,21 +279,21 @@ def test_what_is_gone_already_is_not_said_to_be_removed(bench: Bench) -> None:
     )
 
 
-def test_a_detached_commit_keeps_the_entry_of_a_directory_that_is_gone(bench: Bench) -> None:
+def test_a_detached_commit_keeps_the_git_entry_of_a_deleted_worktree(bench: Bench) -> None:
     git(bench.tree, "checkout", "--quiet", "--detach")
     commit(bench.tree, c="one")
     shutil.rmtree(bench.tree)
     assert "a commit that is only in the commit " in bench.kept()
 
 
-def test_a_branch_that_is_gone_already_is_no_hindrance(bench: Bench) -> None:
+def test_a_worktree_with_a_deleted_branch_is_pruned(bench: Bench) -> None:
     git(bench.tree, "checkout", "--quiet", "--detach")
     git(bench.repo, "branch", "--delete", "--force", "orchd/api")
     assert bench.pruned() == Removal(is_removed=True, is_branch_deleted=False, reason=None)
     assert bench.is_gone()
 
 
-def test_what_two_have_in_common_is_kept_in_one_of_them(bench: Bench) -> None:
+def test_a_commit_shared_by_two_worktrees_keeps_the_second_worktree(bench: Bench) -> None:
     tip = commit(bench.tree, c="one")
     second_tree = bench.made("agent-002", "ui")
     git(second_tree, "reset", "--quiet", "--hard", tip)
@@ -304,7 +304,7 @@ def test_what_two_have_in_common_is_kept_in_one_of_them(bench: Bench) -> None:
     assert git(second_tree, "rev-parse", "orchd/ui") == tip
 
 
-def test_what_was_never_made_goes(bench: Bench) -> None:
+def test_a_half_created_worktree_is_pruned(bench: Bench) -> None:
     path = record_path(bench.tree)
     path.write_text(path.read_text().replace('"is_made": true', '"is_made": false'))
     git(bench.repo, "worktree", "lock", "--reason", "initializing", str(bench.tree))
@@ -313,7 +313,7 @@ def test_what_was_never_made_goes(bench: Bench) -> None:
     assert bench.is_gone()
 
 
-def test_it_is_shown_with_what_it_holds(bench: Bench) -> None:
+def test_worktree_view_shows_branch_status_and_uncommitted_work(bench: Bench) -> None:
     worktree = shown_of(bench.worktree(), OVER["agent-001"])
     assert worktree == {
         "path": str(bench.tree),

@@ -32,7 +32,7 @@ def by_force(bench: Bench) -> tuple[Removal, Lost | None]:
     return outcome, reports[0] if reports else None
 
 
-def test_force_takes_commits_changes_and_hidden_files_and_reports_each(bench: Bench) -> None:
+def test_forced_removal_reports_lost_commits_changes_and_ignored_files(bench: Bench) -> None:
     bench.ignores("*.log")
     tip = commit(bench.tree, "Add c", c="one")
     for name in ("a", "new", "x.log"):
@@ -46,13 +46,13 @@ def test_force_takes_commits_changes_and_hidden_files_and_reports_each(bench: Be
     assert lost.hidden == "it has files that git ignores: x.log"
 
 
-def test_nothing_is_lost_of_what_is_merged_and_clean(bench: Bench) -> None:
+def test_forced_removal_of_a_clean_merged_worktree_reports_no_loss(bench: Bench) -> None:
     commit(bench.tree, c="one")
     git(bench.repo, "merge", "--quiet", "orchd/api")
     assert by_force(bench) == (GONE, Lost([], [], None))
 
 
-def test_commits_of_a_detached_head_get_a_name_of_their_own(bench: Bench) -> None:
+def test_commits_of_a_detached_head_are_reported_under_their_own_name(bench: Bench) -> None:
     git(bench.tree, "checkout", "--quiet", "--detach")
     tip = commit(bench.tree, c="one")
     outcome, lost = by_force(bench)
@@ -61,14 +61,14 @@ def test_commits_of_a_detached_head_get_a_name_of_their_own(bench: Bench) -> Non
     assert [(tip.name, tip.commit) for tip in lost.tips] == [("orchd/api-detached", tip)]
 
 
-def test_a_locked_one_stays_also_with_force(bench: Bench) -> None:
+def test_a_locked_worktree_is_kept_even_with_force(bench: Bench) -> None:
     git(bench.repo, "worktree", "lock", "--reason", "on a stick", str(bench.tree))
     outcome, lost = by_force(bench)
     assert (outcome.is_removed, lost) == (False, None)
     assert outcome.reason == "it is locked: on a stick; unlock it with `git worktree unlock`"
 
 
-def test_a_directory_that_is_gone_is_removed_with_what_its_branch_had(bench: Bench) -> None:
+def test_forced_removal_of_a_deleted_worktree_removes_its_unmerged_branch(bench: Bench) -> None:
     tip = commit(bench.tree, c="one")
     shutil.rmtree(bench.tree)
     refused = removed(bench.worktree(), AGENTS)
@@ -81,7 +81,7 @@ def test_a_directory_that_is_gone_is_removed_with_what_its_branch_had(bench: Ben
     assert bench.is_gone()
 
 
-def test_a_worktree_that_git_does_not_list_stays_also_with_force(bench: Bench) -> None:
+def test_a_worktree_that_git_does_not_list_is_kept_even_with_force(bench: Bench) -> None:
     bench.tree.rename(bench.tree.with_name("away"))
     git(bench.repo, "worktree", "prune")
     bench.tree.mkdir()
@@ -89,7 +89,7 @@ def test_a_worktree_that_git_does_not_list_stays_also_with_force(bench: Bench) -
     assert str(outcome.reason).startswith("git lists no worktree there")
 
 
-def test_a_branch_that_is_checked_out_elsewhere_stays(bench: Bench) -> None:
+def test_a_branch_checked_out_elsewhere_is_kept(bench: Bench) -> None:
     git(bench.tree, "checkout", "--quiet", "--detach")
     git(bench.repo, "checkout", "--quiet", "orchd/api")
     outcome, _ = by_force(bench)
@@ -97,7 +97,7 @@ def test_a_branch_that_is_checked_out_elsewhere_stays(bench: Bench) -> None:
     assert f"its branch is checked out in {bench.repo}" == outcome.reason
 
 
-def test_a_repository_that_was_moved_is_refused_until_it_is_repaired(bench: Bench, tmp_path: Path) -> None:
+def test_removal_is_refused_until_a_moved_repository_is_repaired(bench: Bench, tmp_path: Path) -> None:
     bench.repo.rename(tmp_path / "moved")
     reason = str(forced(bench.worktree(), AGENTS, lambda lost: pytest.fail(str(lost))).reason)
     assert f"`git worktree repair {bench.tree}` in it" in reason
@@ -107,20 +107,20 @@ def test_a_repository_that_was_moved_is_refused_until_it_is_repaired(bench: Benc
     assert not bench.tree.exists()
 
 
-def test_without_force_nothing_goes_when_only_a_part_could(bench: Bench) -> None:
+def test_removal_without_force_is_all_or_nothing(bench: Bench) -> None:
     commit(bench.tree, c="one")
     shutil.rmtree(bench.tree)
     assert not removed(bench.worktree(), AGENTS).is_removed
     assert str(bench.tree) in git(bench.repo, "worktree", "list")
 
 
-def test_an_agent_that_the_daemon_does_not_know_needs_force(bench: Bench) -> None:
+def test_removal_of_an_unknown_agents_worktree_requires_force(bench: Bench) -> None:
     unknown = Agents({}, [])
     assert str(removed(bench.worktree(), unknown).reason).startswith("the state of agent-001 is unknown")
     assert forced(bench.worktree(), unknown, lambda _: None) == GONE
 
 
-def test_a_worktree_that_was_never_finished_is_removed(bench: Bench) -> None:
+def test_a_half_created_worktree_is_removed_by_force(bench: Bench) -> None:
     path = record_path(bench.tree)
     path.write_text(path.read_text().replace('"is_made": true', '"is_made": false'))
     git(bench.repo, "worktree", "lock", "--reason", "initializing", str(bench.tree))
@@ -137,7 +137,7 @@ def inner(bench: Bench, name: str) -> None:
         commit(repository, f=str(number))
 
 
-def test_the_commits_of_a_repository_in_it_are_named_as_lost(bench: Bench) -> None:
+def test_commits_of_a_nested_repository_are_reported_as_lost(bench: Bench) -> None:
     inner(bench, "inner")
     message = "inner/ (a repository with 3 commits)"
     assert str(removed(bench.worktree(), AGENTS).reason) == f"it has uncommitted work: {message}"
@@ -146,7 +146,7 @@ def test_the_commits_of_a_repository_in_it_are_named_as_lost(bench: Bench) -> No
     assert lost.hidden == f"it contains repositories, or work in submodules: {message}"
 
 
-def test_show_does_not_advise_to_add_a_repository_in_it(bench: Bench) -> None:
+def test_show_does_not_suggest_adding_a_nested_repository(bench: Bench) -> None:
     inner(bench, "inner")
     view = detailed(bench.worktree(), AGENTS)
     assert view["repositories"] == ["inner/ (a repository with 3 commits)"]
@@ -160,7 +160,7 @@ def test_show_does_not_advise_to_add_a_repository_in_it(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("is_listed", [True, False])
-def test_the_next_steps_for_one_without_a_git_file_work(bench: Bench, *, is_listed: bool) -> None:
+def test_suggested_steps_for_a_worktree_without_a_git_file_work(bench: Bench, *, is_listed: bool) -> None:
     (bench.tree / "new").write_text("work")
     (bench.tree / ".git").unlink()
     if not is_listed:
@@ -180,7 +180,7 @@ def test_the_next_steps_for_one_without_a_git_file_work(bench: Bench, *, is_list
         assert (bench.tree.with_name("agent-001.away") / "new").read_text() == "work"
 
 
-def test_the_next_step_for_a_locked_one_is_to_unlock_it(bench: Bench) -> None:
+def test_suggested_step_for_a_locked_worktree_is_to_unlock_it(bench: Bench) -> None:
     git(bench.repo, "worktree", "lock", str(bench.tree))
     step, *_ = detailed(bench.worktree(), AGENTS)["next"]
     subprocess.run(["sh", "-c", step], check=True, timeout=30)

@@ -27,7 +27,7 @@ def written(place: Path, *names: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "out/report.csv", "out/deep/er/x", "build/lib.so"])
-def test_an_ignored_file_stays_unless_ignored_files_are_no_matter(bench: Bench, name: str) -> None:
+def test_an_ignored_file_keeps_the_worktree_unless_ignored_is_given(bench: Bench, name: str) -> None:
     bench.ignores("notes.txt", "out/", "build/")
     written(bench.tree, name)
     assert bench.kept() == f"it has files that git ignores: {name}; `prune --ignored` removes them too"
@@ -35,19 +35,19 @@ def test_an_ignored_file_stays_unless_ignored_files_are_no_matter(bench: Bench, 
     assert bench.is_gone()
 
 
-def test_of_each_ignored_directory_the_first_file_is_named(bench: Bench) -> None:
+def test_the_first_file_of_each_ignored_directory_is_named(bench: Bench) -> None:
     bench.ignores("out*/")
     written(bench.tree, *(f"out{number}/{name}" for number in range(5) for name in "ab"))
     assert ": out0/a, out1/a, out2/a and 2 more; " in bench.kept()
 
 
-def test_an_empty_ignored_directory_holds_nothing(bench: Bench) -> None:
+def test_an_empty_ignored_directory_does_not_keep_the_worktree(bench: Bench) -> None:
     bench.ignores("out/")
     (bench.tree / "out/deep").mkdir(parents=True)
     assert bench.pruned() == GONE
 
 
-def test_links_in_ignored_directories_count_and_are_not_followed(bench: Bench, tmp_path: Path) -> None:
+def test_links_in_ignored_directories_count_as_work_and_are_not_followed(bench: Bench, tmp_path: Path) -> None:
     bench.ignores("out/")
     written(tmp_path / "elsewhere", "x")
     (bench.tree / "out").mkdir()
@@ -58,7 +58,7 @@ def test_links_in_ignored_directories_count_and_are_not_followed(bench: Bench, t
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="nothing is closed to root")
-def test_a_directory_that_cannot_be_read_counts(bench: Bench) -> None:
+def test_an_unreadable_ignored_directory_keeps_the_worktree(bench: Bench) -> None:
     bench.ignores("out/")
     (bench.tree / "out/closed").mkdir(parents=True)
     (bench.tree / "out/closed").chmod(0)
@@ -66,7 +66,7 @@ def test_a_directory_that_cannot_be_read_counts(bench: Bench) -> None:
     (bench.tree / "out/closed").chmod(0o700)
 
 
-def test_what_tools_make_again_is_no_work(bench: Bench) -> None:
+def test_files_that_tools_regenerate_do_not_keep_the_worktree(bench: Bench) -> None:
     bench.ignores("node_modules", "__pycache__", "*.pyc", "target/", "env/", ".claude/state/", ".DS_Store")
     written(bench.tree, "node_modules/left-pad/index.js", "sub/__pycache__/b.pyc", "old.pyc", "target/CACHEDIR.TAG")
     written(
@@ -76,7 +76,7 @@ def test_what_tools_make_again_is_no_work(bench: Bench) -> None:
     assert bench.is_gone()
 
 
-def test_what_the_configuration_says_can_be_made_again_is_no_work(bench: Bench) -> None:
+def test_files_configured_as_reproducible_do_not_keep_the_worktree(bench: Bench) -> None:
     bench.ignores("build/", "gen/", "*.log", ".orchd.toml")
     written(bench.tree, "build/a/b", "gen/x", "sub/y.log")
     assert bench.kept().count(",") == 2
@@ -85,7 +85,7 @@ def test_what_the_configuration_says_can_be_made_again_is_no_work(bench: Bench) 
     assert bench.pruned() == GONE
 
 
-def test_a_file_that_was_copied_and_not_changed_is_no_work(bench: Bench) -> None:
+def test_an_unchanged_copied_file_does_not_keep_the_worktree(bench: Bench) -> None:
     commit(bench.repo, **{".gitignore": ".env\n.orchd.toml\n"})
     written(bench.repo, ".env")
     (bench.repo / ".orchd.toml").write_text('[worktree]\ncopy = [".env"]\n')
@@ -105,7 +105,7 @@ def _agents(agents: dict[str, dict[str, str]]) -> Agents:
 
 
 @pytest.mark.parametrize("with_ignored", [False, True])
-def test_a_worktree_in_an_ignored_directory_stays(bench: Bench, with_ignored: bool) -> None:
+def test_a_worktree_in_an_ignored_directory_keeps_the_outer_worktree(bench: Bench, with_ignored: bool) -> None:
     bench.ignores(".worktrees/")
     git(bench.tree, "worktree", "add", "--quiet", ".worktrees/x")
     written(bench.tree, ".worktrees/x/work")
@@ -113,14 +113,14 @@ def test_a_worktree_in_an_ignored_directory_stays(bench: Bench, with_ignored: bo
 
 
 @pytest.mark.parametrize("place", ["inner", ".worktrees/deep/inner", "node_modules/pkg", "env/src/pkg"])
-def test_a_repository_in_an_ignored_directory_stays(bench: Bench, place: str) -> None:
+def test_a_repository_in_an_ignored_directory_keeps_the_worktree(bench: Bench, place: str) -> None:
     bench.ignores("inner", ".worktrees", "node_modules", "env")
     repos.repository(bench.tree / place)
     written(bench.tree, "env/pyvenv.cfg")
     assert bench.kept(with_ignored=True).startswith(f"it contains repositories, or work in submodules: {place} (a ")
 
 
-def test_a_worktree_of_another_repository_stays(bench: Bench, tmp_path: Path) -> None:
+def test_a_nested_worktree_of_another_repository_keeps_the_outer_worktree(bench: Bench, tmp_path: Path) -> None:
     other_repository = repos.repository(tmp_path / "other")
     bench.ignores(".worktrees/")
     git(other_repository, "worktree", "add", "--quiet", str(bench.tree / ".worktrees/x"))
@@ -148,19 +148,19 @@ def nested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Nested:
     return Nested(tmp_path)
 
 
-def test_a_worktree_with_submodules_can_go(nested: Nested) -> None:
+def test_a_worktree_with_clean_submodules_is_pruned(nested: Nested) -> None:
     assert (nested.tree / "lib/a").read_text() == "one"
     assert nested.pruned() == GONE
     assert nested.is_gone()
 
 
-def test_a_worktree_with_empty_submodules_can_go(nested: Nested) -> None:
+def test_a_worktree_with_empty_submodules_is_pruned(nested: Nested) -> None:
     git(nested.tree, "submodule", "--quiet", "deinit", "--all")
     assert nested.pruned() == GONE
     assert nested.is_gone()
 
 
-def test_a_submodule_that_began_at_a_commit_in_no_branch_can_go(nested: Nested) -> None:
+def test_a_worktree_with_a_submodule_at_a_commit_in_no_branch_is_pruned(nested: Nested) -> None:
     git(nested.library, "config", "uploadpack.allowAnySHA1InWant", "true")
     git(nested.library, "checkout", "--quiet", "--detach")
     pinned = commit(nested.library, a="pinned")
@@ -174,7 +174,7 @@ def test_a_submodule_that_began_at_a_commit_in_no_branch_can_go(nested: Nested) 
 
 
 @pytest.mark.parametrize("name", ["a", "new", "out/x"])
-def test_files_in_a_submodule_stay(nested: Nested, name: str) -> None:
+def test_files_in_a_submodule_keep_the_worktree(nested: Nested, name: str) -> None:
     exclude = git(nested.tree / "lib", "rev-parse", "--git-path", "info/exclude")
     Path(exclude).parent.mkdir(exist_ok=True)
     Path(exclude).write_text("out/\n")
@@ -183,7 +183,7 @@ def test_files_in_a_submodule_stay(nested: Nested, name: str) -> None:
     assert reasons[name] in nested.kept(with_ignored=True)
 
 
-def test_unpushed_commits_in_a_submodule_stay(nested: Nested) -> None:
+def test_unpushed_commits_in_a_submodule_keep_the_worktree(nested: Nested) -> None:
     commit(nested.tree / "lib", own="x")
     assert nested.kept() == "it has uncommitted work: lib"
     git(nested.tree, "commit", "--quiet", "--all", "--message", "lib")
@@ -193,7 +193,7 @@ def test_unpushed_commits_in_a_submodule_stay(nested: Nested) -> None:
     assert nested.pruned() == GONE
 
 
-def test_commits_of_a_submodule_that_is_not_in_the_tree_any_more_stay(nested: Nested) -> None:
+def test_commits_of_a_deinitialised_submodule_keep_the_worktree(nested: Nested) -> None:
     git(nested.tree / "lib", "checkout", "--quiet", "-b", "work")
     commit(nested.tree / "lib", own="x")
     git(nested.tree / "lib", "checkout", "--quiet", "--detach", "origin/main")
@@ -201,13 +201,13 @@ def test_commits_of_a_submodule_that_is_not_in_the_tree_any_more_stay(nested: Ne
     assert nested.kept() == "it contains repositories, or work in submodules: lib; move or push them first"
 
 
-def test_files_in_the_place_of_an_empty_submodule_stay(nested: Nested) -> None:
+def test_files_in_an_empty_submodule_directory_keep_the_worktree(nested: Nested) -> None:
     git(nested.tree, "submodule", "--quiet", "deinit", "--all")
     written(nested.tree, "lib/work")
     assert ": lib; " in nested.kept(with_ignored=True)
 
 
-def test_a_repository_that_was_committed_as_if_it_were_a_submodule_stays(bench: Bench) -> None:
+def test_a_repository_committed_as_a_gitlink_keeps_the_worktree(bench: Bench) -> None:
     repos.repository(bench.tree / "inner")
     git(bench.tree, "add", "inner")
     git(bench.tree, "commit", "--quiet", "--message", "embedded")

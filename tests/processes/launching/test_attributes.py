@@ -25,7 +25,7 @@ def pid() -> Iterator[int]:
         process.kill()
 
 
-def test_what_is_not_given_is_the_default() -> None:
+def test_unset_attributes_get_the_default() -> None:
     assert filled(None, ALL) == ALL
     assert filled(ProcessAttributes(), ALL) == ALL
     assert filled(ALL, ProcessAttributes(0, 0, "other", "1", (("core", 0, 0),))) == ALL
@@ -33,7 +33,7 @@ def test_what_is_not_given_is_the_default() -> None:
     assert filled(ProcessAttributes(nice=0), ALL).nice == 0
 
 
-def test_they_are_set_on_the_process(pid: int) -> None:
+def test_process_attributes_are_set_on_the_process(pid: int) -> None:
     assert apply(pid, ALL) is None
     assert resource.prlimit(pid, resource.RLIMIT_NOFILE) == (100, 200)
     assert os.getpriority(os.PRIO_PROCESS, pid) == 3
@@ -41,7 +41,7 @@ def test_they_are_set_on_the_process(pid: int) -> None:
     assert os.sched_getaffinity(pid) == {0}
 
 
-def test_what_is_not_given_is_left_as_it_is(pid: int) -> None:
+def test_unset_attributes_are_left_unchanged_on_the_process(pid: int) -> None:
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE), os.sched_getaffinity(pid)
     assert apply(pid, ProcessAttributes(umask=0)) is None
     assert (resource.prlimit(pid, resource.RLIMIT_NOFILE), os.sched_getaffinity(pid)) == before
@@ -56,7 +56,7 @@ def test_what_is_not_given_is_left_as_it_is(pid: int) -> None:
         (("core", 0, 0), "", None),
     ],
 )
-def test_a_limit_that_is_too_low_for_a_shim_is_left_to_its_agent(
+def test_a_limit_too_low_for_a_shim_is_set_only_on_its_agent(
     pid: int, limit: tuple[str, int, int], staged: str, shims: tuple[int, int] | None
 ) -> None:
     before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
@@ -66,13 +66,15 @@ def test_a_limit_that_is_too_low_for_a_shim_is_left_to_its_agent(
     assert resource.prlimit(pid, resource.RLIMIT_NOFILE) == (shims or before)
 
 
-def test_a_process_that_has_ended_is_no_error() -> None:
+def test_setting_attributes_of_an_ended_process_is_no_error() -> None:
     with subprocess.Popen(["true"]) as ended_process:
         ended_process.wait(10)
         assert apply(ended_process.pid, ALL) is None
 
 
-def test_what_may_not_be_had_is_set_as_far_as_possible_and_said(pid: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_forbidden_attributes_are_set_as_far_as_possible_and_reported(
+    pid: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As for a daemon that is not root's."""
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (64, 128))
     real = resource.prlimit
@@ -104,16 +106,16 @@ def test_what_may_not_be_had_is_set_as_far_as_possible_and_said(pid: int, monkey
     assert real(pid, resource.RLIMIT_NOFILE) == (128, 128)
 
 
-def test_cpus_that_do_not_exist_are_said(pid: int) -> None:
+def test_nonexistent_cpus_are_reported(pid: int) -> None:
     last = max(os.sched_getaffinity(pid)) + 1
     assert apply(pid, ProcessAttributes(cpus=f"0-{last + 1}")) == f"CPUs 0-{last + 1}: 2 of them are not available"
 
 
-def test_every_name_of_a_limit_has_its_number() -> None:
+def test_a_limit_name_maps_to_its_rlimit_number() -> None:
     assert attributes._number("nofile") == resource.RLIMIT_NOFILE
 
 
-def test_a_score_that_may_not_be_given_is_named_and_one_below_zero_is_not_asked_for(
+def test_a_forbidden_oom_score_is_reported_and_a_negative_score_is_ignored(
     pid: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     score = Path(f"/proc/{pid}/oom_score_adj")

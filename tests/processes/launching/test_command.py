@@ -15,7 +15,7 @@ from tests.support.bench import Bench
 from tests.support.process_state import process_state
 
 
-def test_it_is_told_whose_it_is_over_whatever_its_client_says(bench: Bench) -> None:
+def test_agent_identity_variables_override_the_clients_environment(bench: Bench) -> None:
     env = {"PATH": "/usr/bin:/bin", "MINE": "1", "ORCHD_HOME": "/x", "ORCHD_AGENT": "agent-9", "ORCHD_OUTPUT_DIR": "/x"}
     state = process_state(bench, env=env)["env"]
     assert {name: value for name, value in state.items() if name != "LC_CTYPE"} == {  # type: ignore[attr-defined]
@@ -29,7 +29,7 @@ def test_it_is_told_whose_it_is_over_whatever_its_client_says(bench: Bench) -> N
     }
 
 
-def test_without_a_path_there_is_the_systems(bench: Bench) -> None:
+def test_an_agent_without_a_path_gets_the_default_path(bench: Bench) -> None:
     agent = bench.spawn("true", env={})
     assert environment_of(bench.home, agent, {})["PATH"] == f"{bench.home.bin}:{os.defpath}"
     assert environment_of(bench.home, agent, {"PATH": ""})["PATH"] == f"{bench.home.bin}:{os.defpath}"
@@ -49,7 +49,7 @@ def test_pwd_keeps_a_logical_path_to_the_directory(bench: Bench, tmp_path: Path)
     assert environment_of(bench.home, logical, {"PWD": str(other)})["PWD"] == str(link)
 
 
-def test_a_caller_in_a_directory_behind_a_link_sees_the_pwd_of_a_shell(instance: Instance, tmp_path: Path) -> None:
+def test_an_agent_of_a_caller_in_a_symlinked_directory_keeps_its_pwd(instance: Instance, tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
     link = tmp_path / "link"
@@ -61,7 +61,7 @@ def test_a_caller_in_a_directory_behind_a_link_sees_the_pwd_of_a_shell(instance:
     assert subprocess.run(["/bin/sh", "-c", f"cd {link} && pwd"], capture_output=True, text=True).stdout == f"{link}\n"
 
 
-def test_a_program_may_be_named_from_where_it_works(bench: Bench, tmp_path: Path) -> None:
+def test_a_program_path_is_relative_to_the_working_directory(bench: Bench, tmp_path: Path) -> None:
     program = tmp_path / "it.sh"
     program.write_text("#!/bin/sh\nexit 0\n")
     program.chmod(0o700)
@@ -75,7 +75,7 @@ def test_a_program_may_be_named_from_where_it_works(bench: Bench, tmp_path: Path
     ("path", "meant"),
     [("./bin:/usr/bin:/bin", "bin/tool"), ("/usr/bin:bin", "bin/tool"), (":/usr/bin", "tool"), ("/usr/bin:", "tool")],
 )
-def test_what_is_relative_in_its_path_is_relative_to_where_it_works(
+def test_relative_path_entries_resolve_against_the_working_directory(
     bench: Bench, tmp_path: Path, path: str, meant: str
 ) -> None:
     there = tmp_path / "a:b"  # which no PATH could name
@@ -90,7 +90,7 @@ def test_what_is_relative_in_its_path_is_relative_to_where_it_works(
     assert (there / output).samefile(there / meant)
 
 
-def test_a_program_beside_the_daemon_is_none_of_its_own(
+def test_a_program_in_the_daemons_directory_is_not_used(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "ours"
@@ -109,11 +109,11 @@ def test_a_builtin_of_the_shell_is_no_program(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("word", ["", "a b", "$HOME", "*", "';echo x", "-n", "\n", "\udcff"])
-def test_its_arguments_are_what_was_asked_for_to_the_byte(bench: Bench, word: str) -> None:
+def test_an_agent_receives_its_arguments_byte_for_byte(bench: Bench, word: str) -> None:
     assert process_state(bench, word)["args"] == [word]
 
 
-def test_modules_that_lie_where_it_works_are_not_its_runners(instance: Instance, tmp_path: Path) -> None:
+def test_runner_does_not_import_modules_from_the_working_directory(instance: Instance, tmp_path: Path) -> None:
     """A checkout, or a variable of the agent's, may hold files that are called as modules of ours or of Python's."""
     planted = f"open({str(tmp_path / 'ran')!r}, 'w')\n"
     for name in ("json.py", "sitecustomize.py", "orchctl/__init__.py", "orchctl/runners/__init__.py"):

@@ -54,7 +54,7 @@ def shown(shell: str, variables: Mapping[str, str]) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_any_variable_arrives_as_it_is(shell: str) -> None:
+def test_every_special_variable_reaches_the_agent_unchanged(shell: str) -> None:
     wrong = {}
     for name in NAMES:
         value = "" if name.startswith("LD_") else VALUES[NAMES.index(name) % len(VALUES)]
@@ -65,7 +65,7 @@ def test_any_variable_arrives_as_it_is(shell: str) -> None:
 
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("value", VALUES)
-def test_any_value_of_what_shells_know_arrives_as_it_is(shell: str, value: str) -> None:
+def test_any_value_of_a_shell_variable_reaches_the_agent_unchanged(shell: str, value: str) -> None:
     names = [name for name in NAMES if not name.startswith(("LD_", "GLIBC"))]
     for variables in (dict.fromkeys(("IFS", "ENV", "PS4", "LC_ALL", "_", "PATH", "TERM", "SHLVL"), value),
                       dict.fromkeys(names, value)):  # fmt: skip
@@ -82,12 +82,12 @@ def test_no_variable_is_added(shell: str) -> None:
         st.text(st.characters(exclude_characters="=\0"), min_size=1), st.text(st.characters(exclude_characters="\0"))
     )
 )
-def test_whatever_the_names_are_they_arrive(variables: dict[str, str]) -> None:
+def test_variables_with_arbitrary_names_reach_the_agent(variables: dict[str, str]) -> None:
     assert shown(SHELLS[0], variables) == {**PLAIN, **variables}
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_what_a_later_agent_lacks_is_not_exported(shell: str) -> None:
+def test_variables_that_a_later_agent_lacks_are_not_exported(shell: str) -> None:
     agent_command = command(["/usr/bin/env", "-0"], PLAIN)
     later = {**PLAIN, "ORCHD_GOAL": "g"}
     assert set(agent_command.slots) >= OF_ONE_AGENT - set(MARKS)
@@ -103,7 +103,7 @@ def test_a_program_that_looks_like_a_variable_is_a_program(shell: str, tmp_path:
 
 
 @pytest.mark.parametrize("is_staged", [True, False])
-def test_the_mask_of_new_files_is_set(is_staged: bool) -> None:
+def test_the_umask_is_set(is_staged: bool) -> None:
     attributes = ProcessAttributes(umask=0o027, limits=(("nofile", 20, 20),) if is_staged else ())
     agent_command = command(["/bin/sh", "-c", "printf 'umask=%s\\0' `umask`"], PLAIN, attributes)
     assert ("stage.py" in agent_command.begin) == is_staged

@@ -30,13 +30,13 @@ def recorded(home: Home, **changes: str) -> dict[str, Any]:
     return record
 
 
-def test_they_are_recorded_privately(home: Home) -> None:
+def test_namespaces_are_recorded_in_a_private_file(home: Home) -> None:
     assert set(recorded(home)) == {"boot", "pid", "user", "mnt"}
     assert home.namespaces.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("kind", ["pid", "user"])
-def test_agents_that_run_in_others_keep_a_daemon_out_until_they_have_ended(home: Home, kind: str) -> None:
+def test_a_daemon_is_refused_while_agents_run_in_other_namespaces(home: Home, kind: str) -> None:
     (home.agents / "agent-002.1.exit").write_text("ended\n")
     own = recorded(home, **{kind: f"{kind}:[1]"})
     alive = files_of(home, "agent-001", 1).open_record()
@@ -51,7 +51,7 @@ def test_agents_that_run_in_others_keep_a_daemon_out_until_they_have_ended(home:
 
 
 @pytest.mark.parametrize("changes", [{"boot": "another", "pid": "pid:[1]"}, {"mnt": "mnt:[1]"}])
-def test_after_a_boot_or_with_other_mounts_alone_nothing_is_in_the_way(home: Home, changes: dict[str, str]) -> None:
+def test_a_daemon_starts_after_a_reboot_or_in_another_mount_namespace(home: Home, changes: dict[str, str]) -> None:
     own = recorded(home, **changes)
     alive = files_of(home, "agent-001", 1).open_record()
     with open(alive, "ab"):
@@ -60,7 +60,7 @@ def test_after_a_boot_or_with_other_mounts_alone_nothing_is_in_the_way(home: Hom
 
 
 @pytest.mark.parametrize("content", [None, "", "[]", "{}", "no json"])
-def test_a_home_of_an_earlier_version_or_with_a_damaged_record_opens(home: Home, content: str | None) -> None:
+def test_a_home_with_a_missing_or_damaged_namespace_record_opens(home: Home, content: str | None) -> None:
     own = recorded(home)
     home.namespaces.unlink()
     if content is not None:

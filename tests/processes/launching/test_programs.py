@@ -34,14 +34,14 @@ def refusal(program: str, cwd: Path | str = "/", path: str = "/usr/bin:/bin") ->
     return str(raised.value)
 
 
-def test_what_may_be_executed_is_found_where_it_is(tmp_path: Path) -> None:
+def test_an_executable_is_located_by_path_or_search_path(tmp_path: Path) -> None:
     program(tmp_path / "bin/x")
     assert find("./bin/x", str(tmp_path), "/bin") == "./bin/x"
     assert find("x", str(tmp_path), "/nowhere:bin:/bin") == "bin/x"
     assert find("x", str(tmp_path / "bin"), ":/bin") == "./x"
 
 
-def test_a_script_without_its_mode_is_not_executable(bench: Bench, tmp_path: Path) -> None:
+def test_a_script_without_execute_permission_is_refused(bench: Bench, tmp_path: Path) -> None:
     path = program(tmp_path / "nx.sh", mode=0o644)
     agent = bench.spawn("./nx.sh", cwd=str(tmp_path))
     assert agent.status.value == "failed"
@@ -53,27 +53,27 @@ def test_a_script_without_its_mode_is_not_executable(bench: Bench, tmp_path: Pat
     assert "is not executable" in refusal("nx.sh", "/", f"/bin:{tmp_path}")
 
 
-def test_another_entry_of_the_path_is_taken_when_one_has_no_executable(tmp_path: Path) -> None:
+def test_search_skips_path_entries_without_an_executable(tmp_path: Path) -> None:
     program(tmp_path / "a/x", mode=0o644)
     (tmp_path / "b/x").mkdir(parents=True)
     program(tmp_path / "c/x")
     assert find("x", "/", f"{tmp_path}/a:{tmp_path}/b:{tmp_path}/c") == f"{tmp_path}/c/x"
 
 
-def test_what_does_not_exist_is_no_such_program(tmp_path: Path) -> None:
+def test_a_missing_program_is_refused(tmp_path: Path) -> None:
     for program in ("x", "./x", f"{tmp_path}/x", f"{tmp_path}/a/b", ""):
         assert refusal(program, tmp_path) == (
             f"cannot run {program!r}: no such program; give its path, or a PATH that contains it"
         )
 
 
-def test_a_directory_is_no_program(tmp_path: Path) -> None:
+def test_a_directory_or_a_fifo_is_refused_as_program(tmp_path: Path) -> None:
     assert f"{tmp_path} is a directory" in refusal(str(tmp_path))
     os.mkfifo(tmp_path / "pipe")
     assert "is not a regular file" in refusal("./pipe", tmp_path)
 
 
-def test_a_link_that_leads_nowhere_is_named(tmp_path: Path) -> None:
+def test_a_dangling_symlink_is_reported_with_its_target(tmp_path: Path) -> None:
     (tmp_path / "x").symlink_to("gone")
     assert "is a symbolic link to gone, which does not exist" in refusal("./x", tmp_path)
 
@@ -88,7 +88,7 @@ def test_a_link_that_leads_nowhere_is_named(tmp_path: Path) -> None:
         (b"#!none/such\n", "names the interpreter none/such, which does not exist"),
     ],
 )
-def test_a_script_whose_interpreter_cannot_be_run_is_refused(tmp_path: Path, line: bytes, words: str) -> None:
+def test_a_script_with_an_unusable_interpreter_is_refused(tmp_path: Path, line: bytes, words: str) -> None:
     program(tmp_path / "x", line)
     assert words in refusal("./x", tmp_path)
 
@@ -96,12 +96,12 @@ def test_a_script_whose_interpreter_cannot_be_run_is_refused(tmp_path: Path, lin
 @pytest.mark.parametrize(
     "content", [b"", b"exit 0\n", b"#!\nexit 0\n", b"#!/bin/sh", b"#! /bin/sh -e\n\0\0\n", b"x\n\0"]
 )
-def test_what_the_kernel_or_the_shell_would_run_is_left_to_them(tmp_path: Path, content: bytes) -> None:
+def test_files_that_the_kernel_or_the_shell_can_run_are_accepted(tmp_path: Path, content: bytes) -> None:
     program(tmp_path / "x", content)
     assert find("./x", str(tmp_path), "/bin") == "./x"
 
 
-def test_a_text_without_a_first_line_is_run_by_the_shell(bench: Bench, tmp_path: Path) -> None:
+def test_a_script_without_a_shebang_is_run_by_the_shell(bench: Bench, tmp_path: Path) -> None:
     program(tmp_path / "x", b"exit 7\n")
     agent = bench.spawn("./x", cwd=str(tmp_path))
     bench.until_over(agent)
@@ -128,13 +128,13 @@ def test_a_program_for_another_processor_is_refused(tmp_path: Path, monkeypatch:
     assert find("./x", str(tmp_path), "/bin") == "./x"
 
 
-def test_data_is_no_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_data_file_is_refused_as_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "_HANDLERS", tmp_path / "none")
     program(tmp_path / "x", b"PK\3\4\0\0\n")
     assert "is neither a program of this machine nor a script" in refusal("./x", tmp_path)
 
 
-def test_a_program_without_its_loader_is_refused(tmp_path: Path) -> None:
+def test_a_program_with_a_missing_loader_is_refused(tmp_path: Path) -> None:
     own = programs._own_machine()
     program(tmp_path / "x", elf(own, b"/lib/none-such.so.1\0"))
     assert "it needs the loader /lib/none-such.so.1, which does not exist" in refusal("./x", tmp_path)
@@ -143,7 +143,7 @@ def test_a_program_without_its_loader_is_refused(tmp_path: Path) -> None:
         assert find("./x", str(tmp_path), "/bin") == "./x"
 
 
-def test_the_programs_of_this_machine_are_run() -> None:
+def test_programs_of_this_host_are_accepted() -> None:
     assert find(sys.executable, "/", "") == sys.executable
     assert list(programs._interpreters(programs._head_of("/bin/sh")))
 
@@ -168,19 +168,19 @@ def as_another_user(call: str) -> str:
     return process.stderr
 
 
-def test_a_directory_that_may_not_be_searched_is_named(open_directory: Path) -> None:
+def test_an_unsearchable_directory_is_named(open_directory: Path) -> None:
     program(open_directory / "closed/x")
     (open_directory / "closed").chmod(0o600)
     message = as_another_user(f"find('x', '/', '{open_directory}/closed:/bin')")
     assert f"permission denied: {open_directory}/closed cannot be searched" in message
 
 
-def test_a_program_of_others_is_not_called_missing(open_directory: Path) -> None:
+def test_a_program_of_another_user_is_reported_as_not_permitted(open_directory: Path) -> None:
     path = program(open_directory / "x", mode=0o700)
     assert "has mode 700, and user 65534 may not execute it" in as_another_user(f"find('{path}', '/', '')")
 
 
-def test_a_file_system_that_executes_nothing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_noexec_file_system_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program(tmp_path / "x")
     monkeypatch.setattr(os, "access", lambda *_: False)  # as access(2) answers there
     monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result((0,) * 8 + (os.ST_NOEXEC, 0)))

@@ -35,13 +35,13 @@ def test_limits_are_set_on_the_agent() -> None:
     assert process.stdout == "7\n9\n"
 
 
-def test_no_signal_is_ignored_in_it() -> None:
+def test_agent_ignores_no_signal() -> None:
     lines = run("/bin/cat", "/proc/self/status").stdout.splitlines()
     (ignored,) = (int(line.split()[1], 16) for line in lines if line.startswith("SigIgn"))
     assert ignored & (1 << (signal.SIGPIPE - 1) | 1 << (signal.SIGXFSZ - 1)) == 0
 
 
-def test_a_script_without_a_first_line_is_the_shells(tmp_path: Path) -> None:
+def test_a_script_without_a_shebang_is_run_by_the_shell(tmp_path: Path) -> None:
     script = tmp_path / "script"
     script.write_text('echo "$1" "$A"\n')
     script.chmod(0o700)
@@ -49,7 +49,7 @@ def test_a_script_without_a_first_line_is_the_shells(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("program", "code"), [("/nowhere/x", 127), ("/", 126)])
-def test_what_cannot_be_started_is_said_as_a_shell_would(program: str, code: int) -> None:
+def test_a_program_that_cannot_start_gives_the_exit_code_of_a_shell(program: str, code: int) -> None:
     process = run(program)
     assert process.returncode == code
     assert program in process.stderr

@@ -25,7 +25,7 @@ def member(cgroup: Cgroup, *command: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(["sh", "-c", 'echo 0 && exec "$@" >&2', "sh", *command], stdout=cgroup.door())
 
 
-def test_what_is_forked_in_a_cgroup_is_a_member_and_ends_with_it(cgroups: Cgroups) -> None:
+def test_forked_processes_are_members_of_the_cgroup_and_are_killed_with_it(cgroups: Cgroups) -> None:
     cgroup = cgroups.take()
     assert cgroup.is_empty()
     process = member(cgroup, "sh", "-c", "sleep 1000 & setsid sleep 1000 & wait")
@@ -39,7 +39,7 @@ def test_what_is_forked_in_a_cgroup_is_a_member_and_ends_with_it(cgroups: Cgroup
     cgroups.give_back(cgroup)
 
 
-def test_one_that_is_gone_is_empty_and_gone(cgroups: Cgroups) -> None:
+def test_a_nonexistent_cgroup_is_empty_and_counts_as_removed(cgroups: Cgroups) -> None:
     cgroup = Cgroup(cgroups.base / "never")
     assert cgroup.is_empty()
     assert cgroup.remove()
@@ -47,7 +47,7 @@ def test_one_that_is_gone_is_empty_and_gone(cgroups: Cgroups) -> None:
     cgroup.kill()
 
 
-def test_one_that_was_left_as_it_was_made_is_used_again(cgroups: Cgroups) -> None:
+def test_an_unchanged_cgroup_is_reused(cgroups: Cgroups) -> None:
     first, second = cgroups.take(), cgroups.take()
     assert first.path != second.path
     cgroups.give_back(first)
@@ -56,9 +56,7 @@ def test_one_that_was_left_as_it_was_made_is_used_again(cgroups: Cgroups) -> Non
         cgroups.give_back(cgroup)
 
 
-def test_the_next_is_made_without_a_look_at_those_that_are_in_use(
-    cgroups: Cgroups, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_creating_a_cgroup_does_not_inspect_cgroups_in_use(cgroups: Cgroups, monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[object] = []
     taken = [cgroups.take() for _ in range(3)]
     monkeypatch.setattr(module, "Cgroup", recording(looks, Cgroup))
@@ -69,14 +67,14 @@ def test_the_next_is_made_without_a_look_at_those_that_are_in_use(
         cgroup.remove()
 
 
-def test_one_that_was_frozen_is_not_used_again(cgroups: Cgroups) -> None:
+def test_a_frozen_cgroup_is_not_reused(cgroups: Cgroups) -> None:
     cgroup = cgroups.take()
     (cgroup.path / "cgroup.freeze").write_text("1")
     cgroups.give_back(cgroup)
     assert not cgroup.path.exists()
 
 
-def test_cgroups_that_an_agent_made_below_its_own_are_its_own_and_go_with_it(cgroups: Cgroups) -> None:
+def test_nested_cgroups_of_an_agent_belong_to_its_cgroup_and_are_removed(cgroups: Cgroups) -> None:
     cgroup = cgroups.take()
     inner = cgroup.path / "inner/innermost"
     inner.mkdir(parents=True)
@@ -92,7 +90,7 @@ def test_cgroups_that_an_agent_made_below_its_own_are_its_own_and_go_with_it(cgr
     assert not cgroup.path.exists()
 
 
-def test_a_cgroup_in_which_an_earlier_daemon_left_a_process_is_given_to_no_agent(cgroups: Cgroups) -> None:
+def test_a_cgroup_with_a_process_of_an_earlier_daemon_is_not_reused(cgroups: Cgroups) -> None:
     leftover = cgroups.take()
     process = member(leftover, "sleep", "1000")
     until(lambda: leftover.members() == {process.pid})
@@ -106,7 +104,7 @@ def test_a_cgroup_in_which_an_earlier_daemon_left_a_process_is_given_to_no_agent
     assert second.take() is adopted
 
 
-def test_that_of_an_attempt_is_read_from_any_cgroup_at_or_below_its_own() -> None:
+def test_the_cgroup_of_an_attempt_is_derived_from_any_cgroup_below_it() -> None:
     base = Path("/sys/fs/cgroup/user.slice/orchd-tag")
     assert held_in(base / "7", "tag") == base / "7"
     assert held_in(base / "7/below", "tag") == base / "7"
@@ -115,13 +113,13 @@ def test_that_of_an_attempt_is_read_from_any_cgroup_at_or_below_its_own() -> Non
     assert held_in(None, "tag") is None
 
 
-def test_a_process_that_is_gone_has_no_cgroup() -> None:
+def test_an_ended_process_has_no_cgroup() -> None:
     process = subprocess.Popen(["true"])
     process.wait(10)
     assert own_cgroup(process.pid) is None
 
 
-def test_one_that_had_a_bound_is_not_used_again(cgroups: Cgroups) -> None:
+def test_a_cgroup_that_had_a_resource_limit_is_not_reused(cgroups: Cgroups) -> None:
     cgroup = cgroups.take()
     cgroup.is_bound = True
     cgroups.give_back(cgroup)
@@ -154,7 +152,7 @@ def _pass_on(level: Path, name: str, stack: ExitStack) -> None:
         stack.callback(control.write_text, f"-{name}")
 
 
-def test_from_a_leaf_of_its_own_the_daemon_passes_controllers_on_and_another_can_follow_it(
+def test_a_daemon_in_a_leaf_cgroup_delegates_controllers_to_agents(
     cgroups: Cgroups, controller: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     delegated = cgroups.take()
@@ -181,7 +179,7 @@ def test_from_a_leaf_of_its_own_the_daemon_passes_controllers_on_and_another_can
     cgroups.give_back(delegated)
 
 
-def test_from_the_units_own_cgroup_nothing_is_passed_on(
+def test_a_daemon_in_the_units_own_cgroup_delegates_no_controller(
     cgroups: Cgroups, controller: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unit = cgroups.take()
@@ -194,7 +192,7 @@ def test_from_the_units_own_cgroup_nothing_is_passed_on(
     cgroups.give_back(unit)
 
 
-def test_mounts_of_any_name_are_no_trouble(tmp_path: Path) -> None:
+def test_mount_names_that_are_not_utf8_are_parsed(tmp_path: Path) -> None:
     (tmp_path / "self").mkdir()
     (tmp_path / "self/cgroup").write_bytes(b"0::/a\xe4\n")
     mounts = b"30 1 0:1 / /media/usb\xe4 rw - vfat x rw\n31 1 0:2 / /sys/fs/cgroup rw - cgroup2 none rw\n"
@@ -202,7 +200,7 @@ def test_mounts_of_any_name_are_no_trouble(tmp_path: Path) -> None:
     assert own_cgroup(proc=tmp_path) == Path(os.fsdecode(b"/sys/fs/cgroup/a\xe4"))
 
 
-def test_one_that_cannot_be_looked_at_is_not_taken_for_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_cgroup_is_not_reported_as_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert Cgroup(tmp_path / "gone").is_empty()
 
     def none_left(*_: object) -> int:

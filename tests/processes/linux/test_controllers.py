@@ -23,7 +23,7 @@ def written(directory: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in directory.iterdir()}
 
 
-def test_bounds_are_written_in_the_words_of_the_kernel(tmp_path: Path) -> None:
+def test_resource_limits_are_written_in_the_kernels_format(tmp_path: Path) -> None:
     controllers.bind(tmp_path, spec(memory_max=2 << 30, cpu_max=1.5, pids_max=200), ALL)
     assert written(tmp_path) == {
         "memory.max": "2147483648",
@@ -36,18 +36,18 @@ def test_bounds_are_written_in_the_words_of_the_kernel(tmp_path: Path) -> None:
     assert written(tmp_path)["cpu.max"] == "1000 100000"
 
 
-def test_what_is_not_asked_for_or_not_held_here_is_not_written(tmp_path: Path) -> None:
+def test_unrequested_or_unsupported_resource_limits_are_not_written(tmp_path: Path) -> None:
     controllers.bind(tmp_path, spec(), ALL)
     controllers.bind(tmp_path, spec(memory_max=1 << 20, cpu_max=1.0, pids_max=9), ())
     assert written(tmp_path) == {}
 
 
-def test_a_bound_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+def test_a_resource_limit_that_cannot_be_written_raises_an_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         controllers.bind(tmp_path / "gone", spec(pids_max=9), ALL)
 
 
-def test_what_is_passed_on_is_what_the_kernel_took(tmp_path: Path) -> None:
+def test_delegated_controllers_are_read_back_from_the_kernel(tmp_path: Path) -> None:
     assert controllers.passed_on(tmp_path) == frozenset()
     control = tmp_path / "cgroup.subtree_control"
     control.write_text("cpuset memory pids\n")
@@ -66,15 +66,13 @@ def test_what_is_passed_on_is_what_the_kernel_took(tmp_path: Path) -> None:
         ("", None),
     ],
 )
-def test_the_kernel_says_for_whose_want_of_memory_it_ended_something(
-    tmp_path: Path, events: str, expected: Oom | None
-) -> None:
+def test_memory_events_tell_a_cgroup_oom_from_a_host_oom(tmp_path: Path, events: str, expected: Oom | None) -> None:
     assert controllers.oom(tmp_path) is None
     (tmp_path / "memory.events").write_text(events)
     assert controllers.oom(tmp_path) is expected
 
 
-def test_a_cgroup_says_whether_it_is_bounded_and_what_was_its_most(tmp_path: Path) -> None:
+def test_a_cgroup_reports_its_memory_limit_and_its_memory_peak(tmp_path: Path) -> None:
     assert not controllers.is_memory_bound(tmp_path)
     (tmp_path / "memory.max").write_text("max\n")
     assert not controllers.is_memory_bound(tmp_path)
@@ -87,7 +85,7 @@ def test_a_cgroup_says_whether_it_is_bounded_and_what_was_its_most(tmp_path: Pat
     assert controllers.peak(tmp_path) is None
 
 
-def test_the_machine_is_asked_no_more_than_once_a_second(tmp_path: Path) -> None:
+def test_oom_kill_counter_caches_its_value_for_a_second(tmp_path: Path) -> None:
     now, vmstat = [100.0], tmp_path / "vmstat"
     kills = OomKillCounter(lambda: now[0], vmstat)
     assert (kills.lately(), kills.now()) == (0, 0)
@@ -100,5 +98,5 @@ def test_the_machine_is_asked_no_more_than_once_a_second(tmp_path: Path) -> None
     assert kills.now() == 0
 
 
-def test_this_machine_says_how_many_it_ended() -> None:
+def test_oom_kill_counter_reads_the_count_of_this_host() -> None:
     assert OomKillCounter(lambda: 0.0).now() >= 0

@@ -26,7 +26,7 @@ def start_limited(stopped: Instance, limits: str) -> None:
     stopped.start("sh", "-c", f'{limits}; exec "$0" "$@"', sys.executable, "-m", "orchd")
 
 
-def test_the_daemon_opens_as_many_files_as_it_may_and_agents_get_the_limit_it_was_started_with(
+def test_daemon_raises_its_file_limit_and_agents_get_the_original_limit(
     stopped: Instance,
 ) -> None:
     start_limited(stopped, "ulimit -Sn 300; ulimit -Hn 700")
@@ -38,7 +38,7 @@ def test_the_daemon_opens_as_many_files_as_it_may_and_agents_get_the_limit_it_wa
     assert stopped.ctl("logs", "1").split() == ["300", "700"]
 
 
-def test_under_a_hard_limit_with_which_no_agent_could_start_there_is_no_daemon(stopped: Instance) -> None:
+def test_daemon_refuses_to_start_if_the_hard_file_limit_is_too_low(stopped: Instance) -> None:
     process = stopped.refusal("sh", "-c", 'ulimit -n 44; exec "$0" "$@"')
     assert process.returncode == 1
     assert re.search(
@@ -51,7 +51,7 @@ def test_under_a_hard_limit_with_which_no_agent_could_start_there_is_no_daemon(s
     assert "completed" in stopped.ctl("wait", agent_id)
 
 
-def test_doctor_reports_the_limit_of_the_daemon_and_not_its_own(stopped: Instance) -> None:
+def test_doctor_reports_the_file_limit_of_the_daemon_and_not_its_own(stopped: Instance) -> None:
     start_limited(stopped, "ulimit -n 300")
     findings = json.loads(stopped.ctl("doctor", "--json", code=None))["findings"]
     ((state, what),) = [(finding["state"], finding["what"]) for finding in findings if finding["check"] == "limits"]
@@ -62,7 +62,9 @@ def test_doctor_reports_the_limit_of_the_daemon_and_not_its_own(stopped: Instanc
 @pytest.mark.parametrize(
     ("files", "most"), [(64, 8), (10, 8), (256, 56), (1024, 248), (20_000, 4096), (resource.RLIM_INFINITY, 4096)]
 )
-def test_half_of_the_files_are_left_to_agents(files: int, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_connections_leave_half_of_the_descriptors_to_agents(
+    files: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (files, files))
     assert descriptors.most_connections() == most
 
@@ -84,7 +86,7 @@ def connect(stack: ExitStack, path: Path, count: int) -> list[socket.socket]:
 
 
 @pytest.mark.parametrize("name", ["socket", "events"])
-def test_idle_connections_take_no_descriptor_that_another_client_or_an_agent_needs(small: Instance, name: str) -> None:
+def test_idle_connections_leave_descriptors_to_other_clients_and_agents(small: Instance, name: str) -> None:
     with ExitStack() as stack:
         connect(stack, getattr(small.home, name), 100)
         started = [small.spawn("sh", "-c", "exit 3") for _ in range(3)]
@@ -95,7 +97,7 @@ def test_idle_connections_take_no_descriptor_that_another_client_or_an_agent_nee
     until(lambda: len(open_files(small.daemon.pid)) < 30)
 
 
-def test_one_connection_too_many_is_refused_with_a_sentence_and_makes_room_again(small: Instance) -> None:
+def test_excess_connection_is_refused_as_busy_until_others_close(small: Instance) -> None:
     with ExitStack() as stack:
         for _ in range(6):  # the share of the owner
             assert stack.enter_context(Raw(small.home)).ask("limit")["ok"]
@@ -107,7 +109,7 @@ def test_one_connection_too_many_is_refused_with_a_sentence_and_makes_room_again
     until(lambda: "30" in small.ctl("limit", code=None))
 
 
-def test_more_agents_than_there_are_descriptors_for_start_and_end_one_after_the_other(small: Instance) -> None:
+def test_agents_beyond_the_descriptor_limit_start_as_others_end(small: Instance) -> None:
     """Each takes several; those for which there are none wait for the next try, and no end is lost."""
     with Raw(small.home) as raw:
         agents = [{"command": ["sh", "-c", f"exit {number % 2}"]} for number in range(60)]
@@ -117,7 +119,7 @@ def test_more_agents_than_there_are_descriptors_for_start_and_end_one_after_the_
     assert sorted(ended) == [0] * 30 + [1] * 30
 
 
-def test_agents_that_live_leave_the_descriptors_with_which_their_ends_are_seen(small: Instance) -> None:
+def test_running_agents_leave_the_descriptors_needed_to_detect_their_end(small: Instance) -> None:
     """With whatever number of files: they begin as there are descriptors for them, and each end is known."""
     with Raw(small.home) as raw:
         agents = [{"command": ["sleep", "1000"]} for _ in range(30)]
@@ -132,7 +134,9 @@ def test_agents_that_live_leave_the_descriptors_with_which_their_ends_are_seen(s
 
 
 @pytest.mark.parametrize("size", [0, None])
-def test_it_is_told_in_time_that_few_are_free(size: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_descriptor_checks_fail_before_the_last_descriptor_is_used(
+    size: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also where the kernel does not count them for us."""
     stat, limits = os.stat, resource.getrlimit(resource.RLIMIT_NOFILE)
     if size is not None:

@@ -32,13 +32,13 @@ def test_the_end_of_a_process_fires_once() -> None:
     assert watch.fired() == []
 
 
-def test_one_that_has_ended_cannot_be_watched() -> None:
+def test_an_ended_process_cannot_be_watched() -> None:
     process = subprocess.Popen(["true"])
     process.wait(10)
     assert not ExitWatch[str]().process("a", process.pid)
 
 
-def test_what_is_forgotten_does_not_fire_and_holds_no_descriptor() -> None:
+def test_a_forgotten_process_does_not_fire_and_holds_no_descriptor() -> None:
     watch: ExitWatch[str] = ExitWatch()
     process = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
     before = len(os.listdir("/proc/self/fd"))
@@ -57,7 +57,7 @@ def gate() -> Iterator[tuple[int, socket.socket]]:
         yield near_end.detach(), far_end
 
 
-def test_what_comes_back_through_a_gate_fires_until_it_is_read(gate: tuple[int, socket.socket]) -> None:
+def test_data_from_a_gate_fires_until_it_is_read(gate: tuple[int, socket.socket]) -> None:
     watch: ExitWatch[str] = ExitWatch()
     watch.shim("a", os.getpid(), gate[0])
     assert watch.fired() == []
@@ -80,7 +80,7 @@ def test_a_shim_that_has_ended_is_not_watched_and_has_no_gate(gate: tuple[int, s
     assert (gate[1].recv(9), watch._watched) == (b"", {})
 
 
-def test_what_was_watched_for_one_fires_for_the_other_it_was_passed_on_to(gate: tuple[int, socket.socket]) -> None:
+def test_a_watch_passed_on_to_another_key_fires_for_that_key(gate: tuple[int, socket.socket]) -> None:
     watch: ExitWatch[str] = ExitWatch()
     process = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
     watch.shim("a", process.pid, gate[0])
@@ -92,7 +92,7 @@ def test_what_was_watched_for_one_fires_for_the_other_it_was_passed_on_to(gate: 
     assert ended(watch) == [("b", process.pid)]
 
 
-def test_what_is_watched_is_counted_by_process_and_passed_on_with_its_key() -> None:
+def test_watches_are_counted_per_process_and_keep_the_count_when_passed_on() -> None:
     watch: ExitWatch[str] = ExitWatch()
     process = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
     for key in "ac":

@@ -58,7 +58,7 @@ def writer(tmp_path: Path) -> Iterator[Writer]:
     os.close(new_writer.file)
 
 
-def test_head_and_tail_stay_and_the_disk_gets_the_rest_back(writer: Writer) -> None:
+def test_trimmer_keeps_head_and_tail_and_frees_the_rest_on_disk(writer: Writer) -> None:
     for _ in range(10):
         writer.write(MOST)
         writer.look()
@@ -75,7 +75,7 @@ def test_head_and_tail_stay_and_the_disk_gets_the_rest_back(writer: Writer) -> N
     assert numbers == [*range(gap.start // 8), *range(gap.end // 8, 10 * MOST // 8)]
 
 
-def test_up_to_the_bound_nothing_is_taken(writer: Writer) -> None:
+def test_trimmer_removes_nothing_up_to_the_limit(writer: Writer) -> None:
     writer.write(MOST)
     writer.look()
     assert writer.kept() == MOST
@@ -84,7 +84,7 @@ def test_up_to_the_bound_nothing_is_taken(writer: Writer) -> None:
     assert writer.kept() <= 3 * MOST // 4 + 4096 + 8
 
 
-def test_who_is_quiet_is_left_alone_until_it_writes_again(writer: Writer) -> None:
+def test_a_quiet_log_is_not_checked_until_it_is_written_again(writer: Writer) -> None:
     assert writer.trimmer.next_deadline() == LONGEST_REST
     writer.look()
     assert (writer.trimmer.next_deadline(), writer.is_woken()) == (None, False)
@@ -103,7 +103,7 @@ def test_who_is_quiet_is_left_alone_until_it_writes_again(writer: Writer) -> Non
     assert (writer.trimmer.next_deadline(), writer.is_woken()) == (None, False)
 
 
-def test_who_is_quiet_at_its_end_is_watched_no_more(writer: Writer) -> None:
+def test_a_log_that_is_quiet_at_its_end_is_no_longer_watched(writer: Writer) -> None:
     writer.look()
     writer.trimmer.end("a")
     assert not writer.is_woken()
@@ -112,7 +112,7 @@ def test_who_is_quiet_at_its_end_is_watched_no_more(writer: Writer) -> None:
     assert (writer.trimmer.next_deadline(), writer.trimmer._quiet) == (None, {})
 
 
-def test_who_writes_and_ends_before_it_is_heard_is_watched_no_more(writer: Writer) -> None:
+def test_a_log_written_just_before_its_end_is_trimmed_and_unwatched(writer: Writer) -> None:
     writer.look()
     writer.write(2 * MOST)
     writer.trimmer.end("a")
@@ -123,7 +123,7 @@ def test_who_writes_and_ends_before_it_is_heard_is_watched_no_more(writer: Write
     assert writer.trimmer.next_deadline() is None
 
 
-def test_the_end_of_one_takes_no_news_of_another(writer: Writer, tmp_path: Path) -> None:
+def test_ending_a_log_does_not_drop_the_events_of_another_log(writer: Writer, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.touch()
     writer.trimmer.begin("b", str(other))
@@ -135,7 +135,7 @@ def test_the_end_of_one_takes_no_news_of_another(writer: Writer, tmp_path: Path)
     assert writer.now < due <= writer.now + LONGEST_REST
 
 
-def test_two_names_of_one_file_are_watched_until_both_have_ended(writer: Writer, tmp_path: Path) -> None:
+def test_a_log_file_with_two_names_is_watched_until_both_have_ended(writer: Writer, tmp_path: Path) -> None:
     (tmp_path / "other").hardlink_to(writer.path)
     writer.trimmer.begin("b", str(tmp_path / "other"))
     writer.look()
@@ -147,7 +147,7 @@ def test_two_names_of_one_file_are_watched_until_both_have_ended(writer: Writer,
     assert writer.trimmer._quiet == {}
 
 
-def test_the_faster_it_writes_the_sooner_it_is_looked_at_again(writer: Writer) -> None:
+def test_a_log_that_grows_faster_is_checked_sooner(writer: Writer) -> None:
     writer.write(8)
     writer.look()
     assert writer.trimmer.next_deadline() == writer.now + LONGEST_REST
@@ -161,7 +161,7 @@ def test_the_faster_it_writes_the_sooner_it_is_looked_at_again(writer: Writer) -
     assert due == pytest.approx(writer.now + 0.02)
 
 
-def test_what_is_much_too_long_is_taken_out_piece_by_piece(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_oversized_log_is_trimmed_in_pieces(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_trimmer, "_PIECE", MOST)
     writer.write(5 * MOST)
     writer.look()
@@ -173,7 +173,7 @@ def test_what_is_much_too_long_is_taken_out_piece_by_piece(writer: Writer, monke
     assert writer.trimmer.next_deadline() != writer.now
 
 
-def test_a_log_is_bounded_after_its_end_too(writer: Writer) -> None:
+def test_a_log_is_trimmed_after_its_end_too(writer: Writer) -> None:
     writer.write(3 * MOST)
     writer.trimmer.end("a")
     assert writer.trimmer.next_deadline() == writer.now
@@ -187,7 +187,7 @@ def test_a_log_is_bounded_after_its_end_too(writer: Writer) -> None:
     assert writer.trimmer.next_deadline() is None
 
 
-def test_a_daemon_that_was_started_anew_goes_on_with_the_same_gap(writer: Writer) -> None:
+def test_a_restarted_daemon_extends_the_existing_gap(writer: Writer) -> None:
     writer.write(3 * MOST)
     writer.look()
     kept_before = writer.kept()
@@ -217,7 +217,7 @@ def test_a_daemon_that_was_started_anew_goes_on_with_the_same_gap(writer: Writer
         assert gap_after(file.fileno(), gap.end) is None
 
 
-def test_what_is_no_file_of_ours_is_let_be(writer: Writer, tmp_path: Path) -> None:
+def test_trimmer_leaves_symlinks_fifos_and_missing_logs_alone(writer: Writer, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.write_bytes(b"x" * 3 * MOST)
     writer.path.unlink()
@@ -233,7 +233,7 @@ def test_what_is_no_file_of_ours_is_let_be(writer: Writer, tmp_path: Path) -> No
     writer.look()
 
 
-def test_where_nothing_can_be_punched_out_it_is_said_once(writer: Writer, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_file_system_without_hole_punching_is_reported_once(writer: Writer, caplog: pytest.LogCaptureFixture) -> None:
     writer.trimmer._libc = Refusing()  # type: ignore[assignment]  # as a file system that has no such thing
     for _ in range(3):
         writer.write(2 * MOST)
@@ -266,14 +266,14 @@ class Blind:
         return []
 
 
-def test_without_inotify_a_living_log_is_looked_at_again_and_again(writer: Writer) -> None:
+def test_an_open_log_is_polled_if_inotify_is_unavailable(writer: Writer) -> None:
     writer.trimmer._inotify = Blind()  # type: ignore[assignment]
     for _ in range(3):
         writer.look()
         assert writer.trimmer.next_deadline() == writer.now + LONGEST_REST
 
 
-def test_an_agent_that_floods_its_log_keeps_to_the_bound_also_through_the_death_of_the_daemon(
+def test_a_flooded_log_stays_within_the_limit_across_a_daemon_crash(
     stopped: Instance,
 ) -> None:
     stopped.configure(f"log_bytes = {MOST}\n")

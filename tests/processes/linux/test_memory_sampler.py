@@ -66,18 +66,18 @@ def scale_of(**trees: tuple[ProcessTree, int]) -> MemorySampler[str]:
     return scale
 
 
-def test_what_is_shared_is_counted_once_where_it_matters() -> None:
+def test_shared_memory_is_counted_once_if_the_tree_is_near_its_limit() -> None:
     with held() as tree:
         assert weighed(tree, 1000 * MB) > 120 * MB
         assert 60 * MB < weighed(tree, 100 * MB) < 100 * MB
 
 
-def test_who_has_left_the_session_and_lost_its_parent_is_weighed_by_its_marks() -> None:
+def test_an_orphan_outside_the_session_is_sampled_by_its_markers() -> None:
     with held("leave") as tree:
         assert weighed(tree, 1000 * MB) > 120 * MB
 
 
-def test_what_a_process_showed_once_it_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_markers_of_a_process_are_read_only_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with held() as tree:
         scale = scale_of(it=(tree, MB))
         scale.weigh(LATER)
@@ -87,13 +87,13 @@ def test_what_a_process_showed_once_it_is_not_asked_again(monkeypatch: pytest.Mo
         assert tree.shim not in pids
 
 
-def test_a_strangers_tree_is_not_weighed_with_it() -> None:
+def test_processes_of_another_agent_are_not_sampled_with_the_tree() -> None:
     with held() as tree:
         other = ProcessTree("agent-002", 1, tree.home, 0, None)
         assert scale_of(it=(tree, 1000 * MB), other=(other, MB)).weigh(LATER)["other"] == (0, MB)
 
 
-def test_members_of_a_cgroup_are_weighed_wherever_they_went(cgroups: Cgroups) -> None:
+def test_cgroup_members_are_sampled_whatever_their_session_or_parent(cgroups: Cgroups) -> None:
     cgroup = cgroups.take()
     with held("leave") as tree:
         for pid in ProcessTree(tree.agent, 1, tree.home, tree.shim, None).members():
@@ -105,7 +105,7 @@ def test_members_of_a_cgroup_are_weighed_wherever_they_went(cgroups: Cgroups) ->
 
 
 @pytest.mark.parametrize(("bound", "is_over"), [(1000 * MB, False), (10 * MB, True)])
-def test_what_left_a_cgroup_that_the_kernel_bounds_is_weighed_with_it(
+def test_processes_that_left_a_memory_limited_cgroup_are_sampled_with_it(
     tmp_path: Path, bound: int, *, is_over: bool
 ) -> None:
     (tmp_path / "memory.max").write_text(f"{bound}\n")
@@ -120,7 +120,7 @@ def test_what_left_a_cgroup_that_the_kernel_bounds_is_weighed_with_it(
         assert (amount > bound) == is_over
 
 
-def test_nothing_is_due_while_no_agent_has_a_bound_and_agents_near_a_bound_are_looked_at_often() -> None:
+def test_sampler_idles_without_limits_and_samples_often_near_a_limit() -> None:
     scale = MemorySampler[str]()
     assert scale.next_deadline(5.0) is None
     assert not scale.weigh(1e9)
@@ -138,7 +138,7 @@ def test_nothing_is_due_while_no_agent_has_a_bound_and_agents_near_a_bound_are_l
     assert not scale.weigh(1e9)
 
 
-def test_one_that_has_ended_weighs_nothing_and_one_that_may_not_be_looked_into_all_that_it_maps(
+def test_ended_process_uses_no_memory_and_unreadable_process_its_rss(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(memory_sampler, "PROC", tmp_path)

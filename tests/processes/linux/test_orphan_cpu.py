@@ -43,30 +43,30 @@ def scene() -> Scene:
     return Scene()
 
 
-def test_a_chain_has_worked_since_the_last_look_as_its_last_link_did(scene: Scene) -> None:
+def test_an_orphan_chain_is_charged_the_load_of_its_newest_orphan(scene: Scene) -> None:
     assert scene.look(scene.orphan(20, age=0.5, load=0.5)) == 0.0
     assert scene.look(scene.orphan(21, age=0.02, load=0.01)) == pytest.approx(0.5)
     assert scene.look(scene.orphan(22, age=0.02, load=0.02), scene.orphan(23, age=0.5, load=0.0)) == pytest.approx(1.5)
 
 
-def test_an_orphan_that_stays_and_a_child_are_counted_elsewhere(scene: Scene) -> None:
+def test_persistent_orphans_and_children_are_not_estimated(scene: Scene) -> None:
     stays = scene.orphan(20, age=0.5, load=0.5)
     scene.look(stays)
     assert scene.look(stays, Process(21, 20, 20, scene.now, False), Process(22, 11, SHIM, scene.now, False)) == 0.0
 
 
-def test_the_same_pid_may_be_the_next_link(scene: Scene) -> None:
+def test_a_reused_pid_continues_the_orphan_chain(scene: Scene) -> None:
     scene.look(scene.orphan(20, age=0.1, load=0.1))
     assert scene.look(scene.orphan(20, age=0.1, load=0.1)) == pytest.approx(1.0)
 
 
-def test_no_link_has_worked_for_longer_than_it_is_old(scene: Scene) -> None:
+def test_load_of_an_orphan_is_limited_by_its_age(scene: Scene) -> None:
     scene.look()
     assert scene.look(scene.orphan(20, age=0.0, load=0.009)) == pytest.approx(0.9)
     assert scene.look(scene.orphan(21, age=0.0, load=0.5)) == pytest.approx(1.9)
 
 
-def test_the_load_of_a_process_is_what_the_kernel_counts() -> None:
+def test_orphan_load_is_read_from_the_kernel() -> None:
     own = read_process(os.getpid())
     assert own is not None
     orphans = Orphans()

@@ -47,19 +47,19 @@ def grow() -> Iterator[Callable[[str], ProcessTree]]:
         until(lambda: not killed(tree), what=str(tree.members()))  # noqa: B023
 
 
-def test_those_of_its_session_and_below_it_are_members(grow: Callable[[str], ProcessTree]) -> None:
+def test_processes_of_the_session_and_descendants_are_members(grow: Callable[[str], ProcessTree]) -> None:
     tree = grow("sleep 600 & env -i sleep 600 & wait")
     until(lambda: len(tree.members()) == 4)
     assert tree.shim in tree.members()
     assert not tree.is_gone([])
 
 
-def test_those_that_left_its_session_are_known_by_their_marks(grow: Callable[[str], ProcessTree]) -> None:
+def test_processes_that_left_the_session_are_identified_by_their_markers(grow: Callable[[str], ProcessTree]) -> None:
     tree = grow("setsid sleep 600 & setsid sleep 600 & sleep 600")
     until(lambda: len(tree.members()) == 5)
 
 
-def test_it_has_no_members_of_another_attempt_agent_or_home(grow: Callable[[str], ProcessTree]) -> None:
+def test_tree_excludes_processes_of_another_attempt_agent_or_home(grow: Callable[[str], ProcessTree]) -> None:
     tree = grow("setsid sleep 600")
     until(lambda: len(tree.members()) >= 3)
     for other in (
@@ -70,14 +70,14 @@ def test_it_has_no_members_of_another_attempt_agent_or_home(grow: Callable[[str]
         assert other.members() == {}
 
 
-def test_asking_spares_the_shim_and_wakes_what_was_stopped(grow: Callable[[str], ProcessTree]) -> None:
+def test_terminate_spares_the_shim_and_continues_stopped_processes(grow: Callable[[str], ProcessTree]) -> None:
     tree = grow("setsid sleep 600 & kill -STOP $!; sleep 600")
     until(lambda: len(tree.members()) >= 4)
     tree.terminate()
     until(lambda: set(tree.members()) <= {tree.shim})
 
 
-def test_asking_the_runner_alone_spares_what_is_below_it_and_wakes_it(grow: Callable[[str], ProcessTree]) -> None:
+def test_ask_signals_and_continues_only_the_runner_and_not_its_children(grow: Callable[[str], ProcessTree]) -> None:
     tree = grow('trap "exit 0" TERM; sleep 600 & kill -STOP $$; wait')
     until(lambda: any(process.is_stopped for process in tree.members().values()))
     assert tree.ask()
@@ -86,7 +86,7 @@ def test_asking_the_runner_alone_spares_what_is_below_it_and_wakes_it(grow: Call
     assert not tree.ask()
 
 
-def test_killing_leaves_nothing(grow: Callable[[str], ProcessTree]) -> None:
+def test_kill_ends_all_processes_that_ignore_sigterm(grow: Callable[[str], ProcessTree]) -> None:
     tree = grow('trap "" TERM; setsid sleep 600 & sleep 600; sleep 600')
     until(lambda: len(tree.members()) >= 4)
     tree.terminate()
@@ -94,14 +94,14 @@ def test_killing_leaves_nothing(grow: Callable[[str], ProcessTree]) -> None:
     until(lambda: killed(tree) <= {tree.shim})
 
 
-def test_one_of_which_nothing_is_left_is_gone(grow: Callable[[str], ProcessTree]) -> None:
+def test_a_tree_without_processes_is_gone(grow: Callable[[str], ProcessTree]) -> None:
     tree = grow("exit 0")
     until(lambda: not tree.members())
     assert tree.is_gone([])
 
 
 @pytest.mark.parametrize("readings", [[[7], []], [[7, 8], [7]], [None]])
-def test_it_is_not_gone_because_a_reading_of_our_children_missed_it(
+def test_a_tree_missed_by_a_read_of_own_children_is_not_gone(
     grow: Callable[[str], ProcessTree], monkeypatch: pytest.MonkeyPatch, readings: list[list[int] | None]
 ) -> None:
     """Another child ended while they were read, or nobody tells us of children at all."""
@@ -112,7 +112,7 @@ def test_it_is_not_gone_because_a_reading_of_our_children_missed_it(
     assert not tree.is_gone([7, 8])
 
 
-def test_an_adopted_one_is_not_gone_because_a_reading_of_the_children_of_its_parent_missed_an_orphan(
+def test_an_adopted_tree_is_not_gone_if_reading_children_missed_an_orphan(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The parent of a process may end after the children of the process that gets it were read."""
@@ -131,14 +131,14 @@ def _reading(missed: Iterator[list[int]], pid: int) -> list[int] | None:
     return next(missed, children_of(pid)) if pid == os.getpid() else children_of(pid)
 
 
-def test_while_no_process_is_orphaned_no_other_process_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tree_check_reads_no_other_process_if_no_process_is_orphaned(monkeypatch: pytest.MonkeyPatch) -> None:
     remaining = iter([[7, 8], [7, 8]])
     monkeypatch.setattr(process_tree, "own_children", lambda: next(remaining))
     monkeypatch.setattr(process_tree, "all_processes", lambda: pytest.fail("it was looked at"))
     assert ProcessTree("agent-001", 1, HOME, 0, None).is_gone([7, 8, 9])
 
 
-def test_in_a_cgroup_the_kernel_knows_the_members(tmp_path: Path) -> None:
+def test_members_of_a_tree_in_a_cgroup_are_read_from_the_kernel(tmp_path: Path) -> None:
     cgroups = Cgroups.where_allowed(f"trees-{os.getpid()}")
     if cgroups is None:
         pytest.skip("no cgroup2 directory can be made here")
@@ -156,7 +156,7 @@ def test_in_a_cgroup_the_kernel_knows_the_members(tmp_path: Path) -> None:
     assert not cgroup.path.exists()
 
 
-def test_after_the_shim_ended_another_process_with_its_pid_is_left_alone() -> None:
+def test_a_process_that_reuses_the_pid_of_an_ended_shim_is_not_signalled() -> None:
     with subprocess.Popen(["sleep", "600"], start_new_session=True) as stranger:
         tree = ProcessTree("agent-001", 1, HOME, stranger.pid, None, is_shim_gone=True)
         assert tree.members() == {}
@@ -166,7 +166,7 @@ def test_after_the_shim_ended_another_process_with_its_pid_is_left_alone() -> No
         stranger.kill()
 
 
-def test_what_is_below_the_daemon_is_not_of_the_agent_that_started_it(grow: Callable[[str], ProcessTree]) -> None:
+def test_children_of_a_daemon_started_by_an_agent_are_not_members(grow: Callable[[str], ProcessTree]) -> None:
     """An agent's client brought the daemon back, and something in between adopts orphans."""
     tree = grow("sleep 600")
     with subprocess.Popen(["sleep", "600"]) as other:
@@ -176,7 +176,7 @@ def test_what_is_below_the_daemon_is_not_of_the_agent_that_started_it(grow: Call
         other.kill()
 
 
-def test_a_process_outside_its_cgroup_is_a_member_and_named(
+def test_a_process_outside_the_cgroup_is_a_member_and_named_as_escaped(
     grow: Callable[[str], ProcessTree], cgroups: Cgroups
 ) -> None:
     tree = grow("setsid sleep 600 & exec sleep 600")
@@ -202,7 +202,9 @@ def escaped_of(tree: ProcessTree) -> tuple[str, ...]:
     return tree.escaped()
 
 
-def test_a_shim_that_was_moved_away_is_taken_back_to_end(grow: Callable[[str], ProcessTree], cgroups: Cgroups) -> None:
+def test_a_shim_moved_out_of_its_cgroup_is_moved_back_and_thawed(
+    grow: Callable[[str], ProcessTree], cgroups: Cgroups
+) -> None:
     tree = grow("exec sleep 600")
     tree.cgroup = cgroups.take()
     assert not tree.cgroup.holds(tree.shim)

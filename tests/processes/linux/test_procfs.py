@@ -26,7 +26,7 @@ from tests.support.machine import descriptors
 ODD = "import os, sys; open('/proc/self/comm', 'w').write(') Z 1 (x'); print(flush=True); sys.stdin.read()"
 
 
-def test_a_process_is_seen_whatever_it_is_called() -> None:
+def test_a_process_with_an_odd_name_is_parsed() -> None:
     with subprocess.Popen([sys.executable, "-c", ODD], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as odd:
         assert odd.stdout is not None
         odd.stdout.readline()
@@ -37,7 +37,7 @@ def test_a_process_is_seen_whatever_it_is_called() -> None:
         odd.communicate()
 
 
-def test_one_that_has_gone_is_nothing_and_one_that_was_not_waited_for_a_zombie() -> None:
+def test_an_unreaped_process_is_a_zombie_and_a_reaped_process_is_none() -> None:
     ended = subprocess.Popen(["true"])
     until(lambda: (info := read_process(ended.pid)) is not None and info.is_zombie)
     assert ended.pid not in all_processes()
@@ -45,7 +45,7 @@ def test_one_that_has_gone_is_nothing_and_one_that_was_not_waited_for_a_zombie()
     assert read_process(ended.pid) is None
 
 
-def test_only_the_marks_are_read_of_an_environment() -> None:
+def test_only_orchd_markers_are_read_from_an_environment() -> None:
     env = {"ORCHD_HOME": "/h=1", "ORCHD_AGENT": "agent-001", "ORCHD_OTHER": "x", "SECRET": "s", "A": "ORCHD_ATTEMPT=9"}
     with subprocess.Popen(["sleep", "600"], env=env) as marked:
         try:  # between two programs a process shows no environment at all
@@ -56,7 +56,7 @@ def test_only_the_marks_are_read_of_an_environment() -> None:
     assert environment_markers(marked.pid) == {}
 
 
-def test_everything_below_is_found_and_the_roots_are_not() -> None:
+def test_below_returns_all_descendants_without_the_roots() -> None:
     with subprocess.Popen(["sh", "-c", "sh -c 'sleep 600; true' & sleep 600; true"], start_new_session=True) as top:
         until(lambda: len(list(below([top.pid], all_processes()))) == 3)
         assert top.pid not in below([top.pid], all_processes())
@@ -64,7 +64,7 @@ def test_everything_below_is_found_and_the_roots_are_not() -> None:
         os.killpg(top.pid, signal.SIGKILL)
 
 
-def test_the_children_of_a_process_are_those_of_all_its_threads(
+def test_children_of_a_process_include_children_of_all_its_threads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(procfs, "PROC", tmp_path)
@@ -76,7 +76,7 @@ def test_the_children_of_a_process_are_those_of_all_its_threads(
     assert children_of(6) == []
 
 
-def test_a_kernel_that_tells_of_no_children_is_not_taken_to_tell_that_there_are_none(
+def test_a_kernel_without_children_files_gives_none_instead_of_no_children(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(procfs, "PROC", tmp_path)
@@ -86,7 +86,7 @@ def test_a_kernel_that_tells_of_no_children_is_not_taken_to_tell_that_there_are_
     assert children_of(5) is None
 
 
-def test_more_children_than_one_reading_holds_are_all_known() -> None:
+def test_children_beyond_a_single_read_are_all_listed() -> None:
     script = "i=0; while [ $i -lt 900 ]; do sleep 600 & i=$((i+1)); done; echo; wait"
     with subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE, start_new_session=True) as top:
         assert top.stdout is not None
@@ -95,7 +95,7 @@ def test_more_children_than_one_reading_holds_are_all_known() -> None:
         os.killpg(top.pid, signal.SIGKILL)
 
 
-def test_a_process_whose_first_thread_has_ended_is_alive() -> None:
+def test_a_process_with_an_ended_first_thread_is_alive() -> None:
     script = """
 import ctypes, threading, time
 threading.Thread(target=time.sleep, args=[600]).start()
@@ -111,7 +111,7 @@ ctypes.CDLL(None).pthread_exit(None)
         until(lambda: (info := read_process(process.pid)) is None or info.is_zombie)
 
 
-def test_a_signal_goes_to_this_process_and_to_no_process_that_has_its_pid_now() -> None:
+def test_a_signal_is_not_sent_to_a_process_that_reuses_the_pid() -> None:
     before = len(descriptors(os.getpid()))
     with subprocess.Popen(["sleep", "600"]) as process:
         info = read_process(process.pid)

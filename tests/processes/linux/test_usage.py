@@ -18,7 +18,7 @@ input()
 """
 
 
-def test_a_tree_is_sampled_with_all_below_it() -> None:
+def test_usage_of_a_tree_includes_all_descendants() -> None:
     command = ["sh", "-c", f"{sys.executable} -c '{BUSY}'; true"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as busy:
         assert busy.stdout is not None
@@ -29,7 +29,7 @@ def test_a_tree_is_sampled_with_all_below_it() -> None:
         busy.communicate(b"\n")
 
 
-def test_a_tree_of_which_nothing_is_left_uses_nothing() -> None:
+def test_an_ended_tree_has_zero_usage() -> None:
     ended_process = subprocess.Popen(["true"], start_new_session=True)
     ended_process.wait()
     tree = ProcessTree("agent-001", 1, f"/nowhere/{os.getpid()}", ended_process.pid, None)

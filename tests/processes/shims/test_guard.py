@@ -85,7 +85,7 @@ def post(home_directory: Path) -> Iterator[Post]:
     new_post.close()
 
 
-def test_nothing_is_looked_at_while_an_agent_just_runs(post: Post) -> None:
+def test_guard_has_no_deadline_while_an_agent_just_runs(post: Post) -> None:
     agent = post.start("sleep", "600")
     post.child(agent)
     assert post.processes.next_deadline() is not None
@@ -103,7 +103,7 @@ def test_an_agent_that_ended_under_a_stopped_shim_is_reported(post: Post) -> Non
     assert post.ended(1.0).outcome.code == 137
 
 
-def test_an_agent_that_ended_before_it_was_looked_for_is_reported_too(post: Post) -> None:
+def test_an_agent_that_ended_before_the_first_check_is_reported_too(post: Post) -> None:
     agent = post.start("sh", "-c", "kill -STOP $PPID; exit 3")
     until(lambda: (info := read_process(post.shim(agent))) is not None and info.is_stopped)
 
@@ -115,7 +115,7 @@ def test_an_agent_that_ended_before_it_was_looked_for_is_reported_too(post: Post
     assert ended.outcome.code == 3
 
 
-def test_a_shim_that_was_stopped_before_it_began_begins(post: Post, home_directory: Path) -> None:
+def test_a_shim_stopped_before_its_start_is_continued_and_starts(post: Post, home_directory: Path) -> None:
     new_agent = agent("sh", "-c", f"echo > {home_directory}/ran; exec sleep 600")
     spawned = post.processes.start(new_agent)
     assert isinstance(spawned, Spawned)
@@ -129,7 +129,7 @@ def test_a_shim_that_was_stopped_before_it_began_begins(post: Post, home_directo
 
 
 @pytest.mark.skipif(not can_make_cgroups(), reason="no cgroup v2 to be had")
-def test_a_shim_that_was_frozen_elsewhere_before_it_began_is_killed_and_reported(
+def test_a_shim_frozen_in_a_foreign_cgroup_before_its_start_is_killed(
     yard: Yard, post: Post, home_directory: Path
 ) -> None:
     new_agent = agent("sh", "-c", f"echo > {home_directory}/ran; exec sleep 600")
@@ -149,7 +149,7 @@ def test_a_shim_that_was_frozen_elsewhere_before_it_began_is_killed_and_reported
     assert post.processes.next_deadline() is None
 
 
-def test_a_shim_that_orchd_froze_before_it_began_is_left_alone(post: Post, home_directory: Path) -> None:
+def test_a_shim_frozen_by_orchd_before_its_start_is_left_alone(post: Post, home_directory: Path) -> None:
     new_agent = agent("sh", "-c", f"echo > {home_directory}/ran; exec sleep 600")
     spawned = post.processes.start(new_agent)
     assert isinstance(spawned, Spawned)
@@ -193,7 +193,7 @@ def test_a_shim_that_cannot_be_woken_is_killed(post: Post, monkeypatch: pytest.M
     assert ended.note == "its supervising shell was kept from running, so its exit code is unknown"
 
 
-def test_a_shim_that_waits_for_its_agent_is_not_killed_whatever_else_ended(post: Post) -> None:
+def test_a_shim_that_waits_for_its_agent_is_not_killed(post: Post) -> None:
     agent = post.start("sleep", "600")
     post.child(agent)
     post.processes._guard.end((agent.id, 1))
@@ -203,7 +203,7 @@ def test_a_shim_that_waits_for_its_agent_is_not_killed_whatever_else_ended(post:
     assert read_process(post.shim(agent)) is not None
 
 
-def test_what_outlives_a_kill_is_killed_again(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_that_survive_a_kill_are_killed_again(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     agent = post.start("sleep", "600")
     post.child(agent)
     tree = type(post.processes._handles[agent.id, 1].tree)

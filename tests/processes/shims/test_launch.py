@@ -16,7 +16,7 @@ from tests.support.machine import descriptors
 from tests.support.process_state import process_state
 
 
-def test_an_agent_has_its_three_descriptors_and_none_of_ours(bench: Bench) -> None:
+def test_an_agent_has_three_descriptors_and_none_of_the_daemon(bench: Bench) -> None:
     state = process_state(bench)
     log = files_of(bench.home, "agent-001", 1).log
     own = {int(name) for name in descriptors(os.getpid())}
@@ -26,7 +26,7 @@ def test_an_agent_has_its_three_descriptors_and_none_of_ours(bench: Bench) -> No
     assert state["session"]
 
 
-def test_no_signal_is_ignored_or_blocked_in_it(bench: Bench) -> None:
+def test_agent_ignores_and_blocks_no_signal(bench: Bench) -> None:
     old = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         state = process_state(bench)
@@ -36,7 +36,7 @@ def test_no_signal_is_ignored_or_blocked_in_it(bench: Bench) -> None:
     assert state["blocked"] == []
 
 
-def test_where_it_works_reads_and_writes_is_what_was_asked_for(bench: Bench, tmp_path: Path) -> None:
+def test_agent_gets_the_requested_cwd_stdin_and_output_directory(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "in").write_text("x")
     out = tmp_path / "made" / "for it"
     state = process_state(bench, cwd=str(tmp_path), stdin=str(tmp_path / "in"), output_dir=str(out))
@@ -46,13 +46,13 @@ def test_where_it_works_reads_and_writes_is_what_was_asked_for(bench: Bench, tmp
     assert Path.cwd() != tmp_path
 
 
-def test_a_fifo_without_a_writer_does_not_hold_up_the_daemon(bench: Bench, tmp_path: Path) -> None:
+def test_a_stdin_fifo_without_a_writer_does_not_block_the_daemon(bench: Bench, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "in")
     assert bench.spawn("cat", stdin=str(tmp_path / "in")).status.value == "running"
 
 
 @pytest.mark.parametrize(("own_score", "becomes"), [(-500, 0), (0, 300), (100, 300)])
-def test_what_protects_us_when_memory_runs_out_protects_no_agent(
+def test_oom_protection_of_the_daemon_is_removed_from_a_child(
     own_score: int, becomes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(launch, "_oom_score", lambda: own_score)
@@ -65,13 +65,11 @@ def test_what_protects_us_when_memory_runs_out_protects_no_agent(
     launch._expose(child.pid)
 
 
-def test_our_own_score_is_the_kernels() -> None:
+def test_own_oom_score_is_read_from_the_kernel() -> None:
     assert launch._oom_score() == int(Path("/proc/self/oom_score_adj").read_text())
 
 
-def test_an_agent_of_a_protected_daemon_is_ended_as_soon_as_any_other_process(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_agent_of_an_oom_protected_daemon_has_no_oom_protection(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Anybody may ask to be ended sooner, and that is inherited as a protection is."""
     own = Path("/proc/self/oom_score_adj")
     before = own.read_text()

@@ -16,7 +16,7 @@ from tests.processes.shims.attempts import Attempts
 from tests.support.attempts import agent
 
 
-def test_who_begins_when_another_ends_is_served_by_the_same_shim(attempts: Attempts) -> None:
+def test_successive_agents_are_served_by_the_same_shim(attempts: Attempts) -> None:
     show = 'echo "$0 $ORCHD_AGENT $ORCHD_ATTEMPT $ORCHD_NAME $ORCHD_GOAL"; exit'
     first = agent("sh", "-c", f"{show} 3", "a", goal="the first")
     second = agent("sh", "-c", f"{show} 4", "b", number=2)
@@ -36,7 +36,7 @@ def test_who_begins_when_another_ends_is_served_by_the_same_shim(attempts: Attem
     ]
 
 
-def test_it_shows_no_agents_marks_since_it_may_serve_another(attempts: Attempts, tmp_path: Path) -> None:
+def test_a_reusable_shim_has_no_agent_markers_in_its_environment(attempts: Attempts, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "go")
     new_agent = agent("sh", "-c", f"echo there; read x <{tmp_path}/go")
     pid = attempts.start(new_agent)
@@ -59,9 +59,7 @@ def shown(pid: int) -> list[str]:
     return command_line.rstrip("\0").split("\0")
 
 
-def test_the_arguments_of_a_shim_name_no_agent_while_it_serves_one_after_another(
-    attempts: Attempts, tmp_path: Path
-) -> None:
+def test_arguments_of_a_reused_shim_name_no_agent(attempts: Attempts, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "go")
     first = agent("sh", "-c", ": the-first")
     pid = attempts.start(first)
@@ -82,7 +80,7 @@ def test_the_arguments_of_a_shim_name_no_agent_while_it_serves_one_after_another
 
 
 @pytest.mark.parametrize("word", ["\n", "\x80", "x" * 40000])
-def test_a_shim_that_shows_its_agent_serves_no_other(attempts: Attempts, word: str) -> None:
+def test_a_shim_that_names_its_agent_is_not_reused(attempts: Attempts, word: str) -> None:
     new_agent = agent("/usr/bin/printf", "%s", word)
     pid = attempts.start(new_agent)
     assert "orchd-agent-001.1" in shown(pid)
@@ -92,7 +90,7 @@ def test_a_shim_that_shows_its_agent_serves_no_other(attempts: Attempts, word: s
 
 
 @pytest.mark.parametrize("word", ["", "a b", "$HOME", "*", "';echo x", '"', "\\", "-n", "`id`", "!", "~", "#", "--"])
-def test_the_words_of_the_first_are_what_was_asked_for_to_the_byte(attempts: Attempts, word: str) -> None:
+def test_first_agent_of_a_shim_receives_its_arguments_byte_for_byte(attempts: Attempts, word: str) -> None:
     new_agent = agent("/usr/bin/printf", "[%s]", word)
     assert shown(attempts.start(new_agent))[-1] == "orchd-shim"
     assert attempts.end(new_agent).outcome.code == 0
@@ -100,7 +98,7 @@ def test_the_words_of_the_first_are_what_was_asked_for_to_the_byte(attempts: Att
 
 
 @pytest.mark.parametrize("word", ["", "a b", "$HOME", "*", "';echo x", '"', "\\", "-n", "`id`", "!", "~", "#", "--"])
-def test_the_words_of_one_that_follows_are_what_was_asked_for_to_the_byte(attempts: Attempts, word: str) -> None:
+def test_next_agent_of_a_shim_receives_its_arguments_byte_for_byte(attempts: Attempts, word: str) -> None:
     pid = attempts.run("true")
     second = agent("/usr/bin/printf", "[%s]", word, number=2)
     assert attempts.start(second) == pid
@@ -109,7 +107,7 @@ def test_the_words_of_one_that_follows_are_what_was_asked_for_to_the_byte(attemp
 
 
 @pytest.mark.parametrize("is_first", [True, False])
-def test_an_agent_with_a_stdin_has_a_shim_of_its_own(attempts: Attempts, is_first: bool) -> None:
+def test_an_agent_with_a_stdin_gets_its_own_shim(attempts: Attempts, is_first: bool) -> None:
     fields: dict[str, Any] = {"stdin": "/dev/zero"}
     pid = attempts.run("true", **(fields if is_first else {}))
     second = agent("head", "-c3", number=2, **({} if is_first else fields))
@@ -126,7 +124,7 @@ OTHERS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("fields", OTHERS.values(), ids=OTHERS)
 @pytest.mark.parametrize("is_first", [True, False])
-def test_an_agent_with_other_variables_follows_in_a_shim_and_gets_exactly_them(
+def test_an_agent_with_other_variables_reuses_a_shim_and_gets_only_its_own(
     attempts: Attempts, fields: dict[str, Any], is_first: bool
 ) -> None:
     pid = attempts.run("true", **(fields if is_first else {}))
@@ -165,7 +163,7 @@ def test_each_enters_its_own_directory_and_enters_it_anew(attempts: Attempts, tm
 
 
 @pytest.mark.parametrize("is_first", [True, False])
-def test_one_whose_directory_goes_before_its_gate_opens_says_so(
+def test_an_agent_reports_a_directory_deleted_before_its_gate_opens(
     attempts: Attempts, tmp_path: Path, is_first: bool
 ) -> None:
     (tmp_path / "there").mkdir()
@@ -180,7 +178,7 @@ def test_one_whose_directory_goes_before_its_gate_opens_says_so(
     assert attempts.run("true", number=2) == new_agent.pid
 
 
-def test_a_directory_that_is_deleted_between_two_is_refused(attempts: Attempts, tmp_path: Path) -> None:
+def test_a_directory_deleted_by_the_previous_agent_is_refused(attempts: Attempts, tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     attempts.run("rmdir", str(tmp_path / "there"), cwd=str(tmp_path / "there"))
     result = attempts.processes.start(agent("true", number=2, cwd=str(tmp_path / "there")))
@@ -189,7 +187,7 @@ def test_a_directory_that_is_deleted_between_two_is_refused(attempts: Attempts, 
 
 
 @pytest.mark.parametrize("word", ["\n", "\x80", "\t", "x" * 4096, "\udcff"])
-def test_what_does_not_fit_in_a_line_has_a_shim_of_its_own_and_arrives(attempts: Attempts, word: str) -> None:
+def test_an_agent_with_arguments_unfit_for_a_line_gets_its_own_shim(attempts: Attempts, word: str) -> None:
     pid = attempts.run("true")
     second = agent("/usr/bin/printf", "%s", word, number=2)
     assert attempts.start(second) != pid

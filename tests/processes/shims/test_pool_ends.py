@@ -29,7 +29,7 @@ from tests.support.machine import descriptors
 from tests.support.peers import peer_of
 
 
-def test_a_shim_that_no_agent_follows_in_ends_with_the_turn_and_leaves_its_cgroup_to_others(attempts: Attempts) -> None:
+def test_an_idle_shim_ends_with_the_turn_and_its_cgroup_is_reused(attempts: Attempts) -> None:
     before = len(descriptors(os.getpid()))
     pid = attempts.run("true")
     attempts.processes.rest()
@@ -45,7 +45,7 @@ def test_a_shim_that_no_agent_follows_in_ends_with_the_turn_and_leaves_its_cgrou
     assert len(descriptors(os.getpid())) <= before + 2  # what is held of its cgroup
 
 
-def test_when_no_agent_followed_lately_shims_are_kept_only_now_and_then_until_one_follows(attempts: Attempts) -> None:
+def test_idle_shims_are_kept_rarely_until_a_shim_is_reused_again(attempts: Attempts) -> None:
     counts = []
     for number in range(1, 33):
         attempts.run("true", number=number)
@@ -59,13 +59,13 @@ def test_when_no_agent_followed_lately_shims_are_kept_only_now_and_then_until_on
     assert len({pids[-1], *again}) == 1
 
 
-def test_without_cgroups_each_has_a_shim_of_its_own(home_directory: Path) -> None:
+def test_each_agent_gets_its_own_shim_without_cgroups(home_directory: Path) -> None:
     attempts = Attempts(Home(home_directory), None)
     assert attempts.run("true") != attempts.run("true", number=2)
     attempts.close()
 
 
-def test_the_shim_of_an_agent_that_leaves_a_process_behind_serves_no_other(attempts: Attempts) -> None:
+def test_a_shim_is_not_reused_after_its_agent_leaves_a_process_behind(attempts: Attempts) -> None:
     first, second = agent("sh", "-c", "setsid sleep 600 &"), agent("true", number=2)
     pid = attempts.start(first)
     assert not attempts.end(first).is_tree_gone
@@ -74,7 +74,7 @@ def test_the_shim_of_an_agent_that_leaves_a_process_behind_serves_no_other(attem
     attempts.end(second)
 
 
-def test_a_process_that_fled_from_the_cgroup_of_an_agent_is_not_taken_for_the_next_agent(
+def test_a_process_that_left_its_cgroup_is_not_taken_for_the_next_agent(
     attempts: Attempts, cgroups: Cgroups, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trees, "own_children", lambda: list(attempts.pids))  # as if it had come to another subreaper
@@ -93,12 +93,12 @@ def test_a_process_that_fled_from_the_cgroup_of_an_agent_is_not_taken_for_the_ne
     attempts.end(second)
 
 
-def test_the_shim_of_an_agent_that_leaves_a_cgroup_behind_serves_no_other(attempts: Attempts, cgroups: Cgroups) -> None:
+def test_a_shim_is_not_reused_after_its_agent_leaves_a_cgroup_behind(attempts: Attempts, cgroups: Cgroups) -> None:
     assert attempts.run("mkdir", f"{cgroups.base}/1/inner") != attempts.start(agent("true", number=2))
     assert not (cgroups.base / "1/inner").exists()
 
 
-def test_the_shim_of_an_agent_that_was_told_to_end_serves_no_other(attempts: Attempts) -> None:
+def test_a_shim_is_not_reused_after_its_agent_was_stopped(attempts: Attempts) -> None:
     first = agent("sh", "-c", "trap 'exit 0' TERM; echo there; while :; do sleep 0.01; done")
     pid = attempts.start(first)
     attempts.processes.release(first.id, 1)
@@ -110,14 +110,12 @@ def test_the_shim_of_an_agent_that_was_told_to_end_serves_no_other(attempts: Att
 
 
 @pytest.mark.parametrize("signals", ["-TERM $PPID", "-TERM 0", "-HUP 0"])
-def test_a_shim_that_its_agent_signals_serves_no_other(attempts: Attempts, signals: str) -> None:
+def test_a_shim_is_not_reused_after_its_agent_signals_the_shim(attempts: Attempts, signals: str) -> None:
     assert attempts.run("sh", "-c", f"trap '' TERM HUP; kill {signals}") != attempts.start(agent("true", number=2))
 
 
 @pytest.mark.parametrize("how", ["rm {0}", "mv {0} {0}.aside; touch {0}"])
-def test_an_agent_that_takes_its_record_away_is_followed_by_no_agent_that_might_lose_its_own(
-    attempts: Attempts, how: str
-) -> None:
+def test_a_shim_is_not_reused_after_its_agent_removes_the_exit_record(attempts: Attempts, how: str) -> None:
     first = agent("sh", "-c", how.format(f"{attempts.home.agents}/agent-001.1.exit"))
     pid = attempts.start(first)
     assert attempts.end(first).outcome.code is None
@@ -125,7 +123,7 @@ def test_an_agent_that_takes_its_record_away_is_followed_by_no_agent_that_might_
 
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.ENOSPC, errno.EMLINK])
-def test_where_a_record_cannot_have_another_name_each_has_a_shim_of_its_own(
+def test_each_agent_gets_its_own_shim_if_records_cannot_be_linked(
     attempts: Attempts, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     pid = attempts.run("true")
@@ -139,7 +137,7 @@ def test_where_a_record_cannot_have_another_name_each_has_a_shim_of_its_own(
     assert attempts.end(second).outcome.code == 5
 
 
-def test_where_the_logs_were_deleted_the_next_makes_their_directory_anew(attempts: Attempts) -> None:
+def test_the_next_agent_recreates_a_deleted_log_directory(attempts: Attempts) -> None:
     pid = attempts.run("true")
     shutil.rmtree(attempts.home.agents)
     second = agent("echo", "there", number=2)
@@ -148,7 +146,7 @@ def test_where_the_logs_were_deleted_the_next_makes_their_directory_anew(attempt
     assert attempts.log(second) == "there\n"
 
 
-def test_a_shim_serves_no_more_than_its_record_has_room_for(attempts: Attempts) -> None:
+def test_a_shim_serves_at_most_the_attempts_that_fit_its_record(attempts: Attempts) -> None:
     pids = [attempts.run("true", number=number) for number in range(1, 2 * MOST + 1)]
     assert len(set(pids)) == 2
     assert (pids.count(pids[0]), pids.count(pids[-1])) == (MOST, MOST)
@@ -161,7 +159,7 @@ def test_the_longest_names_and_times_fit_in_the_block_of_a_record() -> None:
     assert len(header(b"0" * 36)) + MOST * len(refused + longest) < 4096
 
 
-def test_what_one_uses_is_not_what_the_one_before_it_used(attempts: Attempts, tmp_path: Path) -> None:
+def test_cpu_time_of_an_agent_excludes_the_previous_agent_of_its_shim(attempts: Attempts, tmp_path: Path) -> None:
     busy = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done"
     os.mkfifo(tmp_path / "go")
     first, second = agent("sh", "-c", busy), agent("sh", "-c", f"echo there; read x <{tmp_path}/go", number=2)
@@ -183,9 +181,7 @@ def adopt(processes: LocalProcesses, agent: Agent, *, usage: bool = False) -> li
     return [used.cpu_seconds for used in processes.usage([(agent.id, 1)]).values()] if usage else []
 
 
-def test_when_the_daemon_dies_before_it_opens_the_gate_again_the_first_has_ended_and_the_second_never_ran(
-    attempts: Attempts, tmp_path: Path
-) -> None:
+def test_second_agent_never_ran_if_daemon_crashes_before_opening_its_gate(attempts: Attempts, tmp_path: Path) -> None:
     first, second = agent("sh", "-c", "exit 7"), agent("touch", str(tmp_path / "ran"), number=2)
     pid = attempts.start(first)
     attempts.end(first)
@@ -200,9 +196,7 @@ def test_when_the_daemon_dies_before_it_opens_the_gate_again_the_first_has_ended
     assert not (tmp_path / "ran").exists()
 
 
-def test_when_the_daemon_dies_while_the_second_is_at_work_the_next_one_hears_of_its_end(
-    attempts: Attempts, tmp_path: Path
-) -> None:
+def test_next_daemon_detects_the_end_of_the_second_agent_of_a_shim(attempts: Attempts, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "go")
     first, second = agent("true"), agent("sh", "-c", f"read x < {tmp_path}/go; exit 9", number=2)
     pid = attempts.start(first)
@@ -218,7 +212,7 @@ def test_when_the_daemon_dies_while_the_second_is_at_work_the_next_one_hears_of_
     assert (exited.outcome.code, exited.is_tree_gone) == (9, True)
 
 
-def test_a_shim_that_is_killed_while_the_second_is_at_work_loses_only_that(attempts: Attempts) -> None:
+def test_a_shim_killed_during_its_second_agent_loses_only_that_exit_code(attempts: Attempts) -> None:
     first, second = agent("sh", "-c", "exit 7"), agent("sh", "-c", "kill -KILL $PPID; sleep 600", number=2)
     pid = attempts.start(first)
     assert attempts.end(first).outcome.code == 7
@@ -229,7 +223,7 @@ def test_a_shim_that_is_killed_while_the_second_is_at_work_loses_only_that(attem
     assert attempts.news()
 
 
-def test_one_that_is_stopped_before_it_follows_never_runs(attempts: Attempts, tmp_path: Path) -> None:
+def test_an_agent_stopped_before_its_shim_is_released_never_runs(attempts: Attempts, tmp_path: Path) -> None:
     second = agent("touch", str(tmp_path / "ran"), number=2)
     assert attempts.run("true") == attempts.start(second)
     attempts.processes.stop(second.id, 1, kill=False)
@@ -237,7 +231,7 @@ def test_one_that_is_stopped_before_it_follows_never_runs(attempts: Attempts, tm
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_signal_from_the_last_breath_of_one_is_not_the_next_ones(attempts: Attempts) -> None:
+def test_a_late_signal_to_a_shim_reports_the_next_agent_as_never_ran(attempts: Attempts) -> None:
     """Nobody is left of it by then who could send another."""
     pid = attempts.run("true")
     os.kill(pid, signal.SIGSTOP)
@@ -249,7 +243,7 @@ def test_a_signal_from_the_last_breath_of_one_is_not_the_next_ones(attempts: Att
     assert attempts.news() == [NeverRan(second.id, 1)]
 
 
-def test_when_an_idle_shim_has_been_killed_the_next_has_one_of_its_own(attempts: Attempts) -> None:
+def test_the_next_agent_gets_a_new_shim_if_the_idle_shim_was_killed(attempts: Attempts) -> None:
     pid = attempts.run("true")
     os.kill(pid, signal.SIGKILL)
     until(lambda: (info := read_process(pid)) is None or info.is_zombie)

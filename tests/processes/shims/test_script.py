@@ -88,25 +88,23 @@ def run(tmp_path: Path, *argv: str, **how: Any) -> shim.ExitRecord:
 
 
 @pytest.mark.parametrize("code", [0, 1, 3, 126, 127, 255])
-def test_the_exit_code_is_written_down(tmp_path: Path, code: int) -> None:
+def test_the_exit_code_is_recorded(tmp_path: Path, code: int) -> None:
     assert run(tmp_path, "/bin/sh", "-c", f"exit {code}")[:2] == (True, code)
 
 
-def test_death_by_a_signal_is_told_as_a_shell_does(tmp_path: Path) -> None:
+def test_death_by_a_signal_is_recorded_as_128_plus_the_signal(tmp_path: Path) -> None:
     assert run(tmp_path, "/bin/sh", "-c", "kill -KILL $$").code == 137
 
 
 @pytest.mark.parametrize("kill", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_that_comes_before_there_is_an_agent_is_heeded_instead_of_it(
-    tmp_path: Path, kill: signal.Signals
-) -> None:
+def test_a_signal_before_the_agent_starts_prevents_its_start(tmp_path: Path, kill: signal.Signals) -> None:
     result = lives(tmp_path, "/bin/sh", "-c", f"touch {tmp_path}/ran", kills_itself=("while read", kill))
     assert result.of()[:2] == (True, 143)
     assert result.served == 0
     assert not (tmp_path / "ran").exists()
 
 
-def test_without_a_word_at_the_gate_nothing_runs(tmp_path: Path) -> None:
+def test_no_agent_runs_without_a_line_through_the_gate(tmp_path: Path) -> None:
     record = run(tmp_path, "/bin/sh", "-c", f"touch {tmp_path}/ran", lines=())
     assert not record.ran
     assert not (tmp_path / "ran").exists()
@@ -117,7 +115,7 @@ def test_the_agent_holds_none_of_the_shims_descriptors(tmp_path: Path) -> None:
     assert not {"3", "4", "5"} & set((tmp_path / "fds").read_text().split()) - {"3"}
 
 
-def test_it_moves_into_its_cgroup_and_the_agent_does_not_hold_the_door(tmp_path: Path) -> None:
+def test_shim_enters_its_cgroup_and_agent_does_not_inherit_the_descriptor(tmp_path: Path) -> None:
     with open(tmp_path / "procs", "wb") as door:
         record = run(tmp_path, "/bin/sh", "-c", f"ls /proc/$$/fd > {tmp_path}/fds", door=door.fileno())
     assert record.code == 0
@@ -125,20 +123,20 @@ def test_it_moves_into_its_cgroup_and_the_agent_does_not_hold_the_door(tmp_path:
     assert not {"4", "5"} & set((tmp_path / "fds").read_text().split())
 
 
-def test_one_that_its_cgroup_does_not_take_never_runs(tmp_path: Path) -> None:
+def test_an_agent_never_runs_if_its_shim_cannot_enter_the_cgroup(tmp_path: Path) -> None:
     with open("/dev/full", "wb") as door:
         record = run(tmp_path, "/bin/sh", "-c", f"touch {tmp_path}/ran", door=door.fileno())
     assert record == shim.ExitRecord(ran=False, code=None, cpu_seconds=0.0, was_shut_out=True)
     assert not (tmp_path / "ran").exists()
 
 
-def test_the_time_of_what_the_agent_waited_for_is_counted(tmp_path: Path) -> None:
+def test_cpu_time_of_reaped_children_is_counted(tmp_path: Path) -> None:
     busy = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done"
     assert run(tmp_path, "/bin/sh", "-c", f"sh -c '{busy}'; true").cpu_seconds > 0.01
 
 
 @given(st.text(max_size=60))
-def test_any_text_is_a_record(text: str) -> None:
+def test_any_text_parses_as_an_exit_record(text: str) -> None:
     record = shim.parse_record(text, NAME)
     assert record.ran or record.code is None
 
@@ -147,17 +145,17 @@ def test_any_text_is_a_record(text: str) -> None:
     "text",
     ["", "\n", "boot\n", f"boot\n{NAME} 12x\n", f"boot\n{NAME} 12", "boot\n0m0.0s 0m0.0s\n", "boot\n12"],
 )
-def test_a_torn_record_knows_no_code(text: str) -> None:
+def test_a_truncated_record_has_no_exit_code(text: str) -> None:
     assert shim.parse_record(text, NAME)[:2] == (True, None)
 
 
-def test_a_time_that_no_agent_can_have_taken_does_no_harm() -> None:
+def test_an_impossible_cpu_time_in_a_record_is_limited() -> None:
     """Whoever holds the record may have written it."""
     assert shim.parse_record(f"boot\n{NAME} 0\n0m0s 0m0s\n{'9' * 400}m1s 0m2.5s\n", NAME).cpu_seconds < 1e12
 
 
 @pytest.mark.parametrize("first", ["boot\n", "exit-record 3 boot\n"])
-def test_a_record_tells_its_boot_in_every_version(first: str) -> None:
+def test_boot_id_is_read_from_every_record_version(first: str) -> None:
     assert shim.boot_of(f"{first}{NAME} 3\n") == "boot"
     assert shim.header(b"boot") == b"exit-record 3 boot\n"
 
@@ -176,17 +174,17 @@ def test_records_of_earlier_versions_are_read(text: str) -> None:
 
 @pytest.mark.parametrize("first", ["boot\n", "exit-record 3 boot\n"])
 @pytest.mark.parametrize("word", ["gate", "cgroup"])
-def test_why_it_never_ran_is_read_in_every_version(first: str, word: str) -> None:
+def test_reason_for_never_running_is_read_from_every_record_version(first: str, word: str) -> None:
     assert shim.parse_record(f"{first}{word}\n", NAME)[:2] == (False, None)
 
 
-def test_a_record_of_a_later_version_is_not_taken_for_one_of_a_shim_that_was_killed() -> None:
+def test_a_record_of_a_later_version_is_reported_with_an_upgrade_note() -> None:
     record = shim.parse_record(f"exit-record 4 boot\n{NAME} exit=3\n", NAME)
     assert (record.ran, record.code) == (True, None)
     assert record.note == "its exit record has version 4, and this orchd knows 3: upgrade orchd"
 
 
-def test_one_that_cannot_enter_its_directory_says_so_and_serves_the_next(tmp_path: Path) -> None:
+def test_shim_reports_an_unreachable_directory_and_serves_the_next_attempt(tmp_path: Path) -> None:
     enters = f"next {SECOND}&&_orchd_cwd=/&&set -- /bin/sh -c 'pwd'\n".encode()
     result = lives(tmp_path, "/bin/touch", f"{tmp_path}/ran", lines=(shim.GO, enters), cwd=f"{tmp_path}/none")
     assert (result.of().code, result.of().note) == (
@@ -205,7 +203,7 @@ def ready(command: str, name: str = SECOND) -> bytes:
     return f"next {name}&&set -- /bin/sh -c '{command}'\n".encode()
 
 
-def test_one_attempt_after_another_is_served_and_told_apart(tmp_path: Path) -> None:
+def test_successive_attempts_are_served_and_recorded_separately(tmp_path: Path) -> None:
     result = lives(
         tmp_path, "/bin/sh", "-c", "exit 3", lines=(shim.GO, ready("exit 4"), ready("exit 5", "agent-003.7"))
     )
@@ -220,7 +218,7 @@ SHELLS = [path for name in ("sh", "dash", "bash", "busybox", "mksh", "ksh", "yas
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_any_shell_of_posix_will_do(tmp_path: Path, shell: str) -> None:
+def test_shim_script_runs_in_any_posix_shell(tmp_path: Path, shell: str) -> None:
     """It is asked for by the name `sh`, as which each of them keeps to the standard."""
     says = "echo $ORCHD_AGENT; exit 4"
     result = lives(
@@ -231,7 +229,7 @@ def test_any_shell_of_posix_will_do(tmp_path: Path, shell: str) -> None:
     assert result.text.endswith("\ngate\n")
 
 
-def test_each_is_told_apart_by_the_time_that_it_took(tmp_path: Path) -> None:
+def test_cpu_time_is_recorded_per_attempt(tmp_path: Path) -> None:
     busy = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done"
     result = lives(tmp_path, "/bin/sh", "-c", busy, lines=(shim.GO, ready("exit 0")))
     first, second = result.of(), result.of(SECOND)
@@ -240,40 +238,38 @@ def test_each_is_told_apart_by_the_time_that_it_took(tmp_path: Path) -> None:
     assert second.cpu_seconds < first.cpu_seconds / 2
 
 
-def test_one_that_cannot_be_made_ready_for_another_says_that_it_never_ran(tmp_path: Path) -> None:
+def test_a_shim_that_cannot_prepare_an_attempt_records_that_it_never_ran(tmp_path: Path) -> None:
     (tmp_path / f"{SECOND}.log").mkdir()
     result = lives(tmp_path, "/bin/true", lines=(shim.GO, ready(f"touch {tmp_path}/ran")))
     assert not (tmp_path / "ran").exists()
     assert (result.of().code, result.of(SECOND).ran) == (0, False)
 
 
-def test_a_shim_that_was_signalled_serves_no_other_agent(tmp_path: Path) -> None:
+def test_a_signalled_shim_serves_no_further_agent(tmp_path: Path) -> None:
     result = lives(tmp_path, "/bin/sh", "-c", "kill -TERM $PPID; exit 6", lines=(shim.GO, ready("touch ran")))
     assert (result.served, result.of().code) == (0, 6)
 
 
-def test_a_signal_that_came_when_it_had_said_that_it_would_serve_another_is_not_for_that(tmp_path: Path) -> None:
+def test_a_signal_during_the_handover_does_not_end_the_next_attempt(tmp_path: Path) -> None:
     """Only who is left of the one before can have sent it, and then nobody follows before they are gone."""
     late = ("done\n", signal.SIGTERM)
     result = lives(tmp_path, "/bin/true", lines=(shim.GO, ready("exit 4")), kills_itself=late)
     assert (result.of().code, result.of(SECOND).code) == (0, 4)
 
 
-def test_a_shim_that_dies_while_it_serves_the_second_leaves_what_it_knows_of_the_first(tmp_path: Path) -> None:
+def test_a_shim_killed_during_its_second_attempt_keeps_the_first_record(tmp_path: Path) -> None:
     result = lives(tmp_path, "/bin/sh", "-c", "exit 7", lines=(shim.GO, ready("kill -KILL $PPID")))
     assert (result.of().code, result.of(SECOND)[:2]) == (7, (True, None))
 
 
-def test_an_agent_finds_who_it_is_by_the_shims_own_name(tmp_path: Path) -> None:
+def test_agent_identity_is_derived_from_the_name_of_the_shim(tmp_path: Path) -> None:
     show = f'echo "$ORCHD_AGENT $ORCHD_ATTEMPT" > {tmp_path}/said'
     lives(tmp_path, "/bin/sh", "-c", show, name="orchd-agent-012.3")
     assert (tmp_path / "said").read_text() == "agent-012 3\n"
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_the_first_attempt_and_its_words_can_come_by_variables_which_the_agent_does_not_get(
-    tmp_path: Path, shell: str
-) -> None:
+def test_first_attempt_comes_in_variables_that_the_agent_does_not_inherit(tmp_path: Path, shell: str) -> None:
     script = f'echo "$ORCHD_AGENT $ORCHD_ATTEMPT $1 ${{_orchd_first-}}${{_orchd_words-}}" >{tmp_path}/said'
     words = handover.carried(["/bin/sh", "-c", script, "sh", "it's * $HOME"])
     assert words is not None

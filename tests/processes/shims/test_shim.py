@@ -47,31 +47,31 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield near_end, far_end
 
 
-def test_the_first_is_served_as_it_is(ends: tuple[socket.socket, socket.socket]) -> None:
+def test_the_first_attempt_gets_a_line_without_changes(ends: tuple[socket.socket, socket.socket]) -> None:
     shim(ends[0].fileno()).open()
     assert ends[1].recv(99) == b":\n"
 
 
-def test_a_gate_behind_which_no_process_is_left_is_no_error(ends: tuple[socket.socket, socket.socket]) -> None:
+def test_opening_a_gate_without_a_peer_is_no_error(ends: tuple[socket.socket, socket.socket]) -> None:
     ends[1].close()
     handle = shim(ends[0].fileno())
     handle.open()
     assert not handle.has_served()
 
 
-def test_one_that_left_without_reading_has_not_served(ends: tuple[socket.socket, socket.socket]) -> None:
+def test_a_shim_that_ended_without_reading_has_not_served(ends: tuple[socket.socket, socket.socket]) -> None:
     handle = shim(ends[0].fileno())
     handle.open()
     ends[1].close()  # which the kernel tells as a connection that was reset
     assert not handle.has_served()
 
 
-def test_it_has_served_when_it_says_so(ends: tuple[socket.socket, socket.socket]) -> None:
+def test_a_shim_has_served_when_it_reports_so(ends: tuple[socket.socket, socket.socket]) -> None:
     ends[1].sendall(b"\n")
     assert shim(ends[0].fileno()).has_served()
 
 
-def test_a_gate_that_was_closed_is_not_opened_any_more() -> None:
+def test_a_closed_gate_is_not_opened_again() -> None:
     handle = shim(None)
     handle.open()
     assert not handle.has_served()
@@ -87,12 +87,12 @@ def test_a_gate_that_was_closed_is_not_opened_any_more() -> None:
         {"spec": replace(SPEC, pids_max=9)},
     ],
 )
-def test_no_agent_follows_where_its_surroundings_would_differ(fields: dict[str, Any]) -> None:
+def test_a_shim_with_limits_stdin_full_record_or_no_cgroup_is_not_reused(fields: dict[str, Any]) -> None:
     assert shim().may_be_followed
     assert not shim(**fields).may_be_followed
 
 
-def test_the_line_tells_what_is_different_and_nothing_else() -> None:
+def test_the_line_contains_only_the_differences() -> None:
     names = ["ORCHD_GOAL", "ORCHD_SKILL", "PWD"]
     goal, skill, pwd = (f"_orchd_{TRUE.slots.index(name)}" for name in names)
     variables = {**VARIABLES, "PWD": "/a b", "ORCHD_AGENT": "agent-002", "ORCHD_SKILL": "s"}
@@ -120,17 +120,17 @@ def test_the_line_tells_what_is_different_and_nothing_else() -> None:
         (SPEC, {"ORCHD_GOAL": "x" * 4096}),
     ],
 )
-def test_there_is_no_line_for_an_agent_that_needs_a_shim_of_its_own(spec: Spec, variables: dict[str, str]) -> None:
+def test_an_agent_that_needs_its_own_shim_gets_no_line(spec: Spec, variables: dict[str, str]) -> None:
     assert line(SPEC, TRUE) is not None
     assert line(spec, command(["/bin/true"], {**VARIABLES, **variables})) is None
 
 
-def test_there_is_no_line_for_an_agent_that_begins_in_another_way() -> None:
+def test_an_agent_with_other_process_attributes_gets_no_line() -> None:
     for attributes in (ProcessAttributes(umask=0o022), ProcessAttributes(limits=(("nofile", 9, 9),))):
         assert line(SPEC, command(["/bin/true"], VARIABLES, attributes)) is None
 
 
-def test_a_variable_that_has_another_value_is_told() -> None:
+def test_the_line_contains_a_changed_variable() -> None:
     assert (
         line(SPEC, command(["/bin/true"], {**VARIABLES, "PATH": "/x y"}))
         == f"next agent-002.1&&_orchd_{TRUE.slots.index('PATH')}='PATH=/x y'&&set -- /bin/true\n".encode()
@@ -138,7 +138,7 @@ def test_a_variable_that_has_another_value_is_told() -> None:
 
 
 @given(st.lists(st.text(st.characters(min_codepoint=32, max_codepoint=126)), max_size=4), st.text(max_size=20))
-def test_whatever_the_words_are_a_shell_takes_them_for_words(words: list[str], goal: str) -> None:
+def test_shell_reads_any_quoted_arguments_unchanged(words: list[str], goal: str) -> None:
     written = line(SPEC, command(["/bin/x", *words], {**VARIABLES, "ORCHD_GOAL": goal}))
     if written is None:
         assert not goal.isascii() or not goal.isprintable()

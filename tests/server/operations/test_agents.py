@@ -24,7 +24,7 @@ def names(answer: dict[str, Any]) -> list[AgentId]:
     return [AgentId(agent["id"]) for agent in answer["agents"]]
 
 
-def test_the_daemon_says_who_it_is(bench: Bench) -> None:
+def test_the_daemon_reports_its_identity(bench: Bench) -> None:
     reply = bench.ask("daemon")
     own = {
         "pid",
@@ -43,7 +43,7 @@ def test_the_daemon_says_who_it_is(bench: Bench) -> None:
     assert (reply["pid"], reply["home"]) == (os.getpid(), str(bench.home.directory))
 
 
-def test_what_is_over_is_shown_while_it_is_recent_or_its_tree_lives(bench: Bench) -> None:
+def test_status_shows_running_agents_and_recent_finished_agents(bench: Bench) -> None:
     bench.ask("limit", {"limit": 20, "resident": 80})
     first = bench.spawn("sleep", "600")
     for _ in range(RECENT + 2):
@@ -55,7 +55,7 @@ def test_what_is_over_is_shown_while_it_is_recent_or_its_tree_lives(bench: Bench
     assert names(bench.ask("status", {"before": 5})) == [first.id, "agent-004"]
 
 
-def test_those_that_are_named_come_as_they_were_named(bench: Bench) -> None:
+def test_status_returns_named_agents_in_the_requested_order(bench: Bench) -> None:
     bench.ask("pause")
     for _ in range(3):
         bench.spawn("true")
@@ -78,13 +78,13 @@ def test_an_agent_sees_its_own_tree_and_no_other(bench: Bench) -> None:
         bench.run(first.id, parse(operations.Events, {"agent": other.id}))
 
 
-def test_usage_is_sampled_only_when_it_is_asked_for(bench: Bench) -> None:
+def test_usage_is_sampled_unless_the_request_declines(bench: Bench) -> None:
     bench.spawn("sleep", "600")
     assert bench.ask("status", {"usage": False})["agents"][0]["rss_bytes"] is None
     assert bench.ask("status")["agents"][0]["rss_bytes"] > 0
 
 
-def test_a_log_is_of_an_attempt_that_there_was(bench: Bench) -> None:
+def test_logs_refuses_an_attempt_that_never_started(bench: Bench) -> None:
     bench.ask("pause")
     agent = bench.spawn("true")
     assert bench.code("logs", {"id": agent.id}) == "no-log"
@@ -101,7 +101,7 @@ def test_a_log_is_of_an_attempt_that_there_was(bench: Bench) -> None:
     assert bench.code("logs", {"id": agent.id, "attempt": 2}) == "no-log"
 
 
-def test_events_come_in_pages_with_the_last_number(bench: Bench) -> None:
+def test_events_are_paged_and_carry_the_last_sequence_number(bench: Bench) -> None:
     bench.ask("pause")
     bench.ask("resume")
     bench.ask("limit", {"limit": 3})
@@ -110,7 +110,7 @@ def test_events_come_in_pages_with_the_last_number(bench: Bench) -> None:
     assert page["last"] == 3
 
 
-def test_why_names_who_is_in_the_way_and_an_agent_sees_only_its_own_tree_there(bench: Bench) -> None:
+def test_why_names_the_blockers_but_shows_an_agent_only_its_own_tree(bench: Bench) -> None:
     bench.ask("limit", {"limit": 1, "resident": 4})
     first, other = bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
     reply = bench.ask("why", {"id": other.id})
@@ -142,7 +142,7 @@ def run_ids(answer: dict[str, Any]) -> list[str]:
     return [run["id"] for run in answer["runs"]]
 
 
-def test_all_runs_that_go_on_are_shown_and_the_last_that_are_over(
+def test_runs_lists_all_unfinished_runs_and_the_recent_finished_runs(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     over = begun(bench, "true")
@@ -158,7 +158,7 @@ def test_all_runs_that_go_on_are_shown_and_the_last_that_are_over(
     assert (run_ids(reply), reply["more"]) == ([going[0]], None)
 
 
-def test_an_agent_is_shown_the_runs_of_its_own_tree_that_go_on(bench: Bench) -> None:
+def test_an_agent_sees_only_the_runs_of_its_own_tree(bench: Bench) -> None:
     first, other = bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
     run_id = begun(bench, "sleep", "600", pid=first.pid)
     begun(bench, "sleep", "600")
@@ -166,7 +166,7 @@ def test_an_agent_is_shown_the_runs_of_its_own_tree_that_go_on(bench: Bench) -> 
     assert run_ids(bench.run(other.id, parse(operations.Runs, {}))) == []
 
 
-def test_why_of_a_run_names_the_member_to_blame_also_when_all_is_over(bench: Bench) -> None:
+def test_why_names_the_failed_member_of_a_finished_run(bench: Bench) -> None:
     members = [{"path": path, "agent": {"command": [path]}} for path in ("false", "true")]
     run = {"name": "r", "cwd": "/", "env": {"PATH": "/bin:/usr/bin"}, "groups": [{}], "members": members}
     agents = bench.ask("run", run)["agents"]
@@ -200,7 +200,7 @@ def test_a_page_ends_where_a_frame_has_no_more_room(bench: Bench) -> None:
     assert [len(page["agents"]) for page in pages[:-1]] == [41] * 4  # 4 MiB
 
 
-def test_the_members_of_a_run_and_the_agents_of_a_session_come_in_such_pages_too(bench: Bench) -> None:
+def test_run_status_and_session_status_are_paged_by_size(bench: Bench) -> None:
     bench.ask("pause")
     members = [{"path": f"m{number:02d}", "agent": {"command": ["echo", "x" * 90_000]}} for number in range(90)]
     bench.ask("run", {"name": "r", "groups": [{}], "members": members, "cwd": "/"})
@@ -241,7 +241,7 @@ def test_events_end_where_a_frame_has_no_more_room(bench: Bench) -> None:
     )
 
 
-def test_an_agent_is_shown_its_own_tree_of_its_session(bench: Bench) -> None:
+def test_an_agent_sees_only_its_own_tree_in_session_status(bench: Bench) -> None:
     first, second = bench.spawn("sleep", "600"), bench.spawn("sleep", "600")
     agents = bench.ask("session-status", {}, pid=first.pid)["agents"]
     assert [agent["id"] for agent in agents] == [first.id]

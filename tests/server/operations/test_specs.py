@@ -31,12 +31,12 @@ def asked(*commands: str, **fields: object) -> operations.Spawn:
     ("command", "name"),
     [("/usr/bin/true", "true"), ("./x.sh", "x.sh"), ("a" * 300, "a" * 200), ("/", "agent"), ("..", "..")],
 )
-def test_an_agent_without_a_name_is_called_as_its_program(bench: Bench, command: str, name: str) -> None:
+def test_an_agent_without_a_name_is_named_after_its_program(bench: Bench, command: str, name: str) -> None:
     (spec,) = bench.run(Outside.OWNER, asked(command)).specs
     assert spec.name == name
 
 
-def test_an_agents_own_directory_comes_before_the_requests(bench: Bench) -> None:
+def test_the_directory_of_an_agent_overrides_the_request_directory(bench: Bench) -> None:
     assert [spec.cwd for spec in bench.run(Outside.OWNER, asked("x", cwd="/usr")).specs] == ["/usr"]
     assert [spec.cwd for spec in bench.run(Outside.OWNER, asked("x")).specs] == ["/tmp"]
 
@@ -47,7 +47,7 @@ def test_agents_of_one_request_share_their_environment(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("name", ["8", "agent-8", "Agent-008", "run-1", "session-003"])
-def test_a_name_that_means_something_else_to_every_command_is_refused(bench: Bench, name: str) -> None:
+def test_a_name_that_looks_like_an_id_is_refused(bench: Bench, name: str) -> None:
     with pytest.raises(
         WireError, match=f"the name '{name}' is not allowed: commands read it as .*-00.*; choose another name"
     ):
@@ -57,7 +57,7 @@ def test_a_name_that_means_something_else_to_every_command_is_refused(bench: Ben
     )
 
 
-def test_after_may_name_another_of_the_request_or_an_agent_in_any_form(bench: Bench) -> None:
+def test_after_names_an_agent_of_the_request_or_any_form_of_an_id(bench: Bench) -> None:
     agent = bench.spawn("sleep", "600")
     request = parse(
         operations.Spawn,
@@ -68,7 +68,7 @@ def test_after_may_name_another_of_the_request_or_an_agent_in_any_form(bench: Be
         bench.run(Outside.OWNER, asked("x", after=["77"]))
 
 
-def test_a_claimed_parent_must_be_who_is_calling(bench: Bench) -> None:
+def test_a_claimed_parent_must_be_the_calling_agent(bench: Bench) -> None:
     agent = bench.spawn("sleep", "600")
     claimed = parse(operations.Spawn, {"agents": [{"command": ["x"]}], "cwd": "/", "parent": "1"})
     assert bench.run(agent.id, claimed).caller == agent.id
@@ -76,7 +76,7 @@ def test_a_claimed_parent_must_be_who_is_calling(bench: Bench) -> None:
         bench.run(Outside.OWNER, claimed)
 
 
-def test_a_retry_brings_its_blockers_to_mind_and_what_it_sends_goes_over_the_first_environment(bench: Bench) -> None:
+def test_a_retry_recalls_its_blockers_and_extends_the_first_environment(bench: Bench) -> None:
     blocker = bench.spawn("true")
     agent = bench.spawn("false", after=[blocker.id])
     bench.until_over(blocker, agent)
@@ -90,7 +90,7 @@ def test_a_retry_brings_its_blockers_to_mind_and_what_it_sends_goes_over_the_fir
     assert bench.environments.get(alone) == {"NEW": "1"}
 
 
-def test_a_bound_is_the_agents_own_or_else_that_of_the_configuration(bench: Bench) -> None:
+def test_a_resource_limit_of_an_agent_overrides_the_configuration(bench: Bench) -> None:
     bench.configure(memory_max="1G")
     request = parse(
         operations.Spawn,
@@ -100,7 +100,7 @@ def test_a_bound_is_the_agents_own_or_else_that_of_the_configuration(bench: Benc
     assert [spec.memory_max for spec in input_.specs] == [1 << 30, 2 << 30]
 
 
-def test_an_environment_that_cannot_be_written_is_a_refusal_and_no_end(bench: Bench) -> None:
+def test_a_spawn_is_refused_when_its_environment_cannot_be_written(bench: Bench) -> None:
     shutil.rmtree(bench.home.environments)
     assert bench.code("spawn", {"agents": [{"command": ["true"]}], "cwd": "/"}) == "cannot-store"
     assert bench.state.agents == {}
@@ -108,7 +108,7 @@ def test_an_environment_that_cannot_be_written_is_a_refusal_and_no_end(bench: Be
 
 
 @needs_root
-def test_on_a_full_disk_an_environment_is_refused_and_no_half_of_it_is_left(bench: Bench) -> None:
+def test_a_full_disk_refuses_an_environment_and_leaves_no_partial_file(bench: Bench) -> None:
     with tmpfs(bench.home.environments, "64k"):
         with full(bench.home.environments):
             many = {"agents": [{"command": ["true"]}], "cwd": "/", "env": {"A": "x" * 10_000}}
@@ -129,7 +129,7 @@ def test_on_a_full_disk_an_environment_is_refused_and_no_half_of_it_is_left(benc
         ({"goal": "x", "runner": "claude", "name": "api"}, "claude", "api"),
     ],
 )
-def test_what_is_no_command_has_a_runner(
+def test_the_fields_of_an_agent_determine_its_runner_and_name(
     bench: Bench, fields: dict[str, object], runner: str | None, name: str
 ) -> None:
     request = parse(operations.Spawn, {"agents": [fields], "cwd": "/", "env": {"ORCHD_DEFAULT_RUNNER": "mock"}})
@@ -144,19 +144,21 @@ def test_what_is_no_command_has_a_runner(
         ({"goal": "x", "runner": "no"}, "unknown-runner: unknown runner 'no'"),
     ],
 )
-def test_what_nothing_can_run_is_refused(bench: Bench, fields: dict[str, object], message: str) -> None:
+def test_an_agent_without_work_or_with_an_unknown_runner_is_refused(
+    bench: Bench, fields: dict[str, object], message: str
+) -> None:
     with pytest.raises(WireError, match=message):
         bench.run(Outside.OWNER, parse(operations.Spawn, {"agents": [fields], "cwd": "/"}))
 
 
-def test_what_describes_an_agent_is_not_handed_on_to_those_that_it_spawns(bench: Bench) -> None:
+def test_orchd_variables_of_a_caller_are_not_passed_to_its_agents(bench: Bench) -> None:
     env = {"ORCHD_RESULT": "/theirs", "ORCHD_AGENT": "agent-001", "MINE": "1"}
     request = parse(operations.Spawn, {"agents": [{"command": ["x"]}], "cwd": "/", "env": env})
     (spec,) = bench.run(Outside.OWNER, request).specs
     assert bench.environments.get(spec.environment) == {"MINE": "1"}
 
 
-def test_an_agent_without_a_command_has_the_default_runner_and_an_unknown_one_is_named(bench: Bench) -> None:
+def test_an_agent_without_a_command_gets_the_configured_default_runner(bench: Bench) -> None:
     def runner(**fields: object) -> str | None:
         request = parse(operations.Spawn, {"agents": [fields], "cwd": "/tmp"})
         (spec,) = bench.run(Outside.OWNER, request).specs
@@ -174,7 +176,7 @@ def test_an_agent_without_a_command_has_the_default_runner_and_an_unknown_one_is
         runner(goal="x", runner="gpt")
 
 
-def test_a_result_of_any_name_is_asked_for(bench: Bench) -> None:
+def test_a_result_may_have_a_name_of_any_length(bench: Bench) -> None:
     """The name may be longer than any file's; then the agent could not write it, and nobody else can have."""
     result = f"/tmp/{'x' * 300}"
     agent = bench.spawn("true", result=result)
@@ -183,7 +185,7 @@ def test_a_result_of_any_name_is_asked_for(bench: Bench) -> None:
     assert spec.result == result
 
 
-def test_tokens_that_could_not_be_added_up_are_refused() -> None:
+def test_a_token_count_above_10_to_the_12_is_refused() -> None:
     assert asked("x", tokens=10**12).agents[0].tokens == 10**12
     with pytest.raises(ShapeError, match=r"tokens must be between 0 and 10\^12"):
         asked("x", tokens=2**63 - 1)
@@ -197,7 +199,7 @@ def written(bench: Bench, result: Path, text: str, code: int = 0) -> Agent:
     return agent
 
 
-def test_who_is_tried_again_writes_over_no_result_of_another(bench: Bench, tmp_path: Path) -> None:
+def test_a_retried_agent_overwrites_no_result_of_another_agent(bench: Bench, tmp_path: Path) -> None:
     result = tmp_path / "r.md"
     first, second = written(bench, result, "", 1), written(bench, result, "", 1)
     assert bench.code("retry", {"ids": [first.id, second.id]}) == "name-taken"
@@ -214,14 +216,14 @@ def test_who_is_tried_again_writes_over_no_result_of_another(bench: Bench, tmp_p
     assert bench.code("retry", {"ids": [first.id]}) == ""
 
 
-def test_who_is_tried_again_may_write_over_what_it_left_itself(bench: Bench, tmp_path: Path) -> None:
+def test_a_retried_agent_may_overwrite_its_own_result(bench: Bench, tmp_path: Path) -> None:
     result = tmp_path / "r.md"
     agent = written(bench, result, "half", 1)
     assert result.read_text() == "half\n"
     assert bench.code("retry", {"ids": [agent.id]}) == ""
 
 
-def test_a_result_stays_although_a_newer_agent_with_it_has_failed(bench: Bench, tmp_path: Path) -> None:
+def test_a_result_stays_taken_although_a_newer_agent_failed(bench: Bench, tmp_path: Path) -> None:
     result, flag = tmp_path / "r.md", tmp_path / "flag"
     script = f'[ -e {flag} ] && echo first >"$ORCHD_RESULT"'
     first = bench.spawn("sh", "-c", script, result=str(result))
@@ -235,7 +237,7 @@ def test_a_result_stays_although_a_newer_agent_with_it_has_failed(bench: Bench, 
     assert result.read_text() == "first\n"
 
 
-def test_a_result_that_was_moved_away_leaves_its_name_to_one_at_a_time(bench: Bench, tmp_path: Path) -> None:
+def test_the_path_of_a_moved_result_is_free_for_one_agent_at_a_time(bench: Bench, tmp_path: Path) -> None:
     result = tmp_path / "r.md"
     written(bench, result, "old")
     result.rename(tmp_path / "old.md")
@@ -246,7 +248,7 @@ def test_a_result_that_was_moved_away_leaves_its_name_to_one_at_a_time(bench: Be
     assert bench.spawn("true", result=str(result)).status is Status.QUEUED
 
 
-def test_programs_of_runners_are_looked_for_once_a_request(
+def test_runner_programs_are_looked_up_once_per_request(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "claude").write_text("#!/bin/sh\n")

@@ -32,25 +32,25 @@ def test_a_viewer_may_read_and_nothing_else() -> None:
     assert {name for name, row in OPERATIONS.items() if row.role == VIEWER} == FOR_A_VIEWER
 
 
-def test_what_concerns_every_agent_and_caller_is_for_an_admin() -> None:
+def test_operations_that_affect_every_agent_or_caller_require_an_admin() -> None:
     admins = {name for name, row in OPERATIONS.items() if row.role == ADMIN}
     changes = {"limit NUMBER", "budget AMOUNT", "pause", "resume", "reload", "stop", "prune"}
     assert admins == changes | {"keys", "key-authorize", "key-revoke"}
     assert not [name for name in admins if OPERATIONS[name].for_agents]
 
 
-def test_who_may_cancel_agents_may_pause_and_resume_them() -> None:
+def test_cancel_pause_and_resume_of_an_agent_need_the_same_role() -> None:
     for name in ("cancel", "pause ID", "resume ID"):
         assert (OPERATIONS[name].role, OPERATIONS[name].for_agents) == (USER, True)
 
 
-def test_what_changes_the_state_is_done_once_however_often_its_request_is_sent() -> None:
+def test_the_replies_of_state_changing_operations_are_stored() -> None:
     # a wait may be asked again; these are done once by other means, or may be done twice
     not_stored = {"wait", "listen", "prune", "reload", "stop", "keys", "key-authorize", "key-revoke"}
     assert {name for name, row in OPERATIONS.items() if not row.is_stored and not row.is_question} == not_stored
 
 
-def test_a_shape_and_a_row_are_a_new_operation(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shape_and_a_row_define_a_new_operation(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     @dataclass(frozen=True, slots=True)
     class Double:
         """Return twice a number. Result: `{number}`."""

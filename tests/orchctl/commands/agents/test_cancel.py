@@ -10,7 +10,7 @@ from tests.conftest import Instance, until
 from tests.orchctl.conftest import Orchctl
 
 
-def test_a_line_tells_of_each(instance: Instance, orchctl: Orchctl) -> None:
+def test_cancel_prints_a_line_for_each_agent(instance: Instance, orchctl: Orchctl) -> None:
     instance.ctl("limit", "1")
     instance.spawn("sleep", "60", options=["--name", "first"])
     instance.spawn("sleep", "60", options=["--name", "second"])
@@ -24,19 +24,19 @@ def test_a_line_tells_of_each(instance: Instance, orchctl: Orchctl) -> None:
     assert instance.agent("1")["status"] == "cancelled"
 
 
-def test_json_is_the_result(instance: Instance, orchctl: Orchctl) -> None:
+def test_json_output_is_the_result(instance: Instance, orchctl: Orchctl) -> None:
     instance.spawn("sleep", "60")
     assert [agent["id"] for agent in json.loads(orchctl("cancel", "1", "--json").out)["agents"]] == ["agent-001"]
 
 
-def test_an_unknown_agent_is_named(instance: Instance, orchctl: Orchctl) -> None:
+def test_the_error_names_an_unknown_agent(instance: Instance, orchctl: Orchctl) -> None:
     assert orchctl("cancel", "7").err.startswith("unknown-agent: no agent has the id or name '7'")
 
 
 SLOW = "trap 'sleep 0.3; exit 0' TERM; while :; do sleep 0.01; done"
 
 
-def test_with_wait_nothing_below_is_left(instance: Instance, orchctl: Orchctl) -> None:
+def test_cancel_with_wait_returns_when_all_descendants_have_ended(instance: Instance, orchctl: Orchctl) -> None:
     top = instance.spawn("sh", "-c", f'orchctl spawn -- sh -c "$0"; {SLOW}', SLOW)
     until(lambda: [agent["status"] for agent in instance.status("--all")["agents"]] == ["running"] * 2)
     result = orchctl("cancel", top, "--wait", "--json")
@@ -45,7 +45,7 @@ def test_with_wait_nothing_below_is_left(instance: Instance, orchctl: Orchctl) -
     assert {agent["status"] for agent in instance.status("--all")["agents"]} == {"cancelled"}
 
 
-def test_all_are_cancelled_with_what_is_below_them(instance: Instance, orchctl: Orchctl) -> None:
+def test_cancel_all_cancels_all_agents_and_their_children(instance: Instance, orchctl: Orchctl) -> None:
     instance.spawn("sh", "-c", "orchctl spawn -- sleep 600; exec sleep 600")
     instance.spawn("sleep", "600")
     until(lambda: [agent["status"] for agent in instance.status("--all")["agents"]] == ["running"] * 3)
@@ -56,11 +56,11 @@ def test_all_are_cancelled_with_what_is_below_them(instance: Instance, orchctl: 
 
 
 @pytest.mark.parametrize("line", [[], ["1", "--all"], ["1", "--wait-timeout", "1"]])
-def test_what_contradicts_itself_is_refused(orchctl: Orchctl, line: list[str]) -> None:
+def test_missing_or_contradictory_arguments_are_refused(orchctl: Orchctl, line: list[str]) -> None:
     assert orchctl("cancel", *line).code == 2
 
 
-def test_with_wait_what_was_queued_below_is_shown_too(instance: Instance, orchctl: Orchctl) -> None:
+def test_cancel_with_wait_lists_queued_children_too(instance: Instance, orchctl: Orchctl) -> None:
     instance.ctl("limit", "1")
     spawns = "orchctl spawn -- true; orchctl spawn -- true; exec sleep 600"
     top = instance.spawn("sh", "-c", spawns)

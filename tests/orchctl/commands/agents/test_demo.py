@@ -12,7 +12,7 @@ import pytest
 
 
 @pytest.mark.slow
-def test_the_demo_shows_a_fleet_and_a_composition_through_a_kill_and_leaves_nothing(tmp_path: Path) -> None:
+def test_the_demo_completes_all_agents_after_a_kill_and_leaves_no_files(tmp_path: Path) -> None:
     env = {**os.environ, "TMPDIR": str(tmp_path)}
     command = [sys.executable, "-m", "orchctl", "demo", "--json"]
     result = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=120)

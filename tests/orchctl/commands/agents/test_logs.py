@@ -11,7 +11,7 @@ from tests.conftest import BIN, Instance
 from tests.orchctl.conftest import Background, Orchctl
 
 
-def test_the_whole_output_is_shown_byte_for_byte(instance: Instance) -> None:
+def test_logs_prints_the_output_byte_for_byte(instance: Instance) -> None:
     agent_id = instance.spawn("printf", r"a\n\377\000b")
     instance.ctl("wait", agent_id)
     output = subprocess.run(
@@ -20,7 +20,7 @@ def test_the_whole_output_is_shown_byte_for_byte(instance: Instance) -> None:
     assert output.stdout == b"a\n\xff\x00b"
 
 
-def test_the_last_lines_are_enough_if_asked_for(instance: Instance, orchctl: Orchctl) -> None:
+def test_the_lines_option_prints_only_the_last_lines(instance: Instance, orchctl: Orchctl) -> None:
     agent_id = instance.spawn("seq", "1000")
     instance.ctl("wait", agent_id)
     assert orchctl("logs", agent_id, "--lines", "2").out == "999\n1000\n"
@@ -28,7 +28,7 @@ def test_the_last_lines_are_enough_if_asked_for(instance: Instance, orchctl: Orc
     assert orchctl("logs", agent_id, "--lines", "-1").code == 2
 
 
-def test_json_says_where_it_is(instance: Instance, orchctl: Orchctl) -> None:
+def test_json_output_contains_the_path_of_the_log(instance: Instance, orchctl: Orchctl) -> None:
     agent_id = instance.spawn("echo", "hi")
     instance.ctl("wait", agent_id)
     place = json.loads(orchctl("logs", "1", "--json").out)
@@ -43,7 +43,7 @@ def test_an_agent_that_has_not_started_has_no_log(instance: Instance, orchctl: O
     assert result.err.startswith("no-log: agent-001 ")
 
 
-def test_output_that_was_deleted_is_told_of(instance: Instance, orchctl: Orchctl) -> None:
+def test_a_deleted_log_is_reported(instance: Instance, orchctl: Orchctl) -> None:
     agent_id = instance.spawn("true")
     instance.ctl("wait", agent_id)
     Path(instance.agent(agent_id)["log"]).unlink()
@@ -52,7 +52,7 @@ def test_output_that_was_deleted_is_told_of(instance: Instance, orchctl: Orchctl
     assert result.err.startswith("no-log: the log of agent-001 no longer exists: ")
 
 
-def test_each_attempt_has_its_own(instance: Instance, orchctl: Orchctl) -> None:
+def test_each_attempt_has_its_own_log(instance: Instance, orchctl: Orchctl) -> None:
     agent_id = instance.spawn(
         "sh", "-c", 'echo "try $ORCHD_ATTEMPT"; [ "$ORCHD_ATTEMPT" = 2 ]', options=["--retries", "1"]
     )
@@ -62,7 +62,7 @@ def test_each_attempt_has_its_own(instance: Instance, orchctl: Orchctl) -> None:
     assert orchctl("logs", agent_id, "--attempt", "3").code == 1
 
 
-def test_following_shows_what_is_written_when_it_is_and_ends_with_the_agent(
+def test_follow_prints_new_output_and_ends_with_the_agent(
     instance: Instance, background: Background, gate: Callable[[], None], tmp_path: Path
 ) -> None:
     agent_id = instance.spawn("sh", "-c", f"echo old; echo one; read x <{tmp_path}/gate; echo two; exit 3")
@@ -74,7 +74,7 @@ def test_following_shows_what_is_written_when_it_is_and_ends_with_the_agent(
     assert command.returncode == 0
 
 
-def test_following_waits_for_the_start_and_goes_on_with_the_next_attempt(
+def test_follow_waits_for_the_start_and_continues_with_the_next_attempt(
     instance: Instance, background: Background
 ) -> None:
     instance.ctl("pause")
@@ -86,7 +86,7 @@ def test_following_waits_for_the_start_and_goes_on_with_the_next_attempt(
     assert command.communicate(timeout=30) == ("try 1\ntry 2\n", "")
 
 
-def test_following_what_is_over_shows_it(instance: Instance, orchctl: Orchctl) -> None:
+def test_follow_prints_the_log_of_a_finished_agent(instance: Instance, orchctl: Orchctl) -> None:
     agent_id = instance.spawn("echo", "hi")
     instance.ctl("wait", agent_id)
     assert orchctl("logs", "-f", agent_id) == (0, "hi\n", "")
@@ -94,7 +94,7 @@ def test_following_what_is_over_shows_it(instance: Instance, orchctl: Orchctl) -
     assert orchctl("logs", "-f", agent_id, "--attempt", "2").code == 1
 
 
-def test_following_an_agent_that_never_starts_ends_with_an_error(instance: Instance, background: Background) -> None:
+def test_follow_of_an_agent_that_never_starts_ends_with_an_error(instance: Instance, background: Background) -> None:
     instance.ctl("pause")
     agent_id = instance.spawn("true")
     command = background("logs", "-f", agent_id)
@@ -104,7 +104,7 @@ def test_following_an_agent_that_never_starts_ends_with_an_error(instance: Insta
     assert err.startswith("no-log: ")
 
 
-def test_following_outlives_the_daemon(
+def test_follow_survives_a_daemon_crash(
     instance: Instance, background: Background, gate: Callable[[], None], tmp_path: Path
 ) -> None:
     agent_id = instance.spawn("sh", "-c", f"echo one; read x <{tmp_path}/gate; echo two")
@@ -117,7 +117,7 @@ def test_following_outlives_the_daemon(
     assert command.communicate(timeout=30) == ("two\n", "")
 
 
-def test_following_a_child_lets_it_have_our_place(instance: Instance) -> None:
+def test_an_agent_that_follows_its_child_releases_its_slot(instance: Instance) -> None:
     instance.ctl("limit", "1")
     parent = instance.spawn(
         "sh", "-c", "orchctl logs -f $(orchctl spawn -- echo from the child)", options=["--nesting", "1"]

@@ -8,14 +8,14 @@ from tests.conftest import Instance
 from tests.orchctl.conftest import Orchctl
 
 
-def test_nothing_starts_any_more_and_the_places_say_so(instance: Instance, orchctl: Orchctl) -> None:
+def test_pause_stops_new_starts_and_is_shown_with_the_slots(instance: Instance, orchctl: Orchctl) -> None:
     assert orchctl("pause") == (0, "slots 0/7 in use · 0/28 alive · paused\n", "")
     instance.spawn("true")
     assert instance.agent("1")["status"] == "queued"
     assert json.loads(orchctl("pause", "--json").out)["paused"]
 
 
-def test_an_agent_is_paused_and_shown_so_in_every_list(instance: Instance, orchctl: Orchctl) -> None:
+def test_a_paused_agent_is_shown_as_paused_by_status_and_why(instance: Instance, orchctl: Orchctl) -> None:
     agent_id = instance.spawn("sleep", "600")
     assert orchctl("pause", agent_id).out.split()[:3] == [agent_id, "sleep", "paused"]
     assert " paused " in orchctl("status").out
@@ -31,7 +31,7 @@ def test_an_agent_is_paused_and_shown_so_in_every_list(instance: Instance, orchc
     )
 
 
-def test_a_slot_is_released_of_agents_that_are_named(orchctl: Orchctl) -> None:
+def test_release_slot_requires_agent_ids(orchctl: Orchctl) -> None:
     result = orchctl("pause", "--release-slot")
     assert (result.code, result.err) == (
         2,

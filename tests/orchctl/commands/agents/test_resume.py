@@ -8,7 +8,7 @@ from tests.conftest import Instance
 from tests.orchctl.conftest import Orchctl
 
 
-def test_what_was_queued_starts(instance: Instance, orchctl: Orchctl) -> None:
+def test_resume_starts_queued_agents(instance: Instance, orchctl: Orchctl) -> None:
     instance.ctl("pause")
     instance.spawn("true")
     result = orchctl("resume")
@@ -18,7 +18,7 @@ def test_what_was_queued_starts(instance: Instance, orchctl: Orchctl) -> None:
     assert json.loads(orchctl("resume", "--json").out)["paused"] is False
 
 
-def test_agents_continue_that_are_named(instance: Instance, orchctl: Orchctl) -> None:
+def test_resume_continues_a_named_agent(instance: Instance, orchctl: Orchctl) -> None:
     agent_id = instance.spawn("sleep", "600")
     orchctl("pause", agent_id)
     assert orchctl("resume", agent_id).out.split()[:3] == [agent_id, "sleep", "running"]

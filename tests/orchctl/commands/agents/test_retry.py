@@ -11,7 +11,7 @@ from tests.orchctl.conftest import Orchctl
 SHOW = 'echo "$ORCHD_ATTEMPT $MODE $MOOD"; exit 1'
 
 
-def test_a_new_attempt_has_the_environment_of_the_first_and_not_that_of_the_caller(
+def test_a_retry_uses_the_environment_of_the_first_attempt(
     instance: Instance, orchctl: Orchctl, tmp_path: Path
 ) -> None:
     (tmp_path / "bin").mkdir()
@@ -27,7 +27,7 @@ def test_a_new_attempt_has_the_environment_of_the_first_and_not_that_of_the_call
     assert instance.ctl("logs", "1") == "2 staging first\n"
 
 
-def test_what_the_retry_says_goes_over_it_and_is_kept_for_the_next(
+def test_variables_of_a_retry_override_and_are_kept_for_the_next(
     instance: Instance, orchctl: Orchctl, tmp_path: Path
 ) -> None:
     (tmp_path / "vars").write_text("MODE=from-file\nMOOD=from-file\n")
@@ -43,9 +43,7 @@ def test_what_the_retry_says_goes_over_it_and_is_kept_for_the_next(
     assert instance.ctl("logs", agent_id) == "3 a=b from-file\n"
 
 
-def test_an_environment_that_is_lost_is_an_error_and_the_callers_takes_its_place_when_asked(
-    instance: Instance, orchctl: Orchctl
-) -> None:
+def test_a_retry_with_a_lost_environment_needs_the_current_env_option(instance: Instance, orchctl: Orchctl) -> None:
     agent_id = instance.ctl("spawn", "--env", "MODE=staging", "--", "sh", "-c", SHOW).strip()
     instance.ctl("wait", agent_id, code=1)
     (instance.home.retry / agent_id).unlink()
@@ -59,7 +57,7 @@ def test_an_environment_that_is_lost_is_an_error_and_the_callers_takes_its_place
     assert instance.ctl("logs", agent_id) == "2  now\n"
 
 
-def test_the_members_of_a_run_each_have_their_own(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+def test_a_retried_run_member_keeps_its_environment(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     part = {"skillName": "api", "command": ["sh", "-c", SHOW], "env": {"MODE": "member"}, "required": True}
     outer = {"name": "team", "executionMode": "hybrid", "subSkills": [part]}
     (tmp_path / "composition.json").write_text(json.dumps(outer))
@@ -69,13 +67,13 @@ def test_the_members_of_a_run_each_have_their_own(instance: Instance, orchctl: O
     assert instance.ctl("logs", "1") == "2 member first\n"
 
 
-def test_json_is_the_result(instance: Instance, orchctl: Orchctl) -> None:
+def test_json_output_is_the_result(instance: Instance, orchctl: Orchctl) -> None:
     instance.spawn("false")
     instance.ctl("wait", "1", code=1)
     assert [agent["id"] for agent in json.loads(orchctl("retry", "1", "--json").out)["agents"]] == ["agent-001"]
 
 
-def test_what_completed_is_not_tried_again(instance: Instance, orchctl: Orchctl) -> None:
+def test_a_completed_agent_is_not_retried(instance: Instance, orchctl: Orchctl) -> None:
     instance.spawn("true")
     instance.ctl("wait", "1")
     result = orchctl("retry", "1")
@@ -92,7 +90,7 @@ def failing_chain(instance: Instance, directory: Path) -> None:
     instance.ctl("wait", "a", "b", "c", code=1)
 
 
-def test_what_was_skipped_because_of_it_is_named_and_retried_when_asked(
+def test_skipped_dependents_are_named_and_retried_on_request(
     instance: Instance, orchctl: Orchctl, tmp_path: Path
 ) -> None:
     failing_chain(instance, tmp_path)
@@ -104,7 +102,7 @@ def test_what_was_skipped_because_of_it_is_named_and_retried_when_asked(
     assert orchctl("wait", "a", "b", "c").code == 0
 
 
-def test_with_dependents_the_whole_chain_is_retried(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+def test_retry_with_dependents_retries_the_whole_chain(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     failing_chain(instance, tmp_path)
     assert [
         agent["id"] for agent in json.loads(orchctl("retry", "1", "--with-dependents", "--json").out)["agents"]
@@ -116,7 +114,7 @@ def test_with_dependents_the_whole_chain_is_retried(instance: Instance, orchctl:
     assert orchctl("wait", "a", "b", "c").code == 0
 
 
-def test_a_retry_behind_what_failed_is_no_success_and_takes_it_along_when_asked(
+def test_a_retry_behind_a_failed_agent_needs_with_dependencies(
     instance: Instance, orchctl: Orchctl, tmp_path: Path
 ) -> None:
     failing_chain(instance, tmp_path)
@@ -127,7 +125,7 @@ def test_a_retry_behind_what_failed_is_no_success_and_takes_it_along_when_asked(
     assert orchctl("wait", "a", "b", "c").code == 0
 
 
-def test_a_failure_that_satisfied_a_condition_is_no_dependency_to_retry(instance: Instance, orchctl: Orchctl) -> None:
+def test_a_failure_that_satisfied_a_condition_is_not_retried(instance: Instance, orchctl: Orchctl) -> None:
     instance.spawn("false")
     instance.spawn("false")
     instance.ctl("wait", "1", "2", code=1)
@@ -137,7 +135,7 @@ def test_a_failure_that_satisfied_a_condition_is_no_dependency_to_retry(instance
     assert [agent["id"] for agent in json.loads(result.out)["agents"]] == ["agent-002", "agent-003"]
 
 
-def test_what_was_skipped_behind_a_cancelled_agent_is_retried_with_it(instance: Instance, orchctl: Orchctl) -> None:
+def test_a_skipped_dependent_of_a_cancelled_agent_is_retried_too(instance: Instance, orchctl: Orchctl) -> None:
     instance.spawn("sh", "-c", '[ "$ORCHD_ATTEMPT" = 1 ] && sleep 60; exit 1')
     instance.spawn("true", options=["--after", "1:failed"])
     instance.ctl("cancel", "1")

@@ -18,12 +18,12 @@ def output(instance: Instance, agent_id: str) -> str:
     return instance.ctl("logs", agent_id)
 
 
-def test_the_id_is_alone_on_stdout(instance: Instance, orchctl: Orchctl) -> None:
+def test_spawn_prints_only_the_id_on_stdout(instance: Instance, orchctl: Orchctl) -> None:
     assert orchctl("spawn", "--name", "api", "--goal", "Implement", "--", "true") == (0, "agent-001\n", "")
     assert orchctl("spawn", "true") == (0, "agent-002\n", "")
 
 
-def test_json_is_one_value_with_wait_what_they_came_to(instance: Instance, orchctl: Orchctl) -> None:
+def test_json_output_with_wait_is_a_single_value_with_the_final_status(instance: Instance, orchctl: Orchctl) -> None:
     result = orchctl("spawn", "--json", "--wait", "--", "sh", "-c", "exit 3")
     answer = json.loads(result.out)
     assert (result.code, result.err) == (1, "")
@@ -35,7 +35,7 @@ def test_a_daemon_is_started_when_none_runs(stopped: Instance, orchctl: Orchctl)
     assert orchctl("spawn", "--", "true") == (0, "agent-001\n", "")
 
 
-def test_every_option_arrives(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+def test_every_option_reaches_the_agent(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     (tmp_path / "in").touch()
     (tmp_path / "sub").mkdir()
     orchctl("spawn", "--", "sleep", "60")
@@ -69,16 +69,16 @@ def test_every_option_arrives(instance: Instance, orchctl: Orchctl, tmp_path: Pa
     assert {key: agent[key] for key in expected} == expected
 
 
-def test_directory_and_environment_are_the_clients(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+def test_an_agent_gets_the_directory_and_environment_of_the_client(
+    instance: Instance, orchctl: Orchctl, tmp_path: Path
+) -> None:
     env = {**instance.env, "MINE": "from here", "ODD": "\udcff"}
     script = 'pwd; echo "$MINE $SET"; printf %s "$ODD" | od -An -tx1; echo "$ORCHD_AGENT $ORCHD_ATTEMPT"'
     agent_id = orchctl("spawn", "--env", "SET=a=b", "--", "sh", "-c", script, env=env).out.strip()
     assert output(instance, agent_id) == f"{tmp_path}\nfrom here a=b\n ff\nagent-001 1\n"
 
 
-def test_a_batch_is_one_request_and_its_ids_come_one_a_line(
-    instance: Instance, orchctl: Orchctl, tmp_path: Path
-) -> None:
+def test_a_batch_prints_its_ids_line_by_line(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     team = [
         {"command": ["sh", "-c", "pwd"], "name": "a", "cwd": "."},
         {"command": ["true"], "after": ["a"], "timeout": "15m"},
@@ -89,7 +89,7 @@ def test_a_batch_is_one_request_and_its_ids_come_one_a_line(
     assert output(instance, "1") == f"{tmp_path}\n"
 
 
-def test_one_mistake_in_a_batch_and_nothing_is_spawned(instance: Instance, orchctl: Orchctl) -> None:
+def test_a_batch_with_a_mistake_spawns_no_agent(instance: Instance, orchctl: Orchctl) -> None:
     result = orchctl("spawn", "--batch", "-", input='{"command": ["true"]}\n{"command": ["true"], "timeout": "soon"}\n')
     assert (result.code, result.out) == (2, "")
     assert result.err.startswith("bad-batch: stdin line 2: timeout: 'soon' is not a valid duration")
@@ -97,20 +97,20 @@ def test_one_mistake_in_a_batch_and_nothing_is_spawned(instance: Instance, orchc
 
 
 @pytest.mark.parametrize("words", [("--name", "x"), ("--env", "A=B"), ("--priority", "0"), ("--", "true")])
-def test_options_of_one_agent_do_not_go_with_a_batch(words: tuple[str, ...], orchctl: Orchctl) -> None:
+def test_agent_options_are_refused_with_a_batch(words: tuple[str, ...], orchctl: Orchctl) -> None:
     result = orchctl("spawn", "--batch", "-", *words, input="")
     assert result.code == 2
     assert result.err.startswith("usage: ")
     assert "--batch" in result.err
 
 
-def test_no_command_is_a_usage_error(orchctl: Orchctl) -> None:
+def test_a_missing_command_is_a_usage_error(orchctl: Orchctl) -> None:
     result = orchctl("spawn", "--name", "x")
     assert result.code == 2
     assert result.err == "usage: nothing to run: give a command after `--`, e.g. `spawn -- claude -p ...`, or --goal\n"
 
 
-def test_a_refusal_is_one_line_or_an_object(instance: Instance, orchctl: Orchctl) -> None:
+def test_a_refusal_is_a_single_line_or_a_json_object(instance: Instance, orchctl: Orchctl) -> None:
     orchctl("limit", "1")
     orchctl("spawn", "--", "sleep", "60")
     plain = orchctl("spawn", "--no-queue", "--", "true")
@@ -122,14 +122,14 @@ def test_a_refusal_is_one_line_or_an_object(instance: Instance, orchctl: Orchctl
     assert json.loads(result.out)["error"]["code"] == "would-queue"
 
 
-def test_json_is_the_result(instance: Instance, orchctl: Orchctl) -> None:
+def test_json_output_is_the_result(instance: Instance, orchctl: Orchctl) -> None:
     (agent,) = json.loads(orchctl("spawn", "--json", "--", "sleep", "60").out)["agents"]
     status = agent.pop("status")
     assert agent == {"id": "agent-001", "name": "sleep", "runner": None, "position": None, "reason": None}
     assert status in ("running", "starting")
 
 
-def test_wait_shows_the_id_at_once_and_the_end_at_the_end(
+def test_spawn_with_wait_prints_the_id_first_and_the_result_at_the_end(
     instance: Instance, background: Background, gate: Callable[[], None], tmp_path: Path
 ) -> None:
     command = background("spawn", "--wait", "--", "sh", "-c", f"read x <{tmp_path}/gate; exit 3")
@@ -140,7 +140,7 @@ def test_wait_shows_the_id_at_once_and_the_end_at_the_end(
     assert command.wait(30) == 1
 
 
-def test_a_person_is_told_of_the_queue_and_a_script_is_not(
+def test_the_queue_position_is_printed_on_a_terminal_only(
     instance: Instance, background: Background, terminal: Terminal
 ) -> None:
     instance.ctl("limit", "1")
@@ -150,18 +150,18 @@ def test_a_person_is_told_of_the_queue_and_a_script_is_not(
     assert command.communicate(timeout=30)[0] == "agent-002\n"
 
 
-def test_the_parent_is_whom_the_kernel_says(instance: Instance, orchctl: Orchctl) -> None:
+def test_a_forged_parent_is_refused(instance: Instance, orchctl: Orchctl) -> None:
     instance.spawn("sleep", "60")
     assert orchctl("spawn", "--parent", "agent-001", "--", "true").err.startswith("forbidden: ")
 
 
-def test_inside_an_agent_the_spawned_one_is_its_child(instance: Instance) -> None:
+def test_an_agent_spawned_inside_an_agent_is_its_child(instance: Instance) -> None:
     parent = instance.spawn("sh", "-c", "orchctl spawn -- true")
     assert output(instance, parent) == "agent-002\n"
     assert instance.agent("agent-002")["parent"] == parent
 
 
-def test_a_result_is_never_written_over(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+def test_an_existing_result_is_never_overwritten(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     def spawn(*command: str, name: str = "api", result: str = "out/api.md") -> str:
         return orchctl("spawn", "--name", name, "--result", result, "--wait", "--", *command).err.partition(":")[0]
 
@@ -174,7 +174,7 @@ def test_a_result_is_never_written_over(instance: Instance, orchctl: Orchctl, tm
     assert spawn("true") == ""
 
 
-def test_a_name_is_taken_as_long_as_its_agent_goes_on(instance: Instance, orchctl: Orchctl) -> None:
+def test_a_name_with_the_same_result_is_taken_while_its_agent_runs(instance: Instance, orchctl: Orchctl) -> None:
     orchctl("spawn", "--name", "api", "--result", "api.md", "--", "sleep", "600")
     result = orchctl("spawn", "--name", "api", "--result", "api.md", "--", "true")
     assert result.code == 1
@@ -194,7 +194,7 @@ def test_a_name_is_taken_as_long_as_its_agent_goes_on(instance: Instance, orchct
         (["--", "dir/agents.jsonl"], "--batch dir/agents.jsonl"),
     ],
 )
-def test_a_lone_word_that_is_no_program_is_refused_with_what_is_meant(
+def test_a_single_word_that_is_no_program_is_refused_with_a_suggestion(
     orchctl: Orchctl, line: list[str], suggestion: str
 ) -> None:
     result = orchctl("spawn", *line)
@@ -202,21 +202,21 @@ def test_a_lone_word_that_is_no_program_is_refused_with_what_is_meant(
     assert f"did you mean {suggestion}" in result.err.lower()
 
 
-def test_a_program_with_a_space_in_its_name_is_a_program(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+def test_a_program_with_a_space_in_its_name_is_run(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     program = tmp_path / "do it"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
     assert orchctl("spawn", "--wait", "--", str(program)).code == 0
 
 
-def test_the_time_of_the_waiting_is_not_that_of_the_agent(instance: Instance, orchctl: Orchctl) -> None:
+def test_the_wait_timeout_does_not_end_the_agent(instance: Instance, orchctl: Orchctl) -> None:
     result = orchctl("spawn", "--wait", "--wait-timeout", "0.1", "--name", "long", "--", "sleep", "600")
     assert result.code == 75
     assert "running" in orchctl("status", "long").out
     assert orchctl("spawn", "--wait-timeout", "1", "--", "true").code == 2
 
 
-def test_the_example_of_a_batch_is_one_that_is_spawned(orchctl: Orchctl, instance: Instance, tmp_path: Path) -> None:
+def test_the_batch_example_can_be_spawned(orchctl: Orchctl, instance: Instance, tmp_path: Path) -> None:
     result = orchctl("spawn", "--batch-example")
     assert (result.code, result.err) == (0, "")
     (tmp_path / "agents.jsonl").write_text(result.out.replace('"claude"', '"mock"').replace('"codex"', '"mock"'))

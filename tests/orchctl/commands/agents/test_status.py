@@ -13,7 +13,7 @@ from tests.conftest import Instance, until
 from tests.orchctl.conftest import Background, Orchctl, Terminal
 
 
-def test_it_says_that_no_daemon_runs_and_starts_none(stopped: Instance, orchctl: Orchctl) -> None:
+def test_status_reports_a_missing_daemon_and_starts_none(stopped: Instance, orchctl: Orchctl) -> None:
     message = f"no-daemon: no daemon is running for {stopped.directory}; start it with `orchctl daemon start`\n"
     assert orchctl("status") == (69, "", message)
     result = orchctl("status", "--json")
@@ -22,14 +22,14 @@ def test_it_says_that_no_daemon_runs_and_starts_none(stopped: Instance, orchctl:
     assert not stopped.home.database.exists()
 
 
-def test_json_has_exactly_four_keys(instance: Instance) -> None:
+def test_json_output_has_exactly_four_keys(instance: Instance) -> None:
     instance.spawn("sleep", "60")
     answer = instance.status()
     assert list(answer) == ["daemon", "limit", "levels", "agents"]
     assert [agent["id"] for agent in answer["agents"]] == ["agent-001"]
 
 
-def test_the_picture_shows_places_tree_and_queue(instance: Instance, orchctl: Orchctl) -> None:
+def test_status_shows_slots_tree_and_queue(instance: Instance, orchctl: Orchctl) -> None:
     instance.ctl("limit", "2")
     parent = instance.spawn("sh", "-c", "orchctl spawn --name child -- sleep 60; sleep 60", options=["--name", "lead"])
     until(lambda: len(instance.status()["agents"]) == 2)
@@ -43,7 +43,7 @@ def test_the_picture_shows_places_tree_and_queue(instance: Instance, orchctl: Or
     assert queued.endswith("Write the docs")
 
 
-def test_only_named_agents_are_shown(instance: Instance, orchctl: Orchctl) -> None:
+def test_status_shows_only_the_named_agents(instance: Instance, orchctl: Orchctl) -> None:
     instance.spawn("sleep", "60")
     instance.spawn("sleep", "60")
     assert len(orchctl("status", "2").out.splitlines()) == 2
@@ -52,7 +52,7 @@ def test_only_named_agents_are_shown(instance: Instance, orchctl: Orchctl) -> No
     assert result.err.startswith("unknown-agent: ")
 
 
-def test_all_shows_every_page_of_the_history(instance: Instance, orchctl: Orchctl) -> None:
+def test_status_all_shows_every_page_of_the_history(instance: Instance, orchctl: Orchctl) -> None:
     team = "\n".join('{"command": ["true"]}' for _ in range(501))
     orchctl("pause")
     orchctl("spawn", "--batch", "-", input=team)
@@ -62,7 +62,7 @@ def test_all_shows_every_page_of_the_history(instance: Instance, orchctl: Orchct
     assert len({agent["id"] for agent in instance.status("--all")["agents"]}) == 501
 
 
-def test_of_a_large_fleet_people_are_shown_the_first_and_programs_all(instance: Instance, orchctl: Orchctl) -> None:
+def test_text_output_shows_the_first_100_agents_and_json_output_all(instance: Instance, orchctl: Orchctl) -> None:
     orchctl("pause")
     orchctl("spawn", "--batch", "-", input="\n".join('{"command": ["true"]}' for _ in range(501)))
     assert len(instance.status()["agents"]) == 501
@@ -73,13 +73,13 @@ def test_of_a_large_fleet_people_are_shown_the_first_and_programs_all(instance: 
     assert len(orchctl("status", *map(str, range(1, 151))).out.splitlines()) == 2 + 150
 
 
-def test_what_is_no_utf8_does_no_harm(instance: Instance, orchctl: Orchctl) -> None:
+def test_a_goal_that_is_not_utf8_is_shown_with_a_replacement(instance: Instance, orchctl: Orchctl) -> None:
     orchctl("spawn", "--goal", "\udcff", "--", "sleep", "60")
     assert instance.agent("1")["goal"] == "\udcff"
     assert orchctl("status").out.splitlines()[1].endswith("?")
 
 
-def test_a_terminal_that_knows_its_width_is_not_overrun(
+def test_lines_are_cut_to_the_width_of_the_terminal(
     instance: Instance, background: Background, terminal: Terminal
 ) -> None:
     instance.spawn("sleep", "60", options=["--goal", "word " * 60])
@@ -93,7 +93,7 @@ def test_a_terminal_that_knows_its_width_is_not_overrun(
     assert len(line) - len("\x1b[32m\x1b[0m") == 60
 
 
-def test_where_stdout_is_ascii_the_tree_is_too(instance: Instance, orchctl: Orchctl) -> None:
+def test_the_tree_is_drawn_in_ascii_on_an_ascii_stdout(instance: Instance, orchctl: Orchctl) -> None:
     parent = instance.spawn("sh", "-c", "orchctl spawn -- sleep 60; sleep 60")
     until(lambda: instance.agent(parent)["children"])
     out = orchctl("status", env={**instance.env, "PYTHONIOENCODING": "ascii"}).out
@@ -101,7 +101,7 @@ def test_where_stdout_is_ascii_the_tree_is_too(instance: Instance, orchctl: Orch
     assert "`- agent-002" in out
 
 
-def test_watching_shows_what_happens_and_ages_and_leaves_the_terminal_as_it_was(
+def test_watch_shows_changes_and_ages_and_restores_the_terminal(
     instance: Instance, background: Background, terminal: Terminal
 ) -> None:
     ioctl(terminal.theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 90, 0, 0))
@@ -128,7 +128,7 @@ def test_watching_shows_what_happens_and_ages_and_leaves_the_terminal_as_it_was(
     assert termios.tcgetattr(terminal.theirs) == before
 
 
-def test_one_who_watches_and_is_ended_leaves_the_terminal_too(
+def test_a_terminated_watch_restores_the_terminal(
     instance: Instance, background: Background, terminal: Terminal
 ) -> None:
     command = background("status", "--watch", stdout=terminal.theirs)
@@ -138,9 +138,7 @@ def test_one_who_watches_and_is_ended_leaves_the_terminal_too(
     assert command.wait(30) == 128 + signal.SIGTERM
 
 
-def test_without_a_terminal_watching_prints_once_for_news_and_asks_no_clock(
-    instance: Instance, background: Background
-) -> None:
+def test_watch_without_a_terminal_prints_only_on_changes(instance: Instance, background: Background) -> None:
     instance.spawn("sleep", "60")
     command = background("status", "--watch", "--json")
     assert command.stdout is not None
@@ -152,11 +150,11 @@ def test_without_a_terminal_watching_prints_once_for_news_and_asks_no_clock(
     assert command.wait(30) == 130
 
 
-def test_no_agent_to_watch_is_said_at_once(stopped: Instance, orchctl: Orchctl) -> None:
+def test_watch_without_a_daemon_fails(stopped: Instance, orchctl: Orchctl) -> None:
     assert orchctl("status", "--watch").code == 69
 
 
-def test_a_budget_is_shown_while_it_matters(instance: Instance, orchctl: Orchctl) -> None:
+def test_a_budget_is_shown_until_the_last_agent_of_its_session_ends(instance: Instance, orchctl: Orchctl) -> None:
     agent_id = instance.spawn("sleep", "60")
     instance.ctl("budget", "session-001", "--max-tokens", "5000")
     assert orchctl("status").out.splitlines()[1].startswith("budget of session-001 [")

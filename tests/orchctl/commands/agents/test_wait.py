@@ -13,7 +13,7 @@ from tests.conftest import Instance
 from tests.orchctl.conftest import Background, Orchctl, Terminal
 
 
-def test_a_line_tells_of_each_that_ended(instance: Instance, orchctl: Orchctl) -> None:
+def test_wait_prints_a_line_for_each_ended_agent(instance: Instance, orchctl: Orchctl) -> None:
     instance.spawn("true", options=["--name", "good"])
     instance.spawn("sh", "-c", "exit 3", options=["--name", "bad"])
     result = orchctl("wait", "1", "agent-2")
@@ -26,7 +26,7 @@ def test_a_line_tells_of_each_that_ended(instance: Instance, orchctl: Orchctl) -
     assert orchctl("wait", "1").code == 0
 
 
-def test_json_is_the_result_and_the_code_tells_the_same(instance: Instance, orchctl: Orchctl) -> None:
+def test_json_output_and_exit_code_report_the_failure(instance: Instance, orchctl: Orchctl) -> None:
     instance.spawn("false")
     process = orchctl("wait", "1", "--json")
     result = json.loads(process.out)
@@ -35,7 +35,7 @@ def test_json_is_the_result_and_the_code_tells_the_same(instance: Instance, orch
     assert [agent["status"] for agent in result["agents"]] == ["failed"]
 
 
-def test_too_late_is_75_and_what_ended_is_shown(instance: Instance, orchctl: Orchctl) -> None:
+def test_a_timed_out_wait_exits_with_75_and_prints_the_ended_agents(instance: Instance, orchctl: Orchctl) -> None:
     instance.spawn("true")
     instance.spawn("sleep", "60")
     instance.ctl("wait", "1")
@@ -49,7 +49,7 @@ def test_too_late_is_75_and_what_ended_is_shown(instance: Instance, orchctl: Orc
     assert json.loads(quiet.out)["timed_out"]
 
 
-def test_any_returns_at_the_first(instance: Instance, orchctl: Orchctl) -> None:
+def test_wait_any_returns_when_the_first_agent_ends(instance: Instance, orchctl: Orchctl) -> None:
     instance.spawn("sleep", "60")
     instance.spawn("true")
     result = orchctl("wait", "1", "2", "--any")
@@ -58,7 +58,7 @@ def test_any_returns_at_the_first(instance: Instance, orchctl: Orchctl) -> None:
     assert len(result.out.splitlines()) == 1
 
 
-def test_all_waits_for_whatever_there_is(
+def test_wait_all_waits_for_all_agents(
     instance: Instance, background: Background, terminal: Terminal, gate: Callable[[], None], tmp_path: Path
 ) -> None:
     assert instance.ctl("wait", "--all") == ""
@@ -70,7 +70,7 @@ def test_all_waits_for_whatever_there_is(
     assert command.communicate(timeout=30)[0].startswith("agent-001")
 
 
-def test_children_are_those_of_the_agent_it_runs_in(instance: Instance) -> None:
+def test_wait_children_waits_for_children_of_the_calling_agent(instance: Instance) -> None:
     parent = instance.spawn(
         "sh", "-c", "orchctl spawn -- true; orchctl spawn -- false; orchctl wait --children", options=["--nesting", "1"]
     )
@@ -82,13 +82,13 @@ def test_children_are_those_of_the_agent_it_runs_in(instance: Instance) -> None:
 @pytest.mark.parametrize(
     ("words", "only"), [((), ""), (("1", "--all"), "only one of "), (("--all", "--children"), "only one of ")]
 )
-def test_one_thing_is_waited_for(words: tuple[str, ...], only: str, orchctl: Orchctl) -> None:
+def test_wait_requires_exactly_one_kind_of_target(words: tuple[str, ...], only: str, orchctl: Orchctl) -> None:
     result = orchctl("wait", *words)
     assert result.code == 2
     assert result.err == f"usage: give {only}ids, --all or --children\n"
 
 
-def test_an_interrupted_wait_is_over_at_once(instance: Instance, background: Background, terminal: Terminal) -> None:
+def test_an_interrupted_wait_ends_at_once(instance: Instance, background: Background, terminal: Terminal) -> None:
     command = background("wait", instance.spawn("sleep", "60"), stderr=terminal.theirs)
     terminal.until("waiting: 0 of 1 ended, 1 running")
     command.send_signal(signal.SIGINT)
@@ -96,7 +96,7 @@ def test_an_interrupted_wait_is_over_at_once(instance: Instance, background: Bac
     assert command.returncode == 130
 
 
-def test_a_person_sees_how_far_it_is(
+def test_wait_shows_its_progress_on_a_terminal(
     instance: Instance, background: Background, terminal: Terminal, gate: Callable[[], None], tmp_path: Path
 ) -> None:
     for _ in range(2):
@@ -109,7 +109,7 @@ def test_a_person_sees_how_far_it_is(
     assert command.returncode == 0
 
 
-def test_it_outlives_the_daemon(
+def test_wait_survives_a_daemon_crash(
     instance: Instance, background: Background, terminal: Terminal, gate: Callable[[], None], tmp_path: Path
 ) -> None:
     agent_id = instance.spawn("sh", "-c", f"read x <{tmp_path}/gate")
@@ -122,9 +122,7 @@ def test_it_outlives_the_daemon(
     assert command.returncode == 0
 
 
-def test_what_is_more_than_a_frame_can_tell_in_full_is_waited_for_and_shown(
-    instance: Instance, orchctl: Orchctl
-) -> None:
+def test_wait_shows_results_that_exceed_a_single_frame(instance: Instance, orchctl: Orchctl) -> None:
     with instance.client() as client:
         client.call("pause")
         agents = [{"command": ["true"], "goal": "g" * 4096}] * 1000
@@ -139,7 +137,7 @@ def test_what_is_more_than_a_frame_can_tell_in_full_is_waited_for_and_shown(
     assert len(orchctl("status", *ids, "--json").out) > 0
 
 
-def test_a_tree_is_over_when_nothing_below_is_left(instance: Instance, orchctl: Orchctl) -> None:
+def test_wait_tree_returns_when_all_descendants_have_ended(instance: Instance, orchctl: Orchctl) -> None:
     deep = "sleep 0.2; orchctl spawn -- sleep 0.2"
     top = instance.spawn("sh", "-c", 'orchctl spawn -- sh -c "$0"', deep)
     result = orchctl("wait", top, "--tree", "--json")
@@ -148,12 +146,12 @@ def test_a_tree_is_over_when_nothing_below_is_left(instance: Instance, orchctl: 
     assert [agent["status"] for agent in instance.status("--all")["agents"]] == ["completed"] * 3
 
 
-def test_a_name_may_be_waited_for(instance: Instance, orchctl: Orchctl) -> None:
+def test_wait_accepts_an_agent_name(instance: Instance, orchctl: Orchctl) -> None:
     instance.spawn("true", options=["--name", "api"])
     assert orchctl("wait", "api").out.startswith("agent-001  api  completed")
 
 
-def test_what_keeps_an_agent_in_the_queue_is_said_when_the_waiting_ends(instance: Instance, orchctl: Orchctl) -> None:
+def test_a_timed_out_wait_reports_why_the_agent_is_queued(instance: Instance, orchctl: Orchctl) -> None:
     instance.ctl("pause")
     instance.spawn("true")
     result = orchctl("wait", "1", "--timeout", "0.1")

@@ -10,7 +10,7 @@ from tests.conftest import Instance, until
 from tests.orchctl.conftest import Orchctl
 
 
-def test_one_in_the_queue_names_who_holds_the_places(instance: Instance, orchctl: Orchctl) -> None:
+def test_why_names_the_blockers_of_a_queued_agent(instance: Instance, orchctl: Orchctl) -> None:
     instance.ctl("limit", "1")
     instance.spawn("sleep", "60", options=["--name", "first"])
     instance.spawn("sleep", "60")
@@ -21,7 +21,7 @@ def test_one_in_the_queue_names_who_holds_the_places(instance: Instance, orchctl
     assert way_out == "next step: wait for one of them to end, or run `orchctl limit 2`"
 
 
-def test_a_full_disk_is_told_and_what_would_change_it(stopped: Instance, orchctl: Orchctl) -> None:
+def test_why_reports_low_disk_space_with_a_remedy(stopped: Instance, orchctl: Orchctl) -> None:
     stopped.configure(f"free_bytes = {1 << 60}\n")
     stopped.start()
     stopped.spawn("true")
@@ -30,9 +30,7 @@ def test_a_full_disk_is_told_and_what_would_change_it(stopped: Instance, orchctl
     assert way_out.endswith("free disk space, or lower `free_bytes` in config.toml and run `orchctl config reload`")
 
 
-def test_tries_that_the_machine_refused_alike_are_one_line_with_what_fits_the_error(
-    instance: Instance, orchctl: Orchctl
-) -> None:
+def test_equal_failed_starts_are_merged_into_a_single_line_with_a_remedy(instance: Instance, orchctl: Orchctl) -> None:
     pid = instance.daemon.pid
     with instance.client() as client:
         client.call("limit")
@@ -56,9 +54,7 @@ def test_tries_that_the_machine_refused_alike_are_one_line_with_what_fits_the_er
     assert past[1].split()[0] == "attempt"
 
 
-def test_an_agent_that_was_skipped_is_tried_again_with_what_did_not_complete_before_it(
-    instance: Instance, orchctl: Orchctl
-) -> None:
+def test_why_suggests_a_retry_of_a_skipped_agent_with_its_dependencies(instance: Instance, orchctl: Orchctl) -> None:
     first = instance.spawn("false")
     last = instance.spawn("true", options=["--after", instance.spawn("true", options=["--after", first])])
     instance.ctl("wait", last, code=1)
@@ -66,9 +62,7 @@ def test_an_agent_that_was_skipped_is_tried_again_with_what_did_not_complete_bef
     assert way_out == "next step: `orchctl retry agent-001 agent-002 agent-003`"
 
 
-def test_an_agent_that_failed_says_how_it_came_to_that_and_what_ended_with_it(
-    instance: Instance, orchctl: Orchctl
-) -> None:
+def test_why_shows_attempts_and_consequences_of_a_failed_agent(instance: Instance, orchctl: Orchctl) -> None:
     script = 'if [ $ORCHD_ATTEMPT = 2 ]; then orchctl spawn --name child -- sleep 60; printf "\\033\\ts\\n"; fi; exit 3'
     instance.ctl("pause")
     instance.spawn("sh", "-c", script, options=["--name", "lead", "--retries", "1"])
@@ -95,7 +89,7 @@ def test_an_agent_that_failed_says_how_it_came_to_that_and_what_ended_with_it(
     assert reply["log"]["lines"][-1] == "\x1b\ts"
 
 
-def test_an_agent_that_completed_or_never_started_has_less_to_say(instance: Instance, orchctl: Orchctl) -> None:
+def test_why_reports_completed_and_never_started_agents(instance: Instance, orchctl: Orchctl) -> None:
     instance.ctl("wait", instance.spawn("true"))
     assert orchctl("why", "1").out.splitlines()[0] == "agent-001 true completed: exit 0"
     instance.ctl("pause")
@@ -103,7 +97,7 @@ def test_an_agent_that_completed_or_never_started_has_less_to_say(instance: Inst
     assert orchctl("why", "2").out.splitlines()[0] == "agent-002 true cancelled: cancelled"
 
 
-def test_a_run_names_the_member_to_blame_and_why_it_failed(instance: Instance, orchctl: Orchctl) -> None:
+def test_why_names_the_failed_member_of_a_run_and_its_error(instance: Instance, orchctl: Orchctl) -> None:
     members = [
         {"path": name, "agent": {"name": name, "command": ["sh", "-c", text]}}
         for name, text in (("ui", "sleep 60"), ("api", "echo broken; exit 9"))
@@ -123,7 +117,7 @@ def test_a_run_names_the_member_to_blame_and_why_it_failed(instance: Instance, o
     assert lines[-1] == "broken"
 
 
-def test_an_agent_may_ask_about_its_own_tree(instance: Instance, orchctl: Orchctl) -> None:
+def test_an_agent_may_use_why_only_on_its_own_tree(instance: Instance, orchctl: Orchctl) -> None:
     instance.spawn("true")
     agent_id = instance.spawn("sh", "-c", "orchctl why $ORCHD_AGENT; orchctl why 1")
     instance.ctl("wait", agent_id, code=1)
@@ -131,5 +125,5 @@ def test_an_agent_may_ask_about_its_own_tree(instance: Instance, orchctl: Orchct
     assert log[0] == "agent-002 sh is running: it holds a slot"
 
 
-def test_it_starts_no_daemon(stopped: Instance, orchctl: Orchctl) -> None:
+def test_why_starts_no_daemon(stopped: Instance, orchctl: Orchctl) -> None:
     assert orchctl("why", "1").code == 69

@@ -15,12 +15,12 @@ from tests.conftest import Instance, until
 from tests.orchctl.conftest import Orchctl
 
 
-def test_its_path_is_shown_whether_it_is_there_or_not(orchctl: Orchctl, stopped: Instance) -> None:
+def test_config_path_prints_the_path_also_of_a_missing_file(orchctl: Orchctl, stopped: Instance) -> None:
     assert orchctl("config", "path") == (0, f"{stopped.home.config}\n", "")
     assert json.loads(orchctl("config", "path", "--json").out) == {"config": str(stopped.home.config), "exists": False}
 
 
-def test_every_key_is_shown_with_its_value_and_whether_it_is_the_default(orchctl: Orchctl, stopped: Instance) -> None:
+def test_config_show_prints_every_key_with_value_and_source(orchctl: Orchctl, stopped: Instance) -> None:
     stopped.configure('limit = 3\n[runners.claude]\nmodel = "opus"\n[runners.claude.env]\nTOKEN = "hush"\n')
     result = orchctl("config", "show")
     rows = {line.split()[0]: line for line in result.out.splitlines()}
@@ -35,7 +35,7 @@ def test_every_key_is_shown_with_its_value_and_whether_it_is_the_default(orchctl
     assert not stopped.home.socket.exists()
 
 
-def test_every_error_is_told_at_once(orchctl: Orchctl, stopped: Instance) -> None:
+def test_config_check_reports_all_errors_at_once(orchctl: Orchctl, stopped: Instance) -> None:
     stopped.configure("limt = 3\ngrace = -1\n")
     result = orchctl("config", "check")
     assert (result.code, result.err) == (1, "")
@@ -49,14 +49,14 @@ def test_every_error_is_told_at_once(orchctl: Orchctl, stopped: Instance) -> Non
     assert orchctl("config", "show").err.startswith("bad-config: ")
 
 
-def test_any_file_can_be_checked(orchctl: Orchctl, tmp_path: Path) -> None:
+def test_config_check_accepts_any_file(orchctl: Orchctl, tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text("limit = 3\n")
     assert orchctl("config", "check", "mine.toml") == (0, f"{tmp_path}/mine.toml is valid\n", "")
     assert orchctl("config", "check", "none.toml").err.startswith("no-config: no such file: ")
     assert orchctl("config", "check").code == 0
 
 
-def test_a_reload_changes_what_can_change_and_names_the_rest(orchctl: Orchctl, instance: Instance) -> None:
+def test_a_reload_applies_changes_and_names_keys_that_need_a_restart(orchctl: Orchctl, instance: Instance) -> None:
     instance.configure('grace = 2\nlimit = 3\ncgroups = "off"\nrunner = "mine"\n[runners.mine]\ncommand = ["true"]\n')
     lines = orchctl("config", "reload").out.splitlines()
     assert lines[0] == "changed: limit, grace, runner, runners"
@@ -67,7 +67,7 @@ def test_a_reload_changes_what_can_change_and_names_the_rest(orchctl: Orchctl, i
     assert orchctl("config", "reload").out == "nothing changed\n"
 
 
-def test_a_wrong_file_changes_nothing_and_says_why(orchctl: Orchctl, instance: Instance) -> None:
+def test_a_reload_of_an_invalid_file_changes_no_setting(orchctl: Orchctl, instance: Instance) -> None:
     instance.configure("grace = 2\ndepht = 1\n")
     result = orchctl("config", "reload")
     assert result.code == 1
@@ -77,7 +77,7 @@ def test_a_wrong_file_changes_nothing_and_says_why(orchctl: Orchctl, instance: I
     assert instance.agent(instance.spawn("true"))["grace"] == 10.0
 
 
-def test_a_signal_reloads_too(instance: Instance) -> None:
+def test_sighup_reloads_the_configuration(instance: Instance) -> None:
     instance.configure("grace = 2\n")
     instance.daemon.send_signal(signal.SIGHUP)
     until(lambda: "changed grace" in instance.log())
@@ -94,11 +94,13 @@ def test_an_agent_may_not_reload(instance: Instance) -> None:
     assert "forbidden" in instance.ctl("logs", agent_id)
 
 
-def test_without_a_daemon_there_is_nothing_to_reload(orchctl: Orchctl) -> None:
+def test_a_reload_without_a_daemon_fails(orchctl: Orchctl) -> None:
     assert orchctl("config", "reload").code == 69
 
 
-def test_files_of_sessions_move_with_all_that_they_have(orchctl: Orchctl, instance: Instance, tmp_path: Path) -> None:
+def test_session_files_move_with_their_content_to_a_new_state_path(
+    orchctl: Orchctl, instance: Instance, tmp_path: Path
+) -> None:
     (tmp_path / ".agent").mkdir()
     (agent_id,) = orchctl("spawn", "--", "true").out.split()
     instance.ctl("wait", agent_id)
@@ -120,7 +122,7 @@ def shown_value(orchctl: Orchctl, key: str) -> tuple[object, str, object]:
     return entry["value"], entry["source"], entry.get("in_file")
 
 
-def test_a_command_comes_before_the_file_and_the_file_before_the_default(orchctl: Orchctl, instance: Instance) -> None:
+def test_a_limit_command_overrides_the_file_and_the_file_the_default(orchctl: Orchctl, instance: Instance) -> None:
     assert shown_value(orchctl, "limit") == (7, "default", None)
     instance.configure("limit = 5\n")
     assert shown_value(orchctl, "limit") == (7, "default", 5)
@@ -140,7 +142,7 @@ def test_a_command_comes_before_the_file_and_the_file_before_the_default(orchctl
     assert orchctl("limit", "3", "--reset").code == 2
 
 
-def test_a_limit_that_an_earlier_version_remembered_is_a_commands(stopped: Instance) -> None:
+def test_a_limit_stored_by_an_earlier_version_counts_as_set_by_command(stopped: Instance) -> None:
     stopped.start()
     stopped.ctl("limit", "3")
     stopped.stop()
@@ -151,7 +153,7 @@ def test_a_limit_that_an_earlier_version_remembered_is_a_commands(stopped: Insta
     assert (stopped.status()["limit"]["limit"], stopped.status()["limit"]["by_command"]) == (3, True)
 
 
-def test_durations_and_sizes_are_written_as_on_the_command_line(orchctl: Orchctl, instance: Instance) -> None:
+def test_durations_and_sizes_accept_command_line_units(orchctl: Orchctl, instance: Instance) -> None:
     instance.configure('timeout = "2h"\ngrace = "5s"\nlog_bytes = "512K"\nmemory_max = 1073741824\n')
     assert orchctl("config", "reload").code == 0
     assert [shown_value(orchctl, key)[0] for key in ("timeout", "grace", "log_bytes")] == [7200.0, 5.0, 524288]

@@ -16,7 +16,7 @@ def pid(orchctl: Orchctl) -> int:
     return int(json.loads(orchctl("daemon", "status", "--json").out)["pid"])
 
 
-def test_it_is_started_once(stopped: Instance, orchctl: Orchctl) -> None:
+def test_daemon_start_starts_a_single_daemon(stopped: Instance, orchctl: Orchctl) -> None:
     first_start = orchctl("daemon", "start")
     assert (first_start.code, first_start.err) == (0, "")
     assert f"home {stopped.directory}, " in first_start.out
@@ -24,14 +24,14 @@ def test_it_is_started_once(stopped: Instance, orchctl: Orchctl) -> None:
     assert f"pid {second_start['pid']}, " in first_start.out
 
 
-def test_status_starts_none(stopped: Instance, orchctl: Orchctl) -> None:
+def test_daemon_status_starts_no_daemon(stopped: Instance, orchctl: Orchctl) -> None:
     result = orchctl("daemon", "status")
     assert (result.code, result.out) == (69, "")
     assert result.err.startswith("no-daemon: ")
     assert not stopped.home.database.exists()
 
 
-def test_restart_is_another_daemon_and_the_same_agents(stopped: Instance, orchctl: Orchctl) -> None:
+def test_daemon_restart_replaces_the_daemon_and_keeps_the_agents(stopped: Instance, orchctl: Orchctl) -> None:
     orchctl("daemon", "start")
     agent_id = stopped.spawn("sleep", "60")
     before, agent = pid(orchctl), stopped.agent(agent_id)["pid"]
@@ -41,12 +41,12 @@ def test_restart_is_another_daemon_and_the_same_agents(stopped: Instance, orchct
     assert not is_alive(before)
 
 
-def test_restart_starts_where_none_runs(stopped: Instance, orchctl: Orchctl) -> None:
+def test_daemon_restart_starts_a_daemon_where_none_runs(stopped: Instance, orchctl: Orchctl) -> None:
     assert orchctl("daemon", "restart").code == 0
     assert orchctl("daemon", "status").code == 0
 
 
-def test_an_agent_may_not_restart_it(instance: Instance, orchctl: Orchctl) -> None:
+def test_an_agent_may_not_restart_the_daemon(instance: Instance, orchctl: Orchctl) -> None:
     before = pid(orchctl)
     agent_id = instance.spawn("orchctl", "daemon", "restart")
     instance.ctl("wait", agent_id, code=1)
@@ -54,7 +54,9 @@ def test_an_agent_may_not_restart_it(instance: Instance, orchctl: Orchctl) -> No
     assert pid(orchctl) == before
 
 
-def test_run_is_the_daemon_itself(stopped: Instance, orchctl: Orchctl, background: Background) -> None:
+def test_daemon_run_runs_the_daemon_in_the_same_process(
+    stopped: Instance, orchctl: Orchctl, background: Background
+) -> None:
     command = background("daemon", "run")
     until(lambda: orchctl("daemon", "status").code == 0)
     assert pid(orchctl) == command.pid

@@ -42,7 +42,7 @@ def leave(stopped: Instance) -> Iterator[Left]:
         process.wait(DEADLINE)
 
 
-def test_without_a_daemon_it_looks_and_starts_none(orchctl: Orchctl, stopped: Instance) -> None:
+def test_doctor_runs_all_checks_without_starting_a_daemon(orchctl: Orchctl, stopped: Instance) -> None:
     result = orchctl("doctor")
     assert result.code == 0, result.out
     assert "ok       daemon      not running" in result.out
@@ -71,12 +71,12 @@ def test_without_a_daemon_it_looks_and_starts_none(orchctl: Orchctl, stopped: In
     }
 
 
-def test_with_a_daemon_it_says_who_answers(orchctl: Orchctl, instance: Instance) -> None:
+def test_doctor_reports_the_pid_of_the_daemon(orchctl: Orchctl, instance: Instance) -> None:
     ((state, detail),) = findings(orchctl, "daemon")
     assert (state, f"pid {instance.daemon.pid}" in detail) == ("ok", True)
 
 
-def test_who_holds_the_bounds_of_agents_is_said_by_the_daemon(orchctl: Orchctl, stopped: Instance) -> None:
+def test_doctor_reports_how_the_daemon_enforces_resource_limits(orchctl: Orchctl, stopped: Instance) -> None:
     ((_, detail),) = findings(orchctl, "resource-limits")
     assert "depends on where the daemon is started" in detail
     stopped.start()
@@ -84,13 +84,13 @@ def test_who_holds_the_bounds_of_agents_is_said_by_the_daemon(orchctl: Orchctl, 
     assert memory.startswith("--memory-max is enforced by ")
 
 
-def test_all_that_is_wrong_with_the_configuration_is_found(orchctl: Orchctl, stopped: Instance) -> None:
+def test_doctor_reports_all_configuration_problems(orchctl: Orchctl, stopped: Instance) -> None:
     stopped.configure("limt = 1\ngrace = -1\n")
     assert orchctl("doctor").code == 1
     assert [state for state, _ in findings(orchctl, "config")] == ["problem", "problem"]
 
 
-def test_what_is_open_to_others_is_found(orchctl: Orchctl, instance: Instance) -> None:
+def test_doctor_reports_files_accessible_to_other_users(orchctl: Orchctl, instance: Instance) -> None:
     assert [state for state, _ in findings(orchctl, "rights")] == ["ok"]
     instance.home.socket.chmod(0o666)
     instance.directory.chmod(0o755)
@@ -98,9 +98,7 @@ def test_what_is_open_to_others_is_found(orchctl: Orchctl, instance: Instance) -
     instance.directory.chmod(0o700)
 
 
-def test_a_clock_that_was_set_back_a_full_disk_and_a_missing_runner_are_found(
-    orchctl: Orchctl, stopped: Instance
-) -> None:
+def test_doctor_detects_clock_reset_disk_pressure_and_a_missing_runner(orchctl: Orchctl, stopped: Instance) -> None:
     stopped.home.create()
     stopped.home.database.touch()
     stopped.home.database.chmod(0o600)
@@ -111,7 +109,7 @@ def test_a_clock_that_was_set_back_a_full_disk_and_a_missing_runner_are_found(
     assert ("problem", "gone-agent is not on PATH, and mine is the default runner") in findings(orchctl, "runners")
 
 
-def test_processes_of_an_ended_agent_are_found_and_ended_and_no_others(
+def test_doctor_detects_and_kills_only_orphans_of_ended_agents(
     orchctl: Orchctl, instance: Instance, leave: Left
 ) -> None:
     ended, living = instance.spawn("true"), instance.spawn("sleep", "600")
@@ -129,7 +127,7 @@ def test_processes_of_an_ended_agent_are_found_and_ended_and_no_others(
     assert findings(orchctl, "orphans") == [("ok", "no orphan processes")]
 
 
-def test_without_a_daemon_agents_that_live_are_no_strays(orchctl: Orchctl, stopped: Instance, leave: Left) -> None:
+def test_doctor_without_a_daemon_does_not_kill_running_agents(orchctl: Orchctl, stopped: Instance, leave: Left) -> None:
     stopped.start()
     ended, agent_id = stopped.spawn("true"), stopped.spawn("sleep", "600")
     stopped.ctl("wait", ended)
@@ -140,7 +138,7 @@ def test_without_a_daemon_agents_that_live_are_no_strays(orchctl: Orchctl, stopp
     assert stopped.agent(agent_id)["status"] == "running"
 
 
-def test_agents_of_a_home_that_was_moved_away_for_a_moment_are_not_ended(
+def test_doctor_does_not_kill_agents_of_a_temporarily_moved_home(
     orchctl: Orchctl, stopped: Instance, tmp_path: Path
 ) -> None:
     stopped.start()
@@ -173,9 +171,7 @@ def scope() -> Iterator[Path]:
     cgroup.rmdir()
 
 
-def test_a_daemon_in_a_scope_that_ends_with_a_session_is_named_at_its_start_and_by_doctor(
-    stopped: Instance, scope: Path
-) -> None:
+def test_daemon_start_and_doctor_warn_of_a_daemon_in_a_transient_scope(stopped: Instance, scope: Path) -> None:
     stopped.home.create()
     inside = ["sh", "-c", f'echo 0 > {scope}/cgroup.procs && exec "$@"', "sh", str(BIN / "orchctl")]
     result = subprocess.run(

@@ -8,7 +8,7 @@ from tests.conftest import Instance
 from tests.orchctl.conftest import Orchctl
 
 
-def test_it_says_what_goes_and_what_has_gone(instance: Instance, orchctl: Orchctl) -> None:
+def test_prune_reports_planned_and_pruned_agents(instance: Instance, orchctl: Orchctl) -> None:
     for number in range(3):
         instance.ctl("wait", instance.spawn("echo", str(number)))
     output = orchctl("prune", "--keep", "1", "--dry-run").out
@@ -27,12 +27,12 @@ def test_it_says_what_goes_and_what_has_gone(instance: Instance, orchctl: Orchct
     assert orchctl("prune").out.startswith("0 agents")
 
 
-def test_what_is_no_number_of_agents_is_refused(orchctl: Orchctl) -> None:
+def test_an_invalid_keep_or_age_is_refused(orchctl: Orchctl) -> None:
     assert orchctl("prune", "--keep", "-1").code == 2
     assert orchctl("prune", "--older-than", "soon").code == 2
 
 
-def test_a_hook_is_told_of_what_it_missed(instance: Instance, orchctl: Orchctl) -> None:
+def test_a_hook_reports_events_that_were_pruned(instance: Instance, orchctl: Orchctl) -> None:
     def hooked() -> str:
         return orchctl("hook", "--position", "at", "--once", "--", "true").err
 

@@ -21,7 +21,7 @@ def env(stopped: Instance, tmp_path: Path) -> dict[str, str]:
     return {**stopped.env, "PATH": str(tmp_path / "bin")}
 
 
-def test_it_shows_what_there_is_and_asks_no_daemon(
+def test_runners_lists_built_in_and_configured_runners_without_a_daemon(
     orchctl: Orchctl, stopped: Instance, env: dict[str, str], tmp_path: Path
 ) -> None:
     stopped.configure('runner = "mine"\n[runners.mine]\ncommand = ["mine"]\n[runners.gone]\ncommand = ["gone-agent"]\n')
@@ -38,7 +38,7 @@ def test_it_shows_what_there_is_and_asks_no_daemon(
     assert not stopped.home.socket.exists()
 
 
-def test_as_json_it_is_one_value(orchctl: Orchctl, stopped: Instance, env: dict[str, str], tmp_path: Path) -> None:
+def test_runners_json_is_one_object(orchctl: Orchctl, stopped: Instance, env: dict[str, str], tmp_path: Path) -> None:
     stopped.configure('[runners.claude]\nmodel = "opus"\n')
     value = json.loads(orchctl("runners", "--json", env=env).out)
     assert (value["default"], value["config"]) == ("mock", str(stopped.home.config))
@@ -59,7 +59,7 @@ def test_as_json_it_is_one_value(orchctl: Orchctl, stopped: Instance, env: dict[
     }
 
 
-def test_a_cli_that_does_not_tell_its_version_is_not_waited_for(
+def test_runners_does_not_wait_for_a_cli_that_hangs_on_version(
     orchctl: Orchctl, env: dict[str, str], tmp_path: Path
 ) -> None:
     (tmp_path / "bin/codex").write_text("#!/bin/sh\nexec /bin/sleep 600\n")
@@ -67,7 +67,7 @@ def test_a_cli_that_does_not_tell_its_version_is_not_waited_for(
     assert [runner["version"] for runner in value["runners"]] == [None, "2.1.197 (Claude Code)", None]
 
 
-def test_a_mistake_in_the_file_is_said(orchctl: Orchctl, stopped: Instance) -> None:
+def test_runners_reports_an_invalid_config_value(orchctl: Orchctl, stopped: Instance) -> None:
     stopped.configure('runner = "gpt"\n')
     result = orchctl("runners")
     assert (result.code, result.out) == (1, "")
@@ -77,7 +77,7 @@ def test_a_mistake_in_the_file_is_said(orchctl: Orchctl, stopped: Instance) -> N
     )
 
 
-def test_why_nothing_is_chosen_is_shown(orchctl: Orchctl, env: dict[str, str]) -> None:
+def test_runners_prints_why_no_default_runner_is_chosen(orchctl: Orchctl, env: dict[str, str]) -> None:
     del env["ORCHD_DEFAULT_RUNNER"]
     result = orchctl("runners", env=env)
     assert (result.code, "default" in result.out) == (0, False)

@@ -18,7 +18,7 @@ def bare(stopped: Instance, tmp_path: Path) -> Instance:
     return stopped
 
 
-def test_nothing_is_written_where_no_manager_would_read_it(bare: Instance, tmp_path: Path) -> None:
+def test_service_install_writes_nothing_without_systemctl(bare: Instance, tmp_path: Path) -> None:
     reply = json.loads(bare.ctl("service", "install", "--enable", "--json", code=1))
     assert reply["error"] == {
         "code": "service",
@@ -28,6 +28,6 @@ def test_nothing_is_written_where_no_manager_would_read_it(bare: Instance, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_not_there_is_said_and_need_not_be_taken_away(bare: Instance) -> None:
+def test_service_status_and_uninstall_report_a_missing_unit(bare: Instance) -> None:
     assert bare.ctl("service", "status", code=1) == "orchd.service: not installed\n"
     assert json.loads(bare.ctl("service", "uninstall", "--json"))["removed"] is False

@@ -21,7 +21,7 @@ from tests.orchctl.conftest import Background, Orchctl, Terminal
 
 @pytest.mark.parametrize("option", [(), ("--keep-agents",), ("--stop-agents",), ("--drain",)])
 @pytest.mark.parametrize("was_used", [False, True])
-def test_where_none_runs_it_says_so_whatever_is_to_become_of_agents(
+def test_stop_reports_that_no_daemon_is_running_with_every_option(
     stopped: Instance, orchctl: Orchctl, option: tuple[str, ...], was_used: bool
 ) -> None:
     if was_used:
@@ -35,7 +35,7 @@ def test_where_none_runs_it_says_so_whatever_is_to_become_of_agents(
 
 
 @pytest.mark.parametrize("option", [(), ("--keep-agents",)])
-def test_where_none_runs_it_says_which_agents_go_on(
+def test_stop_without_a_daemon_lists_agents_that_keep_running(
     instance: Instance, orchctl: Orchctl, option: tuple[str, ...]
 ) -> None:
     agent_id = instance.spawn("sleep", "60")
@@ -46,7 +46,7 @@ def test_where_none_runs_it_says_which_agents_go_on(
     assert json.loads(orchctl("daemon", "stop", *option, "--json").out) == {"living": 1, "agents": [agent_id]}
 
 
-def test_a_daemon_that_does_not_answer_is_not_taken_for_none(
+def test_stop_reports_a_daemon_that_does_not_answer(
     home: Home, instance: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client.Client.call, "__kwdefaults__", {"patience": 0.2})
@@ -58,12 +58,12 @@ def test_a_daemon_that_does_not_answer_is_not_taken_for_none(
         instance.daemon.send_signal(signal.SIGCONT)
 
 
-def test_without_living_agents_nothing_is_asked(instance: Instance, orchctl: Orchctl) -> None:
+def test_stop_without_running_agents_does_not_prompt(instance: Instance, orchctl: Orchctl) -> None:
     assert orchctl("daemon", "stop") == (0, "", "")
     assert orchctl("daemon", "status").code == 69
 
 
-def test_a_script_must_say_what_becomes_of_agents(instance: Instance, orchctl: Orchctl) -> None:
+def test_stop_in_a_script_requires_exactly_one_agent_option(instance: Instance, orchctl: Orchctl) -> None:
     instance.spawn("sleep", "60")
     result = orchctl("daemon", "stop")
     assert (result.code, result.out) == (2, "")
@@ -80,20 +80,20 @@ def test_agents_are_kept_for_the_next_daemon(instance: Instance, orchctl: Orchct
     assert instance.agent(agent_id)["pid"] == before
 
 
-def test_agents_are_stopped_first(instance: Instance, orchctl: Orchctl) -> None:
+def test_stop_agents_ends_running_agents(instance: Instance, orchctl: Orchctl) -> None:
     before = instance.agent(instance.spawn("sleep", "60"))["pid"]
     assert orchctl("daemon", "stop", "--stop-agents").code == 0
     assert not Path(f"/proc/{before}").exists()
 
 
-def test_agents_whose_daemon_was_killed_are_stopped_too(instance: Instance, orchctl: Orchctl) -> None:
+def test_stop_agents_ends_agents_of_a_killed_daemon(instance: Instance, orchctl: Orchctl) -> None:
     before = instance.agent(instance.spawn("sleep", "60"))["pid"]
     instance.kill()
     assert orchctl("daemon", "stop", "--stop-agents").code == 0
     until(lambda: not Path(f"/proc/{before}").exists())
 
 
-def test_a_drain_lets_agents_end_and_shows_for_whom_it_waits(
+def test_drain_waits_for_agents_to_finish_and_prints_their_count(
     instance: Instance, background: Background, terminal: Terminal, gate: Callable[[], None], tmp_path: Path
 ) -> None:
     instance.spawn("sh", "-c", f"read x <{tmp_path}/gate; echo done")
@@ -106,7 +106,7 @@ def test_a_drain_lets_agents_end_and_shows_for_whom_it_waits(
 
 
 @pytest.mark.parametrize(("answer", "lives"), [("k\n", True), ("what?\nstop\n", False)])
-def test_a_person_is_asked(
+def test_stop_on_a_terminal_prompts_and_applies_the_answer(
     answer: str,
     lives: bool,
     instance: Instance,
@@ -121,7 +121,7 @@ def test_a_person_is_asked(
     assert Path(f"/proc/{before}").exists() is lives
 
 
-def test_a_person_who_goes_away_has_not_answered(
+def test_end_of_input_at_the_prompt_leaves_the_daemon_running(
     instance: Instance, background: Background, terminal: Terminal
 ) -> None:
     instance.spawn("sleep", "60")
@@ -132,13 +132,13 @@ def test_a_person_who_goes_away_has_not_answered(
     assert instance.ctl("daemon", "status")
 
 
-def test_an_agent_may_not_stop_it(instance: Instance) -> None:
+def test_an_agent_cannot_stop_the_daemon(instance: Instance) -> None:
     agent_id = instance.spawn("orchctl", "daemon", "stop", "--stop-agents")
     instance.ctl("wait", agent_id, code=1)
     assert instance.ctl("logs", agent_id).startswith("forbidden: ")
 
 
-def test_an_agent_that_names_no_option_learns_that_none_would_help(instance: Instance) -> None:
+def test_stop_in_an_agent_suggests_no_option(instance: Instance) -> None:
     agent = instance.spawn("sh", "-c", "orchctl daemon stop")
     instance.ctl("wait", agent, code=1)
     log = instance.ctl("logs", agent)
@@ -146,15 +146,13 @@ def test_an_agent_that_names_no_option_learns_that_none_would_help(instance: Ins
     assert "--keep-agents" not in log
 
 
-def test_a_daemon_that_does_not_leave_is_not_waited_for_for_ever(
-    instance: Instance, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stop_times_out_when_the_daemon_does_not_shut_down(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stop, "PATIENCE", 0.1)
     with instance.client() as client, pytest.raises(TimedOutError, match="did not shut down"):
         stop.end(client, 1, "keep")
 
 
-def test_a_daemon_that_has_left_meanwhile_is_gone(instance: Instance) -> None:
+def test_stop_succeeds_when_the_daemon_process_has_already_exited(instance: Instance) -> None:
     with subprocess.Popen(["/bin/true"]) as process:
         process.wait()
     with instance.client() as client:

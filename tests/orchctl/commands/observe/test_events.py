@@ -15,7 +15,7 @@ def numbers(lines: str) -> list[int]:
     return [json.loads(line)["seq"] for line in lines.splitlines()]
 
 
-def test_a_line_tells_of_each_event(instance: Instance, orchctl: Orchctl) -> None:
+def test_events_prints_one_line_for_each_event(instance: Instance, orchctl: Orchctl) -> None:
     instance.spawn("true", options=["--name", "api"])
     instance.ctl("wait", "1")
     result = orchctl("events")
@@ -25,7 +25,7 @@ def test_a_line_tells_of_each_event(instance: Instance, orchctl: Orchctl) -> Non
     assert (queued[0], queued[2], queued[3], queued[4]) == ("2", "agent-queued", "agent-001", "name=api")
 
 
-def test_without_a_beginning_the_latest_fifty_are_shown(instance: Instance, orchctl: Orchctl) -> None:
+def test_events_without_since_shows_the_latest_fifty(instance: Instance, orchctl: Orchctl) -> None:
     instance.ctl("pause")
     instance.ctl("spawn", "--batch", "-", stdin="\n".join('{"command": ["true"]}' for _ in range(1100)))
     all_numbers = numbers(orchctl("events", "--since", "0", "--json").out)
@@ -36,7 +36,7 @@ def test_without_a_beginning_the_latest_fifty_are_shown(instance: Instance, orch
     assert orchctl("events", "--since", "-1").code == 1
 
 
-def test_following_shows_each_once_through_the_death_of_the_daemon(instance: Instance, background: Background) -> None:
+def test_events_follow_prints_each_event_once_across_a_daemon_kill(instance: Instance, background: Background) -> None:
     command = background("events", "-f", "--json", "--since", "0")
     numbers: list[int] = []
     for expected_number in (1, 2, 3):
@@ -57,7 +57,9 @@ def read(command: subprocess.Popen[str], count: int) -> list[int]:
     return [numbers(command.stdout.readline())[0] for _ in range(count)]
 
 
-def test_who_follows_brings_no_daemon_back(instance: Instance, background: Background, orchctl: Orchctl) -> None:
+def test_events_follow_does_not_restart_a_killed_daemon(
+    instance: Instance, background: Background, orchctl: Orchctl
+) -> None:
     instance.ctl("pause")
     command = background("events", "-f", "--json")
     read(command, 1)

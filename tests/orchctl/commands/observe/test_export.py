@@ -13,7 +13,7 @@ from tests.orchctl.composition.files import after, composition, written
 from tests.orchctl.conftest import Orchctl
 
 
-def test_each_agent_is_a_row_and_a_run_and_a_session_have_their_own(
+def test_export_has_a_row_per_agent_and_can_select_a_run_or_session(
     instance: Instance, orchctl: Orchctl, gate: Callable[[], None], tmp_path: Path
 ) -> None:
     orchctl("session", "new")
@@ -53,7 +53,7 @@ def test_each_agent_is_a_row_and_a_run_and_a_session_have_their_own(
     assert [(row["id"], row["attempts"]) for row in table[:2]] == [("agent-001", "2"), ("agent-002", "1")]
 
 
-def test_one_form_is_asked_for(instance: Instance, orchctl: Orchctl) -> None:
+def test_export_requires_exactly_one_format(instance: Instance, orchctl: Orchctl) -> None:
     assert orchctl("export").err == "usage: choose a format: --json or --csv\n"
     assert orchctl("export", "--json", "--csv").code == 2
     assert orchctl("export", "--csv").err.startswith("no-history: ")

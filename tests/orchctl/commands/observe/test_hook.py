@@ -32,7 +32,7 @@ def ids(directory: Path) -> list[str]:
     return [event["agent"]["id"] if "agent" in event else event["run"]["id"] for event in received(directory)]
 
 
-def test_each_end_is_reported_once_whichever_process_dies(instance: Instance, background: Background) -> None:
+def test_hook_reports_each_end_once_across_kills_of_daemon_and_hook(instance: Instance, background: Background) -> None:
     directory = instance.directory
     instance.ctl("wait", instance.spawn("true"))  # before anybody wanted to be told
     command = background("hook", "--position", "position", "--", *TELL)
@@ -57,7 +57,7 @@ def test_each_end_is_reported_once_whichever_process_dies(instance: Instance, ba
     assert second_hook.wait(30) == 130
 
 
-def test_an_agent_that_was_being_told_when_it_was_killed_is_told_again(
+def test_hook_repeats_an_event_after_a_kill_during_its_command(
     instance: Instance, background: Background, orchctl: Orchctl
 ) -> None:
     directory = instance.directory
@@ -73,7 +73,7 @@ def test_an_agent_that_was_being_told_when_it_was_killed_is_told_again(
     assert ids(directory) == ["agent-001"]
 
 
-def test_a_run_is_told_with_its_members_and_a_command_that_fails_is_said(instance: Instance, orchctl: Orchctl) -> None:
+def test_hook_reports_members_and_their_run_and_prints_command_failures(instance: Instance, orchctl: Orchctl) -> None:
     directory = instance.directory
     instance.ctl("hook", "--once", "--position", "position", "--", "true")
     members = [{"path": "api", "agent": {"command": ["true"]}}]
@@ -88,7 +88,7 @@ def test_a_run_is_told_with_its_members_and_a_command_that_fails_is_said(instanc
 
 
 @pytest.mark.parametrize("words", ["nonsense", "99999", "9" * 5000, "\udcff"])
-def test_a_position_that_is_none_here_is_refused(
+def test_hook_refuses_an_invalid_position_and_leaves_the_file_unchanged(
     instance: Instance, orchctl: Orchctl, tmp_path: Path, words: str
 ) -> None:
     (tmp_path / "position").write_bytes(os.fsencode(words))
@@ -97,19 +97,19 @@ def test_a_position_that_is_none_here_is_refused(
     assert (tmp_path / "position").read_bytes() == os.fsencode(words)
 
 
-def test_two_cannot_go_on_from_the_same_file(instance: Instance, background: Background) -> None:
+def test_two_hooks_cannot_share_a_position_file(instance: Instance, background: Background) -> None:
     background("hook", "--position", "position", "--", "true")
     until(lambda: (instance.directory / "position").exists())
     instance.ctl("hook", "--once", "--position", "position", "--", "true", code=1)
 
 
-def test_what_is_missing_is_said(instance: Instance, orchctl: Orchctl) -> None:
+def test_hook_reports_a_missing_option_command_or_program(instance: Instance, orchctl: Orchctl) -> None:
     assert orchctl("hook", "--", "true").code == 2
     assert orchctl("hook", "--position", "p").code == 2
     assert "no such program: 'nowhere'" in orchctl("hook", "--position", "p", "--", "nowhere").err
 
 
-def test_the_command_is_run_for_a_stall(stopped: Instance, background: Background) -> None:
+def test_hook_runs_its_command_for_a_stall(stopped: Instance, background: Background) -> None:
     directory = stopped.directory
     stopped.configure("limit = 1\nresident = 1\nstall_after = 0.1\n")
     stopped.start()

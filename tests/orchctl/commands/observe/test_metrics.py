@@ -35,14 +35,14 @@ def response(path: Path, target: str = "/metrics") -> bytes:
         return b"".join(iter(lambda: client.recv(65536), b""))
 
 
-def test_they_are_printed_once_and_none_without_a_daemon(instance: Instance, orchctl: Orchctl) -> None:
+def test_metrics_prints_one_page_and_exits_69_without_a_daemon(instance: Instance, orchctl: Orchctl) -> None:
     assert parsed(orchctl("metrics").out)["orchd_up"] == 1
     instance.stop()
     result = orchctl("metrics")
     assert (result.code, result.out) == (69, "")
 
 
-def test_without_the_extra_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_metrics_without_the_extra_reports_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "orchctl.exporters.metrics", raising=False)
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     with pytest.raises(RefusedError, match=r"pip install 'orchd\[metrics\]'") as caught:
@@ -50,7 +50,7 @@ def test_without_the_extra_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch
     assert caught.value.code == "no-prometheus"
 
 
-def test_a_client_that_asks_for_openmetrics_gets_it(instance: Instance, background: Background) -> None:
+def test_metrics_server_sends_openmetrics_on_request(instance: Instance, background: Background) -> None:
     command = background("metrics", "--serve", "127.0.0.1:0")
     request = urllib.request.Request(address(command), headers={"Accept": "application/openmetrics-text;version=1.0.0"})
     with urllib.request.urlopen(request, timeout=30) as reply:
@@ -63,7 +63,7 @@ def test_a_client_that_asks_for_openmetrics_gets_it(instance: Instance, backgrou
     assert command.wait(30) == 130
 
 
-def test_a_port_answers_through_the_death_of_the_daemon(instance: Instance, background: Background) -> None:
+def test_metrics_server_answers_while_the_daemon_is_down(instance: Instance, background: Background) -> None:
     command = background("metrics", "--serve", "127.0.0.1:0")
     url = address(command)
     for up in (1, 0, 1):
@@ -76,7 +76,7 @@ def test_a_port_answers_through_the_death_of_the_daemon(instance: Instance, back
     instance.start()
 
 
-def test_a_socket_is_the_users_own_and_goes_with_its_server(
+def test_metrics_socket_is_private_and_removed_when_the_server_stops(
     instance: Instance, background: Background, tmp_path: Path
 ) -> None:
     path = tmp_path / "metrics.sock"

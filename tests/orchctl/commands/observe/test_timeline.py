@@ -17,9 +17,7 @@ def titles(path: Path) -> list[str]:
     return [element.text or "" for element in ET.parse(path).iter() if element.tag.endswith("}title")]
 
 
-def test_all_that_happened_is_in_it_with_its_retry_and_its_wait(
-    instance: Instance, orchctl: Orchctl, tmp_path: Path
-) -> None:
+def test_timeline_shows_all_agents_with_retries_and_waits(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     instance.ctl("limit", "1")
     instance.spawn("sh", "-c", "orchctl wait $(orchctl spawn --name child -- true)", options=["--nesting", "1"])
     flaky = instance.spawn("sh", "-c", "exit $((2 - ORCHD_ATTEMPT))", options=["--retries", "1", "--name", "flaky"])
@@ -34,7 +32,7 @@ def test_all_that_happened_is_in_it_with_its_retry_and_its_wait(
     assert orchctl("timeline").out == (tmp_path / "all.svg").read_text()
 
 
-def test_a_run_and_a_session_have_only_their_own(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+def test_timeline_of_a_run_or_session_has_only_its_agents(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     instance.ctl("wait", instance.spawn("true", options=["--name", "alone"]))
     members = [{"path": "api", "agent": {"name": "member", "command": ["true"]}}]
     run = {"name": "r", "cwd": str(tmp_path), "env": instance.env, "groups": [{}], "members": members}
@@ -48,13 +46,13 @@ def test_a_run_and_a_session_have_only_their_own(instance: Instance, orchctl: Or
     assert (summary["agents"], summary["attempts"], summary["file"]) == (1, 1, None)
 
 
-def test_what_is_under_way_is_drawn_as_far_as_it_is(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+def test_timeline_draws_running_agents_up_to_now(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     instance.spawn("sleep", "60")
     assert orchctl("timeline", "-o", "now.svg").code == 0
     assert [title for title in titles(tmp_path / "now.svg") if ": running; " in title]
 
 
-def test_what_can_be_no_timeline_is_refused(instance: Instance, orchctl: Orchctl) -> None:
+def test_timeline_refuses_an_empty_history_and_invalid_arguments(instance: Instance, orchctl: Orchctl) -> None:
     assert orchctl("timeline").err.startswith("no-history: this home has no agents yet")
     result = orchctl("timeline", "-o", "x.png")
     assert (result.code, result.err) == (
@@ -66,7 +64,7 @@ def test_what_can_be_no_timeline_is_refused(instance: Instance, orchctl: Orchctl
     assert orchctl("timeline", "run-9").err.startswith("unknown-run: ")
 
 
-def test_the_same_agents_have_one_share_of_the_places_whatever_they_are_shown_as(
+def test_utilisation_of_the_same_agents_is_equal_in_every_scope(
     instance: Instance, orchctl: Orchctl, tmp_path: Path
 ) -> None:
     instance.ctl("limit", "2")
@@ -85,7 +83,7 @@ def test_the_same_agents_have_one_share_of_the_places_whatever_they_are_shown_as
     assert 0.5 < shares.pop() <= 1
 
 
-def test_before_its_first_change_the_limit_is_that_of_a_new_home(instance: Instance, orchctl: Orchctl) -> None:
+def test_utilisation_uses_the_default_limit_before_the_first_change(instance: Instance, orchctl: Orchctl) -> None:
     instance.ctl("wait", instance.spawn("sleep", "0.2"))
     before = json.loads(orchctl("timeline", "--json").out)["utilisation"]
     instance.ctl("limit", "1")
@@ -117,7 +115,7 @@ def test_the_format_is_chosen_by_option_suffix_and_terminal(
     assert "<svg" not in output
 
 
-def test_no_color_is_heeded_on_a_terminal(
+def test_timeline_obeys_no_color_on_a_terminal(
     instance: Instance, background: Background, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     instance.ctl("wait", instance.spawn("true"))
@@ -126,7 +124,7 @@ def test_no_color_is_heeded_on_a_terminal(
     assert "\x1b[" not in terminal.until("completed\r\n")
 
 
-def test_since_leaves_out_what_had_ended_and_cuts_what_began_before(instance: Instance, orchctl: Orchctl) -> None:
+def test_timeline_since_excludes_agents_that_ended_earlier(instance: Instance, orchctl: Orchctl) -> None:
     instance.ctl("limit", "1")
     first = instance.spawn("true", options=["--name", "earlier"])
     instance.ctl("wait", first)

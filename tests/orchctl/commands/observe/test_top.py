@@ -64,7 +64,7 @@ def start_top(tmux: Tmux) -> None:
     tmux.until("q quit")
 
 
-def test_it_shows_steers_and_leaves_the_terminal_as_it_was(instance: Instance, tmux: Tmux) -> None:
+def test_top_shows_and_controls_agents_and_restores_the_terminal(instance: Instance, tmux: Tmux) -> None:
     instance.ctl("limit", "2")
     instance.spawn("sh", "-c", "while :; do :; done", options=["--name", "busy"])
     start_top(tmux)
@@ -93,7 +93,7 @@ def test_it_shows_steers_and_leaves_the_terminal_as_it_was(instance: Instance, t
     assert "working" not in tmux.until("still 42")
 
 
-def test_a_log_is_followed_and_why_is_said(instance: Instance, tmux: Tmux, tmp_path: Path) -> None:
+def test_top_follows_a_log_and_explains_the_state_of_an_agent(instance: Instance, tmux: Tmux, tmp_path: Path) -> None:
     gate_path = tmp_path / "go-on"
     script = f"echo one; until [ -e {gate_path} ]; do sleep 0.05; done; echo two; sleep 60"
     instance.spawn("sh", "-c", script, options=["--name", "talker"])
@@ -108,7 +108,7 @@ def test_a_log_is_followed_and_why_is_said(instance: Instance, tmux: Tmux, tmp_p
     tmux.until("q quit")
 
 
-def test_it_outlives_the_daemon(instance: Instance, tmux: Tmux) -> None:
+def test_top_keeps_running_across_a_daemon_kill(instance: Instance, tmux: Tmux) -> None:
     instance.spawn("sleep", "60", options=["--name", "survivor"])
     start_top(tmux)
     tmux.until("survivor")
@@ -121,7 +121,7 @@ def test_it_outlives_the_daemon(instance: Instance, tmux: Tmux) -> None:
     assert "this is the last known state" not in screen
 
 
-def test_without_a_terminal_it_says_what_does_without(instance: Instance, orchctl: Orchctl) -> None:
+def test_top_without_a_terminal_suggests_status_watch(instance: Instance, orchctl: Orchctl) -> None:
     result = orchctl("top")
     assert (result.code, result.err) == (
         2,
@@ -129,7 +129,7 @@ def test_without_a_terminal_it_says_what_does_without(instance: Instance, orchct
     )
 
 
-def test_it_explains_its_keys_and_retries_what_failed(instance: Instance, tmux: Tmux, tmp_path: Path) -> None:
+def test_top_shows_key_help_and_retries_a_failed_agent(instance: Instance, tmux: Tmux, tmp_path: Path) -> None:
     instance.ctl("wait", instance.spawn("sh", "-c", f"echo >>{tmp_path}/tries; exit 3"), code=1)
     start_top(tmux)
     tmux.until("failed")

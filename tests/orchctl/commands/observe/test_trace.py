@@ -69,7 +69,7 @@ def history(stopped: Instance, tmp_path: Path) -> Instance:
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-def test_spans_have_their_parents_and_are_the_same_every_time(
+def test_spans_have_correct_parents_and_are_equal_in_every_export(
     history: Instance, orchctl: Orchctl, collector: Collector, tmp_path: Path
 ) -> None:
     result = orchctl("trace", "--endpoint", collector.url)
@@ -118,7 +118,7 @@ def test_spans_have_their_parents_and_are_the_same_every_time(
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-def test_what_is_known_is_said_by_its_conventions_and_what_is_private_is_not(
+def test_exported_spans_follow_conventions_without_private_data(
     history: Instance, orchctl: Orchctl, tmp_path: Path
 ) -> None:
     out = tmp_path / "spans.json"
@@ -152,7 +152,7 @@ def test_what_is_known_is_said_by_its_conventions_and_what_is_private_is_not(
     assert orchctl("trace", "-o", str(tmp_path / "no/where.json")).code == 1
 
 
-def test_a_collector_that_takes_nothing_is_an_error_that_says_why(
+def test_trace_reports_why_a_collector_rejected_spans(
     instance: Instance, orchctl: Orchctl, collector: Collector
 ) -> None:
     instance.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.url
@@ -166,7 +166,7 @@ def test_a_collector_that_takes_nothing_is_an_error_that_says_why(
     assert len(result.err.splitlines()) == 1
 
 
-def test_without_a_daemon_none_is_started(stopped: Instance, orchctl: Orchctl) -> None:
+def test_trace_does_not_start_a_daemon(stopped: Instance, orchctl: Orchctl) -> None:
     assert orchctl("trace", "-o", "-").code == 69
 
 
@@ -175,7 +175,7 @@ def parsed_arguments(**options: Any) -> SimpleNamespace:
     return SimpleNamespace(**{"id": None, "endpoint": None, "out": None, "json": False, **options})
 
 
-def test_where_to_must_be_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trace_requires_exactly_one_destination(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT", raising=False)
     with pytest.raises(UsageError, match="no destination: give --endpoint"):
         trace.run(parsed_arguments())
@@ -184,12 +184,12 @@ def test_where_to_must_be_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("endpoint", ["127.0.0.1:4318", "ftp://a", "http://", "http://a:b"])
-def test_what_is_no_endpoint_is_refused(endpoint: str) -> None:
+def test_trace_refuses_an_invalid_endpoint(endpoint: str) -> None:
     with pytest.raises(UsageError, match="is not a valid endpoint"):
         trace.run(parsed_arguments(endpoint=endpoint))
 
 
-def test_without_the_extra_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_trace_without_the_extra_reports_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     with pytest.raises(RefusedError, match=r"pip install 'orchd\[otel\]'") as caught:
         trace.run(parsed_arguments(out="-"))

@@ -45,7 +45,9 @@ GOOD = [
 
 
 @pytest.mark.parametrize("path", BAD)
-def test_all_four_refuse_it_and_name_the_place(path: str, orchctl: Orchctl, stopped: Instance, tmp_path: Path) -> None:
+def test_all_four_commands_refuse_an_invalid_value_with_its_path(
+    path: str, orchctl: Orchctl, stopped: Instance, tmp_path: Path
+) -> None:
     written(tmp_path / "team.json", BAD[path])
     (error,) = json.loads(orchctl("validate", "team.json", "--json").out)["errors"]
     assert error["path"] == path
@@ -57,7 +59,7 @@ def test_all_four_refuse_it_and_name_the_place(path: str, orchctl: Orchctl, stop
 
 
 @pytest.mark.parametrize("value", GOOD, ids=range(len(GOOD)))
-def test_what_is_valid_at_the_edge_can_be_sent_and_written(value: dict[str, Any], tmp_path: Path) -> None:
+def test_values_at_their_limits_can_be_sent_and_written(value: dict[str, Any], tmp_path: Path) -> None:
     path = written(tmp_path / "team.json", value)
     assert validate_skill_composition(path).errors == ()
     tree = load_tree(path, tmp_path)
@@ -67,7 +69,7 @@ def test_what_is_valid_at_the_edge_can_be_sent_and_written(value: dict[str, Any]
         request.write_prompts(launch)
 
 
-def test_members_so_deep_that_no_run_could_hold_them_are_refused_by_all(orchctl: Orchctl, tmp_path: Path) -> None:
+def test_all_four_commands_refuse_member_paths_that_are_too_long(orchctl: Orchctl, tmp_path: Path) -> None:
     for depth in range(DEEP):
         inner = f"{depth + 1}" * 200 if depth < DEEP - 1 else "leaf"
         written(tmp_path / "skills" / (f"{depth}" * 200) / "composition.json", composition(inner))
@@ -77,14 +79,14 @@ def test_members_so_deep_that_no_run_could_hold_them_are_refused_by_all(orchctl:
         assert "has more than 1,000 bytes; reduce the nesting" in result.out + result.err
 
 
-def test_what_the_words_make_wrong_is_refused_by_the_dry_run_too(orchctl: Orchctl, tmp_path: Path) -> None:
+def test_dry_run_refuses_an_invalid_option_value(orchctl: Orchctl, tmp_path: Path) -> None:
     written(tmp_path / "team.json", composition("a"))
     result = orchctl("run", "team.json", "--dry-run", "--task-id", "x" * 201)
     assert (result.code, result.err[:9]) == (2, "bad-run: ")
 
 
 @pytest.mark.parametrize("mode", ["hybrid", "sequential"])
-def test_something_required_behind_something_that_is_not_is_a_warning_everywhere(
+def test_a_required_member_after_an_optional_dependency_is_a_warning(
     mode: str, orchctl: Orchctl, instance: Instance, tmp_path: Path
 ) -> None:
     lint = {"skillName": "lint", "role": "r", "required": False, "command": ["false"]}
@@ -101,7 +103,7 @@ def test_something_required_behind_something_that_is_not_is_a_warning_everywhere
     assert "run-001 failed: ship (agent-002) skipped: lint did not complete: failed" in result.out + result.err
 
 
-def test_both_required_or_neither_is_no_warning(orchctl: Orchctl, tmp_path: Path) -> None:
+def test_both_members_required_or_both_optional_is_no_warning(orchctl: Orchctl, tmp_path: Path) -> None:
     lint = {"skillName": "lint", "role": "r", "required": False}
     for value in (composition(lint, after("ship", "lint", required=False)), composition("lint", after("ship", "lint"))):
         written(tmp_path / "team.json", value)

@@ -19,7 +19,7 @@ def team(tmp_path: Path) -> str:
     return str(written(tmp_path / "team.json", value))
 
 
-def test_without_a_daemon_the_limit_is_assumed_and_none_is_started(
+def test_plan_without_a_daemon_assumes_a_limit_and_starts_no_daemon(
     team: str, orchctl: Orchctl, stopped: Instance
 ) -> None:
     result = orchctl("plan", team)
@@ -30,7 +30,7 @@ def test_without_a_daemon_the_limit_is_assumed_and_none_is_started(
     assert orchctl("plan", team, "--limit", "3").err == ""
 
 
-def test_the_daemons_limit_and_history_count(team: str, orchctl: Orchctl, instance: Instance) -> None:
+def test_plan_uses_the_limit_and_history_of_the_daemon(team: str, orchctl: Orchctl, instance: Instance) -> None:
     instance.ctl("limit", "3")
     instance.ctl("wait", instance.spawn("true", options=["--skill", "api"]))
     plan = json.loads(orchctl("plan", team, "--json").out)
@@ -39,7 +39,7 @@ def test_the_daemons_limit_and_history_count(team: str, orchctl: Orchctl, instan
     assert json.loads(orchctl("plan", team, "--json", "--limit", "1").out)["limit"] == 1
 
 
-def test_json_has_groups_paths_and_sums(team: str, orchctl: Orchctl) -> None:
+def test_plan_json_has_groups_critical_path_and_tokens(team: str, orchctl: Orchctl) -> None:
     plan = json.loads(orchctl("plan", team, "--json").out)
     assert plan["groups"] == [["api"], ["ui", "app"]]
     assert plan["critical_path"] == ["api", "app"]
@@ -54,7 +54,7 @@ def test_the_graph_is_text_or_json(team: str, orchctl: Orchctl) -> None:
 
 
 @pytest.mark.parametrize(("name", "begins"), [("out.svg", "<svg "), ("out.dot", "digraph ")])
-def test_the_graph_goes_into_a_file(team: str, orchctl: Orchctl, tmp_path: Path, name: str, begins: str) -> None:
+def test_the_graph_is_written_to_a_file(team: str, orchctl: Orchctl, tmp_path: Path, name: str, begins: str) -> None:
     result = orchctl("plan", team, "--graph", name)
     assert (result.code, result.out) == (0, "")
     assert result.err.endswith(f"wrote {name}\n")
@@ -70,7 +70,7 @@ def test_the_graph_goes_into_a_file(team: str, orchctl: Orchctl, tmp_path: Path,
         (("--graph", "out.png"), "not a .svg or .dot file"),
     ],
 )
-def test_what_makes_no_sense_is_a_usage_error(
+def test_plan_refuses_invalid_options_as_usage_errors(
     team: str, orchctl: Orchctl, words: tuple[str, ...], message: str
 ) -> None:
     result = orchctl("plan", team, *words)

@@ -10,7 +10,7 @@ from tests.orchctl.composition.files import after, composition, written
 from tests.orchctl.conftest import Orchctl
 
 
-def test_groups_are_messages_with_all_their_tasks(orchctl: Orchctl, stopped: Instance) -> None:
+def test_each_group_is_one_message_with_all_its_tasks(orchctl: Orchctl, stopped: Instance) -> None:
     words = ("--task-id", "bd-1", "--requirements", "Log in", "--context", "apiVersion=v2")
     result = orchctl("prompt", "skyfom-fullstack-developer", *words)
     assert (result.code, result.err) == (0, "")

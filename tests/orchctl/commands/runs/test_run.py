@@ -24,7 +24,7 @@ def team(tmp_path: Path) -> str:
     return str(written(tmp_path / "team.json", value))
 
 
-def test_the_id_comes_first_and_then_what_became_of_the_run(team: str, orchctl: Orchctl, instance: Instance) -> None:
+def test_run_prints_the_run_id_then_its_members_and_a_summary(team: str, orchctl: Orchctl, instance: Instance) -> None:
     result = orchctl("run", team, "--task-id", "bd-1")
     assert (result.code, result.err) == (0, "")
     begun_line, api, ui, summary_line = result.out.splitlines()
@@ -34,7 +34,7 @@ def test_the_id_comes_first_and_then_what_became_of_the_run(team: str, orchctl: 
     assert summary_line == "run-001 completed; 2 of 2 ended: 2 completed"
 
 
-def test_results_and_prompts_are_where_the_run_says(
+def test_run_writes_results_and_prompts_to_its_results_directory(
     team: str, orchctl: Orchctl, instance: Instance, tmp_path: Path
 ) -> None:
     orchctl("run", team, "--task-id", "bd-1", "--requirements", "Log in", "--context", "a=b")
@@ -47,7 +47,7 @@ def test_results_and_prompts_are_where_the_run_says(
     assert (tmp_path / ".agent/runs/team-2/api.md").read_text() == " api\n"
 
 
-def test_a_run_that_fails_is_exit_code_1(orchctl: Orchctl, instance: Instance, tmp_path: Path) -> None:
+def test_a_failed_run_exits_with_code_1(orchctl: Orchctl, instance: Instance, tmp_path: Path) -> None:
     written(tmp_path / "bad.json", composition(after("a", command=["false"]), after("b", "a", command=["true"])))
     result = orchctl("run", "bad.json")
     assert (result.code, result.err) == (1, "")
@@ -57,7 +57,7 @@ def test_a_run_that_fails_is_exit_code_1(orchctl: Orchctl, instance: Instance, t
     assert summary_line.startswith("run-001 failed: ")
 
 
-def test_json_is_one_value_the_run_as_it_ended(team: str, orchctl: Orchctl, instance: Instance) -> None:
+def test_run_json_is_one_object_with_the_ended_run(team: str, orchctl: Orchctl, instance: Instance) -> None:
     result = orchctl("run", team, "--json")
     answer = json.loads(result.out)
     assert (result.code, result.err) == (0, "")
@@ -68,7 +68,7 @@ def test_json_is_one_value_the_run_as_it_ended(team: str, orchctl: Orchctl, inst
     assert (answer["run"]["id"], answer["run"]["status"]) == ("run-001", "completed")
 
 
-def test_detached_it_does_not_wait(
+def test_a_detached_run_does_not_wait(
     orchctl: Orchctl, instance: Instance, gate: Callable[[], None], tmp_path: Path
 ) -> None:
     written(tmp_path / "slow.json", composition(after("a", command=["sh", "-c", f"read x <{tmp_path}/gate"])))
@@ -77,7 +77,7 @@ def test_detached_it_does_not_wait(
     assert orchctl("wait", "run-001").code == 0
 
 
-def test_a_person_sees_how_far_it_is(
+def test_run_on_a_terminal_shows_progress(
     instance: Instance, background: Background, terminal: Terminal, gate: Callable[[], None], tmp_path: Path
 ) -> None:
     path = written(tmp_path / "slow.json", composition(after("a", command=["sh", "-c", f"read x <{tmp_path}/gate"])))
@@ -101,7 +101,7 @@ def test_a_dry_run_shows_the_request_and_does_nothing(
     assert not stopped.home.socket.exists()
 
 
-def test_mock_agents_run_where_there_is_no_claude(orchctl: Orchctl, instance: Instance, tmp_path: Path) -> None:
+def test_mock_agents_run_without_claude_on_the_path(orchctl: Orchctl, instance: Instance, tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     env = {**instance.env, "ORCHD_MOCK_SECONDS": "0.01", "ORCHD_MOCK_FAIL": "b", "PATH": str(tmp_path / "bin")}
     written(tmp_path / "team.json", composition("a", after("b", required=False)))
@@ -112,7 +112,7 @@ def test_mock_agents_run_where_there_is_no_claude(orchctl: Orchctl, instance: In
     assert orchctl("run", "team.json", "--runner", "mock", "--dry-run", env=env).err == ""
 
 
-def test_a_runner_must_exist(orchctl: Orchctl, tmp_path: Path) -> None:
+def test_run_refuses_an_unknown_runner(orchctl: Orchctl, tmp_path: Path) -> None:
     written(tmp_path / "team.json", composition("a"))
     result = orchctl("run", "team.json", "--runner", "nothing")
     assert result.code == 1
@@ -120,7 +120,9 @@ def test_a_runner_must_exist(orchctl: Orchctl, tmp_path: Path) -> None:
     assert list((tmp_path / ".agent/runs").iterdir()) == []
 
 
-def test_a_bad_composition_is_refused_and_leaves_nothing(orchctl: Orchctl, stopped: Instance, tmp_path: Path) -> None:
+def test_a_bad_composition_is_refused_and_no_file_is_written(
+    orchctl: Orchctl, stopped: Instance, tmp_path: Path
+) -> None:
     written(tmp_path / "bad.json", composition(after("a", "zz")))
     result = orchctl("run", "bad.json")
     assert (result.code, result.out) == (1, "")
@@ -128,13 +130,15 @@ def test_a_bad_composition_is_refused_and_leaves_nothing(orchctl: Orchctl, stopp
     assert not (tmp_path / ".agent").exists()
 
 
-def test_what_cannot_be_sent_leaves_nothing(team: str, orchctl: Orchctl, stopped: Instance, tmp_path: Path) -> None:
+def test_a_refused_run_request_leaves_no_results_directory(
+    team: str, orchctl: Orchctl, stopped: Instance, tmp_path: Path
+) -> None:
     result = orchctl("run", team, "--task-id", "x" * 201)
     assert (result.code, result.err[:9]) == (2, "bad-run: ")
     assert list((tmp_path / ".agent/runs").iterdir()) == []
 
 
-def test_requirements_and_directories_may_be_bytes(orchctl: Orchctl, instance: Instance, tmp_path: Path) -> None:
+def test_requirements_and_directories_may_be_non_utf_8(orchctl: Orchctl, instance: Instance, tmp_path: Path) -> None:
     place = tmp_path / "caf\udce9"
     path = written(place / "team.json", composition(after("api", command=WRITES)))
     result = orchctl("run", str(path), "--requirements", "caf\udce9", cwd=place)
@@ -144,7 +148,7 @@ def test_requirements_and_directories_may_be_bytes(orchctl: Orchctl, instance: I
 
 
 @pytest.mark.parametrize(("required", "code"), [(False, 0), (True, 1)])
-def test_a_run_and_a_wait_for_it_have_one_exit_code_and_one_stream(
+def test_run_and_wait_have_the_same_exit_code_and_output(
     required: bool,
     code: int,
     orchctl: Orchctl,
@@ -167,9 +171,7 @@ def test_a_run_and_a_wait_for_it_have_one_exit_code_and_one_stream(
     assert orchctl("wait", "agent-002").code == 1  # asked for by itself
 
 
-def test_a_wait_for_a_run_and_an_agent_is_answered_by_both(
-    orchctl: Orchctl, instance: Instance, tmp_path: Path
-) -> None:
+def test_wait_for_a_run_and_an_agent_evaluates_both(orchctl: Orchctl, instance: Instance, tmp_path: Path) -> None:
     extra = {"skillName": "extra", "role": "r", "required": False, "command": ["false"]}
     written(tmp_path / "team.json", composition(after("main", command=["true"]), extra))
     assert orchctl("run", "team.json").code == 0
@@ -178,7 +180,7 @@ def test_a_wait_for_a_run_and_an_agent_is_answered_by_both(
     assert orchctl("wait", "run-1", "--timeout", "5s").code == 0
 
 
-def test_names_and_directories_with_colons_and_line_ends_reach_the_reader(
+def test_result_paths_with_colons_and_newlines_reach_dependents(
     orchctl: Orchctl, instance: Instance, tmp_path: Path
 ) -> None:
     place = tmp_path / "a:b\nc d"
@@ -196,7 +198,7 @@ def test_names_and_directories_with_colons_and_line_ends_reach_the_reader(
     assert f"- has read {place}/.agent/runs/team-1/a:b.md" in (place / ".agent/runs/team-1/mock.md").read_text()
 
 
-def test_the_waiting_ends_and_the_run_goes_on(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+def test_a_run_continues_after_its_wait_timeout(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     written(tmp_path / "team.json", composition("a"))
     env = {**instance.env, "ORCHD_MOCK_SECONDS": "600"}
     result = orchctl("run", "team.json", "--wait-timeout", "0.1", env=env)

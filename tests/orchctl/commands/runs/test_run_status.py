@@ -28,7 +28,7 @@ def test_a_run_is_shown_with_its_members_and_results(orchctl: Orchctl, instance:
     assert qa.split()[:3] == ["qa", "agent-003", "skipped"]
 
 
-def test_json_is_the_answer(orchctl: Orchctl, instance: Instance, tmp_path: Path) -> None:
+def test_run_status_json_has_the_run_and_its_agents(orchctl: Orchctl, instance: Instance, tmp_path: Path) -> None:
     written(tmp_path / "team.json", composition(after("a", command=["true"])))
     orchctl("run", "team.json")
     answer = json.loads(orchctl("run-status", "run-1", "--json").out)

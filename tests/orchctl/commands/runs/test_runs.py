@@ -14,7 +14,7 @@ from tests.orchctl.render import test_runs
 from tests.orchctl.routers import router
 
 
-def test_a_line_tells_of_each_run_newest_first(orchctl: Orchctl, instance: Instance, tmp_path: Path) -> None:
+def test_runs_prints_one_line_per_run_newest_first(orchctl: Orchctl, instance: Instance, tmp_path: Path) -> None:
     assert orchctl("runs") == (0, "no runs; `orchctl run FILE` starts one\n", "")
     written(tmp_path / "team.json", composition(after("a", command=["true"])))
     for _ in range(2):
@@ -25,7 +25,7 @@ def test_a_line_tells_of_each_run_newest_first(orchctl: Orchctl, instance: Insta
     assert [run["id"] for run in listing["runs"]] == ["run-002", "run-001"]
 
 
-def test_all_are_gathered_page_by_page(orchctl: Orchctl, home: Home) -> None:
+def test_runs_all_collects_every_page(orchctl: Orchctl, home: Home) -> None:
     pages = iter([([test_runs.run(id="run-002")], 2), ([test_runs.run()], None)])
 
     def reply(request_id: str) -> list[bytes]:

@@ -10,14 +10,14 @@ from tests.orchctl.composition.files import after, composition, written
 from tests.orchctl.conftest import Orchctl
 
 
-def test_what_is_valid_is_said_to_be(orchctl: Orchctl, tmp_path: Path, stopped: Instance) -> None:
+def test_validate_reports_a_valid_composition(orchctl: Orchctl, tmp_path: Path, stopped: Instance) -> None:
     written(tmp_path / "team.json", composition("api"))
     assert orchctl("validate", "team.json") == (0, "team.json is valid\n", "")
     assert orchctl("validate", "skyfom-feature-complete") == (0, "skyfom-feature-complete is valid\n", "")
     assert not stopped.home.socket.exists()
 
 
-def test_every_error_is_told_at_once(orchctl: Orchctl, tmp_path: Path) -> None:
+def test_validate_reports_all_errors_at_once(orchctl: Orchctl, tmp_path: Path) -> None:
     written(tmp_path / "team.json", composition(after("a", "b"), after("b", "a"), after("c", "aa"), maxParallel=99))
     result = orchctl("validate", "team.json")
     assert (result.code, result.err) == (1, "")
@@ -28,7 +28,7 @@ def test_every_error_is_told_at_once(orchctl: Orchctl, tmp_path: Path) -> None:
     assert lines[3:] == ["team.json is invalid, errors: 2"]
 
 
-def test_json_has_the_same(orchctl: Orchctl, tmp_path: Path) -> None:
+def test_validate_json_has_the_errors_and_warnings(orchctl: Orchctl, tmp_path: Path) -> None:
     written(tmp_path / "team.json", '{"name": }')
     process = orchctl("validate", "team.json", "--json")
     result = json.loads(process.out)
@@ -37,15 +37,13 @@ def test_json_has_the_same(orchctl: Orchctl, tmp_path: Path) -> None:
     assert "line 1 column 10" in result["errors"][0]["message"]
 
 
-def test_no_composition_is_a_usage_error(orchctl: Orchctl) -> None:
+def test_a_missing_composition_is_a_usage_error(orchctl: Orchctl) -> None:
     result = orchctl("validate", "nothing")
     assert result.code == 2
     assert result.err.startswith("no-composition: ")
 
 
-def test_the_example_is_a_composition_that_is_valid_and_can_be_run(
-    orchctl: Orchctl, stopped: Instance, tmp_path: Path
-) -> None:
+def test_the_example_is_a_valid_and_runnable_composition(orchctl: Orchctl, stopped: Instance, tmp_path: Path) -> None:
     result = orchctl("validate", "--example")
     assert (result.code, result.err) == (0, "")
     written(tmp_path / "example.json", result.out)
@@ -54,7 +52,7 @@ def test_the_example_is_a_composition_that_is_valid_and_can_be_run(
     assert not stopped.home.socket.exists()
 
 
-def test_either_a_file_or_the_example_is_asked_for(orchctl: Orchctl) -> None:
+def test_validate_requires_either_a_file_or_the_example(orchctl: Orchctl) -> None:
     for words in ((), ("x.json", "--example")):
         result = orchctl("validate", *words)
         assert (result.code, result.err[:7]) == (2, "usage: ")

@@ -11,7 +11,7 @@ from tests.orchctl.conftest import Orchctl
 from tests.orchctl.spending import configure
 
 
-def test_it_is_shown_and_changed(instance: Instance, orchctl: Orchctl) -> None:
+def test_a_budget_is_shown_and_changed(instance: Instance, orchctl: Orchctl) -> None:
     orchctl("session", "new", "--max-tokens", "1000")
     assert orchctl("budget", "session-001").out == "session-001: spent nothing; budget 1,000 tokens\n"
     changed = orchctl("budget", "session-001", "--max-cost", "$2.5")
@@ -28,7 +28,7 @@ def test_it_is_shown_and_changed(instance: Instance, orchctl: Orchctl) -> None:
     assert orchctl("budget", "session-001", "--unlimited").out.endswith("budget unlimited\n")
 
 
-def test_what_makes_no_sense_is_refused(instance: Instance, orchctl: Orchctl) -> None:
+def test_budget_refuses_invalid_arguments(instance: Instance, orchctl: Orchctl) -> None:
     assert orchctl("budget", "session-009").err.startswith("unknown-session: ")
     assert orchctl("budget", "run-009", "--max-tokens", "5").err.startswith("unknown-run: ")
     assert orchctl("budget", "session-001", "--unlimited", "--max-tokens", "5").code == 2
@@ -36,9 +36,7 @@ def test_what_makes_no_sense_is_refused(instance: Instance, orchctl: Orchctl) ->
     assert orchctl("session", "new", "--max-tokens", "0").err.startswith("bad-request: ")
 
 
-def test_a_session_that_has_spent_it_starts_nothing_more_until_it_gets_more(
-    instance: Instance, orchctl: Orchctl
-) -> None:
+def test_a_session_starts_no_agents_while_its_budget_is_used_up(instance: Instance, orchctl: Orchctl) -> None:
     orchctl("limit", "1")
     orchctl("session", "new", "--max-tokens", "1")
     configure(instance)
@@ -57,7 +55,7 @@ def test_a_session_that_has_spent_it_starts_nothing_more_until_it_gets_more(
     instance.ctl("wait", second)
 
 
-def test_a_run_that_is_held_by_a_budget_names_it(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+def test_why_names_the_budget_that_holds_a_run(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     configure(instance)
     orchctl("session", "new", "--max-tokens", "1")
     assert orchctl("spawn", "--runner", "real", "--goal", "x", "--wait").code == 0

@@ -23,7 +23,7 @@ def test_the_first_agent_of_a_project_begins_its_session(instance: Instance, orc
     assert (answer["session"]["directory"], [agent["name"] for agent in answer["agents"]]) == (str(tmp_path), ["api"])
 
 
-def test_a_checkout_is_one_project_wherever_one_stands_in_it(
+def test_all_directories_of_a_checkout_belong_to_one_project(
     instance: Instance, orchctl: Orchctl, tmp_path: Path
 ) -> None:
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
@@ -33,7 +33,7 @@ def test_a_checkout_is_one_project_wherever_one_stands_in_it(
     assert (tmp_path / ".agent/sessions/latest.yaml").exists()
 
 
-def test_a_new_session_closes_the_old_one_and_gets_what_comes(instance: Instance, orchctl: Orchctl) -> None:
+def test_a_new_session_closes_the_old_session_and_gets_new_agents(instance: Instance, orchctl: Orchctl) -> None:
     orchctl("spawn", "--wait", "--", "true")
     assert (
         orchctl("session", "new", "--name", "two", "--max-tokens", "100", "--max-cost", "2.50").out == "session-002\n"
@@ -46,7 +46,7 @@ def test_a_new_session_closes_the_old_one_and_gets_what_comes(instance: Instance
     assert instance.agent("agent-002")["session"] == "session-002"
 
 
-def test_a_session_that_is_closed_keeps_its_agents_and_gets_no_more(instance: Instance, orchctl: Orchctl) -> None:
+def test_a_closed_session_keeps_its_agents_and_gets_no_new_agents(instance: Instance, orchctl: Orchctl) -> None:
     orchctl("spawn", "--wait", "--", "true")
     assert orchctl("session", "close").out.split()[:2] == ["session-001", "closed"]
     assert orchctl("session", "close", "session-1").code == 0
@@ -67,7 +67,7 @@ def test_all_pages_are_shown(instance: Instance, orchctl: Orchctl, tmp_path: Pat
     orchctl("cancel", *(f"{number}" for number in range(1, 1101)))
 
 
-def test_an_agent_sees_its_own_session_and_no_other(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+def test_an_agent_sees_only_its_own_session(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     orchctl("spawn", "--wait", "--", "true", cwd=tmp_path / "there")
     script = "orchctl session list --all; orchctl session show session-1; orchctl session new; orchctl budget session-2"
@@ -78,7 +78,9 @@ def test_an_agent_sees_its_own_session_and_no_other(instance: Instance, orchctl:
     assert [line.split(":")[0] for line in log[2:]] == ["forbidden", "forbidden"]
 
 
-def test_what_an_agent_spawns_elsewhere_is_of_its_session(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+def test_a_child_in_another_directory_joins_the_session_of_its_parent(
+    instance: Instance, orchctl: Orchctl, tmp_path: Path
+) -> None:
     (tmp_path / "there").mkdir()
     script = f"cd {tmp_path}/there; orchctl spawn --wait -- true"
     assert orchctl("spawn", "--nesting", "1", "--wait", "--", "sh", "-c", script).code == 0
@@ -86,11 +88,11 @@ def test_what_an_agent_spawns_elsewhere_is_of_its_session(instance: Instance, or
     assert list((tmp_path / "there").iterdir()) == []
 
 
-def test_no_daemon_is_started_to_look(orchctl: Orchctl, stopped: Instance) -> None:
+def test_session_list_show_and_close_start_no_daemon(orchctl: Orchctl, stopped: Instance) -> None:
     assert [orchctl("session", word).code for word in ("list", "show", "close")] == [69, 69, 69]
 
 
-def test_only_a_session_that_a_person_opened_leaves_files_in_an_arbitrary_directory(
+def test_only_an_explicit_session_writes_files_outside_a_checkout(
     instance: Instance, orchctl: Orchctl, tmp_path: Path
 ) -> None:
     before = list(tmp_path.iterdir())
@@ -101,7 +103,7 @@ def test_only_a_session_that_a_person_opened_leaves_files_in_an_arbitrary_direct
     assert (tmp_path / ".agent/sessions/latest.yaml").readlink() == Path("session-002.yaml")
 
 
-def test_a_session_of_a_directory_that_cannot_be_marked_works_without_files(
+def test_a_session_works_when_its_session_files_cannot_be_written(
     instance: Instance, orchctl: Orchctl, tmp_path: Path
 ) -> None:
     (tmp_path / ".agent").touch()
@@ -110,7 +112,7 @@ def test_a_session_of_a_directory_that_cannot_be_marked_works_without_files(
     assert result.err == f"no session files will be written: cannot create {tmp_path}/.agent: File exists\n"
 
 
-def test_a_home_directory_gets_no_files_though_it_is_a_checkout(stopped: Instance, tmp_path: Path) -> None:
+def test_a_home_directory_that_is_a_checkout_gets_no_session_files(stopped: Instance, tmp_path: Path) -> None:
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
     stopped.env["HOME"] = str(tmp_path)
     stopped.start()

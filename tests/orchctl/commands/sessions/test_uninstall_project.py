@@ -27,7 +27,7 @@ def everything(project: Path) -> set[str]:
     return {str(path) for path in paths if path.parts[0] != ".git"}
 
 
-def test_a_checkout_is_as_before(instance: Instance, orchctl: Orchctl, project: Path) -> None:
+def test_uninstall_restores_a_checkout(instance: Instance, orchctl: Orchctl, project: Path) -> None:
     before, exclude = everything(project), (project / ".git/info/exclude").read_text()
     orchctl("skill", "install", "--claude", "--codex", cwd=project)
     orchctl("spawn", "--wait", "--", "true", cwd=project)
@@ -44,7 +44,9 @@ def test_a_checkout_is_as_before(instance: Instance, orchctl: Orchctl, project: 
     assert second_result == (0, f"no files of orchd in {project}\n", "")
 
 
-def test_a_marked_directory_is_as_before(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+def test_uninstall_restores_a_directory_with_an_explicit_session(
+    instance: Instance, orchctl: Orchctl, tmp_path: Path
+) -> None:
     before = everything(tmp_path)
     orchctl("session", "new")
     orchctl("spawn", "--wait", "--", "true")
@@ -55,7 +57,9 @@ def test_a_marked_directory_is_as_before(instance: Instance, orchctl: Orchctl, t
     assert everything(tmp_path) == before
 
 
-def test_what_was_changed_or_is_none_of_ours_stays(instance: Instance, orchctl: Orchctl, project: Path) -> None:
+def test_uninstall_keeps_changed_files_and_files_of_the_user(
+    instance: Instance, orchctl: Orchctl, project: Path
+) -> None:
     orchctl("skill", "install", "--claude", cwd=project)
     orchctl("spawn", "--wait", "--", "true", cwd=project)
     (project / f".agent/{SKILL}/SKILL.md").write_text("mine")
@@ -72,7 +76,7 @@ def test_what_was_changed_or_is_none_of_ours_stays(instance: Instance, orchctl: 
     assert left_names == {*kept_names, f".agent/{SKILL}/.installed.json"}
 
 
-def test_no_link_is_followed(orchctl: Orchctl, project: Path, tmp_path: Path) -> None:
+def test_uninstall_follows_no_symlink(orchctl: Orchctl, project: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     orchctl("skill", "install", "--dir", "skills", cwd=elsewhere)
@@ -84,7 +88,7 @@ def test_no_link_is_followed(orchctl: Orchctl, project: Path, tmp_path: Path) ->
     assert everything(elsewhere) == before
 
 
-def test_a_manifest_that_names_foreign_files_removes_none(orchctl: Orchctl, project: Path) -> None:
+def test_uninstall_keeps_foreign_files_that_a_manifest_lists(orchctl: Orchctl, project: Path) -> None:
     """Agents can write the manifest."""
     orchctl("skill", "install", cwd=project)
     manifest = project / f".agent/{SKILL}/.installed.json"
@@ -95,7 +99,7 @@ def test_a_manifest_that_names_foreign_files_removes_none(orchctl: Orchctl, proj
     assert (project / "a").read_text() == "one"
 
 
-def test_while_an_agent_of_the_project_goes_on_it_is_refused(
+def test_uninstall_is_refused_while_an_agent_of_the_project_runs(
     instance: Instance, orchctl: Orchctl, project: Path
 ) -> None:
     agent_id = orchctl("spawn", "--", "sleep", "600", cwd=project).out.strip()
@@ -106,13 +110,13 @@ def test_while_an_agent_of_the_project_goes_on_it_is_refused(
     assert orchctl("uninstall-project", cwd=project).code == 0
 
 
-def test_no_daemon_is_needed(orchctl: Orchctl, project: Path) -> None:
+def test_uninstall_needs_no_daemon(orchctl: Orchctl, project: Path) -> None:
     orchctl("skill", "install", cwd=project)
     assert orchctl("uninstall-project", cwd=project).code == 0
     assert not os.path.lexists(project / ".agent")
 
 
-def test_git_goes_on_to_ignore_the_session_files_of_another_worktree(
+def test_git_keeps_ignoring_the_session_files_of_another_worktree(
     instance: Instance, orchctl: Orchctl, project: Path, tmp_path: Path
 ) -> None:
     exclude = (project / ".git/info/exclude").read_text()

@@ -33,7 +33,7 @@ def spent(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> Orchctl:
     return orchctl
 
 
-def test_a_session_is_the_sum_of_its_agents_and_a_run_that_of_its_members(spent: Orchctl) -> None:
+def test_usage_of_a_session_or_run_is_the_sum_of_its_agents(spent: Orchctl) -> None:
     rows = usage(spent)
     assert list(rows) == ["session-001", "run-001", "agent-001", "agent-002", "agent-003", "agent-004"]
     members = [rows["agent-003"], rows["agent-004"]]
@@ -46,7 +46,7 @@ def test_a_session_is_the_sum_of_its_agents_and_a_run_that_of_its_members(spent:
     assert rows["agent-002"]["tokens"] is None
 
 
-def test_what_the_session_counts_is_what_its_agents_took(spent: Orchctl) -> None:
+def test_session_show_and_run_status_report_the_same_usage(spent: Orchctl) -> None:
     session = json.loads(spent("session", "show", "--json").out)["session"]
     assert session["tokens"] == usage(spent)["session-001"]["tokens"]
     assert session["tokens_expected"] == usage(spent)["session-001"]["tokens_expected"]
@@ -54,7 +54,7 @@ def test_what_the_session_counts_is_what_its_agents_took(spent: Orchctl) -> None
     assert run["tokens"] == usage(spent, "run-001")["run-001"]["tokens"]
 
 
-def test_named_rows_are_shown(spent: Orchctl) -> None:
+def test_usage_shows_the_rows_of_the_given_ids(spent: Orchctl) -> None:
     assert list(usage(spent, "agent-002", "run-1")) == ["agent-002", "run-001", "agent-003", "agent-004"]
     head, session, *_ = spent("usage").out.splitlines()
     assert head.split() == ["expected", "tokens", "input", "output", "cached", "cost"]
@@ -63,7 +63,7 @@ def test_named_rows_are_shown(spent: Orchctl) -> None:
     assert spent("usage", "agent-099").err.startswith("unknown-agent: ")
 
 
-def test_what_the_mock_runner_simulates_is_marked_and_counts_in_no_sum(spent: Orchctl) -> None:
+def test_simulated_usage_is_marked_and_excluded_from_sums(spent: Orchctl) -> None:
     before = json.loads(spent("session", "show", "--json").out)["session"]
     assert spent("spawn", "--name", "pretender", *MOCK, "--wait").code == 0
     rows = usage(spent)

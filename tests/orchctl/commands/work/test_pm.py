@@ -45,7 +45,7 @@ def test_seven_developers_start_in_one_request_and_their_issues_are_closed(
 
 
 @pytest.mark.parametrize("envelope", [False, True])
-def test_what_a_close_makes_ready_is_started_too(
+def test_issues_that_become_ready_after_a_close_are_started(
     quick: Instance, fake: FakeBd, orchctl: Orchctl, envelope: bool
 ) -> None:
     fake.say(*issues("bd-1", "bd-2"), *issues("bd-3", needs=["bd-1", "bd-2"]), envelope=envelope)
@@ -55,20 +55,20 @@ def test_what_a_close_makes_ready_is_started_too(
     assert queued_together(quick) == [2, 1]
 
 
-def test_no_more_than_max_are_there_at_once(quick: Instance, fake: FakeBd, orchctl: Orchctl) -> None:
+def test_pm_runs_at_most_max_developers_at_once(quick: Instance, fake: FakeBd, orchctl: Orchctl) -> None:
     fake.say(*issues(*(f"bd-{number}" for number in range(9))))
     assert len(pm_report(orchctl("pm", *MOCK, "--max", "3", "--json"))["developers"]) == 9
     assert most_at_once(quick) == 3
 
 
-def test_the_limit_is_the_most_when_nothing_is_said(quick: Instance, fake: FakeBd, orchctl: Orchctl) -> None:
+def test_pm_without_max_runs_at_most_the_limit_at_once(quick: Instance, fake: FakeBd, orchctl: Orchctl) -> None:
     quick.ctl("limit", "2")
     fake.say(*issues(*(f"bd-{number}" for number in range(5))))
     assert orchctl("pm", *MOCK).code == 0
     assert most_at_once(quick) == 2
 
 
-def test_the_next_one_starts_as_soon_as_one_has_ended(
+def test_the_next_developer_starts_when_another_has_finished(
     quick: Instance, background: Background, gate: Callable[[], None], tmp_path: Path
 ) -> None:
     (tmp_path / "skills/slow").mkdir(parents=True)
@@ -86,7 +86,7 @@ def test_the_next_one_starts_as_soon_as_one_has_ended(
     assert most_at_once(quick, {"a", *early_names}) == 2
 
 
-def test_once_is_one_batch(quick: Instance, fake: FakeBd, orchctl: Orchctl) -> None:
+def test_pm_once_starts_one_batch(quick: Instance, fake: FakeBd, orchctl: Orchctl) -> None:
     fake.say(*issues("bd-1", "bd-2"), *issues("bd-3", needs=["bd-1"]))
     report = pm_report(orchctl("pm", *MOCK, "--once", "--max", "1", "--json"))
     assert [row["id"] for row in report["developers"]] == ["bd-1"]
@@ -108,7 +108,9 @@ def test_an_assigned_issue_is_claimed_once(quick: Instance, fake: FakeBd, orchct
     assert len(fake.calls("update", "bd-1")) == 1
 
 
-def test_a_failure_is_open_again_and_not_tried_twice(quick: Instance, fake: FakeBd, orchctl: Orchctl) -> None:
+def test_a_failed_issue_is_reopened_and_retried_only_by_the_next_pm(
+    quick: Instance, fake: FakeBd, orchctl: Orchctl
+) -> None:
     quick.env["ORCHD_MOCK_FAIL"] = "bd-2"
     fake.say(*issues("bd-1", "bd-2"), *issues("bd-3", needs=["bd-2"]))
     result = orchctl("pm", *MOCK, "--json")
@@ -124,7 +126,7 @@ def test_a_failure_is_open_again_and_not_tried_twice(quick: Instance, fake: Fake
     assert second_report["name"] == "pm-2"
 
 
-def test_when_asked_a_failure_is_closed_as_one(quick: Instance, fake: FakeBd, orchctl: Orchctl) -> None:
+def test_close_failed_closes_a_failed_issue(quick: Instance, fake: FakeBd, orchctl: Orchctl) -> None:
     quick.env["ORCHD_MOCK_FAIL"] = "bd-1"
     fake.say(*issues("bd-1"))
     assert orchctl("pm", *MOCK, "--close-failed").code == 1
@@ -135,7 +137,7 @@ def test_when_asked_a_failure_is_closed_as_one(quick: Instance, fake: FakeBd, or
     ("modes", "code"),
     [({"ready": "hang"}, "bd-hung"), ({"ready": "garbage"}, "bd-nonsense"), ({"ready": "error"}, "bd-failed")],
 )
-def test_a_bd_that_is_no_help_is_said_and_nothing_is_started(
+def test_a_failing_bd_is_reported_and_no_agent_is_started(
     quick: Instance, fake: FakeBd, orchctl: Orchctl, modes: dict[str, str], code: str
 ) -> None:
     fake.say(*issues("bd-1"), modes=modes)
@@ -144,7 +146,7 @@ def test_a_bd_that_is_no_help_is_said_and_nothing_is_started(
     assert quick.status("--all")["agents"] == []
 
 
-def test_a_bd_that_hangs_at_the_second_claim_leaves_the_first_to_be_done(
+def test_a_bd_hang_at_the_second_claim_does_not_block_the_first_issue(
     quick: Instance, fake: FakeBd, orchctl: Orchctl, tmp_path: Path
 ) -> None:
     fake.say(*issues("bd-1", "bd-2"))
@@ -160,7 +162,7 @@ def test_a_bd_that_hangs_at_the_second_claim_leaves_the_first_to_be_done(
 
 
 @pytest.mark.parametrize("words", [(), ("--once",)])
-def test_a_list_that_fails_after_the_last_end_leaves_the_report(
+def test_a_bd_failure_after_the_last_developer_keeps_the_report(
     quick: Instance, fake: FakeBd, orchctl: Orchctl, tmp_path: Path, words: tuple[str, ...]
 ) -> None:
     fake.say(*issues("bd-1"))
@@ -172,9 +174,7 @@ def test_a_list_that_fails_after_the_last_end_leaves_the_report(
     assert "`bd ready" in report["troubles"][0]
 
 
-def test_an_issue_that_could_not_be_closed_is_closed_the_next_time(
-    quick: Instance, fake: FakeBd, orchctl: Orchctl
-) -> None:
+def test_an_issue_with_a_failed_close_is_closed_by_the_next_pm(quick: Instance, fake: FakeBd, orchctl: Orchctl) -> None:
     fake.say(*issues("bd-1", "bd-2"), modes={"close": "error"})
     report = pm_report(orchctl("pm", *MOCK, "--json", "--max", "1"), code=1)
     assert [(row["status"], row["task"]) for row in report["developers"]] == [("completed", None)]
@@ -185,7 +185,9 @@ def test_an_issue_that_could_not_be_closed_is_closed_the_next_time(
     assert len(quick.status("--all")["agents"]) == 2
 
 
-def test_what_the_daemon_refuses_is_given_back(quick: Instance, fake: FakeBd, orchctl: Orchctl) -> None:
+def test_issues_are_reopened_when_the_daemon_refuses_the_request(
+    quick: Instance, fake: FakeBd, orchctl: Orchctl
+) -> None:
     fake.say(*issues("bd-1", "bd-2"))
     result = orchctl("pm", "--runner", "no-such-runner")
     assert (result.code, result.err.partition(":")[0]) == (1, "unknown-runner")
@@ -193,7 +195,9 @@ def test_what_the_daemon_refuses_is_given_back(quick: Instance, fake: FakeBd, or
     assert len(pm_report(orchctl("pm", *MOCK, "--json"))["developers"]) == 2
 
 
-def test_people_see_each_end_and_a_table(quick: Instance, fake: FakeBd, orchctl: Orchctl, tmp_path: Path) -> None:
+def test_pm_prints_each_finished_developer_and_a_summary(
+    quick: Instance, fake: FakeBd, orchctl: Orchctl, tmp_path: Path
+) -> None:
     fake.say(*issues("bd-1"))
     result = orchctl("pm", *MOCK)
     row, summary_line = result.out.splitlines()
@@ -204,7 +208,7 @@ def test_people_see_each_end_and_a_table(quick: Instance, fake: FakeBd, orchctl:
     assert orchctl("pm", *MOCK).out == "pm-2: nothing is ready\n"
 
 
-def test_a_person_sees_how_far_it_is(
+def test_pm_on_a_terminal_shows_progress(
     quick: Instance, fake: FakeBd, background: Background, terminal: Terminal, tmp_path: Path
 ) -> None:
     fake.say(*issues("bd-1", "bd-2"))
@@ -215,7 +219,7 @@ def test_a_person_sees_how_far_it_is(
     assert pm.wait(30) == 0
 
 
-def test_a_dry_run_takes_nothing_and_starts_nothing(stopped: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+def test_a_dry_run_claims_no_issue_and_starts_no_agent(stopped: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     fake = FakeBd(tmp_path, stopped.env)
     fake.say(*issues(*(f"bd-{number}" for number in range(9)), labels=["ui"]))
     report = pm_report(orchctl("pm", *MOCK, "--dry-run", "--json"))
@@ -227,9 +231,7 @@ def test_a_dry_run_takes_nothing_and_starts_nothing(stopped: Instance, orchctl: 
     assert not stopped.home.socket.exists()
 
 
-def test_a_markdown_list_is_worked_off_in_its_order_and_ticked(
-    quick: Instance, orchctl: Orchctl, tmp_path: Path
-) -> None:
+def test_pm_processes_and_ticks_a_markdown_list_in_order(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     plan = tmp_path / "plan.md"
     plan.write_text("# Plan\n- [ ] API (id: api)\n- [ ] UI (after: api)\n- [ ] Docs (after: ui)\n- [x] CI\n")
     quick.env["ORCHD_MOCK_FAIL"] = "ui"
@@ -242,7 +244,7 @@ def test_a_markdown_list_is_worked_off_in_its_order_and_ticked(
     assert "[ ]" not in plan.read_text()
 
 
-def test_every_agent_is_waited_for_although_a_file_cannot_be_ticked(
+def test_pm_waits_for_every_agent_when_the_file_cannot_be_ticked(
     quick: Instance, orchctl: Orchctl, tmp_path: Path
 ) -> None:
     (tmp_path / "plan.md").write_text("- [ ] A\n- [ ] B\n")
@@ -257,7 +259,9 @@ def test_every_agent_is_waited_for_although_a_file_cannot_be_ticked(
     assert (tmp_path / "plan.md").read_text() == "- [x] A\n- [x] B\n"
 
 
-def test_a_killed_pm_remembers_what_its_file_does_not_say(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+def test_the_next_pm_reads_finished_tasks_from_a_killed_pms_journal(
+    quick: Instance, orchctl: Orchctl, tmp_path: Path
+) -> None:
     (tmp_path / "plan.md").write_text("- [ ] A\n- [ ] B (after: a)\n")
     assert orchctl("pm", "--tasks", "plan.md", "--once", *MOCK).code == 0
     journal = tmp_path / ".agent/runs/pm-1/journal.jsonl"
@@ -267,9 +271,7 @@ def test_a_killed_pm_remembers_what_its_file_does_not_say(quick: Instance, orchc
     assert len(quick.status("--all")["agents"]) == 2
 
 
-def test_in_worktrees_each_has_a_branch_that_is_not_there_yet(
-    quick: Instance, orchctl: Orchctl, tmp_path: Path
-) -> None:
+def test_each_worktree_gets_a_branch_name_that_is_not_taken(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     quick.env.update(repos.SETTINGS)
     repo = repos.repository(tmp_path / "repo")
     (repo / "plan.md").write_text("- [ ] A\n- [ ] B\n")
@@ -295,7 +297,9 @@ def test_a_developer_can_be_a_whole_composition(quick: Instance, orchctl: Orchct
     assert {agent["task_id"] for agent in agents} == {"bd-1"}
 
 
-def test_inside_an_agent_the_developers_are_its_children(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+def test_developers_of_a_pm_in_an_agent_are_children_of_that_agent(
+    quick: Instance, orchctl: Orchctl, tmp_path: Path
+) -> None:
     (tmp_path / "plan.md").write_text("- [ ] A\n- [ ] B\n")
     words = ["spawn", "--wait", "--nesting", "1", "--", "orchctl", "pm", "--tasks", "plan.md", *MOCK]
     assert orchctl(*words).code == 0
@@ -313,7 +317,7 @@ def test_inside_an_agent_the_developers_are_its_children(quick: Instance, orchct
         (("--tasks", "none.md"), "bad-tasks: "),
     ],
 )
-def test_words_that_make_no_sense_are_a_usage_error(orchctl: Orchctl, words: tuple[str, ...], message: str) -> None:
+def test_pm_refuses_invalid_arguments_as_usage_errors(orchctl: Orchctl, words: tuple[str, ...], message: str) -> None:
     result = orchctl("pm", *words)
     assert (result.code, result.out) == (2, "")
     assert result.err.startswith(message)

@@ -19,7 +19,7 @@ def wait_for_agents(instance: Instance, count: int) -> None:
 
 
 @pytest.mark.parametrize("when", ["still there", "over"])
-def test_a_killed_pm_is_gone_on_with_and_nothing_is_started_twice(
+def test_the_next_pm_continues_a_killed_pm_and_starts_no_agent_twice(
     quick: Instance, fake: FakeBd, orchctl: Orchctl, background: Background, tmp_path: Path, when: str
 ) -> None:
     fake.say(*issues("bd-1", "bd-2", "bd-3"))
@@ -56,7 +56,7 @@ def cut_journal(journal: Path, state: str) -> None:
 @pytest.mark.parametrize(
     ("state", "is_spawned"), [("taking", False), ("taken", False), ("taken", True), ("started", True)]
 )
-def test_wherever_a_pm_died_the_next_one_starts_each_once(
+def test_the_next_pm_starts_each_task_once_after_a_kill_in_any_state(
     quick: Instance, fake: FakeBd, orchctl: Orchctl, tmp_path: Path, state: str, is_spawned: bool
 ) -> None:
     fake.say(*issues("bd-1", "bd-2"))
@@ -73,7 +73,7 @@ def test_wherever_a_pm_died_the_next_one_starts_each_once(
     assert sorted(agent["task_id"] for agent in agents) == ["bd-1"] * (1 if is_spawned else 2) + ["bd-2"]
 
 
-def test_a_claim_that_died_on_its_way_and_went_to_another_claimer_is_left_alone(
+def test_an_interrupted_claim_that_another_claimer_won_is_skipped(
     quick: Instance, fake: FakeBd, orchctl: Orchctl, tmp_path: Path
 ) -> None:
     fake.say(*issues("bd-1"))
@@ -85,7 +85,7 @@ def test_a_claim_that_died_on_its_way_and_went_to_another_claimer_is_left_alone(
     assert len(quick.status("--all")["agents"]) == 1
 
 
-def test_two_at_once_cannot_take_from_one_list(
+def test_two_pms_cannot_run_on_the_same_list(
     quick: Instance, fake: FakeBd, orchctl: Orchctl, background: Background, tmp_path: Path
 ) -> None:
     fake.say(*issues("bd-1"))
@@ -100,7 +100,7 @@ def test_two_at_once_cannot_take_from_one_list(
     assert pm.wait(30) == 0
 
 
-def test_an_interrupt_leaves_the_developers_and_says_so(
+def test_an_interrupted_pm_leaves_developers_running_and_prints_them(
     quick: Instance, fake: FakeBd, orchctl: Orchctl, background: Background, tmp_path: Path
 ) -> None:
     fake.say(*issues("bd-1"))
@@ -120,7 +120,7 @@ def _journal(directory: Path) -> str:
     return path.read_text() if path.exists() else ""
 
 
-def test_a_timeout_is_exit_code_75_and_the_same_command_goes_on(
+def test_a_timed_out_pm_exits_with_75_and_the_same_command_resumes_it(
     quick: Instance, fake: FakeBd, orchctl: Orchctl
 ) -> None:
     fake.say(*issues("bd-1"))

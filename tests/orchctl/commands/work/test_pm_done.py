@@ -46,7 +46,7 @@ def test_a_task_is_ticked_only_when_something_was_committed(quick: Instance, orc
     assert statuses == {"a": "completed", "b": "completed"}
 
 
-def test_a_team_is_judged_by_what_git_has(quick: Instance, orchctl: Orchctl, repo: Path) -> None:
+def test_a_team_task_fails_when_nothing_was_committed(quick: Instance, orchctl: Orchctl, repo: Path) -> None:
     for name, script in {"busy": "git commit -q --allow-empty -m done", "idle": "true"}.items():
         folder = repo / "skills" / name
         folder.mkdir(parents=True)
@@ -60,7 +60,7 @@ def test_a_team_is_judged_by_what_git_has(quick: Instance, orchctl: Orchctl, rep
     assert rows == {"a": ("completed", None), "b": ("failed", "nothing committed")}
 
 
-def test_mocks_only_pretend_and_are_believed(quick: Instance, orchctl: Orchctl, repo: Path) -> None:
+def test_a_mock_task_is_ticked_without_commits(quick: Instance, orchctl: Orchctl, repo: Path) -> None:
     report = pm_report(orchctl("pm", "--tasks", "plan.md", "--tick", "--worktree", *MOCK, "--json", cwd=repo))
     assert {row["task"] for row in report["developers"]} == {"ticked"}
 
@@ -76,7 +76,9 @@ def test_mocks_only_pretend_and_are_believed(quick: Instance, orchctl: Orchctl, 
         ([], False, "completed"),
     ],
 )
-def test_what_could_do_nothing_has_not_done_its_task(codes: list[str], is_pretending: bool, status: str) -> None:
+def test_notes_decide_whether_a_completed_agent_counts_as_failed(
+    codes: list[str], is_pretending: bool, status: str
+) -> None:
     notes = [{"code": code, "text": code.replace("-", " ")} for code in codes]
     agent: dict[str, Any] = ended(1, notes=notes, worktree=None)
     assert judged(agent, is_pretending=is_pretending)["status"] == status
@@ -92,7 +94,7 @@ def test_notes_are_in_the_report() -> None:
     assert line.endswith("  3 permissions denied")
 
 
-def test_what_a_team_left_uncommitted_is_in_the_report(tmp_path: Path) -> None:
+def test_uncommitted_changes_of_a_team_are_in_the_report(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     commit(bench.tree, b="1")
     (bench.tree / "a").write_text("changed")
@@ -105,7 +107,7 @@ def test_what_a_team_left_uncommitted_is_in_the_report(tmp_path: Path) -> None:
     assert judged(agent, is_pretending=True)["notes"] == []
 
 
-def test_commits_elsewhere_are_in_the_report_and_a_task_whose_work_is_unclear_is_not_done(tmp_path: Path) -> None:
+def test_commits_elsewhere_are_in_the_report_and_unclear_work_fails(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     git(bench.tree, "checkout", "-q", "-b", "feature")
     commit(bench.tree, b="1")

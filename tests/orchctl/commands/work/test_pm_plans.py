@@ -44,7 +44,7 @@ MASTER = {
 }
 
 
-def test_a_plan_of_spec_kit_is_worked_off_in_its_order(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+def test_pm_processes_a_spec_kit_plan_in_order(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     (tmp_path / "specs/001").mkdir(parents=True)
     (tmp_path / "specs/001/spec.md").write_text("What is wanted.")
     path = tmp_path / "specs/001/tasks.md"
@@ -57,7 +57,7 @@ def test_a_plan_of_spec_kit_is_worked_off_in_its_order(quick: Instance, orchctl:
     assert "Task T004 of specs/001/tasks.md, Phase 2: Build. Read spec.md beside it first." in prompt
 
 
-def test_a_plan_of_kiro_is_worked_off_leaf_by_leaf(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+def test_pm_processes_a_kiro_plan_leaf_by_leaf(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     (tmp_path / "tasks.md").write_text(KIRO)
     report = pm_report(orchctl("pm", "--tasks", "tasks.md", "--tick", *MOCK, "--json"))
     assert [row["id"] for row in report["developers"]] == ["1.1", "1.3", "2"]
@@ -66,7 +66,7 @@ def test_a_plan_of_kiro_is_worked_off_leaf_by_leaf(quick: Instance, orchctl: Orc
     assert quick.agent(report["developers"][2]["agent"])["name"] == "task-2"
 
 
-def test_what_did_not_complete_is_open_again(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+def test_a_failed_task_is_marked_open_again(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     (tmp_path / "tasks.md").write_text(KIRO)
     quick.env["ORCHD_MOCK_FAIL"] = "1.3"
     report = pm_report(orchctl("pm", "--tasks", "tasks.md", "--tick", *MOCK, "--json"), code=1)
@@ -74,7 +74,7 @@ def test_what_did_not_complete_is_open_again(quick: Instance, orchctl: Orchctl, 
     assert (tmp_path / "tasks.md").read_text() == KIRO.replace("[ ] 1.1", "[x] 1.1").replace("[ ] 1. ", "[-] 1. ")
 
 
-def test_the_next_pm_goes_on_with_what_it_marked_as_begun(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+def test_the_next_pm_resumes_tasks_marked_as_begun(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     (tmp_path / "tasks.md").write_text(KIRO)
     quick.ctl("pause")
     command = ("pm", "--tasks", "tasks.md", "--tick", *MOCK)
@@ -87,14 +87,16 @@ def test_the_next_pm_goes_on_with_what_it_marked_as_begun(quick: Instance, orchc
     assert len(quick.status("--all")["agents"]) == 3
 
 
-def test_what_could_not_be_started_is_open_again(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+def test_a_task_that_could_not_be_started_is_marked_open_again(
+    quick: Instance, orchctl: Orchctl, tmp_path: Path
+) -> None:
     (tmp_path / "tasks.md").write_text(KIRO)
     result = orchctl("pm", "--tasks", "tasks.md", "--tick", "--runner", "no-such-runner")
     assert (result.code, result.err.partition(":")[0]) == (1, "unknown-runner")
     assert (tmp_path / "tasks.md").read_text() == KIRO
 
 
-def test_a_file_of_task_master_gets_its_statuses(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+def test_pm_updates_the_statuses_in_a_task_master_file(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     path = tmp_path / ".taskmaster/tasks/tasks.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(MASTER, indent=2))
@@ -103,7 +105,7 @@ def test_a_file_of_task_master_gets_its_statuses(quick: Instance, orchctl: Orchc
     assert path.read_text() == json.dumps(MASTER, indent=2).replace("pending", "done")
 
 
-def test_two_tags_of_a_file_are_two_lists(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+def test_each_tag_of_a_task_master_file_is_a_separate_list(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     (tmp_path / "tasks").mkdir()
     task = {"id": 1, "title": "Do it", "status": "pending"}
     (tmp_path / "tasks/tasks.json").write_text(json.dumps({tag: {"tasks": [task]} for tag in ("master", "next", "v3")}))
@@ -143,7 +145,9 @@ def test_a_dry_run_shows_waves_and_why_each_task_waits(stopped: Instance, orchct
     assert [line.split()[2] for line in with_it] == ["1.1", "1.2", "1.3", "2"]
 
 
-def test_what_is_no_task_and_what_is_taken_as_done_is_said(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+def test_pm_prints_ignored_checkboxes_and_implicitly_done_tasks(
+    quick: Instance, orchctl: Orchctl, tmp_path: Path
+) -> None:
     text = "- [x] 1. A\n  - [ ] 1.1 B\n\n```\n- [ ] 9. C\n```\n"
     (tmp_path / "tasks.md").write_text(text)
     notes = "line 1: 1 is done; taken as done with it: 1.1", "line 4: 1 box in code or a comment is not a task"
@@ -168,7 +172,7 @@ def test_what_is_no_task_and_what_is_taken_as_done_is_said(quick: Instance, orch
         ("t.md", "- [ ] 1. A\n", ("--format", "kira"), "usage: --format must be one of spec-kit, kiro"),
     ],
 )
-def test_what_cannot_be_relied_on_starts_nothing(
+def test_an_invalid_plan_or_option_starts_no_agent(
     stopped: Instance, orchctl: Orchctl, tmp_path: Path, name: str, text: str, words: tuple[str, ...], error: str
 ) -> None:
     path = tmp_path / name
@@ -178,7 +182,7 @@ def test_what_cannot_be_relied_on_starts_nothing(
     assert not (tmp_path / ".agent").exists()
 
 
-def test_how_a_file_is_read_needs_a_file(stopped: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+def test_format_options_require_a_tasks_file(stopped: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     (tmp_path / ".beads").mkdir()
     for words in (("--format", "kiro"), ("--tag", "x"), ("--optional",)):
         assert orchctl("pm", *words).err.startswith("usage: --format, --tag and --optional require --tasks FILE")

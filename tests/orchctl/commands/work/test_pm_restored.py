@@ -28,7 +28,7 @@ def broken(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [Path.unlink, damaged, broken])
 @pytest.mark.parametrize("is_forgotten", [False, True])
-def test_a_task_that_could_not_be_ticked_is_ticked_by_the_next_pm_and_started_once(
+def test_the_next_pm_ticks_an_unticked_task_without_starting_it_again(
     quick: Instance,
     orchctl: Orchctl,
     background: Background,
@@ -61,7 +61,7 @@ def test_a_task_that_could_not_be_ticked_is_ticked_by_the_next_pm_and_started_on
     assert pm_report(orchctl(*TICK))["developers"] == []
 
 
-def test_a_task_of_a_pm_without_tick_is_ticked_by_the_next_one_with_it(
+def test_a_pm_with_tick_ticks_tasks_of_an_earlier_pm_without_tick(
     quick: Instance, orchctl: Orchctl, tmp_path: Path
 ) -> None:
     plan = tmp_path / "plan.md"

@@ -40,7 +40,7 @@ def files_at_begin(repo: Path, developer: str) -> list[str]:
     return [name for name in listing.split() if not name.startswith("seen")]
 
 
-def test_a_plan_that_is_ticked_and_committed_is_worked_off(quick: Instance, orchctl: Orchctl, repo: Path) -> None:
+def test_pm_processes_a_plan_that_is_committed_and_ticked(quick: Instance, orchctl: Orchctl, repo: Path) -> None:
     repos.commit(repo, **{"plan.md": "- [ ] A\n- [ ] B (after: a)\n- [ ] C (after: a)\n- [ ] D (after: b, c)\n"})
     report = pm_report(orchctl("pm", "--tasks", "plan.md", "--tick", *COMMITTER, cwd=repo))
     assert (report["counts"], report["warnings"]) == ({"completed": 4}, [])
@@ -50,7 +50,9 @@ def test_a_plan_that_is_ticked_and_committed_is_worked_off(quick: Instance, orch
     assert {"b", "c"} <= set(files_at_begin(repo, "d"))
 
 
-def test_a_later_pm_begins_with_the_work_of_an_earlier_one(quick: Instance, orchctl: Orchctl, repo: Path) -> None:
+def test_a_later_pm_starts_worktrees_from_the_work_of_an_earlier_pm(
+    quick: Instance, orchctl: Orchctl, repo: Path
+) -> None:
     plan = repo / "plan.md"
     plan.write_text("- [ ] First\n")
     pm_report(orchctl("pm", "--tasks", "plan.md", "--tick", *COMMITTER, cwd=repo))
@@ -59,7 +61,7 @@ def test_a_later_pm_begins_with_the_work_of_an_earlier_one(quick: Instance, orch
     assert "first" in files_at_begin(repo, "second")
 
 
-def test_a_conflict_between_the_dependencies_of_a_task_fails_that_task_alone(
+def test_a_merge_conflict_of_dependencies_fails_only_their_dependent(
     quick: Instance, orchctl: Orchctl, repo: Path
 ) -> None:
     quick.configure(_COMMITTER.replace(">$ORCHD_NAME\n", ">$ORCHD_NAME; echo $ORCHD_NAME >both\n"))
@@ -70,7 +72,7 @@ def test_a_conflict_between_the_dependencies_of_a_task_fails_that_task_alone(
     assert bad["reason"].startswith("merge-conflict: ")
 
 
-def test_what_bd_writes_is_no_reason_and_blockers_come_first(
+def test_changes_by_bd_cause_no_warning_and_blockers_run_first(
     quick: Instance, fake: FakeBd, orchctl: Orchctl, repo: Path, tmp_path: Path
 ) -> None:
     blocked = {"needs": ["bd-1"], "dependencies": [{"depends_on_id": "bd-1", "type": "blocks"}]}
@@ -83,7 +85,7 @@ def test_what_bd_writes_is_no_reason_and_blockers_come_first(
     assert "bd-1" in files_at_begin(repo, "bd-2")
 
 
-def test_tasks_begin_with_the_work_of_what_they_come_after_in_one_run_and_in_two(
+def test_tasks_start_from_the_work_of_their_dependencies_across_runs(
     quick: Instance, orchctl: Orchctl, repo: Path
 ) -> None:
     tasks = repo / "tasks"
@@ -100,7 +102,7 @@ def test_tasks_begin_with_the_work_of_what_they_come_after_in_one_run_and_in_two
 
 
 @pytest.mark.parametrize("kind", ["symlink", "hard link", "linked directory"])
-def test_one_pm_at_a_time_works_on_a_plan_by_all_its_names(
+def test_only_one_pm_runs_on_a_plan_under_all_its_paths(
     quick: Instance, orchctl: Orchctl, background: Background, tmp_path: Path, kind: str
 ) -> None:
     first_checkout, second_checkout = tmp_path / "here", tmp_path / "there"
@@ -128,7 +130,7 @@ def test_one_pm_at_a_time_works_on_a_plan_by_all_its_names(
     assert len(quick.status("--all")["agents"]) == 1
 
 
-def test_a_box_that_a_person_ticks_meanwhile_is_not_started(
+def test_a_task_that_is_ticked_by_hand_during_a_pm_is_not_started(
     quick: Instance, orchctl: Orchctl, background: Background, tmp_path: Path
 ) -> None:
     plan = tmp_path / "plan.md"
@@ -142,7 +144,7 @@ def test_a_box_that_a_person_ticks_meanwhile_is_not_started(
     assert [row["id"] for row in json.loads(out)["developers"]] == ["a", "c"]
 
 
-def test_a_box_that_was_ticked_after_a_pm_was_killed_is_not_started_by_the_next(
+def test_the_next_pm_skips_a_task_that_was_ticked_after_a_kill(
     quick: Instance, orchctl: Orchctl, tmp_path: Path, gate: Callable[[], None]
 ) -> None:
     (tmp_path / "plan.md").write_text("- [ ] A\n- [ ] B\n")
@@ -157,7 +159,9 @@ def test_a_box_that_was_ticked_after_a_pm_was_killed_is_not_started_by_the_next(
     assert ([row["id"] for row in report["developers"]], report["skipped"]) == (["a"], ["b"])
 
 
-def test_a_broken_byte_in_a_journal_is_said_with_its_place(quick: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+def test_an_invalid_byte_in_a_journal_is_reported_with_its_line(
+    quick: Instance, orchctl: Orchctl, tmp_path: Path
+) -> None:
     (tmp_path / "plan.md").write_text("- [ ] A\n")
     pm_report(orchctl("pm", "--tasks", "plan.md", "--once", *MOCK, "--json"))
     journal = tmp_path / ".agent/runs/pm-1/journal.jsonl"

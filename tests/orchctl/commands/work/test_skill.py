@@ -32,7 +32,7 @@ def copies(directory: Path) -> list[str]:
     return sorted(str(path.relative_to(directory).parents[1]) for path in directory.rglob(f"{NAME}/SKILL.md"))
 
 
-def test_it_goes_where_the_clis_that_are_installed_look(stopped: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
+def test_install_writes_the_skill_for_each_installed_cli(stopped: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
     stopped.env["PATH"] = f"{tmp_path}/bin:{stopped.env['PATH']}"
     for name, expected in (
         ("claude", [".agent/skills", ".claude/skills"]),
@@ -52,7 +52,7 @@ def test_it_goes_where_the_clis_that_are_installed_look(stopped: Instance, orchc
         (".agents/x", [".agent/skills", ".agents/skills"]),
     ],
 )
-def test_it_goes_where_a_project_has_something_of_a_cli_that_the_daemon_has_not_made(
+def test_install_detects_a_cli_by_project_files_not_made_by_the_daemon(
     orchctl: Orchctl, tmp_path: Path, directory: str, expected: list[str]
 ) -> None:
     (tmp_path / directory).parent.mkdir(parents=True)
@@ -61,25 +61,25 @@ def test_it_goes_where_a_project_has_something_of_a_cli_that_the_daemon_has_not_
     assert copies(tmp_path) == expected
 
 
-def test_a_directory_that_is_named_is_the_only_one(orchctl: Orchctl, tmp_path: Path) -> None:
+def test_install_dir_writes_only_to_the_given_directory(orchctl: Orchctl, tmp_path: Path) -> None:
     (tmp_path / ".agents").mkdir()
     orchctl("skill", "install", "--dir", "mine")
     assert copies(tmp_path) == ["mine"]
 
 
-def test_one_in_the_directory_of_codex_is_found(orchctl: Orchctl, tmp_path: Path) -> None:
+def test_show_reads_a_skill_in_the_codex_directory(orchctl: Orchctl, tmp_path: Path) -> None:
     written(tmp_path / ".agents/skills/own/SKILL.md", "# Own\n")
     assert orchctl("skill", "show", "own").out == "# Own\n"
 
 
-def test_it_is_installed_and_the_second_time_up_to_date(orchctl: Orchctl, tmp_path: Path) -> None:
+def test_a_second_install_reports_an_up_to_date_skill(orchctl: Orchctl, tmp_path: Path) -> None:
     first_install = orchctl("skill", "install")
     assert first_install == (0, "".join(f".agent/skills/{NAME}/{file}: written\n" for file in FILES), "")
     assert (tmp_path / ".agent/skills" / NAME / "SKILL.md").read_text().startswith(f"---\nname: {NAME}\n")
     assert orchctl("skill", "install") == (0, f".agent/skills/{NAME} is up to date\n", "")
 
 
-def test_it_goes_elsewhere_and_to_claude_too(orchctl: Orchctl, tmp_path: Path) -> None:
+def test_install_writes_to_a_given_directory_and_to_claude(orchctl: Orchctl, tmp_path: Path) -> None:
     assert orchctl("skill", "install", "--dir", "mine/", "--claude").code == 0
     assert [(tmp_path / place / NAME / file).exists() for place in ("mine", ".claude/skills") for file in FILES] == [
         True
@@ -87,7 +87,7 @@ def test_it_goes_elsewhere_and_to_claude_too(orchctl: Orchctl, tmp_path: Path) -
     assert not (tmp_path / ".agent").exists()
 
 
-def test_a_changed_file_is_never_written_over_without_saying_so(orchctl: Orchctl, tmp_path: Path) -> None:
+def test_install_replaces_a_changed_file_only_with_force(orchctl: Orchctl, tmp_path: Path) -> None:
     orchctl("skill", "install")
     path = tmp_path / ".agent/skills" / NAME / "SKILL.md"
     path.write_text("mine")
@@ -104,7 +104,7 @@ def test_a_changed_file_is_never_written_over_without_saying_so(orchctl: Orchctl
     assert orchctl("skill", "install").code == 0
 
 
-def test_the_list_has_what_is_found_from_here_the_nearest_of_a_name(orchctl: Orchctl, tmp_path: Path) -> None:
+def test_list_shows_the_nearest_skill_of_each_name(orchctl: Orchctl, tmp_path: Path) -> None:
     written(tmp_path / "skills/team/composition.json", composition("a"))
     written(tmp_path / ".claude/skills/skyfom-designer/SKILL.md", '---\ndescription: "mine: own"\n---\n')
     (tmp_path / "skills/nothing").mkdir()
@@ -136,7 +136,7 @@ def test_a_makefile_in_a_skill_keeps_its_tabs(orchctl: Orchctl, tmp_path: Path) 
     assert orchctl("skill", "show", "make").out == "all:\n\tcc x.c?\n"
 
 
-def test_what_is_no_skill(orchctl: Orchctl) -> None:
+def test_show_refuses_an_unknown_skill(orchctl: Orchctl) -> None:
     result = orchctl("skill", "show", "nowhere")
     assert result.code == 2
     assert result.err.startswith("unknown-skill: unknown skill: 'nowhere'; available skills: skill-parallel-orch")

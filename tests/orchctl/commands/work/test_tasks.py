@@ -14,7 +14,7 @@ from tests.orchctl.conftest import Orchctl
 from tests.orchctl.tasks.files import result, task
 
 
-def test_a_new_task_has_what_was_said_and_a_prompt_to_go_on_from(
+def test_a_new_task_file_has_its_options_and_a_prompt_template(
     orchctl: Orchctl, tmp_path: Path, stopped: Instance
 ) -> None:
     words = (
@@ -45,25 +45,25 @@ def test_a_new_task_has_what_was_said_and_a_prompt_to_go_on_from(
     assert not stopped.home.socket.exists()
 
 
-def test_a_task_may_be_called_like_its_file(orchctl: Orchctl, tmp_path: Path) -> None:
+def test_a_task_name_may_have_the_prefix_of_its_file(orchctl: Orchctl, tmp_path: Path) -> None:
     result = orchctl("tasks", "new", "subtask-A", "--goal", "x", "--dir", "work/", "--json")
     assert json.loads(result.out) == {"name": "A", "path": str(tmp_path / "work/subtask-A.md")}
 
 
-def test_a_directory_that_is_not_utf_8_makes_no_file(orchctl: Orchctl, tmp_path: Path) -> None:
+def test_new_refuses_a_directory_that_is_not_utf_8(orchctl: Orchctl, tmp_path: Path) -> None:
     result = orchctl("tasks", "new", "x", "--goal", "y", "--dir", "l\udce9")
     assert (result.code, result.out) == (2, "")
     assert result.err.startswith(r"not-utf-8: the file contains the path of its result, and 'l\udce9' is not UTF-8; ")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_directory_that_is_a_file_is_not_a_task_that_is_there(orchctl: Orchctl, tmp_path: Path) -> None:
+def test_new_reports_a_directory_that_is_a_file(orchctl: Orchctl, tmp_path: Path) -> None:
     (tmp_path / "f").touch()
     result = orchctl("tasks", "new", "a", "--goal", "x", "--dir", "f")
     assert (result.code, result.err) == (1, f"system: [Errno 17] File exists: '{tmp_path}/f'\n")
 
 
-def test_nothing_is_written_over(orchctl: Orchctl, tmp_path: Path) -> None:
+def test_new_does_not_overwrite_an_existing_task(orchctl: Orchctl, tmp_path: Path) -> None:
     orchctl("tasks", "new", "a", "--goal", "first")
     result = orchctl("tasks", "new", "a", "--goal", "second")
     assert (result.code, result.out) == (1, "")
@@ -91,7 +91,7 @@ def test_the_prompt_may_come_from_a_file_or_from_stdin(orchctl: Orchctl, tmp_pat
         (("a", "--goal", "x", "--body", "nowhere"), "usage: --body: nowhere cannot be read: "),
     ],
 )
-def test_what_is_wrong_is_said_and_nothing_is_written(
+def test_new_refuses_invalid_arguments_and_writes_nothing(
     orchctl: Orchctl, tmp_path: Path, words: tuple[str, ...], message: str
 ) -> None:
     result = orchctl("tasks", "new", *words)
@@ -100,7 +100,7 @@ def test_what_is_wrong_is_said_and_nothing_is_written(
     assert not (tmp_path / "docs").exists()
 
 
-def test_every_mistake_is_told_at_once(orchctl: Orchctl, tmp_path: Path) -> None:
+def test_check_reports_all_mistakes_at_once(orchctl: Orchctl, tmp_path: Path) -> None:
     tasks = tmp_path / "docs/tasks"
     task(tasks, "a", "goal: x: y", "tiemout: 3")
     task(tasks, "b", "goal: x", "retries: many")
@@ -114,7 +114,7 @@ def test_every_mistake_is_told_at_once(orchctl: Orchctl, tmp_path: Path) -> None
     ]
 
 
-def test_tasks_are_checked_together_when_each_is_right(orchctl: Orchctl, tmp_path: Path) -> None:
+def test_check_compares_tasks_that_are_valid_by_themselves(orchctl: Orchctl, tmp_path: Path) -> None:
     tasks = tmp_path / "work"
     task(tasks, "a", "goal: x", "files: [src]")
     task(tasks, "b", "goal: x", "files: [src/b.py]", "skill: nowhere")
@@ -128,7 +128,7 @@ def test_tasks_are_checked_together_when_each_is_right(orchctl: Orchctl, tmp_pat
     assert orchctl("tasks", "check", "work") == (0, "2 tasks, all valid\n", "")
 
 
-def test_no_tasks_at_all(orchctl: Orchctl) -> None:
+def test_check_reports_a_missing_tasks_directory(orchctl: Orchctl) -> None:
     result = orchctl("tasks", "check")
     assert result.code == 1
     assert result.out.startswith(
@@ -136,7 +136,7 @@ def test_no_tasks_at_all(orchctl: Orchctl) -> None:
     )
 
 
-def test_the_list_shows_where_each_stands(orchctl: Orchctl, tmp_path: Path, stopped: Instance) -> None:
+def test_list_shows_the_state_of_each_task(orchctl: Orchctl, tmp_path: Path, stopped: Instance) -> None:
     tasks = tmp_path / "docs/tasks"
     task(tasks, "ui", "goal: Build it", "after: [schema]")
     task(tasks, "schema", "goal: Design it")
@@ -151,7 +151,7 @@ def test_the_list_shows_where_each_stands(orchctl: Orchctl, tmp_path: Path, stop
     assert (second["after"], second["state"], second["agent"]) == (["schema"], "missing", None)
 
 
-def test_the_list_knows_the_agents_when_a_daemon_runs(
+def test_list_shows_the_agents_of_tasks_when_a_daemon_runs(
     instance: Instance, orchctl: Orchctl, tmp_path: Path, gate: Callable[[], None]
 ) -> None:
     tasks = tmp_path / "docs/tasks"
@@ -168,14 +168,14 @@ def test_the_list_knows_the_agents_when_a_daemon_runs(
     ]
 
 
-def test_wrong_tasks_are_not_listed(orchctl: Orchctl, tmp_path: Path) -> None:
+def test_list_refuses_invalid_tasks(orchctl: Orchctl, tmp_path: Path) -> None:
     task(tmp_path / "docs/tasks", "a", "goal: x", "after: [b]")
     result = orchctl("tasks", "list")
     assert (result.code, result.out) == (1, "")
     assert result.err.startswith("unknown-dependency: docs/tasks/subtask-a.md line 3: unknown task 'b'; ")
 
 
-def test_many_errors_are_counted_and_shown_when_asked_for(orchctl: Orchctl, tmp_path: Path) -> None:
+def test_check_counts_further_errors_and_shows_them_with_all(orchctl: Orchctl, tmp_path: Path) -> None:
     for number in range(9):
         task(tmp_path / "docs/tasks", f"t{number}", "goal: x", "files: [src]")
     result = orchctl("tasks", "check")

@@ -21,7 +21,7 @@ def tasks(tmp_path: Path) -> Path:
     return directory
 
 
-def test_all_results_are_one_document_in_order(tasks: Path, orchctl: Orchctl, stopped: Instance) -> None:
+def test_merge_prints_all_results_in_order(tasks: Path, orchctl: Orchctl, stopped: Instance) -> None:
     result(tasks, "b", "# B\n\ttab  \n\x1b[31m")
     result(tasks, "c", "C")
     result(tasks, "a", "A")
@@ -31,14 +31,14 @@ def test_all_results_are_one_document_in_order(tasks: Path, orchctl: Orchctl, st
     assert not stopped.home.socket.exists()
 
 
-def test_what_is_missing_is_named_and_the_exit_code_is_1(tasks: Path, orchctl: Orchctl) -> None:
+def test_merge_names_missing_results_and_exits_with_code_1(tasks: Path, orchctl: Orchctl) -> None:
     result(tasks, "b")
     process = orchctl("tasks", "merge")
     assert (process.code, process.err) == (1, "c is missing\na is missing\n")
     assert "## c\n\n> **There is no result.** missing\n" in process.out
 
 
-def test_what_failed_is_known_from_the_daemon(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
+def test_merge_reads_failures_from_the_daemon(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
     instance.spawn("sh", "-c", "exit 7", options=["--result", str(tasks / "results/c.md")])
     orchctl("wait", "1")
     result = orchctl("tasks", "merge")
@@ -47,7 +47,7 @@ def test_what_failed_is_known_from_the_daemon(tasks: Path, instance: Instance, o
     assert "> **There is no result.** failed: agent-001, exit 7\n" in result.out
 
 
-def test_it_goes_into_a_file(tasks: Path, orchctl: Orchctl, tmp_path: Path) -> None:
+def test_merge_writes_to_a_file_and_warns_of_an_outdated_result(tasks: Path, orchctl: Orchctl, tmp_path: Path) -> None:
     for name in "bac":
         result(tasks, name)
     aged(tasks / "results/c.md", 90)
@@ -57,7 +57,7 @@ def test_it_goes_into_a_file(tasks: Path, orchctl: Orchctl, tmp_path: Path) -> N
     assert (tmp_path / "report.md").read_text().startswith("# Results\n\n## b\n")
 
 
-def test_json_says_what_lacks(tasks: Path, orchctl: Orchctl) -> None:
+def test_merge_json_lists_missing_results(tasks: Path, orchctl: Orchctl) -> None:
     result(tasks, "b")
     process = orchctl("tasks", "merge", "--json")
     value = json.loads(process.out)
@@ -69,7 +69,7 @@ def test_json_says_what_lacks(tasks: Path, orchctl: Orchctl) -> None:
 @pytest.mark.parametrize(
     "path", ["docs/tasks/results/a.md", "docs/tasks/subtask-a.md", "docs/tasks/results/subtask-b.md"]
 )
-def test_nothing_that_is_read_is_written_over(tasks: Path, orchctl: Orchctl, path: str) -> None:
+def test_merge_does_not_overwrite_a_task_or_a_result(tasks: Path, orchctl: Orchctl, path: str) -> None:
     result = orchctl("tasks", "merge", "--out", path)
     assert result.code == 2
     assert "is a task or a result itself" in result.err

@@ -32,7 +32,7 @@ def spawned(instance: Instance) -> list[tuple[str, str, list[str]]]:
     return [(agent["name"], agent["status"], agent["after"]) for agent in agents]
 
 
-def test_all_of_them_in_one_request_each_behind_what_it_comes_after(
+def test_all_tasks_are_spawned_in_one_request_with_their_dependencies(
     tasks: Path, instance: Instance, orchctl: Orchctl
 ) -> None:
     result = orchctl(*RUN, "--wait")
@@ -51,7 +51,9 @@ def test_all_of_them_in_one_request_each_behind_what_it_comes_after(
     )
 
 
-def test_an_agent_reads_its_prompt_and_the_results_before_it(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
+def test_an_agent_gets_its_prompt_and_the_results_of_its_dependencies(
+    tasks: Path, instance: Instance, orchctl: Orchctl
+) -> None:
     orchctl(*RUN, "--wait")
     agent = instance.agent("agent-002")
     assert agent["stdin"] == str(tasks / "results/.prompts/b.md")
@@ -62,7 +64,7 @@ def test_an_agent_reads_its_prompt_and_the_results_before_it(tasks: Path, instan
     assert "goal:" not in text
 
 
-def test_what_is_done_is_not_run_again(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
+def test_a_done_task_is_not_run_again(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
     orchctl(*RUN, "--wait")
     result = orchctl(*RUN, "--wait")
     assert (result.code, result.out) == (0, "")
@@ -73,7 +75,7 @@ def test_what_is_done_is_not_run_again(tasks: Path, instance: Instance, orchctl:
     assert len(spawned(instance)) == 3
 
 
-def test_after_one_has_failed_only_what_is_missing_is_run(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
+def test_after_a_failure_only_missing_tasks_are_run(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
     failing = {**instance.env, "ORCHD_MOCK_FAIL": "b"}
     result = orchctl(*RUN, "--wait", env=failing)
     assert result.code == 1
@@ -83,7 +85,7 @@ def test_after_one_has_failed_only_what_is_missing_is_run(tasks: Path, instance:
     assert spawned(instance)[3:] == [("b", "completed", [])], "what it comes after is done, and no matter any more"
 
 
-def test_a_result_that_a_failed_agent_left_does_not_count_and_is_kept(
+def test_the_result_of_a_failed_agent_is_backed_up_and_replaced(
     tasks: Path, instance: Instance, orchctl: Orchctl
 ) -> None:
     left_result = str(tasks / "results/b.md")
@@ -98,9 +100,7 @@ def test_a_result_that_a_failed_agent_left_does_not_count_and_is_kept(
     assert "pretended" in (tasks / "results/b.md").read_text()
 
 
-def test_a_changed_task_is_run_again_with_all_that_comes_after_it(
-    tasks: Path, instance: Instance, orchctl: Orchctl
-) -> None:
+def test_a_changed_task_is_run_again_with_its_dependents(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
     for name in "abc":
         aged(result(tasks, name), 30)
     os.utime(tasks / "subtask-a.md")
@@ -109,7 +109,7 @@ def test_a_changed_task_is_run_again_with_all_that_comes_after_it(
     assert (tasks / "results/a.md.bak").read_text() == "# Result\n\nDone.\n"
 
 
-def test_again_runs_what_is_done(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
+def test_again_runs_a_done_task(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
     for name in "abc":
         result(tasks, name, f"old {name}")
     assert orchctl(*RUN, "--again", "--only", "b", "--wait").code == 0
@@ -118,7 +118,7 @@ def test_again_runs_what_is_done(tasks: Path, instance: Instance, orchctl: Orchc
     assert (tasks / "results/a.md").read_text() == "old a"
 
 
-def test_what_is_on_its_way_is_waited_for_and_not_run_twice(
+def test_a_task_in_progress_is_waited_for_and_not_run_twice(
     tasks: Path, instance: Instance, orchctl: Orchctl, background: Background, gate: Callable[[], None], tmp_path: Path
 ) -> None:
     options = ["--name", "a", "--result", str(tasks / "results/a.md")]
@@ -134,7 +134,7 @@ def test_what_is_on_its_way_is_waited_for_and_not_run_twice(
     assert len(output[0].splitlines()) == 3
 
 
-def test_two_at_once_spawn_each_task_once(
+def test_two_concurrent_commands_spawn_each_task_once(
     tasks: Path, instance: Instance, background: Background, tmp_path: Path
 ) -> None:
     processes = [background(*RUN, "--wait", cwd=tmp_path) for _ in range(2)]
@@ -144,14 +144,16 @@ def test_two_at_once_spawn_each_task_once(
     assert sorted(name for name, _, _ in spawned(instance)) == ["a", "b", "c"]
 
 
-def test_a_wait_that_takes_too_long_is_75_and_they_go_on(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
+def test_a_timed_out_wait_exits_with_75_and_agents_keep_running(
+    tasks: Path, instance: Instance, orchctl: Orchctl
+) -> None:
     result = orchctl(*RUN, "--wait", "--wait-timeout", "0.1", env={**instance.env, "ORCHD_MOCK_SECONDS": "60"})
     assert result.code == 75
     assert result.err.startswith("timed-out: agent-001 is running, ")
     assert [status for _, status, _ in spawned(instance)] == ["running", "queued", "queued"]
 
 
-def test_json_is_one_answer(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
+def test_run_json_is_one_object(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
     result(tasks, "a")
     value = json.loads(orchctl(*RUN, "--json").out)
     assert ([agent["name"] for agent in value["agents"]], value["done"], value["going"]) == (["b", "c"], ["a"], [])
@@ -163,7 +165,7 @@ def test_json_is_one_answer(tasks: Path, instance: Instance, orchctl: Orchctl) -
     assert value == {"agents": [], "going": [], "done": ["a", "b", "c"], "timed_out": False}
 
 
-def test_without_a_runner_a_client_that_gets_mock_agents_gets_a_warning(
+def test_a_client_that_gets_mock_agents_by_default_gets_a_warning(
     tasks: Path, instance: Instance, orchctl: Orchctl
 ) -> None:
     assert "using the mock runner, no real work is done" in orchctl("tasks", "run", "--wait").err
@@ -180,7 +182,7 @@ def test_a_client_that_requests_mock_agents_gets_no_warning(
     assert "no real work" in orchctl("tasks", "run", "--only", "c", "--wait").err
 
 
-def test_wrong_tasks_are_not_run(tasks: Path, orchctl: Orchctl, stopped: Instance) -> None:
+def test_invalid_tasks_are_not_run(tasks: Path, orchctl: Orchctl, stopped: Instance) -> None:
     task(tasks, "d", "goal: x", "files: [src]")
     task(tasks, "e", "goal: x", "files: [src]")
     result = orchctl(*RUN)
@@ -192,12 +194,12 @@ def test_wrong_tasks_are_not_run(tasks: Path, orchctl: Orchctl, stopped: Instanc
     assert not stopped.home.socket.exists()
 
 
-def test_several_mistakes_are_one_line_that_says_where_all_are(tasks: Path, orchctl: Orchctl) -> None:
+def test_run_prints_one_mistake_and_refers_to_check_for_the_rest(tasks: Path, orchctl: Orchctl) -> None:
     task(tasks, "d", "goal: x", "after: [q, r]")
     assert "(1 more: see `orchctl tasks check docs/tasks`)" in orchctl(*RUN).err
 
 
-def test_a_refusal_leaves_the_results_where_they_were(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
+def test_a_refused_request_leaves_results_unchanged(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
     result(tasks, "a", "old")
     process = orchctl("tasks", "run", "--again", "--runner", "nowhere")
     assert process.code == 1
@@ -206,17 +208,17 @@ def test_a_refusal_leaves_the_results_where_they_were(tasks: Path, instance: Ins
     assert not list((tasks / "results").glob("*.bak"))
 
 
-def test_the_time_for_waiting_goes_with_waiting(tasks: Path, orchctl: Orchctl) -> None:
+def test_wait_timeout_requires_wait(tasks: Path, orchctl: Orchctl) -> None:
     result = orchctl(*RUN, "--wait-timeout", "5")
     assert result.code == 2
     assert result.err.startswith("usage: --wait-timeout requires --wait")
 
 
-def test_a_name_that_is_no_task(tasks: Path, orchctl: Orchctl) -> None:
+def test_only_refuses_an_unknown_task_name(tasks: Path, orchctl: Orchctl) -> None:
     assert orchctl(*RUN, "--only", "aa").err == "unknown-task: --only 'aa': unknown task; did you mean 'a'?\n"
 
 
-def test_an_agent_may_run_tasks_and_they_are_its_children(tasks: Path, instance: Instance, tmp_path: Path) -> None:
+def test_tasks_run_by_an_agent_are_its_children(tasks: Path, instance: Instance, tmp_path: Path) -> None:
     script = f"cd {tmp_path} && orchctl tasks run --runner mock --wait"
     parent = instance.spawn("sh", "-c", script, options=["--nesting", "1"])
     instance.ctl("limit", "1")
@@ -224,7 +226,7 @@ def test_an_agent_may_run_tasks_and_they_are_its_children(tasks: Path, instance:
     assert {agent["parent"] for agent in instance.status("--all")["agents"] if agent["id"] != parent} == {parent}
 
 
-def test_where_the_locale_says_nothing_files_are_utf_8(tmp_path: Path, instance: Instance, orchctl: Orchctl) -> None:
+def test_files_are_utf_8_under_the_c_locale(tmp_path: Path, instance: Instance, orchctl: Orchctl) -> None:
     path = task(tmp_path / "docs/tasks", "a", "goal: x", body="x")
     path.write_bytes(path.read_bytes() + "caf\u00e9\n".encode())
     bare = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
@@ -233,7 +235,7 @@ def test_where_the_locale_says_nothing_files_are_utf_8(tmp_path: Path, instance:
     assert b"caf\xc3\xa9" in (tmp_path / "docs/tasks/results/.prompts/a.md").read_bytes()
 
 
-def test_what_the_mock_wrote_is_no_work_of_another_runner(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
+def test_a_mock_result_does_not_count_for_another_runner(tasks: Path, instance: Instance, orchctl: Orchctl) -> None:
     instance.configure('[runners.real]\ncommand = ["sh", "-c", "echo real >$ORCHD_RESULT"]\nresult = "file"\n')
     instance.ctl("config", "reload")
     assert orchctl("tasks", "run", "--wait").code == 0
@@ -243,7 +245,7 @@ def test_what_the_mock_wrote_is_no_work_of_another_runner(tasks: Path, instance:
     assert "nothing to do" in orchctl("tasks", "run", "--runner", "real", "--wait").err
 
 
-def test_a_command_runs_as_it_is_between_tasks_that_have_a_runner(
+def test_a_command_task_runs_unchanged_between_runner_tasks(
     tmp_path: Path, instance: Instance, orchctl: Orchctl
 ) -> None:
     directory = tmp_path / "docs/tasks"

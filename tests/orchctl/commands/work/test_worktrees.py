@@ -47,12 +47,12 @@ def test_seven_agents_at_once_work_each_on_a_branch_of_its_own(
     assert {agent["branch"] for agent in agents.values()} == {f"orchd/{name}" for name in names}
 
 
-def test_an_agent_without_one_shows_none(instance: Instance) -> None:
+def test_an_agent_without_a_worktree_has_no_worktree_or_branch(instance: Instance) -> None:
     agent = instance.agent(instance.spawn("true"))
     assert (agent["worktree"], agent["branch"]) == (None, None)
 
 
-def test_what_cannot_have_a_worktree_is_refused_and_nothing_is_spawned(
+def test_spawn_refuses_an_impossible_worktree_and_spawns_no_agent(
     instance: Instance, orchctl: Orchctl, repo: Path, tmp_path: Path
 ) -> None:
     def refused(*words: str, cwd: Path = repo) -> str:
@@ -68,7 +68,7 @@ def test_what_cannot_have_a_worktree_is_refused_and_nothing_is_spawned(
     assert instance.status("--all")["agents"] == []
 
 
-def test_the_base_is_fixed_when_the_agent_is_asked_for_and_changes_are_a_warning(
+def test_the_base_is_fixed_at_spawn_and_uncommitted_changes_warn(
     instance: Instance, orchctl: Orchctl, repo: Path, gate: Callable[[], None], tmp_path: Path
 ) -> None:
     base = repos.git(repo, "rev-parse", "HEAD")
@@ -87,7 +87,7 @@ def test_the_base_is_fixed_when_the_agent_is_asked_for_and_changes_are_a_warning
     assert instance.ctl("logs", second_id) == "one"
 
 
-def test_why_a_worktree_could_not_be_made_is_the_reason_of_its_agent(
+def test_a_failed_worktree_creation_is_the_reason_of_its_agent(
     instance: Instance, orchctl: Orchctl, repo: Path, gate: Callable[[], None], tmp_path: Path
 ) -> None:
     first_id = instance.spawn("sh", "-c", f"read x <{tmp_path}/gate")
@@ -99,7 +99,7 @@ def test_why_a_worktree_could_not_be_made_is_the_reason_of_its_agent(
     assert instance.agent(second_id)["reason"].startswith("branch-taken: ")
 
 
-def test_a_retry_goes_on_where_the_last_attempt_was(instance: Instance, orchctl: Orchctl, repo: Path) -> None:
+def test_a_retry_reuses_the_worktree_of_the_last_attempt(instance: Instance, orchctl: Orchctl, repo: Path) -> None:
     script = 'test "$ORCHD_ATTEMPT" = 2 && cat draft && exit; echo half >draft; exit 1'
     result = orchctl("spawn", "--worktree", "--retries", "1", "--wait", "--", "sh", "-c", script, cwd=repo)
     assert result.code == 0
@@ -133,7 +133,7 @@ def test_list_needs_no_daemon_and_starts_none(orchctl: Orchctl, repo: Path, stop
     assert not stopped.home.socket.exists()
 
 
-def test_prune_takes_what_is_over_and_merged_and_says_why_the_rest_stays(
+def test_prune_removes_finished_merged_worktrees_and_explains_the_rest(
     instance: Instance, orchctl: Orchctl, repo: Path, gate: Callable[[], None], tmp_path: Path
 ) -> None:
     orchctl("spawn", "--wait", "--batch", batch(repo, "merged", "unmerged", script=COMMITS), cwd=repo)
@@ -162,7 +162,7 @@ def test_prune_takes_what_is_over_and_merged_and_says_why_the_rest_stays(
     assert second_lines[1] == "agent-003  removed, with its branch orchd/running"
 
 
-def test_a_worktree_that_a_child_still_works_in_stays(
+def test_prune_keeps_a_worktree_that_a_child_still_uses(
     instance: Instance, orchctl: Orchctl, repo: Path, gate: Callable[[], None], tmp_path: Path
 ) -> None:
     script = f"orchctl spawn -- sh -c 'read x <{tmp_path}/gate'"
@@ -173,7 +173,7 @@ def test_a_worktree_that_a_child_still_works_in_stays(
     assert "removed" in orchctl("worktrees", "prune", cwd=repo).out
 
 
-def test_a_pruned_agent_that_is_retried_gets_a_new_worktree(instance: Instance, orchctl: Orchctl, repo: Path) -> None:
+def test_an_agent_retried_after_a_prune_gets_a_new_worktree(instance: Instance, orchctl: Orchctl, repo: Path) -> None:
     orchctl("spawn", "--wait", "--batch", batch(repo, "api", script='test "$ORCHD_ATTEMPT" = 2 && pwd'), cwd=repo)
     assert "removed" in orchctl("worktrees", "prune", cwd=repo).out
     orchctl("retry", "1")
@@ -181,7 +181,7 @@ def test_a_pruned_agent_that_is_retried_gets_a_new_worktree(instance: Instance, 
     assert instance.ctl("logs", "1") == f"{instance.home.worktrees}/agent-001\n"
 
 
-def test_an_agent_sees_only_what_it_may(instance: Instance, orchctl: Orchctl, repo: Path) -> None:
+def test_prune_in_an_agent_keeps_worktrees_of_other_agents(instance: Instance, orchctl: Orchctl, repo: Path) -> None:
     orchctl("spawn", "--wait", "--batch", batch(repo, "api"), cwd=repo)
     inside = orchctl("spawn", "--wait", "--", "orchctl", "worktrees", "prune", cwd=repo)
     assert inside.code == 0
@@ -201,7 +201,7 @@ def test_an_agent_in_a_worktree_spawns_from_its_own_head(instance: Instance, orc
     ]
 
 
-def test_with_a_runner_the_mock_works_in_the_worktree(instance: Instance, orchctl: Orchctl, repo: Path) -> None:
+def test_a_mock_agent_runs_with_a_worktree(instance: Instance, orchctl: Orchctl, repo: Path) -> None:
     env = {**instance.env, "ORCHD_MOCK_SECONDS": "0.01"}
     result = repo.parent / "result.md"
     words = ["--worktree", "--runner", "mock", "--goal", "x", "--name", "m", "--result", str(result), "--wait"]
@@ -210,7 +210,7 @@ def test_with_a_runner_the_mock_works_in_the_worktree(instance: Instance, orchct
     assert "orchd/m" in repos.branches(repo)
 
 
-def test_show_has_the_work_what_keeps_it_and_what_fits_next(
+def test_show_prints_the_work_why_it_is_kept_and_the_next_steps(
     instance: Instance, orchctl: Orchctl, repo: Path, tmp_path: Path
 ) -> None:
     script = f"{COMMITS}; echo x >a; touch mine"
@@ -244,9 +244,7 @@ def test_show_needs_no_daemon(instance: Instance, orchctl: Orchctl, repo: Path) 
     assert "status unknown" in result.out
 
 
-def test_remove_refuses_work_and_names_it_and_removes_the_rest(
-    instance: Instance, orchctl: Orchctl, repo: Path
-) -> None:
+def test_remove_keeps_and_names_unmerged_or_uncommitted_work(instance: Instance, orchctl: Orchctl, repo: Path) -> None:
     orchctl("spawn", "--wait", "--batch", batch(repo, "done", "unmerged", script=COMMITS), cwd=repo)
     orchctl("spawn", "--wait", "--worktree", "--name", "dirty", "--", "touch", "new", cwd=repo)
     repos.git(repo, "merge", "--quiet", "orchd/done")
@@ -262,7 +260,7 @@ def test_remove_refuses_work_and_names_it_and_removes_the_rest(
     assert json.loads(orchctl("worktrees", "remove", "3", "--json").out)["worktrees"][0]["removed"] is False
 
 
-def test_with_force_what_is_lost_is_printed_first_and_can_be_restored(
+def test_forced_remove_prints_lost_work_first_with_a_restore_command(
     instance: Instance, orchctl: Orchctl, repo: Path
 ) -> None:
     orchctl("spawn", "--wait", "--batch", batch(repo, "api", script=f"{COMMITS}; touch mine"), cwd=repo)
@@ -280,7 +278,7 @@ def test_with_force_what_is_lost_is_printed_first_and_can_be_restored(
     assert repos.git(repo, "rev-parse", "orchd/api") == tip
 
 
-def test_an_agent_that_is_alive_keeps_its_worktree_also_with_force(
+def test_remove_keeps_the_worktree_of_a_running_agent_even_with_force(
     instance: Instance, orchctl: Orchctl, repo: Path, gate: Callable[[], None], tmp_path: Path
 ) -> None:
     script = f"orchctl spawn -- sh -c 'read x <{tmp_path}/gate'"
@@ -307,7 +305,7 @@ def test_an_agent_cannot_remove_the_worktree_of_another(instance: Instance, orch
     assert "orchd/api" in repos.branches(repo)
 
 
-def test_a_plain_command_that_leaves_changes_is_noted_in_wait_why_list_and_json(
+def test_uncommitted_changes_are_noted_in_wait_why_list_and_json(
     instance: Instance, orchctl: Orchctl, repo: Path
 ) -> None:
     result = orchctl("spawn", "--wait", "--worktree", "--name", "api", "--", "touch", "x", "y", "z", cwd=repo)
@@ -324,7 +322,7 @@ def test_a_plain_command_that_leaves_changes_is_noted_in_wait_why_list_and_json(
     assert note not in orchctl("why", "api").out
 
 
-def test_commits_elsewhere_are_shown_and_the_next_step_brings_them_to_the_branch(
+def test_commits_elsewhere_are_shown_with_a_working_repair_command(
     instance: Instance, orchctl: Orchctl, repo: Path
 ) -> None:
     script = "git checkout -q --detach; echo 1 >x; git add x; git commit -qm x"

@@ -51,7 +51,7 @@ def unusual_values(task: Node) -> dict[str, object]:
     )
 
 
-def test_every_task_is_found_with_what_it_says() -> None:
+def test_every_task_is_read_with_its_attributes() -> None:
     assert {task.id: unusual_values(task) for task in read(LIST).tasks} == {
         "login": {"title": "Sign in with e-mail", "labels": ("backend", "api"), "priority": 1},
         "the-login-page-see-the-wiki": {
@@ -66,7 +66,7 @@ def test_every_task_is_found_with_what_it_says() -> None:
     assert [task.line for task in read(LIST).tasks] == [3, 10, 11, 15, 19]
 
 
-def test_what_stands_below_is_its_description_and_boxes_are_criteria() -> None:
+def test_indented_text_is_the_description_and_checkboxes_are_criteria() -> None:
     login, page = read(LIST).tasks[:2]
     assert login.description == "Uses the new API.\n\n    def login(): ..."
     assert login.acceptance == "- [ ] a test passes\n- [x] it is documented"
@@ -83,7 +83,7 @@ def test_what_stands_below_is_its_description_and_boxes_are_criteria() -> None:
         ("- [ ] x (id: )", "a task needs a title, and `id:` needs a value"),
     ],
 )
-def test_a_mistake_is_told_with_its_line(line: str, message: str) -> None:
+def test_an_invalid_task_is_reported_with_its_line(line: str, message: str) -> None:
     with pytest.raises(PlanError) as caught:
         read(f"# Plan\n\n{line}\n")
     assert caught.value.line == 3
@@ -93,17 +93,17 @@ def test_a_mistake_is_told_with_its_line(line: str, message: str) -> None:
 @pytest.mark.parametrize(
     "line", ["- x", "- [ ]", "[ ] x", "- [US1] x", "a - [ ] x", "- [x](y)", "- [x]: y", "> - [ ] x"]
 )
-def test_what_is_no_task_is_none(line: str) -> None:
+def test_lines_that_resemble_tasks_are_not_tasks(line: str) -> None:
     assert read(line).tasks == []
 
 
 @pytest.mark.parametrize("line", ["- [] x", "-[ ] x", "-[ ]x", "- [ ]x", "- [ x ] y", "1.[ ] x", "* [X ] y"])
-def test_a_box_with_a_slip_in_it_is_a_mistake(line: str) -> None:
+def test_a_malformed_checkbox_is_refused(line: str) -> None:
     with pytest.raises(PlanError, match="looks like a task, but is not valid: write"):
         read(line)
 
 
-def test_only_the_box_of_that_task_is_ticked() -> None:
+def test_ticking_a_task_changes_only_its_checkbox() -> None:
     after = ticked(LIST, "login")
     assert after == LIST.replace("- [ ] Sign in", "- [x] Sign in")
     assert ticked(after, "login") == after
@@ -112,7 +112,7 @@ def test_only_the_box_of_that_task_is_ticked() -> None:
 
 
 @given(st.text(st.sampled_from("- [x]()\n:`~ab1,#*") | st.characters(), max_size=80))
-def test_any_text_is_read_and_ticking_changes_one_character_at_most(text: str) -> None:
+def test_ticking_changes_at_most_one_character_of_any_text(text: str) -> None:
     try:
         tasks = read(text).tasks
     except PlanError:
@@ -122,7 +122,7 @@ def test_any_text_is_read_and_ticking_changes_one_character_at_most(text: str) -
         assert sum(before != after_change for before, after_change in zip(text, after, strict=True)) <= 1
 
 
-def test_a_mark_of_the_byte_order_hides_no_task_and_stays() -> None:
+def test_a_byte_order_mark_is_kept_and_hides_no_task() -> None:
     text = "\ufeff- [ ] one\n- [ ] two\n"
     assert [(task.line, task.id) for task in read(text).tasks] == [(1, "one"), (2, "two")]
     assert ticked(text, "one") == "\ufeff- [x] one\n- [ ] two\n"

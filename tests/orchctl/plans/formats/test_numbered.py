@@ -48,7 +48,7 @@ OPENSPEC = """## 1. Schema
 """
 
 
-def test_leaves_are_the_work_and_numbers_give_the_order() -> None:
+def test_leaf_tasks_are_run_in_the_order_of_their_numbers() -> None:
     plan = read(KIRO)
     assert plan.format == "kiro"
     assert wave_ids(plan) == [["2.1"], ["2.3"], ["3.2"], ["4"]]
@@ -61,12 +61,12 @@ def test_leaves_are_the_work_and_numbers_give_the_order() -> None:
     )
 
 
-def test_optional_tasks_are_in_the_order_when_they_are_asked_for() -> None:
+def test_optional_tasks_join_the_order_only_on_request() -> None:
     assert wave_ids(read(KIRO, with_optional=True)) == [["2.1"], ["2.2"], ["2.3"], ["3.2"], ["4"]]
     assert wave_ids(read("- [ ] 1. A\n- [ ]\\* 1.1 B\n- [ ] 1.2 C\n")) == [["1.2"]]
 
 
-def test_nothing_waits_for_what_is_optional_and_not_started() -> None:
+def test_tasks_do_not_wait_for_optional_tasks_that_are_not_started() -> None:
     text = "- [ ] 1. A\n  - [ ]* 1.1 B\n  - [ ] 1.2 C (depends on 1.1)\n- [ ] 2. D (depends on 1)\n"
     assert wave_ids(read(text)) == [["1.2"], ["2"]]
     assert list(read(text).tasks[-1].after) == ["1.2"]
@@ -78,14 +78,14 @@ def test_a_task_in_progress_is_not_taken() -> None:
     assert reasons(plan)["1.2"] == "after 1.1 (in order)"
 
 
-def test_a_dependency_graph_takes_the_place_of_the_order() -> None:
+def test_a_dependency_graph_replaces_the_order_of_numbers() -> None:
     plan = read(KIRO + GRAPH)
     assert wave_ids(plan) == [["2.1", "3.2"], ["2.3"], ["4"]]
     assert reasons(plan)["2.3"] == "after 2.1, 3.2 (wave 0 of the dependency graph)"
     assert wave_ids(read(KIRO + GRAPH.replace('["2.2", "2.3"]', '["4"]'))) == [["2.1", "3.2"], ["2.3", "4"]]
 
 
-def test_waves_follow_their_ids_and_stand_in_order_where_one_has_none() -> None:
+def test_waves_are_ordered_by_id_or_by_position_if_an_id_is_missing() -> None:
     swapped = GRAPH.replace('"id": 0', '"id": 7')
     assert wave_ids(read(KIRO + swapped)) == [["2.3"], ["2.1", "3.2"], ["4"]]
     assert reasons(read(KIRO + swapped))["2.1"] == "after 2.3 (wave 1 of the dependency graph)"
@@ -101,14 +101,14 @@ def test_waves_follow_their_ids_and_stand_in_order_where_one_has_none() -> None:
         (GRAPH.replace('"tasks"', '"task"'), 19, "a wave of the dependency graph must be like"),
     ],
 )
-def test_a_graph_that_cannot_be_read_is_a_mistake(graph: str, line: int, message: str) -> None:
+def test_an_invalid_dependency_graph_is_refused(graph: str, line: int, message: str) -> None:
     with pytest.raises(PlanError) as caught:
         read(KIRO + graph)
     assert caught.value.line == line
     assert message in str(caught.value)
 
 
-def test_a_group_is_ticked_with_its_last_task_that_is_not_optional() -> None:
+def test_a_group_is_ticked_with_its_last_required_task() -> None:
     assert changed_lines(KIRO, ("2.1", "active")) == ["- [-] 2. Data layer", "  - [-] 2.1 Model in `src/model.ts`"]
     assert changed_lines(KIRO, ("2.1", "active"), ("2.1", "open")) == []
     assert changed_lines(KIRO, ("2.1", "done")) == ["- [-] 2. Data layer", "  - [x] 2.1 Model in `src/model.ts`"]
@@ -117,13 +117,13 @@ def test_a_group_is_ticked_with_its_last_task_that_is_not_optional() -> None:
     assert changed_lines(KIRO, ("3.2", "done")) == ["- [x] 3. API", "  - [x] 3.2 Handlers"]
 
 
-def test_what_is_in_a_group_that_is_done_is_done_and_said() -> None:
+def test_open_tasks_in_a_done_group_count_as_done_and_are_noted() -> None:
     plan = read("- [x] 1. A\n  - [ ] 1.1 B\n  - [ ]* 1.2 C\n- [ ] 2. D\n")
     assert wave_ids(plan) == [["2"]]
     assert plan.notes == ["line 1: 1 is done; taken as done with it: 1.1"]
 
 
-def test_a_task_with_nothing_but_optional_ones_inside_is_the_work_itself() -> None:
+def test_a_group_with_only_optional_tasks_is_itself_a_task() -> None:
     text = "- [ ] 1. A\n  - Do it\n  - [ ]* 1.1 Test\n- [ ] 2. B\n"
     assert wave_ids(read(text)) == [["1"], ["2"]]
     assert wave_ids(read(text, with_optional=True)) == [["1"], ["1.1"], ["2"]]
@@ -131,19 +131,19 @@ def test_a_task_with_nothing_but_optional_ones_inside_is_the_work_itself() -> No
     assert changed_lines(text, ("1", "done")) == ["- [x] 1. A"]
 
 
-def test_what_a_group_that_is_done_closes_does_not_open_the_way_around_what_is_not() -> None:
+def test_a_done_group_does_not_unblock_tasks_after_an_open_task() -> None:
     text = "- [ ] 1. A\n- [x] 2. B\n  - [ ] 2.1 C\n  - [ ]* 2.2 D\n- [ ] 3. E\n"
     assert reasons(read(text)) == {"2.2": "optional: use --optional to start it", "3": "after 1 (in order)"}
     assert wave_ids(read(text, with_optional=True)) == [["1"], ["2.2"], ["3"]]
 
 
-def test_numbers_without_lists_inside_lists_make_groups_too() -> None:
+def test_numbers_form_groups_without_nested_lists() -> None:
     plan = read("- [ ] 1. A\n- [ ] 1.1 B\n- [ ] 1.2.1 C\n- [ ] 2. D (depends on 1)\n")
     assert wave_ids(plan) == [["1.1"], ["1.2.1"], ["2"]]
     assert list(plan.tasks[2].after) == ["1.1", "1.2.1"]
 
 
-def test_dependencies_by_number_and_by_name_are_read_and_requirements_are_none() -> None:
+def test_dependencies_are_read_by_number_and_name_but_requirements_are_not() -> None:
     text = "- [ ] 1.1 (P) A\n- [ ] 1.2 (P) B\n  - _Requirements: 9.9_\n- [ ] 1.3 (P) C\n  - _Depends: 1.1, 1.2_\n"
     plan = read(text, format="kiro")
     assert wave_ids(plan) == [["1.1", "1.2"], ["1.3"]]
@@ -160,11 +160,11 @@ def test_openspec_has_groups_as_headings_and_no_mark_for_progress() -> None:
     assert changed_lines(OPENSPEC, ("1.2", "done")) == ["- [x] 1.2 Add the index"]
 
 
-def test_numbers_rule_over_places() -> None:
+def test_the_order_follows_numbers_only_if_every_task_has_a_number() -> None:
     assert wave_ids(read("- [ ] 10. C\n- [ ] 2. B\n- [ ] 1. A\n")) == [["1"], ["2"], ["10"]]
     assert wave_ids(read("- [ ] 2. B\n- [ ] Look\n- [ ] 1. A\n")) == [["2"], ["look"], ["1"]]
 
 
-def test_a_number_that_two_have_is_a_mistake() -> None:
+def test_a_duplicate_number_is_refused() -> None:
     with pytest.raises(PlanError, match="the id '1.1' is already used in line 1"):
         read("- [ ] 1.1 A\n- [x] 1.1 B\n")

@@ -53,7 +53,7 @@ description: "Tasks"
 """
 
 
-def test_phases_and_sections_follow_each_other_and_marks_run_in_parallel() -> None:
+def test_phases_and_sections_are_sequential_and_marked_tasks_are_parallel() -> None:
     plan = read(PLAN)
     assert plan.format == "spec-kit"
     assert wave_ids(plan) == [["T002", "T003"], ["T004"], ["T005"], ["T006"], ["T007"], ["T008"], ["T009"], ["T010"]]
@@ -78,7 +78,7 @@ def test_labels_files_titles_and_sections_are_read() -> None:
     assert (tasks["T004"].labels, tasks["T001"].is_done) == ((), True)
 
 
-def test_what_is_done_does_not_open_the_way_around_what_is_not() -> None:
+def test_a_done_section_does_not_unblock_tasks_after_an_open_section() -> None:
     text = "## A\n- [ ] T001 One\n## B\n- [x] T002 Two\n## C\n- [ ] T003 Three\n"
     assert reasons(read(text)) == {"T003": "after T001 (A)"}
 
@@ -97,19 +97,19 @@ def test_what_is_done_does_not_open_the_way_around_what_is_not() -> None:
         ("as T001 does", []),
     ],
 )
-def test_what_a_task_says_it_depends_on(description: str, after: list[str]) -> None:
+def test_dependencies_are_read_from_the_description(description: str, after: list[str]) -> None:
     before = "".join(f"- [ ] T00{number} [P] Do it\n" for number in (1, 2, 3))
     task = read(f"{before}- [ ] T004 [P] Do more {description}\n").tasks[-1]
     assert sorted(task.after) == after
 
 
-def test_boxes_without_an_id_are_tasks_in_order_and_inner_ones_are_criteria() -> None:
+def test_a_checkbox_without_id_is_a_task_and_a_nested_checkbox_a_criterion() -> None:
     plan = read("- [ ] T001 Do it\n  - [ ] it works\n\n## Checks\n- [ ] All pass\n- [ ] All pass\n")
     assert wave_ids(plan) == [["T001"], ["all-pass"], ["all-pass-2"]]
     assert plan.tasks[0].acceptance == "- [ ] it works"
 
 
-def test_other_marks_hold_a_task_and_all_behind_it() -> None:
+def test_other_marks_hold_the_task_and_its_dependents() -> None:
     plan = read("- [-] T001 Begun\n- [~] T002 [P] Half\n- [ ] ~~T003~~ [P] Dropped\n- [ ] T004 Last\n")
     assert wave_ids(plan) == []
     assert reasons(plan) == {
@@ -128,23 +128,23 @@ def test_other_marks_hold_a_task_and_all_behind_it() -> None:
         ("- [ ] T001 One (depends on T002)\n- [ ] T002 Two\n", 1, "dependency cycle: T001 -> T002"),
     ],
 )
-def test_what_cannot_be_relied_on_is_a_mistake(text: str, line: int, message: str) -> None:
+def test_duplicate_ids_unknown_dependencies_and_cycles_are_refused(text: str, line: int, message: str) -> None:
     with pytest.raises(PlanError) as caught:
         read(text)
     assert caught.value.line == line
     assert message in str(caught.value)
 
 
-def test_an_id_that_two_have_is_no_matter_once_both_are_done() -> None:
+def test_a_duplicate_id_is_accepted_if_both_tasks_are_done() -> None:
     assert wave_ids(read("- [x] T001 One\n- [x] T001 Two\n- [ ] T002 Three\n")) == [["T002"]]
 
 
-def test_tasks_that_may_run_at_once_and_name_one_file_are_noted() -> None:
+def test_parallel_tasks_that_name_the_same_file_are_noted() -> None:
     plan = read("- [ ] T001 [P] A in src/a.py\n- [ ] T002 [P] B in src/a.py\n- [ ] T003 C in src/a.py\n")
     assert [*shared(waves(plan, (), {}))] == ["T001, T002 name the same file and may run at the same time: src/a.py"]
 
 
-def test_ticks_are_written_as_the_file_has_them() -> None:
+def test_a_tick_keeps_the_mark_style_and_line_ends_of_the_file() -> None:
     assert changed_lines("- [X] T001 a\r\n- [ ] T002 b\r\n", ("T002", "done")) == ["- [X] T002 b\r"]
     assert changed_lines(PLAN, ("T008", "active"), ("T008", "done")) == ["- [x] **T008** [P] [US1]: Add the page"]
     assert changed_lines(PLAN, ("T001", "open"), ("T011", "done")) == []

@@ -38,7 +38,7 @@ def text(tasks: list[dict[str, Any]] = TASKS, **tags: Any) -> str:
     return json.dumps({"master": {"tasks": tasks, "metadata": {"n": 1}}, **tags}, indent=2, ensure_ascii=False)
 
 
-def test_subtasks_are_the_work_and_dependencies_the_order() -> None:
+def test_subtasks_are_the_tasks_to_run_in_the_order_of_dependencies() -> None:
     plan = read(text())
     assert (plan.format, plan.tag) == ("task-master", "master")
     assert wave_ids(plan) == [["2.1"], ["2.2", "2.3"], ["3"]]
@@ -60,13 +60,13 @@ def test_texts_priorities_and_files_are_read() -> None:
     assert (plain.tasks[0].acceptance, plain.tasks[0].files, plain.tag) == ("Call it.", ("src/api.ts",), None)
 
 
-def test_a_bare_number_in_a_subtask_is_its_neighbour_or_else_a_whole_task() -> None:
+def test_a_bare_number_in_a_subtask_means_a_sibling_or_else_a_task() -> None:
     parts = [{"id": 1, "title": "a"}, {"id": "2.2", "title": "b", "dependencies": [1, 7]}]
     tasks = [{"id": 2, "title": "A", "subtasks": parts}, {"id": 7, "title": "B"}]
     assert reasons(read(text(tasks))) == {"2.2": "after 2.1, 7"}
 
 
-def test_the_tag_is_what_is_asked_for_or_the_one_at_work() -> None:
+def test_the_tag_is_the_requested_tag_or_else_the_current_tag() -> None:
     two_tags = text(later={"tasks": [{"id": 9, "title": "Later"}]})
     assert wave_ids(read(two_tags, tag="later")) == [["9"]]
     assert wave_ids(read(two_tags, current="later")) == [["9"]]
@@ -120,14 +120,14 @@ def test_a_group_is_done_with_its_last_task() -> None:
         ),
     ],
 )
-def test_what_cannot_be_relied_on_is_a_mistake(tasks: list[dict[str, Any]], line: int, message: str) -> None:
+def test_invalid_tasks_are_refused(tasks: list[dict[str, Any]], line: int, message: str) -> None:
     with pytest.raises(PlanError) as caught:
         read(text(tasks))
     assert caught.value.line == line
     assert message in str(caught.value)
 
 
-def test_broken_json_is_said_with_its_line() -> None:
+def test_invalid_json_is_reported_with_its_line() -> None:
     with pytest.raises(PlanError) as caught:
         read(text().replace('"status": "done",', '"status" "done",'), format="task-master")
     assert (caught.value.line, str(caught.value)) == (7, "column 18 is not JSON: Expecting ':' delimiter")
@@ -136,6 +136,6 @@ def test_broken_json_is_said_with_its_line() -> None:
             read(document, format="task-master")
 
 
-def test_what_is_unknown_to_a_task_that_is_done_is_no_matter() -> None:
+def test_an_unknown_dependency_of_a_done_task_is_ignored() -> None:
     done_task = {"id": 1, "title": "A", "status": "done", "dependencies": [9]}
     assert wave_ids(read(text([done_task, {"id": 3, "title": "B"}]))) == [["3"]]

@@ -58,7 +58,7 @@ def start(env: dict[str, str]) -> Iterator[Start]:
         *("make build; bin/rails s", "tail -n 3 -f log", "tail --follow=name log", "docker compose up", "watch ls"),
     ],
 )
-def test_commands_that_serve_or_watch(command: str) -> None:
+def test_commands_that_serve_or_watch_are_servers(command: str) -> None:
     assert is_server(command)
 
 
@@ -78,11 +78,11 @@ def test_commands_that_serve_or_watch(command: str) -> None:
         *("python3 -m pytest", "tail -n 3 log", "make server", "echo npm run dev > x", "docker compose build"),
     ],
 )
-def test_commands_that_end(command: str) -> None:
+def test_commands_that_end_are_not_servers(command: str) -> None:
     assert not is_server(command)
 
 
-def test_processes_of_the_attempt_are_found_and_processes_of_others_are_not(env: dict[str, str], start: Start) -> None:
+def test_only_processes_of_the_attempt_are_listed(env: dict[str, str], start: Start) -> None:
     own = start("sleep", "300")
     for changed_marks in ({"ORCHD_ATTEMPT": "1"}, {"ORCHD_HOME": "/other"}, {"ORCHD_AGENT": "agent-0012"}):
         start("sleep", "300", env={**env, **changed_marks})
@@ -95,20 +95,20 @@ def test_processes_of_the_attempt_are_found_and_processes_of_others_are_not(env:
     assert of_attempt({**env, "ORCHD_HOME": ""}) == []
 
 
-def test_helpers_of_the_cli_are_below_it(env: dict[str, str], start: Start) -> None:
+def test_processes_of_the_cli_are_marked_as_its_descendants(env: dict[str, str], start: Start) -> None:
     cli = start("sh", "-c", "sleep 300; true")
     until(lambda: [process.is_below for process in of_attempt(env, cli.pid)] == [True])
 
 
 @pytest.mark.parametrize("kind", ["tcp", "unix"])
-def test_what_listens_was_meant_to_stay(env: dict[str, str], start: Start, kind: str, tmp_path: Path) -> None:
+def test_a_listening_process_counts_as_a_daemon(env: dict[str, str], start: Start, kind: str, tmp_path: Path) -> None:
     server = start(sys.executable, "-c", SERVES, kind, str(tmp_path / "s"))
     assert server.stdout is not None
     assert server.stdout.readline() == "ready\n"
     assert [(process.pid, process.is_daemon) for process in of_attempt(env)] == [(server.pid, True)]
 
 
-def test_a_connection_alone_makes_no_server(env: dict[str, str], start: Start) -> None:
+def test_a_process_with_only_a_connection_is_not_a_daemon(env: dict[str, str], start: Start) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as server,
         socket.create_connection(server.getsockname()[:2]) as connection,
@@ -123,7 +123,7 @@ def test_a_connection_alone_makes_no_server(env: dict[str, str], start: Start) -
     [(("sleep", "300"), True, True), (("sleep", "300"), False, False), (("sh", "-c", "sleep 300; true"), True, False)],
     ids=["detached", "with an output", "a shell"],
 )
-def test_what_a_tool_detaches_stays_and_what_a_shell_does_is_a_job(
+def test_a_detached_process_counts_as_a_daemon_but_a_shell_as_a_job(
     env: dict[str, str], start: Start, argv: tuple[str, ...], *, is_mute: bool, is_daemon: bool
 ) -> None:
     streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL} if is_mute else {}
@@ -132,7 +132,7 @@ def test_what_a_tool_detaches_stays_and_what_a_shell_does_is_a_job(
     assert {process.pid: process.is_daemon for process in of_attempt(env)}[process.pid] == is_daemon
 
 
-def test_processes_that_end_in_time_are_not_left(env: dict[str, str], start: Start) -> None:
+def test_processes_that_end_in_time_are_not_leftovers(env: dict[str, str], start: Start) -> None:
     short, _ = start("sh", "-c", "read x; exit 0", stdin=subprocess.PIPE), start("sleep", "300")
     until(lambda: len(of_attempt(env)) == 2)
     processes = of_attempt(env)
@@ -149,13 +149,13 @@ def process(pid: int, parent: int, command: str, *, is_daemon: bool = False) -> 
     return LeftProcess(pid, parent, command, is_daemon, is_below=False)
 
 
-def test_a_tree_with_a_server_in_it_was_meant_to_stay() -> None:
+def test_a_process_tree_that_contains_a_server_counts_as_a_daemon() -> None:
     started = [process(5, 1, "sh start.sh"), process(6, 5, "node app", is_daemon=True), process(7, 6, "node worker")]
     job = [process(8, 1, "sh -c make"), process(9, 8, "make")]
     assert list(trees([*started, *job])) == [("sh start.sh", True), ("sh -c make", False)]
 
 
-def test_a_command_serves_by_its_words_or_since_it_listens() -> None:
+def test_a_command_serves_by_its_text_or_by_a_daemon_in_its_tree() -> None:
     running = [process(5, 1, "bash -c eval 'node app'"), process(6, 5, "node app", is_daemon=True)]
     assert serves("node app", running)
     assert not serves("node build", running)

@@ -17,7 +17,7 @@ def cut(pieces: list[bytes]) -> list[OutputLine]:
 
 
 @given(st.lists(st.lists(st.sampled_from([b"a", b"\n", b"b" * 300, b"\n\n", b"c" * 1100]), max_size=4), max_size=12))
-def test_the_lines_are_the_same_in_whatever_pieces_they_come(parts: list[list[bytes]]) -> None:
+def test_lines_do_not_depend_on_the_pieces_of_the_stream(parts: list[list[bytes]]) -> None:
     pieces = [b"".join(part) for part in parts]
     content = b"".join(pieces)
     expected = content.split(b"\n")
@@ -29,7 +29,7 @@ def test_the_lines_are_the_same_in_whatever_pieces_they_come(parts: list[list[by
         assert line.data == (text if line.is_whole else text[:200])
 
 
-def test_of_a_line_that_is_too_long_only_the_beginning_is_held() -> None:
+def test_only_the_beginning_of_a_too_long_line_is_kept() -> None:
     lines = Lines(LONGEST)
     for _ in range(1000):
         assert list(lines.feed(b"x" * 700)) == []

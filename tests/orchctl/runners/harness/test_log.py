@@ -13,36 +13,36 @@ from orchctl.runners.harness.log import RunnerLog, short
 from tests.orchctl.runners.conftest import RUNNERS, Stage
 
 
-def test_what_a_terminal_would_obey_is_taken_out(tmp_path: Path) -> None:
+def test_control_characters_are_not_written_to_the_log(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb") as file:
         RunnerLog(file.fileno()).say("a\x1b[31m\tb \r\n\n  c\u202e\udcff é\n\n", "> ")
     assert (tmp_path / "log").read_text() == "> a?[31m\tb\n> \n>   c?? é\n"
 
 
-def test_what_is_only_mentioned_is_short() -> None:
+def test_short_returns_one_line_of_limited_length() -> None:
     assert short(" a\n b ") == "a b"
     assert len(short("x" * 10_000)) == 160
 
 
-def test_a_full_disk_ends_the_log_and_nothing_else() -> None:
+def test_a_full_disk_ends_the_log_without_an_error() -> None:
     with Path("/dev/full").open("wb") as full:
         file = RunnerLog(full.fileno())
         file.say("a")
         file.say("b")
 
 
-def test_without_any_output_nothing_is_said() -> None:
+def test_a_log_without_an_open_output_raises_no_error() -> None:
     RunnerLog(999).say("a")
 
 
-def test_a_reader_that_has_gone_ends_the_log() -> None:
+def test_a_closed_reader_ends_the_log_without_an_error() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     RunnerLog(writer).say("a")
     os.close(writer)
 
 
-def test_a_reader_that_does_not_read_is_left_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_that_does_not_read_is_abandoned_after_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log, "_PATIENCE", 0.05)
     reader, writer = os.pipe()
     file = RunnerLog(writer)
@@ -55,7 +55,7 @@ def test_a_reader_that_does_not_read_is_left_after_a_while(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("runner", ["claude", "codex"])
-def test_an_agent_goes_on_when_its_log_is_not_read_any_more(stage: Stage, runner: str) -> None:
+def test_an_agent_completes_when_its_log_cannot_be_written(stage: Stage, runner: str) -> None:
     messages = {
         "claude": {"type": "result", "subtype": "success", "result": "All done."},
         "codex": {"type": "turn.completed"},

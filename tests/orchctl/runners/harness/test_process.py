@@ -30,7 +30,7 @@ print(sys.argv[1])
 """
 
 
-def test_what_it_leaves_behind_may_hold_the_pipe_and_is_not_waited_for(stage: Stage) -> None:
+def test_a_leftover_process_that_holds_the_pipe_is_not_waited_for(stage: Stage) -> None:
     stage.says("claude", first=f"sleep 60 & echo $! > {stage.directory}/pid; printf '%s\\n' '{DONE}'")
     result = stage.run("claude")
     child_pid = int((stage.directory / "pid").read_text())
@@ -45,7 +45,7 @@ def test_a_cli_that_closes_its_output_is_waited_for(stage: Stage) -> None:
     assert (stage.directory / "late").exists()
 
 
-def test_a_signal_for_the_runner_alone_is_passed_on(stage: Stage) -> None:
+def test_a_signal_to_the_runner_is_passed_on_to_the_cli(stage: Stage) -> None:
     stage.program("codex", "trap 'echo heard; exit 7' TERM; echo ready; while :; do sleep 0.01; done")
     running = stage.start("codex")
     until(lambda: "ready" in stage.log)
@@ -58,9 +58,7 @@ def test_a_signal_for_the_runner_alone_is_passed_on(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("on_int", "output"), [("echo INT; exit 7", ["INT"]), ("echo INT", ["INT", "TERM"])], ids=["ends", "does not end"]
 )
-def test_claude_is_interrupted_before_it_and_what_it_started_are_terminated(
-    stage: Stage, on_int: str, output: list[str]
-) -> None:
+def test_claude_receives_sigint_before_its_tree_receives_sigterm(stage: Stage, on_int: str, output: list[str]) -> None:
     marks = {"ORCHD_AGENT": "agent-001", "ORCHD_ATTEMPT": "1"}
     trap_command = "setsid sh -c 'trap \"echo REST >&2; exit\" TERM; echo up; while :; do sleep 0.01; done' &"
     script = (
@@ -79,13 +77,13 @@ def test_claude_is_interrupted_before_it_and_what_it_started_are_terminated(
         os.kill(leftover.pid, signal.SIGKILL)
 
 
-def test_a_cli_that_a_signal_ended_has_its_code(stage: Stage) -> None:
+def test_a_cli_killed_by_a_signal_exits_with_128_plus_the_signal(stage: Stage) -> None:
     stage.program("claude", "kill -9 $$")
     result = stage.run("claude")
     assert (result.code, result.reason) == (137, "Claude exited with 137 without a result")
 
 
-def test_handlers_are_given_back() -> None:
+def test_signal_handlers_are_restored() -> None:
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGALRM)]
     with Path(os.devnull).open() as file:
         ended = process.run(["/bin/sh", "-c", "exit 3"], {}, file.fileno(), lambda data: None)
@@ -101,14 +99,14 @@ def test_a_cli_that_does_not_exit_in_time_is_ended(trap: str, code: int) -> None
     assert ended == (code, None, True)
 
 
-def test_each_output_gives_it_its_time_anew() -> None:
+def test_each_output_restarts_the_exit_timeout() -> None:
     with Path(os.devnull).open() as file:
         argv = ["/bin/sh", "-c", "for one in 1 2 3 4 5 6 7 8; do echo $one; sleep 0.5; done; exit 3"]
         ended = process.run(argv, dict(os.environ), file.fileno(), lambda data: None, lambda pid: 3.0)
     assert ended == (3, None, False)
 
 
-def test_its_errors_are_heard_beside_its_output() -> None:
+def test_stderr_is_read_separately_from_stdout() -> None:
     received: dict[str, bytes] = {"out": b"", "error": b""}
 
     def keep(name: str) -> Callable[[bytes], None]:
@@ -121,7 +119,7 @@ def test_its_errors_are_heard_beside_its_output() -> None:
 
 
 @pytest.mark.slow
-def test_fifty_megabytes_and_a_line_of_thirty_more_do_not_grow_it(stage: Stage) -> None:
+def test_eighty_megabytes_of_output_do_not_grow_the_memory_of_the_runner(stage: Stage) -> None:
     script = stage.directory / "flood.py"
     script.write_text(FLOOD)
     stage.program("claude", f"exec {sys.executable} {script} '{DONE}'")

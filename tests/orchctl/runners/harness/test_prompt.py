@@ -23,14 +23,14 @@ def skill(directory: Path, name: str, text: str) -> None:
     (directory / name / "SKILL.md").write_text(text)
 
 
-def test_a_file_that_was_given_is_the_whole_prompt(prompted: Stage) -> None:
+def test_standard_input_is_the_whole_prompt(prompted: Stage) -> None:
     skill(prompted.directory / "skills", "api", "Never seen.")
     prompted.stdin = b"All of it: \xff\0."
     prompted.run("mine", ORCHD_SKILL="api")
     assert (prompted.directory / "prompt").read_bytes() == b"All of it: \xff\0."
 
 
-def test_otherwise_it_is_made_of_all_that_is_known(prompted: Stage) -> None:
+def test_a_prompt_is_built_from_goal_task_skill_and_results(prompted: Stage) -> None:
     skill(prompted.directory / ".claude/skills", "api", "---\nname: api\n---\nBuild carefully.\n")
     prompted.run(
         "mine", ORCHD_SKILL="api", ORCHD_TASK_ID="bd-1", ORCHD_RESULTS='["/a.md", "/b.md"]', ORCHD_RESULT="/tmp/r.md"
@@ -44,14 +44,14 @@ def test_otherwise_it_is_made_of_all_that_is_known(prompted: Stage) -> None:
     )
 
 
-def test_what_is_not_known_is_left_out(prompted: Stage) -> None:
+def test_unknown_parts_are_left_out_of_the_prompt(prompted: Stage) -> None:
     prompted.run("mine", ORCHD_RESULT="")
     assert prompted.prompt == "Build the API.\n"
     prompted.run("mine", ORCHD_RESULT="", ORCHD_GOAL="", ORCHD_SKILL="skyfom-backend-developer")
     assert prompted.prompt.startswith("Use the skill skyfom-backend-developer.\n\n## The skill skyfom-backend-dev")
 
 
-def test_a_skill_that_is_nowhere_is_a_note_and_no_failure(prompted: Stage) -> None:
+def test_an_unavailable_skill_is_noted_in_the_log_without_a_failure(prompted: Stage) -> None:
     result = prompted.run("mine", ORCHD_RESULT="", ORCHD_SKILL="nowhere")
     assert result.code == 0
     assert f"the skill 'nowhere' is not available in {prompted.directory}: the prompt does not have" in result.log

@@ -39,7 +39,7 @@ NOW = datetime(2026, 11, 21, 16, 16, 29, tzinfo=UTC).timestamp()
         ("", False),
     ],
 )
-def test_a_limit_is_told_from_other_trouble(text: str, *, is_one: bool) -> None:
+def test_rate_limit_messages_are_distinguished_from_other_errors(text: str, *, is_one: bool) -> None:
     assert is_limit(text) is is_one
 
 
@@ -79,7 +79,7 @@ def test_a_limit_is_told_from_other_trouble(text: str, *, is_one: bool) -> None:
         ("", 60),
     ],
 )
-def test_a_time_in_the_words_is_heeded(text: str, wait: float | None) -> None:
+def test_the_retry_time_is_read_from_the_message(text: str, wait: float | None) -> None:
     moment = retry_at(text, None, NOW)
     if wait is None:  # by the clock of this machine, whatever that is
         assert 0 < moment - NOW <= 86400
@@ -88,5 +88,5 @@ def test_a_time_in_the_words_is_heeded(text: str, wait: float | None) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "wait"), [(NOW + 5, 5), (NOW - 5, 20), (NOW + 90 * 86400, 20), (None, 20)])
-def test_a_number_comes_first_where_it_makes_sense(seconds: float | None, wait: float) -> None:
+def test_a_plausible_timestamp_takes_precedence_over_the_message(seconds: float | None, wait: float) -> None:
     assert retry_at("try again in 20s", seconds, NOW) == NOW + wait
