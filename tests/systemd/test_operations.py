@@ -69,9 +69,9 @@ def test_the_documented_commands_run_in_order_with_expected_output(shell: subpro
 
 # What the page says beside its blocks, and which test does the same.
 IN_PASSING = {
-    "sudo orchctl service install --system --enable": "test_the_system_service_runs_for_a_user_and_protects_only_itself",
-    "systemctl enable --now orchd@ann": "test_the_system_service_runs_for_a_user_and_protects_only_itself",
-    "systemctl ... orchd@NAME": "test_the_system_service_runs_for_a_user_and_protects_only_itself",
+    "sudo orchctl service install --system --enable": "test_the_system_service_runs_for_a_user_and_is_protected",
+    "systemctl enable --now orchd@ann": "test_the_system_service_runs_for_a_user_and_is_protected",
+    "systemctl ... orchd@NAME": "test_the_system_service_runs_for_a_user_and_is_protected",
     "orchctl daemon stop --keep-agents": "test_a_stopped_service_leaves_only_the_agents_that_it_reported",
     "orchctl uninstall-project": "tests/orchctl/commands/sessions/test_uninstall_project.py",
     "orchctl daemon stop": "tests/orchctl/commands/daemon/test_stop.py",

@@ -200,7 +200,7 @@ def system(box: Box) -> Iterator[Installed]:
     installed.end()
 
 
-def test_the_system_service_runs_for_a_user_and_protects_only_itself(system: Installed) -> None:
+def test_the_system_service_runs_for_a_user_and_is_protected(system: Installed) -> None:
     agent_id = system.spawn("sleep", "600")
     (agent,) = system.agents(agent_id)
     assert system.shows("ControlGroup") == "/system.slice/system-orchd.slice/orchd@ann.service"
