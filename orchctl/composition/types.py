@@ -35,7 +35,7 @@ class CoordinationStrategy:
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """Sub-skills that together do one task, and how they depend on each other."""
+    """Sub-skills that do one task together, and their dependencies."""
 
     name: str
     execution_mode: Literal["parallel", "sequential", "hybrid"]
