@@ -26,7 +26,7 @@ from orchctl.terminal import top_view
 
 IMAGES = Path(__file__).parent / "images"
 FLEET = IMAGES / "fleet.json"
-_WIDTH, _HEIGHT = 130, 17
+_WIDTH, _HEIGHT = 100, 17
 
 
 def status() -> list[str]:
