@@ -51,7 +51,7 @@ DOCUMENTS = [
 ]
 
 
-def found(text: str) -> list[str]:
+def unplain(text: str) -> list[str]:
     """Return each banned phrase of a text, with its line and what to write instead."""
     return [
         f"line {text.count(chr(10), 0, match.start()) + 1}: {match[0]!r}: write {instead}"
@@ -68,7 +68,7 @@ def prose(path: Path) -> str:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_documents_use_plain_words(path: Path) -> None:
-    assert found(prose(path)) == []
+    assert unplain(prose(path)) == []
 
 
 def test_help_uses_plain_words() -> None:
@@ -77,11 +77,11 @@ def test_help_uses_plain_words() -> None:
         texts[name] = command.help
         texts |= {f"{name} {argument.name}": argument.help for argument in command.arguments}
         texts |= {f"{name} {option.name}": option.help for option in command.options}
-    assert {name: found(text) for name, text in texts.items() if found(text)} == {}
+    assert {name: unplain(text) for name, text in texts.items() if unplain(text)} == {}
 
 
 def test_descriptions_of_configuration_keys_use_plain_words() -> None:
-    assert {key: found(told.about) for key, told in KEYS.items() if found(told.about)} == {}
+    assert {key: unplain(told.about) for key, told in KEYS.items() if unplain(told.about)} == {}
 
 
 def texts(path: Path) -> Iterator[tuple[int, str]]:
@@ -94,15 +94,25 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
 @pytest.mark.parametrize("package", ["orchd", "orchctl"])
 def test_docstrings_outputs_and_errors_use_plain_words(package: str) -> None:
     wrong = {
-        f"{path.relative_to(ROOT)}:{line}": found(text)
+        f"{path.relative_to(ROOT)}:{line}": unplain(text)
         for path in sorted((ROOT / package).rglob("*.py"))
         if "skills/skyfom" not in str(path)
         for line, text in texts(path)
-        if found(text)
+        if unplain(text)
     }
     assert wrong == {}
 
 
+def test_names_of_tests_use_plain_words() -> None:
+    wrong = {}
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE):
+            words = name.replace("_", " ")
+            if findings := unplain(words) + re.findall(r"\b(?:who|whom|told|said|heard)\b", words):
+                wrong[f"{path.relative_to(ROOT)}::{name}"] = findings
+    assert wrong == {}
+
+
 def test_the_check_detects_the_listed_words() -> None:
-    assert len(found("Whoever is over there heeds those that were turned away; it goes on.")) == 6
-    assert found("The agent has ended.") == []
+    assert len(unplain("Whoever is over there heeds those that were turned away; it goes on.")) == 6
+    assert unplain("The agent has ended.") == []

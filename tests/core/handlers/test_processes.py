@@ -434,7 +434,7 @@ def test_an_attempt_over_its_memory_limit_is_retried_like_any_other() -> None:
 
 
 @pytest.mark.parametrize(("code", "status"), [(137, "failed"), (None, "lost")])
-def test_a_memory_shortage_of_the_host_is_added_to_the_reason(code: int | None, status: str) -> None:
+def test_memory_pressure_of_the_host_is_added_to_the_reason(code: int | None, status: str) -> None:
     box = Box()
     agent_id = box.spawn()
     box.tell(inputs.Exited(agent_id, 1, Outcome(code, oom=Oom.MACHINE), is_tree_gone=True))

@@ -30,7 +30,7 @@ def test_a_short_flag_comes_before_the_long_flag() -> None:
     assert Option("to_follow", "", short="-f").flags == ("-f", "--to-follow")
 
 
-def test_numbers_fit_the_wire() -> None:
+def test_numbers_fit_the_wire_protocol() -> None:
     assert number("-12") == -12
     assert number(str(2**63 - 1)) == 2**63 - 1
     for text in ("x", "", "1.5", str(2**63)):
