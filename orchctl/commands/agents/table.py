@@ -37,7 +37,7 @@ _SPAWN = (
     Option("task_id", "Id of the task, for reports.", "text", metavar="ID"),
     Option(
         "after",
-        "Start after this agent completed; ID:failed, ID:any: after it failed, after it ended.",
+        "Start when this agent has completed; with ID:failed when it has failed, with ID:any when it has ended.",
         "text",
         many=True,
         metavar="ID",
@@ -93,7 +93,7 @@ _SPAWN = (
     Option("no_queue", "Fail if the agent cannot start at once, instead of queueing it."),
     Option("wait", "Wait for the agent to end."),
     Option("wait_timeout", "Stop waiting after this long; the agent keeps running.", "duration", metavar="DURATION"),
-    Option("parent", "Parent of the agent.", "text", metavar="ID", completes=Completion.AGENTS),
+    Option("parent", "Fail unless the calling agent is this agent.", "text", metavar="ID", completes=Completion.AGENTS),
     Option("batch", "Start the agents in this file of JSON lines or one array; - is stdin.", "text", metavar="FILE"),
     Option("batch_example", "Print an example of a batch file and exit."),
     JSON,
@@ -177,7 +177,7 @@ AGENTS = (
                 "env", "Set an environment variable for the new attempt.", "variable", many=True, metavar="KEY=VALUE"
             ),
             _ENV_FILE,
-            Option("current_env", "Use the environment of this shell, not the one of the first attempt."),
+            Option("current_env", "Use the environment of this command instead of that of the first attempt."),
             Option("resume_session", "Resume the last session of the agent's CLI."),
             Option("with_dependents", "Also retry agents that were skipped because of them."),
             Option("with_dependencies", "Also retry their dependencies that did not complete."),

@@ -55,8 +55,8 @@ OBSERVE = (
         (
             Argument(
                 "id",
-                "Run, session or agent (default: all).",
-                "[RUN|SESSION|ID]",
+                "Run, session or agent: run-001, session-001, agent-001 (default: all).",
+                "[ID]",
                 completes=Completion.AGENTS,
             ),
         ),
@@ -74,8 +74,8 @@ OBSERVE = (
         (
             Argument(
                 "id",
-                "Run or session: run-001, session-001 (default: all).",
-                "[RUN|SESSION]",
+                "Run or session: run-001, session-001 (default: all agents).",
+                "[ID]",
                 completes=Completion.RUNS,
             ),
         ),
@@ -93,7 +93,7 @@ OBSERVE = (
             Argument(
                 "id",
                 "Run or session: run-001, session-001 (default: all agents).",
-                "[RUN|SESSION]",
+                "[ID]",
                 completes=Completion.RUNS,
             ),
         ),

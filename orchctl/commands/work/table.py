@@ -40,7 +40,7 @@ _NEW = (
     MODEL,
     Option(
         "after",
-        "Start after this task completed; NAME:failed, NAME:any: after it failed, after it ended.",
+        "Start when this task has completed; with NAME:failed when it has failed, with NAME:any when it has ended.",
         "text",
         many=True,
         metavar="NAME",
@@ -173,7 +173,7 @@ _WORKTREES = (
         ("worktrees", "show"),
         "Show a worktree: branch, changes, why it is not pruned, and the next commands.",
         "work.worktrees",
-        (Argument("id", "Agent (id or name) or branch.", "ID", required=True, completes=Completion.AGENTS),),
+        (Argument("id", "Agent (id or name), branch or path.", "ID", required=True, completes=Completion.AGENTS),),
         (JSON,),
         function="show",
         where=Where.THIS_MACHINE,

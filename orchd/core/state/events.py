@@ -44,7 +44,7 @@ class AttemptAdmitted:
 
 @dataclass(frozen=True, slots=True)
 class AttemptStarted:
-    """The process of the attempt exists, behind the gate."""
+    """The supervising shell of the attempt exists; it starts the program when this event is on the disk."""
 
     agent: AgentId
     attempt: int
@@ -55,7 +55,7 @@ class AttemptStarted:
 
 @dataclass(frozen=True, slots=True)
 class AttemptVoided:
-    """The attempt never ran: nothing was done and nothing was spent, so the agent is queued as before."""
+    """The program of the attempt was never started: the agent is queued as before, and no retry is used."""
 
     agent: AgentId
     attempt: int
@@ -66,7 +66,7 @@ class AttemptVoided:
 
 @dataclass(frozen=True, slots=True)
 class AgentPromoted:
-    """The agent may now wait for `claim` levels of agents."""
+    """The agent may now wait for `claim` levels of agents below it."""
 
     agent: AgentId
     claim: int
@@ -82,7 +82,7 @@ class WaitBegan:
 
 @dataclass(frozen=True, slots=True)
 class WaitEnded:
-    """A wait of the agent has ended and others have not: the agent keeps waiting."""
+    """A wait of the agent has ended, and another wait of it has not: the agent keeps waiting."""
 
     agent: AgentId
     request: RequestId
@@ -90,7 +90,7 @@ class WaitEnded:
 
 @dataclass(frozen=True, slots=True)
 class WaitExpired:
-    """The deadline of a wait has passed: the reply is due as soon as the agent has a slot."""
+    """The timeout of a wait has elapsed: the reply is sent as soon as the agent has a slot."""
 
     agent: AgentId
     request: RequestId
@@ -98,21 +98,21 @@ class WaitExpired:
 
 @dataclass(frozen=True, slots=True)
 class SlotAwaited:
-    """The wait of the agent has ended and no slot is free: the reply is withheld until one is."""
+    """The wait of the agent has ended and no slot is free: the reply is sent when the agent has a slot."""
 
     agent: AgentId
 
 
 @dataclass(frozen=True, slots=True)
 class WaitReopened:
-    """A target of a withheld wait is retried: the agent waits for it again, and not only for a slot."""
+    """An agent that a wait was for is retried before the reply was sent: the wait includes the new attempt."""
 
     agent: AgentId
 
 
 @dataclass(frozen=True, slots=True)
 class AgentReturned:
-    """The last wait of the agent has ended and it works again."""
+    """The last wait of the agent has ended, and the agent runs in a slot again."""
 
     agent: AgentId
     request: RequestId
@@ -120,7 +120,7 @@ class AgentReturned:
 
 @dataclass(frozen=True, slots=True)
 class WorkSeen:
-    """The agent used the CPU while it counted as waiting: it now counts as working, and its waits continue."""
+    """The agent used the CPU while it counted as waiting: it counts as running now, and its waits continue."""
 
     agent: AgentId
 
@@ -146,21 +146,21 @@ class AgentThawed:
 
 @dataclass(frozen=True, slots=True)
 class AgentPaused:
-    """The agent does not start, or its process tree is frozen, until it is resumed."""
+    """The agent was paused: it does not start, or its process tree is frozen, until it is resumed."""
 
     agent: AgentId
 
 
 @dataclass(frozen=True, slots=True)
 class AgentResumed:
-    """The agent is no longer paused. Without a slot it waits for one."""
+    """The agent is no longer paused. If it has no slot, it waits for a slot."""
 
     agent: AgentId
 
 
 @dataclass(frozen=True, slots=True)
 class AgentHeard:
-    """The agent wrote output, or was seen not to be silent."""
+    """The agent wrote output; recorded for the silence limit."""
 
     agent: AgentId
     attempt: int
@@ -209,7 +209,7 @@ class AttemptRetried:
 
 @dataclass(frozen=True, slots=True)
 class AttemptDeferred:
-    """The service rate-limited the attempt, which is no fault of the agent: it is queued again."""
+    """The service rate-limited the attempt: the agent is queued again, and no retry is used."""
 
     agent: AgentId
     attempt: int
@@ -233,7 +233,7 @@ class AgentFailed:
 
 @dataclass(frozen=True, slots=True)
 class AgentCancelled:
-    """The agent, or what it belongs to, was cancelled."""
+    """The agent was cancelled, or its parent or its run ended without completing."""
 
     agent: AgentId
     reason: str
@@ -250,7 +250,7 @@ class AgentTimedOut:
 
 @dataclass(frozen=True, slots=True)
 class AgentLost:
-    """The agent ended and its exit status cannot be known."""
+    """The agent has ended, and its exit code is unknown."""
 
     agent: AgentId
     reason: str
@@ -258,7 +258,7 @@ class AgentLost:
 
 @dataclass(frozen=True, slots=True)
 class AgentSkipped:
-    """The agent can never start: an agent it depends on did not end as required."""
+    """The agent can never start: an agent that it depends on did not end as required."""
 
     agent: AgentId
     reason: str
@@ -267,7 +267,7 @@ class AgentSkipped:
 
 @dataclass(frozen=True, slots=True)
 class AgentRevived:
-    """A user retried the agent."""
+    """The agent was retried with `retry`."""
 
     agent: AgentId
     environment: str
@@ -277,7 +277,7 @@ class AgentRevived:
 
 @dataclass(frozen=True, slots=True)
 class LimitChanged:
-    """The limits of working and of resident agents have changed."""
+    """The number of slots, or of resident slots, has changed."""
 
     limit: int
     resident: int
@@ -286,23 +286,23 @@ class LimitChanged:
 
 @dataclass(frozen=True, slots=True)
 class AdmissionsPaused:
-    """No new agents start."""
+    """The daemon was paused: no new agents start."""
 
 
 @dataclass(frozen=True, slots=True)
 class AdmissionsResumed:
-    """Agents start again as slots allow."""
+    """The daemon is no longer paused: agents start again."""
 
 
 @dataclass(frozen=True, slots=True)
 class DrainBegan:
-    """The daemon is shutting down: only agents that running ones depend on still start."""
+    """The daemon drains: only agents on which running agents depend still start."""
 
 
 @dataclass(frozen=True, slots=True)
 class StallBegan:
-    """Every agent at work depends on an agent that no slot is free for, and no slot can be lent safely; or agents that
-    run in a lent slot have made no progress for `stall_after` seconds."""
+    """Every agent at work depends on a queued agent, and no slot is free or can be lent; or agents in a lent slot have
+    made no progress for `stall_after` seconds."""
 
     agents: tuple[AgentId, ...]  # the agents at work; or those without progress
     reason: str
@@ -310,12 +310,12 @@ class StallBegan:
 
 @dataclass(frozen=True, slots=True)
 class StallEnded:
-    """A slot is free again, no agent at work depends on a queued agent, or every agent at work makes progress again."""
+    """The stall has ended: a slot is free, no agent depends on a queued agent, or all agents at work make progress."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunnerLimited:
-    """No agents start with this runner until the rate limit of its service has passed."""
+    """No agents start with this runner until the rate limit of its service has ended."""
 
     runner: str
     until: float  # wall
@@ -324,7 +324,7 @@ class RunnerLimited:
 
 @dataclass(frozen=True, slots=True)
 class SessionOpened:
-    """A session exists; agents that are queued in its directory from now on belong to it."""
+    """A session was opened; agents that are queued in its directory from now on belong to it."""
 
     session: SessionId
     directory: str
@@ -334,7 +334,7 @@ class SessionOpened:
 
 @dataclass(frozen=True, slots=True)
 class SessionClosed:
-    """Agents queued in the session's directory from now on belong to another session."""
+    """The session was closed; agents that are queued in its directory from now on belong to another session."""
 
     session: SessionId
 
@@ -349,7 +349,7 @@ class SessionBudgetChanged:
 
 @dataclass(frozen=True, slots=True)
 class RunBegan:
-    """A run exists; its members are queued next."""
+    """A run was started; its members are queued next."""
 
     run: RunId
     plan: RunPlan
@@ -358,7 +358,7 @@ class RunBegan:
 
 @dataclass(frozen=True, slots=True)
 class RunEnded:
-    """All members of the run have finished."""
+    """All members of the run have ended."""
 
     run: RunId
     status: RunStatus
@@ -368,7 +368,7 @@ class RunEnded:
 
 @dataclass(frozen=True, slots=True)
 class RunResumed:
-    """The run had finished, and members that did not complete are retried."""
+    """The run had ended, and members that did not complete are retried."""
 
     run: RunId
 
