@@ -207,7 +207,7 @@ def test_a_goal_reaches_the_model_as_text(clis: Clis, goal: str) -> None:
 def test_a_prompt_that_the_cli_handles_without_the_model_fails(clis: Clis, tmp_path: Path) -> None:
     (tmp_path / "prompt").write_text("/login")
     agent = clis.ended({"runner": "claude", "stdin": str(tmp_path / "prompt"), "cwd": str(tmp_path)})
-    assert (agent["status"], agent["reason"].partition(":")[0]) == ("failed", "the model was not asked")
+    assert (agent["status"], agent["reason"].partition(":")[0]) == ("failed", "the model was not called")
 
 
 def test_denied_permissions_are_noted(clis: Clis) -> None:

@@ -175,7 +175,7 @@ EFFECTS: dict[str, tuple[str, Effect, Callable[[object], bool]]] = {
     "log_bytes": (
         "65536",
         lambda instance, _: said(instance, "sh", "-c", "yes | head -c 1000000"),
-        lambda result: len(str(result)) < 66_000 and "bytes were left out" in str(result),
+        lambda result: len(str(result)) < 66_000 and "bytes omitted here" in str(result),
     ),
     "cgroups": (
         '"off"',

@@ -152,7 +152,7 @@ def test_all_conditions_are_evaluated_correctly_after_a_daemon_crash(fleet: Flee
 def test_an_unknown_condition_is_refused_with_a_list_of_valid_conditions(fleet: Fleet) -> None:
     agent_id = fleet.spawn("true")
     with pytest.raises(
-        WireError, match=f"write {agent_id}:completed, {agent_id}:failed, {agent_id}:any, or {agent_id} alone"
+        WireError, match=f"use {agent_id}:completed, {agent_id}:failed, {agent_id}:any, or {agent_id} alone"
     ) as refused:
         fleet.spawn("true", after=[f"{agent_id}:faild"])
     assert refused.value.code == "unknown-condition"

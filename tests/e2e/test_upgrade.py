@@ -81,7 +81,7 @@ def test_a_downgrade_is_refused_and_works_from_the_kept_database_copy(stopped: I
     assert process.returncode == 1
     copy = migrations.kept(database, SCHEMA)
     assert f"written by a newer orchd (schema {SCHEMA + 1}, this version supports {SCHEMA})" in process.stderr
-    assert f"go back to {copy}" in process.stderr
+    assert f"and copy {copy}, left by this version" in process.stderr
     assert database.read_bytes() == before
     copy.replace(database)
     stopped.start(*of(app))

@@ -68,7 +68,7 @@ def test_the_number_of_subscriptions_per_key_is_limited(subscribers: Subscribers
     door.there = set(many)
     for route in many[:64]:
         subscribers.listen(LAPTOP, route)
-    with pytest.raises(WireError, match="busy: the key laptop listens on 64"):
+    with pytest.raises(WireError, match="busy: the key laptop already listens on 64 connections"):
         subscribers.listen(LAPTOP, many[64])
     subscribers.listen(RemoteClient("other", "viewer"), many[64])
     door.there.remove(many[3])

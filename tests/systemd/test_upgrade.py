@@ -87,10 +87,10 @@ def test_seven_running_and_twenty_queued_agents_survive_an_upgrade(older: Instal
     assert {(agent["status"], agent["attempt"]) for agent in ended} == {("completed", 1)}
     events = [json.loads(line) for line in older.ctl("events", "--since", "0", "--json").splitlines()]
     assert [event["agent"] for event in events if event["event"] == "attempt-admitted"] == [*first, *later]
-    assert f"schema {SCHEMA} is now {SCHEMA + 1}" in older.says()
+    assert f" from schema {SCHEMA} to {SCHEMA + 1}; " in older.says()
 
     install(box, "older")
     older.set("RestartSec=50ms")
     older.systemctl("restart", older.unit, code=1)
     until(lambda: older.shows("ActiveState") == "failed")
-    assert f"or go back to {older.home}/orchd.db.schema-{SCHEMA}," in older.says("--priority=crit")
+    assert f"and copy {older.home}/orchd.db.schema-{SCHEMA}, left by this version" in older.says("--priority=crit")

@@ -21,7 +21,7 @@ def test_config_init_writes_a_complete_example_of_defaults_once(orchctl: Orchctl
     stopped.configure("limit = 2\n")
     again = orchctl("config", "init")
     assert again.code == 1
-    assert again.err.startswith(f"config-exists: {stopped.home.config} exists: edit it")
+    assert again.err.startswith(f"config-exists: {stopped.home.config} already exists: edit it")
     assert stopped.home.config.read_text() == "limit = 2\n"
     assert orchctl("config", "init", "--print") == (0, text, "")
 
