@@ -8,8 +8,9 @@ from typing import ClassVar
 
 from benchmarks import history
 from benchmarks.harness import orchctl, start
-from benchmarks.peers.base import WRITER, Peer
+from benchmarks.peers.base import WRITER, Peer, marked
 from orchctl.client import Client
+from orchd.instance.environment import ENV_HOME
 from orchd.instance.home import Home
 
 TRUE: dict[str, object] = {"command": ["/bin/true"]}
@@ -46,6 +47,10 @@ class Orchd(Peer):
             self.client.close()
             self.daemon.kill()
             self.client = None
+
+    def processes(self) -> list[int]:
+        """Return all living processes of the daemon; its shims have its home in their environment, and no mark."""
+        return list({*super().processes(), *marked(f"{ENV_HOME}={self.home.directory}")})
 
     def call(self, op: str, **args: object) -> dict[str, object]:
         """Send one request on the open connection."""
