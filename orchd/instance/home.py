@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from orchd.instance.environment import ENV_HOME
+from orchd.instance.system.spread_directory import make_directory
 
 # sockaddr_un.sun_path holds 108 bytes with its NUL, and libzmq refuses the last one of them (unix(7)).
 MAX_SOCKET_PATH = 106
@@ -98,7 +99,7 @@ class Home:
         if self.sockets != self.directory:
             _make_private(self.sockets.parent)  # its owner could put another socket in the place of ours
         for directory in (self.directory, self.sockets, self.agents, self.environments, self.bin):
-            _make_private(directory)
+            _make_private(directory, has_many_files=directory == self.agents)
             check_writable(directory)
         self.check()
 
@@ -140,9 +141,11 @@ def way_out(error: OSError) -> str:
     return f"make it writable for you, or set {ENV_HOME} to a writable directory"
 
 
-def _make_private(directory: Path) -> None:
+def _make_private(directory: Path, *, has_many_files: bool = False) -> None:
     """Create a directory, new levels with mode 0700; an existing one must be ours and closed to others."""
     try:
+        if has_many_files:
+            make_directory(directory)
         for level in (*reversed(directory.parents), directory):
             if not level.exists():
                 level.mkdir(mode=0o700, exist_ok=True)

@@ -16,6 +16,7 @@ OPENERS = {
     "orchd/instance/system/open_file.py": "the functions for it",
     "orchd/instance/system/atomic_file.py": "a new file, which then replaces what was there",
     "orchd/instance/system/private_file.py": "a new file, which then replaces what was there; directories",
+    "orchd/instance/system/spread_directory.py": "the home itself, as a directory",
     "orchd/store/migrations.py": "a new file, which then replaces what was there",
     "orchd/daemon/lifecycle.py": "the method of another object",
     "orchd/network/remote.py": "the method of another object",

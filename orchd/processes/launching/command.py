@@ -79,6 +79,9 @@ def command_of(home: Home, agent: Agent, environment: Mapping[str, str], default
         if (size := _size(word)) > _LONGEST:
             way_out = "write it to a file and give the path, or pass it with --stdin"
             raise Refused(_too_long(f"argument {number} of its command", size, way_out))
+    longest = max((len(name) + len(value) for name, value in env.items()), default=0)
+    if 4 * longest < _LONGEST // 2:  # no character has more bytes, and the name of a slot is short
+        return agent_command
     for number, name in enumerate(agent_command.slots):
         value = agent_command.variables.get(name, "")
         if (size := _size(f"{handover.slot(number)}={name}=", value)) > _LONGEST:

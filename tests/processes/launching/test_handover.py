@@ -79,7 +79,8 @@ def test_no_variable_is_added(shell: str) -> None:
 
 @given(
     st.dictionaries(
-        st.text(st.characters(exclude_characters="=\0"), min_size=1), st.text(st.characters(exclude_characters="\0"))
+        st.text(st.characters(codec="utf-8", exclude_characters="=\0"), min_size=1),
+        st.text(st.characters(codec="utf-8", exclude_characters="\0")),
     )
 )
 def test_variables_with_arbitrary_names_reach_the_agent(variables: dict[str, str]) -> None:

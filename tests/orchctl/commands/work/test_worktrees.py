@@ -233,7 +233,9 @@ def test_show_prints_the_work_why_it_is_kept_and_the_next_steps(
     assert orchctl("worktrees", "show", "nope").err.startswith("no-worktree: 'nope'")
     other_repository = repos.repository(tmp_path / "other")
     orchctl("spawn", "--wait", "--batch", batch(other_repository, "api"), cwd=other_repository)
-    assert orchctl("worktrees", "show", "api").err.startswith("ambiguous-name: 'api' is ambiguous: agent-001 and agent-002")
+    assert orchctl("worktrees", "show", "api").err.startswith(
+        "ambiguous-name: 'api' is ambiguous: agent-001 and agent-002"
+    )
 
 
 def test_show_needs_no_daemon(instance: Instance, orchctl: Orchctl, repo: Path) -> None:
