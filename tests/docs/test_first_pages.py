@@ -53,10 +53,16 @@ print(json.dumps({{**result, "num_turns": 2, "modelUsage": {{}}, "total_cost_usd
 """
 
 
+def untagged(page: str) -> list[str]:
+    """Return the contents of the blocks that name no language: commands, and their output."""
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    return [text for language, text in blocks if not language]
+
+
 def script(page: str) -> str:
     """Return the blocks of a page as one script, without commands that a list runs elsewhere."""
     commands: list[str] = []
-    for block in re.findall(r"^```\n(.*?)^```", page, re.MULTILINE | re.DOTALL):
+    for block in untagged(page):
         lines = block.splitlines()
         typed = [line[2:] for line in lines if line.startswith("$ ")] or lines
         if not all(plain(line) in ELSEWHERE for line in typed):
@@ -113,9 +119,9 @@ def run(page: str, user: Instance, directory: Path) -> str:
 
 def check_output(page: str, output: str) -> None:
     """Check that each line of output on a page was printed; times may differ."""
-    for block in re.findall(r"^```\n(\$ .*?)^```", page, re.MULTILINE | re.DOTALL):
+    for block in untagged(page):
         for line in block.splitlines():
-            if not line.startswith("$ "):
+            if block.startswith("$ ") and not line.startswith("$ "):
                 expected = re.sub(r"\\?\d+\\?\.\\?\ds", r"[\\d.]+s", re.escape(line))
                 assert re.search(rf"^{expected}$", output, re.MULTILINE), line
 
