@@ -50,7 +50,7 @@ OF_PAUSING = (
         "handlers/pausing.py",
         "if agent.status is not Status.QUEUED and agent.frozen is None:",
         "if agent.status is not Status.QUEUED:",
-        _test("its_slot_goes_to_another_agent_on_request_and_it_waits_for_one_when_it_is_resumed"),
+        _test("a_paused_agent_releases_its_slot_on_request_and_resumes_in_a_slot"),
     ),
     Mutant(
         "the next daemon freezes what was paused",
@@ -64,7 +64,7 @@ OF_PAUSING = (
         "handlers/wait.py",
         "if agent.frozen is not None and not agent.is_paused:",
         "if agent.frozen is not None or agent.is_paused:",
-        _test("a_request_to_wait_that_was_on_its_way_leaves_the_agent_frozen"),
+        _test("a_wait_request_in_flight_leaves_a_paused_agent_frozen"),
     ),
     Mutant(
         "a paused agent is no part of a stall",

@@ -73,14 +73,14 @@ OF_SLOTS = (
         "state/apply_waits.py",
         "        agent.started += at.mono - agent.held_since\n",
         "        agent.started += 0.0\n",
-        core("handlers/returning", "the_time_for_which_an_agent_is_frozen_counts_for_no_time_out"),
+        core("handlers/returning", "frozen_time_counts_for_no_timeout"),
     ),
     Mutant(
         "a frozen agent does not time out",
         "handlers/processes.py",
         "if timeout is None or started is None or agent.held_since is not None else",
         "if timeout is None or started is None else",
-        core("handlers/returning", "the_time_for_which_an_agent_is_frozen_counts_for_no_time_out"),
+        core("handlers/returning", "frozen_time_counts_for_no_timeout"),
     ),
     Mutant(
         "the next daemon freezes what was frozen",
@@ -108,7 +108,7 @@ OF_SLOTS = (
         "handlers/stalls.py",
         "    if state.standing and not state.is_stall_announced:\n",
         "    if state.standing:\n",
-        core("handlers/stalls", "an_agent_that_stands_still_in_a_lent_slot_is_announced_once_until_it_goes_on"),
+        core("handlers/stalls", "a_stuck_borrower_is_announced_once_until_it_makes_progress"),
     ),
     Mutant(
         "an agent that holds no lent slot any more no longer stands still",
@@ -122,7 +122,7 @@ OF_SLOTS = (
         "handlers/stalls.py",
         "        if state.standing and state.is_stall_announced:\n",
         "        if not state:\n",
-        core("handlers/stalls", "a_stall_that_may_be_broken_is_broken_after_one_that_stood_still"),
+        core("handlers/stalls", "a_stuck_borrower_lends_its_slot_to_its_own_child"),
     ),
     Mutant(
         "an older attempt that stood still does not count",
@@ -131,7 +131,7 @@ OF_SLOTS = (
         "    current = (turn.state.living.get(agent) for agent, _ in given.attempts)\n",
         core(
             "handlers/stalls",
-            "an_attempt_that_has_ended_and_an_agent_that_keeps_no_other_from_its_slot_are_not_announced",
+            "a_stale_attempt_and_a_lender_are_not_announced_as_stuck",
         ),
     ),
     Mutant(
