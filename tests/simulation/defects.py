@@ -52,7 +52,7 @@ DEFECTS = (
         "handlers/returning.py",
         "            if is_late and not is_over(turn.state, wait):\n",
         "            if is_late and not wait.is_expired:\n",
-        _history("a_wait_that_came_true_in_time_has_not_timed_out_however_late_the_reply"),
+        _history("a_wait_satisfied_in_time_does_not_time_out_before_a_late_reply"),
     ),
     _defect(
         "a new daemon freezes what the old one was to freeze",
@@ -65,7 +65,7 @@ DEFECTS = (
         "state/apply_waits.py",
         "        agent.started += at.mono - agent.held_since\n",
         "        pass\n",
-        _history("the_time_for_which_a_reply_is_withheld_counts_for_no_time_out"),
+        _history("the_time_of_a_withheld_reply_does_not_count_toward_a_timeout"),
     ),
     _defect(
         "no time-out passes while only a slot is missing",
@@ -78,7 +78,7 @@ DEFECTS = (
         "state/apply_waits.py",
         "    state.is_new_next = agent.waits.pop(event.request).is_expired\n",
         "    del agent.waits[event.request]\n",
-        _history("a_parent_that_waits_in_pieces_does_not_keep_its_children_out"),
+        _history("a_parent_that_waits_in_pieces_does_not_block_its_children"),
     ),
     _defect(
         "an agent that returns goes before a new one",
@@ -91,7 +91,7 @@ DEFECTS = (
         "handlers/control.py",
         "            turn.record(WaitReopened(waiter.id))\n",
         "            pass\n",
-        _history("an_agent_whose_reply_was_withheld_waits_again_when_what_it_waits_for_is_tried_again"),
+        _history("an_agent_with_a_withheld_reply_waits_again_for_a_retried_target"),
     ),
     _defect(
         "an agent leaves room for a chain below it",
@@ -104,14 +104,14 @@ DEFECTS = (
         "handlers/schedule.py",
         "    if best is None and may_use_reserve and not working(state):\n",
         "    if best is None and now < 0:\n",
-        _history("the_reserve_for_chains_is_used_when_nothing_is_at_work"),
+        _history("the_chain_reserve_is_used_when_no_agent_runs"),
     ),
     _defect(
         "a slot is lent to an agent whose wait is over",
         "handlers/stalls.py",
         "        elif is_returning(state, other):\n            yield other\n",
         "",
-        _history("a_poller_lends_its_slot_to_an_agent_whose_wait_is_over"),
+        _history("a_poller_lends_its_slot_to_an_agent_with_an_ended_wait"),
     ),
     _defect(
         "a slot is lent only when a stall has lasted",
