@@ -52,6 +52,9 @@ class Home:
     """The paths of one instance, all computed from its directory alone, so that every shell reaches the same daemon."""
 
     def __init__(self, directory: Path) -> None:
+        """Raise HomeError for a path that is not UTF-8: sockets and JSON cannot name it."""
+        if (shown := os.fsencode(directory).decode("utf-8", "backslashreplace")) != str(directory):
+            raise HomeError(f"the path of the home is not valid UTF-8: {shown}; set {ENV_HOME} to another directory")
         self.directory = directory
         self.database = directory / "orchd.db"
         self.lock = directory / "orchd.lock"

@@ -52,18 +52,22 @@ def init(args: SimpleNamespace) -> int:
     return exit_codes.OK
 
 
+def valid_config(home: Home) -> settings.Config:
+    """Return the configuration in the file. Raises RefusedError with all problems of an invalid file."""
+    try:
+        return settings.read(home.config)
+    except settings.SettingsError as error:
+        problems = [problem._asdict() for problem in error.problems]
+        raise RefusedError(f"{error}; correct it", code="bad-config", details={"problems": problems}) from None
+
+
 def show(args: SimpleNamespace) -> int:
     """Print each key with the value in force and where it comes from: `command`, `config.toml` or `default`.
 
     With `--json` `{config, daemon, keys: [{key, value, unset, default, source, in_file, unit, takes_effect}]}`;
     `in_file` is the value in the file where that is not in force.
     """
-    file = Home(default_home()).config
-    try:
-        config = settings.read(file)
-    except settings.SettingsError as error:
-        problems = [problem._asdict() for problem in error.problems]
-        raise RefusedError(f"{error}; correct it", code="bad-config", details={"problems": problems}) from None
+    config = valid_config(Home(default_home()))
     answer: dict[str, Any] | None = None  # what is in force in the daemon, if a daemon runs and has the operation
     home = Home(default_home())
     if is_running(home):
@@ -88,7 +92,8 @@ def show(args: SimpleNamespace) -> int:
         lines.append(
             "no daemon is running: the next daemon reads these values; a limit set by `orchctl limit` takes precedence"
         )
-    console.result({"config": str(file), "daemon": answer is not None, "keys": keys}, lines, as_json=args.json)
+    config_path = str(Home(default_home()).config)
+    console.result({"config": config_path, "daemon": answer is not None, "keys": keys}, lines, as_json=args.json)
     return exit_codes.OK
 
 

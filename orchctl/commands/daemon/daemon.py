@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from orchctl import exit_codes
 from orchctl.client import Client
 from orchctl.commands.daemon import stop
+from orchctl.commands.daemon.config import valid_config
 from orchctl.daemon import systemd
 from orchctl.daemon.launcher import check_outside, command, ensure, environment
 from orchctl.daemon.probe import is_running
@@ -58,6 +59,7 @@ def restart(args: SimpleNamespace) -> int:
     """Replace the daemon by a new daemon, a service through systemd. Agents keep running."""
     home = Home(default_home())
     home.check()  # an error that keeps a daemon from starting must not end the daemon that serves
+    valid_config(home)
     if systemd.act(home, "restart"):
         return status(args)
     has_ended = not is_running(home) and locks.holder(home.lock) is None

@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+from pathlib import Path
+
+import pytest
 
 from tests.conftest import Instance, until
 from tests.e2e.fleet import is_alive
@@ -44,6 +48,29 @@ def test_daemon_restart_replaces_the_daemon_and_keeps_the_agents(stopped: Instan
 def test_daemon_restart_starts_a_daemon_where_none_runs(stopped: Instance, orchctl: Orchctl) -> None:
     assert orchctl("daemon", "restart").code == 0
     assert orchctl("daemon", "status").code == 0
+
+
+def test_daemon_restart_keeps_the_daemon_when_the_configuration_is_invalid(stopped: Instance, orchctl: Orchctl) -> None:
+    orchctl("daemon", "start")
+    before = pid(orchctl)
+    stopped.configure("limit = 0\n")
+    result = orchctl("daemon", "restart")
+    assert result.code == 1
+    assert result.err.startswith("bad-config: ")
+    assert "limit must be between 1 and 10,000, not 0" in result.err
+    assert pid(orchctl) == before
+
+
+@pytest.mark.parametrize("words", [("daemon", "start"), ("daemon", "stop"), ("status",), ("spawn", "--", "true")])
+def test_a_home_whose_path_is_not_utf8_is_refused(stopped: Instance, tmp_path: Path, words: tuple[str, ...]) -> None:
+    home = os.fsencode(tmp_path) + b"/\xff"
+    env = {**stopped.env, "ORCHD_HOME": os.fsdecode(home)}
+    process = subprocess.run(["orchctl", *words], env=env, capture_output=True, text=True)
+    assert process.returncode != 0
+    message = f"the path of the home is not valid UTF-8: {tmp_path}/\\xff; set ORCHD_HOME to another directory\n"
+    assert process.stderr.endswith(message)
+    assert process.stderr.count("\n") == 1
+    assert not os.path.exists(home)
 
 
 def test_an_agent_may_not_restart_the_daemon(instance: Instance, orchctl: Orchctl) -> None:
