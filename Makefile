@@ -63,6 +63,7 @@ docs: $(VENV)/ready ## the parts of docs/ that are made from the code
 site: $(VENV)/ready ## the documents as a site in build/site; it is read offline, too
 	$(BIN)/python -m pip install --quiet --group docs
 	$(BIN)/zensical build --strict --config-file mkdocs.yml
+	$(BIN)/python docs/offline.py build/site
 
 release: $(VENV)/ready ## wheel, sdist, checksums and notes in dist/, tried in fresh environments
 	$(BIN)/python -m pip install --quiet --group release
