@@ -14,6 +14,7 @@ from pathlib import Path
 
 from orchctl.doctor.asking import DaemonState
 from orchctl.doctor.findings import Finding, ok, problem, warning
+from orchctl.doctor.machine import room
 from orchd.instance import config as settings
 from orchd.instance import database_file, projects, runner_config
 from orchd.instance import home as homes
@@ -110,9 +111,7 @@ def daemon(home: Home, server: DaemonState) -> Finding:
     pid = server.answer["pid"]
     if server.answer.get("disk_full"):
         what = f"pid {pid} cannot write: the disk of {home.directory} is full"
-        return problem(
-            "daemon", what, "free disk space; `orchctl prune --keep 0` deletes finished agents and their logs"
-        )
+        return problem("daemon", what, room(home.directory))
     if server.holder is None or server.holder.pid not in (None, pid):
         other = server.holder.pid if server.holder else None
         whose = f" but does not hold {home.lock}" if other is None else f", and pid {other} holds {home.lock}"
