@@ -21,7 +21,10 @@ from orchd.instance import home as homes
 from orchd.instance.home import Home
 from orchd.instance.service import log_of
 
-_NO_CONTROLLER = "no controller of cgroup v2 is passed on to agents; docs/guides/operations.md says where one can be"
+_NO_CONTROLLER = (
+    "no controller of cgroup v2 is passed on to agents; under systemd 254 or newer a daemon that runs as a service has "
+    "controllers: `orchctl service install --enable`"
+)
 _PUT_BACK = "restore a backup; agents that are still running are recovered if the backup has them"
 _AHEAD = 60.0  # seconds that a clock may have been set back
 _SECONDS = 0.5  # for the check of the database
