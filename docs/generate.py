@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import man
 import pictures
 
+from orchctl.cli.help_text import GLOBAL, SHOW_HELP
 from orchctl.commands.registry import COMMANDS
 from orchctl.commands.spec import Argument, Option
 from orchd.core.state.agents import OVER, Status
@@ -47,8 +48,16 @@ def _node(status: Status) -> str:
 
 
 def commands() -> str:
-    """Every command with its options, from the table that both parsers are made of."""
-    return "\n".join(line for command in COMMANDS.values() for line in _command(command.words, command))
+    """The options of orchctl itself, then every command with its own, from the tables that the help is made of."""
+    rows = [f"| {_flags(option)} | {about} |" for option, about in (*GLOBAL, SHOW_HELP)]
+    lines = ["## Global options", "", "They stand before the command.", "", "| option | |", "|---|---|", *rows, ""]
+    lines += ["## All commands", ""]
+    return "\n".join([*lines, *(line for command in COMMANDS.values() for line in _command(command.words, command))])
+
+
+def _flags(option: str) -> str:
+    """Return `-h, --help` or `--profile NAME` with its flags as code."""
+    return re.sub(r"-[\w-]+", lambda flag: f"`{flag[0]}`", option)
 
 
 def _command(words: tuple[str, ...], command: object) -> Iterator[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from orchctl.cli.help_text import GLOBAL, SHOW_HELP
 from orchctl.commands.registry import COMMANDS
 from orchctl.commands.spec import Command
 from orchd.instance.config import KEYS, default
@@ -21,9 +23,17 @@ def roff(text: str) -> str:
     return f"\\&{escaped}" if escaped.startswith((".", "'")) else escaped
 
 
+_MANUALS = {1: "User Commands", 5: "File Formats", 8: "System Administration"}
+
+
 def _head(name: str, section: int, about: str) -> Iterator[str]:
-    yield f'.TH {name.upper()} {section} "" "orchd" "User Commands"'
+    yield f'.TH {name.upper()} {section} "" "orchd" "{_MANUALS[section]}"'
     yield from (".SH NAME", f"{name} \\- {roff(about)}")
+
+
+def _option(option: str) -> str:
+    """Return `-h, --help` or `--profile NAME`: flags are bold, values are italic."""
+    return re.sub(r"[\w-]+", lambda word: f"\\f{'B' if word[0].startswith('-') else 'I'}{roff(word[0])}\\fR", option)
 
 
 def _command(command: Command) -> Iterator[str]:
@@ -40,9 +50,17 @@ def _command(command: Command) -> Iterator[str]:
 def orchctl() -> str:
     """Return orchctl(1)."""
     lines = [*_head("orchctl", 1, "run coding agents under a single concurrency limit")]
-    lines += [".SH SYNOPSIS", r"\fBorchctl\fR [\fB\-\-profile\fR \fINAME\fR] \fICOMMAND\fR [\fIARGUMENT\fR]..."]
+    lines += [".SH SYNOPSIS", r"\fBorchctl\fR [\fIOPTION\fR]... \fICOMMAND\fR [\fIARGUMENT\fR]..."]
     lines += [".SH DESCRIPTION", roff("orchctl sends requests to orchd, the daemon that starts and supervises agents.")]
-    lines += [roff("Every command that prints for people also has --json. Inside an agent the same commands work.")]
+    others = sorted(
+        name for name, command in COMMANDS.items() if all(option.name != "json" for option in command.options)
+    )
+    lines += [
+        roff(f"Every command but {', '.join(others[:-1])} and {others[-1]} has --json, and prints its result as JSON.")
+    ]
+    lines += [roff("Inside an agent the same commands work."), ".SH OPTIONS"]
+    for option, about in (*GLOBAL, SHOW_HELP):
+        lines += [".TP", _option(option), roff(about)]
     lines += [".SH COMMANDS", *(line for command in COMMANDS.values() for line in _command(command))]
     page = (MAN.parent / "reference/exit-codes.md").read_text()
     lines.append(".SH EXIT STATUS")
@@ -74,7 +92,7 @@ def config() -> str:
     ]
     lines.append(".SH KEYS")
     for name, key in KEYS.items():
-        value = key.unset or str(default(name))
+        value = key.unset or json.dumps(default(name))  # as in TOML
         about = f"{key.about[:1].upper()}{key.about[1:]}. Unit: {key.unit}. Default: {value}."
         lines += [".TP", f"\\fB{roff(name)}\\fR", roff(about)]
     lines += [".SH SEE ALSO", r"\fBorchctl\fR(1), \fBorchd\fR(8)"]

@@ -14,14 +14,14 @@ HELP = ("-h", "--help")
 CONNECT = "Use the daemon at this address, tcp://HOST:PORT, which needs a profile."
 PROFILE = "Use the daemon of this profile of the client's config.toml."
 VERSION = "Show the version."
-_GLOBAL = (
+GLOBAL = (
     ("--profile NAME", PROFILE),
     ("--connect URL", CONNECT),
     ("--version", VERSION),
     ("--install-completion", "Install completion for the current shell."),
     ("--show-completion", "Print completion for the current shell."),
 )
-_SHOW_HELP = ("-h, --help", "Show this help.")
+SHOW_HELP = ("-h, --help", "Show this help.")
 _WIDEST = 100  # columns
 _LEFT = 26  # columns of an option; what is wider has its text in the next line
 
@@ -64,7 +64,7 @@ def _top() -> Iterator[str]:
     listed = {name for names in PANELS.values() for name in names}
     others = dict.fromkeys(command.words[0] for command in COMMANDS.values() if command.words[0] not in listed)
     yield from _section("Other", [(name, GROUPS.get(name) or COMMANDS[name].help) for name in others])
-    yield from _section("Options", [*_GLOBAL, _SHOW_HELP])
+    yield from _section("Options", [*GLOBAL, SHOW_HELP])
     hint = "`orchctl COMMAND --help` shows the options of a command. Most commands have --json."
     yield from ("", *wrap(hint, _width()))
 
@@ -73,7 +73,7 @@ def _group(name: str) -> Iterator[str]:
     yield from (f"Usage: orchctl {name} COMMAND [ARG]...", "", f"  {GROUPS[name]}")
     own = [(words[1], command.help) for command in COMMANDS.values() if (words := command.words)[0] == name]
     yield from _section("Commands", [row for row in own if len(row) > 1])
-    yield from _section("Options", [_SHOW_HELP])
+    yield from _section("Options", [SHOW_HELP])
 
 
 def _command(command: Command) -> Iterator[str]:
@@ -86,7 +86,7 @@ def _command(command: Command) -> Iterator[str]:
         (f"{', '.join(option.flags)} {option.metavar or ''}".strip(), f"{option.help}{_repeatable(option.many)}")
         for option in command.options
     ]
-    yield from _section("Options", [*rows, _SHOW_HELP])
+    yield from _section("Options", [*rows, SHOW_HELP])
 
 
 def _repeatable(many: bool) -> str:  # noqa: FBT001 - a field of an option

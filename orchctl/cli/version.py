@@ -18,8 +18,8 @@ def text() -> str:
 
 
 def commit() -> str:
-    """Return the commit that a release was built from, or the one of the checkout that this runs from; else ""."""
-    recorded = (_PACKAGE / "commit.txt").read_text().strip()  # git archive writes the commit into it
+    """Return the commit that the package was built from, or of the checkout that this runs from; else ""."""
+    recorded = (_PACKAGE / "commit.txt").read_text().strip()  # git archive or setup.py writes the commit into it
     if not recorded.startswith("$"):
         return recorded
     if not (_PACKAGE.parent / ".git").exists():

@@ -14,13 +14,17 @@ from pathlib import Path
 
 from orchctl.doctor.asking import DaemonState
 from orchctl.doctor.findings import Finding, ok, problem, warning
+from orchctl.doctor.machine import room
 from orchd.instance import config as settings
 from orchd.instance import database_file, projects, runner_config
 from orchd.instance import home as homes
 from orchd.instance.home import Home
 from orchd.instance.service import log_of
 
-_NO_CONTROLLER = "no controller of cgroup v2 is passed on to agents; docs/guides/operations.md says where one can be"
+_NO_CONTROLLER = (
+    "no controller of cgroup v2 is passed on to agents; under systemd 254 or newer a daemon that runs as a service has "
+    "controllers: `orchctl service install --enable`"
+)
 _PUT_BACK = "restore a backup; agents that are still running are recovered if the backup has them"
 _AHEAD = 60.0  # seconds that a clock may have been set back
 _SECONDS = 0.5  # for the check of the database
@@ -110,9 +114,7 @@ def daemon(home: Home, server: DaemonState) -> Finding:
     pid = server.answer["pid"]
     if server.answer.get("disk_full"):
         what = f"pid {pid} cannot write: the disk of {home.directory} is full"
-        return problem(
-            "daemon", what, "free disk space; `orchctl prune --keep 0` deletes finished agents and their logs"
-        )
+        return problem("daemon", what, room(home.directory))
     if server.holder is None or server.holder.pid not in (None, pid):
         other = server.holder.pid if server.holder else None
         whose = f" but does not hold {home.lock}" if other is None else f", and pid {other} holds {home.lock}"

@@ -10,9 +10,10 @@ from typing import Any
 
 from orchctl.doctor.findings import Finding, ok, problem, warning
 from orchd.instance import config as settings
+from orchd.instance.home import Home
 from orchd.instance.system import own_cgroup as own
 
-_ROOM = "free disk space: `orchctl prune --keep 0` deletes finished agents and their logs"
+_PRUNE = ": `orchctl prune --keep 0` deletes finished agents and their logs"
 _FILES = 1024  # open files that a daemon with many agents and clients may need
 ENDS_WITH_IT = "the end of the scope ends the daemon and all agents"
 _RAISE = "raise `ulimit -Hn` where the daemon is started, or LimitNOFILE= in its unit, and restart the daemon"
@@ -86,6 +87,15 @@ def limits(daemon: int = 0) -> Iterator[Finding]:
         yield ok("limits", what)
 
 
+def room(directory: Path) -> str:
+    """Return what gives the disk of a home free space: `orchctl prune` only where there is a history to prune."""
+    try:
+        has_history = Home(directory).database.stat().st_size > 0
+    except OSError:  # missing, or in the home of another user
+        has_history = False
+    return f"free disk space{_PRUNE if has_history else ''}"
+
+
 def disk(directory: Path, floor: int | None, mounts: Path = Path("/proc/mounts")) -> Iterator[Finding]:
     """Check the free space for the home, and the kind of its filesystem."""
     place = next(path for path in (directory, *directory.parents) if path.exists())
@@ -93,7 +103,9 @@ def disk(directory: Path, floor: int | None, mounts: Path = Path("/proc/mounts")
     free, whole = status.f_bavail * status.f_frsize, status.f_blocks * status.f_frsize
     least = min(256 << 20, whole // 20) if floor is None else floor
     if free < least:
-        yield problem("disk", f"{free} bytes are free for {place}, fewer than {least}: no agent starts", _ROOM)
+        yield problem(
+            "disk", f"{free} bytes are free for {place}, fewer than {least}: no agent starts", room(directory)
+        )
     else:
         yield ok("disk", f"{free >> 20} MiB are free for {place}")
     kind = filesystem(place, mounts)

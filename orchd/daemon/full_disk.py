@@ -41,13 +41,11 @@ from orchd.server.requests import shaped
 log = logging.getLogger("orchd")
 
 
-def refusal(home: Home) -> WireError:
+def refusal(home: Home, *, can_prune: bool = True) -> WireError:
     """Return the error that answers a change."""
-    return WireError(
-        "disk-full",
-        f"the disk of {home.directory} is full and the daemon cannot write; free some space there: "
-        "`orchctl prune --keep 0` deletes finished agents and their logs",
-    )
+    what = f"the disk of {home.directory} is full and the daemon cannot write; free some space there"
+    way_out = ": `orchctl prune --keep 0` deletes finished agents and their logs"
+    return WireError("disk-full", f"{what}{way_out if can_prune else ''}")
 
 
 @dataclass(slots=True)
@@ -254,7 +252,9 @@ class FullDisk:
             timeout = args.timeout if isinstance(args, wire_ops.Wait) else None
             self._without_room.hold(RequestId(request.id), timeout, (peer.route, late))
         elif request.op != "prune" or not self._without_room.free_reserve():  # else a normal daemon gets it again
-            self._ports.reply(peer.route, pack_error(request.id, refusal(self._home)))
+            # without a reserve a normal daemon has no room to start, and nothing but this daemon could prune
+            refused = refusal(self._home, can_prune=self._home.reserve.exists())
+            self._ports.reply(peer.route, pack_error(request.id, refused))
 
 
 def take_up(parts: Components, stack: ExitStack) -> None:

@@ -208,10 +208,20 @@ KEYS: dict[str, Key] = {
     "runner": Key(
         "name", "runner of an agent that names neither a runner nor a command", NEW_AGENTS, "the installed CLI"
     ),
-    "runners": Key("tables", "`[runners.NAME]`: see [runners](../guides/runners.md)", RUNNERS, "the built-in runners"),
+    "runners": Key(
+        "tables",
+        "`[runners.NAME]` sets `model`, `args` and more of a runner, or describes [a runner of your own]"
+        "(../guides/runners.md#your-own-runner)",
+        RUNNERS,
+        "the built-in runners",
+    ),
     "pm": Key("table", "`[pm]`: `labels` maps the label of a task to a skill", AT_ONCE, "no labels"),
     "worktree": Key(
-        "table", "`[worktree]`: see [worktrees](../guides/worktrees.md#what-git-does-not-track)", AT_ONCE, "empty"
+        "table",
+        "`[worktree]` fills new worktrees with [what git does not track]"
+        "(../guides/worktrees.md#what-git-does-not-track): `copy`, `setup`, `submodules`, `reproducible`",
+        AT_ONCE,
+        "empty",
     ),
     "remote": Key("table", "`[remote]`: `listen` is the address for clients on other machines", RESTART, "disabled"),
 }

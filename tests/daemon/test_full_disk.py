@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -161,16 +160,19 @@ def test_a_daemon_that_starts_on_a_full_disk_waits_for_free_space(stopped: Insta
         stopped.stop()
 
 
-def test_a_daemon_without_a_database_refuses_status_on_a_full_disk(stopped: Instance) -> None:
+def test_a_daemon_without_a_database_refuses_all_requests_and_names_no_prune(stopped: Instance) -> None:
     with tmpfs(stopped.directory, "1m"):
         stopped.home.create()
         with full(stopped.directory):
             stopped.start()
             assert daemon(stopped)["disk_full"]
-            assert "disk-full" in stopped.ctl("status", "--json", code=1)
+            for words in ("status --json", "prune --json --keep 0", "spawn --json -- true"):
+                error = json.loads(stopped.ctl(*words.split(), code=1))["error"]
+                assert (error["code"], "prune" in error["message"]) == ("disk-full", False)
+            assert "prune" not in stopped.ctl("doctor", code=1)
             waited = stopped.ctl("wait", "agent-001", "--timeout", "0.2", "--json", code=exit_codes.TIMED_OUT)
             assert json.loads(waited) == {"agents": [], "timed_out": True, "runs": []}
-            stopped.daemon.send_signal(signal.SIGTERM)
+            stopped.ctl("daemon", "stop", "--keep-agents")
             assert stopped.daemon.wait(DEADLINE) == 0
 
 

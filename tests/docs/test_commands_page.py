@@ -6,11 +6,13 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 from orchctl import exit_codes
 from orchctl.commands.registry import COMMANDS
+from orchd.instance.config import KEYS, default
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/reference/commands.md").read_text()
@@ -87,3 +89,32 @@ def test_the_page_describes_every_command_and_argument() -> None:
         assert part.startswith(f"{name} " if command.arguments else f"{name}\n")
         assert command.help in part
         assert [argument.metavar for argument in command.arguments if f"| `{argument.metavar}`" not in part] == []
+    assert section("All commands").count("\n### orchctl ") == len(COMMANDS), "under a heading that is not theirs"
+
+
+def test_the_page_and_the_manual_page_list_exactly_the_global_options() -> None:
+    output = subprocess.run(
+        [sys.executable, "-m", "orchctl", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    options = set(re.findall(r"^  (?:-h, )?(--[a-z-]+)", output.partition("\nOptions:\n")[2], re.MULTILINE))
+    assert len(options) > 4
+    assert set(re.findall(r"`(--[a-z-]+)`", section("Global options"))) == options
+    manual = (ROOT / "docs/man/orchctl.1").read_text().partition(".SH OPTIONS\n")[2].partition(".SH COMMANDS\n")[0]
+    assert set(re.findall(r"(--[a-z-]+)fR", manual.replace("\\", ""))) == options
+
+
+def test_the_page_and_the_manual_page_name_the_commands_without_json() -> None:
+    others = {name for name, command in COMMANDS.items() if all(option.name != "json" for option in command.options)}
+    (sentence,) = re.findall(r"^Every command but (.*) also has \[`--json`\]", TEXT, re.MULTILINE)
+    assert set(re.findall(r"`([a-z ]+)`", sentence)) == others
+    manual = (ROOT / "docs/man/orchctl.1").read_text()
+    (sentence,) = re.findall(r"^Every command but (.*) has \\-\\-json", manual, re.MULTILINE)
+    assert set(re.split(r", | and ", sentence)) == others
+
+
+def test_defaults_in_the_manual_page_of_the_configuration_are_toml() -> None:
+    manual = (ROOT / "docs/man/orchd.toml.5").read_text()
+    for name, key in KEYS.items():
+        (about,) = re.findall(rf"^\\fB{name}\\fR\n(.*)$", manual, re.MULTILINE)
+        value = about.replace("\\-", "-").partition(" Default: ")[2].removesuffix(".")
+        assert key.unset or tomllib.loads(f"x = {value}")["x"] == default(name), name

@@ -11,6 +11,7 @@ import pytest
 import orchctl.composition
 from orchctl.composition import validate_skill_composition
 from tests.conftest import Instance
+from tests.docs.test_first_pages import check_output, run
 
 TEXT = (Path(__file__).parents[2] / "docs/guides/compositions.md").read_text()
 SHOWN = dict(re.findall(r"```\n\$ orchctl (.*?)\n(.*?)```", TEXT, re.DOTALL))
@@ -34,6 +35,17 @@ def test_the_example_is_valid() -> None:
 def test_commands_print_the_output_that_the_page_shows(words: str, stopped: Instance, tmp_path: Path) -> None:
     (tmp_path / "team.json").write_text(json.dumps(BAD))
     assert stopped.ctl(*words.split(), code=None, cwd=tmp_path) == SHOWN[words]
+
+
+def test_a_run_prints_the_output_that_the_page_shows(instance: Instance, tmp_path: Path) -> None:
+    instance.env["ORCHD_MOCK_SECONDS"] = "0.1"
+    blocks = re.findall(r"^```\n\$ orchctl run.*?^```\n", TEXT, re.MULTILINE | re.DOTALL)
+    page = "\n".join(blocks).replace("\n\n$ ", "\n$ ")
+    output = run(page, instance, tmp_path)
+    output = re.sub(r"^using the mock runner, .*\n", "", output, flags=re.MULTILINE)  # which the page does not use
+    output = re.sub(rf"{tmp_path}/\.agent/runs/[\w-]+/\S+", "/work/shop/.agent/runs/...", output)
+    check_output(page, output.replace(str(tmp_path), "/work/shop"))
+    assert len(blocks) == 2
 
 
 def test_every_function_that_the_page_names_is_in_the_library() -> None:

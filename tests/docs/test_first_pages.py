@@ -53,20 +53,40 @@ print(json.dumps({{**result, "num_turns": 2, "modelUsage": {{}}, "total_cost_usd
 """
 
 
+_BEGIN, _END = "BEGIN-OF-SHOWN-OUTPUT", "END-OF-SHOWN-OUTPUT"
+
+
 def untagged(page: str) -> list[str]:
     """Return the contents of the blocks that name no language: commands, and their output."""
     blocks = re.findall(r"^```(\w*)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     return [text for language, text in blocks if not language]
 
 
+def shown(page: str) -> list[tuple[str, list[str]]]:
+    """Return the commands of the blocks that show output, each with the lines below it."""
+    steps: list[tuple[str, list[str]]] = []
+    for block in untagged(page):
+        for line in block.splitlines() if block.startswith("$ ") else ():
+            if line.startswith("$ "):
+                steps.append((line[2:], []))
+            else:
+                steps[-1][1].append(line)
+    return steps
+
+
 def script(page: str) -> str:
-    """Return the blocks of a page as one script, without commands that a list runs elsewhere."""
+    """Return the blocks of a page as one script, without commands that a list runs elsewhere.
+
+    Lines of its output mark what a command printed whose output the page shows: on a terminal that is stderr, too.
+    """
     commands: list[str] = []
     for block in untagged(page):
         lines = block.splitlines()
-        typed = [line[2:] for line in lines if line.startswith("$ ")] or lines
-        if not all(plain(line) in ELSEWHERE for line in typed):
-            commands += typed
+        typed = [line[2:] for line in lines if line.startswith("$ ")]
+        for line in typed:
+            commands += [f"echo {_BEGIN}", f"{{ {line}\n}} 2>&1", f"echo {_END}"]
+        if not typed and not all(plain(line) in ELSEWHERE for line in lines):
+            commands += lines
     return "\n".join(commands) + "\n"
 
 
@@ -118,12 +138,19 @@ def run(page: str, user: Instance, directory: Path) -> str:
 
 
 def check_output(page: str, output: str) -> None:
-    """Check that each line of output on a page was printed; times may differ."""
-    for block in untagged(page):
-        for line in block.splitlines():
-            if block.startswith("$ ") and not line.startswith("$ "):
-                expected = re.sub(r"\\?\d+\\?\.\\?\ds", r"[\\d.]+s", re.escape(line))
-                assert re.search(rf"^{expected}$", output, re.MULTILINE), line
+    """Check that each command whose output a page shows printed these lines and no others.
+
+    Times may differ. A line `...` on the page stands for any lines that it leaves out.
+    """
+    printed = re.findall(rf"^{_BEGIN}\n(.*?)^{_END}$", output, re.MULTILINE | re.DOTALL)
+    for (command, lines), text in zip(shown(page), printed, strict=True):
+        expected = "".join(r"(?:.*\n)*?" if line == "..." else rf"{_timeless(line)}\n" for line in lines)
+        assert re.fullmatch(expected, text), f"{command} printed:\n{text}"
+
+
+def _timeless(line: str) -> str:
+    """Return a pattern for a line in which times may differ."""
+    return re.sub(r"(?:\\ )*\d+\\\.\ds", r" *[\\d.]+s", re.escape(line))
 
 
 @pytest.mark.slow
@@ -163,6 +190,19 @@ def test_the_first_configuration_grants_edits_and_commits_and_no_other_command(t
         known = runner_config.read(tmp_path / "config.toml")
         assert (known.default, known.of("claude").args[:2]) == ("claude", ("--permission-mode", "acceptEdits"))
         assert "Bash" not in known.of("claude").args, "every command"
+
+
+def test_a_page_that_leaves_out_a_line_without_saying_so_is_detected() -> None:
+    printed = "agent-001  failed  1.2s\nattempts:\n  attempt 1  exit 1\n"
+    complete = f"```\n$ orchctl why a\n{printed.replace('1.2s', '0.4s')}```\n"
+    output = f"first\n{_BEGIN}\n{printed}{_END}\nlast\n"
+    check_output(complete, output)
+    check_output(complete.replace("attempts:\n  attempt 1  exit 1\n", "...\n"), output)
+    for wrong in ("attempts:\n", "  attempt 1  exit 1\n", "agent-001  failed  0.4s\n"):
+        with pytest.raises(AssertionError, match="orchctl why a printed"):
+            check_output(complete.replace(wrong, ""), output)
+    with pytest.raises(AssertionError):
+        check_output(complete.replace("exit 1", "exit 2"), output)
 
 
 def test_no_block_uses_the_mock_runner() -> None:

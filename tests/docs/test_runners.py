@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from orchctl.runners.harness.outcome import RunnerOutcome
 from orchd.instance.runner_config import PLACEHOLDERS, Price, RunnerSettings, checked, read
 from orchd.protocol.schema import parse
 from tests.conftest import Instance
@@ -89,3 +90,10 @@ def test_the_example_of_a_custom_runner_runs(stopped: Instance, tmp_path: Path) 
 def test_the_example_of_a_custom_runner_has_valid_settings() -> None:
     table = tomllib.loads(EXAMPLES[-1])["runners"]["terse"]
     assert checked("terse", {"terse": parse(RunnerSettings, table)}).default == "terse"
+
+
+def test_the_last_line_of_the_log_counts_tokens_as_the_pages_say() -> None:
+    outcome = RunnerOutcome(input_tokens=4000, cache_write_tokens=160, output_tokens=300, cache_read_tokens=90)
+    (example,) = re.findall(r"`(4,160 tokens in, .*?)`", TEXT)
+    assert example in outcome.summary("claude")
+    assert "`4,160 tokens in` are 4,000 of *input* and 160" in (ROOT / "docs/guides/sessions.md").read_text()

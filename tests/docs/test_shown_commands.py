@@ -34,6 +34,7 @@ PAGES_ELSEWHERE = {
     "README.md": "tests/docs/test_first_pages.py::test_the_quick_start_runs_as_it_stands",
     "tutorial.md": "tests/docs/test_first_pages.py::test_the_tutorial_runs_as_it_stands",
     "operations.md": "tests/systemd/test_operations.py::test_the_documented_commands_run_in_order_with_expected_output",
+    "uninstall.md": "tests/docs/test_uninstall_page.py::test_the_steps_leave_no_process_file_worktree_or_branch",
     "nesting.md": "tests/docs/test_nesting_page.py::test_the_example_prints_what_the_page_shows",
     "tasks.md": "tests/docs/test_tasks.py::test_every_command_prints_what_the_page_shows",
 }

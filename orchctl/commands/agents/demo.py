@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import select
+import shlex
 import shutil
 import signal
 import sys
@@ -152,6 +153,16 @@ def _watch(client: Client, agents: list[dict[str, Any]], *, as_json: bool) -> No
                 news.wait()
 
 
+def _program() -> str:
+    """Return how this orchctl is called: by its name, or as it was called here if PATH has none, or another."""
+    own = sys.argv[0]
+    if Path(own).name != "orchctl":  # python -m orchctl
+        return "orchctl"
+    on_path = shutil.which("orchctl")
+    is_on_path = on_path is not None and Path(on_path).resolve() == Path(own).resolve()
+    return "orchctl" if is_on_path else shlex.quote(own)
+
+
 def _sum_up(client: Client, took: float, *, as_json: bool) -> int:
     """Print the figures of all agents after `took` seconds. Returns the exit code."""
     agents = client.call("status", {"all": True, "usage": False})["agents"]
@@ -173,12 +184,13 @@ def _sum_up(client: Client, took: float, *, as_json: bool) -> int:
         "seconds": round(took, 2),
         "seconds_one_by_one": round(alone, 2),
     }
+    program = _program()
     lines = [
         "",
         f"{result['completed']} of {result['agents']} agents completed in {result['attempts']} attempts; "
         f"at most {result['most_at_work']} of {result['limit']} slots were in use at once.",
         f"{text.span(took)} wall time ({text.span(alone)} sequential); the daemon was killed once by `kill -9`.",
-        "Next: `orchctl spawn -- COMMAND`, `orchctl status`, `orchctl --help`.",
+        f"Next: `{program} spawn -- COMMAND`, `{program} status`, `{program} --help`.",
     ]
     console.result(result, lines, as_json=as_json)
     is_kept = result["most_at_work"] <= result["limit"] and result["completed"] == result["agents"]

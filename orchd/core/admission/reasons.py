@@ -28,7 +28,10 @@ _FROZEN = {
 
 
 def position(state: State, agent: Agent) -> int | None:
-    """Return the agent's position among the agents that lack only a slot; None when it is not ready."""
+    """Return the agent's position among the agents that lack only a slot; None when it is not queued, or is paused.
+
+    An agent that lacks something else too has the position that it would have without that.
+    """
     is_queued = agent.status is Status.QUEUED and not agent.is_paused
     return state.queue.position(ticket_of(agent)) if is_queued else None
 
