@@ -27,6 +27,10 @@ _PAUSED = Argument(
     completes=Completion.AGENTS,
 )
 _SOME = Argument("ids", _WHAT, "ID...", many=True, required=True, completes=Completion.AGENTS)
+_WORK = COMMAND._replace(
+    metavar="[-- COMMAND [ARG]...]",
+    help="Program and arguments, after --; not needed with --goal, --skill, --stdin or --batch.",
+)
 _ENV_FILE = Option(
     "env_file", "Set the environment variables in this file of KEY=VALUE lines.", "text", many=True, metavar="FILE"
 )
@@ -104,7 +108,7 @@ AGENTS = (
         ("spawn",),
         "Start an agent, or a batch of agents.",
         "agents.spawn",
-        (COMMAND,),
+        (_WORK,),
         _SPAWN,
         has_rest=True,
         where=Where.ANY_DAEMON,

@@ -134,7 +134,7 @@ _LIFECYCLE = (
     ),
     Command(
         ("daemon", "stop"),
-        "Stop the daemon.",
+        "Stop the daemon; while agents run, an option is required (on a terminal, it asks).",
         "daemon.stop",
         (),
         (
