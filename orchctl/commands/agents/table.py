@@ -119,7 +119,11 @@ AGENTS = (
         "agents.status",
         (_IDS,),
         (
-            Option("all", "Show all agents with the whole history (default: the first 100)."),
+            Option(
+                "all",
+                "Show all agents with the whole history (default: unfinished agents and the newest 10, with their "
+                "trees; at most 100).",
+            ),
             Option("watch", "Show the status again after each change, until interrupted."),
             JSON,
         ),
