@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orchctl.commands.spec import JSON, Argument, Command, Option, Where
+from orchd.protocol import bounds
 
 _NAME = Argument("name", "Name of the key.", "NAME", required=True)
 _SCOPE = (
@@ -182,9 +183,15 @@ DAEMON = (
         ("limit",),
         "Show or set the limit.",
         "daemon.limit",
-        (Argument("limit", "Maximum number of agents running at once.", "[N]", "number"),),
+        (Argument("limit", "Maximum number of agents running at once.", "[N]", "number", bound=bounds.LIMIT),),
         (
-            Option("resident", "Maximum number of agents alive, waiting agents included.", "number", metavar="M"),
+            Option(
+                "resident",
+                "Maximum number of agents alive, waiting agents included.",
+                "number",
+                metavar="M",
+                bound=bounds.LIMIT,
+            ),
             Option("reset", "Use the numbers of config.toml, or the defaults."),
             JSON,
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orchctl.commands.spec import COMMAND, JSON, Argument, Command, Completion, Option, Where
+from orchd.protocol import bounds
 
 OBSERVE = (
     Command(
@@ -12,7 +13,13 @@ OBSERVE = (
         (),
         (
             Option("follow", "Follow new events.", short="-f"),
-            Option("since", "Show the events after this number; 0 shows all.", "number", metavar="SEQ"),
+            Option(
+                "since",
+                "Show the events after this number; 0 shows all.",
+                "number",
+                metavar="SEQ",
+                bound=bounds.NOT_NEGATIVE,
+            ),
             Option("json", "Print one JSON object per line."),
         ),
         where=Where.ANY_DAEMON,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orchctl.commands.spec import GOAL, JSON, MODEL, RETRIES, SKILL, Argument, Command, Completion, Option, Where
+from orchd.protocol import bounds
 
 _DIR = Argument("directory", "Directory of the task files (default: docs/tasks).", "[DIR]")
 _EACH_WORKTREE = Option("worktree", "Create a git worktree and a branch for each agent.")
@@ -24,8 +25,20 @@ _PM = (
     Option("runner", "Runner of the developers: claude, codex, mock or one from config.toml.", "text", metavar="R"),
     Option("model", "Model for the runner.", "text", metavar="NAME"),
     _EACH_WORKTREE,
-    Option("timeout", "Timeout of a developer (default: config.toml, else none).", "duration", metavar="DURATION"),
-    Option("retries", "Number of new attempts of a developer that fails (default: 0).", "number", metavar="N"),
+    Option(
+        "timeout",
+        "Timeout of a developer (default: config.toml, else none).",
+        "duration",
+        metavar="DURATION",
+        bound=bounds.POSITIVE,
+    ),
+    Option(
+        "retries",
+        "Number of new attempts of a developer that fails (default: 0).",
+        "number",
+        metavar="N",
+        bound=bounds.RETRIES,
+    ),
     Option("tick", "Tick completed tasks in FILE, or set their status there."),
     Option("close_failed", "Close the issue of a failed developer as failed (default: reopen it)."),
     Option("bd_timeout", "Timeout of a `bd` command (default: 30s).", "duration", metavar="DURATION"),
