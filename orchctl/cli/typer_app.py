@@ -89,7 +89,9 @@ def _options(
         bool, typer.Option("--version", help=help_text.VERSION, is_eager=True, callback=_show_version)
     ] = False,
     connect: Annotated[str | None, typer.Option(metavar="URL", help=help_text.CONNECT)] = None,
-    profile: Annotated[str | None, typer.Option(metavar="NAME", help=help_text.PROFILE)] = None,
+    profile: Annotated[
+        str | None, typer.Option(metavar="NAME", help=help_text.PROFILE, autocompletion=completion.profiles)
+    ] = None,
 ) -> None:
     del version
     for flag, value in (("--connect", connect), ("--profile", profile)):

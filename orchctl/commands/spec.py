@@ -36,6 +36,11 @@ class Completion(Enum):
     COMPOSITIONS = "files, folders and names of compositions"
     SKILLS = "names of skills"
     TASKS = "names of tasks"
+    WORKTREES = "ids of agents with a worktree"
+    RUNNERS = "names of runners"
+    ROLES = "roles of keys"
+    PLAN_FORMATS = "formats of task lists"
+    CHART_FORMATS = "formats of timelines"
 
 
 class Option(NamedTuple):

@@ -117,7 +117,12 @@ _SPAWN = (
     ),
     Option("output_dir", "Directory for output files; the agent gets it as ORCHD_OUTPUT_DIR.", "text", metavar="DIR"),
     Option(
-        "runner", "Runner for the goal (default: see `orchctl runners`).", "text", metavar="NAME", bound=bounds.NAME
+        "runner",
+        "Runner for the goal (default: see `orchctl runners`).",
+        "text",
+        metavar="NAME",
+        bound=bounds.NAME,
+        completes=Completion.RUNNERS,
     ),
     MODEL,
     Option("result", "File for the result; the agent gets it as ORCHD_RESULT.", "text", metavar="FILE"),

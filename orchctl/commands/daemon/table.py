@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchctl.commands.spec import JSON, Argument, Command, Option, Where
+from orchctl.commands.spec import JSON, Argument, Command, Completion, Option, Where
 from orchd.protocol import bounds
 
 _NAME = Argument("name", "Name of the key.", "NAME", required=True)
@@ -83,7 +83,16 @@ _KEYS = (
         "Authorize a key for remote access.",
         "daemon.keys",
         (_NAME, Argument("public", "Public half of the key: 64 hexadecimal digits.", "PUBLIC", required=True)),
-        (Option("role", "Role of the key: viewer, user or admin (required).", "text", metavar="ROLE"), JSON),
+        (
+            Option(
+                "role",
+                "Role of the key: viewer, user or admin (required).",
+                "text",
+                metavar="ROLE",
+                completes=Completion.ROLES,
+            ),
+            JSON,
+        ),
         function="authorize",
         where=Where.ANY_DAEMON,
     ),

@@ -117,6 +117,7 @@ OBSERVE = (
                 "svg, html or text (default: by FILE; else text on a terminal, SVG in a pipe).",
                 "text",
                 metavar="FORMAT",
+                completes=Completion.CHART_FORMATS,
             ),
             Option("since", "Start of the timeline: an age (2h) or an ISO 8601 time.", "moment", metavar="TIME"),
             Option("no_fold", "Draw idle gaps to scale (default: long gaps are folded)."),

@@ -60,6 +60,7 @@ RUNS = (
                 "text",
                 metavar="NAME",
                 bound=bounds.NAME,
+                completes=Completion.RUNNERS,
             ),
             *BUDGET,
             Option("dry_run", "Show what would run, and start nothing."),

@@ -15,6 +15,7 @@ _PM = (
         "Format of FILE: spec-kit, kiro, openspec, task-master or checklist (default: detected).",
         "text",
         metavar="FORMAT",
+        completes=Completion.PLAN_FORMATS,
     ),
     Option("tag", "Tag of Task Master's tasks (default: the current tag).", "text", metavar="NAME"),
     Option("optional", "Also start tasks that FILE marks as optional."),
@@ -22,7 +23,13 @@ _PM = (
     Option("max", "Maximum number of concurrent developers (default: the global limit).", "number", metavar="N"),
     Option("once", "Start only tasks that are ready now."),
     Option("skill", "Skill for tasks whose labels map to none.", "text", metavar="NAME", completes=Completion.SKILLS),
-    Option("runner", "Runner of the developers: claude, codex, mock or one from config.toml.", "text", metavar="R"),
+    Option(
+        "runner",
+        "Runner of the developers: claude, codex, mock or one from config.toml.",
+        "text",
+        metavar="R",
+        completes=Completion.RUNNERS,
+    ),
     Option("model", "Model for the runner.", "text", metavar="NAME"),
     _EACH_WORKTREE,
     Option(
@@ -49,7 +56,13 @@ _PM = (
 _NEW = (
     GOAL,
     SKILL,
-    Option("runner", "Runner: claude, codex, mock or one from config.toml.", "text", metavar="R"),
+    Option(
+        "runner",
+        "Runner: claude, codex, mock or one from config.toml.",
+        "text",
+        metavar="R",
+        completes=Completion.RUNNERS,
+    ),
     MODEL,
     Option(
         "after",
@@ -81,7 +94,11 @@ _RUN = (
     ),
     Option("again", "Run finished tasks again; old results are kept as .bak."),
     Option(
-        "runner", "Runner for tasks that name none: claude, codex, mock or one from config.toml.", "text", metavar="R"
+        "runner",
+        "Runner for tasks that name none: claude, codex, mock or one from config.toml.",
+        "text",
+        metavar="R",
+        completes=Completion.RUNNERS,
     ),
     Option("model", "Model for tasks that name none.", "text", metavar="NAME"),
     _EACH_WORKTREE,
@@ -186,7 +203,7 @@ _WORKTREES = (
         ("worktrees", "show"),
         "Show a worktree: branch, changes, why it is not pruned, and the next commands.",
         "work.worktrees",
-        (Argument("id", "Agent (id or name), branch or path.", "ID", required=True, completes=Completion.AGENTS),),
+        (Argument("id", "Agent (id or name), branch or path.", "ID", required=True, completes=Completion.WORKTREES),),
         (JSON,),
         function="show",
         where=Where.THIS_MACHINE,
@@ -202,7 +219,7 @@ _WORKTREES = (
                 "ID...",
                 many=True,
                 required=True,
-                completes=Completion.AGENTS,
+                completes=Completion.WORKTREES,
             ),
         ),
         (
