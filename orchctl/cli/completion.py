@@ -1,4 +1,4 @@
-"""Shell completion of ids of agents and runs, and of names of compositions, skills and tasks."""
+"""Shell completion of ids of agents and runs, of names of compositions, skills, tasks and runners, and of choices."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from orchctl.commands.spec import Completion
 from orchctl.errors import ClientError
-from orchd.instance.home import HomeError
+from orchd.instance.home import Home, HomeError, default_home
 from orchd.protocol.errors import WireError
 
 _CONDITIONS = (
@@ -72,6 +72,61 @@ def tasks(incomplete: str) -> list[tuple[str, str]]:
     return _matching(incomplete, ((task.name, task.goal) for task in read))
 
 
+def worktrees(incomplete: str) -> list[tuple[str, str]]:
+    """Return the ids of agents with a worktree, with their branches. It needs no daemon."""
+    from orchctl.worktrees.create import all_in
+
+    try:
+        known = [(path.name, record.branch) for path, record in all_in(Home(default_home()).worktrees)]
+    except (ClientError, HomeError, OSError):
+        return []
+    return _matching(incomplete, known)
+
+
+def runners(incomplete: str) -> list[tuple[str, str]]:
+    """Return the names of runners; only built-in runners when the configuration is invalid."""
+    from orchd.instance import runner_config
+    from orchd.protocol.schema import ShapeError
+
+    try:
+        names = runner_config.read(default_home() / "config.toml").names
+    except (ShapeError, HomeError, OSError):
+        names = runner_config.BUILT_IN
+    return _matching(incomplete, ((name, "runner") for name in names))
+
+
+def roles(incomplete: str) -> list[tuple[str, str]]:
+    """Return the roles of keys."""
+    from orchd.protocol.remote_operations import ROLES
+
+    return _matching(incomplete, ((role, "role") for role in ROLES))
+
+
+def plan_formats(incomplete: str) -> list[tuple[str, str]]:
+    """Return the formats of task lists."""
+    from orchctl.plans.reading import FORMATS
+
+    return _matching(incomplete, ((name, "format") for name in FORMATS))
+
+
+def chart_formats(incomplete: str) -> list[tuple[str, str]]:
+    """Return the formats of timelines."""
+    from orchctl.commands.observe.timeline import FORMATS
+
+    return _matching(incomplete, ((name, "format") for name in FORMATS))
+
+
+def profiles(incomplete: str) -> list[tuple[str, str]]:
+    """Return the profiles of the client's configuration, with their addresses; none when it is invalid."""
+    from orchctl.client import remote
+
+    try:
+        known = remote.profiles()
+    except (ClientError, OSError):
+        return []
+    return _matching(incomplete, ((name, profile.connect) for name, profile in known.items()))
+
+
 OFFERS: dict[Completion, Callable[[str], list[tuple[str, str]]]] = {
     Completion.AGENTS: agents,
     Completion.DEPENDENCIES: dependencies,
@@ -79,6 +134,11 @@ OFFERS: dict[Completion, Callable[[str], list[tuple[str, str]]]] = {
     Completion.COMPOSITIONS: compositions,
     Completion.SKILLS: skills_here,
     Completion.TASKS: tasks,
+    Completion.WORKTREES: worktrees,
+    Completion.RUNNERS: runners,
+    Completion.ROLES: roles,
+    Completion.PLAN_FORMATS: plan_formats,
+    Completion.CHART_FORMATS: chart_formats,
 }
 
 

@@ -18,8 +18,8 @@ GLOBAL = (
     ("--profile NAME", PROFILE),
     ("--connect URL", CONNECT),
     ("--version", VERSION),
-    ("--install-completion", "Install completion for the current shell."),
-    ("--show-completion", "Print completion for the current shell."),
+    ("--install-completion [SHELL]", "Install completion for the current shell, or for SHELL: bash, zsh or fish."),
+    ("--show-completion [SHELL]", "Print completion for the current shell, or for SHELL."),
 )
 SHOW_HELP = ("-h, --help", "Show this help.")
 _WIDEST = 100  # columns

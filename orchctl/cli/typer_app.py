@@ -18,6 +18,7 @@ from orchctl.cli.words import extra, hint
 from orchctl.client import target
 from orchctl.commands.registry import COMMANDS, GROUPS
 from orchctl.commands.spec import KINDS, Argument, Command, Option
+from orchctl.errors import UsageError
 from orchctl.terminal import console
 
 # The base class of all errors of the framework; its place and name differ between versions.
@@ -30,6 +31,11 @@ _TYPES: dict[str, type] = {
 }  # for the help; the table's kinds do the converting
 
 
+_COMPLETION = ("--install-completion", "--show-completion")
+_SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")  # of Typer
+# With this variable Typer's options for completion take the name of a shell instead of detecting the shell.
+_NO_DETECTION = "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION"
+
 Runner = Callable[[Command, SimpleNamespace], int]
 
 
@@ -40,6 +46,7 @@ def main(words: Sequence[str]) -> int:
         for line in lines:
             console.print_line(line)
         return exit_codes.USAGE if is_bare else exit_codes.OK
+    _use_named_shell(words)
     try:
         code = build(_run)(args=list(words), prog_name="orchctl", standalone_mode=False)
     except _Complaint as complaint:
@@ -73,6 +80,19 @@ def build(run: Runner) -> typer.Typer:
     return app
 
 
+def _use_named_shell(words: Sequence[str]) -> None:
+    """Make an option for completion accept the shell that is named after it. Raises UsageError for other words."""
+    flag, equals, value = words[0].partition("=") if words else ("", "", "")
+    named = [*([value] if equals else []), *words[1:]]
+    if flag not in _COMPLETION or not named:
+        return
+    if len(named) > 1 or named[0] not in _SHELLS:
+        *shells, last = _SHELLS
+        given = " ".join(named)
+        raise UsageError(f"{flag} takes the name of one shell, not {given!r}; use {', '.join(shells)} or {last}")
+    os.environ[_NO_DETECTION] = "1"
+
+
 def _run(command: Command, args: SimpleNamespace) -> int:
     return exit_codes.run(command.run, args)
 
@@ -89,7 +109,9 @@ def _options(
         bool, typer.Option("--version", help=help_text.VERSION, is_eager=True, callback=_show_version)
     ] = False,
     connect: Annotated[str | None, typer.Option(metavar="URL", help=help_text.CONNECT)] = None,
-    profile: Annotated[str | None, typer.Option(metavar="NAME", help=help_text.PROFILE)] = None,
+    profile: Annotated[
+        str | None, typer.Option(metavar="NAME", help=help_text.PROFILE, autocompletion=completion.profiles)
+    ] = None,
 ) -> None:
     del version
     for flag, value in (("--connect", connect), ("--profile", profile)):

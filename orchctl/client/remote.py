@@ -73,6 +73,11 @@ def key_file(name: str) -> Path:
     return directory() / "keys" / f"{name}.key"
 
 
+def profiles() -> dict[str, Profile]:
+    """Return the profiles of the client's configuration. Raises RefusedError."""
+    return _read(directory() / "config.toml").profiles
+
+
 def profile(name: str | None, connect: str | None) -> RemoteDaemon:
     """Return the daemon of the profile with this name or address. Raises UsageError, RefusedError."""
     path = directory() / "config.toml"

@@ -9,10 +9,13 @@ from types import SimpleNamespace
 from typing import NamedTuple
 
 from orchctl.client import target
+from orchctl.errors import UsageError
 from orchd.instance import environment
+from orchd.protocol import bounds
 from orchd.protocol.durations import duration
 from orchd.protocol.sizes import share, size
 
+_LONGEST_SHOWN = 60  # characters
 _LARGEST = 2**63 - 1  # what a msgpack integer holds
 
 
@@ -33,6 +36,11 @@ class Completion(Enum):
     COMPOSITIONS = "files, folders and names of compositions"
     SKILLS = "names of skills"
     TASKS = "names of tasks"
+    WORKTREES = "ids of agents with a worktree"
+    RUNNERS = "names of runners"
+    ROLES = "roles of keys"
+    PLAN_FORMATS = "formats of task lists"
+    CHART_FORMATS = "formats of timelines"
 
 
 class Option(NamedTuple):
@@ -45,6 +53,12 @@ class Option(NamedTuple):
     metavar: str | None = None
     short: str | None = None
     completes: Completion | None = None
+    bound: bounds.Constraint | None = None
+
+    @property
+    def label(self) -> str:
+        """Return the name of the option in an error."""
+        return self.flags[-1]
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -70,6 +84,12 @@ class Argument(NamedTuple):
     many: bool = False
     required: bool = False
     completes: Completion | None = None
+    bound: bounds.Constraint | None = None
+
+    @property
+    def label(self) -> str:
+        """Return the name of the argument in an error: `ID` for `[ID]...`."""
+        return self.metavar.strip("[].")
 
     @property
     def default(self) -> object:
@@ -91,6 +111,7 @@ class Command(NamedTuple):
 
     def run(self, args: SimpleNamespace) -> int:
         """Run the command. Returns the exit code; its errors are for `exit_codes.run`."""
+        self.check_bounds(args)
         if self.where is Where.THIS_MACHINE:
             target.check_is_here(" ".join(self.words))
         from importlib import import_module
@@ -99,6 +120,29 @@ class Command(NamedTuple):
             import_module(f"orchctl.commands.{self.module}"), self.function
         )
         return function(args)
+
+    def check_bounds(self, args: SimpleNamespace) -> None:
+        """Raise UsageError for a value that the daemon would refuse."""
+        fields: list[Argument | Option] = [*self.arguments, *self.options]
+        for field in fields:
+            value = getattr(args, field.name, None)
+            if field.bound is None or value is None:
+                continue
+            for part in value if field.many else (value,):
+                if not field.bound.holds(part):
+                    shown = _shown(part, field.kind)
+                    raise UsageError(
+                        f"{field.label} must be {field.bound.words}, not {shown}; "
+                        f"see `orchctl {' '.join(self.words)} --help`"
+                    )
+
+
+def _shown(value: object, kind: str) -> str:
+    """Return a value for an error, as it is written on the command line, shortened."""
+    if isinstance(value, float):
+        return f"{value * 100:g}%" if kind == "share" else f"{value:g}"
+    text = repr(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[: _LONGEST_SHOWN - 3]}..."
 
 
 def number(text: str) -> int:
@@ -172,16 +216,19 @@ KINDS: dict[str, Callable[[str], object]] = {
 
 JSON = Option("json", "Print the result or the error as JSON.")
 COMMAND = Argument("command", "Program and arguments, after --.", "-- COMMAND [ARG]...", many=True)
-GOAL = Option("goal", "Goal, as text; the runner turns it into a prompt.", "text", metavar="TEXT")
-SKILL = Option("skill", "Skill to use.", "text", metavar="NAME", completes=Completion.SKILLS)
-MODEL = Option("model", "Model for the runner.", "text", metavar="NAME")
-RETRIES = Option("retries", "Number of new attempts after a failure (default: 0).", "number", metavar="N")
+GOAL = Option("goal", "Goal, as text; the runner turns it into a prompt.", "text", metavar="TEXT", bound=bounds.GOAL)
+SKILL = Option("skill", "Skill to use.", "text", metavar="NAME", completes=Completion.SKILLS, bound=bounds.NAME)
+MODEL = Option("model", "Model for the runner.", "text", metavar="NAME", bound=bounds.NAME)
+RETRIES = Option(
+    "retries", "Number of new attempts after a failure (default: 0).", "number", metavar="N", bound=bounds.RETRIES
+)
 BUDGET = (
     Option(
         "max_tokens",
         "Token budget: start no more agents once it is used up; mock agents are not counted.",
         "number",
         metavar="N",
+        bound=bounds.BUDGET,
     ),
     Option(
         "max_cost",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from orchctl.plans.shape import Node, Plan
-from orchctl.spawn.json_lines import JsonLines
+from orchctl.spawn.json_lines import JsonLine, JsonLines
 from orchd.protocol import schema
 
 _Text = Annotated[str, schema.Constraint(str.strip, "a string that is not empty")]
@@ -30,18 +30,22 @@ class PlanEntry:
 
 def read(listing: JsonLines, text: str) -> Plan:
     """Return the plan of a file, to which nothing can be written back. Raises UsageError."""
-    nodes: list[Node] = []
     unit = "index" if text.lstrip().startswith("[") else "line"
-    for place, value in listing.entries(text):
-        try:
-            entry = schema.parse(PlanEntry, value)
-            json.dumps(value, ensure_ascii=False).encode()
-        except UnicodeEncodeError as error:
-            raise listing.wrong(place, f"{error.object[error.start]!r} is a lone surrogate") from None
-        except schema.ShapeError as error:
-            raise listing.wrong(place, str(error)) from None
-        same = {name: getattr(entry, name) for name in PlanEntry.__dataclass_fields__ if name not in {"done", "after"}}
-        number = int(place.rsplit(" ", 1)[1])
-        after = dict.fromkeys(entry.after, "")
-        nodes.append(Node(**same, line=number + (unit == "index"), is_done=entry.done, after=after))
+    nodes = listing.converted(listing.entries(text), lambda line: _node(listing, line, unit))
     return Plan("json", nodes, unit=unit)
+
+
+def _node(listing: JsonLines, line: JsonLine, unit: str) -> Node:
+    """Return the task of an entry. Raises ListingError with all its problems."""
+    try:
+        entry = schema.parse(PlanEntry, line.value)
+        json.dumps(line.value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise listing.wrong(line.place, f"{error.object[error.start]!r} is a lone surrogate") from None
+    except schema.ShapeError:
+        problems = (violation.message for violation in schema.violations(PlanEntry, line.value))
+        raise listing.wrong(line.place, *problems) from None
+    same = {name: getattr(entry, name) for name in PlanEntry.__dataclass_fields__ if name not in {"done", "after"}}
+    number = int(line.place.rsplit(" ", 1)[1])
+    after = dict.fromkeys(entry.after, "")
+    return Node(**same, line=number + (unit == "index"), is_done=entry.done, after=after)

@@ -13,7 +13,7 @@ from orchctl.skills import find as skills
 from orchd.instance import config as settings
 from orchd.instance.home import Home
 from orchd.instance.system import open_file
-from orchd.protocol import branches, schema, specs
+from orchd.protocol import bounds, branches, schema
 
 # The skill for a label, unless `[pm.labels]` of config.toml overrides it.
 LABELS = {
@@ -89,7 +89,7 @@ def developer(item: WorkItem, name: str, wishes: DeveloperOptions, *, prompt: Pa
     folder = skills.find(skill, skills.places(wishes.directory)) if skill else None
     spec: dict[str, Any] = {
         "name": name,
-        "goal": item.title[: specs.LONGEST_GOAL],
+        "goal": item.title[: bounds.LONGEST_GOAL],
         "skill": skill,
         "task_id": item.id,
         "worktree": wishes.worktree,

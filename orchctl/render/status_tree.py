@@ -51,6 +51,17 @@ class Look(NamedTuple):
         """The prefixes of a child that is not the last, of the last child, and of the lines under each."""
         return ("|- ", "`- ", "|  ", "   ") if self.is_plain else ("├─ ", "└─ ", "│  ", "   ")
 
+    def wrapped(self, line: str) -> list[str]:
+        """Return a line as lines that fit the width; a command in backticks stays in one of them if it fits."""
+        if self.width is None or text.columns(line) <= self.width:
+            return [line]
+        import re
+        from textwrap import wrap
+
+        joined = re.sub("`[^`]*`", lambda command: command[0].replace(" ", "\0"), line)
+        parts = wrap(joined, self.width, break_on_hyphens=False)
+        return [text.fitted(part.replace("\0", " "), self.width, self.ellipsis) for part in parts]
+
 
 class _Column(NamedTuple):
     cells: list[str]
@@ -64,7 +75,7 @@ def _column(cells: list[str], dispensable: int = 0) -> _Column:
 
 def picture(answer: Mapping[str, Any], now: float, look: Look) -> list[str]:
     """Return the lines for a `status` answer; `now` is Unix time."""
-    above = list(headed(answer, now, look))
+    slots, *above = headed(answer, now, look)
     for budget in answer.get("budgets", ()):
         parts = []
         if budget["max_tokens"] is not None:
@@ -84,7 +95,8 @@ def picture(answer: Mapping[str, Any], now: float, look: Look) -> list[str]:
     elif not look.is_whole and max(map(text.number, agents)) > len(agents):
         below = [f"{look.ellipsis} and older finished agents: `orchctl status --all`"]
     table = _table(agents, now, look)
-    return [*(_fitted(line, look) for line in above), *table, *(_fitted(line, look) for line in below)]
+    above, below = ([part for line in lines for part in look.wrapped(line)] for lines in (above, below))
+    return [_fitted(slots, look), *above, *table, *below]
 
 
 def _fitted(line: str, look: Look) -> str:

@@ -18,7 +18,7 @@ from orchctl.spawn import attributes
 from orchd.instance import environment
 from orchd.instance.projects import project_of
 from orchd.instance.system import atomic_file
-from orchd.protocol import operations, schema, specs
+from orchd.protocol import bounds, operations, schema
 from orchd.protocol.durations import duration
 from orchd.protocol.frames import MAX_FRAME, pack_request
 
@@ -143,7 +143,7 @@ class _Maker:
             "runner": None if member.sub_skill.command else member.sub_skill.runner or self._runner,
             "model": member.sub_skill.model,
             "skill": member.sub_skill.skill_name,
-            "goal": member.sub_skill.role[: specs.LONGEST_GOAL],
+            "goal": member.sub_skill.role[: bounds.LONGEST_GOAL],
             "task_id": self._task.task_id,
             "stdin": str(self._results / f"{member.path}.prompt.md"),
             "timeout": None if member.sub_skill.timeout is None else duration(member.sub_skill.timeout),

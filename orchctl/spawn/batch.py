@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from orchctl.errors import UsageError
@@ -26,14 +26,14 @@ _WRITTEN: dict[str, Callable[[str], float]] = {
 def read(source: str, directory: Path) -> list[dict[str, object]]:
     """Return the agents in a file, or on stdin for `-`; paths in it are relative to `directory`. Raises UsageError."""
     listing = JsonLines(source, _CODE, "spawned")
-    entries = list(listing.entries(listing.text()))
+    entries = listing.entries(listing.text())
     if len(entries) > MOST:
         raise UsageError(
             f"{listing.title} has {len(entries):,} agents; a batch can have at most {MOST:,}. "
             f"Nothing was spawned; split the file, for example with `split -l {MOST}`.",
             code=_CODE,
         )
-    specs = [_spec(listing, entry, directory) for entry in entries]
+    specs = listing.converted(entries, lambda entry: _spec(listing, entry, directory))
     if not specs:
         raise UsageError(f"{listing.title} has no agents: write one JSON object per line, or one array", code=_CODE)
     return specs
@@ -45,30 +45,38 @@ def example_file() -> str:
 
 
 def _spec(listing: JsonLines, entry: JsonLine, directory: Path) -> dict[str, object]:
-    """Return the checked spec of an entry. Raises UsageError with the place of the entry."""
+    """Return the checked spec of an entry. Raises ListingError with the place of the entry and all its problems."""
     if not isinstance(entry.value, dict):
         raise listing.wrong(entry.place, 'must be an object like {"command": ["claude", "-p", "..."]}')
     spec = with_absolute_paths(entry.value, directory)
+    wrong = dict(_read_units(spec))
     try:
-        for key, reads in _WRITTEN.items():
-            if isinstance(text := spec.get(key), str):
-                spec[key] = _number(key, reads, text)
-        has_work = schema.parse(agentspec.AgentSpec, spec).has_work
-        if has_work:
+        problems = [*wrong.values(), *_problems({key: value for key, value in spec.items() if key not in wrong})]
+        if not problems:
             pack_request("check", "spawn", spec)
     except UnicodeEncodeError as error:
-        raise listing.wrong(
-            entry.place, f"{error.object!r} is not valid Unicode: it has an unpaired surrogate"
-        ) from None
-    except (schema.ShapeError, OverflowError) as error:
-        raise listing.wrong(entry.place, str(error)) from None
-    if not has_work:
-        raise listing.wrong(entry.place, "nothing to run: set `command`, or `goal` for a runner")
+        problems = [f"{error.object!r} is not valid Unicode: it has an unpaired surrogate"]
+    except OverflowError as error:
+        problems = [str(error)]
+    if problems:
+        raise listing.wrong(entry.place, *problems)
     return spec
 
 
-def _number(key: str, reads: Callable[[str], float], text: str) -> float:
+def _read_units(spec: dict[str, object]) -> Iterator[tuple[str, str]]:
+    """Replace the texts with units by numbers. Yields the keys whose values are malformed, each with the message."""
+    for key, reads in _WRITTEN.items():
+        if isinstance(text := spec.get(key), str):
+            try:
+                spec[key] = reads(text)
+            except ValueError as error:
+                yield key, f"{key}: {error}"
+
+
+def _problems(spec: dict[str, object]) -> list[str]:
+    """Return every problem of a spec without units."""
     try:
-        return reads(text)
-    except ValueError as error:
-        raise schema.ShapeError(f"{key}: {error}") from None
+        has_work = schema.parse(agentspec.AgentSpec, spec).has_work
+    except schema.ShapeError:
+        return [violation.message for violation in schema.violations(agentspec.AgentSpec, spec)]
+    return [] if has_work else ["nothing to run: set `command`, or `goal` for a runner"]

@@ -4,26 +4,39 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from orchctl.errors import UsageError
 
+T = TypeVar("T")
+_SHOWN = 10  # problems in a message
+
+
+class LineProblem(NamedTuple):
+    """A problem of a file, and its place."""
+
+    place: str
+    message: str
+
 
 class JsonLine(NamedTuple):
-    """A value of the file, and its place."""
+    """A value of the file, and its place. A line that is not JSON has an error instead of a value."""
 
     place: str  # for messages: `developers.jsonl line 3`
     value: object
+    error: ListingError | None = None
 
 
 class ListingError(UsageError):
     """A file that cannot be used. `why` is the message without the remedy and the consequence."""
 
-    def __init__(self, why: str, rest: str, code: str) -> None:
-        super().__init__(f"{why}; {rest}", code=code)
+    def __init__(self, why: str, rest: str, code: str, problems: Sequence[LineProblem] = ()) -> None:
+        details = {"problems": [problem._asdict() for problem in problems]} if problems else {}
+        super().__init__(f"{why}; {rest}", code=code, details=details)
         self.why = why
+        self.problems = problems
 
 
 class JsonLines:
@@ -46,20 +59,56 @@ class JsonLines:
             line = error.object.count(b"\n", 0, error.start) + 1
             raise self.wrong(f"{self.title} line {line}", "is not valid UTF-8") from None
 
-    def entries(self, text: str) -> Iterator[JsonLine]:
-        """Yield the entries in `text`."""
+    def entries(self, text: str) -> list[JsonLine]:
+        """Return the entries in `text`."""
         if text.lstrip().startswith("["):
             values = self._parsed(text)
-            for index, value in enumerate(values if isinstance(values, list) else ()):
-                yield JsonLine(f"{self.title} index {index}", value)
-            return
-        for number, line in enumerate(text.split("\n"), 1):
-            if line.strip():
-                yield JsonLine(f"{self.title} line {number}", self._parsed(line, number))
+            return [
+                JsonLine(f"{self.title} index {index}", value)
+                for index, value in enumerate(values if isinstance(values, list) else ())
+            ]
+        return [self._entry(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
 
-    def wrong(self, place: str, what: str) -> ListingError:
-        """Return an error to raise."""
-        return ListingError(f"{place}: {what}", f"correct it and try again: nothing was {self._begun}", self._code)
+    def converted(self, entries: Iterable[JsonLine], convert: Callable[[JsonLine], T]) -> list[T]:
+        """Return what `convert` returns for each entry. Raises one ListingError with the problems of all entries."""
+        values: list[T] = []
+        problems: list[LineProblem] = []
+        for entry in entries:
+            try:
+                if entry.error is not None:
+                    raise entry.error
+                values.append(convert(entry))
+            except ListingError as error:
+                problems += error.problems
+        if problems:
+            raise self._error(problems)
+        return values
+
+    def wrong(self, place: str, *messages: str) -> ListingError:
+        """Return an error to raise, with one or more problems of one place."""
+        return self._error([LineProblem(place, message) for message in messages])
+
+    def _error(self, problems: Sequence[LineProblem]) -> ListingError:
+        parts: list[str] = []
+        place, remedies = "", set()
+        for problem in problems[:_SHOWN]:
+            what, _, remedy = problem.message.partition("; ")
+            message = what if remedy in remedies else problem.message  # a list of all keys is printed once
+            remedies |= {remedy} - {""}
+            where = problem.place.removeprefix(f"{self.title} ") if place else problem.place
+            parts.append(message if problem.place == place else f"{where}: {message}")
+            place = problem.place
+        if len(problems) > _SHOWN:
+            parts.append(f"and {len(problems) - _SHOWN:,} more problems")
+        rest = f"correct {'them' if len(problems) > 1 else 'it'} and try again: nothing was {self._begun}"
+        return ListingError("; ".join(parts), rest, self._code, problems)
+
+    def _entry(self, number: int, line: str) -> JsonLine:
+        place = f"{self.title} line {number}"
+        try:
+            return JsonLine(place, self._parsed(line, number))
+        except ListingError as error:
+            return JsonLine(place, None, error)
 
     def _parsed(self, text: str, number: int = 0) -> object:
         try:
@@ -71,5 +120,6 @@ class JsonLines:
             place = f"{self.title} line {number}" if number else self.title
             raise self.wrong(place, "a number has too many digits") from None
         except RecursionError:
-            raise self.wrong(self.title, "is nested too deeply") from None
+            place = f"{self.title} line {number}" if number else self.title
+            raise self.wrong(place, "is nested too deeply") from None
         return value

@@ -16,7 +16,7 @@ from orchctl.tasks import front_matter
 from orchctl.tasks.front_matter import FrontMatter
 from orchctl.tasks.problems import TaskProblem, TasksError
 from orchd.instance.system import open_file
-from orchd.protocol import dependencies, schema, specs
+from orchd.protocol import bounds, dependencies, schema, specs
 from orchd.protocol.durations import duration
 from orchd.protocol.sizes import share, size
 
@@ -134,7 +134,7 @@ def parse(path: Path, text: str, file: str) -> TaskFile:
         problems.append(TaskProblem("bad-name", file, line, *why))
     body = parsed.body.strip()
     command_line = shlex.join(values.get("command", ()))
-    values["goal"] = values.get("goal") or _first_words(body) or command_line[: specs.LONGEST_GOAL]
+    values["goal"] = values.get("goal") or _first_words(body) or command_line[: bounds.LONGEST_GOAL]
     problems += [
         TaskProblem("bad-value", file, _line_of(parsed, key), f"{key} has no effect on a command", "remove one of them")
         for key in ("runner", "model")
@@ -178,7 +178,7 @@ def _first_words(body: str) -> str:
 
     tokens = MarkdownIt("commonmark").parse(body)
     text = next((token.content for token in tokens if token.type == "inline" and token.content.strip()), body)
-    return text.strip().splitlines()[0].strip()[: specs.LONGEST_GOAL]
+    return text.strip().splitlines()[0].strip()[: bounds.LONGEST_GOAL]
 
 
 def _values(parsed: FrontMatter, file: str, wrong: set[int], problems: list[TaskProblem]) -> Iterator[tuple[str, Any]]:

@@ -103,7 +103,7 @@ class _Chart:
         used += [state for name, state in _ENDS.items() if name in self._ended]
         yield self._fitted("  ".join(f"{self._mark(state)} {state.label}" for state in used))
         if left := len(self._history.lives) - len(self._lives):
-            yield self._fitted(
+            yield from self._look._replace(width=self._width).wrapped(
                 f"{self._look.ellipsis} and {left:,} earlier agents: `-o FILE` draws all, `--since 2h` the latest"
             )
 

@@ -55,11 +55,11 @@ _Pids = Annotated[int, Constraint(lambda number: number >= 4, "4 or more")]
 
 
 class SettingsError(ValueError):
-    """A configuration file cannot be used; has all problems of the file."""
+    """A configuration file cannot be used; has all problems of the file, and the first in its message."""
 
     def __init__(self, path: Path, problems: list[Violation]) -> None:
-        count = "" if len(problems) == 1 else f"{len(problems)} problems: "
-        super().__init__(f"{path}: {count}{'; '.join(problem.message for problem in problems)}")
+        more = f" ({len(problems) - 1} more: see `orchctl config check`)" if problems[1:] else ""
+        super().__init__(f"{path}: {problems[0].message}{more}")
         self.problems = problems
 
 

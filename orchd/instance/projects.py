@@ -65,14 +65,19 @@ def exclude(checkout: Path, places: Iterable[str]) -> bool:
     return True
 
 
-def include(checkout: Path, places: Iterable[str]) -> list[str]:
-    """Remove what `exclude` wrote for `places`. Returns the removed lines. Raises OSError."""
+def include(checkout: Path, places: Iterable[str], kept: Iterable[str] = ()) -> list[str]:
+    """Remove what `exclude` wrote for `places`; the comment stays with a line for a directory in `kept`.
+
+    Returns the removed lines. Raises OSError.
+    """
     common = _common(checkout)
     if common is None or not (common / "info").is_dir():
         return []
     with inside(common, "info") as info:
         lines = _content(info / "exclude").splitlines(keepends=True)
-        own = {os.fsencode(_pattern(place)) for place in places} | {HEAD.encode()}
+        own = {os.fsencode(_pattern(place)) for place in places}
+        if not any(os.fsencode(f"{_pattern(place)}\n") in lines for place in kept):
+            own.add(HEAD.encode())
         left = [line for line in lines if line.rstrip(b"\n") not in own]
         if len(left) < len(lines):
             mode = stat.S_IMODE((info / "exclude").stat().st_mode)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from orchd.protocol import remote_operations
+from orchd.protocol import bounds, remote_operations
 from orchd.protocol.attributes import SentAttributes
 from orchd.protocol.schema import Constraint
 from orchd.protocol.specs import Agents, Dollars, Groups, Ids, Members, Name, Path, Seconds, Tokens
@@ -60,9 +60,7 @@ class RunStatus:
     `more` is the `skip` of the next page, and of later pages `run` is null: the first has it."""
 
     id: Name
-    skip: Annotated[int, Constraint(lambda number: number >= 0, "0 or more")] = (
-        0  # as many members as the pages before had
-    )
+    skip: Annotated[int, bounds.NOT_NEGATIVE] = 0  # as many members as the pages before had
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +195,8 @@ class Limit:
     """Show the limit, or change it at once; `reset` sets both numbers to the configured values.
     Result: `{limit, resident, working, living, overdrawn, paused, disk_pressure, held, ...}`."""
 
-    limit: Annotated[int, Constraint(lambda number: 1 <= number <= 10_000, "between 1 and 10,000")] | None = None
-    resident: Annotated[int, Constraint(lambda number: 1 <= number <= 10_000, "between 1 and 10,000")] | None = None
+    limit: Annotated[int, bounds.LIMIT] | None = None
+    resident: Annotated[int, bounds.LIMIT] | None = None
     reset: bool = False
 
 
@@ -207,7 +205,7 @@ class Logs:
     """Show where the output of an attempt is. Result: `{id, attempt, attempts, path, over}`."""
 
     id: Name
-    attempt: Annotated[int, Constraint(lambda number: number >= 1, "1 or more")] | None = None
+    attempt: Annotated[int, bounds.AT_LEAST_ONE] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +213,7 @@ class Events:
     """List the events after `since`, oldest first; of the events up to `pruned` some are deleted.
     Result: `{events: [{seq, at, event, agent, ...}], last, pruned}`."""
 
-    since: Annotated[int, Constraint(lambda number: number >= 0, "0 or more")] = 0
+    since: Annotated[int, bounds.NOT_NEGATIVE] = 0
     count: Annotated[int, Constraint(lambda number: 1 <= number <= 1000, "between 1 and 1,000")] = 1000
     agent: Name | None = None  # only events about this agent
 
@@ -226,7 +224,7 @@ class Prune:
     Answered when they are deleted. Result: `{agents, runs, bytes, dry_run, left}`."""
 
     older_than: Seconds | None = None
-    keep: Annotated[int, Constraint(lambda number: number >= 0, "0 or more")] | None = None
+    keep: Annotated[int, bounds.NOT_NEGATIVE] | None = None
     dry_run: bool = False  # only say how much it would be
 
 

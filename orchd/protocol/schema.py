@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
+from orchd.protocol import bounds
+
+Constraint = bounds.Constraint
 T = TypeVar("T")
 _SHOWN = 60  # characters of a value in a message
 _LONGEST_KEY = 100  # characters of a name that a person chose
@@ -44,14 +47,6 @@ class ShapeError(ValueError):
             error.path = step + (error.path or "")
             error.key = "" if step.startswith("[") else step + error.key
         return self
-
-
-class Constraint(typing.NamedTuple):
-    """A condition on a value of the right type, and the words that finish `must be ...`."""
-
-    holds: Callable[[Any], bool]
-    words: str
-    is_early: bool = False  # of a list, before its items are looked at: there may be very many
 
 
 class Violation(typing.NamedTuple):

@@ -9,39 +9,38 @@ import re
 from dataclasses import dataclass, field
 from typing import Annotated
 
+from orchd.protocol import bounds
 from orchd.protocol.frames import MOST
 from orchd.protocol.schema import Constraint
 
-_LONGEST_TEXT = "at most 4,096 characters (give a longer text on standard input, with `stdin` or --stdin -)"
-LONGEST_GOAL = 4096  # characters
 LONGEST_INPUT = 4 << 20  # bytes of a standard input in a request
 
-Goal = Annotated[str, Constraint(lambda text: len(text) <= LONGEST_GOAL, _LONGEST_TEXT)]
+Goal = Annotated[str, bounds.GOAL]
 Input = Annotated[bytes, Constraint(lambda content: len(content) <= LONGEST_INPUT, "at most 4,194,304 bytes")]
 Text = Annotated[str, Constraint(lambda text: len(text) <= 4096, "at most 4,096 characters")]
-Name = Annotated[str, Constraint(lambda text: 0 < len(text) <= 200, "1 to 200 characters")]
+Name = Annotated[str, bounds.NAME]
 Path = Annotated[str, Constraint(lambda path: path.startswith("/"), "an absolute path")]
-Positive = Annotated[float, Constraint(lambda number: number > 0, "above 0")]
-Seconds = Annotated[float, Constraint(lambda number: number >= 0, "0 or more")]
+Positive = Annotated[float, bounds.POSITIVE]
+Seconds = Annotated[float, bounds.NOT_NEGATIVE]
 Node = Annotated[
     str, Constraint(lambda path: len(path) <= 1000 and not path.startswith("/"), "a path of at most 1,000")
 ]
 Nodes = Annotated[
     tuple[Node, ...], Constraint(lambda paths: len(paths) <= MOST, "a list of at most 10,000 paths", is_early=True)
 ]
-Tokens = Annotated[int, Constraint(lambda number: 0 < number <= 10**15, "between 1 and 10^15")]
-Dollars = Annotated[float, Constraint(lambda number: number > 0, "above 0")]
+Tokens = Annotated[int, bounds.BUDGET]
+Dollars = Annotated[float, bounds.POSITIVE]
 Ids = Annotated[
     tuple[Name, ...], Constraint(lambda ids: len(ids) <= MOST, "a list of at most 10,000 ids", is_early=True)
 ]
-Dependency = Annotated[str, Constraint(lambda text: 0 < len(text) <= 210, "1 to 210 characters")]
+Dependency = Annotated[str, bounds.DEPENDENCY]
 Dependencies = Annotated[
     tuple[Dependency, ...], Constraint(lambda items: len(items) <= MOST, "a list of at most 10,000 ids", is_early=True)
 ]
 Commit = Annotated[str, Constraint(re.compile("[0-9a-f]{40}([0-9a-f]{24})?").fullmatch, "the full hash of a commit")]
-Memory = Annotated[int, Constraint(lambda amount: amount >= 1 << 20, "at least 1M (1048576 bytes)")]
-Processors = Annotated[float, Constraint(lambda number: 0.01 <= number <= MOST, "between 1% and 1,000,000%")]
-Pids = Annotated[int, Constraint(lambda number: number >= 4, "4 or more (its supervising shell counts)")]
+Memory = Annotated[int, bounds.MEMORY]
+Processors = Annotated[float, bounds.PROCESSORS]
+Pids = Annotated[int, bounds.PIDS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +68,14 @@ class AgentSpec:
     result: Path | None = None  # the file for its result; the agent gets it as ORCHD_RESULT
     worktree: bool = False  # work in a git worktree of its own of the repository that holds `cwd`
     base: Commit | None = None  # that the worktree begins at; the HEAD of the checkout when it is made, otherwise
-    tokens: Annotated[int, Constraint(lambda number: 0 <= number <= 10**12, "between 0 and 10^12")] | None = (
-        None  # expected
-    )
+    tokens: Annotated[int, bounds.TOKENS] | None = None  # expected
     after: Dependencies = ()  # ids or names, each with a condition if any: `agent-001`, `api:any`, `api:failed`
-    priority: Annotated[int, Constraint(lambda number: -100 <= number <= 100, "between -100 and 100")] = 0
-    nesting: Annotated[int, Constraint(lambda number: number >= 0, "0 or more")] = 0  # levels it may wait for
+    priority: Annotated[int, bounds.PRIORITY] = 0
+    nesting: Annotated[int, bounds.NOT_NEGATIVE] = 0  # levels it may wait for
     timeout: Positive | None = None  # from its start to its end
     silence: Positive | None = None  # without a byte of output
     grace: Seconds | None = None  # between TERM and KILL
-    retries: Annotated[int, Constraint(lambda number: 0 <= number <= 1000, "between 0 and 1000")] = 0
+    retries: Annotated[int, bounds.RETRIES] = 0
     memory_max: Memory | None = None  # of its whole tree
     cpu_max: Processors | None = None  # 1.5 are one and a half
     pids_max: Pids | None = None  # processes and threads, its shim among them

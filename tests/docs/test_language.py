@@ -39,6 +39,7 @@ WORDS = {
     r"the wire(?! protocol)": "the protocol, the socket",
     r"the box": "the host, the machine",
     r"at all times": "always",
+    r"authoris\w+": "authorize, as the command is named",
 }
 BANNED = {re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE): instead for pattern, instead in WORDS.items()}
 DOCUMENTS = [

@@ -74,6 +74,8 @@ def _specs(args: SimpleNamespace) -> list[dict[str, object]]:
         return batch.read(args.batch, here())
     if not (args.command or args.goal or args.skill or args.stdin):
         raise UsageError("nothing to run: give a command after `--`, e.g. `spawn -- claude -p ...`, or --goal")
+    if args.command and not args.command[0]:
+        raise UsageError("the program is empty: ''; give a command after `--`, e.g. `spawn -- claude -p ...`")
     _check_word(args)
     if "env" in given:
         given["env"] = env_files.pairs(args.env)

@@ -15,26 +15,34 @@ from orchctl.commands.spec import (
     Option,
     Where,
 )
+from orchd.protocol import bounds
 
-_IDS = Argument("ids", "Agents: agent-001, 1 or a name.", "[ID]...", many=True, completes=Completion.AGENTS)
+_IDS = Argument(
+    "ids", "Agents: agent-001, 1 or a name.", "[ID]...", many=True, completes=Completion.AGENTS, bound=bounds.NAME
+)
 _WHAT = "Agents (agent-001, 1 or a name) or runs (run-001)."
-_THESE = Argument("ids", _WHAT, "[ID]...", many=True, completes=Completion.AGENTS)
+_THESE = Argument("ids", _WHAT, "[ID]...", many=True, completes=Completion.AGENTS, bound=bounds.NAME)
 _PAUSED = Argument(
     "ids",
     "Agents or runs, by id or name (default: the whole daemon).",
     "[ID]...",
     many=True,
     completes=Completion.AGENTS,
+    bound=bounds.NAME,
 )
-_SOME = Argument("ids", _WHAT, "ID...", many=True, required=True, completes=Completion.AGENTS)
+_SOME = Argument("ids", _WHAT, "ID...", many=True, required=True, completes=Completion.AGENTS, bound=bounds.NAME)
+_WORK = COMMAND._replace(
+    metavar="[-- COMMAND [ARG]...]",
+    help="Program and arguments, after --; not needed with --goal, --skill, --stdin or --batch.",
+)
 _ENV_FILE = Option(
     "env_file", "Set the environment variables in this file of KEY=VALUE lines.", "text", many=True, metavar="FILE"
 )
 _SPAWN = (
-    Option("name", "Name of the agent (default: the name of the program).", "text", metavar="NAME"),
+    Option("name", "Name of the agent (default: the name of the program).", "text", metavar="NAME", bound=bounds.NAME),
     GOAL,
     SKILL,
-    Option("task_id", "Id of the task, for reports.", "text", metavar="ID"),
+    Option("task_id", "Id of the task, for reports.", "text", metavar="ID", bound=bounds.NAME),
     Option(
         "after",
         "Start when this agent has completed; with ID:failed when it has failed, with ID:any when it has ended.",
@@ -42,25 +50,42 @@ _SPAWN = (
         many=True,
         metavar="ID",
         completes=Completion.DEPENDENCIES,
+        bound=bounds.DEPENDENCY,
     ),
-    Option("priority", "Priority from -100 to 100 (default: 0); higher starts earlier.", "number", metavar="N"),
     Option(
-        "nesting", "Levels of agents below this agent that it will wait for (default: 0).", "number", metavar="LEVELS"
+        "priority",
+        "Priority from -100 to 100 (default: 0); higher starts earlier.",
+        "number",
+        metavar="N",
+        bound=bounds.PRIORITY,
+    ),
+    Option(
+        "nesting",
+        "Levels of agents below this agent that it will wait for (default: 0).",
+        "number",
+        metavar="LEVELS",
+        bound=bounds.NOT_NEGATIVE,
     ),
     Option(
         "timeout",
         "Timeout of an attempt: 90, 90s, 15m, 2h (default: config.toml, else none).",
         "duration",
         metavar="DURATION",
+        bound=bounds.POSITIVE,
     ),
     Option(
         "silence",
         "End an attempt after this long without output (default: config.toml, else never).",
         "duration",
         metavar="DURATION",
+        bound=bounds.POSITIVE,
     ),
     Option(
-        "grace", "Time between SIGTERM and SIGKILL (default: config.toml, else 10s).", "duration", metavar="DURATION"
+        "grace",
+        "Time between SIGTERM and SIGKILL (default: config.toml, else 10s).",
+        "duration",
+        metavar="DURATION",
+        bound=bounds.NOT_NEGATIVE,
     ),
     RETRIES,
     Option(
@@ -68,15 +93,21 @@ _SPAWN = (
         "Memory limit of the process tree: 512M, 2G (default: config.toml, else none).",
         "size",
         metavar="SIZE",
+        bound=bounds.MEMORY,
     ),
     Option(
         "cpu_max",
         "CPU limit, as a percentage of one core: 50%, 150% (default: config.toml, else none).",
         "share",
         metavar="PERCENT",
+        bound=bounds.PROCESSORS,
     ),
     Option(
-        "pids_max", "Maximum number of processes and threads (default: config.toml, else none).", "number", metavar="N"
+        "pids_max",
+        "Maximum number of processes and threads (default: config.toml, else none).",
+        "number",
+        metavar="N",
+        bound=bounds.PIDS,
     ),
     Option("cwd", "Working directory (default: this directory).", "text", metavar="DIR"),
     Option("env", "Set an environment variable.", "variable", many=True, metavar="KEY=VALUE"),
@@ -85,15 +116,29 @@ _SPAWN = (
         "stdin", "File or pipe for the standard input; - is the standard input of this command.", "text", metavar="FILE"
     ),
     Option("output_dir", "Directory for output files; the agent gets it as ORCHD_OUTPUT_DIR.", "text", metavar="DIR"),
-    Option("runner", "Runner for the goal (default: see `orchctl runners`).", "text", metavar="NAME"),
+    Option(
+        "runner",
+        "Runner for the goal (default: see `orchctl runners`).",
+        "text",
+        metavar="NAME",
+        bound=bounds.NAME,
+        completes=Completion.RUNNERS,
+    ),
     MODEL,
     Option("result", "File for the result; the agent gets it as ORCHD_RESULT.", "text", metavar="FILE"),
     Option("worktree", "Create a git worktree and a branch for the agent."),
-    Option("tokens", "Expected number of tokens, for `usage`.", "number", metavar="N"),
+    Option("tokens", "Expected number of tokens, for `usage`.", "number", metavar="N", bound=bounds.TOKENS),
     Option("no_queue", "Fail if the agent cannot start at once, instead of queueing it."),
     Option("wait", "Wait for the agent to end."),
     Option("wait_timeout", "Stop waiting after this long; the agent keeps running.", "duration", metavar="DURATION"),
-    Option("parent", "Fail unless the calling agent is this agent.", "text", metavar="ID", completes=Completion.AGENTS),
+    Option(
+        "parent",
+        "Fail unless the calling agent is this agent.",
+        "text",
+        metavar="ID",
+        completes=Completion.AGENTS,
+        bound=bounds.NAME,
+    ),
     Option("batch", "Start the agents in this file of JSON lines or one array; - is stdin.", "text", metavar="FILE"),
     Option("batch_example", "Print an example of a batch file and exit."),
     JSON,
@@ -104,7 +149,7 @@ AGENTS = (
         ("spawn",),
         "Start an agent, or a batch of agents.",
         "agents.spawn",
-        (COMMAND,),
+        (_WORK,),
         _SPAWN,
         has_rest=True,
         where=Where.ANY_DAEMON,
@@ -115,7 +160,11 @@ AGENTS = (
         "agents.status",
         (_IDS,),
         (
-            Option("all", "Show all agents with the whole history (default: the first 100)."),
+            Option(
+                "all",
+                "Show all agents with the whole history (default: unfinished agents and the newest 10, with their "
+                "trees; at most 100).",
+            ),
             Option("watch", "Show the status again after each change, until interrupted."),
             JSON,
         ),
@@ -145,11 +194,26 @@ AGENTS = (
         ("logs",),
         "Show the output of an agent.",
         "agents.logs",
-        (Argument("id", "Agent: agent-001, 1 or a name.", "ID", required=True, completes=Completion.AGENTS),),
+        (
+            Argument(
+                "id",
+                "Agent: agent-001, 1 or a name.",
+                "ID",
+                required=True,
+                completes=Completion.AGENTS,
+                bound=bounds.NAME,
+            ),
+        ),
         (
             Option("follow", "Follow the output until the agent has ended.", short="-f"),
             Option("lines", "Show only the last N lines.", "number", metavar="N"),
-            Option("attempt", "Show the output of this attempt (default: the last).", "number", metavar="K"),
+            Option(
+                "attempt",
+                "Show the output of this attempt (default: the last).",
+                "number",
+                metavar="K",
+                bound=bounds.AT_LEAST_ONE,
+            ),
             Option("json", "Print the path of the log as JSON."),
         ),
         where=Where.ANY_DAEMON,
@@ -212,6 +276,7 @@ AGENTS = (
                 "ID",
                 required=True,
                 completes=Completion.AGENTS,
+                bound=bounds.NAME,
             ),
         ),
         (JSON,),

@@ -98,7 +98,10 @@ def show(args: SimpleNamespace) -> int:
 
 
 def check(args: SimpleNamespace) -> int:
-    """Print a line for each error, or `{config, valid, problems}`; exit code 1 when there are any."""
+    """Print a line for each error, or `{config, exists, valid, problems}`; exit code 1 when there are any.
+
+    Without a file the defaults are in force, and are valid.
+    """
     file = homes.absolute(args.file) if args.file else Home(default_home()).config
     problems = []
     try:
@@ -107,9 +110,15 @@ def check(args: SimpleNamespace) -> int:
         problems = error.problems
     if args.file and not file.exists():
         raise RefusedError(f"no such file: {file}; give the path of a config.toml", code="no-config")
-    value = {"config": str(file), "valid": not problems, "problems": [problem._asdict() for problem in problems]}
+    value = {
+        "config": str(file),
+        "exists": file.exists(),
+        "valid": not problems,
+        "problems": [problem._asdict() for problem in problems],
+    }
+    state = "is valid" if file.exists() else "does not exist; the defaults are in force"
     lines = [f"error: {problem.message}" for problem in problems]
-    lines.append(f"{file} is invalid, errors: {len(problems)}" if problems else f"{file} is valid")
+    lines.append(f"{file} is invalid, errors: {len(problems)}" if problems else f"{file} {state}")
     console.result(value, map(text.clean_line, lines), as_json=args.json)
     return exit_codes.REFUSED if problems else exit_codes.OK
 

@@ -44,7 +44,7 @@ def new(args: SimpleNamespace) -> int:
 
 
 def show(args: SimpleNamespace) -> int:
-    """Print the daemon's own key and address, and a line for each key that is authorised."""
+    """Print the daemon's own key and address, and a line for each key that is authorized."""
     with Client(starts=False) as client:
         answer = client.call("keys")
     rows = [
@@ -52,13 +52,13 @@ def show(args: SimpleNamespace) -> int:
     ]
     lines = [*_server_lines(answer["server"]), *text.aligned(rows)]
     console.result(
-        answer, lines or ["no keys are authorised, and [remote] listen is not set in config.toml"], as_json=args.json
+        answer, lines or ["no keys are authorized, and [remote] listen is not set in config.toml"], as_json=args.json
     )
     return exit_codes.OK
 
 
 def authorize(args: SimpleNamespace) -> int:
-    """Authorise a key, and print the values for the profile on the other machine."""
+    """Authorize a key, and print the values for the profile on the other machine."""
     if args.role not in remote_operations.ROLES:
         *roles, last = remote_operations.ROLES
         raise UsageError(f"--role must be {', '.join(roles)} or {last}: it sets what the key may do")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from orchctl.commands.spec import JSON, Argument, Command, Option, Where
+from orchctl.commands.spec import JSON, Argument, Command, Completion, Option, Where
+from orchd.protocol import bounds
 
 _NAME = Argument("name", "Name of the key.", "NAME", required=True)
 _SCOPE = (
@@ -82,7 +83,16 @@ _KEYS = (
         "Authorize a key for remote access.",
         "daemon.keys",
         (_NAME, Argument("public", "Public half of the key: 64 hexadecimal digits.", "PUBLIC", required=True)),
-        (Option("role", "Role of the key: viewer, user or admin (required).", "text", metavar="ROLE"), JSON),
+        (
+            Option(
+                "role",
+                "Role of the key: viewer, user or admin (required).",
+                "text",
+                metavar="ROLE",
+                completes=Completion.ROLES,
+            ),
+            JSON,
+        ),
         function="authorize",
         where=Where.ANY_DAEMON,
     ),
@@ -134,7 +144,7 @@ _LIFECYCLE = (
     ),
     Command(
         ("daemon", "stop"),
-        "Stop the daemon.",
+        "Stop the daemon; while agents run, an option is required (on a terminal, it asks).",
         "daemon.stop",
         (),
         (
@@ -182,9 +192,15 @@ DAEMON = (
         ("limit",),
         "Show or set the limit.",
         "daemon.limit",
-        (Argument("limit", "Maximum number of agents running at once.", "[N]", "number"),),
+        (Argument("limit", "Maximum number of agents running at once.", "[N]", "number", bound=bounds.LIMIT),),
         (
-            Option("resident", "Maximum number of agents alive, waiting agents included.", "number", metavar="M"),
+            Option(
+                "resident",
+                "Maximum number of agents alive, waiting agents included.",
+                "number",
+                metavar="M",
+                bound=bounds.LIMIT,
+            ),
             Option("reset", "Use the numbers of config.toml, or the defaults."),
             JSON,
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orchctl.commands.spec import COMMAND, JSON, Argument, Command, Completion, Option, Where
+from orchd.protocol import bounds
 
 OBSERVE = (
     Command(
@@ -12,7 +13,13 @@ OBSERVE = (
         (),
         (
             Option("follow", "Follow new events.", short="-f"),
-            Option("since", "Show the events after this number; 0 shows all.", "number", metavar="SEQ"),
+            Option(
+                "since",
+                "Show the events after this number; 0 shows all.",
+                "number",
+                metavar="SEQ",
+                bound=bounds.NOT_NEGATIVE,
+            ),
             Option("json", "Print one JSON object per line."),
         ),
         where=Where.ANY_DAEMON,
@@ -110,6 +117,7 @@ OBSERVE = (
                 "svg, html or text (default: by FILE; else text on a terminal, SVG in a pipe).",
                 "text",
                 metavar="FORMAT",
+                completes=Completion.CHART_FORMATS,
             ),
             Option("since", "Start of the timeline: an age (2h) or an ISO 8601 time.", "moment", metavar="TIME"),
             Option("no_fold", "Draw idle gaps to scale (default: long gaps are folded)."),

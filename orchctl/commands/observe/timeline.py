@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from orchctl.timeline.summary import History
 
 _FORMATS = {"svg": ".svg", "html": ".html", "text": ".txt"}
+FORMATS = tuple(_FORMATS)
 _WIDTH = 100  # columns of a text chart that no terminal shows
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orchctl.commands.spec import BUDGET, JSON, Argument, Command, Completion, Option, Where
+from orchd.protocol import bounds
 
 _FILE = Argument(
     "file",
@@ -12,7 +13,7 @@ _FILE = Argument(
     completes=Completion.COMPOSITIONS,
 )
 _TASK = (
-    Option("task_id", "Id of the task, for all members.", "text", metavar="ID"),
+    Option("task_id", "Id of the task, for all members.", "text", metavar="ID", bound=bounds.NAME),
     Option("requirements", "Requirements, for the prompts of all members.", "text", metavar="TEXT"),
     Option("context", "Further context, for the prompts of all members.", "pair", many=True, metavar="KEY=VALUE"),
 )
@@ -54,7 +55,12 @@ RUNS = (
         (
             *_TASK,
             Option(
-                "runner", "Runner for members that name none (default: see `orchctl runners`).", "text", metavar="NAME"
+                "runner",
+                "Runner for members that name none (default: see `orchctl runners`).",
+                "text",
+                metavar="NAME",
+                bound=bounds.NAME,
+                completes=Completion.RUNNERS,
             ),
             *BUDGET,
             Option("dry_run", "Show what would run, and start nothing."),
@@ -81,7 +87,7 @@ RUNS = (
         ("run-status",),
         "Show a run and its members.",
         "runs.run_status",
-        (Argument("run", "Run: run-001.", "RUN", required=True, completes=Completion.RUNS),),
+        (Argument("run", "Run: run-001.", "RUN", required=True, completes=Completion.RUNS, bound=bounds.NAME),),
         (JSON,),
         where=Where.ANY_DAEMON,
     ),

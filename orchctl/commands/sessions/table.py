@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orchctl.commands.spec import BUDGET, JSON, Argument, Command, Completion, Option, Where
+from orchd.protocol import bounds
 
 _SESSION = Argument("id", "Session: session-001 (default: the newest of this project).", "[ID]")
 
@@ -12,7 +13,7 @@ SESSIONS = (
         "Open a new session in this project and close the current one.",
         "sessions.session",
         (),
-        (Option("name", "Name of the session.", "text", metavar="NAME"), *BUDGET, JSON),
+        (Option("name", "Name of the session.", "text", metavar="NAME", bound=bounds.NAME), *BUDGET, JSON),
         function="new",
         where=Where.THIS_MACHINE,
     ),
@@ -47,7 +48,16 @@ SESSIONS = (
         ("budget",),
         "Show or set the budget of a session or run.",
         "sessions.budget",
-        (Argument("id", "Session or run: session-001, run-001.", "ID", required=True, completes=Completion.RUNS),),
+        (
+            Argument(
+                "id",
+                "Session or run: session-001, run-001.",
+                "ID",
+                required=True,
+                completes=Completion.RUNS,
+                bound=bounds.NAME,
+            ),
+        ),
         (*BUDGET, Option("unlimited", "Remove the budget."), JSON),
         where=Where.ANY_DAEMON,
     ),
@@ -62,6 +72,7 @@ SESSIONS = (
                 "[ID]...",
                 many=True,
                 completes=Completion.AGENTS,
+                bound=bounds.NAME,
             ),
         ),
         (JSON,),

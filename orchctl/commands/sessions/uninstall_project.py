@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,7 +30,8 @@ _STATE = re.compile(r"agents\.json|events\.jsonl|\.agents\.json\.new|\.gitignore
 def run(args: SimpleNamespace) -> int:
     """Print each file and line that was removed, and each file that was changed and stays: then the exit code is 1.
 
-    The lines that hide session files from git stay while another checkout of the repository has such files.
+    The lines that hide session files from git stay while another checkout of the repository has such files; the line
+    that hides results stays while this or another checkout has results.
     With `--json` `{project, removed: [PATH], excluded: [LINE], changed: [PATH], in_use: [CHECKOUT]}`.
     """
     project = project_of(Path.cwd())
@@ -48,10 +49,13 @@ def run(args: SimpleNamespace) -> int:
         raise RefusedError(f"{error}; correct it", code="bad-config") from None
     places = {config.sessions_path: _SESSIONS, config.state_path: _STATE}
     removed += [path for place, names in places.items() for path in _delete(project, place, names)]
-    in_use = [str(other) for other in projects.others(project) if _has_session_files(other, places)]
-    excluded = [] if in_use else projects.include(project, (*places, projects.RUNS))
-    for place in places:
+    for place in (*places, projects.RUNS):
         install.emptied(project, Path(place))
+    others = projects.others(project)
+    in_use = [str(other) for other in others if _has_session_files(other, places)]
+    results = _results((project, *others))
+    hidden, kept = ((*places, projects.RUNS), ()) if results is None else (tuple(places), (projects.RUNS,))
+    excluded = [] if in_use else projects.include(project, hidden, kept)
     value = {"project": str(project), "removed": removed, "excluded": excluded, "changed": changed, "in_use": in_use}
     lines = [
         *(f"{path}: {REMOVED}" for path in removed),
@@ -60,6 +64,7 @@ def run(args: SimpleNamespace) -> int:
             f".git/info/exclude: not changed: {path} has session files; run `orchctl uninstall-project` there first"
             for path in in_use
         ),
+        *([f".git/info/exclude: /{projects.RUNS}/: not removed: it hides {results}"] if results and excluded else []),
         *(f"{path}: {CHANGED}, not removed" for path in changed),
     ]
     lines = lines or [f"no files of orchd in {project}"]
@@ -85,6 +90,15 @@ def _has_session_files(project: Path, places: Mapping[str, re.Pattern[str]]) -> 
             if any(names.fullmatch(path.name) for path in directory.iterdir()):
                 return True
     return False
+
+
+def _results(checkouts: Iterable[Path]) -> Path | None:
+    """Return a directory of these checkouts that has results; None if there is none."""
+    for checkout in checkouts:
+        with suppress(OSError):
+            if any((checkout / projects.RUNS).iterdir()):
+                return checkout / projects.RUNS
+    return None
 
 
 def _check_idle() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from orchctl.commands.spec import GOAL, JSON, MODEL, RETRIES, SKILL, Argument, Command, Completion, Option, Where
+from orchd.protocol import bounds
 
 _DIR = Argument("directory", "Directory of the task files (default: docs/tasks).", "[DIR]")
 _EACH_WORKTREE = Option("worktree", "Create a git worktree and a branch for each agent.")
@@ -14,6 +15,7 @@ _PM = (
         "Format of FILE: spec-kit, kiro, openspec, task-master or checklist (default: detected).",
         "text",
         metavar="FORMAT",
+        completes=Completion.PLAN_FORMATS,
     ),
     Option("tag", "Tag of Task Master's tasks (default: the current tag).", "text", metavar="NAME"),
     Option("optional", "Also start tasks that FILE marks as optional."),
@@ -21,11 +23,29 @@ _PM = (
     Option("max", "Maximum number of concurrent developers (default: the global limit).", "number", metavar="N"),
     Option("once", "Start only tasks that are ready now."),
     Option("skill", "Skill for tasks whose labels map to none.", "text", metavar="NAME", completes=Completion.SKILLS),
-    Option("runner", "Runner of the developers: claude, codex, mock or one from config.toml.", "text", metavar="R"),
+    Option(
+        "runner",
+        "Runner of the developers: claude, codex, mock or one from config.toml.",
+        "text",
+        metavar="R",
+        completes=Completion.RUNNERS,
+    ),
     Option("model", "Model for the runner.", "text", metavar="NAME"),
     _EACH_WORKTREE,
-    Option("timeout", "Timeout of a developer (default: config.toml, else none).", "duration", metavar="DURATION"),
-    Option("retries", "Number of new attempts of a developer that fails (default: 0).", "number", metavar="N"),
+    Option(
+        "timeout",
+        "Timeout of a developer (default: config.toml, else none).",
+        "duration",
+        metavar="DURATION",
+        bound=bounds.POSITIVE,
+    ),
+    Option(
+        "retries",
+        "Number of new attempts of a developer that fails (default: 0).",
+        "number",
+        metavar="N",
+        bound=bounds.RETRIES,
+    ),
     Option("tick", "Tick completed tasks in FILE, or set their status there."),
     Option("close_failed", "Close the issue of a failed developer as failed (default: reopen it)."),
     Option("bd_timeout", "Timeout of a `bd` command (default: 30s).", "duration", metavar="DURATION"),
@@ -36,7 +56,13 @@ _PM = (
 _NEW = (
     GOAL,
     SKILL,
-    Option("runner", "Runner: claude, codex, mock or one from config.toml.", "text", metavar="R"),
+    Option(
+        "runner",
+        "Runner: claude, codex, mock or one from config.toml.",
+        "text",
+        metavar="R",
+        completes=Completion.RUNNERS,
+    ),
     MODEL,
     Option(
         "after",
@@ -68,7 +94,11 @@ _RUN = (
     ),
     Option("again", "Run finished tasks again; old results are kept as .bak."),
     Option(
-        "runner", "Runner for tasks that name none: claude, codex, mock or one from config.toml.", "text", metavar="R"
+        "runner",
+        "Runner for tasks that name none: claude, codex, mock or one from config.toml.",
+        "text",
+        metavar="R",
+        completes=Completion.RUNNERS,
     ),
     Option("model", "Model for tasks that name none.", "text", metavar="NAME"),
     _EACH_WORKTREE,
@@ -173,7 +203,7 @@ _WORKTREES = (
         ("worktrees", "show"),
         "Show a worktree: branch, changes, why it is not pruned, and the next commands.",
         "work.worktrees",
-        (Argument("id", "Agent (id or name), branch or path.", "ID", required=True, completes=Completion.AGENTS),),
+        (Argument("id", "Agent (id or name), branch or path.", "ID", required=True, completes=Completion.WORKTREES),),
         (JSON,),
         function="show",
         where=Where.THIS_MACHINE,
@@ -189,7 +219,7 @@ _WORKTREES = (
                 "ID...",
                 many=True,
                 required=True,
-                completes=Completion.AGENTS,
+                completes=Completion.WORKTREES,
             ),
         ),
         (

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from orchctl.cli import completion
+from orchctl.commands.registry import COMMANDS
 from orchctl.commands.spec import Completion
 from orchd.instance.home import Home
 from tests.conftest import Instance
+from tests.orchctl import repos
 from tests.orchctl.composition.files import written
 from tests.orchctl.conftest import Orchctl
 
@@ -74,6 +76,40 @@ def test_skills_and_tasks_are_completed_by_name(tmp_path: Path, monkeypatch: pyt
     assert completion.tasks("x") == []
     monkeypatch.chdir(tmp_path / "skills")
     assert completion.tasks("") == []
+
+
+def test_worktrees_are_completed_only_for_agents_that_have_one(
+    instance: Instance, orchctl: Orchctl, tmp_path: Path
+) -> None:
+    checkout = repos.repository(tmp_path / "checkout")
+    orchctl("spawn", "--wait", "--", "true", cwd=checkout)
+    orchctl("spawn", "--wait", "--worktree", "--", "touch", "new", cwd=checkout)
+    words = {"_ORCHCTL_COMPLETE": "complete_bash", "COMP_WORDS": "orchctl worktrees remove agent", "COMP_CWORD": "3"}
+    assert orchctl(env={**instance.env, **words}).out.split() == ["agent-002"]
+
+
+def test_choices_of_options_are_completed(home: Home, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert [word for word, _ in completion.roles("")] == ["viewer", "user", "admin"]
+    assert [word for word, _ in completion.chart_formats("h")] == ["html"]
+    assert "spec-kit" in [word for word, _ in completion.plan_formats("")]
+    home.config.write_text('[runners.mine]\ncommand = ["true"]\n')
+    assert [word for word, _ in completion.runners("m")] == ["mock", "mine"]
+    home.config.write_text("[runners.mine\n")
+    assert [word for word, _ in completion.runners("")] == ["mock", "claude", "codex"]
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert completion.profiles("") == []
+    key = "a" * 64
+    text = f'[profiles.box]\nconnect = "tcp://box:7777"\nserver_key = "{key}"\nkey = "me"\n'
+    written(tmp_path / "orchctl/config.toml", text).chmod(0o600)
+    assert completion.profiles("b") == [("box", "tcp://box:7777")]
+    assert completion.profiles("x") == []
+
+
+@pytest.mark.parametrize("name", ["runner", "role", "format", "skill"])
+def test_every_option_with_known_values_has_a_completion(name: str) -> None:
+    options = [option for command in COMMANDS.values() for option in command.options if option.name == name]
+    assert options
+    assert all(option.completes for option in options)
 
 
 def test_completion_with_a_missing_profile_is_empty(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,20 @@ def test_command_help_lists_arguments_and_options_without_types(name: str) -> No
     assert not re.search(r"<\w+|\{", text.partition("\nOptions:")[0])
 
 
+def test_the_usage_line_marks_a_command_that_may_be_left_out() -> None:
+    spawn, hook = (help_text.page([name, "--help"]) for name in ("spawn", "hook"))
+    assert spawn is not None
+    assert spawn[0] == "Usage: orchctl spawn [OPTIONS] [-- COMMAND [ARG]...]"
+    assert hook is not None
+    assert hook[0] == "Usage: orchctl hook [OPTIONS] -- COMMAND [ARG]..."
+
+
+def test_the_help_of_daemon_stop_names_the_choice_while_agents_run() -> None:
+    lines = help_text.page(["daemon", "stop", "--help"])
+    assert lines is not None
+    assert "while agents run, an option is required" in " ".join(lines)
+
+
 @pytest.mark.parametrize("name", GROUPS)
 def test_a_bare_group_prints_the_help_with_its_commands(name: str) -> None:
     lines = help_text.page([name])

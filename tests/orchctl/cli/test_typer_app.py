@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -126,6 +127,26 @@ def test_an_abort_exits_with_the_interrupted_code(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(typer_app, "_run", aborted)
     assert typer_app.main(["pause"]) == exit_codes.INTERRUPTED
+
+
+def test_completion_is_for_the_named_shell(tmp_path: Path) -> None:
+    def orchctl(*words: str) -> subprocess.CompletedProcess[str]:
+        env = {**os.environ, "HOME": str(tmp_path)}
+        return subprocess.run(
+            [BIN / "orchctl", *words], env=env, capture_output=True, text=True, timeout=30, check=False
+        )
+
+    assert orchctl("--show-completion", "zsh").stdout.startswith("#compdef orchctl")
+    assert orchctl("--show-completion=fish").stdout.startswith("complete --command orchctl")
+    assert orchctl("--install-completion", "zsh").returncode == 0
+    assert "#compdef orchctl" in (tmp_path / ".zfunc/_orchctl").read_text()
+    for words in (("ksh",), ("zsh", "fish"), ("",)):
+        result = orchctl("--install-completion", *words)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert result.stderr == (
+            f"usage: --install-completion takes the name of one shell, not {' '.join(words)!r}; "
+            "use bash, zsh, fish, powershell or pwsh\n"
+        )
 
 
 def test_shell_completion_offers_option_names() -> None:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from types import SimpleNamespace
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
+from orchctl.cli import quick_parser
+from orchctl.commands.registry import COMMANDS
 from orchctl.commands.spec import Argument, Command, Option, number, pair, unix_time
+from orchctl.errors import UsageError
+from orchd.protocol.bounds import Constraint
+from orchd.protocol.specs import AgentSpec
 
 NOW = 1_800_000_000.0
 
@@ -28,6 +35,43 @@ def test_missing_options_and_arguments_are_false_none_or_empty() -> None:
 
 def test_a_short_flag_comes_before_the_long_flag() -> None:
     assert Option("to_follow", "", short="-f").flags == ("-f", "--to-follow")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("spawn --priority 200 -- x", "--priority must be between -100 and 100, not 200; see `orchctl spawn --help`"),
+        ("spawn --timeout 0s -- x", "--timeout must be above 0, not 0;"),
+        ("spawn --cpu-max 0.1% -- x", "--cpu-max must be between 1% and 1,000,000%, not 0.1%;"),
+        ("spawn --after 1 --after= -- x", "--after must be 1 to 210 characters, not '';"),
+        ("limit 0", "N must be between 1 and 10,000, not 0;"),
+        ("limit --resident 0", "--resident must be between 1 and 10,000, not 0;"),
+        ("wait 1 " + "x" * 300, "ID must be 1 to 200 characters, not 'xxx"),
+        ("pm --retries -1", "--retries must be between 0 and 1000, not -1;"),
+    ],
+)
+def test_a_value_that_the_daemon_would_refuse_is_a_usage_error(words: str, message: str) -> None:
+    parsed = quick_parser.parse(words.split())
+    assert parsed is not None
+    with pytest.raises(UsageError) as caught:
+        parsed.command.run(parsed.args)
+    assert caught.value.message.startswith(message)
+    assert len(caught.value.message) < 200
+
+
+def test_options_of_spawn_have_the_bounds_of_the_request() -> None:
+    shape = get_type_hints(AgentSpec, include_extras=True)
+    for option in COMMANDS["spawn"].options:
+        if option.kind not in ("flag", "text", "variable") and option.name in shape:
+            constraints = [part for part in _parts(shape[option.name]) if isinstance(part, Constraint)]
+            assert option.bound in constraints, option.name
+
+
+def _parts(hint: Any) -> Iterator[object]:
+    """Yield the arguments of a type, and theirs."""
+    for part in (*get_args(hint), *getattr(hint, "__metadata__", ())):
+        yield part
+        yield from _parts(part)
 
 
 def test_numbers_fit_the_wire_protocol() -> None:

@@ -136,7 +136,7 @@ def test_an_earlier_completion_is_ticked_only_for_the_same_task(tmp_path: Path) 
         (
             "p.json",
             '{"id": "a", "title": "A", "aftr": []}',
-            "line 1: aftr is an unknown key; known keys are acceptance",
+            "line 1: aftr is an unknown key; did you mean after?",
         ),
         ("p.json", '{"id": " ", "title": "A"}', "line 1: id must be a string that is not empty"),
         ("p.json", '{"id": "a", "title": "A", "after": "b"}', "line 1: after must be a list, not a string"),

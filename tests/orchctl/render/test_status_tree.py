@@ -108,6 +108,19 @@ def test_hidden_agents_are_mentioned_below_the_tree() -> None:
     assert picture_lines(Look(), agent(2), agent(1))[-1].startswith("agent-002")
 
 
+@pytest.mark.parametrize("width", [30, 40, 60])
+def test_commands_that_help_are_not_cut_on_a_narrow_terminal(width: int) -> None:
+    look = Look(width=width)
+    assert "`orchctl status --all`" in "\n".join(picture_lines(look, agent(9)))
+    lines = picture({**answer(agent(1)), "counts": {"running": 1, "queued": 9999, "ended": 3}}, NOW, look)
+    assert "`orchctl status --all`" in "\n".join(lines)
+    assert "`--json`" in "\n".join(lines)
+    lines = picture_lines(look, agent(1), paused=True, standing_still=["agent-001"])
+    assert "`orchctl resume`" in "\n".join(lines)
+    assert "`orchctl why agent-001`" in "\n".join(lines)
+    assert max(map(render.columns, lines)) <= width
+
+
 def test_an_empty_tree_shows_how_to_start_an_agent() -> None:
     assert picture_lines(Look())[-1] == "no agents; `orchctl spawn -- COMMAND` starts one"
 

@@ -166,8 +166,8 @@ def test_a_refusal_by_orchctl_is_printed_with_its_exit_code(instance: Instance, 
     long = words()
     long[3] = "x" * 5000
     result = run_script(instance, tmp_path, *long)
-    assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr.startswith("spawn_agent_mock.py: bad-request: ")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("spawn_agent_mock.py: usage: --goal must be at most 4,096 characters")
 
 
 def test_a_silent_failure_of_orchctl_is_reported(stopped: Instance, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from orchctl.errors import UsageError
 from orchctl.spawn import batch
+from orchctl.spawn.json_lines import ListingError
 
 HERE = Path("/work/here")
 VALUE = st.recursive(
@@ -75,7 +76,7 @@ def test_a_dash_is_the_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         ('{"command": ["x"], "timeout": -1}', "line 1: timeout must be above 0, not -1"),
         ('{"command": ["x"], "priority": "high"}', "line 1: priority must be a whole number, not a string"),
-        ('{"command": ["x"], "goall": "y"}', "line 1: goall is an unknown key; known keys are"),
+        ('{"command": ["x"], "goall": "y"}', "line 1: goall is an unknown key; did you mean goal?"),
         ('{"name": "y"}', "line 1: nothing to run: set `command`"),
         ('{"command": "x"}', "line 1: command must be a list, not a string"),
         ('{"command": ["x"]}\n{"command": ', "line 2: invalid JSON at column 13"),
@@ -98,6 +99,21 @@ def test_an_invalid_batch_is_refused_with_its_location_and_reason(file: Path, te
     assert str(file) in caught.value.message
     assert message in caught.value.message
     assert "nothing was spawned" in caught.value.message
+
+
+def test_all_bad_lines_are_reported_at_once(file: Path) -> None:
+    lines = ['{"command": ["x"], "zzz": 1, "timeout": "soon"}', '{"goall": "x", "priority": 200}', "{", '{"zzz": 2}']
+    with pytest.raises(ListingError) as caught:
+        read(file, "\n".join(lines))
+    message = caught.value.message
+    assert f"{file} line 1: timeout: 'soon' is not a valid duration; use seconds" in message
+    assert "zzz is an unknown key; known keys are after, base" in message
+    assert (
+        "line 2: goall is an unknown key; did you mean goal?; priority must be between -100 and 100, not 200" in message
+    )
+    assert "line 3: invalid JSON at column 2" in message
+    assert "line 4: zzz is an unknown key; correct them and try again: nothing was spawned" in message
+    assert len(caught.value.problems) == 6
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "[]"])

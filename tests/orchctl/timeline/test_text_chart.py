@@ -54,6 +54,9 @@ def test_text_chart_shows_the_latest_agents_and_counts_the_rest() -> None:
     lines = chart(crowded(300), Look(90), 5)
     assert [row.split()[0] for row in rows(lines)] == [f"agent-{n}" for n in range(295, 300)]
     assert lines[-1].startswith("… and 295 earlier agents: ")
+    narrow = chart(crowded(300), Look(40), 5)
+    assert "`-o FILE` draws all, `--since 2h`" in " ".join(narrow)
+    assert max(map(len, narrow)) <= 40
 
 
 def test_text_chart_omits_colours_and_blocks_that_terminal_cannot_show() -> None:

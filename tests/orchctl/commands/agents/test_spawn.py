@@ -105,6 +105,7 @@ def test_agent_options_are_refused_with_a_batch(words: tuple[str, ...], orchctl:
 
 
 def test_a_missing_command_is_a_usage_error(orchctl: Orchctl) -> None:
+    assert orchctl("spawn", "--", "").err.startswith("usage: the program is empty: ''; give a command after `--`")
     result = orchctl("spawn", "--name", "x")
     assert result.code == 2
     assert result.err == "usage: nothing to run: give a command after `--`, e.g. `spawn -- claude -p ...`, or --goal\n"

@@ -46,14 +46,25 @@ def test_config_check_reports_all_errors_at_once(orchctl: Orchctl, stopped: Inst
     ]
     value = json.loads(orchctl("config", "check", "--json").out)
     assert (value["valid"], value["problems"][0]["nearest"]) == (False, "limit")
-    assert orchctl("config", "show").err.startswith("bad-config: ")
+    assert orchctl("config", "show").err == (
+        f"bad-config: {stopped.home.config}: limt is an unknown key; did you mean limit? "
+        "(1 more: see `orchctl config check`); correct it\n"
+    )
 
 
 def test_config_check_accepts_any_file(orchctl: Orchctl, tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text("limit = 3\n")
     assert orchctl("config", "check", "mine.toml") == (0, f"{tmp_path}/mine.toml is valid\n", "")
     assert orchctl("config", "check", "none.toml").err.startswith("no-config: no such file: ")
-    assert orchctl("config", "check").code == 0
+
+
+def test_config_check_reports_a_missing_file_and_the_defaults(orchctl: Orchctl, stopped: Instance) -> None:
+    expected = f"{stopped.home.config} does not exist; the defaults are in force\n"
+    assert orchctl("config", "check") == (0, expected, "")
+    value = json.loads(orchctl("config", "check", "--json").out)
+    assert (value["exists"], value["valid"]) == (False, True)
+    stopped.configure("limit = 3\n")
+    assert json.loads(orchctl("config", "check", "--json").out)["exists"]
 
 
 def test_a_reload_applies_changes_and_names_keys_that_need_a_restart(orchctl: Orchctl, instance: Instance) -> None:

@@ -16,7 +16,7 @@ def test_limit_prints_and_changes_the_limits(instance: Instance, orchctl: Orchct
 
 
 def test_an_invalid_limit_is_refused(instance: Instance, orchctl: Orchctl) -> None:
-    assert orchctl("limit", "0").code == 1
+    assert orchctl("limit", "0").code == 2
     assert orchctl("limit", "many").code == 2
 
 

@@ -71,9 +71,33 @@ def test_uninstall_keeps_changed_files_and_files_of_the_user(
     assert result.code == 1
     answer = json.loads(result.out)
     assert answer["changed"] == [f".agent/{SKILL}/SKILL.md"]
-    assert set(answer["excluded"][1:]) == {"/.agent/sessions/", "/.agent/runs/", "/.claude/state/"}
+    assert set(answer["excluded"]) == {"/.agent/sessions/", "/.claude/state/"}
     left_names = {name for name in everything(project) if (project / name).is_file() and name.startswith(".")}
     assert left_names == {*kept_names, f".agent/{SKILL}/.installed.json"}
+
+
+def test_git_keeps_ignoring_results_until_they_are_deleted(
+    instance: Instance, orchctl: Orchctl, project: Path, tmp_path: Path
+) -> None:
+    exclude = (project / ".git/info/exclude").read_text()
+    other_project = tmp_path / "b"
+    repos.git(project, "worktree", "add", "-q", str(other_project), "-b", "b")
+    assert orchctl("spawn", "--wait", "--", "true", cwd=project).code == 0
+    for directory in (project, other_project):
+        (directory / ".agent/runs").mkdir(parents=True, exist_ok=True)
+        (directory / ".agent/runs/x.md").write_text("mine")
+    result = orchctl("uninstall-project", cwd=project)
+    assert result.code == 0
+    assert f".git/info/exclude: /.agent/runs/: not removed: it hides {project}/.agent/runs\n" in result.out
+    for directory in (project, other_project):
+        assert repos.git(directory, "status", "--porcelain") == ""
+    (project / ".agent/runs/x.md").unlink()
+    assert orchctl("uninstall-project", cwd=project).code == 0
+    assert not (project / ".agent").exists()
+    assert repos.git(other_project, "status", "--porcelain") == ""
+    (other_project / ".agent/runs/x.md").unlink()
+    assert ".git/info/exclude: /.agent/runs/: removed" in orchctl("uninstall-project", cwd=project / "sub").out
+    assert (project / ".git/info/exclude").read_text() == exclude
 
 
 def test_uninstall_follows_no_symlink(orchctl: Orchctl, project: Path, tmp_path: Path) -> None:

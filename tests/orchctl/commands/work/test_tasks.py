@@ -87,7 +87,7 @@ def test_the_prompt_may_come_from_a_file_or_from_stdin(orchctl: Orchctl, tmp_pat
         (("a",), "usage: a has no goal: orchctl tasks new a --goal TEXT"),
         (("a", "--goal", "x", "--timeout", "soon"), "usage: timeout: 'soon' is not a valid duration; "),
         (("a", "--goal", "x\ny"), "usage: 'x\\ny' contains a character that cannot be shown on one line; "),
-        (("a", "--goal", "x" * 4097), "usage: goal must be at most 4,096 characters"),
+        (("a", "--goal", "x" * 4097), "usage: --goal must be at most 4,096 characters"),
         (("a", "--goal", "x", "--body", "nowhere"), "usage: --body: nowhere cannot be read: "),
     ],
 )
