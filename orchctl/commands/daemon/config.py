@@ -95,6 +95,9 @@ def show(args: SimpleNamespace) -> int:
 def check(args: SimpleNamespace) -> int:
     """Print a line for each error, or `{config, valid, problems}`; exit code 1 when there are any."""
     file = homes.absolute(args.file) if args.file else Home(default_home()).config
+    if args.file and file.exists() and not file.is_file():
+        what = "a directory" if file.is_dir() else "not a regular file"
+        raise RefusedError(f"{file} is {what}; give the path of a config.toml", code="no-config")
     problems = []
     try:
         settings.read(file)

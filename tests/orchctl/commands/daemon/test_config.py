@@ -56,6 +56,13 @@ def test_config_check_accepts_any_file(orchctl: Orchctl, tmp_path: Path) -> None
     assert orchctl("config", "check").code == 0
 
 
+def test_config_check_of_a_directory_or_device_asks_for_another_path(orchctl: Orchctl, tmp_path: Path) -> None:
+    way_out = "give the path of a config.toml"
+    assert orchctl("config", "check", str(tmp_path)) == (1, "", f"no-config: {tmp_path} is a directory; {way_out}\n")
+    result = orchctl("config", "check", "/dev/null")
+    assert result == (1, "", f"no-config: /dev/null is not a regular file; {way_out}\n")
+
+
 def test_a_reload_applies_changes_and_names_keys_that_need_a_restart(orchctl: Orchctl, instance: Instance) -> None:
     instance.configure('grace = 2\nlimit = 3\ncgroups = "off"\nrunner = "mine"\n[runners.mine]\ncommand = ["true"]\n')
     lines = orchctl("config", "reload").out.splitlines()
