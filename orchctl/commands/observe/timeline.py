@@ -12,7 +12,7 @@ from orchctl import exit_codes
 from orchctl.client import Client
 from orchctl.commands.spec import unix_time
 from orchctl.errors import UsageError
-from orchctl.terminal import console
+from orchctl.terminal import console, output_file
 
 if TYPE_CHECKING:
     from orchctl.timeline.summary import History
@@ -39,7 +39,7 @@ def run(args: SimpleNamespace) -> int:
         console.put(_drawing(history, kind or ("text" if console.is_terminal() else "svg"), is_shown=True))
         return exit_codes.OK
     if args.out is not None:
-        Path(args.out).write_text(_drawing(history, kind or "svg"), encoding="utf-8")
+        output_file.write(args.out, _drawing(history, kind or "svg"))
     gaps = [
         {"begin": _iso(begin), "end": _iso(end), "seconds": round(end - begin, 3)}
         for begin, end in summary.gaps(history)
@@ -78,7 +78,7 @@ def write(client: Client, name: str) -> None:
     from orchctl.timeline.data import history_of
 
     history = history_of(client, None, time.clock_gettime(time.CLOCK_REALTIME))
-    Path(name).write_text(_drawing(history, chosen(name, None) or "svg"), encoding="utf-8")
+    output_file.write(name, _drawing(history, chosen(name, None) or "svg"))
 
 
 def _drawing(history: History, kind: str, *, is_shown: bool = False) -> str:
