@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from orchctl.timeline.summary import History
 
 _FORMATS = {"svg": ".svg", "html": ".html", "text": ".txt"}
+_SUFFIXES = ", ".join(_FORMATS.values())
 _WIDTH = 100  # columns of a text chart that no terminal shows
 
 
@@ -56,11 +57,9 @@ def chosen(name: str | None, kind: str | None) -> str | None:
         raise UsageError(f"--format: {kind!r} is not a valid format; use {', '.join(_FORMATS)}")
     if name is None:
         return kind
-    if name == "-":
-        raise UsageError("-o -: give a file name here; `orchctl timeline` writes to stdout")
     by_name = next((known for known, suffix in _FORMATS.items() if suffix == Path(name).suffix), None)
     if by_name is None and kind is None:
-        raise UsageError(f"-o: {name}: unknown suffix; use {', '.join(_FORMATS.values())}, or add --format")
+        raise UsageError(f"-o: {name}: unknown suffix; use {_SUFFIXES}, or add --format")
     if None not in (by_name, kind) and by_name != kind:
         raise UsageError(
             f"--format {kind} and -o {name} contradict each other; leave --format out, or change the suffix"
@@ -68,9 +67,12 @@ def chosen(name: str | None, kind: str | None) -> str | None:
     return kind or by_name
 
 
-def check(name: str | None) -> None:
-    """Raise UsageError for a file name whose suffix is not a format."""
-    chosen(name, None)
+def check(flag: str, name: str | None) -> None:
+    """Raise UsageError for the value of an option whose suffix is not a format."""
+    if name == "-":
+        raise UsageError(f"{flag} -: give a file name; `orchctl timeline` writes to stdout")
+    if name is not None and Path(name).suffix not in _FORMATS.values():
+        raise UsageError(f"{flag}: {name}: unknown suffix; use {_SUFFIXES}")
 
 
 def write(client: Client, name: str) -> None:
