@@ -12,6 +12,7 @@ from orchctl.errors import ClientError, NoDaemonError, RefusedError, TimedOutErr
 from orchctl.spawn import working_directory
 from orchctl.terminal import console
 from orchd.instance.home import HomeError
+from orchd.instance.system import os_errors
 from orchd.protocol.errors import WireError
 
 OK = 0
@@ -42,7 +43,7 @@ def run(run: Callable[[SimpleNamespace], int], args: SimpleNamespace) -> int:
         except HomeError as error:
             console.failure("home", str(error), {}, as_json=as_json)
             code = NO_DAEMON
-        sys.stdout.flush()
+        console.flush()
     except BrokenPipeError:  # the reader of the output has closed the pipe
         _drop()
         return BROKEN_PIPE
@@ -63,10 +64,10 @@ def open_missing() -> None:
 def _failed(error: OSError, *, as_json: bool) -> int:
     """Report a system error, even if stdout is what cannot be written."""
     is_deleted = error.errno == errno.ENOENT and error.filename is None and working_directory.is_deleted()
-    code, message = ("no-directory", working_directory.MESSAGE) if is_deleted else ("system", str(error))
+    code, message = ("no-directory", working_directory.MESSAGE) if is_deleted else ("system", os_errors.sentence(error))
     try:
         console.failure(code, message, {"errno": error.errno}, as_json=as_json)
-        sys.stdout.flush()
+        console.flush()
     except BrokenPipeError:
         _drop()
         return BROKEN_PIPE

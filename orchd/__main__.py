@@ -22,7 +22,7 @@ from orchd.daemon.sd_notify import Notifier
 from orchd.errors import AlreadyRunning, DiskFull, OrchdError
 from orchd.instance import service as services
 from orchd.instance.home import Home, HomeError, absolute, default_home
-from orchd.instance.system import utf8
+from orchd.instance.system import os_errors, utf8
 from orchd.protocol.frames import VERSION
 from orchd.store import migrations
 
@@ -61,7 +61,7 @@ def main() -> int:
             "orchd cannot continue on this machine: %s; fix the cause and start it again; no data is lost", error
         )
         notify.failed(str(error))
-        _report(options, f"error: {error}")
+        _report(options, f"error: {os_errors.sentence(error)}")
         return EXIT_REFUSED
     finally:
         notify.close()

@@ -14,6 +14,7 @@ import zmq
 
 from orchctl.errors import NoDaemonError, RefusedError, UsageError
 from orchd.instance import key_files
+from orchd.instance.system import os_errors
 from orchd.protocol import addresses, keys, schema
 from orchd.protocol.frames import pack_request
 
@@ -119,7 +120,7 @@ def _read(path: Path) -> Profiles:
     except FileNotFoundError:
         return Profiles()
     except (ValueError, RecursionError) as error:
-        raise RefusedError(f"{path}: {error}; correct it", code="bad-config") from None
+        raise RefusedError(f"{path}: {os_errors.summary(error)}; correct it", code="bad-config") from None
     if problems := list(schema.violations(Profiles, whole)):
         what = "; ".join(problem.message for problem in problems)
         details = {"problems": [problem._asdict() for problem in problems]}

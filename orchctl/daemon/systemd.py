@@ -24,6 +24,8 @@ _PROPERTIES = (
 _BOUND = 20.0  # seconds for a manager to show a unit: it may be slow while the unit starts
 FAILED = "failed"
 COMING = frozenset({"active", "activating", "reloading", "deactivating"})
+_NO_MANAGER = re.compile("Failed to connect to .*bus|not been booted with systemd", re.IGNORECASE)
+_MANAGERS = {"user": "systemd user manager", "system": "systemd"}
 _PAUSE = 0.1  # seconds between two looks: without D-Bus a client cannot wait for an event of systemd
 
 
@@ -109,6 +111,10 @@ def demand(service: Service, *words: str) -> None:
     if done.returncode:
         why = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
         more = f"; `{service.log}` shows more" if service.unit else ""
+        if _NO_MANAGER.search(why):
+            more = f"; no {_MANAGERS[service.scope]} runs here. Use `orchctl daemon start`, which needs none"
+            if service.scope == "user" and Path("/run/systemd/system").exists():
+                more += ", or start that with `loginctl enable-linger`"
         raise RefusedError(f"`{service.says(*words).rstrip()}` failed: {why}{more}", code="service")
 
 

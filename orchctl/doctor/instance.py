@@ -82,8 +82,9 @@ def rights(home: Home) -> Iterator[Finding]:
             continue
         except OSError as error:
             what = f"{place} cannot be inspected: {error.strerror}"
-            wrong.append(problem("rights", what, "make this user its owner, or delete it"))
-            continue
+            way_out = "make this user its owner, or use another ORCHD_HOME"
+            yield from wrong or [problem("rights", what, way_out)]  # in a home of another user no file can be inspected
+            return
         mode = stat.S_IMODE(status.st_mode)
         if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode) or stat.S_ISSOCK(status.st_mode)):
             continue  # a device behind a link may be open to all; `kinds` reports it

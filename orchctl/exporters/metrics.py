@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from orchctl.client import Client, pages
 from orchctl.errors import NoDaemonError, RefusedError
+from orchctl.exporters.extras import how_to_install
 from orchctl.history import events
 from orchctl.history.lifecycles import Event
 from orchctl.render import text as render
@@ -25,7 +26,7 @@ try:
     from prometheus_client.registry import Collector
 except ImportError as error:
     raise RefusedError(
-        f"metrics need prometheus-client, which is not installed ({error}): pip install 'orchd[metrics]'",
+        f"metrics need prometheus-client, which is not installed ({error}): run {how_to_install('prometheus-client')}",
         code="no-prometheus",
     ) from None
 

@@ -11,11 +11,13 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from orchctl.errors import RefusedError, UsageError
+from orchctl.exporters.extras import how_to_install
 from orchctl.exporters.spans import Span
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
 
+_PACKAGE = "opentelemetry-exporter-otlp-proto-http"  # it requires the SDK
 _AT_ONCE = 500
 _IDS = ("traceId", "spanId", "parentSpanId")
 _TRACES = "/v1/traces"
@@ -28,7 +30,8 @@ def check() -> None:
         import opentelemetry.sdk.trace  # noqa: F401 - both are looked for
     except ImportError as error:
         raise RefusedError(
-            f"spans need OpenTelemetry, which is not installed ({error}): pip install 'orchd[otel]'", code="no-otel"
+            f"spans need OpenTelemetry, which is not installed ({error}): run {how_to_install(_PACKAGE)}",
+            code="no-otel",
         ) from None
 
 

@@ -12,7 +12,7 @@ from orchctl.pm.work_item import WorkItem
 from orchctl.skills import find as skills
 from orchd.instance import config as settings
 from orchd.instance.home import Home
-from orchd.instance.system import open_file
+from orchd.instance.system import open_file, os_errors
 from orchd.protocol import bounds, branches, schema
 
 # The skill for a label, unless `[pm.labels]` of config.toml overrides it.
@@ -68,7 +68,7 @@ def labels_of(home: Home) -> dict[str, str]:
     except FileNotFoundError:
         own = {}
     except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(f"{home.config}: {error}", code="bad-config") from None
+        raise UsageError(f"{home.config}: {os_errors.summary(error)}", code="bad-config") from None
     return {**LABELS, **{label.lower(): skill for label, skill in own.items()}}
 
 

@@ -6,8 +6,11 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TextIO
+
+from orchd.instance.system import os_errors
 
 
 def prepare(encoding: str | None = None) -> None:
@@ -17,19 +20,33 @@ def prepare(encoding: str | None = None) -> None:
             stream.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
+@contextmanager
+def writing() -> Iterator[None]:
+    """Name stdout in the error of a write to it: the system names no file."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = os_errors.OUTPUT
+        raise
+
+
 def print_line(text: str) -> None:
     """Write one line of the result to stdout."""
-    sys.stdout.write(f"{_encodable(text, sys.stdout)}\n")
+    with writing():
+        sys.stdout.write(f"{_encodable(text, sys.stdout)}\n")
 
 
 def flush() -> None:
     """Flush stdout, so that a reader of a pipe sees the lines so far."""
-    sys.stdout.flush()
+    with writing():
+        sys.stdout.flush()
 
 
 def say_json(value: object) -> None:
     """Write a JSON value on a line of its own, in ASCII, so that bytes that are not UTF-8 are safe."""
-    sys.stdout.write(f"{json.dumps(value, separators=(',', ':'))}\n")
+    with writing():
+        sys.stdout.write(f"{json.dumps(value, separators=(',', ':'))}\n")
 
 
 def result(value: object, lines: Iterable[str], *, as_json: bool) -> None:
@@ -83,8 +100,9 @@ def is_terminal() -> bool:
 
 def put(text: str) -> None:
     """Write `text` as it is, with line ends and escape sequences of its own, and flush it."""
-    sys.stdout.write(_encodable(text, sys.stdout))
-    sys.stdout.flush()
+    with writing():
+        sys.stdout.write(_encodable(text, sys.stdout))
+        sys.stdout.flush()
 
 
 def width() -> int | None:

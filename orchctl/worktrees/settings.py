@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from orchctl.errors import RefusedError
 from orchd.instance import config as settings
-from orchd.instance.system import open_file
+from orchd.instance.system import open_file, os_errors
 from orchd.protocol import schema
 
 T = TypeVar("T")
@@ -83,4 +83,4 @@ def _built(path: Path, build: Callable[[dict[str, object]], T]) -> T:
     except (FileNotFoundError, NotADirectoryError):
         return build({})
     except (OSError, ValueError, RecursionError) as error:
-        raise RefusedError(f"{path}: {error}; correct it", code="bad-config") from None
+        raise RefusedError(f"{path}: {os_errors.summary(error)}; correct it", code="bad-config") from None

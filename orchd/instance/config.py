@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 from orchd.instance.runner_config import Runners, RunnerSettings, checked, wrong
-from orchd.instance.system.open_file import read_file
+from orchd.instance.system import open_file, os_errors
 from orchd.protocol.addresses import can_be_listened_on
 from orchd.protocol.durations import duration
 from orchd.protocol.schema import Constraint, Violation, parse, violations
@@ -232,11 +232,11 @@ def read(path: Path) -> Config:
     import tomllib  # a quick command that wants one number of this module does not pay for a parser
 
     try:
-        whole = tomllib.loads(read_file(path, follow=True).decode())
+        whole = tomllib.loads(open_file.read_file(path, follow=True).decode())
     except FileNotFoundError:
         return Config()
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(path, [Violation("", f"cannot be read: {error}")]) from None
+        raise SettingsError(path, [Violation("", f"cannot be read: {os_errors.summary(error)}")]) from None
     except (ValueError, RecursionError) as error:  # digits or brackets without end are no TOMLDecodeError
         raise SettingsError(path, [Violation("", str(error))]) from None
     plain, problems = _plain(whole)

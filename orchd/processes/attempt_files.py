@@ -137,7 +137,7 @@ def _clear(path: str) -> None:
     try:
         os.unlink(path)  # noqa: PTH108 - its paths are strings
     except IsADirectoryError:
-        raise OSError(errno.EINVAL, f"a directory is in the place of {path}; remove it") from None
+        raise OSError(errno.EINVAL, f"a directory is in the place of {path}; move it away") from None
 
 
 @cache

@@ -34,7 +34,8 @@ class Resolver:
         children of the calling attempt, or all that are unfinished. Raises WireError."""
         if args.scope in ("ids", "tree"):
             if not args.ids:
-                raise WireError("bad-request", "nothing to wait for; give ids, or the scope `all` or `children`")
+                what = "nothing to wait for; give ids, --all or --children (scope `all` or `children`)"
+                raise WireError("bad-request", what)
             named = dict.fromkeys(agent.id for agent in self.seen(caller, args.ids, most=None))
             if args.scope == "ids":
                 return tuple(named)
@@ -44,9 +45,8 @@ class Resolver:
         parent = agent_of(caller)
         if args.scope == "children":
             if parent is None:
-                raise WireError(
-                    "bad-request", "the caller is not an agent and has no children; give ids, or the scope `all`"
-                )
+                what = "the caller is not an agent and has no children"
+                raise WireError("bad-request", f"{what}; give ids, or --all (scope `all`) to wait for all agents")
             agent = self._state.agents[parent]  # of its current attempt, ended children included
             children = self._store.agents(self._store.children([agent.number]).get(agent.number, []))
             return tuple(child.id for child in children if child.parent_attempt == agent.attempt)

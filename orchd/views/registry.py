@@ -145,7 +145,9 @@ class AgentRegistry:
         if session is None and session_id is not None and number_of_session(session_id) <= self._state.last_session:
             raise _pruned(session_id)
         if session is None:
-            raise WireError("unknown-session", f"unknown session {text!r}; `orchctl session list` lists all sessions")
+            raise WireError(
+                "unknown-session", f"unknown session {text!r}; `orchctl session list --all` lists all sessions"
+            )
         return session
 
     def scope(self, text: str) -> Session | Run:

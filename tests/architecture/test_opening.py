@@ -57,10 +57,7 @@ OPENERS = {
     "orchctl/spawn/json_lines.py": "a file or pipe that the command line names",
     "orchctl/spawn/env_files.py": "a file or pipe that the command line names",
     "orchctl/composition/json_reader.py": "a file or pipe that the command line names",
-    "orchctl/commands/observe/trace.py": "a file or pipe that the command line names",
-    "orchctl/commands/runs/plan.py": "a file or pipe that the command line names",
-    "orchctl/commands/observe/timeline.py": "a file or pipe that the command line names",
-    "orchctl/commands/work/tasks_merge.py": "a file or pipe that the command line names",
+    "orchctl/terminal/output_file.py": "a file or pipe that the command line names",
     "orchctl/commands/work/tasks.py": "a file or pipe that the command line names; a new one, made with O_EXCL",
 }
 

@@ -51,6 +51,7 @@ STOP = "tests/orchctl/commands/daemon/test_stop.py::test_stop_agents_ends_runnin
 UNINSTALL = "tests/systemd/test_service.py::test_uninstalling_leaves_agents_and_a_daemon_can_be_started_as_before"
 WHEEL = "tests/e2e/test_upgrade_from_base.py::test_a_home_of_the_base_commit_continues_without_loss"
 DEMO = "tests/orchctl/commands/agents/test_demo.py::test_the_demo_completes_all_agents_after_a_kill_and_leaves_no_files"
+EXTRAS = "tests/orchctl/exporters/test_extras.py::test_the_command_is_of_the_tool_that_made_the_environment"
 # Commands that cannot be run here: the test that runs the same, and why.
 ELSEWHERE = {
     "make demo": (DEMO, "makes an environment of its own, then `orchctl demo`, which that test runs"),
@@ -68,8 +69,9 @@ ELSEWHERE = {
     "orchctl metrics --serve 127.0.0.1:9469": (PORT, "goes on until it is interrupted"),
     "orchctl metrics --serve unix:/run/user/1000/orchd-metrics.sock": (SOCKET, "goes on until it is interrupted"),
     "orchctl hook --position ~/.local/state/notify.position -- notify-me": (HOOK, "goes on until it is interrupted"),
-    "pip install 'orchd[metrics]'": ("", "is what the tests' own environment was made with"),
-    "pip install 'orchd[otel]'": ("", "is what the tests' own environment was made with"),
+    "pip install '.[metrics]'": ("", "is what the tests' own environment was made with"),
+    "pipx inject orchd prometheus-client": (EXTRAS, "needs pipx; that test has the command in the error"),
+    "uv tool install --with prometheus-client .": (EXTRAS, "needs uv; that test has the command in the error"),
     "orchctl trace --endpoint http://127.0.0.1:4318": (TRACE, "wants a collector"),
     "tail -f .claude/state/events.jsonl": ("", "goes on until it is interrupted, and is no command of ours"),
 }

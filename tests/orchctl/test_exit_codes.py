@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -13,6 +14,9 @@ from orchctl import errors, exit_codes
 from orchd.instance.home import HomeError
 from orchd.protocol.errors import WireError
 from tests.conftest import Instance
+
+ACCESS = "Change its permissions, or give another path"
+SPACE = "Free disk space, and run the command again"
 
 
 def exit_code_of(error: BaseException, *, json: bool = False) -> int:
@@ -33,7 +37,8 @@ def exit_code_of(error: BaseException, *, json: bool = False) -> int:
         (errors.NoDaemonError("none runs"), 69, "no-daemon: none runs\n"),
         (HomeError("cannot be made"), 69, "home: cannot be made\n"),
         (errors.TimedOutError("too late"), 75, "timed-out: too late\n"),
-        (PermissionError(13, "Permission denied", "/x"), 1, "system: [Errno 13] Permission denied: '/x'\n"),
+        (PermissionError(13, "Permission denied", "/x"), 1, f"system: Permission denied: /x. {ACCESS}\n"),
+        (OSError(28, "No space left on device"), 1, f"system: No space left on device. {SPACE}\n"),
         (WireError("odd", "two\nlines"), 1, "odd: two lines\n"),
         (KeyboardInterrupt(), 130, ""),
     ],
@@ -84,7 +89,7 @@ def test_closed_pipe_reader_ends_the_command_without_an_error_message() -> None:
         assert process.wait(30) == exit_codes.BROKEN_PIPE
 
 
-FULL = "system: [Errno 28] No space left on device\n"
+FULL = "system: No space left on device: the standard output. Write to another file, or free disk space\n"
 
 
 @pytest.mark.parametrize(
@@ -92,6 +97,8 @@ FULL = "system: [Errno 28] No space left on device\n"
     [
         ("status >/dev/full", 1, FULL),
         ("status --json >/dev/full", 1, FULL),
+        ("config init --print >/dev/full", 1, FULL),
+        ("spawn --batch-example >/dev/full", 1, FULL),
         ("bogus --json >/dev/full", 1, FULL),
         ("--connect '' --json >/dev/full", 1, FULL),
         ("status >/dev/full 2>/dev/full", 1, ""),
@@ -111,6 +118,23 @@ def test_full_or_closed_streams_set_the_exit_code_without_a_traceback(
         command, env=instance.env, cwd=instance.directory, capture_output=True, text=True, check=False
     )
     assert (result.returncode, result.stdout, result.stderr) == (code, "", message)
+
+
+@pytest.mark.parametrize(
+    ("line", "path"),
+    [
+        ("config init", "home/config.toml"),
+        ("skill install --dir s", "s/skill-parallel-orchestration/SKILL.md"),
+        ("tasks new a --goal x --dir t", "t/subtask-a.md"),
+    ],
+)
+def test_a_failed_write_names_the_file_and_leaves_none(line: str, path: str, tmp_path: Path) -> None:
+    env = {**os.environ, "ORCHD_HOME": str(tmp_path / "home")}
+    command = ["sh", "-c", f"ulimit -f 0; exec {sys.executable} -m orchctl {line}"]  # a full disk fails the same calls
+    result = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"system: File too large: {tmp_path}/{path}. Give a smaller file")
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == []
 
 
 @pytest.mark.parametrize("line", ["bogus --json", "status", "--connect '' --json"])

@@ -150,6 +150,6 @@ def test_a_directory_at_the_path_of_a_log_or_record_is_a_permanent_error(files: 
     Path(files.log).mkdir(parents=True)
     Path(files.record).mkdir()
     for opened in (files.open_log, files.open_record):
-        with pytest.raises(OSError, match="a directory is in the place of .*; remove it") as refused:
+        with pytest.raises(OSError, match="a directory is in the place of .*; move it away") as refused:
             opened()
         assert refused.value.errno == errno.EINVAL

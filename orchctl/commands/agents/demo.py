@@ -49,7 +49,7 @@ _LEAD = (
 
 def run(args: SimpleNamespace) -> int:
     """Show the agents live, then print a summary. The exit code says whether all completed within the limit."""
-    timeline.check(args.timeline)
+    timeline.check("--timeline", args.timeline)
     with _fleet() as client:
         developers = _agents(client.home.directory)
         agents = client.call("spawn", {"agents": developers, "cwd": "/", "env": dict(os.environ)})["agents"]

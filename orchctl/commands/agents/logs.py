@@ -48,7 +48,8 @@ def run(args: SimpleNamespace) -> int:
                     client.wait(ids=(args.id,), watch=reader)
                 reader.finish()
         else:
-            _opened(client, _place(client, args), args.lines).copy(sys.stdout.buffer)
+            with console.writing():
+                _opened(client, _place(client, args), args.lines).copy(sys.stdout.buffer)
     return exit_codes.OK
 
 
@@ -128,4 +129,5 @@ class _LogReader:
 
     def _copy(self) -> None:
         if self._log:
-            self._log.copy(sys.stdout.buffer)
+            with console.writing():
+                self._log.copy(sys.stdout.buffer)

@@ -289,7 +289,10 @@ AGENTS = (
         (),
         (
             Option(
-                "timeline", "Write a timeline of the demonstration to this .svg or .html file.", "text", metavar="FILE"
+                "timeline",
+                "Write a timeline of the demonstration to this .svg, .html or .txt file.",
+                "text",
+                metavar="FILE",
             ),
             JSON,
         ),

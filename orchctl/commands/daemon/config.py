@@ -103,6 +103,9 @@ def check(args: SimpleNamespace) -> int:
     Without a file the defaults are in force, and are valid.
     """
     file = homes.absolute(args.file) if args.file else Home(default_home()).config
+    if args.file and file.exists() and not file.is_file():
+        what = "a directory" if file.is_dir() else "not a regular file"
+        raise RefusedError(f"{file} is {what}; give the path of a config.toml", code="no-config")
     problems = []
     try:
         settings.read(file)

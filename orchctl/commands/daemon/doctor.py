@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import SimpleNamespace
 
 from orchctl import exit_codes
@@ -47,23 +48,43 @@ def run(args: SimpleNamespace) -> int:
 def _findings(home: Home, daemon: DaemonState, *, is_fixing: bool) -> Iterator[Finding]:
     """Yield the findings of all checks; findings about orphan processes come last."""
     config, findings = instance.config(home)
-    yield instance.home_directory(home)
-    yield from findings
-    yield from instance.kinds(home)
-    yield from instance.rights(home)
-    yield instance.daemon(home, daemon)
-    yield instance.database(home)
-    yield from service.service(home)
-    yield from machine.versions()
-    yield machine.processes()
-    yield machine.cgroups(daemon.answer, config)
-    yield from machine.scope(daemon.pid)
-    yield from instance.bounds(daemon)
-    yield from machine.limits(daemon.pid)
-    yield instance.clock(home, time.clock_gettime(time.CLOCK_REALTIME))
-    yield from machine.disk(home.directory, config.free_bytes)
-    yield from instance.clis(config)
-    yield from instance.sessions(daemon, config)
+    checks: tuple[tuple[str, Callable[[], Finding | Iterable[Finding]]], ...] = (
+        ("home", lambda: instance.home_directory(home)),
+        ("config", lambda: findings),
+        ("files", lambda: instance.kinds(home)),
+        ("rights", lambda: instance.rights(home)),
+        ("daemon", lambda: instance.daemon(home, daemon)),
+        ("database", lambda: instance.database(home)),
+        ("systemd", lambda: service.service(home)),
+        ("versions", machine.versions),
+        ("processes", machine.processes),
+        ("cgroups", lambda: machine.cgroups(daemon.answer, config)),
+        ("systemd", lambda: machine.scope(daemon.pid)),
+        ("resource-limits", lambda: instance.bounds(daemon)),
+        ("limits", lambda: machine.limits(daemon.pid)),
+        ("clock", lambda: instance.clock(home, time.clock_gettime(time.CLOCK_REALTIME))),
+        ("disk", lambda: machine.disk(home.directory, config.free_bytes)),
+        ("runners", lambda: instance.clis(config)),
+        ("sessions", lambda: instance.sessions(daemon, config)),
+        ("orphans", lambda: _orphans(home, daemon, is_fixing=is_fixing)),
+    )
+    for name, check in checks:
+        yield from _checked(name, check)
+
+
+def _checked(name: str, check: Callable[[], Finding | Iterable[Finding]]) -> Iterator[Finding]:
+    """Yield the findings of a check; that it cannot read a file, such as one of another user, is a finding as well."""
+    try:
+        result = check()
+        yield from [result] if isinstance(result, Finding) else result
+    except OSError as error:
+        path = "" if error.filename is None else f" {os.fsdecode(error.filename)}"
+        what = f"not checked: cannot read{path}: {error.strerror}"
+        yield problem(name, what, "make this user its owner, or set ORCHD_HOME to a home of your own")
+
+
+def _orphans(home: Home, daemon: DaemonState, *, is_fixing: bool) -> Iterator[Finding]:
+    """Yield findings on processes of agents that have ended."""
     living = set(_living(daemon))
     # a daemon that does not answer may be ending some of the processes: then they are left to it
     if daemon.error is not None or (daemon.answer is None and daemon.holder is not None):

@@ -15,6 +15,7 @@ from orchctl.render import text
 from orchctl.terminal import console
 from orchd.instance import runner_config
 from orchd.instance.home import default_home
+from orchd.instance.system import os_errors
 from orchd.protocol import schema
 from orchd.protocol.errors import WireError
 
@@ -28,7 +29,9 @@ def run(args: SimpleNamespace) -> int:
     try:
         known = runner_config.read(config)
     except (schema.ShapeError, OSError) as error:
-        raise RefusedError(f"{config}: {error}; correct it and try again", code="bad-config") from None
+        raise RefusedError(
+            f"{config}: {os_errors.summary(error)}; correct it and try again", code="bad-config"
+        ) from None
     default, why_none = None, ""
     try:
         default = known.chosen(os.environ)

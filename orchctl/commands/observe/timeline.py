@@ -12,13 +12,14 @@ from orchctl import exit_codes
 from orchctl.client import Client
 from orchctl.commands.spec import unix_time
 from orchctl.errors import UsageError
-from orchctl.terminal import console
+from orchctl.terminal import console, output_file
 
 if TYPE_CHECKING:
     from orchctl.timeline.summary import History
 
 _FORMATS = {"svg": ".svg", "html": ".html", "text": ".txt"}
 FORMATS = tuple(_FORMATS)
+_SUFFIXES = ", ".join(_FORMATS.values())
 _WIDTH = 100  # columns of a text chart that no terminal shows
 
 
@@ -40,7 +41,7 @@ def run(args: SimpleNamespace) -> int:
         console.put(_drawing(history, kind or ("text" if console.is_terminal() else "svg"), is_shown=True))
         return exit_codes.OK
     if args.out is not None:
-        Path(args.out).write_text(_drawing(history, kind or "svg"), encoding="utf-8")
+        output_file.write(args.out, _drawing(history, kind or "svg"))
     gaps = [
         {"begin": _iso(begin), "end": _iso(end), "seconds": round(end - begin, 3)}
         for begin, end in summary.gaps(history)
@@ -57,11 +58,9 @@ def chosen(name: str | None, kind: str | None) -> str | None:
         raise UsageError(f"--format: {kind!r} is not a valid format; use {', '.join(_FORMATS)}")
     if name is None:
         return kind
-    if name == "-":
-        raise UsageError("-o -: give a file name here; `orchctl timeline` writes to stdout")
     by_name = next((known for known, suffix in _FORMATS.items() if suffix == Path(name).suffix), None)
     if by_name is None and kind is None:
-        raise UsageError(f"-o: {name}: unknown suffix; use {', '.join(_FORMATS.values())}, or add --format")
+        raise UsageError(f"-o: {name}: unknown suffix; use {_SUFFIXES}, or add --format")
     if None not in (by_name, kind) and by_name != kind:
         raise UsageError(
             f"--format {kind} and -o {name} contradict each other; leave --format out, or change the suffix"
@@ -69,9 +68,12 @@ def chosen(name: str | None, kind: str | None) -> str | None:
     return kind or by_name
 
 
-def check(name: str | None) -> None:
-    """Raise UsageError for a file name whose suffix is not a format."""
-    chosen(name, None)
+def check(flag: str, name: str | None) -> None:
+    """Raise UsageError for the value of an option whose suffix is not a format."""
+    if name == "-":
+        raise UsageError(f"{flag} -: give a file name; `orchctl timeline` writes to stdout")
+    if name is not None and Path(name).suffix not in _FORMATS.values():
+        raise UsageError(f"{flag}: {name}: unknown suffix; use {_SUFFIXES}")
 
 
 def write(client: Client, name: str) -> None:
@@ -79,7 +81,7 @@ def write(client: Client, name: str) -> None:
     from orchctl.timeline.data import history_of
 
     history = history_of(client, None, time.clock_gettime(time.CLOCK_REALTIME))
-    Path(name).write_text(_drawing(history, chosen(name, None) or "svg"), encoding="utf-8")
+    output_file.write(name, _drawing(history, chosen(name, None) or "svg"))
 
 
 def _drawing(history: History, kind: str, *, is_shown: bool = False) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from types import SimpleNamespace
 
 from orchctl import exit_codes
 from orchctl.client import Client
 from orchctl.errors import UsageError
-from orchctl.terminal import console
+from orchctl.terminal import console, output_file
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
@@ -33,7 +32,7 @@ def run(args: SimpleNamespace) -> int:
         console.put(otlp.as_json(spans, instance))
         return exit_codes.OK
     else:
-        Path(args.out).write_text(otlp.as_json(spans, instance), encoding="utf-8")
+        output_file.write(args.out, otlp.as_json(spans, instance))
     traces = len({span.trace for span in spans})
     lines = [f"{args.out or where or 'the collector'}: {len(spans)} spans of {traces} traces"]
     console.result(

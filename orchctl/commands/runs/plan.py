@@ -13,7 +13,7 @@ from orchctl.render.status_tree import Look
 from orchctl.runs import drawing as graphs
 from orchctl.runs.forecast import foretold, plan_lines
 from orchctl.runs.locate import as_json, note_risks, opened
-from orchctl.terminal import console
+from orchctl.terminal import console, output_file
 from orchd.instance.home import HomeError
 from orchd.protocol.errors import WireError
 
@@ -46,7 +46,7 @@ def run(args: SimpleNamespace) -> int:
             console.result({"graph": graph}, graphs.text_lines(drawing, look), as_json=args.json)
             return exit_codes.OK
         picture = graphs.svg(drawing) if args.out.endswith(".svg") else graphs.dot(drawing)
-        Path(args.out).write_text(picture, encoding="utf-8", errors="replace")
+        output_file.write(args.out, picture, errors="replace")
         console.warn(f"wrote {args.out}")
         if not args.json:
             return exit_codes.OK

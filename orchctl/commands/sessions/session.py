@@ -36,7 +36,8 @@ def show_all(args: SimpleNamespace) -> int:
     where = {} if args.all or target.is_remote() else {"project": _here()}
     with Client(starts=False) as client:
         listed = pages.whole(client, "sessions", where, "sessions")["sessions"]
-    lines = sessions.session_lines(listed) or ["no sessions here; `orchctl spawn` starts one"]
+    others = "" if not where else "; `orchctl session list --all` lists the sessions of all projects"
+    lines = sessions.session_lines(listed) or [f"no sessions here; `orchctl spawn` starts one{others}"]
     console.result({"sessions": listed}, lines, as_json=args.json)
     return exit_codes.OK
 

@@ -50,6 +50,11 @@ def new(args: SimpleNamespace) -> int:
     except FileExistsError:
         what = f"{where.shown}/{path.name} already exists; edit it, or choose a name other than {name!r}"
         raise RefusedError(what, code="exists") from None
+    except OSError as error:
+        if error.filename is None:  # the file was created, and has no room
+            path.unlink(missing_ok=True)
+            error.filename = str(path)
+        raise
     console.result({"name": name, "path": str(path)}, [f"{where.shown}/{path.name}"], as_json=args.json)
     return exit_codes.OK
 

@@ -11,7 +11,7 @@ from orchctl.render import text as render
 from orchctl.tasks.directory import opened, place, standing_anyway
 from orchctl.tasks.merge import merged
 from orchctl.tasks.task_file import RESULTS
-from orchctl.terminal import console
+from orchctl.terminal import console, output_file
 
 
 def run(args: SimpleNamespace) -> int:
@@ -25,7 +25,7 @@ def run(args: SimpleNamespace) -> int:
             raise UsageError(f"--out {args.out!r} is a task or a result itself; choose another file")
     document = merged(tasks, standing_anyway(tasks, where), where.path / RESULTS)
     if args.out is not None:
-        Path(args.out).write_text(document.text, encoding="utf-8")
+        output_file.write(args.out, document.text)
     value = {
         "tasks": [task.name for task in tasks],
         "lacking": dict(document.lacking),

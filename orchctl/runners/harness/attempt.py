@@ -9,6 +9,7 @@ from pathlib import Path
 
 from orchd.instance import environment as variables
 from orchd.instance import runner_config
+from orchd.instance.system import os_errors
 from orchd.protocol import schema
 
 # Variables that a coding agent's CLI sets for its children. An agent is no part of the session that spawned it, and
@@ -72,7 +73,7 @@ def attempt_of(env: Mapping[str, str], arguments: tuple[str, ...]) -> Attempt:
             runner_config.read(Path(home) / "config.toml") if home else runner_config.Runners(runner_config.MOCK, {})
         )
     except (schema.ShapeError, OSError) as error:
-        raise UnfitError(f"{home}/config.toml: {error}") from None
+        raise UnfitError(f"{home}/config.toml: {os_errors.summary(error)}") from None
     if name not in runners.names:
         raise UnfitError(f"the runner {name!r} no longer exists: available runners: {', '.join(runners.names)}")
     return Attempt(name, runners.of(name), arguments, env)

@@ -9,6 +9,7 @@ from pathlib import Path
 from orchctl.composition.sections import joined, to_read, to_write
 from orchctl.runners.harness.log import RunnerLog
 from orchd.instance import environment
+from orchd.instance.system import os_errors
 
 _COMMANDING = ("/", "-")  # first characters by which a CLI takes a prompt for a command or an option
 _MOST = 1 << 20  # characters: several times what an argument can hold
@@ -41,7 +42,9 @@ def compose(env: Mapping[str, str], log: RunnerLog) -> str:
         try:
             skill_text = skills.text_of(folder) if folder is not None else ""
         except OSError as error:
-            log.say(f"the skill {skill!r} cannot be read: {error}; the prompt does not have its text")
+            log.say(
+                f"the skill {skill!r} cannot be read: {os_errors.summary(error)}; the prompt does not have its text"
+            )
     parts = [
         (
             "Goal" if goal.lstrip().startswith(_COMMANDING) else "",

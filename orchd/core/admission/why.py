@@ -64,11 +64,21 @@ def why(state: State, agent: Agent, now: float, find: Finder) -> Verdict:
     return Verdict("working", sentence or "it holds a slot")
 
 
+def never_ran(agent: Agent) -> bool:
+    """Whether its last attempt failed because its command cannot be started: another attempt would fail as well."""
+    return agent.status is Status.FAILED and agent.outcome is None
+
+
 def _how_to_retry(agent: Agent, find: Finder) -> str | None:
     """Return how the agent is retried. A skipped agent would be skipped again without what did not complete before
     it."""
     if agent.status is Status.COMPLETED:
         return None
+    if never_ran(agent):
+        return (
+            "spawn it again with what the reason names corrected; or correct that on this machine, then "
+            f"`orchctl retry {agent.id}`"
+        )
     before: list[AgentId] = []
     if agent.status is Status.SKIPPED:
         if agent.spec.member is not None:
@@ -80,7 +90,11 @@ def _how_to_retry(agent: Agent, find: Finder) -> str | None:
         before = _incomplete_before(agent, find)
     if len(before) > MOST:
         return f"`orchctl retry` with its id and the ids of all {len(before)} agents before it that did not complete"
-    return f"`orchctl retry {' '.join([*before, agent.id])}`"
+    retry = f"`orchctl retry {' '.join([*before, agent.id])}`"
+    known = (find(blocker) for blocker in before)
+    if never := next((blocker.id for blocker in known if blocker is not None and never_ran(blocker)), None):
+        return f"{never} could not be started: correct what `orchctl why {never}` shows, then {retry}"
+    return retry
 
 
 def _incomplete_before(agent: Agent, find: Finder) -> list[AgentId]:

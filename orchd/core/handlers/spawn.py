@@ -146,22 +146,28 @@ def _check_start(state: State, now: float, wanted: dict[AgentId, Spec], depth: i
     first = [(state.agents[agent_id(head.number)], line.claim) for head, line in state.queue.heads()]
     held_back_by = [agent for agent, claim in first if has_aged(agent, now) and not is_safe_with(state, claim)]
     starting = len(state.queue) if next_to_start(state, now) is not None else 0  # earlier ones, a few in each turn
+    is_full = len(state.living) + starting + len(wanted) > most
     fits = (
         not state.is_paused
         and state.spawn_backoff_until <= now
         and working(state) + starting + len(wanted) <= state.limit
-        and len(state.living) + starting + len(wanted) <= most
+        and not is_full
         and is_safe(state.resident, claimed)
         and not (held_back_by and any(spec.nesting for spec in wanted.values()))
         and not any(state.unfinished(after))
         and not after & wanted.keys()
     )
     if not fits:
+        count, those = ("1 agent", "it") if len(wanted) == 1 else (f"{len(wanted):,} agents", "them")
+        kept = ""
+        if is_full and most < state.resident:
+            kept = f" and {state.resident - most} slots are kept free for agents below"
+        paused = ", starts are paused" if state.is_paused else ""
         raise Refusal(
             "would-queue",
-            f"cannot start {len(wanted)} now: {working(state)} of {state.limit} slots are in use, "
-            f"{len(state.living)} of {most} alive{', paused' if state.is_paused else ''}; "
-            "omit --no-queue to queue them",
+            f"cannot start {count} now: {working(state)} of {state.limit} slots are in use, "
+            f"{len(state.living)} of {state.resident} agents are alive{kept}{paused}; "
+            f"omit --no-queue to queue {those}",
         )
     for spec in wanted.values():
         line = QueueKey(spec.nesting, session=session or "", runner=spec.runner or "")

@@ -38,6 +38,10 @@ def draft(path: Path, suffix: str = "new") -> Iterator[Path]:
     new.unlink(missing_ok=True)  # of a process that died; or a link that a checkout brought, which leads anywhere
     try:
         yield new
+    except OSError as error:
+        if error.filename in (None, str(new)) and error.filename2 is None:  # people know the path, and no draft of it
+            error.filename = str(path)
+        raise
     finally:
         with suppress(OSError):
             new.unlink()

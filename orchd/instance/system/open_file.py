@@ -109,5 +109,5 @@ def _check(path: str | Path, status: os.stat_result) -> None:
         return
     kind = next((words for is_kind, words in _KINDS if is_kind(status.st_mode)), "a device")
     number = errno.ELOOP if stat.S_ISLNK(status.st_mode) else errno.EINVAL
-    remedy = "give another path" if kind == "a device" else "remove it"
+    remedy = "give another path" if kind == "a device" else "move it away, or give another path"
     raise OSError(number, f"{kind} is in the place of the file; {remedy}", str(path))

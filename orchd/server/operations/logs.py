@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from orchd.core.admission.why import never_ran
 from orchd.core.state.agents import Agent
 from orchd.processes.attempt_files import files_of
 from orchd.protocol import operations, remote_operations
@@ -57,7 +58,10 @@ def _log(context: Context, call: Call, agent_id: str, attempt: int | None) -> At
         made = (
             f"its last attempt is {agent.attempt}"
             if agent.attempt
-            else f"it is {agent.shown_status} and has not started"
+            else f"it is {agent.shown_status} and has not started; `orchctl why {agent.id}` shows the reason"
         )
         raise WireError("no-log", f"{agent.id} has no attempt {number or 1}: {made}")
+    if never_ran(agent) and number == agent.attempt:
+        what = f"{agent.id} has no output, because it could not be started"
+        raise WireError("no-log", f"{what}; `orchctl why {agent.id}` shows the reason")
     return AttemptLog(agent, number, files_of(context.home, agent.id, number).log)

@@ -36,6 +36,23 @@ def test_at_the_limit_the_working_agents_block_and_a_higher_limit_helps() -> Non
     assert box.status(third, fourth) == ["running", "running"]
 
 
+def test_an_agent_that_could_not_be_started_is_corrected_before_a_retry() -> None:
+    box = Box()
+    box.broken[agent_id(1)] = ("cannot run 'x': no such program", False)
+    first = box.spawn()
+    dependent = box.spawn(after=(first,))
+    assert box.status(first, dependent) == ["failed", "skipped"]
+    assert str(asked(box, first).way_out).startswith("spawn it again with what the reason names corrected; or ")
+    why_first = f"{first} could not be started: correct what `orchctl why {first}` shows"
+    assert asked(box, dependent).way_out == f"{why_first}, then `orchctl retry {first} {dependent}`"
+    box.retry(first)
+    box.exit(first, code=1)
+    assert asked(box, first).way_out == f"`orchctl retry {first}`"
+    box.broken[first] = ("cannot run 'x': no such program", False)
+    box.retry(first)
+    assert str(asked(box, first).way_out).startswith("spawn it again with what the reason names corrected; or ")
+
+
 def test_a_queued_agent_is_held_by_its_unfinished_blocker() -> None:
     box = Box()
     first, second = box.batch(spec("a"), spec("b"))

@@ -194,6 +194,32 @@ def test_no_queue_is_an_error_when_the_limit_is_reached() -> None:
     assert asked_at_once(box) == "would-queue"
 
 
+def test_a_refusal_of_no_queue_counts_agents_as_status_does() -> None:
+    box = Box(limit=1)
+    box.tell(inputs.SpawnAgents(box.request(), None, (spec("a"), spec("b")), must_start=True))
+    (refusal,) = box.replies().values()
+    assert isinstance(refusal, Refuse)
+    counts = f"0 of 1 slots are in use, 0 of {box.state.resident} agents are alive"
+    assert refusal.message == f"cannot start 2 agents now: {counts}; omit --no-queue to queue them"
+    box.spawn()
+    box.tell(inputs.SpawnAgents(box.request(), None, (spec("a"),), must_start=True))
+    (refusal,) = box.replies().values()
+    assert isinstance(refusal, Refuse)
+    assert refusal.message.startswith("cannot start 1 agent now: 1 of 1 slots are in use, 1 of ")
+    assert refusal.message.endswith(" agents are alive; omit --no-queue to queue it")
+
+
+def test_a_refusal_of_no_queue_counts_the_slots_that_are_kept_free() -> None:
+    box = Box(limit=1, resident=3)
+    kept = box.state.guards.depth - 1
+    parent = box.spawn(nesting=1)
+    box.wait(parent, box.spawn(caller=parent))
+    box.tell(inputs.SpawnAgents(box.request(), None, (spec("c"),), must_start=True))
+    (refusal,) = box.replies().values()
+    assert isinstance(refusal, Refuse)
+    assert f", 2 of 3 agents are alive and {kept} slots are kept free for agents below;" in refusal.message
+
+
 def test_no_queue_is_an_error_when_the_resident_slots_are_taken() -> None:
     box = Box(limit=2, resident=3)
     parents = box.batch(spec("a", nesting=1), spec("b", nesting=1))

@@ -32,7 +32,7 @@ def test_opening_a_nonregular_file_fails_and_leaks_no_descriptor(tmp_path: Path,
     os.mkfifo(tmp_path / "pipe")
     before = descriptors()
     for name, kind in (("link", "symbolic link"), ("loose", "symbolic link"), ("pipe", "FIFO"), (".", "directory")):
-        with pytest.raises(OSError, match=f"a {kind} is in the place of the file; remove it"):
+        with pytest.raises(OSError, match=f"a {kind} is in the place of the file; move it away, or give"):
             open_file(tmp_path / name, flags)
     with pytest.raises(OSError, match="a device is in the place of the file; give another path"):
         open_file("/dev/null", flags)

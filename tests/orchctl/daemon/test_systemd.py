@@ -102,3 +102,19 @@ def test_an_error_refers_to_the_journal_only_for_a_named_unit(tmp_path: Path, mo
     assert refused.value.message == "`systemctl --user daemon-reload` failed: no bus"
     with pytest.raises(RefusedError, match="failed: no bus; `journalctl --user-unit orchd` shows more"):
         systemd.demand(USER, "start")
+
+
+@pytest.mark.parametrize(
+    ("scope", "error", "name"),
+    [
+        ("user", "Failed to connect to bus: No medium found", "systemd user manager"),
+        ("system", "System has not been booted with systemd as init system (PID 1). Can't operate.", "systemd"),
+    ],
+)
+def test_an_error_without_a_manager_names_the_command_that_needs_none(
+    scope: str, error: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manager(tmp_path, monkeypatch, f'echo "{error}" >&2; exit 1')
+    with pytest.raises(RefusedError) as refused:
+        systemd.reload(scope)
+    assert f"; no {name} runs here. Use `orchctl daemon start`, which needs none" in refused.value.message

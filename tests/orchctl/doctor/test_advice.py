@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import BIN, DEADLINE, Instance, until
-from tests.support.machine import full, needs_root, remount, tmpfs
+from tests.support.machine import NOBODY, full, needs_root, remount, tmpfs
 from tests.support.raw import Raw, request
 
 SECONDS = 2.0  # of a machine that has nothing else to do
@@ -94,6 +95,30 @@ def test_doctor_detects_each_bad_state_and_its_advice_repairs_it(
         instance.daemon.wait(DEADLINE)
     assert check not in problems_by_check(instance)
     instance.ctl("spawn", "--wait", "--", "true")
+
+
+@needs_root
+def test_doctor_has_findings_on_a_home_of_another_user(stopped: Instance) -> None:
+    stopped.start()
+    stopped.stop()
+    os.chown(stopped.directory, NOBODY, NOBODY)
+    rights = "-dac_override,-dac_read_search"  # root, who can read only what is its own
+    command = [
+        "setpriv",
+        f"--bounding-set={rights}",
+        f"--inh-caps={rights}",
+        sys.executable,
+        str(BIN / "orchctl"),
+        "doctor",
+    ]
+    result = subprocess.run([*command, "--json"], env=stopped.env, capture_output=True, text=True, cwd="/", check=False)
+    os.chown(stopped.directory, 0, 0)
+    findings = json.loads(result.stdout)["findings"]
+    wrong = {finding["check"]: finding for finding in findings if finding["state"] == "problem"}
+    assert (result.returncode, {"home", "rights", "database"} - wrong.keys()) == (1, set())
+    assert wrong["database"]["what"] == f"not checked: cannot read {stopped.home.database}: Permission denied"
+    assert [finding["check"] for finding in findings].count("rights") == 1
+    assert findings[-1]["check"] == "orphans"
 
 
 @needs_root

@@ -7,6 +7,8 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import BIN, Instance
 from tests.orchctl.conftest import Background, Orchctl
 
@@ -41,6 +43,19 @@ def test_an_agent_that_has_not_started_has_no_log(instance: Instance, orchctl: O
     result = orchctl("logs", instance.spawn("true"))
     assert (result.code, result.out) == (1, "")
     assert result.err.startswith("no-log: agent-001 ")
+
+
+@pytest.mark.parametrize("options", [(), ("-f",), ("--json",)])
+def test_an_agent_that_could_not_be_started_refers_to_why(
+    options: tuple[str, ...], instance: Instance, orchctl: Orchctl
+) -> None:
+    dependent = instance.spawn("true", options=["--after", instance.spawn("/no/such/program")])
+    instance.ctl("wait", dependent, code=1)
+    result = orchctl("logs", "agent-001", *options)
+    message = "agent-001 has no output, because it could not be started; `orchctl why agent-001` shows the reason"
+    assert (result.code, message in f"{result.out}{result.err}") == (1, True)
+    result = orchctl("logs", dependent, *options)
+    assert f"it is skipped and has not started; `orchctl why {dependent}` shows" in f"{result.out}{result.err}"
 
 
 def test_a_deleted_log_is_reported(instance: Instance, orchctl: Orchctl) -> None:

@@ -70,6 +70,12 @@ def test_wait_all_waits_for_all_agents(
     assert command.communicate(timeout=30)[0].startswith("agent-001")
 
 
+def test_wait_children_outside_of_an_agent_names_options(instance: Instance, orchctl: Orchctl) -> None:
+    what = "the caller is not an agent and has no children"
+    way_out = "give ids, or --all (scope `all`) to wait for all agents"
+    assert orchctl("wait", "--children") == (1, "", f"bad-request: {what}; {way_out}\n")
+
+
 def test_wait_children_waits_for_children_of_the_calling_agent(instance: Instance) -> None:
     parent = instance.spawn(
         "sh", "-c", "orchctl spawn -- true; orchctl spawn -- false; orchctl wait --children", options=["--nesting", "1"]

@@ -67,6 +67,23 @@ def test_config_check_reports_a_missing_file_and_the_defaults(orchctl: Orchctl, 
     assert json.loads(orchctl("config", "check", "--json").out)["exists"]
 
 
+def test_config_check_of_an_unreadable_file_says_why(orchctl: Orchctl, stopped: Instance) -> None:
+    file = stopped.directory / "config.toml"
+    file.mkdir()
+    what = "a directory is in the place of the file; move it away, or give another path"
+    assert orchctl("config", "check").out == f"error: cannot be read: {what}\n{file} is invalid, errors: 1\n"
+    file.rmdir()
+    file.write_bytes(b"\xff")
+    assert orchctl("config", "check").out.startswith("error: cannot be read: it is not UTF-8; save it as UTF-8\n")
+
+
+def test_config_check_of_a_directory_or_device_asks_for_another_path(orchctl: Orchctl, tmp_path: Path) -> None:
+    way_out = "give the path of a config.toml"
+    assert orchctl("config", "check", str(tmp_path)) == (1, "", f"no-config: {tmp_path} is a directory; {way_out}\n")
+    result = orchctl("config", "check", "/dev/null")
+    assert result == (1, "", f"no-config: /dev/null is not a regular file; {way_out}\n")
+
+
 def test_a_reload_applies_changes_and_names_keys_that_need_a_restart(orchctl: Orchctl, instance: Instance) -> None:
     instance.configure('grace = 2\nlimit = 3\ncgroups = "off"\nrunner = "mine"\n[runners.mine]\ncommand = ["true"]\n')
     lines = orchctl("config", "reload").out.splitlines()

@@ -60,7 +60,10 @@ def test_timeline_refuses_an_empty_history_and_invalid_arguments(instance: Insta
         "usage: -o: x.png: unknown suffix; use .svg, .html, .txt, or add --format\n",
     )
     assert orchctl("timeline", "agent-001").code == 2
-    assert orchctl("demo", "--timeline", "x.png").code == 2
+    suffix = "usage: --timeline: x.png: unknown suffix; use .svg, .html, .txt\n"
+    assert orchctl("demo", "--timeline", "x.png") == (2, "", suffix)
+    stdout = "usage: --timeline -: give a file name; `orchctl timeline` writes to stdout\n"
+    assert orchctl("demo", "--timeline", "-") == (2, "", stdout)
     assert orchctl("timeline", "run-9").err.startswith("unknown-run: ")
 
 

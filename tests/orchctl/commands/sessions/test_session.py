@@ -11,7 +11,11 @@ from tests.orchctl.conftest import Orchctl
 
 
 def test_the_first_agent_of_a_project_begins_its_session(instance: Instance, orchctl: Orchctl, tmp_path: Path) -> None:
-    assert orchctl("session", "list").out == "no sessions here; `orchctl spawn` starts one\n"
+    none = "no sessions here; `orchctl spawn` starts one"
+    everywhere = "; `orchctl session list --all` lists the sessions of all projects"
+    assert orchctl("session", "list").out == f"{none}{everywhere}\n"
+    assert orchctl("session", "list", "--all").out == f"{none}\n"
+    assert "`orchctl session list --all` lists all sessions" in orchctl("session", "show", "session-9").err
     assert orchctl("session", "show").err.startswith("unknown-session: there is no session in ")
     orchctl("spawn", "--name", "api", "--wait", "--", "true")
     (line,) = orchctl("session", "list").out.splitlines()

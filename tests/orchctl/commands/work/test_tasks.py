@@ -60,7 +60,8 @@ def test_new_refuses_a_directory_that_is_not_utf_8(orchctl: Orchctl, tmp_path: P
 def test_new_reports_a_directory_that_is_a_file(orchctl: Orchctl, tmp_path: Path) -> None:
     (tmp_path / "f").touch()
     result = orchctl("tasks", "new", "a", "--goal", "x", "--dir", "f")
-    assert (result.code, result.err) == (1, f"system: [Errno 17] File exists: '{tmp_path}/f'\n")
+    way_out = "Move it away, or give another path"
+    assert (result.code, result.err) == (1, f"system: File exists: {tmp_path}/f. {way_out}\n")
 
 
 def test_new_does_not_overwrite_an_existing_task(orchctl: Orchctl, tmp_path: Path) -> None:
