@@ -7,6 +7,7 @@ claude is installed. The answers of the model stand here, by the goals that the 
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -20,7 +21,7 @@ from typing import Any
 import pytest
 
 from orchd.instance import runner_config
-from tests.clis.conftest import Clis, found
+from tests.clis.conftest import Clis
 from tests.clis.standin import StandIn
 from tests.conftest import Instance
 from tests.docs.test_shown_commands import ELSEWHERE, plain
@@ -101,23 +102,23 @@ def answers() -> dict[str, list[dict[str, Any]]]:
     return steps
 
 
-@pytest.fixture(params=["claude", "program"])
-def new_user(request: pytest.FixtureRequest, stopped: Instance, tmp_path: Path) -> Iterator[Instance]:
-    """An instance whose home does not exist yet, and a claude."""
+@pytest.fixture
+def new_user(stopped: Instance, tmp_path: Path) -> Iterator[Instance]:
+    """An instance whose home does not exist yet, and a claude: the real one if it is installed."""
     stopped.env.update(repos.SETTINGS)
     del stopped.env["ORCHD_DEFAULT_RUNNER"]
     shutil.rmtree(stopped.directory)
-    if request.param == "program":
+    program = shutil.which("claude", path=f"{os.environ.get('ORCHD_TEST_CLIS', '')}:{os.environ['PATH']}")
+    if program is None:
         (tmp_path / "bin").mkdir()
         (tmp_path / "bin/claude").write_text(PROGRAM)
         (tmp_path / "bin/claude").chmod(0o755)
         stopped.env.update(PATH=f"{tmp_path}/bin:{stopped.env['PATH']}", HOME=str(tmp_path / "home"))
         yield stopped
         return
-    programs = found("claude")
     with closing(StandIn()) as service:
         service.answers = answers()
-        stopped.env.update(Clis(stopped, service, tmp_path, programs).env)
+        stopped.env.update(Clis(stopped, service, tmp_path, str(Path(program).parent)).env)
         yield stopped
 
 
