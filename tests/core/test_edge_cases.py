@@ -242,7 +242,7 @@ def test_a_would_queue_refusal_mentions_a_pause_only_while_paused() -> None:
     assert "paused" not in said(box)
     box.pause()
     assert now(box) == "would-queue"
-    assert "alive, paused; omit" in said(box)
+    assert "alive, starts are paused; omit" in said(box)
 
 
 # Now or never.

@@ -58,7 +58,9 @@ def test_an_invalid_or_unusable_remote_configuration_is_refused_at_start(stopped
     stopped.configure('[remote]\nlisten = "ipc:///tmp/x"\nplain = true\n')
     message = refused(stopped)
     assert "remote.plain is an unknown key" in message
-    assert "remote.listen must be tcp://ADDRESS:PORT" in message
+    assert "(1 more: see `orchctl config check`)" in message
+    stopped.configure('[remote]\nlisten = "ipc:///tmp/x"\n')
+    assert "remote.listen must be tcp://ADDRESS:PORT" in refused(stopped)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -75,7 +75,7 @@ def test_input_is_kept_privately_for_retries_until_the_agent_is_pruned(instance:
 
 def test_a_goal_that_is_too_long_is_refused_with_a_remedy(instance: Instance, orchctl: Orchctl) -> None:
     result = orchctl("spawn", "--goal", "g" * 4097)
-    assert result.code == 1
+    assert result.code == 2
     assert "at most 4,096 characters (give a longer text on standard input, with `stdin` or --stdin -)" in result.err
     assert orchctl("spawn", "--wait", "--runner", "mock", "--stdin", "-", input="g" * 5000).code == 0
 
