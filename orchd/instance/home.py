@@ -99,12 +99,26 @@ class Home:
 
     def create(self) -> None:
         """Create the directories, private to this user. Raises HomeError when that fails."""
+        self._check_foreign()
         if self.sockets != self.directory:
             _make_private(self.sockets.parent)  # its owner could put another socket in the place of ours
         for directory in (self.directory, self.sockets, self.agents, self.environments, self.bin):
             _make_private(directory, has_many_files=directory == self.agents)
             check_writable(directory)
         self.check()
+
+    def _check_foreign(self) -> None:
+        """Raise HomeError for a directory of other programs that other users can read, as /etc: it would be closed."""
+        try:
+            is_open = stat.S_IMODE(self.directory.stat().st_mode) & 0o077
+            names = {path.name for path in self.directory.iterdir()} if is_open else set()
+        except OSError:  # there is none; another fault is reported when it is used
+            return
+        if names and names.isdisjoint((self.lock.name, self.database.name, self.config.name)):
+            raise HomeError(
+                f"{self.directory} has files of other programs, and other users have access; set {ENV_HOME} to another "
+                "directory"
+            )
 
     def check(self) -> None:
         """Raise HomeError for the first path of `misplaced`."""

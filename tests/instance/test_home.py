@@ -146,6 +146,22 @@ def test_a_home_of_another_user_is_refused(short: Path) -> None:
 
 
 @needs_root
+@pytest.mark.parametrize("name", ["", "orchd.lock", "orchd.db", "config.toml"])
+def test_an_open_directory_is_closed_only_if_it_is_a_home(tmp_path: Path, name: str) -> None:
+    directory = tmp_path / "home"
+    directory.mkdir(mode=0o755)
+    (directory / "hosts").touch()
+    if name:
+        (directory / name).touch()
+        Home(directory).create()
+        assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+        return
+    with pytest.raises(HomeError, match="has files of other programs, and other users have access; set ORCHD_HOME"):
+        Home(directory).create()
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o755
+    assert [path.name for path in directory.iterdir()] == ["hosts"]
+
+
 def test_a_home_that_cannot_be_written_is_refused(short: Path) -> None:
     short.chmod(0o755)
     assert as_nobody(lambda: Home(short / "inner").create()) == f"HomeError: cannot create {short / 'inner'}: " + (
