@@ -45,14 +45,15 @@ def slots_of(variables: Mapping[str, str]) -> Slots:
 
 
 def refilled(slots: Slots, names: AbstractSet[str]) -> Slots | None:
-    """Return `slots` with a slot for each of `names`, taken from spares and from unused names; None without enough."""
+    """Return `slots` with a slot for each of `names`; None without enough.
+
+    A name that is not needed becomes spare: some shells set a variable of that name themselves, and would export it.
+    """
     missing = sorted(names - MARKS - set(slots))
-    if not missing:
-        return slots
     free = [number for number, name in enumerate(slots) if name not in names and name not in OF_ONE_AGENT]
     if len(free) < len(missing):
         return None
-    taken = dict(zip(sorted(free, key=lambda number: slots[number] != _SPARE), missing, strict=False))
+    taken = dict.fromkeys(free, _SPARE) | dict(zip(free, missing, strict=False))
     return tuple(taken.get(number, name) for number, name in enumerate(slots))
 
 

@@ -151,6 +151,18 @@ def test_shell_reads_any_quoted_arguments_unchanged(words: list[str], goal: str)
     assert os.fsdecode(output).split("\0")[:-1] == [f"ORCHD_GOAL={goal}", "/bin/x", *words]
 
 
+def test_a_name_that_a_later_agent_lacks_stays_in_no_slot() -> None:
+    handle = shim()
+    prepared = handle.prepared(SPEC, command(["/bin/true"], {**VARIABLES, "PS4": "x"}), FILES)
+    assert prepared is not None
+    assert "PS4" in prepared[0]
+    handle.command = command(["/bin/true"], {**VARIABLES, "PS4": "x"})._replace(slots=prepared[0])
+    prepared = handle.prepared(SPEC, TRUE, FILES)
+    assert prepared is not None
+    assert "PS4" not in prepared[0]  # bash has such a variable, and would export it
+    assert b"PS4" not in prepared[1]
+
+
 def test_an_agent_gets_its_own_variables_and_none_of_the_agents_before_it() -> None:
     handle, names = shim(), [f"MINE_{number}" for number in range(20)]
     shell = [f"{name}={quote(value)}" for name, value in handover.shim_environment(TRUE.slots, VARIABLES).items()]
