@@ -89,7 +89,7 @@ def runners(incomplete: str) -> list[tuple[str, str]]:
     from orchd.protocol.schema import ShapeError
 
     try:
-        names = runner_config.read(default_home() / "config.toml").names
+        names = runner_config.read(Home(default_home()).config).names
     except (ShapeError, HomeError, OSError):
         names = runner_config.BUILT_IN
     return _matching(incomplete, ((name, "runner") for name in names))

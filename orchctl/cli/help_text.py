@@ -83,14 +83,10 @@ def _command(command: Command) -> Iterator[str]:
     yield from ("", *(f"  {line}" for line in wrap(command.help, _width() - 2)))
     yield from _section("Arguments", [(argument.metavar, argument.help) for argument in command.arguments])
     rows = [
-        (f"{', '.join(option.flags)} {option.metavar or ''}".strip(), f"{option.help}{_repeatable(option.many)}")
+        (f"{', '.join(option.flags)} {option.metavar or ''}".strip(), option.help + " May be repeated." * option.many)
         for option in command.options
     ]
     yield from _section("Options", [*rows, SHOW_HELP])
-
-
-def _repeatable(many: bool) -> str:  # noqa: FBT001 - a field of an option
-    return " May be repeated." if many else ""
 
 
 def _section(title: str, rows: Sequence[Row]) -> Iterator[str]:

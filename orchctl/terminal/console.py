@@ -6,8 +6,8 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import TextIO
 
 from orchd.instance.system import os_errors
@@ -20,15 +20,9 @@ def prepare(encoding: str | None = None) -> None:
             stream.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
-@contextmanager
-def writing() -> Iterator[None]:
-    """Name stdout in the error of a write to it: the system names no file."""
-    try:
-        yield
-    except OSError as error:
-        if error.filename is None:
-            error.filename = os_errors.OUTPUT
-        raise
+def writing() -> AbstractContextManager[None]:
+    """Name stdout in the error of a write to it."""
+    return os_errors.naming(os_errors.OUTPUT)
 
 
 def print_line(text: str) -> None:

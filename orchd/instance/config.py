@@ -13,6 +13,7 @@ from typing import Annotated, Any, NamedTuple
 
 from orchd.instance.runner_config import Runners, RunnerSettings, checked, wrong
 from orchd.instance.system import open_file, os_errors
+from orchd.protocol import bounds
 from orchd.protocol.addresses import can_be_listened_on
 from orchd.protocol.durations import duration
 from orchd.protocol.schema import Constraint, Violation, parse, violations
@@ -22,13 +23,13 @@ RESIDENT_PER_LIMIT = 4
 LOG_BYTES = 64 << 20
 LEAST_LOG = 64 << 10  # its head and its tail are still worth reading
 
-_Count = Annotated[int, Constraint(lambda number: 1 <= number <= 10_000, "between 1 and 10,000")]
-_Bytes = Annotated[int, Constraint(lambda number: number >= 0, "0 or more")]
-_Kept = Annotated[int, Constraint(lambda number: number >= 1, "1 or more")]
+_Count = Annotated[int, bounds.LIMIT]
+_Bytes = Annotated[int, bounds.NOT_NEGATIVE]
+_Kept = Annotated[int, bounds.AT_LEAST_ONE]
 _LogBytes = Annotated[int, Constraint(lambda number: number >= LEAST_LOG, f"{LEAST_LOG:,} or more")]
-_Seconds = Annotated[float, Constraint(lambda number: number >= 0, "0 or more")]
+_Seconds = Annotated[float, bounds.NOT_NEGATIVE]
 _Listened = Annotated[str, Constraint(can_be_listened_on, "tcp://ADDRESS:PORT with a numeric address of this machine")]
-_Positive = Annotated[float, Constraint(lambda number: number > 0, "above 0")]
+_Positive = Annotated[float, bounds.POSITIVE]
 
 
 def _is_inside(path: str) -> bool:

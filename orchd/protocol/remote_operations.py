@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
+from orchd.protocol import bounds
 from orchd.protocol.keys import is_key, is_name
 from orchd.protocol.schema import Constraint
 
 ROLES = ("viewer", "user", "admin")  # each includes the permissions of the roles before it
 MOST_BYTES = 1 << 20  # of one piece of output
 
-_Id = Annotated[str, Constraint(lambda name: 0 < len(name) <= 200, "1 to 200 characters")]  # noqa: PLR2004
+_Id = Annotated[str, bounds.NAME]
 _KeyName = Annotated[str, Constraint(is_name, "1 to 64 letters, digits, dots, dashes and underscores")]
 _Public = Annotated[str, Constraint(is_key, "a public key: 64 hexadecimal digits, as `orchctl keys new` prints it")]
 _Role = Annotated[str, Constraint(lambda role: role in ROLES, "viewer, user or admin")]
@@ -51,6 +52,6 @@ class Output:
     `[start, end]`, the first of what was left out that reaches behind `offset`."""
 
     id: _Id
-    attempt: Annotated[int, Constraint(lambda number: number >= 1, "1 or more")] | None = None
+    attempt: Annotated[int, bounds.AT_LEAST_ONE] | None = None
     offset: int = 0
     count: _Size = MOST_BYTES

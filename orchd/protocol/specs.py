@@ -103,9 +103,7 @@ class RunGroup:
     """A composition in a run: the run itself (path ""), or a composition nested in it."""
 
     path: Node = ""  # "" is the whole; "web" a nested one, "web/forms" one inside that
-    max_parallel: Annotated[int, Constraint(lambda number: number >= 1, "1 or more")] | None = (
-        None  # of its own that work
-    )
+    max_parallel: Annotated[int, bounds.AT_LEAST_ONE] | None = None  # of its own that work
     on_failure: Annotated[str, Constraint(lambda how: how in ("fail-fast", "continue"), "fail-fast or continue")] = (
         "fail-fast"
     )

@@ -20,8 +20,9 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 
 
-def generator() -> Any:
-    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs/generate.py")
+def script(name: str) -> Any:
+    """A script of docs/, as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"docs/{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -30,20 +31,20 @@ def generator() -> Any:
 
 
 def test_parts_generated_from_the_code_are_up_to_date() -> None:
-    module = generator()
+    module = script("generate")
     for file, (name, make) in module.MADE.items():
         text = (ROOT / "docs" / file).read_text()
         assert module.written(text, name, make()) == text, f"docs/{file} is stale: run `make docs`"
 
 
 def test_manual_pages_are_up_to_date() -> None:
-    man = generator().man
+    man = script("generate").man
     for name, make in man.PAGES.items():
         assert (man.MAN / name).read_text() == make(), f"docs/man/{name} is stale: run `make docs`"
 
 
 def test_pictures_of_the_terminal_show_what_the_code_prints() -> None:
-    pictures = generator().pictures
+    pictures = script("generate").pictures
     for name, (_, make) in pictures.PICTURES.items():
         svg = (pictures.IMAGES / name).read_text()
         assert pictures.shown(svg) == pictures.said(make()), f"docs/images/{name} is stale: run `make docs`"
@@ -59,7 +60,7 @@ def test_the_recorded_fleet_has_the_keys_of_the_current_status(instance: Instanc
 
 
 def test_the_composition_types_match_the_schema() -> None:
-    module = generator()
+    module = script("generate")
     assert module.types() == module.TYPES.read_text(), "the types are stale: run `make docs`"
 
 

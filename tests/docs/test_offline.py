@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.docs.test_docs import ROOT, script
+
 SITE = ROOT / "build/site"
 BUNDLE = '<script src="{up}assets/javascripts/bundle.1.min.js"></script>'
 
 
 def test_pages_load_scripts_from_the_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = importlib.util.spec_from_file_location("offline", ROOT / "docs/offline.py")
-    assert spec is not None
-    assert spec.loader is not None
-    offline = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(offline)
+    offline = script("offline")
     monkeypatch.setattr(offline, "_content", lambda package, file: f"{package} {file}".encode())
     (tmp_path / "assets/javascripts").mkdir(parents=True)
     (tmp_path / "guides").mkdir()

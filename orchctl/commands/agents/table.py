@@ -20,6 +20,9 @@ from orchd.protocol import bounds
 _IDS = Argument(
     "ids", "Agents: agent-001, 1 or a name.", "[ID]...", many=True, completes=Completion.AGENTS, bound=bounds.NAME
 )
+_AGENT = Argument(
+    "id", "Agent: agent-001, 1 or a name.", "ID", required=True, completes=Completion.AGENTS, bound=bounds.NAME
+)
 _WHAT = "Agents (agent-001, 1 or a name) or runs (run-001)."
 _THESE = Argument("ids", _WHAT, "[ID]...", many=True, completes=Completion.AGENTS, bound=bounds.NAME)
 _PAUSED = Argument(
@@ -194,16 +197,7 @@ AGENTS = (
         ("logs",),
         "Show the output of an agent.",
         "agents.logs",
-        (
-            Argument(
-                "id",
-                "Agent: agent-001, 1 or a name.",
-                "ID",
-                required=True,
-                completes=Completion.AGENTS,
-                bound=bounds.NAME,
-            ),
-        ),
+        (_AGENT,),
         (
             Option("follow", "Follow the output until the agent has ended.", short="-f"),
             Option("lines", "Show only the last N lines.", "number", metavar="N"),
@@ -269,16 +263,7 @@ AGENTS = (
         ("why",),
         "Explain why an agent or run is blocked, or how it ended.",
         "agents.why",
-        (
-            Argument(
-                "id",
-                "Agent (agent-001, 1 or a name) or run (run-001).",
-                "ID",
-                required=True,
-                completes=Completion.AGENTS,
-                bound=bounds.NAME,
-            ),
-        ),
+        (_AGENT._replace(help="Agent (agent-001, 1 or a name) or run (run-001)."),),
         (JSON,),
         where=Where.ANY_DAEMON,
     ),

@@ -67,9 +67,9 @@ def show(args: SimpleNamespace) -> int:
     With `--json` `{config, daemon, keys: [{key, value, unset, default, source, in_file, unit, takes_effect}]}`;
     `in_file` is the value in the file where that is not in force.
     """
-    config = valid_config(Home(default_home()))
-    answer: dict[str, Any] | None = None  # what is in force in the daemon, if a daemon runs and has the operation
     home = Home(default_home())
+    config = valid_config(home)
+    answer: dict[str, Any] | None = None  # what is in force in the daemon, if a daemon runs and has the operation
     if is_running(home):
         with Client(home, starts=False) as client:
             try:
@@ -92,8 +92,8 @@ def show(args: SimpleNamespace) -> int:
         lines.append(
             "no daemon is running: the next daemon reads these values; a limit set by `orchctl limit` takes precedence"
         )
-    config_path = str(Home(default_home()).config)
-    console.result({"config": config_path, "daemon": answer is not None, "keys": keys}, lines, as_json=args.json)
+    shown = {"config": str(home.config), "daemon": answer is not None, "keys": keys}
+    console.result(shown, lines, as_json=args.json)
     return exit_codes.OK
 
 

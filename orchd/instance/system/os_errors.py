@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _ACCESS = "change its permissions, or give another path"
@@ -39,6 +41,17 @@ def sentence(error: OSError) -> str:
     what, way_out = _parts(error)
     path = "" if error.filename is None else f": {os.fsdecode(error.filename)}"
     return f"{what}{path}. {way_out[:1].upper()}{way_out[1:]}" if way_out else f"{what}{path}"
+
+
+@contextmanager
+def naming(path: str) -> Iterator[None]:
+    """Name the file in an OSError without a file name, as the error of a write is."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = path
+        raise
 
 
 def _parts(error: OSError) -> tuple[str, str]:

@@ -38,11 +38,16 @@ class AgentCommand(NamedTuple):
     words: list[str]
     variables: dict[str, str]
     slots: handover.Slots
-    begin: str
     is_staged: bool  # whether a program stands between shim and agent that does what a shell cannot
     attributes: ProcessAttributes
     limits: str  # resource limits that are too low for its shim
     carried: str | None  # its words in one variable, where its shim may serve others too
+
+    @property
+    def begin(self) -> str:
+        """Return the shell code by which a new shim begins this agent and later ones."""
+        umask = PRIVATE if self.attributes.umask is None else self.attributes.umask
+        return handover.begin(self.slots, umask=umask, is_staged=self.is_staged)
 
 
 def command(words: list[str], variables: dict[str, str], attributes: ProcessAttributes = _NO_CHANGE) -> AgentCommand:
@@ -53,9 +58,7 @@ def command(words: list[str], variables: dict[str, str], attributes: ProcessAttr
     is_staged = (
         bool(limits) or ("=" in words[0] and handover.BY_BASH in variables) or not all(map(handover.can_export, slots))
     )
-    umask = PRIVATE if attributes.umask is None else attributes.umask
-    begin = handover.begin(slots, umask=umask, is_staged=is_staged)
-    return AgentCommand(words, variables, slots, begin, is_staged, attributes, limits, handover.carried(words))
+    return AgentCommand(words, variables, slots, is_staged, attributes, limits, handover.carried(words))
 
 
 def command_of(home: Home, agent: Agent, environment: Mapping[str, str], defaults: ProcessAttributes) -> AgentCommand:
